@@ -1,0 +1,57 @@
+/** Every code that a {@link Diagnostic} or a {@link SluiceError} may carry. `docs/errors.md` has an entry for each. */
+export const ERROR_CODES = [
+  // Unit files and their composition (planning.md §1–2).
+  "UNIT_SYNTAX",
+  "UNIT_UNREADABLE",
+  "UNIT_NOT_A_FILE",
+  "UNIT_NOT_UTF8",
+  "UNIT_UNKNOWN_FORMAT",
+  "UNIT_UNKNOWN_KEY",
+  "UNIT_WRONG_TYPE",
+  "UNIT_MISSING_KEY",
+  "UNIT_INVALID_NAME",
+  "UNIT_INVALID_RANKS",
+  "UNIT_INVALID_DURATION",
+  "UNIT_INVALID_SIZE",
+  "UNIT_INVALID_VALUE",
+  "UNIT_DUPLICATE_NAME",
+  "UNIT_UNKNOWN_UNIT",
+  "UNIT_WILDCARD_CONFLICT",
+  "UNIT_LIST_EDIT_CONFLICT",
+  "UNIT_LIST_EDIT_IN_DEFINITION",
+  "UNIT_UNKNOWN_SERVICE",
+  "UNIT_NOT_A_PROVIDER",
+  "UNIT_INSECURE",
+  // What `verify` doubts.
+  "UNIT_ORDER_ON_UNKNOWN",
+  "UNIT_NEED_ON_UNKNOWN",
+  // Planning (planning.md §4–6).
+  "GRAPH_UNKNOWN_NAME",
+  "GRAPH_CYCLE",
+  "GRAPH_IN_USE",
+  "GRAPH_NOT_LOADED",
+  "GRAPH_NEEDS_UNMET",
+  // Running a plan (planning.md §7).
+  "RUN_FAILED",
+  "RUN_TIMEOUT",
+  "RUN_CANCELLED",
+  // Loading modules (modules.md §4–5).
+  "LOAD_NOT_FOUND",
+  "LOAD_NO_LOADER",
+  "LOAD_NO_ENTRY",
+  "LOAD_FAILED",
+  // The broker and its clients.
+  "BROKER_UNREACHABLE",
+  "BROKER_PROTOCOL",
+  "BROKER_REQUEST",
+  "BROKER_CONFIG",
+  "BROKER_STATE",
+  // rc files (planning.md §8).
+  "RC_INVALID",
+  "RC_FAILED",
+  "USAGE",
+  "INTERNAL",
+] as const;
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -1,0 +1,74 @@
+import type { ErrorCode } from "./codes.js";
+
+/** A place in a file; lines and columns count from 1, columns in UTF-16 units, the end is exclusive. */
+export interface Location {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+  /** The text of the first line, for the caret. */
+  readonly sourceLine?: string;
+}
+
+/**
+ * What set a value: a place in a file, or something else with a name, such as an environment variable or a flag.
+ * `location` may be worked out only when it is read.
+ */
+export interface Origin {
+  /** For people: `PATH:LINE:COL`, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
+  readonly label: string;
+  /** Of the value in a file; absent for other origins. */
+  readonly location: Location | undefined;
+}
+
+/** Something that also has to do with a diagnostic: the first definition of a duplicate, an edge of a cycle. */
+export interface Related {
+  readonly message: string;
+  readonly location: Location | undefined;
+}
+
+/** One thing that is wrong or doubtful in what a user wrote. Bad input is data, never an exception. */
+export interface Diagnostic {
+  readonly code: ErrorCode;
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  /** Absent when no file is to blame, e.g. for a flag. */
+  readonly location?: Location | undefined;
+  readonly related: readonly Related[];
+  /** What to do about it, e.g. `did you mean 'kvs'?`. */
+  readonly hint?: string | undefined;
+}
+
+/** A value, perhaps with warnings, or every error there is (warnings among them), sorted by place. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Result<T> {
+  return { ok: true, value, warnings };
+}
+
+export function fail(diagnostics: readonly Diagnostic[]): Result<never> {
+  return { ok: false, diagnostics: [...diagnostics].sort(compareDiagnostics) };
+}
+
+/** The sorting order of reports: those without a place first, then by file, line, column and message. */
+export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
+  const left = a.location;
+  const right = b.location;
+  if (left === undefined || right === undefined) {
+    return Number(left !== undefined) - Number(right !== undefined) || compareText(a.message, b.message);
+  }
+  return (
+    compareText(left.file, right.file) ||
+    left.line - right.line ||
+    left.column - right.column ||
+    compareText(a.message, b.message)
+  );
+}
+
+/** By UTF-16 unit, the same on every machine whatever its locale. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,16 @@
+export { ERROR_CODES, type ErrorCode } from "./codes.js";
+export {
+  compareDiagnostics,
+  compareText,
+  type Diagnostic,
+  fail,
+  type Location,
+  type Origin,
+  type Related,
+  type Result,
+  succeed,
+} from "./diagnostic.js";
+export { ERRNO, type ErrnoName, errnoName, strerror } from "./errno.js";
+export { formatLocation, renderDiagnostic } from "./render.js";
+export { errnumOf, isErrno, messageOf, requestError, SluiceError } from "./sluice-error.js";
+export { didYouMean } from "./suggest.js";

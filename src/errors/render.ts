@@ -1,0 +1,48 @@
+import type { Diagnostic, Location } from "./diagnostic.js";
+
+/** `PATH:LINE:COL`. */
+export function formatLocation(location: Location): string {
+  return `${location.file}:${location.line}:${location.column}`;
+}
+
+/** Source lines longer than this are cut around the caret: a megabyte of garbage on one line must not fill a screen. */
+const EXCERPT_WIDTH = 160;
+
+/**
+ * A diagnostic as lines for people: `PATH:LINE:COL: MESSAGE [CODE]`, the source line with a caret under it, what is
+ * related, and the hint (cli.md). Without a place, just the message and its code.
+ */
+export function renderDiagnostic(diagnostic: Diagnostic): string {
+  const { location, message, code, related, hint, severity } = diagnostic;
+  const label = severity === "warning" ? "warning: " : "";
+  const lines = [
+    location === undefined
+      ? `${label}${message} [${code}]`
+      : `${formatLocation(location)}: ${label}${message} [${code}]`,
+  ];
+  if (location !== undefined) lines.push(...excerpt(location));
+  for (const item of related) {
+    lines.push(`  ${item.location === undefined ? "" : `${formatLocation(item.location)}: `}${item.message}`);
+  }
+  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  return lines.join("\n");
+}
+
+function excerpt(location: Location): string[] {
+  const { sourceLine, column, line, endLine, endColumn } = location;
+  if (sourceLine === undefined) return [];
+  const start = Math.max(0, Math.min(column - 1 - EXCERPT_WIDTH / 2, sourceLine.length - EXCERPT_WIDTH));
+  const shown = printable(sourceLine.slice(start, start + EXCERPT_WIDTH));
+  const width = endLine === line ? Math.max(1, endColumn - column) : 1;
+  const at = column - 1 - start;
+  const room = Math.max(1, shown.length - at);
+  // Tabs stay tabs, so that the caret lines up however wide the terminal draws them.
+  const indent = shown.slice(0, at).replace(/[^\t]/g, " ");
+  return [`  ${shown}`, `  ${indent}${"^".repeat(Math.min(width, room))}`];
+}
+
+/** Control characters of a hostile file must not reach the terminal. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\u00b7");
+}

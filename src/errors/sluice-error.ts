@@ -1,0 +1,62 @@
+import type { ErrorCode } from "./codes.js";
+import type { Location } from "./diagnostic.js";
+import { ERRNO, type ErrnoName, errnoName, strerror } from "./errno.js";
+
+interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  /** POSIX error number; see {@link ERRNO}. */
+  readonly errnum?: number | undefined;
+  /** Name of the unit that it is about. */
+  readonly unit?: string | undefined;
+  readonly location?: Location | undefined;
+}
+
+/** A fault at run time. Recognise it by `code` and `errnum`, never by its text. */
+export class SluiceError extends Error {
+  override readonly name = "SluiceError";
+  readonly code: ErrorCode;
+  readonly errnum: number | undefined;
+  readonly unit: string | undefined;
+  readonly location: Location | undefined;
+
+  constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.errnum = options.errnum;
+    this.unit = options.unit;
+    this.location = options.location;
+  }
+}
+
+/**
+ * A request that failed, as its requester sees it.
+ * @param errno name of the POSIX error
+ * @param message text for people; the error number's own text if absent
+ */
+export function requestError(errno: ErrnoName, message?: string, cause?: unknown): SluiceError {
+  const errnum = ERRNO[errno];
+  return new SluiceError("BROKER_REQUEST", message ?? strerror(errnum), { errnum, cause });
+}
+
+/** The error number that a thrown value carries, its own or that of a Node system error. */
+export function errnumOf(error: unknown): number | undefined {
+  if (error instanceof SluiceError) return error.errnum;
+  if (typeof error === "object" && error !== null && "errnum" in error && typeof error.errnum === "number") {
+    return error.errnum;
+  }
+  if (error instanceof Error && "code" in error && typeof error.code === "string" && error.code in ERRNO) {
+    return ERRNO[error.code as ErrnoName];
+  }
+  return undefined;
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether an error carries this error number. */
+export function isErrno(error: unknown, name: ErrnoName): boolean {
+  const errnum = errnumOf(error);
+  return errnum !== undefined && errnoName(errnum) === name;
+}

@@ -1,0 +1,20 @@
+import { distance } from "fastest-levenshtein";
+
+/**
+ * The hint for a name that is not known, or undefined if nothing known is close.
+ * @param known in an order that settles ties
+ */
+export function didYouMean(name: string, known: Iterable<string>): string | undefined {
+  const limit = Math.max(1, Math.floor(name.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
+    const d = distance(name, candidate);
+    if (d < bestDistance) {
+      best = candidate;
+      bestDistance = d;
+    }
+  }
+  return best === undefined ? undefined : `did you mean '${best}'?`;
+}

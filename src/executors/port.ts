@@ -1,0 +1,50 @@
+import type { Channel } from "../messages/index.js";
+
+/** What to start, everything a loader needs to know. */
+export interface ModuleSpec {
+  readonly name: string;
+  readonly uuid: string;
+  /** Absolute path of the file. */
+  readonly path: string;
+  readonly args: readonly string[];
+  /** `own`, or the name of a thread group. */
+  readonly thread: string;
+  readonly memoryLimitBytes?: number | undefined;
+  /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
+  readonly cacheDir?: string | undefined;
+}
+
+/** How the thread or process of a module ended. */
+export type ModuleExit =
+  | { readonly kind: "ok" }
+  /** The module's own error. */
+  | {
+      readonly kind: "error";
+      readonly message: string;
+      readonly errnum?: number | undefined;
+      readonly stack?: string | undefined;
+    }
+  /** Killed, crashed or exited on its own; `message` says which. */
+  | { readonly kind: "died"; readonly message: string }
+  /** By `terminate()`. */
+  | { readonly kind: "terminated" };
+
+/** A started module; whether it runs is what it reports with `module.status`. */
+export interface RunningModule {
+  /** The broker's end. The broker sends `welcome` on it first. */
+  readonly channel: Channel;
+  /** Settles, never rejects, when nothing of the module is left. */
+  readonly exited: Promise<ModuleExit>;
+  /** Ends it at once, whatever it does. Resolves when it is gone. */
+  terminate(): Promise<void>;
+}
+
+/** Turns a file into a running module. */
+export interface ModuleLoader {
+  readonly name: string;
+  /** With the dot, e.g. `.mjs`. */
+  readonly suffixes: readonly string[];
+  /** Whether the file's first bytes are this loader's, asked when no suffix decides. */
+  recognises?(head: Uint8Array): boolean;
+  start(spec: ModuleSpec): Promise<RunningModule>;
+}

@@ -1,0 +1,191 @@
+/** A JSON value. */
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** What a message carries on the wire and between threads: nothing, JSON text, or raw bytes. Routers never parse it. */
+export type RawPayload = string | Uint8Array | undefined;
+
+/** What programs give and get: a JSON value, raw bytes, or nothing. */
+export type Payload = JsonValue | Uint8Array | undefined;
+
+/** Request flags (RFC 3). */
+export const FLAG = { noresponse: 1, streaming: 2 } as const;
+
+/** Roles of a sender (modules.md §2). */
+export const ROLE = { owner: 1, guest: 2 } as const;
+
+/** Where a request goes: a rank, this rank else towards rank 0, or only towards rank 0. */
+export type NodeId = number | "any" | "upstream";
+
+interface MessageCommon {
+  readonly payload?: RawPayload;
+  /** Overwritten by the broker on entry. */
+  userid?: number;
+  rolemask?: number;
+}
+
+export interface RequestMessage extends MessageCommon {
+  readonly type: "request";
+  readonly topic: string;
+  /** Pairs the response with the request, per sender; 0 with `noresponse`. */
+  readonly matchtag: number;
+  /** Sum of {@link FLAG}. */
+  readonly flags: number;
+  readonly nodeid: NodeId;
+  /** Sender ids, the latest last. */
+  route: string[];
+}
+
+export interface ResponseMessage extends MessageCommon {
+  readonly type: "response";
+  readonly topic: string;
+  readonly matchtag: number;
+  /** 0 = success. */
+  readonly errnum: number;
+  /** Text for people when `errnum` is not 0. */
+  readonly error?: string | undefined;
+  route: string[];
+}
+
+export interface EventMessage extends MessageCommon {
+  readonly type: "event";
+  readonly topic: string;
+  /** One gapless sequence for the whole instance; 0 before rank 0 has given it. */
+  readonly seq: number;
+}
+
+/** Between a broker and the two ends of one channel; never routed. */
+export interface ControlMessage extends MessageCommon {
+  readonly type: "control";
+  readonly control: "welcome" | "status" | "disconnect";
+}
+
+export type Message = RequestMessage | ResponseMessage | EventMessage | ControlMessage;
+
+/** The port under a {@link Handle}: a `MessagePort`, a socket, or a pair in memory. Keeps the order of messages. */
+export interface Channel {
+  send(message: Message): void;
+  /** Calls start after this was set; nothing that came before is lost. */
+  onMessage(listener: (message: Message) => void): void;
+  /** Called once, with the reason when it was not `close()` of either side. */
+  onClose(listener: (cause: Error | undefined) => void): void;
+  close(): void;
+  /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
+  ref(): void;
+  unref(): void;
+}
+
+/** The first message on every channel, from the broker. */
+export interface Welcome {
+  readonly name: string;
+  readonly uuid: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly args: readonly string[];
+  readonly attrs: Readonly<Record<string, string>>;
+  readonly conf: JsonValue;
+}
+
+/** Severity of a log line, as syslog has it (RFC 5424 §6.2.1). */
+export type LogLevel = "emerg" | "alert" | "crit" | "err" | "warning" | "notice" | "info" | "debug";
+
+export interface RpcOptions {
+  /** Default `any`. */
+  readonly rank?: NodeId;
+  /** Fails with `ETIMEDOUT` after this long. */
+  readonly timeoutMs?: number;
+  /** Fails with `ECANCELED` when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** A request as its handler gets it. */
+export interface Request {
+  readonly topic: string;
+  /** The topic after the first dot. */
+  readonly method: string;
+  readonly payload: Payload;
+  readonly streaming: boolean;
+  readonly noresponse: boolean;
+  readonly rolemask: number;
+  readonly userid: number;
+  /** Identifies the sender, also in a `disconnect` of it. */
+  readonly sender: string;
+  /** Whether `respondError`, or the last `respond`, has been sent. */
+  readonly answered: boolean;
+}
+
+/**
+ * Answers a request. What it returns, or resolves to, is the response; `undefined` sends none, so the handler must call
+ * `respond` now or later; an async iterable is sent as a stream. What it throws is the error response.
+ */
+export type RequestHandler = (
+  request: Request,
+) => Payload | Promise<Payload> | AsyncIterable<Payload> | undefined | Promise<void>;
+
+export interface Event {
+  readonly topic: string;
+  readonly payload: Payload;
+  readonly seq: number;
+}
+
+/**
+ * The one object that modules, commands and embedders talk through, whatever the transport (modules.md §2).
+ *
+ * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` whose
+ * `errnum` is that of the response: `ENOSYS` no such service or method, `ECONNRESET` the module went away, `ETIMEDOUT`,
+ * `ECANCELED`.
+ */
+export interface Handle {
+  /** Of the module, or of the client's connection. */
+  readonly name: string;
+  readonly uuid: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly args: readonly string[];
+
+  /** Sends a request and resolves to the payload of its response. */
+  rpc(topic: string, payload?: Payload, options?: RpcOptions): Promise<Payload>;
+  /** Sends a streaming request; ends at `ENODATA`; leaving the loop early cancels it. */
+  rpcStream(topic: string, payload?: Payload, options?: RpcOptions): AsyncIterableIterator<Payload>;
+  /** Sends a request that wants no response. */
+  notify(topic: string, payload?: Payload, options?: { readonly rank?: NodeId }): void;
+
+  /** Registers the handler of a method for this name and every service registered here. Replaces an earlier one. */
+  handle(method: string, handler: RequestHandler, options?: { readonly allowGuest?: boolean }): void;
+  /** Sends a response; for a streaming request one of many. */
+  respond(request: Request, payload?: Payload): void;
+  /** @param errnum POSIX number; `ENODATA` ends a stream */
+  respondError(request: Request, errnum: number, message?: string): void;
+
+  /** @param topic an event topic, or its beginning followed by `.*`, or `*`; resolves when the broker knows */
+  subscribe(topic: string, listener: (event: Event) => void): Promise<void>;
+  unsubscribe(topic: string): Promise<void>;
+  /** Resolves to the event's sequence number. */
+  publish(topic: string, payload?: Payload): Promise<number>;
+
+  /** Fails with `EEXIST` if another owns it. */
+  registerService(name: string): Promise<void>;
+  unregisterService(name: string): Promise<void>;
+
+  log(level: LogLevel, text: string): void;
+  /** Attribute of this rank's broker, or undefined. */
+  attr(name: string): Promise<string | undefined>;
+  /** Configuration at a dotted key (the whole without one) as it now stands, or undefined. */
+  conf(key?: string): JsonValue | undefined;
+
+  /** Reports that the module runs; `run()` does so too. Ends the load's wait. */
+  setRunning(): void;
+  /** Enters the event loop: reports running, resolves at shutdown or `stop`. */
+  run(): Promise<void>;
+  /** Ends `run()`. With an error, the module fails with it. */
+  stop(error?: Error): void;
+  /** Whether a debug bit is set (`sluice module debug`); with `clear`, unsets it. */
+  debugTest(bit: number, clear?: boolean): boolean;
+
+  /** Waits until what was sent has left, then closes. Pending requests fail with `ECANCELED`. */
+  close(): Promise<void>;
+  /** Rejects or resolves when the other end has gone; `undefined` after `close()`. */
+  readonly closed: Promise<Error | undefined>;
+  ref(): void;
+  unref(): void;
+}
