@@ -5,7 +5,8 @@ import { distance } from "fastest-levenshtein";
  * @param known in an order that settles ties
  */
 export function didYouMean(name: string, known: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(name.length / 3));
+  // A third of the letters may differ, one at least; but a name that differs in all of them is another name.
+  const limit = Math.min(Math.max(1, Math.floor(name.length / 3)), name.length - 1);
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of known) {

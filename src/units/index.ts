@@ -1,1 +1,25 @@
+export { type CodeContribution, codeFragment, type CodeTask, type SetupEdit } from "./code-fragment.js";
+export { compose, type ComposeOptions } from "./compose.js";
+export { composeUnits, type ComposeUnitsOptions, disableNames, disableRequests } from "./compose-units.js";
+export type { DisableRequest } from "./composer.js";
+export { configFromJson, type ConfigJson, type ConfigJsonTable, configToJson } from "./config-json.js";
+export { configGet, mergeConfig } from "./config-value.js";
+export { checkConfiguration, Configuration, type ConfigLayer } from "./configuration.js";
+export { type Format, formatOf } from "./document.js";
+export type { Change, Definition, Fragment, NamedReference } from "./fragment.js";
+export { isName } from "./names.js";
+export { type FragmentText, parseFragment, parseRcFragment, readRcFragment } from "./parse-fragment.js";
+export { parseDuration, parseSize, type Quantity } from "./quantity.js";
+export { formatRankSet, MAX_RANK, type Parsed, parseRankSet, rankSetHas, rankSetOf } from "./rank-set.js";
+export { type ConfigInput, parseConfigText, readConfiguration } from "./read-config.js";
+export { readFragments, type ReadEvent, type ReadFragmentsOptions } from "./read-fragments.js";
+export {
+  defaultDirectories,
+  type Directories,
+  type Env,
+  rcSearchPath,
+  unitSearchPath,
+} from "./search-path.js";
+export { namedOrigin } from "./source.js";
 export type * from "./types.js";
+export { type UnitJson, type UnitJsonValue, unitToJson } from "./unit-json.js";

@@ -37,6 +37,8 @@ interface UnitCommon {
   readonly disabled: boolean;
   /** Longest time that a load, a task or a removal may take; undefined or Infinity = no limit. */
   readonly timeoutMs: number | undefined;
+  /** `timeoutMs` as it was written, e.g. `30s`. */
+  readonly timeoutText?: string | undefined;
   readonly description: string;
   /** Place in load order, 0 first; the index in {@link Catalog.units}. */
   readonly order: number;
@@ -54,6 +56,8 @@ export interface ModuleUnit extends UnitCommon {
   /** `own`, or the name of a thread group. */
   readonly thread: string;
   readonly memoryLimitBytes: number | undefined;
+  /** `memoryLimitBytes` as it was written, e.g. `512MiB`. */
+  readonly memoryLimitText?: string | undefined;
   readonly onFailure: FailurePolicy;
 }
 

@@ -1,0 +1,77 @@
+import type { Origin, Result } from "../errors/index.js";
+import { composeReadings } from "./compose.js";
+import type { DisableRequest } from "./composer.js";
+import { configReadings, Configuration } from "./configuration.js";
+import type { Fragment } from "./fragment.js";
+import { type ReadEvent, readAll } from "./read-fragments.js";
+import { defaultDirectories, type Directories, type Env, unitSearchPath } from "./search-path.js";
+import { namedOrigin } from "./source.js";
+import type { Alternative, Catalog, ConfigTable } from "./types.js";
+
+/** Where units come from, and what is set besides files. */
+export interface ComposeUnitsOptions {
+  /** Directories whose `modprobe.d` is read. Default: by `env` (planning.md §2). */
+  readonly searchPath?: readonly string[];
+  /** Shipped and site directories; those not given are by `env` (instance.md §2). */
+  readonly dataDir?: string;
+  readonly confDir?: string;
+  /** Environment variables that say where to look and what to disable. Default: those of this process. */
+  readonly env?: Env;
+  /** Whether `FLUX_MODPROBE_DISABLE` of `env` counts; not so for an explicit load. Default true. */
+  readonly disableFromEnv?: boolean;
+  /** Its `modules` table changes units. */
+  readonly config?: Configuration | ConfigTable;
+  /** Fragments of rc files, composed after the configuration. */
+  readonly rc?: readonly Fragment[];
+  /** Over those of files, configuration and rc files, such as those of a flag. */
+  readonly alternatives?: readonly Alternative[];
+  /** Units or services to disable besides those of the environment. */
+  readonly disable?: readonly DisableRequest[];
+  /** Told of each directory and file that is looked at. */
+  readonly onRead?: (event: ReadEvent) => void;
+}
+
+/**
+ * Reads and composes all units (planning.md §2).
+ * Errors, all at once and sorted by place: those of `readFragments` and `compose`.
+ */
+export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<Result<Catalog>> {
+  const env = options.env ?? process.env;
+  const directories = directoriesOf(options, env);
+  const readings = await readAll({
+    dataDir: directories.dataDir,
+    searchPath: options.searchPath ?? unitSearchPath(env, directories),
+    onRead: options.onRead,
+  });
+  for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
+  for (const fragment of options.rc ?? []) readings.push({ fragment, diagnostics: [], isBroken: false });
+  const fromEnv = options.disableFromEnv === false ? [] : disableRequests(env);
+  return composeReadings(readings, {
+    alternatives: options.alternatives ?? [],
+    disable: [...fromEnv, ...(options.disable ?? [])],
+  });
+}
+
+/** What `FLUX_MODPROBE_DISABLE` disables: names between commas or blanks. */
+export function disableRequests(env: Env): DisableRequest[] {
+  const origin = namedOrigin("environment FLUX_MODPROBE_DISABLE");
+  return disableNames(env["FLUX_MODPROBE_DISABLE"] ?? "", origin);
+}
+
+/** A list of names as a flag or a variable has it, between commas or blanks. */
+export function disableNames(text: string, origin: Origin): DisableRequest[] {
+  return text
+    .split(/[\s,]+/)
+    .filter((name) => name !== "")
+    .map((name) => ({ name, origin }));
+}
+
+function directoriesOf({ dataDir, confDir }: ComposeUnitsOptions, env: Env): Directories {
+  const defaults = defaultDirectories(env);
+  return { ...defaults, dataDir: dataDir ?? defaults.dataDir, confDir: confDir ?? defaults.confDir };
+}
+
+function configurationOf(config: Configuration | ConfigTable | undefined): Configuration {
+  if (config instanceof Configuration) return config;
+  return Configuration.of(config ?? {});
+}

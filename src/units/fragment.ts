@@ -1,0 +1,67 @@
+import type { Diagnostic, Origin } from "../errors/index.js";
+import type { ListEdit, Setting } from "./settings.js";
+import type { Path, Source } from "./source.js";
+
+/** A unit as one source defines it; or, if an earlier one has defined it, what this one changes. */
+export interface Definition extends Setting {
+  readonly kind: "module" | "task";
+  readonly name: string;
+  /** A task of an rc file, which has code instead of a command, and cannot be redefined. */
+  readonly isCode: boolean;
+}
+
+/** A change to what is defined, in the order in which changes are applied. */
+export type Change =
+  /** The keys of a unit, named by its own name or by a service. */
+  | { readonly kind: "update"; readonly target: string; readonly setting: Setting }
+  /** The provider of a service. */
+  | { readonly kind: "alternative"; readonly service: string; readonly unit: string; readonly origin: Origin }
+  /** Arguments of a module; of a service, those of all its providers. Applied after everything else. */
+  | {
+      readonly kind: "options";
+      readonly target: string;
+      readonly args: readonly string[];
+      readonly overwrite: boolean;
+      readonly source: Source;
+    };
+
+/** A name and what says it. */
+export interface NamedReference {
+  readonly name: string;
+  readonly origin: Origin;
+}
+
+/** What one source says: a unit file, the `modules` table of a configuration, or an rc file. */
+export interface Fragment {
+  readonly source: Source;
+  /** Modules first, then tasks, each in the order written. */
+  readonly definitions: readonly Definition[];
+  readonly changes: readonly Change[];
+  /** Of an rc file: units or services to load, and to remove. Empty elsewhere. */
+  readonly load: readonly NamedReference[];
+  readonly remove: readonly NamedReference[];
+}
+
+/** What could be read of a source, and what is wrong with it. */
+export interface Reading {
+  /** The sound part: a value that is wrong is left out, and nothing else. */
+  readonly fragment: Fragment;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Nothing could be read, so that names may be missing. */
+  readonly isBroken: boolean;
+}
+
+/** A fragment that says nothing. */
+export function emptyFragment(source: Source): Fragment {
+  return { source, definitions: [], changes: [], load: [], remove: [] };
+}
+
+/** A setting of arguments that no file made. */
+export function argsEdit(items: readonly string[]): ListEdit {
+  return { key: "args", op: "append", items };
+}
+
+/** The path of a key, or of an element of its list. */
+export function keyPath(table: Path, key: string, index?: number): Path {
+  return index === undefined ? [...table, key] : [...table, key, index];
+}

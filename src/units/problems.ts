@@ -1,0 +1,187 @@
+import { type Diagnostic, didYouMean, type ErrorCode } from "../errors/index.js";
+import { NAME_RULE } from "./names.js";
+import type { Part, Path, Source } from "./source.js";
+import { quoted, shortened, typeName } from "./text.js";
+import type { ValidationError } from "./validator.js";
+
+/** Something wrong with a value of a document, before its place is worked out. */
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly path: Path;
+  /** Which end of `key = value` to point at. */
+  readonly part: Part;
+  /** Worked out for what is shown only, where it takes a search. */
+  readonly hint?: string | (() => string | undefined) | undefined;
+}
+
+/** Reports of one file beyond this are counted, not shown: nobody reads them, and a hostile file has millions. */
+const PROBLEMS_PER_SOURCE = 1000;
+
+/** Problems of one source, with their places. */
+export function locateProblems(source: Source, problems: readonly Problem[]): Diagnostic[] {
+  const diagnostics = problems.slice(0, PROBLEMS_PER_SOURCE).map(({ code, message, path, part, hint }) => {
+    const location = source.locate(path, part);
+    const hintText = typeof hint === "function" ? hint() : hint;
+    return { code, severity: "error" as const, message, location, related: [], hint: hintText };
+  });
+  const hidden = problems.length - diagnostics.length;
+  const last = diagnostics.at(-1);
+  if (hidden > 0 && last !== undefined) {
+    diagnostics.push({ ...last, message: `${hidden} more problems in this file`, hint: undefined });
+  }
+  return diagnostics;
+}
+
+/**
+ * What a validator found, as problems in our own words.
+ * @param errors what it left behind
+ * @param value what it looked at
+ * @param base path of that value in its document
+ * @param known keys that the table may have, for hints
+ */
+export function explainErrors(
+  errors: readonly ValidationError[] | null | undefined,
+  value: unknown,
+  base: Path,
+  known: readonly string[],
+): Problem[] {
+  const all = (errors ?? []).slice(0, PROBLEMS_PER_SOURCE + 1);
+  // What each branch of a choice has to say only confuses: the choice itself says it.
+  const choices = all.filter((error) => error.keyword === "anyOf");
+  const isInChoice = (error: ValidationError) =>
+    choices.some((choice) => choice !== error && error.instancePath.startsWith(choice.instancePath));
+  return all
+    .filter((error) => !isInChoice(error))
+    .map((error) => explainError(error, follow(value, error.instancePath), base, known));
+}
+
+/** A value inside a document, and the key whose value it is, or is an element of. */
+interface Place {
+  readonly path: Path;
+  readonly key: string;
+  readonly value: unknown;
+}
+
+function follow(root: unknown, pointer: string): Place {
+  const path: (string | number)[] = [];
+  let key = "";
+  let value = root;
+  for (const part of pointer.split("/").slice(1)) {
+    const step = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (Array.isArray(value)) {
+      path.push(Number(step));
+      value = (value as readonly unknown[])[Number(step)];
+    } else {
+      path.push(step);
+      key = step;
+      value = isTable(value) ? value[step] : undefined;
+    }
+  }
+  return { path, key, value };
+}
+
+function explainError(error: ValidationError, place: Place, base: Path, known: readonly string[]): Problem {
+  const path = [...base, ...place.path];
+  const { key, value } = place;
+  switch (error.keyword) {
+    case "additionalProperties": {
+      const unknown = String(error.params["additionalProperty"]);
+      return unknownKey(unknown, [...path, unknown], known);
+    }
+    case "required":
+      return missingKey(String(error.params["missingProperty"]), path);
+    case "type":
+      return wrongType(key, error.params["type"], value, path);
+    case "pattern":
+      return { ...explainText(key, String(value)), path, part: "value" };
+    case "enum": {
+      const allowed = error.params["allowedValues"];
+      const words = Array.isArray(allowed) ? allowed.map(String) : [];
+      return invalidValue(key, value, path, `write one of ${words.join(", ")}`);
+    }
+    case "minItems":
+    case "minLength":
+      return invalidValue(key, value, path, "it must not be empty");
+    case "anyOf":
+      return invalidValue(key, value, path, "write a name, or a table with name and perhaps as and args");
+    default:
+      return invalidValue(key, value, path);
+  }
+}
+
+/** `invalid config key K`. */
+export function unknownKey(key: string, path: Path, known: readonly string[]): Problem {
+  const hint = () => similarKey(key, known);
+  return {
+    code: "UNIT_UNKNOWN_KEY",
+    message: `invalid config key ${shortened(key)}`,
+    path,
+    part: "key",
+    hint,
+  };
+}
+
+/** The key that was meant, perhaps. The search takes time with the length of the key. */
+export function similarKey(key: string, known: readonly string[]): string | undefined {
+  return key.length <= 64 ? didYouMean(key, known) : undefined;
+}
+
+/** `missing required config key 'K'`. */
+function missingKey(key: string, path: Path): Problem {
+  return { code: "UNIT_MISSING_KEY", message: `missing required config key '${key}'`, path, part: "key" };
+}
+
+/** @param expected a type of JSON Schema, or several; `tables` for an array of tables */
+export function wrongType(key: string, expected: unknown, value: unknown, path: Path): Problem {
+  const isElement = typeof path.at(-1) === "number";
+  const wanted = (Array.isArray(expected) ? expected : [expected]).map((type) => TYPE_NAMES[String(type)]);
+  const subject = isElement ? `an element of config key ${quoted(key)}` : `config key ${quoted(key)}`;
+  return {
+    code: "UNIT_WRONG_TYPE",
+    message: `wrong type for ${subject}: expected ${wanted.join(" or ")}, got ${typeName(value)}`,
+    path,
+    part: "value",
+    hint: isElement ? undefined : typeHint(key, expected, value),
+  };
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: "a string",
+  array: "an array of strings",
+  tables: "an array of tables",
+  integer: "an integer",
+  boolean: "a boolean",
+  object: "a table",
+};
+
+function typeHint(key: string, expected: unknown, value: unknown): string | undefined {
+  if (expected === "tables") return `write [[${key}]]`;
+  if (expected === "array" && typeof value === "string")
+    return `write ${key} = [${JSON.stringify(shortened(value))}]`;
+  if (expected !== "string" || typeof value !== "number") return undefined;
+  return key === "timeout" ? `write ${key} = "${value}s"` : `write ${key} = "${value}"`;
+}
+
+/** A text that is not what its key wants. */
+function explainText(key: string, text: string): Pick<Problem, "code" | "message" | "hint"> {
+  if (key.startsWith("needs-")) {
+    return {
+      code: "UNIT_INVALID_VALUE",
+      message: `invalid condition ${quoted(text)} in '${key}'`,
+      hint: "write KEY, or !KEY if it must not be set",
+    };
+  }
+  return { code: "UNIT_INVALID_NAME", message: `invalid name ${quoted(text)}`, hint: NAME_RULE };
+}
+
+function invalidValue(key: string, value: unknown, path: Path, rule?: string): Problem {
+  const shown = typeof value === "string" ? quoted(value) : typeName(value);
+  const message = `invalid value for config key '${key}': ${shown}`;
+  return { code: "UNIT_INVALID_VALUE", message, path, part: "value", hint: rule };
+}
+
+/** Whether a value of a document is a table. */
+export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

@@ -1,0 +1,116 @@
+import type { RankSet } from "./types.js";
+import { quoted } from "./text.js";
+
+/** The highest rank there can be (RFC 22: ids are 32 bits, and the last one is reserved). */
+export const MAX_RANK = 2 ** 32 - 2;
+
+/** A text as the value that it stands for, or what is wrong with it. */
+export type Parsed<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+
+type Range = readonly [low: number, high: number];
+
+/** Sets seen before: thousands of units share a handful of texts. Bounded, because it lives as long as the process. */
+const known = new Map<string, Parsed<RankSet>>();
+const KNOWN_LIMIT = 1000;
+
+/**
+ * Reads the value of `ranks`: `all`, an RFC 22 idset with or without brackets, `>N` or `<N` (planning.md §1).
+ * Ids are strictly ascending, a range has low < high, no id has a leading zero.
+ * @returns the set, or a message that contains `invalid idset`
+ */
+export function parseRankSet(text: string): Parsed<RankSet> {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const ranges = parseRanges(text);
+  const parsed: Parsed<RankSet> =
+    ranges === undefined
+      ? { ok: false, message: `invalid idset ${quoted(text)}` }
+      : { ok: true, value: { text, ranges } };
+  if (known.size < KNOWN_LIMIT && text.length < 100) known.set(text, parsed);
+  return parsed;
+}
+
+/** All ranks: what a unit has that does not say. */
+export const ALL_RANKS: RankSet = { text: "all", ranges: [[0, MAX_RANK]] };
+
+function parseRanges(text: string): Range[] | undefined {
+  if (text === "all") return [[0, MAX_RANK]];
+  if (text.startsWith(">") || text.startsWith("<")) return parseComparison(text);
+  const opened = text.startsWith("[");
+  if (opened !== text.endsWith("]")) return undefined;
+  return parseIdset(opened ? text.slice(1, -1) : text);
+}
+
+function parseComparison(text: string): Range[] | undefined {
+  const bound = parseId(text.slice(1));
+  if (bound === undefined) return undefined;
+  const [low, high] = text.startsWith(">") ? [bound + 1, MAX_RANK] : [0, bound - 1];
+  return low <= high ? [[low, high]] : [];
+}
+
+function parseIdset(text: string): Range[] | undefined {
+  const ranges: Range[] = [];
+  let previous = -1;
+  for (const part of text.split(",")) {
+    const dash = part.indexOf("-");
+    const low = parseId(dash < 0 ? part : part.slice(0, dash));
+    const high = dash < 0 ? low : parseId(part.slice(dash + 1));
+    if (low === undefined || high === undefined || low <= previous) return undefined;
+    if (dash >= 0 && low >= high) return undefined;
+    ranges.push([low, high]);
+    previous = high;
+  }
+  return ranges;
+}
+
+function parseId(text: string): number | undefined {
+  if (!/^(?:0|[1-9]\d{0,9})$/.test(text)) return undefined;
+  const id = Number(text);
+  return id <= MAX_RANK ? id : undefined;
+}
+
+/** Whether a rank is in a set; by binary search, so that a set of thousands of ranges costs little. */
+export function rankSetHas(set: RankSet, rank: number): boolean {
+  let from = 0;
+  let to = set.ranges.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const range = set.ranges[middle];
+    if (range === undefined || rank < range[0]) to = middle;
+    else if (rank > range[1]) from = middle + 1;
+    else return true;
+  }
+  return false;
+}
+
+/**
+ * The canonical text of a set: `all`, `>N` for what has no upper end, else an idset with neighbours joined.
+ * The empty set is the empty string, which is not a value of `ranks`.
+ */
+export function formatRankSet(set: Pick<RankSet, "ranges">): string {
+  const joined = joinNeighbours(set.ranges);
+  const [first] = joined;
+  if (joined.length === 1 && first?.[1] === MAX_RANK) {
+    return first[0] === 0 ? "all" : `>${first[0] - 1}`;
+  }
+  return joined.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`)).join(",");
+}
+
+/** Ascending ranks, each once, as a set; e.g. a class of ranks with the same plan. */
+export function rankSetOf(ranks: Iterable<number>): RankSet {
+  const ranges: Range[] = [];
+  for (const rank of ranks) ranges.push([rank, rank]);
+  const joined = joinNeighbours(ranges);
+  return { text: formatRankSet({ ranges: joined }), ranges: joined };
+}
+
+function joinNeighbours(ranges: readonly Range[]): Range[] {
+  const joined: Range[] = [];
+  for (const [low, high] of ranges) {
+    const last = joined.at(-1);
+    if (last !== undefined && last[1] + 1 === low) joined[joined.length - 1] = [last[0], high];
+    else joined.push([low, high]);
+  }
+  return joined;
+}

@@ -1,0 +1,30 @@
+const SHOWN_LENGTH = 60;
+
+/** A piece of a user's text inside a message: in quotes, and never long enough to drown the message. */
+export function quoted(text: string): string {
+  return `'${shortened(text)}'`;
+}
+
+/** The start of a text; a megabyte of garbage must not become a megabyte of message. */
+export function shortened(text: string, length = SHOWN_LENGTH): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`;
+}
+
+/** What a value is, for people who write TOML or YAML. */
+export function typeName(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (Array.isArray(value)) return "an array";
+  if (value instanceof Date) return "a date";
+  switch (typeof value) {
+    case "string":
+      return "a string";
+    case "boolean":
+      return "a boolean";
+    case "bigint":
+      return "an integer";
+    case "number":
+      return Number.isInteger(value) ? "an integer" : "a float";
+    default:
+      return "a table";
+  }
+}

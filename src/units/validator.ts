@@ -1,0 +1,14 @@
+/** One error of a validator that ajv compiled. */
+export interface ValidationError {
+  /** JSON pointer to the value. */
+  readonly instancePath: string;
+  readonly schemaPath: string;
+  readonly keyword: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** A validator that ajv compiled from `schema/`: a type guard that leaves its errors behind. */
+export interface Validator<T> {
+  (data: unknown): data is T;
+  errors?: readonly ValidationError[] | null;
+}
