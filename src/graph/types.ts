@@ -1,4 +1,5 @@
 import type { Diagnostic, Origin } from "../errors/index.js";
+import type { Graph } from "@dagrejs/graphlib";
 import type { Catalog, ConfigTable, TaskUnit, ModuleUnit, Unit } from "../units/index.js";
 
 /** Everything besides the catalog that decides a plan (planning.md §3). Plain data: from a broker, or from flags. */
@@ -8,6 +9,15 @@ export interface Facts {
   readonly config: ConfigTable;
   readonly attrs: Readonly<Record<string, string>>;
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Facts as a caller gives them: what is absent is empty. */
+export interface FactsInput {
+  readonly rank: number;
+  readonly size: number;
+  readonly config?: ConfigTable | undefined;
+  readonly attrs?: Readonly<Record<string, string>> | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /** What to do for one unit. */
@@ -28,6 +38,9 @@ export interface Dag {
   readonly targets: Uint32Array;
 }
 
+/** What decided between the providers of a service (planning.md §4); `loaded`: it runs already (§6). */
+export type PickedBy = "alternative" | "priority" | "order" | "loaded";
+
 /** Why a unit is not in the plan: the first of these that holds (planning.md §5). */
 export type Reason =
   | { readonly kind: "disabled"; readonly by: Origin | undefined }
@@ -46,14 +59,16 @@ export type Reason =
   | {
       readonly kind: "set-aside";
       readonly service: string;
+      /** The need that no unit of the plan provided. */
       readonly missing: string;
-      readonly servedBy: string;
+      /** The unit that provides the service instead; undefined if that one was lost too, and nobody does. */
+      readonly servedBy: string | undefined;
     }
   | {
       readonly kind: "other-provider";
       readonly service: string;
       readonly picked: string;
-      readonly by: "alternative" | "priority" | "order";
+      readonly by: PickedBy;
     }
   | { readonly kind: "not-asked"; readonly requiredBy: readonly string[] };
 
@@ -81,13 +96,44 @@ export interface LoadedModule {
   readonly explicit: boolean;
 }
 
-export interface PlanInput {
-  readonly request: PlanRequest;
-  readonly facts: Facts;
-  /** What runs already; empty when absent. */
-  readonly loaded?: readonly LoadedModule[];
+interface PlanCircumstances {
+  readonly facts: FactsInput;
+  /** What runs already; empty when absent. It gets no step, satisfies needs, and serves before any other provider. */
+  readonly loaded?: readonly LoadedModule[] | undefined;
   /** Names of units or services whose units are force-enabled (planning.md §3). */
-  readonly enabled?: readonly string[];
+  readonly enabled?: readonly string[] | undefined;
+  /** What asked for a root or a named module, by its name; for errors about unknown ones. */
+  readonly origins?: ReadonlyMap<string, Origin> | undefined;
+}
+
+/** What to plan, and the facts. With `roots` alone it is a request of kind `start` (embedding.md). */
+export type PlanInput = PlanCircumstances &
+  (
+    | { readonly request: PlanRequest; readonly roots?: undefined }
+    | { readonly roots: readonly string[]; readonly request?: undefined }
+  );
+
+/** How a unit came into a plan, or why it did not, as data (cli.md, `explain`). */
+export type Explanation =
+  | {
+      readonly kind: "planned";
+      readonly unit: string;
+      readonly action: Step["action"];
+      /** From a root to the unit, each asked for by the one before it. Empty for removals. */
+      readonly chain: readonly AskedFor[];
+    }
+  /** It runs already, so that there is nothing to do. */
+  | { readonly kind: "loaded"; readonly unit: string }
+  | { readonly kind: "left-out"; readonly unit: string; readonly reason: Reason }
+  /** A load or a removal was asked for that has nothing to do with it. */
+  | { readonly kind: "untouched"; readonly unit: string };
+
+/** One link of the chain by which a unit came into a plan. */
+export interface AskedFor {
+  /** The name asked for: of a unit or of a service. */
+  readonly name: string;
+  /** The unit that answers to it. */
+  readonly unit: string;
 }
 
 /** What is to be done, in which order, and why the rest is not. Immutable. */
@@ -98,9 +144,21 @@ export interface Plan {
   /** In canonical order. */
   readonly steps: readonly Step[];
   readonly dag: Dag;
-  /** Units of the catalog that have no step, with their one reason. Empty for explicit load and removal. */
+  /**
+   * Units of the catalog that have no step and do not run already, with their one reason. Empty for explicit load
+   * and removal. Worked out when first read. Reasons share what they have in common, so that a chain of 200,000
+   * needs is as deep: do not recurse into it, see `reasonText`.
+   */
   readonly leftOut: ReadonlyMap<string, Reason>;
-  /** The provider picked for each service that the plan asked for. */
+  /** The provider picked for each service that the plan asked for, planned or not. Worked out when first read. */
   readonly picks: ReadonlyMap<string, Unit>;
   readonly warnings: readonly Diagnostic[];
+  /**
+   * How a unit came into the plan, or why it did not.
+   * @param name of a unit, else of a service, which stands for its pick
+   * @returns undefined if nothing has that name
+   */
+  explain(name: string): Explanation | undefined;
+  /** The plan as a graph value: nodes are unit names labelled with their step, wildcards are spelled out. */
+  graph(): Graph<object, Step, undefined>;
 }

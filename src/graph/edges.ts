@@ -1,0 +1,150 @@
+import type { CatalogIndex } from "./catalog-index.js";
+import type { Csr } from "./csr.js";
+import { PairList, RowList } from "./csr.js";
+
+/** Units with something to do, and what comes before what. */
+export interface OrderGraph {
+  /** Node → unit, ascending; nodes from `units.length` on are barriers. */
+  readonly units: Uint32Array;
+  readonly nodeCount: number;
+  /** Node → nodes that come later, without repeats. */
+  readonly edges: Csr;
+}
+
+/**
+ * The edges among planned units (planning.md §5.2).
+ *
+ * A wildcard would be n² edges; a barrier node between the two sides makes it n. The same goes for a service that many
+ * units provide and many name. A unit that is after a service which it provides itself must not wait for itself: it
+ * gets edges from each other provider, past the barrier. Were there two such units for one service, they would wait
+ * for each other, so that there is a cycle anyway, and both may use the barrier.
+ * @param units planned units, ascending
+ * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (planning.md §6)
+ */
+export function buildEdges(index: CatalogIndex, units: Uint32Array, isReversed: Uint8Array): OrderGraph {
+  const builder = new EdgeBuilder(index, units);
+  const after = (unit: number): Csr => (isReversed[unit] === 1 ? index.before : index.after);
+  const before = (unit: number): Csr => (isReversed[unit] === 1 ? index.after : index.before);
+  builder.addNamed(after, (earlier, later) => builder.pairs.add(earlier, later));
+  builder.addNamed(before, (earlier, later) => builder.pairs.add(later, earlier));
+  builder.addWildcard(
+    (unit) => (isReversed[unit] === 1 ? index.beforeAll : index.afterAll)[unit] === 1,
+    (earlier, later) => builder.pairs.add(earlier, later),
+  );
+  builder.addWildcard(
+    (unit) => (isReversed[unit] === 1 ? index.afterAll : index.beforeAll)[unit] === 1,
+    (earlier, later) => builder.pairs.add(later, earlier),
+  );
+  return builder.finish();
+}
+
+/** Records that the first node comes before the second; the builder for `before` exchanges them. */
+type Link = (provider: number, namer: number) => void;
+
+/** Where providers × namers edges are more than this many times providers + namers, a barrier is cheaper. */
+const BARRIER_FACTOR = 4;
+
+class EdgeBuilder {
+  readonly pairs = new PairList();
+  readonly #index: CatalogIndex;
+  readonly #units: Uint32Array;
+  /** Service → nodes of planned providers. */
+  readonly #providers: Csr;
+  /** Service → node that was last found to provide it; spares a search per name. */
+  readonly #lastProvider: Int32Array;
+  #nodeCount: number;
+
+  constructor(index: CatalogIndex, units: Uint32Array) {
+    this.#index = index;
+    this.#units = units;
+    this.#nodeCount = units.length;
+    this.#lastProvider = new Int32Array(index.serviceCount).fill(-1);
+    const provided = new RowList();
+    for (const unit of units) {
+      for (let e = index.provides.start(unit); e < index.provides.end(unit); e++) {
+        provided.add(index.provides.item(e));
+      }
+      provided.endRow();
+    }
+    this.#providers = provided.toCsr().reversed(index.serviceCount);
+  }
+
+  finish(): OrderGraph {
+    const edges = this.pairs.toCsr(this.#nodeCount).withoutRepeats(this.#nodeCount);
+    return { units: this.#units, nodeCount: this.#nodeCount, edges };
+  }
+
+  addNamed(relation: (unit: number) => Csr, link: Link): void {
+    const namers = this.#countNamers(relation);
+    const barriers = new Map<number, number>();
+    for (let node = 0; node < this.#units.length; node++) {
+      const unit = this.#units[node] ?? 0;
+      const rows = relation(unit);
+      this.#markProvided(node, unit);
+      for (let e = rows.start(unit); e < rows.end(unit); e++) {
+        const service = rows.item(e);
+        const own = namers.selfCount[service] === 1 && this.#lastProvider[service] === node;
+        if (own || !this.#wantsBarrier(service, namers.count[service] ?? 0)) {
+          this.#linkEach(service, node, link);
+        } else {
+          link(this.#barrierOf(service, barriers, link), node);
+        }
+      }
+    }
+  }
+
+  addWildcard(saysSo: (unit: number) => boolean, link: Link): void {
+    if (!this.#units.some(saysSo)) return;
+    const barrier = this.#nodeCount;
+    this.#nodeCount += 1;
+    for (let node = 0; node < this.#units.length; node++) {
+      const unit = this.#units[node] ?? 0;
+      if (saysSo(unit)) link(barrier, node);
+      else link(node, barrier);
+    }
+  }
+
+  #countNamers(relation: (unit: number) => Csr): { count: Uint32Array; selfCount: Uint32Array } {
+    const count = new Uint32Array(this.#index.serviceCount);
+    const selfCount = new Uint32Array(this.#index.serviceCount);
+    for (let node = 0; node < this.#units.length; node++) {
+      const unit = this.#units[node] ?? 0;
+      const rows = relation(unit);
+      this.#markProvided(node, unit);
+      for (let e = rows.start(unit); e < rows.end(unit); e++) {
+        const service = rows.item(e);
+        count[service] = (count[service] ?? 0) + 1;
+        if (this.#lastProvider[service] === node) selfCount[service] = (selfCount[service] ?? 0) + 1;
+      }
+    }
+    return { count, selfCount };
+  }
+
+  #markProvided(node: number, unit: number): void {
+    const { provides } = this.#index;
+    for (let e = provides.start(unit); e < provides.end(unit); e++)
+      this.#lastProvider[provides.item(e)] = node;
+  }
+
+  #wantsBarrier(service: number, namerCount: number): boolean {
+    const providerCount = this.#providers.count(service);
+    return providerCount * namerCount > BARRIER_FACTOR * (providerCount + namerCount);
+  }
+
+  #barrierOf(service: number, barriers: Map<number, number>, link: Link): number {
+    const known = barriers.get(service);
+    if (known !== undefined) return known;
+    const barrier = this.#nodeCount;
+    this.#nodeCount += 1;
+    barriers.set(service, barrier);
+    this.#linkEach(service, barrier, link);
+    return barrier;
+  }
+
+  #linkEach(service: number, node: number, link: Link): void {
+    for (let e = this.#providers.start(service); e < this.#providers.end(service); e++) {
+      const provider = this.#providers.item(e);
+      if (provider !== node) link(provider, node);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import type { Catalog, ModuleUnit, Unit } from "../units/index.js";
+import type { CatalogIndex } from "./catalog-index.js";
+import type { LoadedModule } from "./types.js";
+
+/** What runs, by the numbers of an index. */
+export interface LoadedIndex {
+  /** Unit → 1 if it runs. */
+  readonly units: Uint8Array;
+  /** Service → 1 if something that runs provides it, known to the catalog or not. */
+  readonly services: Uint8Array;
+  /** Service → units that registered it without declaring it. */
+  readonly undeclared: ReadonlyMap<number, readonly number[]>;
+}
+
+export function indexLoaded(index: CatalogIndex, loaded: readonly LoadedModule[]): LoadedIndex {
+  const units = new Uint8Array(index.unitCount);
+  const services = new Uint8Array(index.serviceCount);
+  const undeclared = new Map<number, number[]>();
+  for (const module of loaded) {
+    const unit = knownModule(index.catalog, module.name);
+    const id = unit === undefined ? undefined : index.serviceIds.get(unit.name);
+    if (id !== undefined) {
+      units[id] = 1;
+      for (const service of index.provides.row(id)) services[service] = 1;
+    }
+    for (const name of [module.name, ...module.services]) {
+      const service = index.serviceIds.get(name);
+      if (service === undefined) continue;
+      services[service] = 1;
+      if (id === undefined || index.provides.row(id).includes(service)) continue;
+      const others = undeclared.get(service);
+      if (others === undefined) undeclared.set(service, [id]);
+      else others.push(id);
+    }
+  }
+  return { units, services, undeclared };
+}
+
+/** The module unit that a loaded module is; one that was loaded past the catalog has none. */
+export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefined {
+  const unit = catalog.byName.get(name);
+  return unit?.kind === "module" ? unit : undefined;
+}
+
+/** A unit for a module that was loaded past the catalog, so that it can be removed like any other. */
+export function unitForStranger({ name, services }: LoadedModule, order: number): ModuleUnit {
+  return {
+    kind: "module",
+    name,
+    provides: services,
+    priority: 100,
+    requires: [],
+    needs: [],
+    after: [],
+    before: [],
+    ranks: { text: "all", ranges: [[0, Infinity]] },
+    needsConfig: [],
+    needsAttrs: [],
+    needsEnv: [],
+    disabled: false,
+    timeoutMs: undefined,
+    description: "",
+    order,
+    module: name,
+    args: [],
+    exec: false,
+    loader: undefined,
+    thread: "own",
+    memoryLimitBytes: undefined,
+    onFailure: "panic",
+  };
+}
+
+/**
+ * A catalog of nothing but the modules that run, in load order, strangers last. Services are those declared and those
+ * registered, so that "the providers" of one are its loaded providers.
+ */
+export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[]): Catalog {
+  const known: { module: LoadedModule; unit: ModuleUnit }[] = [];
+  const strangers: LoadedModule[] = [];
+  for (const module of loaded) {
+    const unit = knownModule(catalog, module.name);
+    if (unit === undefined) strangers.push(module);
+    else known.push({ module, unit });
+  }
+  known.sort((a, b) => a.unit.order - b.unit.order);
+  const units = [
+    ...known.map(({ module, unit }) => ({ ...unit, provides: [...unit.provides, ...module.services] })),
+    ...strangers.map((module, i) => unitForStranger(module, catalog.units.length + i)),
+  ];
+  return catalogOf(units, catalog);
+}
+
+/** The catalog with units for loaded modules that it does not know. */
+export function withStrangers(catalog: Catalog, strangers: readonly LoadedModule[]): Catalog {
+  if (strangers.length === 0) return catalog;
+  const added = strangers.map((module, i) => unitForStranger(module, catalog.units.length + i));
+  return catalogOf([...catalog.units, ...added], catalog);
+}
+
+function catalogOf(units: readonly Unit[], base: Catalog): Catalog {
+  const providers = new Map<string, Unit[]>();
+  for (const unit of units) {
+    for (const service of new Set([unit.name, ...unit.provides])) {
+      const known = providers.get(service);
+      if (known === undefined) providers.set(service, [unit]);
+      else known.push(unit);
+    }
+  }
+  return {
+    units,
+    byName: new Map(units.map((unit) => [unit.name, unit])),
+    providers,
+    alternatives: base.alternatives,
+    originOf: (unit, key, element) => base.originOf(unit, key, element),
+  };
+}

@@ -1,0 +1,66 @@
+import type { Situation } from "./situation.js";
+import type { PickedBy } from "./types.js";
+
+/** A service that no unit of the catalog provides. */
+export const NOBODY = -1;
+/** A service that a loaded module provides which the catalog does not know. */
+export const ELSEWHERE = -2;
+
+/**
+ * The pick of every service (planning.md §4), or {@link NOBODY} or {@link ELSEWHERE}. What is loaded serves before anything else (§6).
+ * Looks once at each provider of each service.
+ */
+export function pickProviders(situation: Situation, viable: Uint8Array): Int32Array {
+  const { index, served, servedBy, loaded } = situation;
+  const picks = new Int32Array(index.serviceCount).fill(NOBODY);
+  for (let service = 0; service < index.serviceCount; service++) {
+    const { providers } = index;
+    let best = NOBODY;
+    for (let e = providers.start(service); e < providers.end(service); e++) {
+      const unit = providers.item(e);
+      if (best === NOBODY || outranks(situation, viable, service, unit, best)) best = unit;
+    }
+    picks[service] = best;
+  }
+  for (const [service, units] of servedBy) {
+    for (const unit of units) {
+      const best = picks[service] ?? NOBODY;
+      if (best === NOBODY || outranks(situation, viable, service, unit, best)) picks[service] = unit;
+    }
+  }
+  for (let service = 0; service < index.serviceCount; service++) {
+    const pick = picks[service] ?? NOBODY;
+    if (served[service] === 1 && (pick < 0 || loaded[pick] === 0)) picks[service] = ELSEWHERE;
+  }
+  return picks;
+}
+
+/** Whether unit `a` comes before unit `b` as the provider of a service. */
+function outranks(situation: Situation, viable: Uint8Array, service: number, a: number, b: number): boolean {
+  const { loaded, lastResort, alternatives } = situation;
+  const both = viable[a] === 1 && viable[b] === 1;
+  if (!both && viable[a] !== viable[b]) return viable[a] === 1;
+  if (both) {
+    if (loaded[a] !== loaded[b]) return loaded[a] === 1;
+    if (lastResort[a] !== lastResort[b]) return lastResort[a] === 0;
+    const chosen = alternatives.ofService[service];
+    if (chosen === a || chosen === b) return chosen === a;
+    const difference = (alternatives.rank[a] ?? -1) - (alternatives.rank[b] ?? -1);
+    if (difference !== 0) return difference > 0;
+  }
+  return comesLater(situation, a, b);
+}
+
+/** By (priority, load order). */
+function comesLater({ index }: Situation, a: number, b: number): boolean {
+  const difference = (index.priorities[a] ?? 0) - (index.priorities[b] ?? 0);
+  return difference === 0 ? a > b : difference > 0;
+}
+
+/** What put the picked unit before another viable one. */
+export function pickedBy(situation: Situation, picked: number, other: number): PickedBy {
+  const { index, loaded, alternatives } = situation;
+  if (loaded[picked] === 1) return "loaded";
+  if ((alternatives.rank[picked] ?? -1) >= 0) return "alternative";
+  return index.priorities[picked] === index.priorities[other] ? "order" : "priority";
+}

@@ -1,0 +1,183 @@
+import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
+import type { Catalog } from "../units/index.js";
+import { type CatalogIndex, indexOf, unitAt, unitId } from "./catalog-index.js";
+import { RowList } from "./csr.js";
+import { knownModule, loadedCatalog } from "./loaded.js";
+import { pickProviders } from "./pick.js";
+import { shrink, STAYED } from "./shrink.js";
+import { catalogChoices, indexAlternatives, type Situation } from "./situation.js";
+import type { LoadedModule, PlanRequest } from "./types.js";
+
+/** What an explicit removal takes away. */
+export interface Removal {
+  /** Of a catalog of loaded modules only. */
+  readonly index: CatalogIndex;
+  /** Units of that index, ascending. */
+  readonly going: Uint32Array;
+}
+
+/**
+ * `remove M…` (planning.md §6). What stays is what explicit modules other than M reach over `requires`; M goes, and with
+ * it every loaded module that does not stay. Modules that were loaded past the catalog stay unless named, since what
+ * uses them is not known.
+ *
+ * @returns errors GRAPH_NOT_LOADED and GRAPH_IN_USE
+ */
+export function planRemoval(
+  catalog: Catalog,
+  loaded: readonly LoadedModule[],
+  request: Extract<PlanRequest, { kind: "remove" }>,
+): Result<Removal> {
+  const index = indexOf(loadedCatalog(catalog, loaded));
+  const isKnown = (unit: number): boolean => knownModule(catalog, unitAt(index, unit).name) !== undefined;
+  const named = new Set<number>();
+  const missing: Diagnostic[] = [];
+  if (request.modules === "all") {
+    for (let unit = 0; unit < index.unitCount; unit++) if (isKnown(unit)) named.add(unit);
+  } else {
+    for (const name of new Set(request.modules)) {
+      const unit = loadedProvider(index, name);
+      if (unit < 0) missing.push(notLoaded(name));
+      else named.add(unit);
+    }
+  }
+  if (missing.length > 0) return fail(missing);
+
+  const explicit = new Set(loaded.filter((module) => module.explicit).map(({ name }) => name));
+  const held = Uint8Array.from(index.units, (unit, id) =>
+    Number(!named.has(id) && (explicit.has(unit.name) || !isKnown(id))),
+  );
+  const staying = whatStays(index, named, held);
+  if (request.recursive) removeUsers(index, named, held, staying);
+  else {
+    const inUse = stillInUse(index, named, staying);
+    if (inUse.length > 0) return fail(inUse);
+  }
+  const going = Uint32Array.from(index.units.keys()).filter((unit) => staying[unit] === 0);
+  return succeed({ index, going });
+}
+
+function notLoaded(name: string): Diagnostic {
+  return {
+    code: "GRAPH_NOT_LOADED",
+    severity: "error",
+    message: `module ${name} is not loaded`,
+    related: [],
+  };
+}
+
+/** The unit of that name, else the provider that would be picked of those that run; -1 if there is none. */
+function loadedProvider(index: CatalogIndex, name: string): number {
+  const unit = unitId(index, name);
+  if (unit >= 0) return unit;
+  const service = index.serviceIds.get(name);
+  if (service === undefined) return -1;
+  const everything = new Uint8Array(index.unitCount).fill(1);
+  return pickProviders(runningSituation(index), everything)[service] ?? -1;
+}
+
+/** A catalog of what runs, with nothing against any of it. */
+function runningSituation(index: CatalogIndex): Situation {
+  return {
+    index,
+    blocked: new Uint8Array(index.unitCount),
+    exempt: new Uint8Array(index.unitCount),
+    loaded: new Uint8Array(index.unitCount),
+    served: new Uint8Array(index.serviceCount),
+    servedBy: new Map(),
+    lastResort: new Uint8Array(index.unitCount),
+    alternatives: indexAlternatives(index, catalogChoices(index)),
+    followsLoaded: true,
+    roots: { units: [], services: [] },
+  };
+}
+
+/** Everything reachable over `requires`, through any loaded provider, from what is held; past what is named. */
+function whatStays(index: CatalogIndex, named: ReadonlySet<number>, held: Uint8Array): Uint8Array {
+  const staying = held.slice();
+  const reached = [...held.keys()].filter((unit) => held[unit] === 1);
+  // A service that many require is walked once.
+  const walked = new Uint8Array(index.serviceCount);
+  for (const unit of reached) {
+    for (const service of index.requires.row(unit)) {
+      if (walked[service] === 1) continue;
+      walked[service] = 1;
+      for (const provider of index.providers.row(service)) {
+        if (staying[provider] === 1 || named.has(provider)) continue;
+        staying[provider] = 1;
+        reached.push(provider);
+      }
+    }
+  }
+  return staying;
+}
+
+/** `M still in use by A, B` for each named M with a service that something staying requires and nothing staying has. */
+function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Uint8Array): Diagnostic[] {
+  const requirers = index.requires.reversed(index.serviceCount);
+  const served = new Uint8Array(index.serviceCount);
+  for (let unit = 0; unit < index.unitCount; unit++) {
+    if (staying[unit] === 1) for (const service of index.provides.row(unit)) served[service] = 1;
+  }
+  const errors: Diagnostic[] = [];
+  for (const unit of named) {
+    const users = new Set<number>();
+    for (const service of index.provides.row(unit)) {
+      if (served[service] === 1) continue;
+      for (const user of requirers.row(service)) if (staying[user] === 1) users.add(user);
+    }
+    if (users.size === 0) continue;
+    const names = [...users].sort((a, b) => a - b).map((user) => unitAt(index, user).name);
+    errors.push({
+      code: "GRAPH_IN_USE",
+      severity: "error",
+      message: `${unitAt(index, unit).name} still in use by ${names.join(", ")}`,
+      related: [],
+      hint: "--recursive removes these too",
+    });
+  }
+  return errors;
+}
+
+/**
+ * Takes out of `staying` what uses the named modules, what uses that, and what then nothing asks for. Services are
+ * nodes too, behind the units: a unit asks for a service and that for each of its providers, which spares the product.
+ */
+function removeUsers(
+  index: CatalogIndex,
+  named: ReadonlySet<number>,
+  held: Uint8Array,
+  staying: Uint8Array,
+): void {
+  const { unitCount, serviceCount } = index;
+  const nodeCount = unitCount + serviceCount;
+  const asks = new RowList();
+  const needs = new RowList();
+  const groups = new RowList();
+  const included = new Uint8Array(nodeCount);
+  for (let unit = 0; unit < unitCount; unit++) {
+    included[unit] = staying[unit] ?? 0;
+    for (const service of index.requires.row(unit)) {
+      asks.add(unitCount + service);
+      if (staying[unit] === 1) included[unitCount + service] = 1;
+      // What is required and was not there is not missed.
+      if (index.providers.count(service) > 0) needs.add(service);
+    }
+    for (const service of index.provides.row(unit)) groups.add(service);
+    for (const rows of [asks, needs, groups]) rows.endRow();
+  }
+  for (let service = 0; service < serviceCount; service++) {
+    for (const provider of index.providers.row(service)) if (!named.has(provider)) asks.add(provider);
+    for (const rows of [asks, needs, groups]) rows.endRow();
+  }
+  const { fate } = shrink({
+    asks: () => asks.toCsr(),
+    included,
+    held: Uint8Array.from({ length: nodeCount }, (_, node) => held[node] ?? 0),
+    needers: needs.toCsr().reversed(serviceCount),
+    groups: groups.toCsr(),
+    inexhaustible: new Uint8Array(serviceCount),
+    exempt: new Uint8Array(nodeCount),
+  });
+  for (let unit = 0; unit < unitCount; unit++) if (fate[unit] !== STAYED) staying[unit] = 0;
+}

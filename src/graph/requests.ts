@@ -1,0 +1,216 @@
+import type { Catalog } from "../units/index.js";
+import { type CatalogIndex, indexOf, isUnknown, unitAt, unitId, unitsNamed } from "./catalog-index.js";
+import { isMeantFor } from "./facts.js";
+import { indexLoaded, type LoadedIndex } from "./loaded.js";
+import { pickProviders } from "./pick.js";
+import {
+  ABSENT,
+  catalogChoices,
+  type Choice,
+  FREE,
+  indexAlternatives,
+  type Roots,
+  type Situation,
+  UNUSABLE,
+} from "./situation.js";
+import type { Facts, LoadedModule } from "./types.js";
+import type { UnknownName } from "./unknown-names.js";
+import { computeViability } from "./viability.js";
+
+/** What a request is planned with, besides its own names. */
+export interface Circumstances {
+  readonly catalog: Catalog;
+  readonly facts: Facts;
+  readonly loaded: readonly LoadedModule[];
+  /** Names to force-enable. */
+  readonly enabled: readonly string[];
+}
+
+/** A situation and the names that made no sense on the way to it. */
+export interface Framed {
+  readonly situation: Situation;
+  readonly unknown: readonly UnknownName[];
+}
+
+/** rc1 and the like: what is not usable is left out, whoever asks for it (planning.md §5). */
+export function frameStart(circumstances: Circumstances, rootNames: readonly string[]): Framed {
+  const frame = new Frame(circumstances);
+  const { index } = frame;
+  const blocked = new Uint8Array(
+    index.units.map((unit, id) =>
+      frame.isForced(id) || (!unit.disabled && isMeantFor(unit, circumstances.facts)) ? FREE : UNUSABLE,
+    ),
+  );
+  const roots = frame.roots(rootNames);
+  return frame.finish({ blocked, roots, followsLoaded: true });
+}
+
+/**
+ * A start whose only root is one unit, which is in whatever its conditions and needs: what to show of a unit that would
+ * be left out. The name is read as a unit first, else as a service, which stands for its pick.
+ */
+export function frameUnit(circumstances: Circumstances, name: string): Framed & { readonly root: number } {
+  const { situation, unknown } = frameStart(circumstances, [name]);
+  const { index } = situation;
+  const unit = unitId(index, name);
+  const { viable } = computeViability(situation, new Uint8Array(index.unitCount));
+  const service = index.serviceIds.get(name) ?? -1;
+  const root = unit >= 0 ? unit : (pickProviders(situation, viable)[service] ?? -1);
+  const blocked = situation.blocked.slice();
+  const exempt = situation.exempt.slice();
+  if (root >= 0) {
+    blocked[root] = FREE;
+    exempt[root] = 1;
+  }
+  const roots = { units: root < 0 ? [] : [root], services: [] };
+  return { root, unknown, situation: { ...situation, blocked, exempt, roots } };
+}
+
+/** rc3: no module is loaded for it, and those that run ask for nothing (planning.md §6). */
+export function frameStop(circumstances: Circumstances, rootNames: readonly string[]): Framed {
+  const frame = new Frame(circumstances);
+  const { index } = frame;
+  const blocked = new Uint8Array(
+    index.units.map((unit, id) => {
+      if (unit.kind === "module") return ABSENT;
+      const usable = frame.isForced(id) || (!unit.disabled && isMeantFor(unit, circumstances.facts));
+      return usable ? FREE : UNUSABLE;
+    }),
+  );
+  const roots = frame.roots(rootNames);
+  return frame.finish({ blocked, roots, followsLoaded: false });
+}
+
+/** An explicit load, what it names, and names of tasks, which cannot be loaded. */
+export interface FramedLoad extends Framed {
+  readonly named: ReadonlySet<number>;
+  readonly tasks: readonly string[];
+}
+
+/**
+ * `load M…` (planning.md §6): what is named is loaded whatever its conditions; its requirements come from providers
+ * whose rank and conditions hold, disabled ones only if there is no other.
+ */
+export function frameLoad(circumstances: Circumstances, moduleNames: readonly string[]): FramedLoad {
+  const frame = new Frame(circumstances);
+  const { index } = frame;
+  const units = moduleNames.map((name) => unitId(index, name)).filter((id) => id >= 0);
+  const byUnit = frame.finish(frame.loadTerms(new Set(units))).situation;
+  const picks = pickProviders(byUnit, computeViability(byUnit, new Uint8Array(index.unitCount)).viable);
+  const services = moduleNames.flatMap((name) => {
+    if (unitId(index, name) >= 0) return [];
+    if (frame.isNobodys(name)) frame.reportUnknown(name);
+    const pick = picks[index.serviceIds.get(name) ?? -1] ?? -1;
+    return pick < 0 ? [] : [pick];
+  });
+  const named = new Set([...units, ...services]);
+  const tasks = [...named].map((id) => unitAt(index, id)).filter((unit) => unit.kind === "task");
+  return {
+    ...frame.finish(frame.loadTerms(named)),
+    named,
+    tasks: tasks.map(({ name }) => name),
+  };
+}
+
+interface Terms {
+  readonly blocked: Uint8Array;
+  readonly roots: Roots;
+  readonly followsLoaded: boolean;
+  readonly named?: ReadonlySet<number>;
+  readonly lastResort?: Uint8Array;
+  readonly choices?: readonly Choice[];
+}
+
+/** What the three requests have in common. */
+class Frame {
+  readonly index: CatalogIndex;
+  readonly #facts: Facts;
+  readonly #loaded: LoadedIndex;
+  readonly #forced: Uint8Array;
+  readonly #strangers: ReadonlySet<string>;
+  readonly #unknown = new Set<string>();
+
+  constructor({ catalog, facts, loaded, enabled }: Circumstances) {
+    this.index = indexOf(catalog);
+    this.#facts = facts;
+    this.#loaded = indexLoaded(this.index, loaded);
+    this.#strangers = new Set(loaded.flatMap(({ name, services }) => [name, ...services]));
+    this.#forced = new Uint8Array(this.index.unitCount);
+    for (const name of enabled) {
+      const units = unitsNamed(this.index, name);
+      if (units.length === 0) this.reportUnknown(name);
+      for (const unit of units) this.#forced[unit] = 1;
+    }
+  }
+
+  isForced(unit: number): boolean {
+    return this.#forced[unit] === 1;
+  }
+
+  /** Whether neither the catalog nor anything that runs provides a name. */
+  isNobodys(name: string): boolean {
+    return isUnknown(this.index, name) && !this.#strangers.has(name);
+  }
+
+  reportUnknown(name: string): void {
+    this.#unknown.add(name);
+  }
+
+  /** A task is its own root; a module is asked for as the service of its name, which another may provide. */
+  roots(names: readonly string[]): Roots {
+    const units: number[] = [];
+    const services: number[] = [];
+    const seen = new Uint8Array(this.index.serviceCount);
+    for (const name of names) {
+      const service = this.index.serviceIds.get(name);
+      if (service === undefined || this.index.providers.count(service) === 0) {
+        if (!this.#strangers.has(name)) this.reportUnknown(name);
+        continue;
+      }
+      if (seen[service] === 1) continue;
+      seen[service] = 1;
+      const isTask = service < this.index.unitCount && unitAt(this.index, service).kind === "task";
+      (isTask ? units : services).push(service);
+    }
+    return { units, services };
+  }
+
+  /** What is named becomes the alternative for all that it provides, later names before earlier ones. */
+  loadTerms(named: ReadonlySet<number>): Terms {
+    const { units, provides } = this.index;
+    const isLastResort = (disabled: boolean, id: number): boolean =>
+      disabled && !this.isForced(id) && !named.has(id);
+    return {
+      blocked: new Uint8Array(
+        units.map((unit, id) =>
+          this.isForced(id) || named.has(id) || isMeantFor(unit, this.#facts) ? FREE : UNUSABLE,
+        ),
+      ),
+      lastResort: new Uint8Array(units.map((unit, id) => Number(isLastResort(unit.disabled, id)))),
+      choices: [...named].flatMap((unit) => [...provides.row(unit)].map((service) => ({ service, unit }))),
+      roots: { units: [...named], services: [] },
+      followsLoaded: true,
+      named,
+    };
+  }
+
+  finish({ blocked, roots, followsLoaded, named, lastResort, choices = [] }: Terms): Framed {
+    const exempt = this.#loaded.units.slice();
+    for (const unit of named ?? []) exempt[unit] = 1;
+    return {
+      unknown: Array.from(this.#unknown, (name) => ({ name, origin: undefined })),
+      situation: {
+        index: this.index,
+        blocked,
+        exempt,
+        loaded: this.#loaded.units,
+        served: this.#loaded.services,
+        servedBy: this.#loaded.undeclared,
+        lastResort: lastResort ?? new Uint8Array(this.index.unitCount),
+        alternatives: indexAlternatives(this.index, [...catalogChoices(this.index), ...choices]),
+        followsLoaded,
+        roots,
+      },
+    };
+  }
+}

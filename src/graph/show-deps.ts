@@ -1,0 +1,35 @@
+import { compareText } from "../errors/index.js";
+import { Csr, PairList } from "./csr.js";
+import type { Plan } from "./types.js";
+
+/**
+ * The predecessors of each step, wildcards and other barriers spelled out: up to n² of them, so for output only.
+ * @returns step → steps, ascending, without repeats
+ */
+export function directPredecessors({ dag }: Plan): Csr {
+  const { stepCount, nodeCount, offsets, targets } = dag;
+  const sources = new Csr(offsets, targets).reversed(nodeCount);
+  const pairs = new PairList();
+  for (let step = 0; step < stepCount; step++) {
+    for (const source of sources.row(step)) {
+      if (source < stepCount) pairs.add(step, source);
+      else for (const behind of sources.row(source)) if (behind !== step) pairs.add(step, behind);
+    }
+  }
+  return pairs.toCsr(stepCount).withoutRepeats(stepCount);
+}
+
+/**
+ * What `--show-deps` prints (planning.md §7): unit → its direct predecessors, sorted by code unit, without repeats.
+ * Keys are in canonical order.
+ */
+export function showDeps(plan: Plan): Record<string, string[]> {
+  const predecessors = directPredecessors(plan);
+  const names = plan.steps.map(({ unit }) => unit.name);
+  return Object.fromEntries(
+    names.map((name, step) => [
+      name,
+      Array.from(predecessors.row(step), (source) => names[source] ?? "").sort(compareText),
+    ]),
+  );
+}

@@ -1,0 +1,257 @@
+import { stronglyConnected } from "./components.js";
+import type { Csr } from "./csr.js";
+
+/** How a node ended. */
+export const STAYED = 0;
+/** No living node was left in a group that it needs. */
+export const LOST_NEED = 1;
+/** Nothing that stays asks for it any more. */
+export const ORPHANED = 2;
+
+/** Nodes that live as long as something asks for them and their needs are met. */
+export interface Shrinkable {
+  /** Node → nodes that it asks for; called only if something is to be removed. */
+  readonly asks: () => Csr;
+  /** Nodes that live to begin with; all of them can be reached from held ones. */
+  readonly included: Uint8Array;
+  /** Nodes that are asked for from outside. */
+  readonly held: Uint8Array;
+  /** Group → nodes that need a living member of it. */
+  readonly needers: Csr;
+  /** Node → groups of which it is a member. */
+  readonly groups: Csr;
+  /** Groups that never run out. */
+  readonly inexhaustible: Uint8Array;
+  /** Nodes whose needs do not count. */
+  readonly exempt: Uint8Array;
+}
+
+export interface Shrunk {
+  /** {@link STAYED}, {@link LOST_NEED} or {@link ORPHANED}. */
+  readonly fate: Uint8Array;
+  /** When a node was removed, from 1; see {@link shrink}. */
+  readonly level: Int32Array;
+  /** When a group ran out: 0 from the start; -1 if it did not. */
+  readonly groupLevel: Int32Array;
+}
+
+/**
+ * Removes what has lost a need, and then what nobody asks for any more, until nothing is left to remove. What stays is
+ * the greatest set that is closed under both, whatever the order of work (planning.md §5.1).
+ *
+ * Levels tell causes apart: a node that lost a need has a higher level than the last member of the group it needed.
+ * They are those of simultaneous passes, all lost needs first, then all orphans at once, and so on in turn.
+ *
+ * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring: per component of `asks` a
+ * counter tells support from outside, and inside of a component each node hangs from one that supports it, as in a
+ * tree; only a subtree whose support went away is looked at again. Work is linear, but for subtrees inside of one
+ * component that lose one support after another. (The general problem is that of Büchi games.)
+ */
+export function shrink(graph: Shrinkable): Shrunk {
+  return new Shrinking(graph).run();
+}
+
+const FROM_OUTSIDE = -1;
+const ADRIFT = -2;
+
+class Shrinking {
+  readonly #graph: Shrinkable;
+  readonly #fate: Uint8Array;
+  readonly #level: Int32Array;
+  readonly #groupLevel: Int32Array;
+  readonly #members: Uint32Array;
+  /** Removed nodes whose groups are still to be counted down, first in first out. */
+  readonly #lost: number[] = [];
+  #lostDone = 0;
+  /** Of {@link Shrinking.#lost}, how many have had their support withdrawn. */
+  #withdrawn = 0;
+  #lastLevel = 0;
+
+  constructor(graph: Shrinkable) {
+    const nodeCount = graph.included.length;
+    this.#graph = graph;
+    this.#fate = new Uint8Array(nodeCount);
+    this.#level = new Int32Array(nodeCount);
+    this.#groupLevel = new Int32Array(graph.needers.rowCount).fill(-1);
+    this.#members = countMembers(graph);
+  }
+
+  run(): Shrunk {
+    for (let group = 0; group < this.#members.length; group++) {
+      if (this.#members[group] === 0) this.#runOut(group, 0);
+    }
+    if (this.#lost.length > 0) this.#settle();
+    return { fate: this.#fate, level: this.#level, groupLevel: this.#groupLevel };
+  }
+
+  #settle(): void {
+    const support = new Support(this.#graph, this.#fate);
+    while (this.#lostDone < this.#lost.length) {
+      this.#drain();
+      this.#lastLevel += 1;
+      let gone = this.#lost.slice(this.#withdrawn);
+      while (gone.length > 0) {
+        gone = support.withdraw(gone);
+        for (const orphan of gone) this.#remove(orphan, ORPHANED, this.#lastLevel);
+      }
+      this.#withdrawn = this.#lost.length;
+    }
+  }
+
+  #drain(): void {
+    for (; this.#lostDone < this.#lost.length; this.#lostDone++) {
+      const node = this.#lost[this.#lostDone] ?? 0;
+      const { groups } = this.#graph;
+      for (let e = groups.start(node); e < groups.end(node); e++) {
+        const group = groups.item(e);
+        const left = (this.#members[group] ?? 0) - 1;
+        this.#members[group] = left;
+        if (left === 0) this.#runOut(group, this.#level[node] ?? 0);
+      }
+    }
+  }
+
+  #runOut(group: number, level: number): void {
+    const { needers, included, exempt, inexhaustible } = this.#graph;
+    if (inexhaustible[group] === 1) return;
+    this.#groupLevel[group] = level;
+    for (let e = needers.start(group); e < needers.end(group); e++) {
+      const node = needers.item(e);
+      const counts = included[node] === 1 && exempt[node] === 0 && this.#fate[node] === STAYED;
+      if (counts) this.#remove(node, LOST_NEED, level + 1);
+    }
+  }
+
+  #remove(node: number, fate: number, level: number): void {
+    this.#fate[node] = fate;
+    this.#level[node] = level;
+    this.#lastLevel = level;
+    this.#lost.push(node);
+  }
+}
+
+function countMembers({ included, groups, needers }: Shrinkable): Uint32Array {
+  const members = new Uint32Array(needers.rowCount);
+  for (let node = 0; node < groups.rowCount; node++) {
+    if (included[node] !== 1) continue;
+    for (let e = groups.start(node); e < groups.end(node); e++) {
+      const group = groups.item(e);
+      members[group] = (members[group] ?? 0) + 1;
+    }
+  }
+  return members;
+}
+
+/** Who keeps whom: see {@link shrink}. */
+class Support {
+  readonly #asks: Csr;
+  readonly #askers: Csr;
+  readonly #fate: Uint8Array;
+  readonly #included: Uint8Array;
+  readonly #component: Uint32Array;
+  /** Node → living askers outside of its component, and being held. */
+  readonly #outside: Uint32Array;
+  /** Node → the node of its component that it hangs from, {@link FROM_OUTSIDE}, or {@link ADRIFT}. */
+  readonly #parent: Int32Array;
+
+  constructor({ asks: asksOf, included, held }: Shrinkable, fate: Uint8Array) {
+    const nodeCount = included.length;
+    const asks = asksOf();
+    this.#asks = asks;
+    this.#askers = asks.reversed(nodeCount);
+    this.#fate = fate;
+    this.#included = included;
+    this.#component = stronglyConnected(asks, included).of;
+    this.#outside = Uint32Array.from(held);
+    this.#parent = new Int32Array(nodeCount).fill(ADRIFT);
+    const all: number[] = [];
+    for (let node = 0; node < nodeCount; node++) {
+      if (included[node] !== 1) continue;
+      all.push(node);
+      for (let e = asks.start(node); e < asks.end(node); e++) this.#countOutside(node, asks.item(e), 1);
+    }
+    // Nodes that were removed before support was looked at still support, until they are withdrawn.
+    this.#attach(all, () => true);
+  }
+
+  /**
+   * Takes away the support of removed nodes.
+   * @returns the living nodes that nothing supports any more, in ascending order
+   */
+  withdraw(gone: readonly number[]): number[] {
+    const suspects: number[] = [];
+    for (const node of gone) {
+      for (let e = this.#asks.start(node); e < this.#asks.end(node); e++) {
+        const target = this.#asks.item(e);
+        this.#countOutside(node, target, -1);
+        if (this.#fate[target] === STAYED && this.#lostParent(node, target))
+          this.#setAdrift(target, suspects);
+      }
+    }
+    this.#addSubtrees(suspects);
+    this.#attach(suspects, (node) => this.#fate[node] === STAYED);
+    return suspects.filter((node) => this.#parent[node] === ADRIFT).sort((a, b) => a - b);
+  }
+
+  #countOutside(asker: number, target: number, by: 1 | -1): void {
+    if (this.#component[asker] === this.#component[target]) return;
+    this.#outside[target] = (this.#outside[target] ?? 0) + by;
+  }
+
+  #lostParent(gone: number, target: number): boolean {
+    const parent = this.#parent[target];
+    return parent === gone || (parent === FROM_OUTSIDE && this.#outside[target] === 0);
+  }
+
+  #setAdrift(node: number, suspects: number[]): void {
+    this.#parent[node] = ADRIFT;
+    suspects.push(node);
+  }
+
+  /** What hangs from a suspect is one too. The iterator visits what is pushed on the way. */
+  #addSubtrees(suspects: number[]): void {
+    for (const node of suspects) {
+      for (let e = this.#asks.start(node); e < this.#asks.end(node); e++) {
+        const target = this.#asks.item(e);
+        const hangs = this.#parent[target] === node && this.#fate[target] === STAYED;
+        if (hangs) this.#setAdrift(target, suspects);
+      }
+    }
+  }
+
+  /** Hangs nodes that are adrift where there is support, and from them whatever else is adrift. */
+  #attach(adrift: readonly number[], supports: (node: number) => boolean): void {
+    const queue: number[] = [];
+    for (const node of adrift) {
+      this.#parent[node] = (this.#outside[node] ?? 0) > 0 ? FROM_OUTSIDE : this.#supporter(node, supports);
+      if (this.#parent[node] !== ADRIFT) queue.push(node);
+    }
+    for (const node of queue) {
+      for (let e = this.#asks.start(node); e < this.#asks.end(node); e++) {
+        const target = this.#asks.item(e);
+        const waits =
+          this.#parent[target] === ADRIFT &&
+          supports(target) &&
+          this.#included[target] === 1 &&
+          this.#component[target] === this.#component[node];
+        if (!waits) continue;
+        this.#parent[target] = node;
+        queue.push(target);
+      }
+    }
+  }
+
+  /** A living asker of the same component that hangs safely. */
+  #supporter(node: number, supports: (node: number) => boolean): number {
+    for (let e = this.#askers.start(node); e < this.#askers.end(node); e++) {
+      const asker = this.#askers.item(e);
+      const safe =
+        this.#parent[asker] !== ADRIFT &&
+        supports(asker) &&
+        this.#included[asker] === 1 &&
+        this.#component[asker] === this.#component[node];
+      if (safe) return asker;
+    }
+    return ADRIFT;
+  }
+}

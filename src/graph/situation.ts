@@ -1,0 +1,71 @@
+import type { CatalogIndex } from "./catalog-index.js";
+
+/** Code in {@link Situation.blocked}. */
+export const FREE = 0;
+/** Disabled, off-rank or with an unmet condition; which of them is worked out when somebody asks. */
+export const UNUSABLE = 1;
+/** In a stop: a module that is not loaded, and that nothing here will load. */
+export const ABSENT = 2;
+
+/** A catalog under facts and a request: all that picking and closing need to know, by integers. */
+export interface Situation {
+  readonly index: CatalogIndex;
+  /** Unit → {@link FREE}, or why it cannot be used. */
+  readonly blocked: Uint8Array;
+  /** Unit → its needs are not checked: loaded already, or named to be loaded. */
+  readonly exempt: Uint8Array;
+  /** Unit → runs already. It gets no step and is never left out. */
+  readonly loaded: Uint8Array;
+  /** Service → a loaded module provides it, perhaps one that the catalog does not know. */
+  readonly served: Uint8Array;
+  /** Service → unit, as a module that runs may provide what its unit does not say. */
+  readonly servedBy: ReadonlyMap<number, readonly number[]>;
+  /** Unit → picked only where no other provider is viable: a disabled one in an explicit load. */
+  readonly lastResort: Uint8Array;
+  readonly alternatives: AlternativeIndex;
+  /** Whether what a loaded module requires is asked for too. */
+  readonly followsLoaded: boolean;
+  readonly roots: Roots;
+}
+
+/** Forced providers (planning.md §2, §4). */
+export interface AlternativeIndex {
+  /** Service → unit, or -1. */
+  readonly ofService: Int32Array;
+  /** Unit → how late it was set for any service, later is larger; -1 for none. */
+  readonly rank: Int32Array;
+}
+
+/** What is asked for: services, whose picks are activated, and units, which nothing replaces. */
+export interface Roots {
+  readonly services: readonly number[];
+  readonly units: readonly number[];
+}
+
+/** A service and the unit that is to provide it; later ones win. */
+export interface Choice {
+  readonly service: number;
+  readonly unit: number;
+}
+
+/** The alternatives of the catalog; those that name no provider of their service are errors of `compose`. */
+export function catalogChoices(index: CatalogIndex): Choice[] {
+  return index.catalog.alternatives.flatMap(({ service, unit }) => {
+    const serviceId = index.serviceIds.get(service);
+    const unitNumber = index.serviceIds.get(unit);
+    if (serviceId === undefined || unitNumber === undefined) return [];
+    return index.providers.row(serviceId).includes(unitNumber)
+      ? [{ service: serviceId, unit: unitNumber }]
+      : [];
+  });
+}
+
+export function indexAlternatives(index: CatalogIndex, choices: readonly Choice[]): AlternativeIndex {
+  const ofService = new Int32Array(index.serviceCount).fill(-1);
+  for (const { service, unit } of choices) ofService[service] = unit;
+  const rank = new Int32Array(index.unitCount).fill(-1);
+  for (const [place, { service, unit }] of choices.entries()) {
+    if (ofService[service] === unit) rank[unit] = place;
+  }
+  return { ofService, rank };
+}
