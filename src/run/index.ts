@@ -1,1 +1,22 @@
+export { type Clock, systemClock } from "./clock.js";
+export { durationText } from "./duration-text.js";
+export type {
+  CancelEvent,
+  EndEvent,
+  FailEvent,
+  InterruptEvent,
+  NotStartedEvent,
+  PlanEvent,
+  RunEvent,
+  RunOutcome,
+  SkipEvent,
+  StartEvent,
+  StepAction,
+  StopCause,
+  SummaryEvent,
+  TimeoutEvent,
+} from "./events.js";
+export { defaultJobs, type RunOptions } from "./options.js";
 export type * from "./port.js";
+export { collect, type RunReport, type StepTiming, summarise } from "./report.js";
+export { runPlan } from "./run-plan.js";

@@ -1,0 +1,108 @@
+import type { Plan } from "../graph/index.js";
+
+/** A step that will not run, the unit that failed, and the unit through which that reached it. */
+export interface Skipped {
+  readonly step: number;
+  readonly because: string;
+  readonly via: string;
+}
+
+/** What can serve one name, or is the pick for it, and who asks for that. */
+interface Supply {
+  readonly dependents: number[];
+  /** How many of those that serve it have not failed. */
+  left: number;
+}
+
+/**
+ * Who requires or needs whom among the steps of a plan, for `--keep-going`: order alone is no dependency
+ * (planning.md §7). Made only when something has failed.
+ */
+export class Dependents {
+  readonly #plan: Plan;
+  /** By the number of a serving step. */
+  readonly #supplies: Supply[][];
+  readonly #gone = new Set<number>();
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#supplies = plan.steps.map(() => []);
+    const stepOf = new Map(plan.steps.map((step, index) => [step.unit.name, index]));
+    const picked = new Map<string, Supply>();
+    const provided = new Map<string, Supply>();
+    for (const [index, { unit, action }] of plan.steps.entries()) {
+      // What is removed asks for nothing any more (planning.md §6).
+      if (action === "remove") continue;
+      for (const name of unit.requires) {
+        supplyOf(picked, name, () => this.#stockPick(name, stepOf)).dependents.push(index);
+      }
+      for (const name of unit.needs) {
+        supplyOf(provided, name, () => this.#stock(this.#providersOf(name, stepOf))).dependents.push(index);
+      }
+    }
+  }
+
+  /**
+   * What has to be skipped now that this step failed, transitively, each once; nearest first, then in canonical order.
+   * @param isOpen whether a step has neither started nor been skipped
+   */
+  skippedBy(failed: number, isOpen: (step: number) => boolean): Skipped[] {
+    const because = this.#nameOf(failed);
+    const skipped: Skipped[] = [];
+    const queue = [failed];
+    // The queue grows while it is walked.
+    for (const step of queue) {
+      for (const dependent of this.#bereft(step)) {
+        if (!isOpen(dependent) || this.#gone.has(dependent)) continue;
+        skipped.push({ step: dependent, because, via: this.#nameOf(step) });
+        queue.push(dependent);
+      }
+    }
+    return skipped;
+  }
+
+  /** The steps that lose the last provider of something when this one is gone. */
+  #bereft(step: number): number[] {
+    if (this.#gone.has(step)) return [];
+    this.#gone.add(step);
+    const losers = new Set<number>();
+    for (const supply of this.#supplies[step] ?? []) {
+      supply.left--;
+      if (supply.left === 0) for (const dependent of supply.dependents) losers.add(dependent);
+    }
+    return [...losers].sort((a, b) => a - b);
+  }
+
+  #stockPick(name: string, stepOf: ReadonlyMap<string, number>): Supply {
+    const pick = this.#plan.picks.get(name);
+    return this.#stock(
+      pick === undefined ? this.#providersOf(name, stepOf) : [stepOf.get(pick.name)].filter(isStep),
+    );
+  }
+
+  #stock(servers: readonly number[]): Supply {
+    // A removal that fails takes nothing away from anybody: the module is still there.
+    const serving = servers.filter((step) => this.#plan.steps[step]?.action !== "remove");
+    const supply: Supply = { dependents: [], left: serving.length };
+    for (const step of serving) this.#supplies[step]?.push(supply);
+    return supply;
+  }
+
+  #providersOf(name: string, stepOf: ReadonlyMap<string, number>): number[] {
+    return (this.#plan.catalog.providers.get(name) ?? []).map((unit) => stepOf.get(unit.name)).filter(isStep);
+  }
+
+  #nameOf(step: number): string {
+    return this.#plan.steps[step]?.unit.name ?? "";
+  }
+}
+
+function isStep(step: number | undefined): step is number {
+  return step !== undefined;
+}
+
+function supplyOf(supplies: Map<string, Supply>, name: string, make: () => Supply): Supply {
+  const known = supplies.get(name) ?? make();
+  supplies.set(name, known);
+  return known;
+}

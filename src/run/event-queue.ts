@@ -1,0 +1,28 @@
+import type { RunEvent } from "./events.js";
+
+/** Between a run and its one reader: whoever writes never waits, and the order stays. */
+export class EventQueue {
+  #events: RunEvent[] = [];
+  #wake: (() => void) | undefined;
+
+  push(event: RunEvent): void {
+    this.#events.push(event);
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** The events since the last call. */
+  take(): RunEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  /** Resolves when there is an event to take. */
+  eventful(): Promise<void> {
+    if (this.#events.length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}

@@ -1,0 +1,124 @@
+import type { Step } from "../graph/index.js";
+
+/** What a step does to its unit. */
+export type StepAction = Step["action"];
+
+/** Why a run stopped starting steps. */
+export type StopCause = { readonly kind: "failed"; readonly unit: string } | { readonly kind: "interrupted" };
+
+/** When an event happened. */
+interface AtTime {
+  /** Since the `plan` event, from a monotonic clock; fractions of a millisecond count. Never decreases in a stream. */
+  readonly atMs: number;
+}
+
+/** Which step an event is about. */
+interface OfStep extends AtTime {
+  readonly unit: string;
+  readonly action: StepAction;
+}
+
+/** The last event of a step that had started. */
+interface AfterStart extends OfStep {
+  /** Since the step's `start`. */
+  readonly durationMs: number;
+}
+
+/** The first event of every stream. */
+export interface PlanEvent extends AtTime {
+  readonly type: "plan";
+  readonly stepCount: number;
+  readonly jobs: number;
+  /** Wall clock, since 1970; add an event's `atMs` to place it in the day. */
+  readonly epochMs: number;
+}
+
+/** A step has a slot and was handed to the executor. */
+export interface StartEvent extends OfStep {
+  readonly type: "start";
+}
+
+/** A step is done. */
+export interface EndEvent extends AfterStart {
+  readonly type: "end";
+}
+
+/** A step failed. */
+export interface FailEvent extends AfterStart {
+  readonly type: "fail";
+  /** For people, to be shown after `NAME: `. */
+  readonly message: string;
+  readonly error: Error;
+}
+
+/** A step took longer than its unit's `timeout`: it has failed, and its executor was told to give it up. */
+export interface TimeoutEvent extends AfterStart {
+  readonly type: "timeout";
+  readonly timeoutMs: number;
+  readonly message: string;
+  readonly error: Error;
+}
+
+/** A running step was given up because of an interrupt. */
+export interface CancelEvent extends AfterStart {
+  readonly type: "cancel";
+  readonly message: string;
+}
+
+/** A step will not run, because it requires or needs one that failed. */
+export interface SkipEvent extends OfStep {
+  readonly type: "skip";
+  /** The unit that failed, at the end of the chain. */
+  readonly because: string;
+  /** The unit that this one asks for itself: `because`, or one that was skipped for it. */
+  readonly via: string;
+  readonly message: string;
+}
+
+/** A step was never started because the run stopped before its turn. No error of its own. */
+export interface NotStartedEvent extends OfStep {
+  readonly type: "not-started";
+  readonly because: StopCause;
+  readonly message: string;
+}
+
+/** The caller's signal: nothing more starts (`stop`), or what runs is cancelled as well (`cancel`). */
+export interface InterruptEvent extends AtTime {
+  readonly type: "interrupt";
+  readonly stage: "stop" | "cancel";
+}
+
+/** The last event of every stream. */
+export interface SummaryEvent extends AtTime {
+  readonly type: "summary";
+  /** `interrupted` wins over `failed`. */
+  readonly outcome: RunOutcome;
+  readonly done: number;
+  /** Time-outs among them. */
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly skipped: number;
+  readonly notStarted: number;
+}
+
+/** How a run as a whole ended. */
+export type RunOutcome = "ok" | "failed" | "interrupted";
+
+/**
+ * One entry of the ordered stream that a run is (planning.md §7). The terminal view, the JSON log, timings and pictures
+ * are all consumers of it.
+ *
+ * A stream is `plan`, then the rest, then `summary`. Every step of the plan has exactly one last event: `end`, `fail`,
+ * `timeout` or `cancel` after its `start`, else `skip` or `not-started`.
+ */
+export type RunEvent =
+  | PlanEvent
+  | StartEvent
+  | EndEvent
+  | FailEvent
+  | TimeoutEvent
+  | CancelEvent
+  | SkipEvent
+  | NotStartedEvent
+  | InterruptEvent
+  | SummaryEvent;

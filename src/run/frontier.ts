@@ -1,0 +1,81 @@
+import type { Dag } from "../graph/index.js";
+import { ReadyHeap } from "./ready-heap.js";
+import { inDegrees } from "./schedule.js";
+
+/**
+ * How far a run has come into its DAG: which steps are ready, by counts of predecessors that are still in the way.
+ * Barriers, and steps that were withdrawn, are passed as soon as nothing is in their own way: the order that leads
+ * through them still holds.
+ */
+export class Frontier {
+  readonly #dag: Dag;
+  readonly #waitsFor: Uint32Array;
+  readonly #withdrawn: Uint8Array;
+  readonly #ready: ReadyHeap;
+  /** Withdrawn steps stay in the heap until they come up. */
+  #readyCount = 0;
+
+  /** @param weights of each node; the ready step with the greatest is taken first */
+  constructor(dag: Dag, weights: Float64Array) {
+    this.#dag = dag;
+    this.#waitsFor = inDegrees(dag);
+    this.#withdrawn = new Uint8Array(dag.stepCount);
+    this.#ready = new ReadyHeap(weights);
+    const roots: number[] = [];
+    for (const [node, degree] of this.#waitsFor.entries()) if (degree === 0) roots.push(node);
+    this.#arrive(roots);
+  }
+
+  /** Steps that {@link take} has to give. */
+  get readyCount(): number {
+    return this.#readyCount;
+  }
+
+  /** Takes the next ready step, or undefined if there is none. */
+  take(): number | undefined {
+    for (;;) {
+      const step = this.#ready.pop();
+      if (step !== undefined && this.#withdrawn[step] === 1) continue;
+      if (step !== undefined) this.#readyCount--;
+      return step;
+    }
+  }
+
+  /** A taken step is out of the way of those that come after it. */
+  pass(step: number): void {
+    const arrived: number[] = [];
+    this.#passInto(step, arrived);
+    this.#arrive(arrived);
+  }
+
+  /** A step that was not taken never will be. */
+  withdraw(step: number): void {
+    this.#withdrawn[step] = 1;
+    if (this.#waitsFor[step] !== 0) return;
+    this.#readyCount--;
+    this.pass(step);
+  }
+
+  /** @param nodes whose last predecessor is out of the way; grows while it is walked */
+  #arrive(nodes: number[]): void {
+    for (const node of nodes) {
+      if (node < this.#dag.stepCount && this.#withdrawn[node] !== 1) {
+        this.#ready.push(node);
+        this.#readyCount++;
+      } else {
+        this.#passInto(node, nodes);
+      }
+    }
+  }
+
+  #passInto(node: number, arrived: number[]): void {
+    const { offsets, targets } = this.#dag;
+    const end = offsets[node + 1] ?? 0;
+    for (let edge = offsets[node] ?? 0; edge < end; edge++) {
+      const target = targets[edge] ?? 0;
+      const left = (this.#waitsFor[target] ?? 0) - 1;
+      this.#waitsFor[target] = left;
+      if (left === 0) arrived.push(target);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { availableParallelism } from "node:os";
+import { SluiceError } from "../errors/index.js";
+import { type Clock, systemClock } from "./clock.js";
+import type { Executor } from "./port.js";
+
+/** How a plan is to be run. */
+export interface RunOptions {
+  readonly executor: Executor;
+  /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
+  readonly jobs?: number | undefined;
+  /** First interrupt: aborted, nothing more starts, and after `cancelAfterMs` what still runs is cancelled. */
+  readonly signal?: AbortSignal | undefined;
+  /** Second interrupt: aborted, what runs is cancelled now. */
+  readonly cancelSignal?: AbortSignal | undefined;
+  /** Default 2000. */
+  readonly cancelAfterMs?: number | undefined;
+  /** Default 2000: how long the run waits for a step that was told to give up, before it goes on without it. */
+  readonly graceMs?: number | undefined;
+  /** After a failure go on with all that does not require or need what failed. Always so where modules are removed. */
+  readonly keepGoing?: boolean | undefined;
+  /** What units took in the last recorded run, by name; what is not there counts as 1. */
+  readonly durationsMs?: ReadonlyMap<string, number> | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** {@link RunOptions} with nothing left to default. */
+export type RunSettings = Required<Omit<RunOptions, Defaulted>> & {
+  readonly [K in Defaulted]-?: Exclude<RunOptions[K], undefined>;
+};
+
+type Defaulted = "jobs" | "cancelAfterMs" | "graceMs" | "keepGoing" | "clock";
+
+/** Number of cores + 4, at most 32 (planning.md §7). */
+export function defaultJobs(): number {
+  return Math.min(32, availableParallelism() + 4);
+}
+
+/**
+ * Fills in the defaults.
+ * @throws SluiceError `USAGE` if `jobs` is no positive integer
+ */
+export function settle(options: RunOptions): RunSettings {
+  const jobs = options.jobs ?? defaultJobs();
+  if (!Number.isInteger(jobs) || jobs < 1) {
+    throw new SluiceError("USAGE", `the number of jobs must be a positive integer, not ${jobs}`);
+  }
+  return {
+    executor: options.executor,
+    jobs,
+    signal: options.signal,
+    cancelSignal: options.cancelSignal,
+    cancelAfterMs: options.cancelAfterMs ?? 2000,
+    graceMs: options.graceMs ?? 2000,
+    keepGoing: options.keepGoing ?? false,
+    durationsMs: options.durationsMs,
+    clock: options.clock ?? systemClock,
+  };
+}

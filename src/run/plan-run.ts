@@ -1,0 +1,315 @@
+import { messageOf, SluiceError } from "../errors/index.js";
+import type { Plan, Step } from "../graph/index.js";
+import { Dependents } from "./dependents.js";
+import { durationText } from "./duration-text.js";
+import { EventQueue } from "./event-queue.js";
+import type { StopCause } from "./events.js";
+import { Frontier } from "./frontier.js";
+import type { RunSettings } from "./options.js";
+import type { Executor } from "./port.js";
+import { expectedDurations, remainingPaths } from "./schedule.js";
+
+/**
+ * The life of a step.
+ *
+ *     waiting ──▶ running ──▶ done
+ *        │           ├──────▶ failed      its own error, or its time-out
+ *        │           └──────▶ cancelled   an interrupt
+ *        └─────▶ skipped                  what it requires or needs failed
+ *
+ * What is still waiting when the run is over was not started.
+ */
+type StepState = "waiting" | "running" | "done" | "failed" | "cancelled" | "skipped";
+
+/** What the executor has in hand; it keeps its slot until its promise settles or its grace is over. */
+interface RunningStep {
+  readonly index: number;
+  readonly step: Step;
+  readonly startedAtMs: number;
+  readonly controller: AbortController;
+  /** Takes back whichever timer is set: first that of the time-out, then that of the grace time. */
+  stopTimer: () => void;
+  /** Nothing that the promise still does counts: its last event is out. */
+  reported: boolean;
+  /** An interrupt told it to give up. */
+  cancelled: boolean;
+}
+
+/** Steps handed out in one go before other callbacks of the process get a turn. */
+const STARTS_A_TURN = 256;
+
+const noTimer = (): void => undefined;
+
+/** One run of one plan; `runPlan` is its face. Everything happens in callbacks of steps, timers and signals. */
+export class PlanRun {
+  readonly events = new EventQueue();
+  readonly #plan: Plan;
+  readonly #settings: RunSettings;
+  readonly #states: StepState[];
+  readonly #frontier: Frontier;
+  readonly #running = new Set<RunningStep>();
+  readonly #startedAtMs: number;
+  readonly #onSignal = (): void => this.interrupt("stop");
+  readonly #onCancelSignal = (): void => this.interrupt("cancel");
+
+  #dependents: Dependents | undefined;
+  #stopCause: StopCause | undefined;
+  #interrupted: "no" | "stop" | "cancel" = "no";
+  #stopCancelTimer = noTimer;
+  #startsLeft = STARTS_A_TURN;
+  #nextTurn: NodeJS.Immediate | undefined;
+  #finished = false;
+
+  constructor(plan: Plan, settings: RunSettings) {
+    this.#plan = plan;
+    this.#settings = settings;
+    this.#states = plan.steps.map(() => "waiting");
+    const weights = expectedDurations(plan, settings.durationsMs);
+    this.#frontier = new Frontier(plan.dag, remainingPaths(plan.dag, weights));
+    this.#startedAtMs = settings.clock.nowMs();
+  }
+
+  /** Whether `summary` has been emitted. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  begin(): void {
+    const { clock, jobs, signal, cancelSignal } = this.#settings;
+    this.events.push({
+      type: "plan",
+      atMs: 0,
+      stepCount: this.#plan.steps.length,
+      jobs,
+      epochMs: clock.epochMs(),
+    });
+    signal?.addEventListener("abort", this.#onSignal);
+    cancelSignal?.addEventListener("abort", this.#onCancelSignal);
+    if (signal?.aborted === true) this.interrupt("stop");
+    if (cancelSignal?.aborted === true) this.interrupt("cancel");
+    this.#advance();
+  }
+
+  /** `stop`: starts nothing more, and cancels what runs a while later. `cancel`: both at once. */
+  interrupt(stage: "stop" | "cancel"): void {
+    if (this.#finished || this.#interrupted === stage || this.#interrupted === "cancel") return;
+    this.#interrupted = stage;
+    this.#stopCause ??= { kind: "interrupted" };
+    this.events.push({ type: "interrupt", atMs: this.#elapsedMs(), stage });
+    this.#stopCancelTimer();
+    this.#stopCancelTimer = noTimer;
+    if (stage === "stop") {
+      const { clock, cancelAfterMs } = this.#settings;
+      this.#stopCancelTimer = clock.after(cancelAfterMs, this.#onCancelSignal);
+    } else {
+      for (const running of this.#running) this.#cancel(running);
+    }
+    this.#finishIfOver();
+  }
+
+  /** Fills the free slots from the ready steps. Called from the top of a callback only, so it never nests. */
+  #advance(): void {
+    while (this.#canStart()) {
+      if (this.#startsLeft === 0) {
+        this.#advanceLater();
+        return;
+      }
+      this.#startsLeft--;
+      const next = this.#frontier.take();
+      const step = next === undefined ? undefined : this.#plan.steps[next];
+      if (next !== undefined && step !== undefined) this.#start(next, step);
+    }
+    this.#finishIfOver();
+  }
+
+  #canStart(): boolean {
+    return (
+      this.#stopCause === undefined &&
+      this.#running.size < this.#settings.jobs &&
+      this.#frontier.readyCount > 0
+    );
+  }
+
+  /** Steps that end at once would otherwise keep timers and signals waiting for as long as there are such steps. */
+  #advanceLater(): void {
+    this.#nextTurn ??= setImmediate(() => {
+      this.#nextTurn = undefined;
+      this.#startsLeft = STARTS_A_TURN;
+      this.#advance();
+    });
+  }
+
+  #start(index: number, step: Step): void {
+    const { clock, executor } = this.#settings;
+    const running: RunningStep = {
+      index,
+      step,
+      startedAtMs: this.#elapsedMs(),
+      controller: new AbortController(),
+      stopTimer: noTimer,
+      reported: false,
+      cancelled: false,
+    };
+    this.#states[index] = "running";
+    this.#running.add(running);
+    this.events.push({ type: "start", atMs: running.startedAtMs, ...named(step) });
+    const { timeoutMs } = step.unit;
+    if (timeoutMs !== undefined && timeoutMs !== Infinity) {
+      running.stopTimer = clock.after(timeoutMs, () => this.#timeOut(running, timeoutMs));
+    }
+    execute(executor, step, running.controller.signal).then(
+      () => this.#settled(running, undefined),
+      (cause: unknown) => this.#settled(running, asError(cause, step)),
+    );
+  }
+
+  /** The promise of a step settled; what it says counts unless its last event is out already. */
+  #settled(running: RunningStep, error: Error | undefined): void {
+    if (!this.#running.delete(running)) return;
+    running.stopTimer();
+    if (!running.reported) {
+      if (error === undefined) this.#succeed(running);
+      else if (running.cancelled) this.#reportCancelled(running);
+      else this.#fail(running, error);
+    }
+    this.#advance();
+  }
+
+  #succeed(running: RunningStep): void {
+    running.reported = true;
+    this.#states[running.index] = "done";
+    this.events.push({ type: "end", ...this.#ending(running) });
+    this.#frontier.pass(running.index);
+  }
+
+  #fail(running: RunningStep, error: Error): void {
+    running.reported = true;
+    this.events.push({ type: "fail", ...this.#ending(running), message: messageOf(error), error });
+    this.#failed(running);
+  }
+
+  #timeOut(running: RunningStep, timeoutMs: number): void {
+    running.reported = true;
+    const message = `timed out after ${durationText(timeoutMs)}`;
+    const error = new SluiceError("RUN_TIMEOUT", message, { unit: running.step.unit.name });
+    this.events.push({ type: "timeout", ...this.#ending(running), timeoutMs, message, error });
+    this.#failed(running);
+    this.#giveUp(running, error);
+    this.#advance();
+  }
+
+  #cancel(running: RunningStep): void {
+    if (running.reported || running.cancelled) return;
+    running.cancelled = true;
+    running.stopTimer();
+    this.#giveUp(running, new SluiceError("RUN_CANCELLED", "cancelled", { unit: running.step.unit.name }));
+  }
+
+  /** Tells the executor, and waits for it only so long. */
+  #giveUp(running: RunningStep, reason: SluiceError): void {
+    const { clock, graceMs } = this.#settings;
+    running.stopTimer = clock.after(graceMs, () => {
+      this.#running.delete(running);
+      if (!running.reported) this.#reportCancelled(running);
+      this.#advance();
+    });
+    running.controller.abort(reason);
+  }
+
+  #reportCancelled(running: RunningStep): void {
+    running.reported = true;
+    this.#states[running.index] = "cancelled";
+    this.events.push({ type: "cancel", ...this.#ending(running), message: "cancelled" });
+  }
+
+  #failed({ index, step }: RunningStep): void {
+    this.#states[index] = "failed";
+    if (!this.#goesOnAfter(step)) {
+      this.#stopCause ??= { kind: "failed", unit: step.unit.name };
+      return;
+    }
+    this.#skipDependentsOf(index);
+    this.#frontier.pass(index);
+  }
+
+  /** One removal that fails must not strand the others (planning.md §6). */
+  #goesOnAfter(step: Step): boolean {
+    const { kind } = this.#plan.request;
+    return this.#settings.keepGoing || step.action === "remove" || kind === "stop" || kind === "remove";
+  }
+
+  #skipDependentsOf(failed: number): void {
+    this.#dependents ??= new Dependents(this.#plan);
+    const isOpen = (step: number): boolean => this.#states[step] === "waiting";
+    for (const { step: index, because, via } of this.#dependents.skippedBy(failed, isOpen)) {
+      const step = this.#plan.steps[index];
+      if (step === undefined) continue;
+      this.#states[index] = "skipped";
+      this.#frontier.withdraw(index);
+      const message = `skipped, because ${because} failed`;
+      this.events.push({ type: "skip", atMs: this.#elapsedMs(), ...named(step), because, via, message });
+    }
+  }
+
+  #finishIfOver(): void {
+    if (this.#finished || this.#running.size > 0) return;
+    if (this.#stopCause === undefined && this.#frontier.readyCount > 0) return;
+    this.#finished = true;
+    clearImmediate(this.#nextTurn);
+    this.#stopCancelTimer();
+    this.#settings.signal?.removeEventListener("abort", this.#onSignal);
+    this.#settings.cancelSignal?.removeEventListener("abort", this.#onCancelSignal);
+    if (this.#stopCause !== undefined) this.#reportNotStarted(this.#stopCause);
+    this.#reportSummary();
+  }
+
+  #reportNotStarted(because: StopCause): void {
+    const reason = because.kind === "failed" ? `${because.unit} failed` : "the run was interrupted";
+    const message = `not started, because ${reason}`;
+    const atMs = this.#elapsedMs();
+    for (const [index, step] of this.#plan.steps.entries()) {
+      if (this.#states[index] === "waiting") {
+        this.events.push({ type: "not-started", atMs, ...named(step), because, message });
+      }
+    }
+  }
+
+  #reportSummary(): void {
+    const count = { waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
+    for (const state of this.#states) count[state]++;
+    const { done, failed, cancelled, skipped, waiting: notStarted } = count;
+    const outcome = this.#interrupted !== "no" ? "interrupted" : failed > 0 ? "failed" : "ok";
+    const atMs = this.#elapsedMs();
+    this.events.push({ type: "summary", atMs, outcome, done, failed, cancelled, skipped, notStarted });
+  }
+
+  #ending({ step, startedAtMs }: RunningStep): Ending {
+    const atMs = this.#elapsedMs();
+    return { atMs, ...named(step), durationMs: atMs - startedAtMs };
+  }
+
+  #elapsedMs(): number {
+    return this.#settings.clock.nowMs() - this.#startedAtMs;
+  }
+}
+
+interface Ending {
+  unit: string;
+  action: Step["action"];
+  atMs: number;
+  durationMs: number;
+}
+
+function named(step: Step): { unit: string; action: Step["action"] } {
+  return { unit: step.unit.name, action: step.action };
+}
+
+/** Turns what an executor throws before it returns a promise into a rejection. */
+async function execute(executor: Executor, step: Step, signal: AbortSignal): Promise<void> {
+  await executor.execute(step, signal);
+}
+
+function asError(cause: unknown, step: Step): Error {
+  if (cause instanceof Error) return cause;
+  return new SluiceError("RUN_FAILED", messageOf(cause), { cause, unit: step.unit.name });
+}
