@@ -46,5 +46,11 @@ export interface ModuleLoader {
   readonly suffixes: readonly string[];
   /** Whether the file's first bytes are this loader's, asked when no suffix decides. */
   recognises?(head: Uint8Array): boolean;
+  /** The name that the file gives itself (its export `moduleName`, modules.md §5), found without running it. */
+  readModuleName?(path: string): Promise<string | undefined>;
+  /**
+   * Starts the module. That it fails to come up is told on its channel and by `exited`, as for any other failure.
+   * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even be started
+   */
   start(spec: ModuleSpec): Promise<RunningModule>;
 }

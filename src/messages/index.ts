@@ -1,2 +1,17 @@
+export { BrokerModule } from "./broker-module.js";
+export { channelPair } from "./channel-pair.js";
+export { connectHandle } from "./connect.js";
+export { FrameDecoder } from "./decoder.js";
+export { encodeMessage, WIRE_LIMITS, type WireLimits } from "./encode.js";
+export { fields, type Fields, type FieldSpec } from "./fields.js";
+export { findEntry } from "./entry.js";
+export { type ModuleMain, type ModuleOutcome, runModuleMain } from "./module-runtime.js";
+export { decodePayload, encodePayload, payloadBytes } from "./payload.js";
+export { portChannel } from "./port-channel.js";
+export { payloadOf, responseError } from "./response.js";
+export { socketChannel } from "./socket-channel.js";
+export { MODULE_STATUS, type ModuleStatus } from "./status.js";
+export { isSubscription, isTopic, methodOf, serviceOf, SubscriptionTable } from "./topic.js";
 export type * from "./types.js";
 export { FLAG, ROLE } from "./types.js";
+export { protocolError } from "./wire-header.js";

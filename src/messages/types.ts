@@ -20,8 +20,8 @@ export type NodeId = number | "any" | "upstream";
 interface MessageCommon {
   readonly payload?: RawPayload;
   /** Overwritten by the broker on entry. */
-  userid?: number;
-  rolemask?: number;
+  userid?: number | undefined;
+  rolemask?: number | undefined;
 }
 
 export interface RequestMessage extends MessageCommon {
@@ -62,14 +62,35 @@ export interface ControlMessage extends MessageCommon {
 
 export type Message = RequestMessage | ResponseMessage | EventMessage | ControlMessage;
 
+/** What one end has sent and the other has not yet taken. */
+export interface Backlog {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
 /** The port under a {@link Handle}: a `MessagePort`, a socket, or a pair in memory. Keeps the order of messages. */
 export interface Channel {
+  /**
+   * Sends a message; after the channel has closed, does nothing. The payload is copied before the call returns, the
+   * message object itself must not be changed any more.
+   * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the channel
+   */
   send(message: Message): void;
   /** Calls start after this was set; nothing that came before is lost. */
   onMessage(listener: (message: Message) => void): void;
   /** Called once, with the reason when it was not `close()` of either side. */
   onClose(listener: (cause: Error | undefined) => void): void;
+  /** Sends what waits, then closes; what the other end sent and nobody has taken yet is dropped. */
   close(): void;
+  /** What {@link send} took and the other end has not. For a socket: what the kernel has not. */
+  backlog(): Backlog;
+  /** Called when the backlog has become smaller. */
+  onDrain(listener: () => void): void;
+  /**
+   * While on, requests of the other end wait in the channel, all but its `module.status`; whatever else it sends is
+   * delivered (modules.md §2, back pressure). Switching it off delivers what has waited, in order.
+   */
+  holdRequests(on: boolean): void;
   /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
   ref(): void;
   unref(): void;
@@ -92,7 +113,7 @@ export type LogLevel = "emerg" | "alert" | "crit" | "err" | "warning" | "notice"
 export interface RpcOptions {
   /** Default `any`. */
   readonly rank?: NodeId;
-  /** Fails with `ETIMEDOUT` after this long. */
+  /** Fails with `ETIMEDOUT` after this long; for a stream, when no response has come for this long. */
   readonly timeoutMs?: number;
   /** Fails with `ECANCELED` when aborted. */
   readonly signal?: AbortSignal;
@@ -112,6 +133,23 @@ export interface Request {
   readonly sender: string;
   /** Whether `respondError`, or the last `respond`, has been sent. */
   readonly answered: boolean;
+  /** Aborted when nobody waits for the answer any more: the sender cancelled or went away, or the channel closed. */
+  readonly signal: AbortSignal;
+}
+
+/** Settings of {@link Handle.handle}. */
+export interface HandlerOptions {
+  /** Default: only the owner's requests get through, those of guests fail with `EPERM`. */
+  readonly allowGuest?: boolean;
+}
+
+/** How many messages of each type went through a handle. */
+export type MessageCounts = Record<Message["type"], number>;
+
+/** What `NAME.stats-get` answers unless the module has its own. */
+export interface HandleStats {
+  readonly tx: MessageCounts;
+  readonly rx: MessageCounts;
 }
 
 /**
@@ -151,7 +189,7 @@ export interface Handle {
   notify(topic: string, payload?: Payload, options?: { readonly rank?: NodeId }): void;
 
   /** Registers the handler of a method for this name and every service registered here. Replaces an earlier one. */
-  handle(method: string, handler: RequestHandler, options?: { readonly allowGuest?: boolean }): void;
+  handle(method: string, handler: RequestHandler, options?: HandlerOptions): void;
   /** Sends a response; for a streaming request one of many. */
   respond(request: Request, payload?: Payload): void;
   /** @param errnum POSIX number; `ENODATA` ends a stream */

@@ -1,0 +1,28 @@
+/**
+ * What runs in the worker threads of the thread loader: hosts the modules that the loader sends, one after the other or
+ * side by side. Bundled into one file, and whatever is not needed for a plain `.mjs` module is imported when it is.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { findEntry, portChannel, runModuleMain } from "../messages/index.js";
+import { importModule } from "./import-module.js";
+import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
+
+const setup = workerData as WorkerSetup;
+
+async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
+  const outcome = await runModuleMain(portChannel(order.port), async () =>
+    findEntry(await importModule(order, setup), order.path),
+  );
+  const report: WorkerReport = { id: order.id, outcome };
+  parentPort?.postMessage(report);
+}
+
+parentPort?.on("message", (order: WorkerOrder) => {
+  switch (order.kind) {
+    case "load":
+      void host(order);
+      break;
+    case "exit":
+      process.exit(0);
+  }
+});

@@ -1,0 +1,41 @@
+import type { MessagePort } from "node:worker_threads";
+import type { ModuleOutcome } from "../messages/index.js";
+
+/** What a worker is started with: URLs of what it imports only when a module needs it. */
+export interface WorkerSetup {
+  /** Of our library, by what modules call it. */
+  readonly library: Readonly<Record<string, string>>;
+  readonly jiti: string;
+}
+
+/** The code of a module, when the loader has made it. */
+export interface PreparedCode {
+  /** The body of a CommonJS module. */
+  readonly code: string;
+  /** Keys of {@link WorkerSetup.library} that it requires. */
+  readonly libraries: readonly string[];
+}
+
+/** From the loader to a worker. */
+export type WorkerOrder =
+  | {
+      readonly kind: "load";
+      /** Of this load, within the worker. */
+      readonly id: number;
+      readonly path: string;
+      /** The same as a `file:` URL, made here to keep the worker's start short. */
+      readonly url: string;
+      /** The module's end of its channel. */
+      readonly port: MessagePort;
+      /** Absent: the worker imports the file itself. */
+      readonly prepared?: PreparedCode | undefined;
+      readonly cacheDir?: string | undefined;
+    }
+  /** No module is left: end. */
+  | { readonly kind: "exit" };
+
+/** From a worker to the loader: a module has ended. */
+export interface WorkerReport {
+  readonly id: number;
+  readonly outcome: ModuleOutcome;
+}

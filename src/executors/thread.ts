@@ -1,0 +1,52 @@
+import { pathToFileURL } from "node:url";
+import { MessageChannel } from "node:worker_threads";
+import { portChannel } from "../messages/index.js";
+import { HostWorker } from "./host-worker.js";
+import { readExportedName } from "./module-name.js";
+import type { ModuleLoader, ModuleSpec, RunningModule } from "./port.js";
+import { Transpiler } from "./transpile.js";
+
+/**
+ * The loader of JavaScript and TypeScript modules in worker threads (modules.md §4): a thread of its own for each, or
+ * one for all modules of a thread group. Loaders share nothing, so two brokers in one process have groups of their own.
+ */
+export function createThreadLoader(): ModuleLoader {
+  return new ThreadLoader();
+}
+
+class ThreadLoader implements ModuleLoader {
+  readonly name = "thread";
+  readonly suffixes = [".mjs", ".js", ".cjs", ".ts", ".mts"];
+  readonly #transpiler = new Transpiler();
+  readonly #groups = new Map<string, HostWorker>();
+
+  readModuleName(path: string): Promise<string | undefined> {
+    return readExportedName(path);
+  }
+
+  async start(spec: ModuleSpec): Promise<RunningModule> {
+    const prepared = isTypeScript(spec.path)
+      ? await this.#transpiler.prepare(spec.path, spec.cacheDir)
+      : undefined;
+    const worker = this.#workerFor(spec);
+    const { port1, port2 } = new MessageChannel();
+    // Before the port is sent, so that nothing which comes early is lost.
+    const channel = portChannel(port1);
+    const { path, cacheDir } = spec;
+    const exited = worker.load({ path, url: pathToFileURL(path).href, port: port2, prepared, cacheDir });
+    return { channel, exited: exited.promise, terminate: () => worker.terminate(exited.id) };
+  }
+
+  #workerFor({ thread, memoryLimitBytes }: ModuleSpec): HostWorker {
+    if (thread === "own") return new HostWorker({ name: "own thread", memoryLimitBytes });
+    const running = this.#groups.get(thread);
+    if (running?.isOpen === true) return running;
+    const worker = new HostWorker({ name: `thread group '${thread}'` });
+    this.#groups.set(thread, worker);
+    return worker;
+  }
+}
+
+function isTypeScript(path: string): boolean {
+  return /\.m?ts(?:\.\d+)*$/.test(path);
+}

@@ -1,0 +1,74 @@
+import type { Handle, LogLevel } from "./types.js";
+
+/** Logs at a level. */
+export type ModuleLog = Readonly<Record<LogLevel, (text: string) => void>>;
+
+/**
+ * A module as a class (modules.md §5): a file exports a subclass as its default, its loader calls
+ * `new X(handle, args).run()`.
+ *
+ * ```ts
+ * export default class Hello extends BrokerModule {
+ *   protected override setup() {
+ *     this.handle.handle("greet", () => ({ text: `hello from ${this.name}` }));
+ *   }
+ * }
+ * ```
+ */
+export class BrokerModule {
+  readonly handle: Handle;
+  readonly args: readonly string[];
+  readonly log: ModuleLog;
+
+  constructor(handle: Handle, args: readonly string[]) {
+    this.handle = handle;
+    this.args = args;
+    const at = (level: LogLevel) => (text: string) => handle.log(level, text);
+    this.log = {
+      emerg: at("emerg"),
+      alert: at("alert"),
+      crit: at("crit"),
+      err: at("err"),
+      warning: at("warning"),
+      notice: at("notice"),
+      info: at("info"),
+      debug: at("debug"),
+    };
+  }
+
+  /** The name that the module was loaded under. */
+  get name(): string {
+    return this.handle.name;
+  }
+
+  /** Calls {@link setup}, then serves until shutdown. Rejects with the error that the module failed with. */
+  async run(): Promise<void> {
+    await this.setup();
+    await this.handle.run();
+  }
+
+  /** Reports that the module runs before its event loop is entered. */
+  setRunning(): void {
+    this.handle.setRunning();
+  }
+
+  /** Whether a debug bit is set; with `clear`, unsets it. */
+  debugTest(bit: number, clear = false): boolean {
+    return this.handle.debugTest(bit, clear);
+  }
+
+  /** Leaves the event loop. */
+  stop(): void {
+    this.handle.stop();
+  }
+
+  /** Leaves the event loop, the module fails with the error. */
+  stopError(error: Error): void {
+    this.handle.stop(error);
+  }
+
+  /** For subclasses: registers handlers, subscribes. What it throws fails the load. */
+  protected setup(): Promise<void> | void {
+    return;
+  }
+}

@@ -1,0 +1,80 @@
+import { requestError } from "../errors/index.js";
+import type { JsonValue, Payload } from "./types.js";
+
+interface FieldTypes {
+  string: string;
+  number: number;
+  integer: number;
+  boolean: boolean;
+  "string[]": readonly string[];
+  object: Readonly<Record<string, JsonValue>>;
+  array: readonly JsonValue[];
+  json: JsonValue;
+}
+
+type FieldKind = keyof FieldTypes;
+
+/** Names of fields and their kinds; a `?` at the end of a kind marks a field that may be left out. */
+export type FieldSpec = Readonly<Record<string, FieldKind | `${FieldKind}?`>>;
+
+type FieldValue<K extends string> = K extends `${infer Base extends FieldKind}?`
+  ? FieldTypes[Base] | undefined
+  : K extends FieldKind
+    ? FieldTypes[K]
+    : never;
+
+/** The value that {@link fields} gives for a spec. */
+export type Fields<S extends FieldSpec> = { readonly [K in keyof S]: FieldValue<S[K]> };
+
+/** For each kind, how to recognise it, and what to call it. */
+const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => boolean, label: string]>> = {
+  string: [(value) => typeof value === "string", "a string"],
+  number: [(value) => typeof value === "number", "a number"],
+  integer: [(value) => Number.isSafeInteger(value), "an integer"],
+  boolean: [(value) => typeof value === "boolean", "true or false"],
+  "string[]": [
+    (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
+    "an array of strings",
+  ],
+  object: [isObject, "an object"],
+  array: [(value) => Array.isArray(value), "an array"],
+  json: [() => true, "a JSON value"],
+};
+
+/**
+ * Checks the payload of a request and gives its fields with their types. Fields that the spec does not name are
+ * left out. `null` counts as left out where the field may be, as Python programs send it, save for `json`.
+ *
+ * ```ts
+ * const { name, args } = fields(request.payload, { name: "string", args: "string[]?" });
+ * ```
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, naming the field, if the payload is no object, a field is missing
+ *   or of another kind
+ */
+export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {
+  const source: unknown = payload ?? {};
+  if (!isObject(source)) throw requestError("EPROTO", "payload must be an object");
+  const result: Record<string, unknown> = {};
+  for (const [name, declared] of Object.entries(spec)) {
+    result[name] = readField(name, declared, Object.hasOwn(source, name) ? source[name] : undefined);
+  }
+  return result as Fields<S>;
+}
+
+function readField(name: string, declared: FieldSpec[string], value: unknown): unknown {
+  const optional = declared.endsWith("?");
+  const kind = (optional ? declared.slice(0, -1) : declared) as FieldKind;
+  if (value === undefined || (value === null && optional && kind !== "json")) {
+    if (optional) return undefined;
+    throw requestError("EPROTO", `payload lacks '${name}'`);
+  }
+  const [matches, label] = KINDS[kind];
+  if (!matches(value)) throw requestError("EPROTO", `'${name}' must be ${label}`);
+  return value;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}

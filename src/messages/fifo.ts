@@ -1,0 +1,36 @@
+/** Below this many taken elements, dropping them is not worth a copy. */
+const TRIM_LENGTH = 1024;
+
+/** A queue whose both ends cost the same however long it is; `Array.shift` moves every element. */
+export class Fifo<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    if (this.#head >= this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#head++;
+    if (this.#head === this.#items.length) this.clear();
+    else if (this.#head >= TRIM_LENGTH && this.#head * 2 >= this.#items.length) this.#trim();
+    return item;
+  }
+
+  /** Dropping the front half at once costs each element one move in its life. */
+  #trim(): void {
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
+  }
+
+  clear(): void {
+    this.#items.length = 0;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,128 @@
+import { Fifo } from "./fifo.js";
+import { payloadBytes } from "./payload.js";
+import type { Message } from "./types.js";
+
+/** How a channel hears of what its inbox does. */
+interface InboxOptions {
+  /** Called for each message when its listener has it. */
+  readonly onTaken?: (message: Message) => void;
+}
+
+/**
+ * The receiving half of every channel: keeps what came before there was a listener, holds requests back on demand, and
+ * tells the end of the channel once, after everything that came before it.
+ */
+export class Inbox {
+  readonly #onTaken: ((message: Message) => void) | undefined;
+  #listener: ((message: Message) => void) | undefined;
+  readonly #closeListeners: ((cause: Error | undefined) => void)[] = [];
+  readonly #early = new Fifo<Message>();
+  readonly #held = new Fifo<Message>();
+  #heldBytes = 0;
+  #holding = false;
+  #end: { readonly cause: Error | undefined; told: boolean } | undefined;
+
+  constructor(options: InboxOptions = {}) {
+    this.#onTaken = options.onTaken;
+  }
+
+  /** Number of requests held back. */
+  get heldMessages(): number {
+    return this.#held.size;
+  }
+
+  /** Payload of the requests held back. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Whether `end` or `abandon` was called. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  receive(message: Message): void {
+    if (this.#end !== undefined) return;
+    // Behind what came before the listener, as long as that has not been delivered.
+    if (this.#listener === undefined || this.#early.size > 0) this.#early.push(message);
+    else this.#route(message, this.#listener);
+  }
+
+  onMessage(listener: (message: Message) => void): void {
+    this.#listener = listener;
+    // Not before the caller has finished setting itself up.
+    queueMicrotask(() => this.#deliverEarly());
+  }
+
+  onClose(listener: (cause: Error | undefined) => void): void {
+    this.#closeListeners.push(listener);
+    if (this.#end?.told === true) {
+      const { cause } = this.#end;
+      queueMicrotask(() => listener(cause));
+    }
+  }
+
+  hold(on: boolean): void {
+    this.#holding = on;
+    if (!on) this.#deliverHeld();
+  }
+
+  /** The other end has gone; told after what it had sent. */
+  end(cause: Error | undefined): void {
+    this.#end ??= { cause, told: false };
+    this.#tellEnd();
+  }
+
+  /** This end was closed: told now, and what nobody has taken is dropped. */
+  abandon(): void {
+    this.#early.clear();
+    this.#held.clear();
+    this.#heldBytes = 0;
+    this.end(undefined);
+  }
+
+  #deliverEarly(): void {
+    while (this.#listener !== undefined) {
+      const message = this.#early.shift();
+      if (message === undefined) break;
+      this.#route(message, this.#listener);
+    }
+    this.#tellEnd();
+  }
+
+  #route(message: Message, listener: (message: Message) => void): void {
+    // While held ones are being delivered a new one may come in; it must stay behind them.
+    if (isHoldable(message) && (this.#holding || this.#held.size > 0)) {
+      this.#held.push(message);
+      this.#heldBytes += payloadBytes(message.payload);
+    } else {
+      this.#deliver(message, listener);
+    }
+  }
+
+  #deliverHeld(): void {
+    while (!this.#holding && this.#listener !== undefined) {
+      const message = this.#held.shift();
+      if (message === undefined) break;
+      this.#heldBytes -= payloadBytes(message.payload);
+      this.#deliver(message, this.#listener);
+    }
+    this.#tellEnd();
+  }
+
+  #deliver(message: Message, listener: (message: Message) => void): void {
+    this.#onTaken?.(message);
+    listener(message);
+  }
+
+  #tellEnd(): void {
+    if (this.#end === undefined || this.#end.told || this.#early.size > 0 || this.#held.size > 0) return;
+    this.#end.told = true;
+    for (const listener of this.#closeListeners) listener(this.#end.cause);
+  }
+}
+
+/** Reports of a module's own state pass, so that a module that floods can still be removed in order. */
+export function isHoldable(message: Message): boolean {
+  return message.type === "request" && message.topic !== "module.status";
+}

@@ -1,0 +1,99 @@
+import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
+import { connectAs } from "./connect.js";
+import { registerDefaultHandlers } from "./default-handlers.js";
+import type { ChannelHandle } from "./handle.js";
+import { MODULE_STATUS } from "./status.js";
+import type { Channel, Handle } from "./types.js";
+
+/** The entry function of a module (modules.md §5). */
+export type ModuleMain = (handle: Handle, ...args: string[]) => unknown;
+
+/** How the program of a module ended. */
+export type ModuleOutcome =
+  | { readonly kind: "ok" }
+  | {
+      readonly kind: "error";
+      /** The module's own text. */
+      readonly message: string;
+      /** The module's own, or `ECONNRESET`. */
+      readonly errnum: number;
+      /** Of errors that carry no number: faults of the program. */
+      readonly stack?: string | undefined;
+    };
+
+/**
+ * Lives the life of one module (modules.md §3): waits for `welcome`, registers the default handlers, runs its entry
+ * function, reports finalizing and exited, closes the channel. The same for every host, thread or process.
+ * @param channel the module's end, to a broker
+ * @param load gives the entry function; runs while the welcome is awaited
+ * @returns how it ended; never rejects
+ */
+export async function runModuleMain(
+  channel: Channel,
+  load: () => Promise<ModuleMain>,
+): Promise<ModuleOutcome> {
+  try {
+    const [handle, entry] = await Promise.all([connectAs(channel, "module"), settle(load)]);
+    registerDefaultHandlers(handle);
+    const outcome = "error" in entry ? failure(entry.error) : await runEntry(handle, entry.main);
+    await reportEnd(handle, outcome);
+    return outcome;
+  } catch (error) {
+    return failure(error);
+  }
+}
+
+/** A module that cannot be loaded must still hear the welcome, so that it can say why. */
+async function settle(load: () => Promise<ModuleMain>): Promise<{ main: ModuleMain } | { error: unknown }> {
+  try {
+    return { main: await load() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function runEntry(handle: ChannelHandle, main: ModuleMain): Promise<ModuleOutcome> {
+  const { loop } = handle;
+  const failed = new Promise<never>((_resolve, reject) => {
+    loop.onFailure(reject);
+  });
+  try {
+    await Promise.race([main(handle, ...handle.args), failed]);
+  } catch (error) {
+    return failure(error);
+  }
+  if (loop.failure !== undefined) return failure(loop.failure);
+  if (loop.ran) return { kind: "ok" };
+  return failure(
+    new SluiceError("LOAD_FAILED", "module returned before it was running", { errnum: ERRNO.ECONNRESET }),
+  );
+}
+
+function failure(error: unknown): ModuleOutcome {
+  const errnum = errnumOf(error);
+  const stack = errnum === undefined && error instanceof Error ? error.stack : undefined;
+  return { kind: "error", message: messageOf(error), errnum: errnum ?? ERRNO.ECONNRESET, stack };
+}
+
+async function reportEnd(handle: ChannelHandle, outcome: ModuleOutcome): Promise<void> {
+  handle.refuseRequests();
+  if (handle.loop.ran) await reportFinalizing(handle);
+  if (handle.isOpen) handle.notify("module.status", { status: MODULE_STATUS.exited, ...reportOf(outcome) });
+  await handle.close();
+}
+
+/** The answer means that no more requests will come: whatever had been sent before it has been refused by then. */
+async function reportFinalizing(handle: ChannelHandle): Promise<void> {
+  try {
+    await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });
+  } catch (error) {
+    // The broker has gone, or it does not keep states; the module ends all the same.
+    handle.log("debug", `module.status: ${messageOf(error)}`);
+  }
+}
+
+function reportOf(outcome: ModuleOutcome): { errnum: number; error?: string; stack?: string } {
+  if (outcome.kind === "ok") return { errnum: 0 };
+  const { errnum, message, stack } = outcome;
+  return { errnum, error: message, ...(stack !== undefined && { stack }) };
+}

@@ -1,0 +1,70 @@
+/**
+ * `starting` → `running` → `stopped`; a failed start goes straight to `stopped`.
+ */
+export type LoopState = "starting" | "running" | "stopped";
+
+/** The event loop of a module as its program sees it: entered once, left at shutdown or with an error. */
+export class RunLoop {
+  #state: LoopState = "starting";
+  #entered = false;
+  #failure: Error | undefined;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  #failed: ((error: Error) => void) | undefined;
+  #everRan = false;
+
+  get state(): LoopState {
+    return this.#state;
+  }
+
+  /** Whether it ever reported running. */
+  get ran(): boolean {
+    return this.#everRan;
+  }
+
+  /** Whether {@link wait} was called, so that a failure reaches the program. */
+  get entered(): boolean {
+    return this.#entered;
+  }
+
+  /** What the module failed with, other than by throwing. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** @returns whether it had not been running before */
+  markRunning(): boolean {
+    if (this.#state !== "starting") return false;
+    this.#state = "running";
+    this.#everRan = true;
+    return true;
+  }
+
+  /** Resolves at {@link stop}, rejects with its error. */
+  wait(): Promise<void> {
+    this.#entered = true;
+    return new Promise((resolve, reject) => {
+      if (this.#state !== "stopped") this.#waiters.push({ resolve, reject });
+      else if (this.#failure === undefined) resolve();
+      else reject(this.#failure);
+    });
+  }
+
+  /** The first error counts: later ones usually follow from it. */
+  stop(error?: Error): void {
+    this.#state = "stopped";
+    this.#failure ??= error;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (error === undefined) waiter.resolve();
+      else waiter.reject(error);
+    }
+    if (error !== undefined && !this.#entered) this.#failed?.(error);
+  }
+
+  /** @param listener called when it stops with an error while nobody waits in {@link wait} */
+  onFailure(listener: (error: Error) => void): void {
+    this.#failed = listener;
+    if (this.#failure !== undefined && !this.#entered) listener(this.#failure);
+  }
+}

@@ -1,0 +1,366 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Duplex, PassThrough } from "node:stream";
+import { MessageChannel } from "node:worker_threads";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  type Channel,
+  channelPair,
+  encodeMessage,
+  type Message,
+  portChannel,
+  type RawPayload,
+  socketChannel,
+} from "../../src/messages/index.js";
+import { reply, request, settled } from "./fake-broker.js";
+
+let directory: string;
+let server: Server;
+let cleanUp: (() => void)[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sluice-channels-"));
+  server = createServer();
+  cleanUp = [];
+});
+
+afterEach(async () => {
+  for (const clean of cleanUp) clean();
+  server.close();
+  await rm(directory, { recursive: true });
+});
+
+/** The two ends of a connection through a unix socket. */
+async function sockets(): Promise<[Socket, Socket]> {
+  const path = join(directory, "socket");
+  if (!server.listening) await new Promise<void>((resolve) => server.listen(path, resolve));
+  const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
+  const near = connect(path);
+  const far = await accepted;
+  cleanUp.push(
+    () => near.destroy(),
+    () => far.destroy(),
+  );
+  return [near, far];
+}
+
+const makers: Readonly<Record<string, () => Promise<[Channel, Channel]>>> = {
+  socket: async () => {
+    const [near, far] = await sockets();
+    return [socketChannel(near), socketChannel(far)];
+  },
+  port: () => {
+    const { port1, port2 } = new MessageChannel();
+    cleanUp.push(() => port1.close());
+    return Promise.resolve([portChannel(port1), portChannel(port2)]);
+  },
+  memory: () => Promise.resolve(channelPair()),
+};
+
+/** Resolves to the messages that came, when that many have. */
+function take(channel: Channel, count: number): Promise<Message[]> {
+  const messages: Message[] = [];
+  return new Promise((resolve) => {
+    channel.onMessage((message) => {
+      messages.push(message);
+      if (messages.length === count) resolve(messages);
+    });
+  });
+}
+
+function closing(channel: Channel): Promise<Error | undefined> {
+  return new Promise((resolve) => channel.onClose(resolve));
+}
+
+const event = (seq: number, payload?: RawPayload): Message => ({ type: "event", topic: "e", seq, payload });
+
+describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
+  test("carries every kind of message as it is", async () => {
+    const [a, b] = await make();
+    const messages: Message[] = [
+      request("kvs.get", { payload: '{"ä":1}', userid: 5, rolemask: 1, nodeid: 3, route: ["x", "y"] }),
+      reply(request("kvs.get"), { payload: new Uint8Array([0, 255]) }),
+      reply(request("kvs.get"), { errnum: 2, error: "no such key" }),
+      event(9, ""),
+      { type: "control", control: "status" },
+    ];
+    for (const message of messages) a.send(message);
+    expect(await take(b, messages.length)).toEqual(messages);
+  });
+
+  test("keeps the order of many, in both directions at once", async () => {
+    const [a, b] = await make();
+    const fromA = take(b, 5000);
+    const fromB = take(a, 5000);
+    for (let i = 0; i < 5000; i++) {
+      a.send(i % 2 === 0 ? event(i) : request("x.y", { matchtag: i }));
+      b.send(event(i));
+    }
+    const order = (await fromA).map((m) =>
+      m.type === "event" ? m.seq : m.type === "request" ? m.matchtag : -1,
+    );
+    expect(order).toEqual(Array.from({ length: 5000 }, (_, i) => i));
+    expect((await fromB).map((m) => m.type === "event" && m.seq)).toEqual(order);
+  });
+
+  test("has taken the payload when send returns, and what arrives belongs to the receiver", async () => {
+    const [a, b] = await make();
+    const shared = Buffer.from("abcdefgh");
+    const large = new Uint8Array(100_000).fill(1);
+    a.send(event(1, shared.subarray(2, 4)));
+    a.send(event(2, large));
+    shared.fill(0);
+    large.fill(2);
+    const [small, big] = await take(b, 2);
+    expect(small?.payload).toEqual(new Uint8Array([99, 100]));
+    expect(big?.payload).toEqual(new Uint8Array(100_000).fill(1));
+    (small?.payload as Uint8Array).fill(7);
+    expect(large[0]).toBe(2);
+  });
+
+  test("loses nothing that came before there was a listener", async () => {
+    const [a, b] = await make();
+    a.send(event(1));
+    await settled();
+    a.send(event(2));
+    expect((await take(b, 2)).map((m) => m.type === "event" && m.seq)).toEqual([1, 2]);
+  });
+
+  test("delivers what was sent before close, then tells both ends, and drops what is sent later", async () => {
+    const [a, b] = await make();
+    const closed = Promise.all([closing(a), closing(b)]);
+    const arrived = take(b, 1000);
+    for (let i = 0; i < 1000; i++) a.send(event(i, new Uint8Array(500)));
+    a.close();
+    a.send(event(1000));
+    a.close();
+    expect(await arrived).toHaveLength(1000);
+    expect(await closed).toEqual([undefined, undefined]);
+    expect((await arrived).length).toBe(1000);
+  });
+
+  test("tells of its end also whom asks afterwards", async () => {
+    const [a, b] = await make();
+    b.onMessage(() => undefined);
+    const closed = closing(b);
+    a.close();
+    await closed;
+    expect(await closing(b)).toBeUndefined();
+  });
+
+  test("holds requests back but for module.status, and lets everything else through", async () => {
+    const [a, b] = await make();
+    const seen: string[] = [];
+    b.holdRequests(true);
+    const passed = new Promise<void>((resolve) => {
+      b.onMessage((m) => {
+        seen.push(m.type === "request" ? `${m.topic} ${m.matchtag}` : m.type);
+        if (m.type === "event") resolve();
+      });
+    });
+    a.send(request("svc.x", { matchtag: 1 }));
+    a.send(request("module.status", { matchtag: 2 }));
+    a.send(request("svc.x", { matchtag: 3 }));
+    a.send(reply(request("svc.x")));
+    a.send({ type: "control", control: "status" });
+    a.send(event(1));
+    await passed;
+    expect(seen).toEqual(["module.status 2", "response", "control", "event"]);
+    b.holdRequests(false);
+    expect(seen.slice(4)).toEqual(["svc.x 1", "svc.x 3"]);
+  });
+
+  test("keeps requests behind held ones, also when the listener holds again", async () => {
+    const [a, b] = await make();
+    const seen: number[] = [];
+    let finished = (): void => undefined;
+    const all = new Promise<void>((resolve) => {
+      finished = resolve;
+    });
+    b.onMessage((m) => {
+      if (m.type !== "request") return;
+      seen.push(m.matchtag);
+      if (m.matchtag === 20) finished();
+      b.holdRequests(true);
+      setImmediate(() => b.holdRequests(false));
+    });
+    for (let i = 1; i <= 20; i++) a.send(request("svc.x", { matchtag: i }));
+    await all;
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  });
+
+  test("delivers held requests before it tells that the other end has gone", async () => {
+    const [a, b] = await make();
+    const seen: string[] = [];
+    b.holdRequests(true);
+    const passed = new Promise<void>((resolve) => {
+      b.onMessage((m) => {
+        seen.push(m.type);
+        if (m.type === "event") resolve();
+      });
+    });
+    const told = new Promise<void>((resolve) => {
+      b.onClose(() => {
+        seen.push("close");
+        resolve();
+      });
+    });
+    a.send(request("svc.x", { matchtag: 1 }));
+    a.send(event(1));
+    const closed = closing(a);
+    a.close();
+    await Promise.all([closed, passed]);
+    await settled();
+    expect(seen).toEqual(["event"]);
+    b.holdRequests(false);
+    await told;
+    expect(seen).toEqual(["event", "request", "close"]);
+  });
+
+  test("counts what the other end has not taken, and tells when it becomes less", async () => {
+    const [a, b] = await make();
+    expect(a.backlog()).toEqual({ messages: 0, bytes: 0 });
+    const drained = new Promise<void>((resolve) => {
+      a.onDrain(() => {
+        if (a.backlog().messages === 0) resolve();
+      });
+    });
+    for (let i = 0; i < 10; i++) a.send(event(i, "12345"));
+    expect(a.backlog().messages).toBe(10);
+    expect(a.backlog().bytes).toBeGreaterThanOrEqual(50);
+    await take(b, 10);
+    await drained;
+    expect(a.backlog()).toEqual({ messages: 0, bytes: 0 });
+  });
+});
+
+describe("a socket channel", () => {
+  test("sends what is queued even when the other end reads late, and then closes", async () => {
+    const [near, far] = await sockets();
+    const a = socketChannel(near);
+    const payload = new Uint8Array(1024 * 1024).fill(3);
+    for (let i = 0; i < 20; i++) a.send(event(i, payload));
+    a.close();
+    await settled();
+    expect(a.backlog().messages).toBeGreaterThan(0);
+    const arrived = await take(socketChannel(far), 20);
+    expect(arrived.every((m) => (m.payload as Uint8Array).length === payload.length)).toBe(true);
+  });
+
+  test("joins what is sent in one turn into few writes", async () => {
+    let writes = 0;
+    const stream = new Duplex({
+      read: () => undefined,
+      write: (_chunk, _encoding, done) => {
+        writes++;
+        done();
+      },
+    });
+    const channel = socketChannel(stream);
+    for (let i = 0; i < 500; i++) channel.send(event(i));
+    await settled();
+    expect(writes).toBeLessThan(5);
+    expect(channel.backlog().messages).toBe(0);
+  });
+
+  test("is closed by something malformed, with the reason, and no other is", async () => {
+    const [goodNear, goodFar] = await sockets();
+    const [badNear, badFar] = await sockets();
+    const good = socketChannel(goodFar);
+    const bad = socketChannel(badFar);
+    const seen: Message[] = [];
+    bad.onMessage((m) => seen.push(m));
+    const badClosed = closing(bad);
+    badNear.write(Buffer.concat([encodeMessage(event(1)), Buffer.from("this is no message at all")]));
+    expect(await badClosed).toMatchObject({ code: "BROKER_PROTOCOL" });
+    expect(seen).toHaveLength(1);
+    await new Promise((resolve) => badNear.once("close", resolve));
+    goodNear.write(encodeMessage(event(2)));
+    expect(await take(good, 1)).toHaveLength(1);
+  });
+
+  test("tells when the other end breaks off inside a message", async () => {
+    const [near, far] = await sockets();
+    const channel = socketChannel(far);
+    channel.onMessage(() => undefined);
+    const closed = closing(channel);
+    near.end(encodeMessage(event(1)).subarray(0, 20));
+    expect(await closed).toMatchObject({ code: "BROKER_PROTOCOL" });
+  });
+
+  test("tells when the stream breaks", async () => {
+    const stream = new PassThrough();
+    const channel = socketChannel(stream);
+    const closed = closing(channel);
+    const cause = new Error("cable cut");
+    stream.destroy(cause);
+    expect(await closed).toBe(cause);
+  });
+
+  test("stops reading from a sender with too many requests held back, and goes on when they are let go", async () => {
+    const [near, far] = await sockets();
+    const a = socketChannel(near);
+    const b = socketChannel(far);
+    let count = 0;
+    const all = new Promise<void>((resolve) => {
+      b.onMessage(() => {
+        count++;
+        if (count === 60_000) resolve();
+      });
+    });
+    b.holdRequests(true);
+    for (let i = 0; i < 60_000; i++) a.send(request("svc.x", { matchtag: i, payload: '"0123456789"' }));
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (far.isPaused()) resolve();
+        else setImmediate(look);
+      };
+      look();
+    });
+    expect(count).toBe(0);
+    expect(a.backlog().messages).toBeGreaterThan(0);
+    b.holdRequests(false);
+    await all;
+  });
+
+  test("refuses a message over its limit and stays open", async () => {
+    const [near, far] = await sockets();
+    const channel = socketChannel(near, { headerBytes: 1000, payloadBytes: 10 });
+    expect(() => channel.send(event(1, "x".repeat(11)))).toThrow(
+      expect.objectContaining({ code: "BROKER_REQUEST" }),
+    );
+    channel.send(event(2, "x".repeat(10)));
+    expect(await take(socketChannel(far), 1)).toMatchObject([{ seq: 2 }]);
+  });
+});
+
+describe("a port channel", () => {
+  test("lets requests wait at the sender when 10,000 have not been taken, but nothing else", async () => {
+    const { port1, port2 } = new MessageChannel();
+    cleanUp.push(() => port1.close());
+    const a = portChannel(port1);
+    for (let i = 0; i < 10_100; i++) a.send(request("svc.x", { matchtag: i }));
+    a.send(event(1));
+    a.send(reply(request("svc.y")));
+    await settled();
+    const b = portChannel(port2);
+    const others: string[] = [];
+    let requests = 0;
+    let requestsBefore = 0;
+    const all = new Promise<void>((resolve) => {
+      b.onMessage((m) => {
+        if (m.type === "request") requests++;
+        else {
+          others.push(m.type);
+          requestsBefore = requests;
+        }
+        if (requests === 10_100) resolve();
+      });
+    });
+    await all;
+    expect(others).toEqual(["event", "response"]);
+    expect(requestsBefore).toBe(10_000);
+  });
+});
