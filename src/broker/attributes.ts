@@ -1,0 +1,52 @@
+import { compareText, requestError } from "../errors/index.js";
+
+/** What sets an attribute apart. */
+interface AttributeKind {
+  /** Never changes, so that modules may keep it; `attr.set` refuses it. */
+  readonly readOnly?: boolean;
+  /** Says what is wrong with a value, or undefined. */
+  readonly check?: (value: string) => string | undefined;
+}
+
+/** The attributes of one broker (instance.md §3): strings by name. */
+export class Attributes {
+  readonly #values = new Map<string, string>();
+  readonly #kinds = new Map<string, AttributeKind>();
+
+  /** Makes an attribute that the broker itself knows. */
+  define(name: string, value: string, kind: AttributeKind = {}): void {
+    this.#values.set(name, value);
+    this.#kinds.set(name, kind);
+  }
+
+  get(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+
+  /**
+   * Sets an attribute, or makes a new one.
+   * @throws SluiceError BROKER_REQUEST `EPERM` if read-only, `EINVAL` for a value that it cannot have
+   */
+  set(name: string, value: string): void {
+    if (name === "") throw requestError("EINVAL", "an attribute needs a name");
+    const kind = this.#kinds.get(name);
+    if (kind?.readOnly === true) throw requestError("EPERM", `attribute ${name} is read-only`);
+    const problem = kind?.check?.(value);
+    if (problem !== undefined) throw requestError("EINVAL", `attribute ${name} ${problem}`);
+    this.#values.set(name, value);
+  }
+
+  /** All, by name, in the order of names. */
+  list(): Record<string, string> {
+    return sorted([...this.#values]);
+  }
+
+  /** Those that never change. */
+  readOnly(): Record<string, string> {
+    return sorted([...this.#values].filter(([name]) => this.#kinds.get(name)?.readOnly === true));
+  }
+}
+
+function sorted(entries: [string, string][]): Record<string, string> {
+  return Object.fromEntries(entries.sort(([a], [b]) => compareText(a, b)));
+}

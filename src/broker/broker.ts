@@ -1,0 +1,239 @@
+import { SluiceError } from "../errors/index.js";
+import { channelPair, connectHandle, type Handle, type Welcome, WIRE_LIMITS } from "../messages/index.js";
+import type { Attributes } from "./attributes.js";
+import type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
+import { builtinAttributes } from "./builtin-attributes.js";
+import { attachService } from "./builtin-service.js";
+import { Clients } from "./clients.js";
+import { type Clock, systemClock } from "./clock.js";
+import { Configuration } from "./configuration.js";
+import { Environment } from "./environment.js";
+import { BrokerLog } from "./log.js";
+import { moduleFinder } from "./module-finder.js";
+import { ModuleTable } from "./module-table.js";
+import { loopback, type Overlay } from "./overlay.js";
+import { Router } from "./router.js";
+import { openRunDirectory, type RunDirectory, socketPath } from "./rundir.js";
+import { attrService } from "./services/attr-service.js";
+import { brokerService } from "./services/broker-service.js";
+import { configService } from "./services/config-service.js";
+import { eventService } from "./services/event-service.js";
+import { logService } from "./services/log-service.js";
+import { moduleService } from "./services/module-service.js";
+import { serviceService } from "./services/service-service.js";
+import { SocketServer } from "./socket-server.js";
+
+/** How long a module may take to accept a new configuration before it counts as refused. */
+const CONFIG_RELOAD_TIMEOUT_MS = 30_000;
+
+/**
+ * One rank of an instance (instance.md §1): routes messages between its modules, its clients and other ranks, and looks
+ * after its modules. Several in one process share nothing. It never ends the process, changes its directory or takes
+ * its signals; {@link Broker.onShutdown} says when somebody wants it to go down.
+ */
+export class Broker {
+  readonly rank: number;
+  readonly size: number;
+  readonly attributes: Attributes;
+  readonly environment: Environment;
+  readonly log: BrokerLog;
+  readonly rundir: string;
+  /** Where others connect; undefined without a socket. */
+  readonly uri: string | undefined;
+  readonly #options: BrokerOptions;
+  readonly #clock: Clock;
+  readonly #overlay: Overlay;
+  readonly #router: Router;
+  readonly #directory: RunDirectory;
+  readonly #configuration: Configuration;
+  readonly #modules: ModuleTable;
+  readonly #clients: Clients;
+  readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
+  #server: SocketServer | undefined;
+  /** For what the broker itself asks of modules. */
+  #handle: Handle | undefined;
+  #hasPanicked = false;
+  #closing: Promise<CloseReport> | undefined;
+
+  private constructor(options: BrokerOptions, directory: RunDirectory) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#overlay = options.overlay ?? loopback();
+    this.#clock = options.clock ?? systemClock;
+    this.rank = this.#overlay.rank;
+    this.size = this.#overlay.size;
+    this.rundir = directory.path;
+    const hasSocket = options.socket ?? true;
+    this.uri = hasSocket ? `local://${socketPath(directory.path, this.rank)}` : undefined;
+    this.environment = new Environment(options.env ?? process.env);
+    this.attributes = builtinAttributes(options.attributes ?? {}, {
+      rank: this.rank,
+      size: this.size,
+      rundir: this.rundir,
+      defaultStatedir: directory.stateDir,
+      localUri: this.uri,
+      startTimeMs: this.#clock.now(),
+    });
+    const { onStderr, onLog } = options;
+    this.log = new BrokerLog({ clock: this.#clock, attributes: this.attributes, onStderr, onLog });
+    this.#router = new Router(this.#overlay, () => this.#wireLimits().payloadBytes);
+    this.#modules = this.#makeModules();
+    this.#configuration = this.#makeConfiguration();
+    this.#clients = new Clients({
+      router: this.#router,
+      welcome: (client, isGuest) => this.#welcome(client, isGuest),
+      log: (level, text) => this.log.append("broker", level, text),
+    });
+  }
+
+  /**
+   * Starts a broker, and resolves when clients can connect and modules be loaded.
+   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, a socket path would be too long, or another
+   *   broker serves it; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
+   */
+  static async start(options: BrokerOptions = {}): Promise<Broker> {
+    const rank = options.overlay?.rank ?? 0;
+    const directory = openRunDirectory(options.rundir, options.env ?? process.env, rank);
+    try {
+      const broker = new Broker(options, directory);
+      await broker.#open();
+      return broker;
+    } catch (error) {
+      directory.remove();
+      throw error;
+    }
+  }
+
+  /**
+   * Connects from within the process. Guests are what applications let others be: their requests reach only handlers
+   * that allow them.
+   * @throws SluiceError `BROKER_STATE` after `close()`
+   */
+  async connect({ guest = false }: { readonly guest?: boolean } = {}): Promise<Handle> {
+    return this.#connect({ isGuest: guest });
+  }
+
+  /**
+   * Calls back each time that somebody wants the instance to go down. It is up to the listener to see to the modules
+   * and call {@link close}.
+   * @returns ends the listening
+   */
+  onShutdown(listener: (reason: ShutdownReason) => void): () => void {
+    this.#shutdownListeners.add(listener);
+    return () => this.#shutdownListeners.delete(listener);
+  }
+
+  /** Requests that were passed on and not answered yet. */
+  get pendingRequests(): number {
+    return this.#router.pendingCount;
+  }
+
+  /** What programs of the instance are started with: its environment without what is blocked, and where it is. */
+  programEnvironment(): Record<string, string> {
+    const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
+    return this.uri === undefined ? inherited : { ...inherited, SLUICE_URI: this.uri };
+  }
+
+  /**
+   * Ends the broker: modules that are left are cancelled, connections closed, and whatever it made on disk is taken
+   * away. The second call gives the result of the first.
+   */
+  close(): Promise<CloseReport> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #open(): Promise<void> {
+    for (const service of [
+      moduleService(this.#modules),
+      serviceService(this.#router, this.#modules),
+      eventService(this.#router, this.#overlay),
+      attrService(this.attributes),
+      configService(this.#configuration),
+      logService(this.log.ring, (name, level, text) => this.log.append(name, level, text)),
+      brokerService(this.environment, () => this.#requestShutdown({ kind: "request" })),
+    ]) {
+      attachService(this.#router, service);
+    }
+    await this.#overlay.start({
+      message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),
+      event: (event) => this.#router.broadcast(event),
+      left: (rank) => this.#router.rankLeft(rank),
+    });
+    this.#handle = await this.#connect({ isGuest: false, name: "broker" });
+    if (this.uri === undefined) return;
+    this.#server = await SocketServer.listen({
+      path: socketPath(this.rundir, this.rank),
+      limits: () => this.#wireLimits(),
+      onConnection: (channel) => this.#clients.add(channel, { isGuest: false }),
+      onError: (error) => this.log.append("broker", "err", `local socket: ${error.message}`),
+    });
+  }
+
+  async #close(): Promise<CloseReport> {
+    const notShutDown = await this.#modules.close();
+    for (const name of notShutDown) {
+      this.log.append("broker", "err", `broker module '${name}' was not properly shut down`);
+    }
+    this.#clients.closeAll();
+    await this.#server?.close();
+    await this.#overlay.close();
+    this.#directory.remove();
+    return { status: this.#hasPanicked || notShutDown.length > 0 ? 1 : 0, notShutDown };
+  }
+
+  #connect(options: { readonly isGuest: boolean; readonly name?: string }): Promise<Handle> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(new SluiceError("BROKER_STATE", "the broker is closed"));
+    }
+    const [ours, theirs] = channelPair();
+    this.#clients.add(ours, options);
+    return connectHandle(theirs);
+  }
+
+  #makeModules(): ModuleTable {
+    return new ModuleTable({
+      router: this.#router,
+      clock: this.#clock,
+      find: this.#options.findModule ?? moduleFinder(this.#options),
+      cacheDir: this.#directory.cacheDir,
+      welcome: (module) => this.#welcome(module, false),
+      log: (level, text) => this.log.append("broker", level, text),
+      started: (name, conf) => void this.#configuration.catchUp(name, conf),
+      isPanicOff: () => this.attributes.get("broker.module-nopanic") === "1",
+      panic: (message) => {
+        this.#hasPanicked = true;
+        this.#requestShutdown({ kind: "panic", message });
+      },
+    });
+  }
+
+  #makeConfiguration(): Configuration {
+    const { config, checkConfig, readConfig } = this.#options;
+    return new Configuration(config ?? {}, {
+      check: (candidate) => checkConfig?.(candidate),
+      read: readConfig,
+      modules: () => this.#modules.names(),
+      tell: async (module, candidate) => {
+        const options = { timeoutMs: CONFIG_RELOAD_TIMEOUT_MS };
+        await this.#handle?.rpc(`${module}.config-reload`, candidate, options);
+      },
+      warn: (text) => this.log.append("broker", "warning", text),
+    });
+  }
+
+  #welcome(client: Pick<Welcome, "name" | "uuid" | "args">, isGuest: boolean): Welcome {
+    // The configuration may hold what is no guest's business.
+    const conf = isGuest ? {} : this.#configuration.current;
+    return { ...client, rank: this.rank, size: this.size, attrs: this.attributes.readOnly(), conf };
+  }
+
+  #wireLimits(): typeof WIRE_LIMITS {
+    const payloadBytes = Number(this.attributes.get("broker.max-payload"));
+    return { ...WIRE_LIMITS, payloadBytes };
+  }
+
+  #requestShutdown(reason: ShutdownReason): void {
+    for (const listener of [...this.#shutdownListeners]) listener(reason);
+  }
+}

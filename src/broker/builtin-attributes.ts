@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { WIRE_LIMITS } from "../messages/index.js";
+import { Attributes } from "./attributes.js";
+import { parseLogLevel } from "./log-ring.js";
+
+/** What the broker knows of itself when its attributes are made. */
+interface Identity {
+  readonly rank: number;
+  readonly size: number;
+  readonly rundir: string;
+  /** Used when the attribute is not given. */
+  readonly defaultStatedir: string;
+  readonly localUri: string | undefined;
+  readonly startTimeMs: number;
+}
+
+/** Read-only attributes that may be chosen at start all the same. */
+const CHOSEN_AT_START = ["instance-id", "statedir"] as const;
+
+/**
+ * The attributes that every broker has, and those given at start.
+ * @throws SluiceError BROKER_REQUEST `EPERM` if one is given that the broker alone sets, `EINVAL` for a bad value
+ */
+export function builtinAttributes(given: Readonly<Record<string, string>>, identity: Identity): Attributes {
+  const attributes = new Attributes();
+  const fixed: Record<string, string | undefined> = {
+    rank: String(identity.rank),
+    size: String(identity.size),
+    version: packageVersion(),
+    "broker.pid": String(process.pid),
+    "broker.starttime": (identity.startTimeMs / 1000).toFixed(3),
+    hostname: hostname(),
+    "instance-id": given["instance-id"] ?? randomBytes(8).toString("hex"),
+    rundir: identity.rundir,
+    statedir: given["statedir"] ?? identity.defaultStatedir,
+    "local-uri": identity.localUri,
+  };
+  for (const [name, value] of Object.entries(fixed)) {
+    if (value !== undefined) attributes.define(name, value, { readOnly: true });
+  }
+  attributes.define("log-stderr-level", "3", { check: checkLogLevel });
+  attributes.define("broker.max-payload", String(WIRE_LIMITS.payloadBytes), { check: checkMaxPayload });
+  attributes.define("broker.module-nopanic", "0");
+  attributes.define("broker.env-blocklist", "");
+  for (const [name, value] of Object.entries(given)) {
+    if (!CHOSEN_AT_START.some((chosen) => chosen === name)) attributes.set(name, value);
+  }
+  return attributes;
+}
+
+function checkLogLevel(value: string): string | undefined {
+  return parseLogLevel(value) === undefined ? "must be a level from 0 to 7, or its name" : undefined;
+}
+
+function checkMaxPayload(value: string): string | undefined {
+  const bytes = /^\d+$/.test(value) ? Number(value) : NaN;
+  return bytes >= 1 && bytes <= WIRE_LIMITS.payloadBytes
+    ? undefined
+    : `must be a number of bytes from 1 to ${WIRE_LIMITS.payloadBytes}`;
+}
+
+/** From the package's own description, two directories up from here both in `src` and in `dist`. */
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const description: unknown = JSON.parse(text);
+  const isObject = typeof description === "object" && description !== null;
+  return isObject && "version" in description ? String(description.version) : "unknown";
+}

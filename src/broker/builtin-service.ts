@@ -1,0 +1,133 @@
+import { ERRNO, type ErrnoName, errnumOf, messageOf, requestError, strerror } from "../errors/index.js";
+import {
+  decodePayload,
+  encodePayload,
+  type Fields,
+  fields,
+  type FieldSpec,
+  FLAG,
+  type Message,
+  methodOf,
+  type Payload,
+  type RequestMessage,
+  ROLE,
+} from "../messages/index.js";
+import { Peer } from "./peer.js";
+import { noSuchService, type Router } from "./router.js";
+
+/** A request to a service of the broker itself. */
+export class Call {
+  readonly request: RequestMessage;
+  readonly #service: Peer;
+  readonly #router: Router;
+
+  constructor(request: RequestMessage, service: Peer, router: Router) {
+    this.request = request;
+    this.#service = service;
+    this.#router = router;
+  }
+
+  /**
+   * The peer that it came through.
+   * @throws SluiceError BROKER_REQUEST `ECONNRESET` if it is gone, as it is when services are told of that
+   */
+  get peer(): Peer {
+    const peer = this.#router.peer(this.request.route.at(-1) ?? "");
+    if (peer === undefined) throw requestError("ECONNRESET", "the sender is gone");
+    return peer;
+  }
+
+  get isStreaming(): boolean {
+    return (this.request.flags & FLAG.streaming) !== 0;
+  }
+
+  /** Identifies the sender, also in its `disconnect`. */
+  get sender(): string {
+    return this.request.route.join("/");
+  }
+
+  /** @throws SluiceError BROKER_REQUEST `EPROTO` if the payload is not such an object */
+  fields<const S extends FieldSpec>(spec: S): Fields<S> {
+    return fields(decodePayload(this.request.payload), spec);
+  }
+
+  /** Answers with a payload, or with none. */
+  respond(payload?: Payload): void {
+    this.#router.answer(this.request, this.#service, encodePayload(payload));
+  }
+
+  fail(errno: ErrnoName, message?: string): void {
+    this.#router.answerError(this.request, this.#service, ERRNO[errno], message ?? strerror(ERRNO[errno]));
+  }
+
+  /** Answers with the error number and text of what was thrown; a fault without a number is ours. */
+  failWith(error: unknown): void {
+    const errnum = errnumOf(error) ?? ERRNO.EIO;
+    this.#router.answerError(this.request, this.#service, errnum, messageOf(error));
+  }
+}
+
+/** Answers a call, now or later. What it throws, or rejects with, is the answer. */
+type CallHandler = (call: Call) => void | Promise<void>;
+
+export interface Method {
+  readonly run: CallHandler;
+  readonly allowGuest?: boolean;
+}
+
+/** What a service of the broker is made of. */
+export interface ServiceDefinition {
+  readonly name: string;
+  /** By the topic after the first dot. A name that ends with a dot takes all topics that go on after it. */
+  readonly methods: Readonly<Record<string, Method | CallHandler>>;
+}
+
+/** Every service answers this the same way. */
+const ping: Method = {
+  allowGuest: true,
+  run: (call) => call.respond(decodePayload(call.request.payload)),
+};
+
+/** Attaches a service to the router, as a peer like any other. */
+export function attachService(router: Router, { name, methods }: ServiceDefinition): void {
+  const byMethod = new Map<string, Method>([["ping", ping]]);
+  for (const [method, handler] of Object.entries(methods)) {
+    byMethod.set(method, typeof handler === "function" ? { run: handler } : handler);
+  }
+  const peer: Peer = new Peer({
+    id: `#${name}`,
+    name,
+    credentials: { userid: 0, rolemask: ROLE.owner },
+    deliver: (message) => receive(message),
+  });
+  const receive = (message: Message): void => {
+    // Services of the broker send no requests, so that nothing else can come.
+    if (message.type !== "request") return;
+    const method = findMethod(byMethod, methodOf(message.topic));
+    const call = new Call(message, peer, router);
+    if (method === undefined) call.fail("ENOSYS", noSuchService(message.topic));
+    else if (!isAllowed(method, message)) call.fail("EPERM", `${message.topic}: ${strerror(ERRNO.EPERM)}`);
+    else runMethod(method, call);
+  };
+  router.attach(peer);
+  router.services.add(name, peer);
+}
+
+function findMethod(methods: ReadonlyMap<string, Method>, name: string): Method | undefined {
+  const exact = methods.get(name);
+  if (exact !== undefined) return exact;
+  const dot = name.indexOf(".");
+  return dot === -1 ? undefined : methods.get(name.slice(0, dot + 1));
+}
+
+function isAllowed(method: Method, request: RequestMessage): boolean {
+  return method.allowGuest === true || ((request.rolemask ?? 0) & ROLE.owner) !== 0;
+}
+
+function runMethod(method: Method, call: Call): void {
+  try {
+    method.run(call)?.catch((error: unknown) => call.failWith(error));
+  } catch (error) {
+    call.failWith(error);
+  }
+}

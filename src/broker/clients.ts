@@ -1,0 +1,66 @@
+import { randomUUID } from "node:crypto";
+import { messageOf } from "../errors/index.js";
+import { type Channel, type LogLevel, ROLE, type Welcome } from "../messages/index.js";
+import { type Credentials, Peer } from "./peer.js";
+import type { Router } from "./router.js";
+
+/** The user of guests: nobody that the system knows (RFC 12). */
+const UNKNOWN_USERID = 0xffff_ffff;
+
+/** Credentials of whoever runs the broker. */
+export function ownerCredentials(): Credentials {
+  return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
+}
+
+interface ClientsOptions {
+  readonly router: Router;
+  readonly welcome: (client: Pick<Welcome, "name" | "uuid" | "args">, isGuest: boolean) => Welcome;
+  readonly log: (level: LogLevel, text: string) => void;
+}
+
+/** Connections to one broker that are no modules: of commands, of embedders. */
+export class Clients {
+  readonly #options: ClientsOptions;
+  readonly #channels = new Set<Channel>();
+  #count = 0;
+
+  constructor(options: ClientsOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a channel a peer, as long as it is open. */
+  add(channel: Channel, { isGuest, name }: { readonly isGuest: boolean; readonly name?: string }): void {
+    const { router, welcome, log } = this.#options;
+    if (name === undefined) this.#count += 1;
+    const uuid = randomUUID();
+    const peer = new Peer({
+      id: uuid,
+      name: name ?? `client-${this.#count}`,
+      credentials: isGuest ? { userid: UNKNOWN_USERID, rolemask: ROLE.guest } : ownerCredentials(),
+      deliver: (message) => channel.send(message),
+      fail: (error) => {
+        log("err", `${peer.name} is disconnected: ${messageOf(error)}`);
+        channel.close();
+      },
+    });
+    this.#channels.add(channel);
+    router.attach(peer);
+    channel.onClose((cause) => {
+      this.#channels.delete(channel);
+      router.detach(peer);
+      if (cause !== undefined) log("warning", `${peer.name} is disconnected: ${messageOf(cause)}`);
+    });
+    const payload = JSON.stringify(welcome({ name: peer.name, uuid, args: [] }, isGuest));
+    channel.send({ type: "control", control: "welcome", payload });
+    channel.onMessage((message) => router.receive(message, peer));
+  }
+
+  /** Number of open connections. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  closeAll(): void {
+    for (const channel of [...this.#channels]) channel.close();
+  }
+}

@@ -1,0 +1,129 @@
+import { isErrno, messageOf, requestError } from "../errors/index.js";
+import type { JsonValue } from "../messages/index.js";
+import type { ConfigTable } from "../units/index.js";
+
+/** A configuration as it is sent to modules. */
+export type JsonObject = Readonly<Record<string, JsonValue>>;
+
+/** What the configuration needs from the broker around it. */
+export interface ConfigHost {
+  /** Says what is wrong with a configuration, before any module sees it; undefined if nothing is. */
+  check(config: JsonObject): string | undefined;
+  /** Reads the configuration again from where it came; undefined if it came from no file. */
+  readonly read: (() => Promise<ConfigTable>) | undefined;
+  /** Names of the modules to tell. */
+  modules(): readonly string[];
+  /** Tells one module; rejects if it refuses. */
+  tell(module: string, config: JsonObject): Promise<void>;
+  /** Notes what a change that was put back left behind. */
+  warn(text: string): void;
+}
+
+/** The configuration of one broker. It changes as a whole or not at all (instance.md §3). */
+export class Configuration {
+  readonly #host: ConfigHost;
+  #current: JsonObject;
+  /** Changes are made one after the other. */
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(initial: ConfigTable, host: ConfigHost) {
+    this.#current = configToJson(initial);
+    this.#host = host;
+  }
+
+  get current(): JsonObject {
+    return this.#current;
+  }
+
+  /**
+   * Replaces the configuration, and resolves when every module has taken it.
+   * @throws SluiceError BROKER_REQUEST `EINVAL` if it is not valid or a module refused it; the old one is in place then
+   */
+  load(config: JsonObject): Promise<void> {
+    return this.#inTurn(() => this.#change(config));
+  }
+
+  /**
+   * Reads it again from its files.
+   * @throws SluiceError as {@link load}; `ENOENT` if it came from no file
+   */
+  reload(): Promise<void> {
+    const { read } = this.#host;
+    if (read === undefined) {
+      return Promise.reject(requestError("ENOENT", "the configuration was read from no file"));
+    }
+    return this.#inTurn(async () => this.#change(configToJson(await read())));
+  }
+
+  /** Tells a module that began with another configuration, because it changed while the module was starting. */
+  async catchUp(module: string, startedWith: JsonValue): Promise<void> {
+    if (startedWith === this.#current) return;
+    const [result] = await Promise.allSettled([this.#host.tell(module, this.#current)]);
+    if (result.status === "fulfilled" || this.#isNoConcern(module, result.reason)) return;
+    this.#host.warn(`${module} did not take the new configuration: ${messageOf(result.reason)}`);
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const result = this.#last.then(change);
+    this.#last = Promise.allSettled([result]).then(() => undefined);
+    return result;
+  }
+
+  async #change(config: JsonObject): Promise<void> {
+    const problem = this.#host.check(config);
+    if (problem !== undefined) throw requestError("EINVAL", problem);
+    const before = this.#current;
+    // First, so that a module that is loaded meanwhile starts with it.
+    this.#current = config;
+    const modules = this.#host.modules();
+    const results = await Promise.allSettled(modules.map((name) => this.#host.tell(name, config)));
+    const accepted = modules.filter((_, i) => results[i]?.status === "fulfilled");
+    for (const [i, result] of results.entries()) {
+      const name = modules[i] ?? "";
+      if (result.status === "fulfilled" || this.#isNoConcern(name, result.reason)) continue;
+      this.#current = before;
+      await this.#putBack(accepted, before);
+      throw requestError("EINVAL", `${name}: ${messageOf(result.reason)}`, result.reason);
+    }
+  }
+
+  async #putBack(modules: readonly string[], config: JsonObject): Promise<void> {
+    const results = await Promise.allSettled(modules.map((name) => this.#host.tell(name, config)));
+    for (const [i, result] of results.entries()) {
+      const name = modules[i] ?? "";
+      if (result.status === "fulfilled" || this.#isNoConcern(name, result.reason)) continue;
+      this.#host.warn(`${name} did not take back the old configuration: ${messageOf(result.reason)}`);
+    }
+  }
+
+  /** A module that is being removed, or that has no handler for it, refuses nothing. One that it crashes does. */
+  #isNoConcern(module: string, error: unknown): boolean {
+    return isErrno(error, "ENOSYS") || !this.#host.modules().includes(module);
+  }
+}
+
+/**
+ * A configuration as JSON: dates become text (RFC 3339), integers beyond 2^53 text too, as a number would be another.
+ */
+export function configToJson(config: ConfigTable): JsonObject {
+  const text = JSON.stringify(config, (_key, value: unknown) => {
+    if (typeof value !== "bigint") return value;
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value.toString();
+  });
+  return JSON.parse(text) as JsonObject;
+}
+
+/** The value at a dotted key, or undefined. */
+export function lookUp(config: JsonObject, key: string): JsonValue | undefined {
+  let value: JsonValue | undefined = config;
+  for (const word of key.split(".")) {
+    if (!isObject(value) || !Object.hasOwn(value, word)) return undefined;
+    value = value[word];
+  }
+  return value;
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

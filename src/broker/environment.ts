@@ -1,0 +1,55 @@
+import { requestError } from "../errors/index.js";
+
+/**
+ * The environment of the instance: what the broker was started with and what rc files have set since. It is a map of
+ * its own; the environment of the process stays as it is.
+ */
+export class Environment {
+  readonly #variables: Map<string, string>;
+
+  constructor(initial: Readonly<Record<string, string | undefined>>) {
+    this.#variables = new Map();
+    for (const [name, value] of Object.entries(initial)) {
+      if (value !== undefined) this.#variables.set(name, value);
+    }
+  }
+
+  get(name: string): string | undefined {
+    return this.#variables.get(name);
+  }
+
+  /**
+   * Sets several variables or, on an error, none.
+   * @param changes null unsets
+   * @throws SluiceError BROKER_REQUEST `EINVAL` for a name or value that no environment can hold
+   */
+  update(changes: Readonly<Record<string, unknown>>): void {
+    const checked: [string, string | null][] = [];
+    for (const [name, value] of Object.entries(changes)) {
+      if (name === "" || name.includes("=") || name.includes("\0")) {
+        throw requestError("EINVAL", `invalid environment variable name '${name}'`);
+      }
+      if (value !== null && (typeof value !== "string" || value.includes("\0"))) {
+        throw requestError("EINVAL", `environment variable ${name}: value must be a string`);
+      }
+      checked.push([name, value]);
+    }
+    for (const [name, value] of checked) {
+      if (value === null) this.#variables.delete(name);
+      else this.#variables.set(name, value);
+    }
+  }
+
+  all(): Record<string, string> {
+    return Object.fromEntries(this.#variables);
+  }
+
+  /**
+   * What programs of the instance are started with.
+   * @param blocklist names that they do not get, separated by commas or blanks (`broker.env-blocklist`)
+   */
+  inherited(blocklist: string): Record<string, string> {
+    const blocked = new Set(blocklist.split(/[\s,]+/));
+    return Object.fromEntries([...this.#variables].filter(([name]) => !blocked.has(name)));
+  }
+}

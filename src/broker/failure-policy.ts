@@ -1,0 +1,38 @@
+import type { ModuleEntry } from "./module-entry.js";
+import type { ModuleFailure } from "./module-instance.js";
+import type { ModuleHost } from "./module-start.js";
+
+/** Puts the failure of a module on record, with its cause (modules.md §3). */
+export function logFailure(host: ModuleHost, entry: ModuleEntry, failure: ModuleFailure): void {
+  host.log("crit", `${entry.name} module runtime failure: ${failure.detail}`);
+}
+
+/**
+ * Logs the failure of a module that nobody had asked to end, and does what its policy says.
+ * @returns milliseconds until it is to be started again, or undefined if it is gone for good
+ */
+export function afterFailure(
+  host: ModuleHost,
+  entry: ModuleEntry,
+  failure: ModuleFailure,
+): number | undefined {
+  logFailure(host, entry, failure);
+  const message = `${entry.name} module runtime failure: ${failure.message}`;
+  switch (entry.policy) {
+    case "log":
+      return undefined;
+    case "panic":
+      panic(host, message);
+      return undefined;
+    case "restart": {
+      const delayMs = entry.restarts.failed(host.clock.now());
+      if (delayMs === undefined) panic(host, `${message}; gave up restarting it`);
+      else host.log("notice", `${entry.name} is restarted in ${delayMs / 1000} s`);
+      return delayMs;
+    }
+  }
+}
+
+function panic(host: ModuleHost, message: string): void {
+  if (!host.isPanicOff()) host.panic(message);
+}

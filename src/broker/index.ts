@@ -1,0 +1,24 @@
+export { Broker } from "./broker.js";
+export type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
+export { type Clock, systemClock, type Timer } from "./clock.js";
+export { configToJson, type JsonObject } from "./configuration.js";
+export { connect } from "./connect.js";
+export {
+  InstanceLife,
+  type LifeOptions,
+  type LifeState,
+  type PhaseProcess,
+  type StopReason,
+  type StopSignal,
+} from "./instance-life.js";
+export type { LogEntry } from "./log-ring.js";
+export type { FindRequest, FoundModule, ModuleFinder } from "./module-finder.js";
+export {
+  loopback,
+  type Overlay,
+  type OverlayReceiver,
+  type PublishOutcome,
+  type UnsequencedEvent,
+} from "./overlay.js";
+export { spawnPhase } from "./phase-process.js";
+export { type BrokerReport, Supervisor, type SupervisorOptions, type SupervisorOrder } from "./supervisor.js";

@@ -1,0 +1,212 @@
+import { ERRNO, requestError, SluiceError } from "../errors/index.js";
+import type { ModuleExit, ModuleSpec, RunningModule } from "../executors/index.js";
+import { FLAG, type Message, MODULE_STATUS, ROLE, type Welcome, type JsonValue } from "../messages/index.js";
+import type { Clock } from "./clock.js";
+import type { HoldQueue } from "./hold-queue.js";
+import { Peer } from "./peer.js";
+import type { Router } from "./router.js";
+
+/** How a module ended, as the broker judges it. */
+export type ModuleEnd =
+  | { readonly kind: "ok" }
+  /** By `remove` with `cancel`, or with the broker. */
+  | { readonly kind: "cancelled" }
+  | ModuleFailure;
+
+export interface ModuleFailure {
+  readonly kind: "failed";
+  readonly errnum: number;
+  readonly message: string;
+  /** With the stack where there is one. */
+  readonly detail: string;
+}
+
+/**
+ * One run of a module, from the start of its thread or process to its end (modules.md §3).
+ *
+ *       status 1            status 2               status 3, exit
+ *    I ──────────► R ───────────────────► F ─────────────────────► E
+ *    │             │                                               ▲
+ *    │             └── exits, throws, crashes: runtime failure ────┤
+ *    └──────────────── exits before it runs: failed load ──────────┘
+ *
+ * Wanted states are given by the table that owns it: `shutdown()` and `cancel()` ask for E.
+ */
+export type ModuleState =
+  | { readonly letter: "I" }
+  | { readonly letter: "R" }
+  | { readonly letter: "F" }
+  | { readonly letter: "E"; readonly end: ModuleEnd };
+
+/** What a module says of itself with `module.status`. */
+export interface StatusReport {
+  readonly status: number;
+  readonly errnum?: number | undefined;
+  readonly error?: string | undefined;
+  readonly stack?: string | undefined;
+}
+
+export interface InstanceOptions {
+  readonly spec: ModuleSpec;
+  readonly running: RunningModule;
+  readonly welcome: Welcome;
+  readonly router: Router;
+  readonly clock: Clock;
+}
+
+export class ModuleInstance {
+  readonly peer: Peer;
+  readonly uuid: string;
+  /** The configuration that it began with. */
+  readonly conf: JsonValue;
+  /** Resolves when it runs; to its end, if it ended before. */
+  readonly ready: Promise<ModuleEnd | undefined>;
+  /** Resolves when nothing of it is left and its peer is out of the router. */
+  readonly ended: Promise<ModuleEnd>;
+  /** Takes back what it has not read, while it is being reloaded. */
+  hold: HoldQueue | undefined;
+  readonly #running: RunningModule;
+  readonly #router: Router;
+  readonly #clock: Clock;
+  #state: ModuleState = { letter: "I" };
+  #isConnected = true;
+  #isCancelled = false;
+  #reported: ModuleFailure | undefined;
+  #lastActiveMs: number;
+  #settleReady: (end: ModuleEnd | undefined) => void = () => undefined;
+
+  constructor({ spec, running, welcome, router, clock }: InstanceOptions) {
+    this.uuid = spec.uuid;
+    this.conf = welcome.conf;
+    this.#running = running;
+    this.#router = router;
+    this.#clock = clock;
+    this.#lastActiveMs = clock.now();
+    const { channel } = running;
+    this.peer = new Peer({
+      id: spec.uuid,
+      name: spec.name,
+      credentials: { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner },
+      deliver: (message) => channel.send(message),
+    });
+    router.attach(this.peer);
+    this.ready = new Promise((resolve) => (this.#settleReady = resolve));
+    this.ended = this.#watch();
+    channel.send({ type: "control", control: "welcome", payload: JSON.stringify(welcome) });
+    channel.onMessage((message) => this.#receive(message));
+  }
+
+  get state(): ModuleState {
+    return this.#state;
+  }
+
+  /** How long it has sent nothing. */
+  get idleSeconds(): number {
+    return Math.max(0, Math.floor((this.#clock.now() - this.#lastActiveMs) / 1000));
+  }
+
+  /** Takes what the module says of itself with `module.status`. */
+  report({ status, errnum = 0, error = "", stack }: StatusReport): void {
+    switch (status) {
+      case MODULE_STATUS.running:
+        if (this.#state.letter === "I") this.#state = { letter: "R" };
+        this.#settleReady(undefined);
+        return;
+      case MODULE_STATUS.finalizing:
+        this.#state = { letter: "F" };
+        this.peer.refusing = true;
+        return;
+      case MODULE_STATUS.exited:
+        if (errnum !== 0) this.#reported = failed(error, errnum, stack);
+        return;
+      default:
+        throw requestError("EINVAL", `no such status ${status}`);
+    }
+  }
+
+  /** Asks it to end. One that cannot be reached any more is ended. */
+  shutdown(): void {
+    if (!this.#isConnected) {
+      void this.cancel();
+      return;
+    }
+    this.peer.deliver({
+      type: "request",
+      topic: `${this.peer.name}.shutdown`,
+      matchtag: 0,
+      flags: FLAG.noresponse,
+      nodeid: "any",
+      route: [],
+      userid: 0,
+      rolemask: ROLE.owner,
+    });
+  }
+
+  /** Ends it at once. */
+  async cancel(): Promise<void> {
+    this.#isCancelled = true;
+    await this.#running.terminate();
+  }
+
+  #receive(message: Message): void {
+    this.#lastActiveMs = this.#clock.now();
+    // What a module had not read when it was told to end, it answers with ENOSYS.
+    const isUnread =
+      message.type === "response" && message.errnum === ERRNO.ENOSYS && this.#state.letter === "F";
+    if (isUnread && this.hold?.takeBack(message, this.peer) === true) return;
+    this.#router.receive(message, this.peer);
+  }
+
+  async #watch(): Promise<ModuleEnd> {
+    const closed = new Promise<void>((resolve) => {
+      this.#running.channel.onClose(() => {
+        this.#isConnected = false;
+        this.#router.detach(this.peer);
+        resolve();
+      });
+    });
+    const exit = await this.#running.exited;
+    // Answers may still be on their way out of the channel when the thread or process is gone.
+    await closed;
+    const end = this.#judge(exit);
+    this.#state = { letter: "E", end };
+    this.#settleReady(end);
+    return end;
+  }
+
+  #judge(exit: ModuleExit): ModuleEnd {
+    if (this.#isCancelled) return { kind: "cancelled" };
+    const reported = this.#reported;
+    switch (exit.kind) {
+      case "ok":
+        return reported ?? { kind: "ok" };
+      case "error":
+        return failed(exit.message, exit.errnum ?? reported?.errnum, exit.stack ?? reported?.detail);
+      case "died":
+        return failed(exit.message);
+      case "terminated":
+        return failed("terminated");
+    }
+  }
+}
+
+function failed(message: string, errnum: number = ERRNO.ECONNRESET, stack?: string): ModuleFailure {
+  return { kind: "failed", errnum, message, detail: stack ?? message };
+}
+
+/** The error of a load whose module ended before it ran. */
+export function loadFailure(end: ModuleEnd): SluiceError {
+  switch (end.kind) {
+    case "ok":
+      return requestError("ECONNRESET", "module exited before it was running");
+    case "cancelled":
+      return requestError("ECANCELED", "load was cancelled");
+    case "failed":
+      return failureError(end);
+  }
+}
+
+/** A failure as its requester sees it. */
+export function failureError(end: ModuleFailure): SluiceError {
+  return new SluiceError("BROKER_REQUEST", end.message, { errnum: end.errnum });
+}

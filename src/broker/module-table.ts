@@ -1,0 +1,309 @@
+import { errnumOf, ERRNO, messageOf, requestError } from "../errors/index.js";
+import type { JsonValue } from "../messages/index.js";
+import { afterFailure, logFailure } from "./failure-policy.js";
+import { HoldQueue } from "./hold-queue.js";
+import { describeEntry, type Loaded, type LoadRequest, ModuleEntry } from "./module-entry.js";
+import type { FoundModule } from "./module-finder.js";
+import {
+  failureError,
+  type ModuleFailure,
+  type ModuleInstance,
+  type StatusReport,
+} from "./module-instance.js";
+import { type ModuleHost, startInstance } from "./module-start.js";
+import type { Peer } from "./peer.js";
+import { isServiceName } from "./service-table.js";
+
+/** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
+export class ModuleTable {
+  readonly #host: ModuleHost;
+  readonly #entries = new Map<string, ModuleEntry>();
+  readonly #byPeer = new Map<Peer, ModuleEntry>();
+  #isClosing = false;
+
+  constructor(host: ModuleHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Finds and starts a module, and resolves when it reports that it runs.
+   * @throws SluiceError `EEXIST` if the name is taken by a module or a service, `ENOENT` if there is no such file,
+   *   `EINVAL` for what cannot be a name, else the module's own error
+   */
+  async load(request: LoadRequest): Promise<Loaded> {
+    const { name } = request;
+    if (name !== undefined) return this.#admit(name, request, undefined);
+    const file = await this.#host.find(request);
+    return this.#admit(file.name, request, file);
+  }
+
+  /**
+   * Has a module end, and resolves when it is gone.
+   * @param which its name, or the path that it was loaded from
+   * @param isCancel end it at once, whatever it does
+   * @throws SluiceError `ENOENT` if it is not loaded; the module's own error if it ended with one
+   */
+  async remove(which: string, isCancel: boolean): Promise<void> {
+    const entry = this.#find(which);
+    const { state } = entry;
+    switch (state.kind) {
+      case "backoff":
+        state.timer.cancel();
+        this.#forget(entry);
+        return;
+      case "removing":
+        if (isCancel) await entry.instance?.cancel();
+        return state.done;
+      case "starting":
+      case "reloading":
+        if (isCancel) await this.#abandon(entry);
+        await entry.busy;
+        return this.#entries.get(entry.name) === entry ? this.remove(entry.name, isCancel) : undefined;
+      case "up": {
+        const done = this.#stop(entry, state.instance, isCancel);
+        entry.state = { kind: "removing", done };
+        return done;
+      }
+    }
+  }
+
+  /**
+   * Removes a module and loads it again from the same file. Requests to it and to its services are held meanwhile.
+   * @param args undefined: the same as before
+   * @throws SluiceError as {@link load} and {@link remove}
+   */
+  async reload(which: string, args: readonly string[] | undefined): Promise<Loaded> {
+    const entry = this.#find(which);
+    const { state } = entry;
+    switch (state.kind) {
+      case "backoff":
+        state.timer.cancel();
+        entry.args = args ?? entry.args;
+        entry.state = { kind: "starting" };
+        return this.#occupy(entry, this.#startOrForget(entry));
+      case "starting":
+      case "reloading":
+        await entry.busy;
+        return this.reload(entry.name, args);
+      case "removing":
+        await Promise.allSettled([state.done]);
+        throw notLoaded(which);
+      case "up":
+        return this.#occupy(entry, this.#replace(entry, state.instance, args));
+    }
+  }
+
+  /** Whether a module has this name, or is to have it in a moment. */
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** Names of the modules that run. */
+  names(): string[] {
+    return [...this.#entries.values()].filter(({ state }) => state.kind === "up").map(({ name }) => name);
+  }
+
+  /** What `module.list` answers, in the order loaded. */
+  list(): JsonValue[] {
+    return [...this.#entries.values()].map((entry) => describeEntry(entry, this.#host.router));
+  }
+
+  /**
+   * Takes what a module says of itself.
+   * @throws SluiceError `EPERM` if the peer is no module, `EINVAL` if there is no such status
+   */
+  report(peer: Peer, report: StatusReport): void {
+    const instance = this.#byPeer.get(peer)?.instance;
+    if (instance?.peer !== peer) throw requestError("EPERM", "only a module has a status");
+    instance.report(report);
+  }
+
+  /** Whether a service is kept for the instance of a module that is being reloaded; if so it gets it when it runs. */
+  claim(peer: Peer, service: string): boolean {
+    const hold = this.#holdOf(peer);
+    if (hold === undefined || this.#host.router.services.owner(service) !== hold.peer) return false;
+    hold.claimed.add(service);
+    return true;
+  }
+
+  /** Takes a {@link claim} back. */
+  unclaim(peer: Peer, service: string): boolean {
+    return this.#holdOf(peer)?.claimed.delete(service) ?? false;
+  }
+
+  /**
+   * Ends every module that is left.
+   * @returns names of those that nobody had removed
+   */
+  async close(): Promise<string[]> {
+    this.#isClosing = true;
+    const left: string[] = [];
+    const endings: Promise<unknown>[] = [];
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.state.kind === "backoff") {
+        entry.state.timer.cancel();
+        this.#forget(entry);
+        continue;
+      }
+      left.push(entry.name);
+      endings.push(this.remove(entry.name, true));
+    }
+    const settled = await Promise.allSettled(endings);
+    for (const result of settled) {
+      if (result.status === "rejected") this.#host.log("err", messageOf(result.reason));
+    }
+    return left;
+  }
+
+  #holdOf(peer: Peer): HoldQueue | undefined {
+    const state = this.#byPeer.get(peer)?.state;
+    return state?.kind === "reloading" ? state.hold : undefined;
+  }
+
+  /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
+  #admit(name: string, request: LoadRequest, file: FoundModule | undefined): Promise<Loaded> {
+    this.#checkName(name);
+    const entry = new ModuleEntry(name, request, file);
+    this.#entries.set(name, entry);
+    return this.#occupy(entry, this.#startOrForget(entry));
+  }
+
+  #checkName(name: string): void {
+    if (!isServiceName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
+    if (this.#isClosing) throw requestError("ECANCELED", "the broker is closing");
+    if (this.#entries.has(name)) throw requestError("EEXIST", `module ${name} is already loaded`);
+    const owner = this.#host.router.services.owner(name);
+    if (owner !== undefined) {
+      throw requestError("EEXIST", `module ${name}: the name is a service of ${owner.name}`);
+    }
+  }
+
+  #find(which: string): ModuleEntry {
+    const entry =
+      this.#entries.get(which) ?? [...this.#entries.values()].find((candidate) => candidate.isCalled(which));
+    if (entry === undefined) throw notLoaded(which);
+    return entry;
+  }
+
+  #forget(entry: ModuleEntry): void {
+    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
+  }
+
+  /** Notes what is under way, so that others can wait for it. */
+  #occupy(entry: ModuleEntry, work: Promise<Loaded>): Promise<Loaded> {
+    entry.busy = Promise.allSettled([work]).then(() => undefined);
+    return work;
+  }
+
+  async #abandon(entry: ModuleEntry): Promise<void> {
+    entry.isAbandoned = true;
+    await entry.instance?.cancel();
+  }
+
+  async #startOrForget(entry: ModuleEntry): Promise<Loaded> {
+    try {
+      return await this.#start(entry, undefined);
+    } catch (error) {
+      this.#forget(entry);
+      throw error;
+    }
+  }
+
+  async #start(entry: ModuleEntry, hold: HoldQueue | undefined): Promise<Loaded> {
+    const instance = await startInstance(this.#host, entry, {
+      isHeld: hold !== undefined,
+      onStarted: (started) => {
+        entry.instance = started;
+        this.#byPeer.set(started.peer, entry);
+        void started.ended.then(() => this.#byPeer.delete(started.peer));
+      },
+    });
+    hold?.release(entry.name, instance.peer);
+    entry.state = { kind: "up", instance };
+    this.#host.started(entry.name, instance.conf);
+    void this.#watch(entry, instance);
+    return { name: entry.name, uuid: instance.uuid };
+  }
+
+  async #stop(entry: ModuleEntry, instance: ModuleInstance, isCancel: boolean): Promise<void> {
+    if (isCancel) await instance.cancel();
+    else instance.shutdown();
+    const end = await instance.ended;
+    this.#forget(entry);
+    if (end.kind !== "failed") return;
+    logFailure(this.#host, entry, end);
+    throw failureError(end);
+  }
+
+  async #replace(
+    entry: ModuleEntry,
+    old: ModuleInstance,
+    args: readonly string[] | undefined,
+  ): Promise<Loaded> {
+    const hold = new HoldQueue(this.#host, old.peer);
+    entry.state = { kind: "reloading", hold };
+    old.hold = hold;
+    old.shutdown();
+    const end = await old.ended;
+    if (end.kind === "failed") logFailure(this.#host, entry, end);
+    entry.args = args ?? entry.args;
+    try {
+      return await this.#start(entry, hold);
+    } catch (error) {
+      hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
+      this.#forget(entry);
+      throw error;
+    }
+  }
+
+  /** Deals with an end that nobody asked for; whoever asked for one waits for it. */
+  async #watch(entry: ModuleEntry, instance: ModuleInstance): Promise<void> {
+    const end = await instance.ended;
+    if (entry.state.kind !== "up" || entry.instance !== instance) return;
+    switch (end.kind) {
+      case "ok":
+      case "cancelled":
+        this.#host.log("info", `${entry.name} exited`);
+        this.#forget(entry);
+        return;
+      case "failed":
+        this.#failed(entry, end);
+        return;
+    }
+  }
+
+  #failed(entry: ModuleEntry, failure: ModuleFailure): void {
+    const delayMs = afterFailure(this.#host, entry, failure);
+    if (delayMs === undefined) {
+      this.#forget(entry);
+      return;
+    }
+    const timer = this.#host.clock.after(delayMs, () => this.#restart(entry));
+    entry.state = { kind: "backoff", timer };
+  }
+
+  #restart(entry: ModuleEntry): void {
+    entry.state = { kind: "starting" };
+    const work = this.#start(entry, undefined);
+    entry.busy = work.then(
+      () => this.#host.log("notice", `${entry.name} runs again`),
+      (error: unknown) => {
+        if (entry.isAbandoned || this.#isClosing) {
+          this.#forget(entry);
+          return;
+        }
+        const message = messageOf(error);
+        this.#failed(entry, {
+          kind: "failed",
+          errnum: errnumOf(error) ?? ERRNO.EIO,
+          message,
+          detail: message,
+        });
+      },
+    );
+  }
+}
+
+function notLoaded(which: string): Error {
+  return requestError("ENOENT", `module ${which} is not loaded`);
+}

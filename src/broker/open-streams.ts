@@ -1,0 +1,37 @@
+import type { Call } from "./builtin-service.js";
+
+/** Streams that a service of the broker has open, by sender and matchtag, each with what ends it. */
+export class OpenStreams {
+  readonly #bySender = new Map<string, Map<number, { readonly call: Call; readonly stop: () => void }>>();
+
+  add(call: Call, stop: () => void): void {
+    const streams = this.#bySender.get(call.sender) ?? new Map<number, { call: Call; stop: () => void }>();
+    streams.set(call.request.matchtag, { call, stop });
+    this.#bySender.set(call.sender, streams);
+  }
+
+  /** Ends the stream that a `cancel` is about. */
+  cancel(cancel: Call): void {
+    const { matchtag } = cancel.fields({ matchtag: "integer" });
+    const streams = this.#bySender.get(cancel.sender);
+    const stream = streams?.get(matchtag);
+    if (stream === undefined) return;
+    streams?.delete(matchtag);
+    if (streams?.size === 0) this.#bySender.delete(cancel.sender);
+    stream.stop();
+    stream.call.fail("ECANCELED");
+  }
+
+  /** Drops the streams of a sender that is gone. */
+  disconnect(disconnect: Call): void {
+    for (const { stop } of this.#bySender.get(disconnect.sender)?.values() ?? []) stop();
+    this.#bySender.delete(disconnect.sender);
+  }
+
+  /** Number of open streams. */
+  get size(): number {
+    let size = 0;
+    for (const streams of this.#bySender.values()) size += streams.size;
+    return size;
+  }
+}

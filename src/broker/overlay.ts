@@ -1,0 +1,63 @@
+import type { EventMessage, RequestMessage, ResponseMessage } from "../messages/index.js";
+
+/** An event before rank 0 has given it its place in the order. */
+export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
+
+/** What came of a publication. */
+export type PublishOutcome =
+  { readonly ok: true; readonly seq: number } | { readonly ok: false; readonly error: Error };
+
+/** The broker as its overlay sees it. */
+export interface OverlayReceiver {
+  /** A request or response that another rank has sent here. */
+  message(from: number, message: RequestMessage | ResponseMessage): void;
+  /** The next event of the instance. Called in order of `seq`, without gaps, also for events published here. */
+  event(event: EventMessage): void;
+  /** A rank went away: what it was asked will not be answered. */
+  left(rank: number): void;
+}
+
+/**
+ * What joins the brokers of an instance (instance.md §5). It carries messages between any two ranks, gives events one
+ * order, and knows who is there. Credentials on what it delivers were stamped by the broker where the message entered.
+ */
+export interface Overlay {
+  readonly rank: number;
+  readonly size: number;
+  /** Where requests to `any` go on to when this rank does not serve them; undefined on rank 0. */
+  readonly upstream: number | undefined;
+  /** Joins; messages may arrive from then on. */
+  start(receiver: OverlayReceiver): Promise<void>;
+  /** Whether another rank is there to be sent to. */
+  reaches(rank: number): boolean;
+  send(rank: number, message: RequestMessage | ResponseMessage): void;
+  /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
+  publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
+  close(): Promise<void>;
+}
+
+/** The overlay of an instance of one rank. */
+export function loopback(): Overlay {
+  let receiver: OverlayReceiver | undefined;
+  let seq = 0;
+  return {
+    rank: 0,
+    size: 1,
+    upstream: undefined,
+    start(to) {
+      receiver = to;
+      return Promise.resolve();
+    },
+    reaches: () => false,
+    send: () => undefined,
+    publish(event, done) {
+      seq += 1;
+      receiver?.event({ ...event, type: "event", seq });
+      done({ ok: true, seq });
+    },
+    close() {
+      receiver = undefined;
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import type { Message, RequestMessage } from "../messages/index.js";
+
+/** Who a message is from, as the broker stamps it on entry (modules.md §2). */
+export interface Credentials {
+  readonly userid: number;
+  readonly rolemask: number;
+}
+
+/** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */
+export type RequestKey = number | string;
+
+/**
+ * What one peer has going with another: the services it used there, and the requests that are not answered yet.
+ * Made once a pair, so that a request costs two look-ups and a response one.
+ */
+export class Link {
+  readonly sender: Peer;
+  readonly target: Peer;
+  readonly services = new Set<string>();
+  readonly pending = new Map<RequestKey, RequestMessage>();
+
+  constructor(sender: Peer, target: Peer) {
+    this.sender = sender;
+    this.target = target;
+  }
+}
+
+export interface PeerOptions {
+  /** Unique within the broker; what it pushes on route stacks. */
+  readonly id: string;
+  /** For people: the module's name, or that of the connection. */
+  readonly name: string;
+  /** Stamped on all it sends; undefined for another broker, which has done so already. */
+  readonly credentials: Credentials | undefined;
+  /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
+  readonly deliver: (message: Message) => void;
+  /** Cuts it off, as it cannot get what it must. */
+  readonly fail?: (error: unknown) => void;
+  /** Told when the peer has been taken out of the router, once. */
+  readonly onDetach?: () => void;
+}
+
+/** An end that messages come from and go to: a module, a connection, a service of the broker, another rank. */
+export class Peer {
+  readonly id: string;
+  readonly name: string;
+  readonly credentials: Credentials | undefined;
+  readonly deliver: (message: Message) => void;
+  readonly fail: (error: unknown) => void;
+  readonly onDetach: (() => void) | undefined;
+  /** By target. */
+  readonly outgoing = new Map<Peer, Link>();
+  readonly incoming = new Set<Link>();
+  /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
+  refusing = false;
+
+  constructor(options: PeerOptions) {
+    this.id = options.id;
+    this.name = options.name;
+    this.credentials = options.credentials;
+    this.deliver = options.deliver;
+    this.fail = options.fail ?? (() => undefined);
+    this.onDetach = options.onDetach;
+  }
+
+  /** The link to a target, made on first use. */
+  linkTo(target: Peer): Link {
+    const known = this.outgoing.get(target);
+    if (known !== undefined) return known;
+    const link = new Link(this, target);
+    this.outgoing.set(target, link);
+    target.incoming.add(link);
+    return link;
+  }
+}
+
+/** Forgets a link on both ends. */
+export function unlink(link: Link): void {
+  link.sender.outgoing.delete(link.target);
+  link.target.incoming.delete(link);
+}

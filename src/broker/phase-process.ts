@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { constants } from "node:os";
+import type { PhaseProcess } from "./instance-life.js";
+
+export interface SpawnPhaseOptions {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdio: StdioOptions;
+  /**
+   * Whether it gets a process group of its own, which is then signalled and killed as a whole. A program that talks to
+   * a terminal must stay in the group that the terminal listens to.
+   */
+  readonly ownGroup: boolean;
+  /** A program that could not be started at all. */
+  readonly onStartError: (error: NodeJS.ErrnoException) => void;
+}
+
+/** Starts a process as one phase of an instance's life. */
+export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonly child: ChildProcess } {
+  const [file = "", ...args] = options.argv;
+  const child = spawn(file, args, { env: options.env, stdio: options.stdio, detached: options.ownGroup });
+  const send = (signal: NodeJS.Signals): void => {
+    if (child.pid === undefined) return;
+    if (options.ownGroup) signalGroup(child.pid, signal);
+    else child.kill(signal);
+  };
+  const exited = new Promise<number>((resolve) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      options.onStartError(error);
+      resolve(error.code === "ENOENT" ? 127 : 126);
+    });
+    child.once("exit", (code, signal) => {
+      // What it left behind in its group must not outlive the phase.
+      if (options.ownGroup) send("SIGKILL");
+      resolve(exitStatus(code, signal));
+    });
+  });
+  return { child, exited, signal: send, kill: () => send("SIGKILL") };
+}
+
+/** As a shell has it: the status, or 128 + the number of the signal. */
+export function exitStatus(code: number | null, signal: NodeJS.Signals | null): number {
+  if (signal !== null) return 128 + constants.signals[signal];
+  return code ?? 1;
+}
+
+/** Sends a signal to a process group; one that is gone already is fine. */
+export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-pgid, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,297 @@
+import { ERRNO, errnumOf, messageOf, requestError } from "../errors/index.js";
+import {
+  type EventMessage,
+  FLAG,
+  ROLE,
+  serviceOf,
+  type Message,
+  type RawPayload,
+  type RequestMessage,
+  type ResponseMessage,
+} from "../messages/index.js";
+import type { Overlay } from "./overlay.js";
+import { type Link, Peer, type RequestKey, unlink } from "./peer.js";
+import { ServiceTable } from "./service-table.js";
+import { Subscriptions } from "./subscriptions.js";
+
+/** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
+function requestKey(route: readonly string[], matchtag: number): RequestKey {
+  return route.length === 1 ? matchtag : `${matchtag}/${route.join("/")}`;
+}
+
+/** The text of `ENOSYS` for a request that nobody takes. */
+export function noSuchService(topic: string): string {
+  return `No service matching ${topic} is registered`;
+}
+
+/**
+ * Carries messages between peers by the first word of their topics, and never looks into payloads.
+ *
+ * It never changes a `route` array that it was given: between peers in one thread the sender may still hold it.
+ */
+export class Router {
+  readonly services = new ServiceTable();
+  readonly subscriptions = new Subscriptions();
+  readonly #overlay: Overlay;
+  readonly #maxPayload: () => number;
+  readonly #peers = new Map<string, Peer>();
+  readonly #ranks = new Map<number, Peer>();
+
+  /** @param maxPayload bytes, asked at each request */
+  constructor(overlay: Overlay, maxPayload: () => number = () => Infinity) {
+    this.#overlay = overlay;
+    this.#maxPayload = maxPayload;
+  }
+
+  attach(peer: Peer): void {
+    this.#peers.set(peer.id, peer);
+  }
+
+  /**
+   * Takes a peer out: its services and subscriptions vanish, requests to it fail with `ECONNRESET`, and the services
+   * that it used learn that it is gone. Does nothing the second time.
+   */
+  detach(peer: Peer): void {
+    if (!this.#peers.delete(peer.id)) return;
+    this.services.removeAll(peer);
+    this.subscriptions.removeAll(peer);
+    for (const link of [...peer.incoming]) {
+      unlink(link);
+      for (const request of link.pending.values()) {
+        refuse(request, link.sender, requestError("ECONNRESET", `${peer.name}: module disconnect`));
+      }
+    }
+    for (const link of [...peer.outgoing.values()]) {
+      unlink(link);
+      for (const service of link.services) link.target.deliver(disconnectOf(service, peer));
+    }
+    peer.onDetach?.();
+  }
+
+  /** A peer that is attached now. */
+  peer(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** Requests that were passed on and not answered yet, in the whole broker. */
+  get pendingCount(): number {
+    let count = 0;
+    for (const peer of this.#peers.values()) {
+      for (const link of peer.incoming) count += link.pending.size;
+    }
+    return count;
+  }
+
+  /** Routes what a peer has sent. Control messages end at the channel; events come only from the overlay. */
+  receive(message: Message, from: Peer): void {
+    switch (message.type) {
+      case "request":
+        this.#enter(message, from);
+        return;
+      case "response":
+        this.respond(message, from);
+        return;
+      case "event":
+      case "control":
+        return;
+    }
+  }
+
+  /** Hands an event, already in order, to its subscribers on this rank. */
+  broadcast(event: EventMessage): void {
+    for (const peer of this.subscriptions.match(event.topic)) {
+      try {
+        peer.deliver(event);
+      } catch (error) {
+        // A gap in its sequence would be worse: it is cut off, the others get theirs.
+        peer.fail(error);
+      }
+    }
+  }
+
+  /**
+   * Routes a response back to the requester that it is for. One that nobody waits for any more is dropped: its
+   * requester is gone, or the responder made it up.
+   */
+  respond(response: ResponseMessage, from: Peer): void {
+    const awaited = this.#awaited(response, from);
+    if (awaited === undefined) return;
+    const { link, key, request } = awaited;
+    if (response.errnum !== 0 || (request.flags & FLAG.streaming) === 0) link.pending.delete(key);
+    stamp(response, from);
+    response.route = response.route.slice(0, -1);
+    try {
+      link.sender.deliver(response);
+    } catch (error) {
+      // Too large for the requester's channel: it must not wait for ever.
+      link.pending.delete(key);
+      refuse(request, link.sender, error);
+    }
+  }
+
+  /** A response to a request as its receiver has it. */
+  answer(request: RequestMessage, from: Peer, payload?: RawPayload): void {
+    if ((request.flags & FLAG.noresponse) !== 0) return;
+    this.respond({ ...responseTo(request), errnum: 0, payload }, from);
+  }
+
+  answerError(request: RequestMessage, from: Peer, errnum: number, error: string): void {
+    if ((request.flags & FLAG.noresponse) !== 0) return;
+    this.respond({ ...responseTo(request), errnum, error }, from);
+  }
+
+  /**
+   * Takes a request from a peer that was given it, and gives it to another.
+   * @param which the request as delivered, or a response to it
+   * @param to undefined: to whoever serves its topic now
+   * @returns false if nobody waits for it any more
+   */
+  reassign(which: RequestMessage | ResponseMessage, from: Peer, to?: Peer): boolean {
+    const isNotice = which.type === "request" && (which.flags & FLAG.noresponse) !== 0;
+    const awaited = this.#awaited(which, from);
+    const sender = this.#peers.get(which.route.at(-1) ?? "");
+    const request = isNotice ? which : awaited?.request;
+    if (request === undefined || sender === undefined) return false;
+    awaited?.link.pending.delete(awaited.key);
+    if (to === undefined) this.#routeHere(request, sender);
+    else this.#pass(request, sender, to, serviceOf(request.topic));
+    return true;
+  }
+
+  /** The peer that stands for another rank. */
+  rankPeer(rank: number): Peer {
+    const known = this.#ranks.get(rank);
+    if (known !== undefined) return known;
+    const peer = new Peer({
+      id: `@${rank}`,
+      name: `rank ${rank}`,
+      credentials: undefined,
+      deliver: (message) => {
+        if (message.type === "request" || message.type === "response") this.#overlay.send(rank, message);
+      },
+      onDetach: () => this.#ranks.delete(rank),
+    });
+    this.#ranks.set(rank, peer);
+    this.attach(peer);
+    return peer;
+  }
+
+  /** Forgets a rank that went away. */
+  rankLeft(rank: number): void {
+    const peer = this.#ranks.get(rank);
+    if (peer !== undefined) this.detach(peer);
+  }
+
+  #enter(request: RequestMessage, from: Peer): void {
+    stamp(request, from);
+    // Only other brokers have a route to add to; an end that made one up would pass for another sender.
+    request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
+    const { nodeid, payload } = request;
+    if (payload !== undefined && this.#isTooLarge(payload)) {
+      refuse(request, from, requestError("EMSGSIZE", `${request.topic}: payload is over broker.max-payload`));
+      return;
+    }
+    if (nodeid === "any" || nodeid === this.#overlay.rank) {
+      this.#routeHere(request, from);
+    } else {
+      this.#routeAway(request, from, nodeid === "upstream" ? this.#overlay.upstream : nodeid);
+    }
+  }
+
+  #isTooLarge(payload: string | Uint8Array): boolean {
+    // A UTF-16 unit makes at most three bytes; counting them is for those in doubt.
+    const atMost = typeof payload === "string" ? payload.length * 3 : payload.byteLength;
+    const limit = this.#maxPayload();
+    return atMost > limit && (typeof payload !== "string" || Buffer.byteLength(payload) > limit);
+  }
+
+  #routeHere(request: RequestMessage, from: Peer): void {
+    const service = serviceOf(request.topic);
+    const target = this.services.owner(service);
+    if (target !== undefined && !target.refusing) {
+      this.#pass(request, from, target, service);
+    } else if (target === undefined && request.nodeid === "any" && this.#overlay.upstream !== undefined) {
+      this.#routeAway(request, from, this.#overlay.upstream);
+    } else {
+      refuse(request, from, requestError("ENOSYS", noSuchService(request.topic)));
+    }
+  }
+
+  #routeAway(request: RequestMessage, from: Peer, rank: number | undefined): void {
+    if (rank === undefined || !this.#overlay.reaches(rank)) {
+      const where = rank === undefined ? "there is no rank upstream" : `rank ${rank} is not there`;
+      refuse(request, from, requestError("EHOSTUNREACH", `${request.topic}: ${where}`));
+      return;
+    }
+    // Upstream is for this hop only: where it arrives it is that rank's own.
+    const onward = request.nodeid === "upstream" ? { ...request, nodeid: rank } : request;
+    this.#pass(onward, from, this.rankPeer(rank), serviceOf(request.topic));
+  }
+
+  #pass(request: RequestMessage, from: Peer, target: Peer, service: string): void {
+    const link = from.linkTo(target);
+    link.services.add(service);
+    if ((request.flags & FLAG.noresponse) === 0) {
+      link.pending.set(requestKey(request.route, request.matchtag), request);
+    }
+    try {
+      target.deliver(request);
+    } catch (error) {
+      // Too large for the target's channel. Nothing of it was sent.
+      link.pending.delete(requestKey(request.route, request.matchtag));
+      refuse(request, from, error);
+    }
+  }
+
+  /** The request that a message with this route and matchtag is about, if `from` still owes its answer. */
+  #awaited(message: RequestMessage | ResponseMessage, from: Peer): Awaited | undefined {
+    const { route, matchtag } = message;
+    const link = this.#peers.get(route.at(-1) ?? "")?.outgoing.get(from);
+    if (link === undefined) return undefined;
+    const key = requestKey(route, matchtag);
+    const request = link.pending.get(key);
+    return request === undefined ? undefined : { link, key, request };
+  }
+}
+
+interface Awaited {
+  readonly link: Link;
+  readonly key: RequestKey;
+  readonly request: RequestMessage;
+}
+
+function stamp(message: Message, from: Peer): void {
+  if (from.credentials === undefined) return;
+  message.userid = from.credentials.userid;
+  message.rolemask = from.credentials.rolemask;
+}
+
+/** What every response takes from its request. */
+function responseTo(request: RequestMessage): Pick<ResponseMessage, "type" | "topic" | "matchtag" | "route"> {
+  return { type: "response", topic: request.topic, matchtag: request.matchtag, route: request.route };
+}
+
+/** Fails a request that no peer has. */
+function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
+  if ((request.flags & FLAG.noresponse) !== 0) return;
+  sender.deliver({
+    ...responseTo(request),
+    errnum: errnumOf(error) ?? ERRNO.EIO,
+    error: messageOf(error),
+    route: request.route.slice(0, -1),
+  });
+}
+
+/** What a service is told when a peer that used it is gone. */
+function disconnectOf(service: string, peer: Peer): RequestMessage {
+  return {
+    type: "request",
+    topic: `${service}.disconnect`,
+    matchtag: 0,
+    flags: FLAG.noresponse,
+    nodeid: "any",
+    route: [peer.id],
+    userid: peer.credentials?.userid ?? 0,
+    rolemask: ROLE.owner,
+  };
+}

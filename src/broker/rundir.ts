@@ -1,0 +1,76 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ERRNO, SluiceError } from "../errors/index.js";
+
+/** Where a broker keeps what lives as long as it does. */
+export interface RunDirectory {
+  /** Absolute, mode 0700. */
+  readonly path: string;
+  /** For transpiled files, mode 0700. */
+  readonly cacheDir: string;
+  /** Where durable state goes that nobody wanted elsewhere, mode 0700. */
+  readonly stateDir: string;
+  /** Takes away what was made here; the directory itself only if it was made here. */
+  remove(): void;
+}
+
+/**
+ * Makes or checks the run directory (instance.md §2).
+ * @param given a directory to use, made if it is missing; undefined: a fresh one
+ * @param env whose `XDG_RUNTIME_DIR` a fresh one goes below; without it the temporary directory
+ * @throws SluiceError `BROKER_STATE` with `EPERM` if the directory is not ours or others may enter it
+ */
+export function openRunDirectory(
+  given: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+  rank: number,
+): RunDirectory {
+  const isOurs = given === undefined || mkdirSync(given, { recursive: true, mode: 0o700 }) !== undefined;
+  const path = given ?? mkdtempSync(join(env["XDG_RUNTIME_DIR"] ?? tmpdir(), "sluice-"));
+  checkRunDirectory(path);
+  const cacheDir = mkdtempSync(join(path, `cache-${rank}-`));
+  const stateDir = mkdtempSync(join(path, `state-${rank}-`));
+  const made = isOurs ? [path] : [cacheDir, stateDir];
+  return {
+    path,
+    cacheDir,
+    stateDir,
+    remove: () => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })),
+  };
+}
+
+function checkRunDirectory(path: string): void {
+  const stats = statSync(path);
+  const uid = process.getuid?.() ?? stats.uid;
+  const refuse = (problem: string, remedy: string): never => {
+    throw new SluiceError("BROKER_STATE", `rundir ${path} ${problem}; ${remedy}`, { errnum: ERRNO.EPERM });
+  };
+  if (!stats.isDirectory()) refuse("is no directory", "name another");
+  if (stats.uid !== uid) refuse("is not ours", `try: chown ${uid} ${path}`);
+  if ((stats.mode & 0o077) !== 0) refuse("is open to others", `try: chmod 700 ${path}`);
+}
+
+/** Longest path of a unix socket; Node cuts a longer one short in silence, outside the guarded directory. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * The path of a rank's socket.
+ * @throws SluiceError `BROKER_STATE` with `EINVAL` if it is over 107 bytes
+ */
+export function socketPath(rundir: string, rank: number): string {
+  const path = join(rundir, `local-${rank}`);
+  checkSocketPath(path, "BROKER_STATE");
+  return path;
+}
+
+/** @throws SluiceError of this code, with `EINVAL`, if the path is over 107 bytes */
+export function checkSocketPath(path: string, code: "BROKER_STATE" | "BROKER_UNREACHABLE"): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return;
+  throw new SluiceError(
+    code,
+    `socket path of ${bytes} bytes is over the limit of ${MAX_SOCKET_PATH_BYTES}: ${path}; use a shorter rundir`,
+    { errnum: ERRNO.EINVAL },
+  );
+}

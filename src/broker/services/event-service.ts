@@ -1,0 +1,57 @@
+import { requestError } from "../../errors/index.js";
+import { encodePayload, isSubscription, isTopic, type RawPayload } from "../../messages/index.js";
+import type { Call, ServiceDefinition } from "../builtin-service.js";
+import type { Overlay } from "../overlay.js";
+import type { Peer } from "../peer.js";
+import type { Router } from "../router.js";
+
+const PUBLISH = "event.publish.";
+
+/** Subscriptions, and the way into the one order of events. */
+export function eventService(router: Router, overlay: Overlay): ServiceDefinition {
+  const publish = (call: Call, topic: string, payload: RawPayload): void => {
+    if (!isTopic(topic)) throw requestError("EINVAL", `invalid event topic '${topic}'`);
+    const { userid, rolemask } = call.request;
+    overlay.publish({ topic, payload, userid, rolemask }, (outcome) => {
+      if (outcome.ok) call.respond({ seq: outcome.seq });
+      else call.failWith(outcome.error);
+    });
+  };
+  return {
+    name: "event",
+    methods: {
+      subscribe: {
+        allowGuest: true,
+        run: (call) => {
+          const { topic } = call.fields({ topic: "string" });
+          if (!isSubscription(topic)) throw requestError("EINVAL", `invalid subscription '${topic}'`);
+          router.subscriptions.add(topic, localPeer(call));
+          call.respond();
+        },
+      },
+      unsubscribe: {
+        allowGuest: true,
+        run: (call) => {
+          const { topic } = call.fields({ topic: "string" });
+          if (!router.subscriptions.remove(topic, localPeer(call))) {
+            throw requestError("ENOENT", `no subscription to '${topic}'`);
+          }
+          call.respond();
+        },
+      },
+      publish: (call) => {
+        const { topic, payload } = call.fields({ topic: "string", payload: "json?" });
+        publish(call, topic, encodePayload(payload));
+      },
+      // Any payload, bytes too, without being looked at.
+      "publish.": (call) => publish(call, call.request.topic.slice(PUBLISH.length), call.request.payload),
+    },
+  };
+}
+
+/** Events come from the broker of one's own rank, or they would come twice. */
+function localPeer(call: Call): Peer {
+  const { peer } = call;
+  if (peer.credentials === undefined) throw requestError("EINVAL", "subscribe at your own rank");
+  return peer;
+}

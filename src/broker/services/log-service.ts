@@ -1,0 +1,51 @@
+import { requestError } from "../../errors/index.js";
+import type { LogLevel } from "../../messages/index.js";
+import type { ServiceDefinition } from "../builtin-service.js";
+import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log-ring.js";
+import { OpenStreams } from "../open-streams.js";
+
+/**
+ * The log of this rank.
+ * @param append takes a line of somebody's
+ */
+export function logService(
+  ring: LogRing,
+  append: (name: string, level: LogLevel, text: string) => void,
+): ServiceDefinition {
+  const followers = new OpenStreams();
+  return {
+    name: "log",
+    methods: {
+      append: (call) => {
+        const { level, text } = call.fields({ level: "string", text: "string" });
+        const known = parseLogLevel(level);
+        if (known === undefined) {
+          throw requestError("EINVAL", `no such log level '${level}'; there are ${LOG_LEVELS.join(", ")}`);
+        }
+        append(call.peer.name, known, text);
+        call.respond();
+      },
+      dmesg: (call) => {
+        const { follow } = call.fields({ follow: "boolean?" });
+        if (!call.isStreaming) throw requestError("EPROTO", "log.dmesg is a stream");
+        for (const entry of ring.entries()) call.respond(entryPayload(entry));
+        if (follow === true)
+          followers.add(
+            call,
+            ring.follow((entry) => call.respond(entryPayload(entry))),
+          );
+        else call.fail("ENODATA");
+      },
+      clear: (call) => {
+        ring.clear();
+        call.respond();
+      },
+      cancel: { allowGuest: true, run: (call) => followers.cancel(call) },
+      disconnect: (call) => followers.disconnect(call),
+    },
+  };
+}
+
+function entryPayload({ time, level, name, text }: LogEntry): { [key in keyof LogEntry]: LogEntry[key] } {
+  return { time, level, name, text };
+}

@@ -1,0 +1,82 @@
+import { chmodSync, rmSync } from "node:fs";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
+import { type Channel, socketChannel, type WireLimits } from "../messages/index.js";
+
+interface SocketServerOptions {
+  readonly path: string;
+  /** Asked at each connection, as the limit may be set while the broker runs. */
+  readonly limits: () => WireLimits;
+  readonly onConnection: (channel: Channel) => void;
+  /** A fault of the server itself, such as no descriptors left; it goes on. */
+  readonly onError: (error: Error) => void;
+}
+
+/** The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. */
+export class SocketServer {
+  readonly path: string;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(path: string, server: Server) {
+    this.path = path;
+    this.#server = server;
+  }
+
+  /**
+   * Listens, and resolves when clients can connect.
+   * @throws SluiceError `BROKER_STATE` with `EEXIST` if another broker listens there
+   */
+  static async listen({ path, limits, onConnection, onError }: SocketServerOptions): Promise<SocketServer> {
+    const server = createServer();
+    const result = new SocketServer(path, server);
+    server.on("connection", (socket) => {
+      result.#sockets.add(socket);
+      socket.once("close", () => result.#sockets.delete(socket));
+      onConnection(socketChannel(socket, limits()));
+    });
+    await clearStale(path);
+    await listenAt(server, path);
+    server.on("error", onError);
+    chmodSync(path, 0o600);
+    return result;
+  }
+
+  /** Closes the socket and every connection that is left. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroySoon();
+    await closed;
+    rmSync(this.path, { force: true });
+  }
+}
+
+function listenAt(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Takes away the socket of a broker that was killed; that of one that lives is not ours to take. */
+function clearStale(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createConnection(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      const message = `another broker serves ${path}; give this one a rundir of its own`;
+      reject(new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EEXIST }));
+    });
+    probe.once("error", (error) => {
+      if (isErrno(error, "ECONNREFUSED")) rmSync(path);
+      else if (!isErrno(error, "ENOENT")) {
+        reject(error);
+        return;
+      }
+      resolve();
+    });
+  });
+}

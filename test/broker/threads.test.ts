@@ -1,0 +1,182 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Broker, type BrokerOptions, connect, type LogEntry } from "../../dist/broker/index.js";
+import { ERRNO } from "../../src/errors/index.js";
+import { type Event, fields, type Handle } from "../../src/messages/index.js";
+import { FakeClock } from "./support/fake-clock.js";
+
+const FIXTURES = join(import.meta.dirname, "fixtures");
+const STATION = join(FIXTURES, "station.mjs");
+
+interface Started {
+  readonly broker: Broker;
+  /** Over the unix socket. */
+  readonly handle: Handle;
+  readonly log: LogEntry[];
+  readonly base: string;
+}
+
+/** The built broker with real threads, and a client on its socket. */
+async function start(options: BrokerOptions = {}): Promise<Started> {
+  const base = mkdtempSync(join(tmpdir(), "sluice-threads-test-"));
+  const log: LogEntry[] = [];
+  const broker = await Broker.start({
+    env: { XDG_RUNTIME_DIR: base },
+    modulePath: FIXTURES,
+    onLog: (entry) => log.push(entry),
+    ...options,
+  });
+  onTestFinished(async () => {
+    await broker.close();
+    rmSync(base, { recursive: true, force: true });
+  });
+  return { broker, handle: await connect(broker.uri ?? ""), log, base };
+}
+
+async function load(
+  handle: Handle,
+  request: Readonly<Record<string, string | string[]>> = {},
+): Promise<void> {
+  await handle.rpc("module.load", { path: STATION, ...request });
+}
+
+describe("modules in threads, asked over the socket", () => {
+  test("are loaded by name or path, listed, pinged, asked and removed, and nothing is left behind", async () => {
+    const { broker, handle, base, log } = await start({ config: { line: { speed: 80 } } });
+    await load(handle, { path: "station", args: ["a", "b"] });
+    await load(handle, { name: "north" });
+    const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
+    expect(modules).toEqual([
+      expect.objectContaining({ name: "station", path: STATION, state: "R", services: ["station-desk"] }),
+      expect.objectContaining({ name: "north", path: STATION, state: "R", services: ["north-desk"] }),
+    ]);
+    expect(await handle.rpc("north.ping", { pad: 1 })).toEqual({ pad: 1 });
+    expect(await handle.rpc("station-desk.name")).toEqual({
+      name: "station",
+      args: ["a", "b"],
+      rank: 0,
+      conf: { line: { speed: 80 } },
+    });
+    expect(await handle.rpc("north.echo", new Uint8Array([1, 2, 3]))).toEqual(new Uint8Array([1, 2, 3]));
+    expect(await handle.rpc("north.ask", { topic: "station.echo", payload: "via north" })).toBe("via north");
+    const pipelined = Array.from({ length: 500 }, (_, n) => handle.rpc("station.echo", n));
+    expect(await Promise.all(pipelined)).toEqual(pipelined.map((_, n) => n));
+    await handle.rpc("module.remove", { name: "north" });
+    await handle.rpc("module.remove", { name: STATION });
+    expect(broker.pendingRequests).toBe(0);
+    await handle.close();
+    expect(await broker.close()).toEqual({ status: 0, notShutDown: [] });
+    expect(readdirSync(base)).toEqual([]);
+    expect(log.filter(({ level }) => level === "crit")).toEqual([]);
+  });
+
+  test("publish and receive events in one order", async () => {
+    const { handle } = await start();
+    await load(handle);
+    await load(handle, { name: "north" });
+    const got: Event[] = [];
+    const third = new Promise<void>((resolve) => {
+      void handle.subscribe("station.news", (event) => {
+        if (got.push(event) === 3) resolve();
+      });
+    });
+    await handle.rpc("station.announce", 1);
+    await handle.rpc("north.announce", 2);
+    await handle.publish("station.news", 3);
+    await third;
+    expect(got.map(({ payload }) => payload)).toEqual([1, 2, 3]);
+    const [first = 0] = got.map(({ seq }) => seq);
+    expect(got.map(({ seq }) => seq)).toEqual([first, first + 1, first + 2]);
+    expect([await handle.rpc("station.heard"), await handle.rpc("north.heard")]).toEqual([3, 3]);
+  });
+
+  test("in TypeScript are transpiled into a directory below the rundir, and may name themselves", async () => {
+    const { broker, handle } = await start();
+    await handle.rpc("module.load", { path: join(FIXTURES, "typed.ts"), args: [] });
+    expect(await handle.rpc("typed.greet")).toBe("hello");
+    expect(readdirSync(broker.rundir).some((entry) => entry.startsWith("cache-"))).toBe(true);
+    await handle.rpc("module.remove", { name: "typed" });
+  });
+
+  test("that throw or return before they run fail the load, and are gone", async () => {
+    const { handle } = await start();
+    await expect(load(handle, { args: ["fail-early"] })).rejects.toMatchObject({
+      errnum: 19,
+      message: "no track",
+    });
+    await expect(load(handle, { args: ["return-early"] })).rejects.toMatchObject({
+      errnum: ERRNO.ECONNRESET,
+    });
+    await expect(load(handle, { path: "nowhere" })).rejects.toThrow("module not found in search path");
+    expect(await handle.rpc("module.list")).toEqual({ modules: [] });
+    await load(handle);
+    await handle.rpc("module.remove", { name: "station" });
+  });
+
+  test.each(["throw", "crash"])(
+    "that %s fail what they were asked, and bring the instance down",
+    async (how) => {
+      const { broker, handle, log } = await start();
+      const down = new Promise((resolve) => broker.onShutdown(resolve));
+      await load(handle);
+      const never = handle.rpc("station.never");
+      handle.notify(`station.${how}`);
+      await expect(never).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET });
+      await expect(never).rejects.toThrow("module disconnect");
+      expect(await down).toMatchObject({ kind: "panic" });
+      const failure = log.find(({ level }) => level === "crit");
+      expect(failure?.text).toContain("station module runtime failure");
+      expect(failure?.text).toMatch(/derailed|wreck/);
+      expect((await broker.close()).status).toBe(1);
+    },
+  );
+
+  test("that spin can be cancelled", async () => {
+    const { handle, broker } = await start();
+    await load(handle);
+    const spinning = expect(handle.rpc("station.spin")).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET });
+    await handle.rpc("module.remove", { name: "station", cancel: true });
+    await spinning;
+    expect(await handle.rpc("module.list")).toEqual({ modules: [] });
+    expect((await broker.close()).status).toBe(0);
+  });
+
+  test("are restarted after a crash, when the clock says so", async () => {
+    const clock = new FakeClock();
+    const restarted: (() => void)[] = [];
+    const { handle } = await start({
+      clock,
+      onLog: ({ text }) => {
+        if (text.startsWith("station is restarted in")) setImmediate(() => clock.advance(1000));
+        if (text === "station runs again") restarted.forEach((resolve) => resolve());
+      },
+    });
+    await load(handle, { onFailure: "restart" });
+    const up = new Promise<void>((resolve) => restarted.push(resolve));
+    handle.notify("station.crash");
+    await up;
+    expect(await handle.rpc("station.echo", 1)).toBe(1);
+    await handle.rpc("module.remove", { name: "station" });
+  });
+
+  test("are reloaded without a request being lost", async () => {
+    const { handle } = await start();
+    await load(handle);
+    const reload = handle.rpc("module.reload", { name: "station", args: ["again"] });
+    const answers = Array.from({ length: 100 }, (_, n) => handle.rpc("station.echo", n));
+    expect(await Promise.all(answers)).toEqual(answers.map((_, n) => n));
+    await reload;
+    expect(fields(await handle.rpc("station.name"), { args: "string[]" }).args).toEqual(["again"]);
+    await handle.rpc("module.remove", { name: "station" });
+  });
+
+  test("left over at the end are named and ended", async () => {
+    const { broker, handle, base } = await start();
+    await load(handle);
+    expect(await broker.close()).toEqual({ status: 1, notShutDown: ["station"] });
+    await handle.closed;
+    expect(readdirSync(base)).toEqual([]);
+  });
+});
