@@ -1,0 +1,79 @@
+import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
+
+/**
+ * What `setup()` and tasks of an rc file get (planning.md §8). Of one rc file or another, in one host or another: they
+ * all see the same shared data, environment and module arguments.
+ *
+ * Facts (`rank`, attributes, configuration, the broker's environment) are at hand without waiting; they are as the run
+ * found them, and brought up to date before each task and after each `bash()` and `rpc()`.
+ */
+export interface Context {
+  /** This rank. */
+  readonly rank: number;
+  /**
+   * A handle of the instance, opened when the first file was read.
+   * @throws SluiceError `BROKER_UNREACHABLE` if there is no instance
+   */
+  readonly handle: Handle;
+  /** Aborted when the task is to be given up: its time-out, or a second signal. */
+  readonly signal: AbortSignal;
+
+  /** Says something to standard error, in verbose mode only. */
+  print(...items: readonly unknown[]): void;
+
+  /**
+   * Sends a request and resolves to the payload of its response.
+   * @throws SluiceError `BROKER_REQUEST` with the errnum of the response; `BROKER_UNREACHABLE`
+   */
+  rpc(topic: string, payload?: Payload, options?: RpcOptions): Promise<Payload>;
+
+  /** Shares a value with all tasks of all hosts of this run. */
+  set(key: string, value: JsonValue): void;
+  /** A shared value, or `fallback`. */
+  get(key: string, fallback?: JsonValue): JsonValue | undefined;
+
+  /** An attribute of the broker, or `fallback`. */
+  attrGet(name: string): string | undefined;
+  attrGet(name: string, fallback: string): string;
+  /** A configuration value by its dotted key, or `fallback`. */
+  confGet(name: string, fallback?: JsonValue): JsonValue | undefined;
+
+  /** A variable of the local environment, else of the broker's, else `fallback`. */
+  getenv(name: string): string | undefined;
+  getenv(name: string, fallback: string): string;
+  /**
+   * Sets variables here and in the broker, so that the initial program and rc3 see them; `null` unsets. A task does not
+   * end before the broker has answered, awaited or not.
+   * @throws SluiceError `RC_INVALID` at once for a value that is neither a string nor null
+   */
+  setenv(name: string, value: string | null): Promise<void>;
+  setenv(values: Readonly<Record<string, string | null>>): Promise<void>;
+
+  /**
+   * Appends to the arguments of a module that is loaded later, or replaces them.
+   * @param module a unit; or a service, then they reach its provider
+   * @param options split on white space
+   */
+  setopt(module: string, options: string, overwrite?: boolean): void;
+  /**
+   * The arguments of a module as they stand.
+   * @param also names whose arguments follow
+   * @returns `fallback` if there are none
+   */
+  getopts(name: string, fallback?: readonly string[], also?: readonly string[]): readonly string[];
+
+  /**
+   * Runs a shell line; its output becomes that of the task.
+   * @throws SluiceError `RC_FAILED`: `bash: exited with exit status N`, `bash: died by signal N`
+   */
+  bash(command: string): Promise<void>;
+
+  /** In `setup()` only: adds units or services to the roots of the plan. */
+  loadModules(names: readonly string[]): void;
+  /** In `setup()` only: plans the removal of these, of all if null. */
+  removeModules(names: readonly string[] | null): void;
+  /** In `setup()` only: chooses the provider of a service (planning.md §4). */
+  setAlternative(service: string, unit: string): void;
+  /** In `setup()` only: force-enables a unit, or all providers of a service (planning.md §3). */
+  enable(name: string): void;
+}

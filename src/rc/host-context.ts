@@ -1,0 +1,187 @@
+import { spawn } from "node:child_process";
+import { format } from "node:util";
+import { messageOf, SluiceError } from "../errors/index.js";
+import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
+import type { Context } from "./context.js";
+import type { HostMirror } from "./host-mirror.js";
+import { endText, isSuccess, type ProcessEnd, processEnd } from "./process-end.js";
+import type { FromHost, ModuleOptionEdit, SetupEffect } from "./host-protocol.js";
+
+/** What a context needs of the host that made it. */
+export interface ContextHost {
+  readonly mirror: HostMirror;
+  send(message: FromHost): void;
+  /** Sends a request to the runner and waits for its `reply`. */
+  ask(make: (id: number) => FromHost): Promise<void>;
+  /** The handle of the instance, or why there is none. */
+  handle(): Handle | SluiceError;
+  output(stream: "stdout" | "stderr", text: string): void;
+}
+
+/** The {@link Context} of one `setup()` or one task, in the host. */
+export class HostContext implements Context {
+  readonly signal: AbortSignal;
+  readonly #host: ContextHost;
+  /** Where a `setup()` leaves its effects; undefined in a task. */
+  readonly #effects: SetupEffect[] | undefined;
+  readonly #pending: Promise<void>[] = [];
+
+  constructor(host: ContextHost, signal: AbortSignal, effects?: SetupEffect[]) {
+    this.#host = host;
+    this.signal = signal;
+    this.#effects = effects;
+  }
+
+  /** Waits for what was not awaited; throws if some of it failed. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  get rank(): number {
+    return this.#host.mirror.rank;
+  }
+
+  get handle(): Handle {
+    const handle = this.#host.handle();
+    if (handle instanceof SluiceError) throw handle;
+    return handle;
+  }
+
+  print(...items: readonly unknown[]): void {
+    this.#host.send({ op: "print", text: format(...items) });
+  }
+
+  async rpc(topic: string, payload?: Payload, options: RpcOptions = {}): Promise<Payload> {
+    const response = await this.handle.rpc(topic, payload, { signal: this.signal, ...options });
+    await this.#refresh();
+    return response;
+  }
+
+  set(key: string, value: JsonValue): void {
+    const copy = jsonCopy(key, value);
+    this.#host.mirror.setData(key, copy);
+    this.#host.send({ op: "set", key, value: copy });
+  }
+
+  get(key: string, fallback?: JsonValue): JsonValue | undefined {
+    return this.#host.mirror.data(key) ?? fallback;
+  }
+
+  attrGet(name: string): string | undefined;
+  attrGet(name: string, fallback: string): string;
+  attrGet(name: string, fallback?: string): string | undefined {
+    return this.#host.mirror.attr(name) ?? fallback;
+  }
+
+  confGet(name: string, fallback?: JsonValue): JsonValue | undefined {
+    return this.#host.mirror.conf(name) ?? fallback;
+  }
+
+  getenv(name: string): string | undefined;
+  getenv(name: string, fallback: string): string;
+  getenv(name: string, fallback?: string): string | undefined {
+    return this.#host.mirror.env(name) ?? fallback;
+  }
+
+  setenv(
+    nameOrValues: string | Readonly<Record<string, string | null>>,
+    value?: string | null,
+  ): Promise<void> {
+    const env: Record<string, unknown> =
+      typeof nameOrValues === "string" ? { [nameOrValues]: value } : { ...nameOrValues };
+    assertEnvironment(env);
+    this.#host.mirror.setEnv(env);
+    const sent = this.#host.ask((id) => ({ op: "setenv", id, env }));
+    this.#pending.push(sent);
+    return sent;
+  }
+
+  setopt(module: string, options: string, overwrite = false): void {
+    const words = options.split(/\s+/).filter((word) => word !== "");
+    const edit: ModuleOptionEdit = { kind: "setopt", module, options: words, overwrite };
+    this.#host.mirror.setArgs(edit);
+    if (this.#effects === undefined) this.#host.send({ op: "setopt", edit });
+    else this.#effects.push(edit);
+  }
+
+  getopts(name: string, fallback: readonly string[] = [], also: readonly string[] = []): readonly string[] {
+    const args = [name, ...also].flatMap((each) => this.#host.mirror.args(each));
+    return args.length === 0 ? fallback : args;
+  }
+
+  async bash(command: string): Promise<void> {
+    const end = await this.#runBash(command);
+    if (!isSuccess(end)) throw new SluiceError("RC_FAILED", `bash: ${endText(end)}`);
+    await this.#refresh();
+  }
+
+  loadModules(names: readonly string[]): void {
+    this.#effect("loadModules", { kind: "load", names: nameList("loadModules", names) });
+  }
+
+  removeModules(names: readonly string[] | null): void {
+    const some = names === null ? null : nameList("removeModules", names);
+    this.#effect("removeModules", { kind: "remove", names: some });
+  }
+
+  setAlternative(service: string, unit: string): void {
+    this.#effect("setAlternative", { kind: "alternative", service, unit });
+  }
+
+  enable(name: string): void {
+    this.#effect("enable", { kind: "enable", name });
+  }
+
+  #effect(method: string, effect: SetupEffect): void {
+    if (this.#effects === undefined) {
+      throw new SluiceError("RC_INVALID", `${method}: only setup() can change what is planned`);
+    }
+    this.#effects.push(effect);
+  }
+
+  /** What it does to attributes and configuration must be seen by whoever asks next. */
+  #refresh(): Promise<void> {
+    return this.#host.ask((id) => ({ op: "refresh", id }));
+  }
+
+  async #runBash(command: string): Promise<ProcessEnd> {
+    const child = spawn("bash", ["-c", command], {
+      stdio: ["ignore", "pipe", "pipe"],
+      signal: this.signal,
+      killSignal: "SIGKILL",
+    });
+    for (const stream of ["stdout", "stderr"] as const) {
+      child[stream].setEncoding("utf8").on("data", (text: string) => this.#host.output(stream, text));
+    }
+    try {
+      return await processEnd(child);
+    } catch (cause) {
+      throw new SluiceError("RC_FAILED", `bash: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+function assertEnvironment(env: Record<string, unknown>): asserts env is Record<string, string | null> {
+  for (const [name, value] of Object.entries(env)) {
+    if (typeof value === "string" || value === null) continue;
+    const given = value === undefined ? "undefined" : JSON.stringify(value);
+    throw new SluiceError(
+      "RC_INVALID",
+      `setenv: the value of ${name} must be a string or null, not ${given}`,
+    );
+  }
+}
+
+/** Rc files may be plain JavaScript: a lone string would be taken for its letters. */
+function nameList(method: string, names: unknown): readonly string[] {
+  if (Array.isArray(names) && names.every((name) => typeof name === "string")) return [...names];
+  throw new SluiceError("RC_INVALID", `${method}: expected an array of names`);
+}
+
+/** The value as every other host will see it. */
+function jsonCopy(key: string, value: unknown): JsonValue {
+  const text: unknown = JSON.stringify(value);
+  if (typeof text !== "string")
+    throw new SluiceError("RC_INVALID", `set: the value of ${key} is not a JSON value`);
+  return JSON.parse(text) as JsonValue;
+}

@@ -1,0 +1,49 @@
+import type { JsonValue } from "../messages/index.js";
+import type { HostState, ModuleOptionEdit, SetupEffect, TaskReport } from "./host-protocol.js";
+
+/** A line that a task, a command or a host as a whole printed, without its end. */
+export interface OutputLine {
+  /** The task, where it is known: what a task's own children write directly is nobody's. */
+  readonly unit: string | undefined;
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+}
+
+/** What reading one rc file gave. */
+export interface RcFileReport {
+  readonly file: string;
+  /** In the order declared. */
+  readonly tasks: readonly TaskReport[];
+  /** Of its `setup()`, in order. */
+  readonly effects: readonly SetupEffect[];
+}
+
+/** A process that runs the code of rc files in one language (planning.md §8). */
+export interface RcHost {
+  /**
+   * Reads one file and runs its `setup()`. One at a time.
+   * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host dies
+   */
+  read(file: string, withSetup: boolean): Promise<RcFileReport>;
+  /**
+   * Runs a task of a file that was read. An abort tells the task, and kills the host when its other tasks have ended.
+   * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal
+   */
+  run(task: string, signal: AbortSignal): Promise<void>;
+  update(state: HostState): void;
+  /** Whether it is to be killed, or is gone: it takes no more work. */
+  readonly doomed: boolean;
+  /** Lets it exit; kills it if it does not. Resolves when it is gone and its output is read. */
+  close(): Promise<void>;
+}
+
+/** What a host tells the run that it is part of. */
+export interface RcHostListener {
+  output(line: OutputLine): void;
+  print(text: string): void;
+  set(key: string, value: JsonValue): void;
+  setopt(edit: ModuleOptionEdit): void;
+  setenv(env: Readonly<Record<string, string | null>>): Promise<void>;
+  /** Brings the host's mirror up to date with the instance. */
+  refresh(): Promise<void>;
+}

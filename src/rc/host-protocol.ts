@@ -1,0 +1,99 @@
+/**
+ * What the runner and a host of rc files say to each other: one JSON object a line, in UTF-8, on the socket that the host
+ * inherits as the descriptor that `SLUICE_RC_URI=fd://N` names. Any language can speak it.
+ *
+ * The runner sends `init` first. It sends `read` for one file at a time; the host answers with `tasks` as soon as the file
+ * is read, runs its `setup` if asked to, and answers `read`. Then come `run`s, several at a time, each answered by one
+ * `end`. A host exits when the socket closes, and on `exit`.
+ */
+import type { JsonValue } from "../messages/index.js";
+
+/** The environment variable that names the descriptor. */
+export const HOST_URI_VARIABLE = "SLUICE_RC_URI";
+
+/** Configuration and the like as JSON. */
+export type JsonObject = Readonly<Record<string, JsonValue>>;
+
+/** What a host mirrors, so that reading it never waits. In an update only what has changed. */
+export interface HostState {
+  readonly rank?: number;
+  readonly attrs?: Readonly<Record<string, string>>;
+  readonly config?: JsonObject;
+  /** The broker's environment. */
+  readonly brokerEnv?: Readonly<Record<string, string>>;
+  /** To be applied to the host's own environment; null unsets. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  /** Shared data that was set. */
+  readonly data?: JsonObject;
+  /** Arguments of modules that have any, by unit. Replaces all earlier ones. */
+  readonly args?: Readonly<Record<string, readonly string[]>>;
+  /** Service → the module that its options reach, where that has another name. Replaces all earlier ones. */
+  readonly providers?: Readonly<Record<string, string>>;
+}
+
+/** Runner → host. */
+export type ToHost =
+  | { readonly op: "init"; readonly state: HostState; readonly cacheDir?: string }
+  | { readonly op: "read"; readonly file: string; readonly setup: boolean }
+  | { readonly op: "run"; readonly task: string }
+  | { readonly op: "cancel"; readonly task: string }
+  | { readonly op: "update"; readonly state: HostState }
+  /** To a `setenv` or `refresh`; what changed is in an `update` before it. */
+  | { readonly op: "reply"; readonly id: number; readonly error?: string }
+  | { readonly op: "exit" };
+
+/** A task as a host reports it. */
+export interface TaskReport {
+  readonly name: string;
+  /** By the keys of unit files. */
+  readonly keys: JsonObject;
+  /** Of the declaration, from 1; 0 if not known. */
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What a `setup()` did to the plan, in the order in which it did it. */
+export type SetupEffect =
+  | { readonly kind: "load"; readonly names: readonly string[] }
+  | { readonly kind: "remove"; readonly names: readonly string[] | null }
+  | { readonly kind: "alternative"; readonly service: string; readonly unit: string }
+  | { readonly kind: "enable"; readonly name: string }
+  | ModuleOptionEdit;
+
+/** `setopt`, of a `setup()` or of a task. */
+export interface ModuleOptionEdit {
+  readonly kind: "setopt";
+  readonly module: string;
+  readonly options: readonly string[];
+  readonly overwrite: boolean;
+}
+
+/** Why a file could not be read, or its setup failed. */
+export interface ReadFailure {
+  readonly phase: "read" | "setup";
+  readonly message: string;
+  /** From 1; 0 if not known. */
+  readonly line: number;
+  readonly column: number;
+  readonly stack?: string;
+}
+
+/** Host → runner. */
+export type FromHost =
+  | { readonly op: "tasks"; readonly file: string; readonly tasks: readonly TaskReport[] }
+  | { readonly op: "read"; readonly file: string; readonly effects: readonly SetupEffect[] }
+  | { readonly op: "read"; readonly file: string; readonly failure: ReadFailure }
+  | { readonly op: "end"; readonly task: string; readonly error?: { message: string; stack?: string } }
+  | {
+      readonly op: "output";
+      readonly task?: string;
+      readonly stream: "stdout" | "stderr";
+      readonly text: string;
+    }
+  | { readonly op: "print"; readonly text: string }
+  | { readonly op: "set"; readonly key: string; readonly value: JsonValue }
+  | { readonly op: "setopt"; readonly edit: ModuleOptionEdit }
+  | { readonly op: "setenv"; readonly id: number; readonly env: Readonly<Record<string, string | null>> }
+  | { readonly op: "refresh"; readonly id: number }
+  /** Something threw outside of any task; the host exits. */
+  | { readonly op: "fatal"; readonly message: string; readonly stack?: string };

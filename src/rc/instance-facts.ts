@@ -1,0 +1,63 @@
+import type { Handle, JsonValue, Payload } from "../messages/index.js";
+import type { HostState, JsonObject } from "./host-protocol.js";
+
+/** What hosts know of the instance, and how it is brought up to date. Without an instance it stays as it is. */
+export class InstanceFacts {
+  readonly #handle: Handle | undefined;
+  #current: HostState;
+
+  constructor(initial: HostState, handle: Handle | undefined) {
+    this.#current = initial;
+    this.#handle = handle;
+  }
+
+  get current(): HostState {
+    return this.#current;
+  }
+
+  /**
+   * Asks the instance again.
+   * @returns what may have changed
+   * @throws SluiceError `BROKER_REQUEST`
+   */
+  async refresh(): Promise<HostState> {
+    if (this.#handle === undefined) return {};
+    const [attributes, configuration] = await Promise.all([
+      this.#handle.rpc("attr.list"),
+      this.#handle.rpc("config.get", {}),
+    ]);
+    const attrs = texts(objectIn(attributes, "attrs"));
+    const changed = { attrs, config: objectIn(configuration, "value") };
+    this.#current = { ...this.#current, ...changed };
+    return changed;
+  }
+
+  /**
+   * Sets variables in the broker.
+   * @throws SluiceError `BROKER_REQUEST`
+   */
+  async setenv(env: Readonly<Record<string, string | null>>): Promise<void> {
+    const brokerEnv = new Map(Object.entries(this.#current.brokerEnv ?? {}));
+    for (const name of Object.keys(env)) brokerEnv.delete(name);
+    this.#current = { ...this.#current, brokerEnv: Object.fromEntries(brokerEnv) };
+    await this.#handle?.rpc("broker.setenv", { env });
+  }
+}
+
+/** A field of a response that should be an object; an empty one if it is not there. */
+function objectIn(payload: Payload, field: string): JsonObject {
+  const value = isObject(payload) ? payload[field] : undefined;
+  return isObject(value) ? value : {};
+}
+
+function isObject(value: Payload): value is JsonObject {
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}
+
+function texts(values: Readonly<Record<string, JsonValue>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}

@@ -1,0 +1,97 @@
+import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
+import {
+  codeFragment,
+  type Fragment,
+  type NamedReference,
+  namedOrigin,
+  readRcFragment,
+  type SetupEdit,
+} from "../units/index.js";
+import type { RcFileReport } from "./host-port.js";
+import type { RcSession } from "./session.js";
+
+/** What the rc files of a run say, ready to be composed and planned. */
+export interface RcReading {
+  /** In the order read, to be composed after the configuration. */
+  readonly fragments: readonly Fragment[];
+  /** Names of their tasks, which are roots. */
+  readonly tasks: readonly string[];
+  /** Units and services to load, which are roots too. */
+  readonly load: readonly NamedReference[];
+  /** Modules to remove; `all` if one of the files says so. */
+  readonly remove: readonly NamedReference[] | "all";
+  /** Units and services to force-enable (planning.md §3). */
+  readonly enabled: readonly string[];
+}
+
+/**
+ * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read (planning.md §8).
+ * Errors: `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and `codeFragment`; of all files at once.
+ * @param session has the hosts of those with code
+ * @param onLoading gets each file before it is read, for `loading FILE`
+ */
+export async function readRcFiles(
+  files: readonly string[],
+  session: RcSession,
+  onLoading: (file: string) => void = () => undefined,
+): Promise<Result<RcReading>> {
+  const draft = new Draft();
+  const diagnostics: Diagnostic[] = [];
+  for (const file of files) {
+    onLoading(file);
+    const result = session.reads(file) ? await readCode(file, session, draft) : await readRcFragment(file);
+    if (result.ok) draft.add(result.value);
+    else diagnostics.push(...result.diagnostics);
+  }
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(draft);
+}
+
+async function readCode(file: string, session: RcSession, draft: Draft): Promise<Result<Fragment>> {
+  const report = await session.read(file);
+  if (!report.ok) return report;
+  const edits = draft.apply(report.value);
+  return codeFragment({ file, tasks: report.value.tasks, edits });
+}
+
+class Draft implements RcReading {
+  readonly fragments: Fragment[] = [];
+  readonly tasks: string[] = [];
+  readonly load: NamedReference[] = [];
+  readonly enabled: string[] = [];
+  remove: NamedReference[] | "all" = [];
+
+  add(fragment: Fragment): void {
+    this.fragments.push(fragment);
+    for (const { kind, name } of fragment.definitions) if (kind === "task") this.tasks.push(name);
+    this.load.push(...fragment.load);
+    this.#remove(fragment.remove);
+  }
+
+  /** Takes what a `setup()` did to the plan, and returns what it did to units. */
+  apply({ file, effects }: RcFileReport): SetupEdit[] {
+    const origin = namedOrigin(`setup() of ${file}`);
+    const edits: SetupEdit[] = [];
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "load":
+          this.load.push(...effect.names.map((name) => ({ name, origin })));
+          break;
+        case "remove":
+          if (effect.names === null) this.remove = "all";
+          else this.#remove(effect.names.map((name) => ({ name, origin })));
+          break;
+        case "enable":
+          this.enabled.push(effect.name);
+          break;
+        case "alternative":
+        case "setopt":
+          edits.push(effect);
+      }
+    }
+    return edits;
+  }
+
+  #remove(names: readonly NamedReference[]): void {
+    if (this.remove !== "all") this.remove.push(...names);
+  }
+}

@@ -1,0 +1,174 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { messageOf, SluiceError } from "../errors/index.js";
+import type { Handle } from "../messages/index.js";
+import { siteInFile } from "./declaration-site.js";
+import { type ContextHost, HostContext } from "./host-context.js";
+import { HostMirror } from "./host-mirror.js";
+import type { FromHost, JsonObject, SetupEffect, TaskReport, ToHost } from "./host-protocol.js";
+import { type DeclaredTask, type SetupFunction, takeDeclaredTasks } from "./task.js";
+
+/** What the process around a {@link ScriptHost} gives it. */
+export interface ScriptHostPorts {
+  send(message: FromHost): void;
+  /** Imports an rc file. */
+  load(file: string, cacheDir: string | undefined): Promise<object>;
+  /** Connects to the instance. */
+  connect(): Promise<Handle>;
+  readonly env: NodeJS.ProcessEnv;
+  exit(): void;
+}
+
+/** The host of TypeScript and JavaScript rc files, in its own process: reads files, keeps their tasks, runs them. */
+export class ScriptHost implements ContextHost {
+  readonly mirror: HostMirror;
+  readonly #ports: ScriptHostPorts;
+  readonly #tasks = new Map<string, DeclaredTask>();
+  readonly #running = new Map<string, AbortController>();
+  readonly #replies = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  readonly #task = new AsyncLocalStorage<string>();
+  #cacheDir: string | undefined;
+  #connection: Promise<Handle | SluiceError> | undefined;
+  #handle: Handle | SluiceError = new SluiceError("BROKER_UNREACHABLE", "no handle before setup()");
+  #lastId = 0;
+
+  constructor(ports: ScriptHostPorts) {
+    this.#ports = ports;
+    this.mirror = new HostMirror(ports.env);
+  }
+
+  receive(message: ToHost): void {
+    switch (message.op) {
+      case "init":
+        this.#cacheDir = message.cacheDir;
+        this.mirror.update(message.state);
+        return;
+      case "read":
+        void this.#read(message.file, message.setup);
+        return;
+      case "run":
+        void this.#run(message.task);
+        return;
+      case "cancel":
+        this.#cancel(message.task);
+        return;
+      case "update":
+        this.mirror.update(message.state);
+        return;
+      case "reply":
+        this.#settle(message.id, message.error);
+        return;
+      case "exit":
+        this.#ports.exit();
+    }
+  }
+
+  send(message: FromHost): void {
+    this.#ports.send(message);
+  }
+
+  ask(make: (id: number) => FromHost): Promise<void> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#replies.set(id, { resolve, reject });
+      this.send(make(id));
+    });
+  }
+
+  handle(): Handle | SluiceError {
+    return this.#handle;
+  }
+
+  output(stream: "stdout" | "stderr", chunk: Buffer | string): void {
+    const task = this.#task.getStore();
+    const text = chunk.toString();
+    this.send({ op: "output", stream, text, ...(task === undefined ? {} : { task }) });
+  }
+
+  #cancel(task: string): void {
+    const reason = new SluiceError("RUN_CANCELLED", "cancelled", { unit: task });
+    // What listens to the signal prints under the name of the task.
+    this.#task.run(task, () => this.#running.get(task)?.abort(reason));
+  }
+
+  #settle(id: number, error: string | undefined): void {
+    const waiting = this.#replies.get(id);
+    this.#replies.delete(id);
+    if (error === undefined) waiting?.resolve();
+    else waiting?.reject(new SluiceError("RC_FAILED", error));
+  }
+
+  async #read(file: string, withSetup: boolean): Promise<void> {
+    let phase: "read" | "setup" = "read";
+    try {
+      const module = await this.#ports.load(file, this.#cacheDir);
+      this.#declare(file, takeDeclaredTasks());
+      phase = "setup";
+      const effects = withSetup ? await this.#setup(module) : [];
+      this.send({ op: "read", file, effects });
+    } catch (error) {
+      takeDeclaredTasks();
+      const stack = error instanceof Error ? (error.stack ?? "") : "";
+      const message = messageOf(error);
+      const site = siteInFile(`${message}\n${stack}`, file);
+      this.send({ op: "read", file, failure: { phase, message, ...site, stack } });
+    }
+  }
+
+  #declare(file: string, tasks: readonly DeclaredTask[]): void {
+    const reports: TaskReport[] = [];
+    for (const task of tasks) {
+      this.#tasks.set(task.name, task);
+      reports.push({ name: task.name, keys: asJson(task.keys), ...siteInFile(task.stack, file) });
+    }
+    this.send({ op: "tasks", file, tasks: reports });
+  }
+
+  async #setup(module: object): Promise<readonly SetupEffect[]> {
+    if (!("setup" in module) || module.setup === undefined) return [];
+    const { setup } = module;
+    if (!isSetup(setup)) throw new SluiceError("RC_INVALID", "setup is exported, but it is no function");
+    await this.#connected();
+    const effects: SetupEffect[] = [];
+    const context = new HostContext(this, new AbortController().signal, effects);
+    await setup(context);
+    await context.settle();
+    return effects;
+  }
+
+  async #run(name: string): Promise<void> {
+    const controller = new AbortController();
+    this.#running.set(name, controller);
+    try {
+      const task = this.#tasks.get(name);
+      if (task === undefined) throw new SluiceError("RC_FAILED", `no code for task ${name}`);
+      await this.#connected();
+      const context = new HostContext(this, controller.signal);
+      await this.#task.run(name, async () => task.run(context));
+      await context.settle();
+      this.send({ op: "end", task: name });
+    } catch (error) {
+      const stack = error instanceof Error ? { stack: error.stack ?? "" } : {};
+      this.send({ op: "end", task: name, error: { message: messageOf(error), ...stack } });
+    } finally {
+      this.#running.delete(name);
+    }
+  }
+
+  /** Opens the handle when the first code is about to run that may want it; without an instance that code still runs. */
+  async #connected(): Promise<void> {
+    this.#connection ??= this.#ports.connect().catch((cause: unknown) => {
+      if (cause instanceof SluiceError) return cause;
+      return new SluiceError("BROKER_UNREACHABLE", messageOf(cause), { cause });
+    });
+    this.#handle = await this.#connection;
+  }
+}
+
+function isSetup(value: unknown): value is SetupFunction {
+  return typeof value === "function";
+}
+
+/** What the keys look like on the wire; functions and the like have no place there. */
+function asJson(keys: Readonly<Record<string, unknown>>): JsonObject {
+  return JSON.parse(JSON.stringify(keys)) as JsonObject;
+}

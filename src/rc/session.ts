@@ -1,0 +1,240 @@
+import {
+  type Diagnostic,
+  type ErrorCode,
+  fail,
+  type Location,
+  messageOf,
+  type Result,
+  SluiceError,
+  succeed,
+} from "../errors/index.js";
+import type { Handle, JsonValue } from "../messages/index.js";
+import type { Catalog, ConfigTable, Unit } from "../units/index.js";
+import type { OutputLine, RcFileReport, RcHost, RcHostListener } from "./host-port.js";
+import { HostProcess, RcReadError } from "./host-process.js";
+import { HOST_PROGRAMS, type HostProgram, hostProgramFor } from "./host-program.js";
+import type { HostState, ModuleOptionEdit, ReadFailure } from "./host-protocol.js";
+import { InstanceFacts } from "./instance-facts.js";
+import { jsonConfig } from "./json-config.js";
+import { ModuleArguments } from "./module-arguments.js";
+
+/** What rc files can ask about, as planning has it. */
+export interface RcFacts {
+  readonly rank: number;
+  readonly config: ConfigTable;
+  readonly attrs: Readonly<Record<string, string>>;
+  /** The broker's environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** What the code of one run shares, whichever host it is in. */
+export interface RcSessionOptions {
+  readonly facts: RcFacts;
+  /** Of the instance; without one facts stay as they are, and `setenv` acts on this run alone. */
+  readonly handle?: Handle | undefined;
+  /** Of hosts and commands at the start; a copy is taken. Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Gets every line that tasks print. */
+  readonly onOutput: (line: OutputLine) => void;
+  /** Gets what `print()` is given: for standard error, in verbose mode. */
+  readonly onPrint: (text: string) => void;
+  /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
+  readonly cacheDir?: string | undefined;
+  /** Default: all that Sluice comes with. */
+  readonly programs?: readonly HostProgram[] | undefined;
+}
+
+/** The host of one language, and what it has read: its replacement has to read the same. */
+interface HostSlot {
+  readonly program: HostProgram;
+  readonly files: string[];
+  host: RcHost;
+  /** When the host has read all that the one before it had. */
+  ready: Promise<void>;
+}
+
+/**
+ * The rc files with code in them of one run: reads them, runs their tasks, and keeps what they share. A host starts with
+ * the first file in its language; one that was killed for a task that would not end is replaced when the next task comes.
+ */
+export class RcSession {
+  readonly arguments = new ModuleArguments();
+  readonly #options: RcSessionOptions;
+  readonly #programs: readonly HostProgram[];
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #data = new Map<string, JsonValue>();
+  readonly #slots = new Map<HostProgram, HostSlot>();
+  readonly #slotOfTask = new Map<string, HostSlot>();
+  readonly #retired: RcHost[] = [];
+  readonly #facts: InstanceFacts;
+
+  constructor(options: RcSessionOptions) {
+    this.#options = options;
+    this.#programs = options.programs ?? HOST_PROGRAMS;
+    this.#env = { ...(options.env ?? process.env) };
+    const { rank, config, attrs, env } = options.facts;
+    this.#facts = new InstanceFacts(
+      { rank, config: jsonConfig(config), attrs, brokerEnv: present(env) },
+      options.handle,
+    );
+  }
+
+  /** The environment of commands: what it was, and what `setenv` made of it. */
+  get env(): Readonly<NodeJS.ProcessEnv> {
+    return this.#env;
+  }
+
+  /** Whether there is a host for such a file. */
+  reads(file: string): boolean {
+    return hostProgramFor(file, this.#programs) !== undefined;
+  }
+
+  /** Whether a file that was read declared this task. */
+  hasTask(name: string): boolean {
+    return this.#slotOfTask.has(name);
+  }
+
+  /**
+   * What names of modules stand for from now on, for `setopt` and `getopts`: first what unit files say, later that with
+   * what was read of rc files, their `setopt`s among it.
+   */
+  useCatalog(catalog: Catalog, picks?: ReadonlyMap<string, Unit>): void {
+    this.arguments.use(catalog, picks);
+    this.#tellAll(() => this.arguments.snapshot());
+  }
+
+  /**
+   * Reads one file, then runs its `setup()`. One at a time.
+   * @returns its tasks and what its setup did; `RC_INVALID` if it cannot be read, `RC_FAILED` if its setup fails
+   */
+  async read(file: string): Promise<Result<RcFileReport>> {
+    const program = hostProgramFor(file, this.#programs);
+    if (program === undefined) {
+      return fail([diagnostic("RC_INVALID", `${file}: no host reads this kind of rc file`)]);
+    }
+    const slot = this.#slots.get(program) ?? this.#open(program);
+    try {
+      const host = await this.#hostOf(slot);
+      const report = await host.read(file, true);
+      slot.files.push(file);
+      for (const { name } of report.tasks) this.#slotOfTask.set(name, slot);
+      for (const effect of report.effects) if (effect.kind === "setopt") this.#setopt(effect, host);
+      return succeed(report);
+    } catch (error) {
+      return fail([diagnosticOf(file, error)]);
+    }
+  }
+
+  /**
+   * Runs a task with code.
+   * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal
+   */
+  async runTask(name: string, signal: AbortSignal): Promise<void> {
+    const slot = this.#slotOfTask.get(name);
+    if (slot === undefined) throw new SluiceError("RC_FAILED", "no rc file has code for it", { unit: name });
+    const host = await this.#hostOf(slot);
+    await this.#refresh(host);
+    await host.run(name, signal);
+  }
+
+  /** Ends all hosts; resolves when they are gone and what they printed has been handed on. */
+  async close(): Promise<void> {
+    const hosts = [...[...this.#slots.values()].map(({ host }) => host), ...this.#retired];
+    this.#slots.clear();
+    this.#slotOfTask.clear();
+    await Promise.all(hosts.map((host) => host.close()));
+  }
+
+  #open(program: HostProgram): HostSlot {
+    const host = this.#start(program);
+    const slot: HostSlot = { program, files: [], host, ready: Promise.resolve() };
+    this.#slots.set(program, slot);
+    return slot;
+  }
+
+  async #hostOf(slot: HostSlot): Promise<RcHost> {
+    if (slot.host.doomed) {
+      this.#retired.push(slot.host);
+      slot.host = this.#start(slot.program);
+      slot.ready = readAgain(slot.host, slot.files);
+    }
+    const { host, ready } = slot;
+    await ready;
+    return host;
+  }
+
+  #start(program: HostProgram): RcHost {
+    const { cacheDir } = this.#options;
+    const state: HostState = {
+      ...this.#facts.current,
+      data: Object.fromEntries(this.#data),
+      ...this.arguments.snapshot(),
+    };
+    const listener: RcHostListener = {
+      output: (line) => this.#options.onOutput(line),
+      print: (text) => this.#options.onPrint(text),
+      set: (key, value) => {
+        this.#data.set(key, value);
+        this.#tellAll(() => ({ data: { [key]: value } }), host);
+      },
+      setopt: (edit) => this.#setopt(edit, host),
+      setenv: (env) => this.#setenv(env, host),
+      refresh: () => this.#refresh(host),
+    };
+    const host = new HostProcess({ program, env: this.#env, state, cacheDir }, listener);
+    return host;
+  }
+
+  #setopt(edit: ModuleOptionEdit, by: RcHost): void {
+    this.arguments.edit(edit);
+    this.#tellAll(() => this.arguments.snapshot(), by);
+  }
+
+  async #setenv(env: Readonly<Record<string, string | null>>, by: RcHost): Promise<void> {
+    for (const [name, value] of Object.entries(env)) {
+      if (value === null) Reflect.deleteProperty(this.#env, name);
+      else this.#env[name] = value;
+    }
+    this.#tellAll(() => ({ env }), by);
+    await this.#facts.setenv(env);
+  }
+
+  async #refresh(host: RcHost): Promise<void> {
+    host.update(await this.#facts.refresh());
+  }
+
+  /** @param except the host that it comes from, which knows */
+  #tellAll(state: () => HostState, except?: RcHost): void {
+    const others = [...this.#slots.values()].map(({ host }) => host).filter((host) => host !== except);
+    if (others.length === 0) return;
+    const news = state();
+    for (const host of others) host.update(news);
+  }
+}
+
+/** The new host gets the code; what the `setup()`s did holds already. */
+async function readAgain(host: RcHost, files: readonly string[]): Promise<void> {
+  for (const file of files) await host.read(file, false);
+}
+
+/** A variable that is there but undefined is not set. */
+function present(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+function diagnosticOf(file: string, error: unknown): Diagnostic {
+  if (error instanceof RcReadError) return readDiagnostic(file, error.failure);
+  return diagnostic("RC_FAILED", `${file}: ${messageOf(error)}`);
+}
+
+function readDiagnostic(file: string, { phase, message, line, column }: ReadFailure): Diagnostic {
+  const code = phase === "read" ? "RC_INVALID" : "RC_FAILED";
+  if (line === 0) return diagnostic(code, `${file}: ${message}`);
+  return diagnostic(code, message, { file, line, column, endLine: line, endColumn: column + 1 });
+}
+
+function diagnostic(code: ErrorCode, message: string, location?: Location): Diagnostic {
+  return { code, severity: "error", message, location, related: [] };
+}

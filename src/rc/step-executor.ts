@@ -1,0 +1,131 @@
+import { isErrno, SluiceError } from "../errors/index.js";
+import type { Handle, JsonValue } from "../messages/index.js";
+import type { Executor } from "../run/port.js";
+import type { ModuleUnit, TaskUnit } from "../units/index.js";
+import { runCommand } from "./command-task.js";
+import type { OutputLine } from "./host-port.js";
+import type { RcSession } from "./session.js";
+
+/** What a step of a plan asks for. Structurally that of a plan, which this folder must not know. */
+type Step = Parameters<Executor["execute"]>[0];
+
+/** What steps are carried out with. */
+export interface StepExecutorOptions {
+  /** Of the instance to load modules into; needed by plans that load or remove. */
+  readonly handle?: Handle | undefined;
+  /** Has the code of tasks and the arguments that they set; needed by plans with tasks of rc files. */
+  readonly session?: RcSession | undefined;
+  /** Gets every line that commands print. */
+  readonly onOutput: (line: OutputLine) => void;
+  /** Of commands, without a session. Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** A module that is not gone this long after its removal began is cancelled (planning.md §7). Default: never. */
+  readonly cancelRemovalAfterMs?: number | undefined;
+}
+
+/**
+ * Carries out steps for real: modules through the broker, tasks of rc files in their host, declarative tasks as
+ * processes. Every method throws what people read after `NAME: `.
+ */
+export class StepExecutor implements Executor {
+  readonly #options: StepExecutorOptions;
+
+  constructor(options: StepExecutorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws SluiceError `BROKER_REQUEST` with the module's own error, `BROKER_UNREACHABLE` without an instance,
+   *   `RC_FAILED`, `RUN_FAILED`; after an abort the reason of the signal
+   */
+  execute(step: Step, signal: AbortSignal): Promise<void> {
+    switch (step.action) {
+      case "load":
+        return this.#load(step.unit, step.explicit, signal);
+      case "remove":
+        return this.#remove(step.unit.name, signal);
+      case "run":
+        return this.#run(step.unit, signal);
+    }
+  }
+
+  async #load(unit: ModuleUnit, explicit: boolean, signal: AbortSignal): Promise<void> {
+    const handle = this.#handle(unit.name);
+    try {
+      await handle.rpc("module.load", this.#loadRequest(unit, explicit), { signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      // The broker goes on loading what nobody waits for any more.
+      await removeModule(handle, unit.name, true);
+      throw signal.reason;
+    }
+  }
+
+  #loadRequest(unit: ModuleUnit, explicit: boolean): Record<string, JsonValue> {
+    const { name, module, exec, loader, thread, memoryLimitBytes, onFailure } = unit;
+    const args = this.#options.session?.arguments.of(unit) ?? unit.args;
+    return {
+      ...{ path: module, name, args, exec, thread, onFailure, explicit },
+      ...(loader === undefined ? {} : { loader }),
+      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+    };
+  }
+
+  async #remove(name: string, signal: AbortSignal): Promise<void> {
+    const handle = this.#handle(name);
+    const removal = withLimit(signal, this.#options.cancelRemovalAfterMs);
+    try {
+      await removeModule(handle, name, false, removal.signal);
+    } catch (error) {
+      if (!removal.signal.aborted) throw error;
+      await removeModule(handle, name, true);
+      signal.throwIfAborted();
+    } finally {
+      removal.stop();
+    }
+  }
+
+  async #run(unit: TaskUnit, signal: AbortSignal): Promise<void> {
+    const { session, onOutput, env } = this.#options;
+    const { name, command } = unit;
+    if (command !== undefined) {
+      await runCommand({ name, command, env: session?.env ?? env ?? process.env }, onOutput, signal);
+      return;
+    }
+    if (session === undefined)
+      throw new SluiceError("RC_FAILED", "no rc file has code for it", { unit: name });
+    await session.runTask(name, signal);
+  }
+
+  #handle(unit: string): Handle {
+    const { handle } = this.#options;
+    if (handle !== undefined) return handle;
+    throw new SluiceError("BROKER_UNREACHABLE", "there is no instance to load modules into", { unit });
+  }
+}
+
+/** Removes a module; one that is gone already is what was wanted. */
+async function removeModule(
+  handle: Handle,
+  name: string,
+  cancel: boolean,
+  signal?: AbortSignal,
+): Promise<void> {
+  const payload = cancel ? { name, cancel } : { name };
+  try {
+    await handle.rpc("module.remove", payload, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+  }
+}
+
+/** A signal that is aborted with another, or after a while. */
+function withLimit(
+  signal: AbortSignal,
+  limitMs: number | undefined,
+): { readonly signal: AbortSignal; stop(): void } {
+  if (limitMs === undefined) return { signal, stop: () => undefined };
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), limitMs);
+  return { signal: AbortSignal.any([signal, limit.signal]), stop: () => clearTimeout(timer) };
+}

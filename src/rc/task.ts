@@ -1,0 +1,110 @@
+import { SluiceError } from "../errors/index.js";
+import type { Context } from "./context.js";
+
+/** Keys of a task (planning.md §1), in camelCase. What is left out has the default of unit files. */
+export interface TaskOptions {
+  readonly provides?: readonly string[];
+  readonly priority?: number;
+  readonly requires?: readonly string[];
+  readonly needs?: readonly string[];
+  readonly after?: readonly string[];
+  readonly before?: readonly string[];
+  readonly ranks?: string;
+  readonly needsConfig?: readonly string[];
+  readonly needsAttrs?: readonly string[];
+  readonly needsEnv?: readonly string[];
+  readonly disabled?: boolean;
+  /** A duration such as `"30s"`. */
+  readonly timeout?: string;
+  readonly description?: string;
+}
+
+/** {@link TaskOptions} with the name among them. */
+export interface NamedTaskOptions extends TaskOptions {
+  readonly name: string;
+}
+
+/** The code of a task. What it throws fails the task. */
+export type TaskFunction = (context: Context) => void | Promise<void>;
+
+/** `setup`, if an rc file exports it: runs right after the file was read, and may change what is planned. */
+export type SetupFunction = (context: Context) => void | Promise<void>;
+
+/** A task as its file declared it. */
+export interface DeclaredTask {
+  readonly name: string;
+  /** By the keys of unit files, e.g. `needs-attrs`; values are checked where files are composed. */
+  readonly keys: Readonly<Record<string, unknown>>;
+  readonly run: TaskFunction;
+  /** The stack of the declaration, for its file and line. */
+  readonly stack: string;
+}
+
+/** camelCase → the key of unit files. A key that is not here is unknown. */
+const KEYS: Readonly<Record<keyof TaskOptions, string>> = {
+  provides: "provides",
+  priority: "priority",
+  requires: "requires",
+  needs: "needs",
+  after: "after",
+  before: "before",
+  ranks: "ranks",
+  needsConfig: "needs-config",
+  needsAttrs: "needs-attrs",
+  needsEnv: "needs-env",
+  disabled: "disabled",
+  timeout: "timeout",
+  description: "description",
+};
+
+/** Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. */
+let declared: DeclaredTask[] = [];
+
+/**
+ * Declares a task of an rc file, at module level (planning.md §8).
+ * @throws SluiceError `RC_INVALID`: `NAME: unknown task argument K`; `task missing required name argument`
+ */
+export function task(name: string, options: TaskOptions, run: TaskFunction): void;
+export function task(options: NamedTaskOptions, run: TaskFunction): void;
+export function task(name: string, run: TaskFunction): void;
+export function task(...given: readonly unknown[]): void {
+  const { name, options, run } = read(given);
+  if (typeof name !== "string" || name === "") throw invalid("task missing required name argument");
+  const keys: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (!isKey(key)) throw invalid(`${name}: unknown task argument ${key}`);
+    if (value !== undefined) keys[KEYS[key]] = value;
+  }
+  if (!isTaskFunction(run)) throw invalid(`${name}: task missing its function`);
+  declared.push({ name, keys, run, stack: new Error().stack ?? "" });
+}
+
+/** The tasks declared since the last call, in order. */
+export function takeDeclaredTasks(): DeclaredTask[] {
+  const taken = declared;
+  declared = [];
+  return taken;
+}
+
+/** Rc files may be plain JavaScript, so nothing about what they give is certain. */
+function read(given: readonly unknown[]): { name: unknown; options: object; run: unknown } {
+  const [first, second, third] = given;
+  if (typeof first === "object" && first !== null) {
+    const { name, ...options }: { name?: unknown } = first;
+    return { name, options, run: second };
+  }
+  if (typeof second === "object" && second !== null) return { name: first, options: second, run: third };
+  return { name: first, options: {}, run: second };
+}
+
+function isKey(key: string): key is keyof TaskOptions {
+  return Object.hasOwn(KEYS, key);
+}
+
+function isTaskFunction(value: unknown): value is TaskFunction {
+  return typeof value === "function";
+}
+
+function invalid(message: string): SluiceError {
+  return new SluiceError("RC_INVALID", message);
+}

@@ -1,0 +1,89 @@
+/**
+ * Entry point of the process that hosts TypeScript and JavaScript rc files. Started by the runner only, with a socket on
+ * an inherited descriptor (host-protocol.ts).
+ */
+import { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { createJiti } from "jiti";
+import { messageOf } from "../errors/index.js";
+import { HOST_URI_VARIABLE, type FromHost, type ToHost } from "./host-protocol.js";
+import { LineSplitter } from "./line-splitter.js";
+import { connectToInstance } from "./instance-connection.js";
+import { ScriptHost } from "./script-host.js";
+
+/** What rc files import must be the library that this process has, not a second copy of it. */
+const LIBRARY = {
+  "sluice/rc": fileURLToPath(new URL("./authoring.js", import.meta.url)),
+  sluice: fileURLToPath(new URL("../index.js", import.meta.url)),
+};
+
+main();
+
+function main(): void {
+  const socket = inheritedSocket();
+  const send = (message: FromHost, written?: () => void): boolean =>
+    socket.write(`${JSON.stringify(message)}\n`, written);
+  let load: ((file: string) => Promise<object>) | undefined;
+  const host = new ScriptHost({
+    send,
+    load: (file, cacheDir) => (load ??= loader(cacheDir))(file),
+    connect: () => connectToInstance(process.env),
+    env: process.env,
+    exit: () => process.exit(0),
+  });
+  const lines = new LineSplitter((line) => host.receive(JSON.parse(line) as ToHost), Infinity);
+  socket.on("data", (chunk) => lines.push(chunk));
+  // The runner has gone, in whatever way: nothing of ours may outlive it.
+  socket.on("close", () => process.exit(0));
+  socket.on("error", () => process.exit(0));
+  captureOutput(host, socket);
+  const die = (error: unknown): void => {
+    const stack = error instanceof Error ? { stack: error.stack ?? "" } : {};
+    send({ op: "fatal", message: messageOf(error), ...stack }, () => process.exit(1));
+  };
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
+}
+
+function inheritedSocket(): Socket {
+  const uri = process.env[HOST_URI_VARIABLE] ?? "";
+  const fd = /^fd:\/\/(\d+)$/.exec(uri)?.[1];
+  if (fd === undefined)
+    throw new Error(`${HOST_URI_VARIABLE} names no descriptor: this is no command to run by hand`);
+  // What tasks start has no business with it.
+  Reflect.deleteProperty(process.env, HOST_URI_VARIABLE);
+  return new Socket({ fd: Number(fd), readable: true, writable: true });
+}
+
+function loader(cacheDir: string | undefined): (file: string) => Promise<object> {
+  const jiti = createJiti(import.meta.url, {
+    alias: LIBRARY,
+    // Its own default is a shared temporary directory, where others could leave code for us to run.
+    fsCache: cacheDir ?? false,
+    interopDefault: false,
+  });
+  return (file) => jiti.import<object>(file);
+}
+
+/** Sends what tasks print over the socket, where it can say which task it was. */
+function captureOutput(host: ScriptHost, socket: Socket): void {
+  for (const name of ["stdout", "stderr"] as const) {
+    process[name].write = (
+      chunk: Uint8Array | string,
+      encoding?: BufferEncoding | ((error?: Error | null) => void),
+      written?: (error?: Error | null) => void,
+    ): boolean => {
+      const bytes = typeof chunk === "string" ? asText(chunk, encoding) : Buffer.from(chunk);
+      host.output(name, bytes);
+      const callback = typeof encoding === "function" ? encoding : written;
+      if (callback !== undefined) process.nextTick(callback);
+      return !socket.writableNeedDrain;
+    };
+  }
+}
+
+function asText(chunk: string, encoding: unknown): Buffer | string {
+  return typeof encoding === "string" && encoding !== "utf8" && Buffer.isEncoding(encoding)
+    ? Buffer.from(chunk, encoding)
+    : chunk;
+}
