@@ -1,0 +1,14 @@
+import { requestError } from "../../errors/index.js";
+import type { JsonValue } from "../../messages/index.js";
+
+/**
+ * JSON that was stored.
+ * @throws `EIO` when it is none
+ */
+export function parseJson(bytes: Uint8Array): JsonValue {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as JsonValue;
+  } catch (error) {
+    throw requestError("EIO", "what was stored is not JSON", error);
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * A map that holds at most so many bytes and forgets what was not used for longest. It only ever holds what can be had
+ * again from somewhere slower.
+ */
+export class ByteLru<V> {
+  readonly #limitBytes: number;
+  // A Map keeps the order of insertion: the first key is the one that was used longest ago.
+  readonly #items = new Map<string, { readonly value: V; readonly bytes: number }>();
+  #bytes = 0;
+
+  /** @param limitBytes sum of what `set` is told; something larger than that is not held at all */
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get size(): number {
+    return this.#items.size;
+  }
+
+  get(key: string): V | undefined {
+    const item = this.#items.get(key);
+    if (item === undefined) return undefined;
+    this.#items.delete(key);
+    this.#items.set(key, item);
+    return item.value;
+  }
+
+  set(key: string, value: V, bytes: number): void {
+    this.#forget(key);
+    if (bytes > this.#limitBytes) return;
+    this.#items.set(key, { value, bytes });
+    this.#bytes += bytes;
+    for (const oldest of this.#items.keys()) {
+      if (this.#bytes <= this.#limitBytes) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(key: string): void {
+    const item = this.#items.get(key);
+    if (item === undefined) return;
+    this.#items.delete(key);
+    this.#bytes -= item.bytes;
+  }
+}

@@ -1,0 +1,172 @@
+import { messageOf, requestError } from "../errors/index.js";
+import { fields, type Handle, type JsonValue, type Payload } from "../messages/index.js";
+import { keyValues } from "./arguments/key-values.js";
+import { EventListeners } from "./cron/event-listeners.js";
+import { Job } from "./cron/job.js";
+import { arm, parseSchedule, type Schedule } from "./cron/schedule.js";
+
+/**
+ * Runs shell commands at an interval, at an event, or as a line of a crontab says. Requests: docs/services.md.
+ *
+ * Arguments: `sync=TOPIC`. Commands that time makes due then wait for the next event of that topic, so that the machine
+ * is disturbed at one moment rather than at many. Commands that an event makes due run at once.
+ */
+export async function modMain(h: Handle, ...args: string[]): Promise<void> {
+  const { sync } = keyValues(args, ["sync"]);
+  const crontab = new Crontab(h, sync);
+  await crontab.start();
+  h.handle("create", async (request) => {
+    await crontab.create(request.payload);
+    h.respond(request);
+  });
+  h.handle("delete", async (request) => {
+    await crontab.delete(fields(request.payload, { name: "string" }).name);
+    h.respond(request);
+  });
+  h.handle("list", () => ({ entries: crontab.list() }));
+  await h.run();
+  await crontab.stop();
+}
+
+interface Entry {
+  readonly name: string;
+  readonly schedule: Schedule;
+  readonly command: string;
+  /** Set while the command runs: it never runs twice at a time. */
+  job: Job | undefined;
+  runs: number;
+  failures: number;
+  /** Times that it was due while it still ran. */
+  skipped: number;
+  disarm: () => Promise<void>;
+}
+
+class Crontab {
+  readonly #h: Handle;
+  readonly #sync: string | undefined;
+  readonly #events: EventListeners;
+  readonly #entries = new Map<string, Entry>();
+  /** Due, and waiting for the event to run at. */
+  readonly #due = new Set<Entry>();
+  readonly #jobs = new Set<Job>();
+
+  constructor(h: Handle, sync: string | undefined) {
+    this.#h = h;
+    this.#sync = sync;
+    this.#events = new EventListeners(h);
+  }
+
+  async start(): Promise<void> {
+    if (this.#sync === undefined) return;
+    await this.#events.on(this.#sync, () => {
+      const due = [...this.#due];
+      this.#due.clear();
+      for (const entry of due) this.#run(entry);
+    });
+  }
+
+  /** Ends what runs. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) => entry.disarm()));
+    await Promise.all([...this.#jobs].map((job) => job.kill()));
+  }
+
+  async create(payload: Payload): Promise<void> {
+    const { name, command } = fields(payload, { name: "string", command: "string" });
+    if (name === "" || command.trim() === "")
+      throw requestError("EINVAL", "name and command must not be empty");
+    const schedule = parseSchedule(payload);
+    if (this.#entries.has(name)) throw requestError("EEXIST", `there is an entry '${name}'`);
+    const entry: Entry = {
+      name,
+      schedule,
+      command,
+      job: undefined,
+      runs: 0,
+      failures: 0,
+      skipped: 0,
+      disarm: () => Promise.resolve(),
+    };
+    this.#entries.set(name, entry);
+    try {
+      entry.disarm = await arm(schedule, this.#events, () => this.#becomesDue(entry));
+    } catch (error) {
+      this.#entries.delete(name);
+      throw error;
+    }
+  }
+
+  /** The command is not run again; if it runs now, it is left to end. */
+  async delete(name: string): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) throw requestError("ENOENT", `no entry '${name}'`);
+    this.#entries.delete(name);
+    this.#due.delete(entry);
+    await entry.disarm();
+  }
+
+  list(): JsonValue[] {
+    return [...this.#entries.values()].map((entry) => ({
+      name: entry.name,
+      ...scheduleFields(entry.schedule),
+      command: entry.command,
+      runs: entry.runs,
+      failures: entry.failures,
+      skipped: entry.skipped,
+      running: entry.job !== undefined,
+    }));
+  }
+
+  #becomesDue(entry: Entry): void {
+    if (this.#sync === undefined || entry.schedule.kind === "event") this.#run(entry);
+    else this.#due.add(entry);
+  }
+
+  #run(entry: Entry): void {
+    if (entry.job !== undefined) {
+      entry.skipped++;
+      this.#h.log("info", `${entry.name}: due again while it still runs, skipped`);
+      return;
+    }
+    const job = this.#spawn(entry);
+    if (job === undefined) return;
+    entry.job = job;
+    entry.runs++;
+    this.#jobs.add(job);
+    void job.ended.then((failure) => {
+      entry.job = undefined;
+      this.#jobs.delete(job);
+      if (failure !== undefined) this.#failed(entry, failure);
+    });
+  }
+
+  /** Undefined when the system refuses another process. */
+  #spawn(entry: Entry): Job | undefined {
+    try {
+      return new Job(entry.command, {
+        line: (stream, text) => {
+          this.#h.log(stream === "stdout" ? "info" : "warning", `${entry.name}: ${text}`);
+        },
+      });
+    } catch (error) {
+      this.#failed(entry, messageOf(error));
+      return undefined;
+    }
+  }
+
+  #failed(entry: Entry, why: string): void {
+    entry.failures++;
+    this.#h.log("err", `${entry.name}: ${why}`);
+  }
+}
+
+function scheduleFields(schedule: Schedule): Readonly<Record<string, JsonValue>> {
+  switch (schedule.kind) {
+    case "interval":
+      return { interval: schedule.seconds };
+    case "event":
+      return { event: schedule.topic };
+    case "crontab":
+      return { crontab: schedule.pattern };
+  }
+}

@@ -1,0 +1,81 @@
+import { Cron } from "croner";
+import { messageOf, requestError } from "../../errors/index.js";
+import { fields, type Payload } from "../../messages/index.js";
+import type { EventListeners } from "./event-listeners.js";
+
+/** When the command of an entry is due. */
+export type Schedule =
+  | { readonly kind: "interval"; readonly seconds: number }
+  | { readonly kind: "event"; readonly topic: string }
+  | { readonly kind: "crontab"; readonly pattern: string };
+
+/** Node counts milliseconds in 31 bits, and fires at once beyond that. */
+const INTERVAL_MAX_S = 2_147_483;
+const INTERVAL_MIN_S = 0.01;
+
+/**
+ * The schedule in the payload of a `create` request.
+ * @throws `EINVAL` unless there is exactly one of `interval` (s), `event` and `crontab`, and it is valid
+ */
+export function parseSchedule(payload: Payload): Schedule {
+  const { interval, event, crontab } = fields(payload, {
+    interval: "number?",
+    event: "string?",
+    crontab: "string?",
+  });
+  if ([interval, event, crontab].filter((value) => value !== undefined).length !== 1) {
+    throw requestError("EINVAL", "an entry has exactly one of interval, event and crontab");
+  }
+  if (interval !== undefined) {
+    if (interval >= INTERVAL_MIN_S && interval <= INTERVAL_MAX_S)
+      return { kind: "interval", seconds: interval };
+    throw requestError("EINVAL", `interval must be from ${INTERVAL_MIN_S} to ${INTERVAL_MAX_S} seconds`);
+  }
+  if (event !== undefined) {
+    if (event !== "") return { kind: "event", topic: event };
+    throw requestError("EINVAL", "the topic of an event must not be empty");
+  }
+  const pattern = crontab ?? "";
+  makeCron(pattern).stop();
+  return { kind: "crontab", pattern };
+}
+
+/**
+ * Calls `due` when the schedule says so, until what it resolves to is called.
+ * @throws what the subscription to an event fails with
+ */
+export async function arm(
+  schedule: Schedule,
+  events: EventListeners,
+  due: () => void,
+): Promise<() => Promise<void>> {
+  switch (schedule.kind) {
+    case "interval": {
+      const timer = setInterval(due, schedule.seconds * 1000);
+      return () => {
+        clearInterval(timer);
+        return Promise.resolve();
+      };
+    }
+    case "event":
+      return await events.on(schedule.topic, due);
+    case "crontab": {
+      const cron = makeCron(schedule.pattern, due);
+      return () => {
+        cron.stop();
+        return Promise.resolve();
+      };
+    }
+  }
+}
+
+/** Five fields, or six with seconds first. Without something to call it is only checked. */
+function makeCron(pattern: string, due?: () => void): Cron {
+  // croner also takes a point in time, which would be due once, or never.
+  if (/^\d{4}-/.test(pattern)) throw requestError("EINVAL", `invalid crontab line '${pattern}'`);
+  try {
+    return new Cron(pattern, { mode: "5-or-6-parts", paused: due === undefined }, due);
+  } catch (error) {
+    throw requestError("EINVAL", `invalid crontab line '${pattern}': ${messageOf(error)}`, error);
+  }
+}

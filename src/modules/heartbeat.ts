@@ -1,0 +1,39 @@
+import { messageOf } from "../errors/index.js";
+import type { Handle } from "../messages/index.js";
+import { keyValues, numberWithin } from "./arguments/key-values.js";
+
+const DEFAULT_INTERVAL_S = "2";
+const INTERVAL_BOUNDS_S = [0.01, 86_400] as const;
+
+/**
+ * The pulse of the instance: rank 0 publishes the event `NAME.pulse` at a steady interval, so that what has to be done
+ * now and then is done by all at one moment, and the machine is left alone in between. Other ranks count what they hear.
+ *
+ * Arguments: `interval=SECONDS`, 2 if absent. Answers `status`: `{intervalMs, count}`.
+ */
+export async function modMain(h: Handle, ...args: string[]): Promise<void> {
+  const { interval = DEFAULT_INTERVAL_S } = keyValues(args, ["interval"]);
+  const intervalMs = numberWithin("interval", interval, INTERVAL_BOUNDS_S) * 1000;
+  const topic = `${h.name}.pulse`;
+  let count = 0;
+  h.handle("status", () => ({ intervalMs, count }), { allowGuest: true });
+
+  if (h.rank > 0) {
+    await h.subscribe(topic, () => {
+      count++;
+    });
+    await h.run();
+    return;
+  }
+  const timer = setInterval(() => {
+    count++;
+    h.publish(topic, { count }).catch((error: unknown) => {
+      h.log("err", `cannot publish ${topic}: ${messageOf(error)}`);
+    });
+  }, intervalMs);
+  try {
+    await h.run();
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,133 @@
+import { messageOf, requestError } from "../errors/index.js";
+import { fields, type Handle, type JsonValue, type Payload } from "../messages/index.js";
+
+/**
+ * Follows keys of the KVS. Answers the streaming request `watch {key}`: what the key has now, then what it has after each
+ * commit that touches it: `{value, version}`, without `value` while it is unset or a directory. Commits in quick
+ * succession may be answered once, with the last of them.
+ */
+export async function modMain(h: Handle): Promise<void> {
+  const watchers = new Watchers();
+  await h.subscribe("kvs.commit", ({ payload }) => {
+    try {
+      const { version, keys } = fields(payload, { version: "integer", keys: "string[]" });
+      watchers.committed(version, keys);
+    } catch (error) {
+      // Anybody may publish, and what is no commit must not end the streams of all.
+      h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
+    }
+  });
+  h.handle("watch", (request) => {
+    const { key } = fields(request.payload, { key: "string" });
+    if (!request.streaming) throw requestError("EPROTO", `${request.topic} is a streaming request`);
+    return watch(h, watchers, key, request.signal);
+  });
+  await h.run();
+}
+
+async function* watch(
+  h: Handle,
+  watchers: Watchers,
+  key: string,
+  signal: AbortSignal,
+): AsyncGenerator<Payload, void> {
+  const watcher = new Watcher(signal);
+  watchers.add(key, watcher);
+  try {
+    let wasSet: boolean | undefined;
+    while (!signal.aborted) {
+      watcher.beginRead();
+      const state = await read(h, key);
+      watcher.endRead(state.version);
+      const isSet = state.value !== undefined;
+      if (isSet || wasSet !== false) yield isSet ? { ...state } : { version: state.version };
+      wasSet = isSet;
+      await watcher.changed();
+    }
+  } finally {
+    watchers.remove(key, watcher);
+  }
+}
+
+async function read(
+  h: Handle,
+  key: string,
+): Promise<{ readonly value?: JsonValue; readonly version: number }> {
+  const { value, version } = fields(await h.rpc("kvs.get", { key, optional: true }), {
+    value: "json?",
+    version: "integer",
+  });
+  return value === undefined ? { version } : { value, version };
+}
+
+/** One stream: what it has seen, and what it has heard of since. */
+class Watcher {
+  readonly #signal: AbortSignal;
+  #seen = -1;
+  #heard = -1;
+  #resume: (() => void) | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#resume?.(), { once: true });
+  }
+
+  beginRead(): void {
+    this.#heard = -1;
+  }
+
+  /** A commit that was heard of during the read may be in what was read, or not. */
+  endRead(version: number): void {
+    this.#seen = version;
+  }
+
+  /** @param anew versions have begun again, so that none of them was seen */
+  committed(version: number, anew: boolean): void {
+    if (anew) this.#seen = -1;
+    this.#heard = version;
+    if (version > this.#seen) this.#resume?.();
+  }
+
+  /** Resolves when there is a commit that was not seen, or the stream has ended. */
+  async changed(): Promise<void> {
+    if (this.#signal.aborted || this.#heard > this.#seen) return;
+    await new Promise<void>((resolve) => (this.#resume = resolve));
+    this.#resume = undefined;
+  }
+}
+
+class Watchers {
+  /** Each under its key and all that the key lies below, because unlinking a directory takes the key away, too. */
+  readonly #byKey = new Map<string, Set<Watcher>>();
+  #version = -1;
+
+  add(key: string, watcher: Watcher): void {
+    for (const path of pathsTo(key)) {
+      const set = this.#byKey.get(path);
+      if (set === undefined) this.#byKey.set(path, new Set([watcher]));
+      else set.add(watcher);
+    }
+  }
+
+  remove(key: string, watcher: Watcher): void {
+    for (const path of pathsTo(key)) {
+      const set = this.#byKey.get(path);
+      set?.delete(watcher);
+      if (set?.size === 0) this.#byKey.delete(path);
+    }
+  }
+
+  committed(version: number, keys: readonly string[]): void {
+    // A KVS that was started without its state counts from the beginning.
+    const anew = version <= this.#version;
+    this.#version = version;
+    const sets = anew ? this.#byKey.values() : keys.map((key) => this.#byKey.get(key) ?? []);
+    for (const set of sets) for (const watcher of set) watcher.committed(version, anew);
+  }
+}
+
+/** `a.b.c` → `a`, `a.b`, `a.b.c`. */
+function* pathsTo(key: string): Generator<string> {
+  for (let dot = key.indexOf("."); dot >= 0; dot = key.indexOf(".", dot + 1)) yield key.slice(0, dot);
+  yield key;
+}

@@ -1,0 +1,33 @@
+/** Most pieces of work of one batch; with more, the first of them would wait for long. */
+const BATCH_MAX = 1000;
+
+/** Gathers what comes while a batch is being worked on into the next batch; one batch at a time, in order. */
+export class Batches<T> {
+  readonly #work: (batch: readonly T[]) => Promise<void>;
+  #waiting: T[] = [];
+  #working: Promise<void> | undefined;
+
+  /** @param work reports failures to those whose work it was, and never rejects */
+  constructor(work: (batch: readonly T[]) => Promise<void>) {
+    this.#work = work;
+  }
+
+  add(item: T): void {
+    this.#waiting.push(item);
+    this.#working ??= this.#workAll();
+  }
+
+  /** Resolves when all that was added has been worked on. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
+  async #workAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, BATCH_MAX);
+      this.#waiting = this.#waiting.slice(BATCH_MAX);
+      await this.#work(batch);
+    }
+    this.#working = undefined;
+  }
+}

@@ -1,0 +1,116 @@
+import { requestError } from "../../errors/index.js";
+import type { JsonValue } from "../../messages/index.js";
+import { blobref } from "../content/blob.js";
+import { parseJson } from "../content/json.js";
+
+/** A longer value (bytes of its JSON text) is a blob of its own, so that a leaf that is written anew stays small. */
+const INLINE_MAX_BYTES = 256;
+
+/** A value in a leaf; `pending` is the text of a blob that was not stored yet. */
+export type Entry =
+  { readonly value: JsonValue } | { readonly ref: string; readonly pending?: string | undefined };
+
+/** A subtree: the reference of its blob, or the node itself while it was not stored yet. */
+export type Child = string | TreeNode;
+
+/** What leaves and inner nodes have in common: as many keys as items. */
+export interface NodeOf<Kind, Item> {
+  readonly kind: Kind;
+  readonly keys: readonly string[];
+  readonly items: readonly Item[];
+}
+
+/** Keys, ascending, and what they hold. */
+export type Leaf = NodeOf<"leaf", Entry>;
+
+/** `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`; the first one is not used. */
+export type Inner = NodeOf<"inner", Child>;
+
+export type TreeNode = Leaf | Inner;
+
+/** A blob that has to be stored before what refers to it may be. */
+export interface Blob {
+  readonly ref: string;
+  readonly bytes: Uint8Array;
+}
+
+/** @throws `EINVAL` for a value that is nested too deeply to be written as JSON */
+export function makeEntry(value: JsonValue): Entry {
+  const text = stringify(value);
+  const bytes = Buffer.from(text);
+  return bytes.length <= INLINE_MAX_BYTES ? { value } : { ref: blobref(bytes), pending: text };
+}
+
+function stringify(value: JsonValue): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (error instanceof RangeError) throw requestError("EINVAL", "the value is nested too deeply", error);
+    throw error;
+  }
+}
+
+/** What storing a tree takes. */
+export interface Flushed {
+  readonly root: string | undefined;
+  readonly blobs: readonly Blob[];
+  /** The new nodes in the form in which they would be read back. */
+  readonly nodes: readonly { readonly ref: string; readonly node: TreeNode; readonly bytes: number }[];
+}
+
+/** The blobs of all that is new in a tree. The recursion goes as deep as the tree: log n. */
+export function flush(root: Child | undefined): Flushed {
+  const blobs: Blob[] = [];
+  const nodes: { ref: string; node: TreeNode; bytes: number }[] = [];
+  const store = (child: Child): string => {
+    if (typeof child === "string") return child;
+    const node = child.kind === "leaf" ? settle(child, blobs) : { ...child, items: child.items.map(store) };
+    const bytes = encodeNode(node);
+    const ref = blobref(bytes);
+    blobs.push({ ref, bytes });
+    nodes.push({ ref, node, bytes: bytes.length });
+    return ref;
+  };
+  return { root: root === undefined ? undefined : store(root), blobs, nodes };
+}
+
+function settle(leaf: Leaf, blobs: Blob[]): Leaf {
+  const items = leaf.items.map((entry) => {
+    if (!("ref" in entry) || entry.pending === undefined) return entry;
+    blobs.push({ ref: entry.ref, bytes: Buffer.from(entry.pending) });
+    return { ref: entry.ref };
+  });
+  return { ...leaf, items };
+}
+
+function encodeNode(node: TreeNode): Uint8Array {
+  const items =
+    node.kind === "inner"
+      ? node.items
+      : node.items.map((entry) => ("ref" in entry ? entry.ref : [entry.value]));
+  return Buffer.from(JSON.stringify({ [node.kind]: items, keys: node.keys }));
+}
+
+/** @throws `EIO` when the blob is no node */
+export function decodeNode(bytes: Uint8Array): TreeNode {
+  const parsed: unknown = parseJson(bytes);
+  if (typeof parsed === "object" && parsed !== null && "keys" in parsed && isTexts(parsed.keys)) {
+    const { keys } = parsed;
+    if ("inner" in parsed && isTexts(parsed.inner)) return { kind: "inner", keys, items: parsed.inner };
+    if ("leaf" in parsed && Array.isArray(parsed.leaf)) {
+      return { kind: "leaf", keys, items: parsed.leaf.map(decodeEntry) };
+    }
+  }
+  throw requestError("EIO", "a blob of the KVS is not a node of its tree");
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+function decodeEntry(item: JsonValue): Entry {
+  if (typeof item === "string") return { ref: item };
+  const [value] = Array.isArray(item) ? (item as readonly JsonValue[]) : [];
+  if (value === undefined) throw requestError("EIO", "a blob of the KVS has an invalid entry");
+  return { value };
+}

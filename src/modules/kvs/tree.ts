@@ -1,0 +1,199 @@
+import type { Child, Entry, Inner, Leaf, NodeOf, TreeNode } from "./node.js";
+
+/** Most items of a node. A commit writes one node a level, so that more means fewer, larger writes. */
+export const NODE_MAX_ITEMS = 32;
+/** A node with fewer is joined with its neighbour; well below half, so that a split is not undone at once. */
+const NODE_MIN_ITEMS = 8;
+
+/** Reads a node that was stored. */
+export type LoadNode = (ref: string) => Promise<TreeNode> | TreeNode;
+
+/** A key of the tree, with what it holds. */
+export interface Found {
+  readonly key: string;
+  readonly entry: Entry;
+}
+
+/** Where a descent passed through an inner node. */
+interface Passage {
+  readonly parent: Inner;
+  readonly index: number;
+}
+
+/**
+ * A B+-tree that never changes: a change makes a new tree, which shares with the old one all nodes but the log n that lie
+ * on the way to the key. So a reader keeps a consistent picture while commits go on, and a commit that fails needs no
+ * undoing. Nodes are held only while they are new; stored ones are read through `load`, which caches them.
+ */
+export class Tree {
+  readonly root: Child | undefined;
+  readonly #load: LoadNode;
+
+  constructor(load: LoadNode, root: Child | undefined) {
+    this.#load = load;
+    this.root = root;
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const found = await this.nearest(key, "before");
+    return found?.key === key ? found.entry : undefined;
+  }
+
+  /** The key itself if it is there, else the one that comes directly before or after it. */
+  async nearest(key: string, side: "before" | "after"): Promise<Found | undefined> {
+    if (this.root === undefined) return undefined;
+    let node = await this.#node(this.root);
+    let beside: Child | undefined;
+    while (node.kind === "inner") {
+      const index = indexFor(node.keys, key);
+      beside = node.items[side === "after" ? index + 1 : index - 1] ?? beside;
+      node = await this.#node(itemAt(node.items, index));
+    }
+    const index = lastAtMost(node.keys, key);
+    const at = side === "before" || node.keys[index] === key ? index : index + 1;
+    if (at >= 0 && at < node.keys.length) return foundAt(node, at);
+    return beside === undefined ? undefined : await this.#edge(beside, side);
+  }
+
+  /** The first or the last key of a subtree. */
+  async #edge(child: Child, side: "before" | "after"): Promise<Found> {
+    let node = await this.#node(child);
+    while (node.kind === "inner") {
+      node = await this.#node(itemAt(node.items, side === "after" ? 0 : node.items.length - 1));
+    }
+    return foundAt(node, side === "after" ? 0 : node.keys.length - 1);
+  }
+
+  async set(key: string, entry: Entry): Promise<Tree> {
+    return await this.#change(key, (leaf) => {
+      const index = lastAtMost(leaf.keys, key);
+      const [at, replaced] = leaf.keys[index] === key ? [index, 1] : [index + 1, 0];
+      return splice(leaf, [at, replaced], [key], [entry]);
+    });
+  }
+
+  /** Takes a key out; one that is not there changes nothing. */
+  async delete(key: string): Promise<Tree> {
+    return await this.#change(key, (leaf) => {
+      const index = lastAtMost(leaf.keys, key);
+      return leaf.keys[index] === key ? splice(leaf, [index, 1]) : leaf;
+    });
+  }
+
+  async #change(key: string, edit: (leaf: Leaf) => Leaf): Promise<Tree> {
+    const way: Passage[] = [];
+    let node: TreeNode = this.root === undefined ? EMPTY_LEAF : await this.#node(this.root);
+    while (node.kind === "inner") {
+      const index = indexFor(node.keys, key);
+      way.push({ parent: node, index });
+      node = await this.#node(itemAt(node.items, index));
+    }
+    const edited = edit(node);
+    if (edited === node) return this;
+    let pieces: readonly TreeNode[] = split(edited);
+    for (const passage of way.reverse()) pieces = split(await this.#replace(passage, pieces));
+    return new Tree(this.#load, topOf(pieces));
+  }
+
+  /** Puts what became of a child in its place; one that became too small is joined with its neighbour first. */
+  async #replace({ parent, index }: Passage, pieces: readonly TreeNode[]): Promise<Inner> {
+    const [only] = pieces;
+    if (pieces.length > 1 || only === undefined || !isSmall(only) || parent.items.length === 1) {
+      return putPieces(parent, index, 1, pieces);
+    }
+    const left = Math.max(0, index - 1);
+    const neighbour = await this.#node(itemAt(parent.items, left === index ? index + 1 : left));
+    const boundary = itemAt(parent.keys, left + 1);
+    const joined = left === index ? join(only, neighbour, boundary) : join(neighbour, only, boundary);
+    return putPieces(parent, left, 2, split(joined));
+  }
+
+  async #node(child: Child): Promise<TreeNode> {
+    return typeof child === "string" ? await this.#load(child) : child;
+  }
+}
+
+const EMPTY_LEAF: Leaf = { kind: "leaf", keys: [], items: [] };
+
+function foundAt(leaf: Leaf, index: number): Found {
+  return { key: itemAt(leaf.keys, index), entry: itemAt(leaf.items, index) };
+}
+
+/** Index of the last key that is not greater, -1 if all are. */
+function lastAtMost(keys: readonly string[], key: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (itemAt(keys, middle) <= key) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** The child of an inner node below which a key is, or would be. */
+function indexFor(keys: readonly string[], key: string): number {
+  return Math.max(0, lastAtMost(keys, key));
+}
+
+function isSmall(node: TreeNode): boolean {
+  return node.items.length < NODE_MIN_ITEMS;
+}
+
+function splice<Kind, Item>(
+  node: NodeOf<Kind, Item>,
+  [at, count]: readonly [at: number, count: number],
+  keys: readonly string[] = [],
+  items: readonly Item[] = [],
+): NodeOf<Kind, Item> {
+  return {
+    kind: node.kind,
+    keys: node.keys.toSpliced(at, count, ...keys),
+    items: node.items.toSpliced(at, count, ...items),
+  };
+}
+
+/** The first piece lies where the old child lay and keeps its boundary; a second one begins with its own first key. */
+function putPieces(parent: Inner, at: number, count: number, pieces: readonly TreeNode[]): Inner {
+  const keys = pieces.map((piece, index) =>
+    itemAt(index === 0 ? parent.keys : piece.keys, index === 0 ? at : 0),
+  );
+  return splice(parent, [at, count], keys, pieces);
+}
+
+function split(node: TreeNode): readonly TreeNode[] {
+  if (node.items.length <= NODE_MAX_ITEMS) return [node];
+  return node.kind === "leaf" ? halves(node) : halves(node);
+}
+
+function halves<Kind, Item>(node: NodeOf<Kind, Item>): readonly NodeOf<Kind, Item>[] {
+  const half = node.items.length >>> 1;
+  return [splice(node, [half, half + 1]), splice(node, [0, half])];
+}
+
+/** @param boundary the right node's place in their parent: its own first key may be out of date */
+function join(left: TreeNode, right: TreeNode, boundary: string): TreeNode {
+  if (left.kind === "leaf" && right.kind === "leaf") {
+    return { kind: "leaf", keys: [...left.keys, ...right.keys], items: [...left.items, ...right.items] };
+  }
+  if (left.kind === "inner" && right.kind === "inner") {
+    const keys = [...left.keys, boundary, ...right.keys.slice(1)];
+    return { kind: "inner", keys, items: [...left.items, ...right.items] };
+  }
+  throw new RangeError("nodes of one level are of one kind");
+}
+
+function topOf(pieces: readonly TreeNode[]): Child | undefined {
+  const [first] = pieces;
+  if (first === undefined || first.items.length === 0) return undefined;
+  if (pieces.length > 1) {
+    return { kind: "inner", keys: pieces.map((piece) => itemAt(piece.keys, 0)), items: pieces };
+  }
+  return first.kind === "inner" && first.items.length === 1 ? itemAt(first.items, 0) : first;
+}
+
+function itemAt<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new RangeError(`no item ${index} in a node of ${items.length}`);
+  return item;
+}
