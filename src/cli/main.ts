@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+import { runProgram } from "./program.js";
+import { VERSION } from "./version.js";
+
+/**
+ * The commands, each loaded only when it is the one: `sluice modprobe show` must not pay for the broker.
+ * A hidden one is for our own processes.
+ */
+const COMMANDS: readonly {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: () => Command }>;
+}[] = [
+  { name: "start", summary: "start an instance and run a command in it", load: () => import("./start.js") },
+  { name: "broker", summary: "run one broker in the foreground", load: () => import("./broker.js") },
+  { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe.js") },
+  { name: "module", summary: "manage the modules of a running instance", load: () => import("./module.js") },
+  { name: "ping", summary: "measure the round trip to a module or service", load: () => import("./ping.js") },
+  { name: "rpc", summary: "send one request and print the response", load: () => import("./rpc.js") },
+  { name: "getattr", summary: "print an attribute of the broker", load: () => import("./getattr.js") },
+  { name: "setattr", summary: "set an attribute of the broker", load: () => import("./setattr.js") },
+  { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },
+  { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
+  { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
+  { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
+  { name: "version", summary: "print the version", load: () => import("./version-command.js") },
+];
+
+const program = new Command("sluice")
+  .enablePositionalOptions()
+  .description("Boots, reshapes and shuts down a running system made of modules, and says why.")
+  .version(VERSION)
+  .addHelpText("after", "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'");
+
+const wanted = COMMANDS.find(({ name }) => name === process.argv[2]);
+if (wanted !== undefined) {
+  program.addCommand((await wanted.load()).command().description(wanted.summary));
+} else {
+  for (const { name, summary } of COMMANDS) program.command(name).summary(summary).description(summary);
+}
+await runProgram(program);

@@ -1,0 +1,32 @@
+import { Command } from "commander";
+import { dryRunLines, plan } from "../graph/index.js";
+import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
+import { carryOut, withJobs } from "./modprobe-carry-out.js";
+import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
+import { printLine, say } from "./output.js";
+
+interface LoadOptions extends FactOptions, UnitOptions {
+  readonly dryRun?: boolean;
+  readonly verbose?: boolean;
+  readonly jobs?: number;
+}
+
+export function loadCommand(): Command {
+  return withJobs(withUnitOptions(withFacts(new Command("load"))))
+    .description("load modules with what they require")
+    .argument("<module...>", "units or services")
+    .option("--dry-run", "print what would be done, and do nothing")
+    .option("-v, --verbose", "say what happens")
+    .addHelpText("after", "\nExample:\n  sluice modprobe load --dry-run kvs")
+    .action(async (modules: readonly string[], options: LoadOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        // An operator who asks for a module by name is not held back by what the environment disables.
+        const catalog = await composeFor(options, circumstances, { disableFromEnv: false });
+        const { facts, loaded } = circumstances;
+        const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
+        if (loading.steps.length === 0) say("All modules and their dependencies are already loaded");
+        else if (options.dryRun) dryRunLines(loading).forEach(printLine);
+        else await carryOut(loading, circumstances, options);
+      });
+    });
+}

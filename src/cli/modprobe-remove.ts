@@ -1,0 +1,36 @@
+import { Command } from "commander";
+import { dryRunLines, plan } from "../graph/index.js";
+import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
+import { carryOut, withJobs } from "./modprobe-carry-out.js";
+import { loadedAfterStart } from "./modprobe-run.js";
+import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
+import { printLine } from "./output.js";
+
+interface RemoveOptions extends FactOptions, UnitOptions {
+  readonly dryRun?: boolean;
+  readonly recursive?: boolean;
+  readonly verbose?: boolean;
+  readonly jobs?: number;
+}
+
+export function removeCommand(): Command {
+  return withJobs(withUnitOptions(withFacts(new Command("remove"))))
+    .description("remove modules, and what nobody uses without them")
+    .argument("<module...|all>", "units or services that are loaded")
+    .option("--dry-run", "print what would be done, and do nothing; without an instance, after an rc1")
+    .option("--recursive", "remove what uses them too")
+    .option("-v, --verbose", "say what happens")
+    .addHelpText("after", "\nExample:\n  sluice modprobe remove --recursive --dry-run kvs")
+    .action(async (names: readonly string[], options: RemoveOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        const catalog = await composeFor(options, circumstances);
+        const { facts, handle } = circumstances;
+        const loaded = handle === undefined ? await loadedAfterStart(options, circumstances) : circumstances.loaded;
+        const modules = names.length === 1 && names[0] === "all" ? "all" : names;
+        const request = { kind: "remove", modules, recursive: options.recursive === true } as const;
+        const removal = valueOf(plan(catalog, { request, facts, loaded }));
+        if (options.dryRun) dryRunLines(removal).forEach(printLine);
+        else await carryOut(removal, circumstances, options);
+      });
+    });
+}

@@ -1,0 +1,56 @@
+import { type Command, CommanderError } from "commander";
+import { ExitError, say, sayError } from "./output.js";
+
+/**
+ * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong
+ * usage (cli.md).
+ */
+export async function runProgram(program: Command): Promise<void> {
+  exitOnPipeError(process.stdout);
+  exitOnPipeError(process.stderr);
+  configure(program);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+function configure(command: Command): void {
+  command.exitOverride().showHelpAfterError().configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, prefixOf(command))) });
+  for (const child of command.commands) configure(child);
+}
+
+function prefixOf(command: Command): string {
+  return `${commandPath(command)}: `;
+}
+
+/** `sluice-modprobe` for every subcommand of `modprobe`. */
+function commandPath(command: Command): string {
+  let at = command;
+  while (at.parent?.parent) at = at.parent;
+  return at.parent === null ? at.name() : `${at.parent.name()}-${at.name()}`;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed it. Help that was asked for is a success, everything else is wrong usage.
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  const name = process.argv[2];
+  const prefix = name === undefined ? "sluice" : `sluice-${name}`;
+  if (error instanceof ExitError) {
+    if (error.message !== "") say(`${prefix}: ${error.message}`);
+    return error.status;
+  }
+  sayError(error, prefix);
+  return 1;
+}
+
+/** `sluice … | head` ends quietly once the reader has gone. */
+function exitOnPipeError(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { messageOf } from "../errors/index.js";
+import type { JsonValue, Payload } from "../messages/index.js";
+import { seconds } from "./arguments.js";
+import { printJson } from "./output.js";
+import { withInstance, withUri } from "./session.js";
+
+interface RpcCommandOptions {
+  readonly uri?: string;
+  readonly timeout?: number;
+  readonly stream?: boolean;
+  readonly raw?: boolean;
+}
+
+export function command(): Command {
+  return withUri(new Command("rpc"))
+    .argument("<topic>", "SERVICE.METHOD")
+    .argument("[json]", "payload; - reads it from standard input")
+    .addOption(new Option("-t, --timeout <seconds>", "give up after this long").argParser(seconds))
+    .option("--stream", "print every response of a streaming request")
+    .option("--raw", "send the payload as raw bytes")
+    .addHelpText("after", "\nExample:\n  sluice rpc kvs.get '{\"key\":\"a\"}'")
+    .action(rpc);
+}
+
+async function rpc(topic: string, json: string | undefined, options: RpcCommandOptions): Promise<void> {
+  const payload = readPayload(json, options.raw === true);
+  const rpcOptions = options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1000 };
+  await withInstance(options, async (handle) => {
+    if (!options.stream) {
+      printPayload(await handle.rpc(topic, payload, rpcOptions));
+      return;
+    }
+    for await (const response of handle.rpcStream(topic, payload, rpcOptions)) printPayload(response);
+  });
+}
+
+function readPayload(argument: string | undefined, raw: boolean): Payload {
+  if (argument === undefined) return undefined;
+  const bytes = argument === "-" ? readFileSync(0) : Buffer.from(argument);
+  return raw ? bytes : parseJson(bytes.toString("utf8"));
+}
+
+function parseJson(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new InvalidArgumentError(`payload is not JSON: ${messageOf(error)}`);
+  }
+}
+
+/** Raw bytes go out as they are, so that they can be piped on. */
+function printPayload(payload: Payload): void {
+  if (payload === undefined) return;
+  if (payload instanceof Uint8Array) process.stdout.write(payload);
+  else printJson(payload);
+}

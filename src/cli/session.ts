@@ -1,0 +1,33 @@
+import { Command } from "commander";
+import { connect } from "../broker/index.js";
+import type { Handle } from "../messages/index.js";
+import { ExitError } from "./output.js";
+
+/** Adds `--uri`, which every command that talks to an instance has. */
+export function withUri(command: Command): Command {
+  return command.option("--uri <uri>", "instance to talk to (default: SLUICE_URI)");
+}
+
+/** The instance that the command is to talk to, or undefined outside of one. */
+export function instanceUri(options: { readonly uri?: string }): string | undefined {
+  return options.uri ?? process.env["SLUICE_URI"];
+}
+
+/** Connects to the instance, runs the function, and closes the connection whatever happens. */
+export async function withInstance<T>(options: { readonly uri?: string }, run: (handle: Handle) => Promise<T>): Promise<T> {
+  const uri = instanceUri(options);
+  if (uri === undefined) {
+    throw new ExitError(1, "no instance: SLUICE_URI is not set; run this under 'sluice start', or give --uri");
+  }
+  return withConnection(uri, run);
+}
+
+/** The same for a URI that is known. */
+export async function withConnection<T>(uri: string, run: (handle: Handle) => Promise<T>): Promise<T> {
+  const handle = await connect(uri);
+  try {
+    return await run(handle);
+  } finally {
+    await handle.close();
+  }
+}

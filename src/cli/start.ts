@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { type StopSignal, Supervisor } from "../broker/index.js";
+import { assignment, collect, positiveInteger } from "./arguments.js";
+import { UsageError, say } from "./output.js";
+import { PACKAGE_ROOT } from "./version.js";
+
+interface StartOptions {
+  readonly size: number;
+  readonly setattr?: readonly (readonly [string, string])[];
+  readonly configPath?: readonly string[];
+  readonly conf?: readonly string[];
+  readonly verbose?: boolean;
+}
+
+export function command(): Command {
+  return new Command("start")
+    .argument("[command...]", "initial program; a single word with blanks is a shell line (default: a shell on a terminal)")
+    .passThroughOptions()
+    .addOption(new Option("-s, --size <n>", "number of brokers").argParser(positiveInteger).default(1))
+    .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
+    .addOption(new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)))
+    .addOption(new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)))
+    .option("-v, --verbose", "say what happens")
+    .addHelpText("after", "\nExample:\n  sluice start -S statedir=/var/lib/site sluice module list")
+    .action(start);
+}
+
+async function start(program: readonly string[], options: StartOptions): Promise<void> {
+  if (options.size !== 1) throw new UsageError("instances of more than one broker are not there yet: --size must be 1");
+  const rundir = mkdtempSync(join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "sluice-"));
+  const onTerminal = process.stdin.isTTY;
+  const programArgv = initialProgram(program, onTerminal);
+  const supervisor = new Supervisor({
+    brokerArgv: brokerArgv(rundir, programArgv !== undefined, options),
+    programArgv,
+    env: process.env,
+    onTerminal,
+    say: (text) => say(`sluice-start: ${text}`),
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+    process.on(signal, () => supervisor.stop(signal));
+  }
+  try {
+    process.exitCode = await supervisor.run();
+  } finally {
+    rmSync(rundir, { recursive: true, force: true });
+  }
+}
+
+/** A single word with blanks is a shell line; without any, a shell if somebody sits there (instance.md §1). */
+function initialProgram(words: readonly string[], onTerminal: boolean): readonly string[] | undefined {
+  const [first, ...rest] = words;
+  if (first === undefined) return onTerminal ? [process.env["SHELL"] ?? "/bin/sh"] : undefined;
+  return rest.length === 0 && /\s/.test(first) ? ["bash", "-c", first] : words;
+}
+
+function brokerArgv(rundir: string, hasProgram: boolean, options: StartOptions): string[] {
+  return [
+    process.execPath,
+    `${PACKAGE_ROOT}dist/cli/main.js`,
+    "broker",
+    `--rundir=${rundir}`,
+    ...(hasProgram ? ["--supervised-program"] : []),
+    ...(options.verbose ? ["--verbose"] : []),
+    ...(options.setattr ?? []).map(([name, value]) => `--setattr=${name}=${value}`),
+    ...(options.configPath ?? []).map((path) => `--config-path=${path}`),
+    ...(options.conf ?? []).map((text) => `--conf=${text}`),
+  ];
+}

@@ -1,0 +1,7 @@
+import { Command } from "commander";
+import { printLine } from "./output.js";
+import { VERSION } from "./version.js";
+
+export function command(): Command {
+  return new Command("version").action(() => printLine(`sluice ${VERSION}`));
+}

@@ -1,0 +1,30 @@
+/**
+ * The public library (embedding.md). Everything that the command line does is one of these calls. Nothing here ends the
+ * process, changes its directory or takes its signals.
+ */
+export { Broker, type BrokerOptions, connect, type ShutdownReason } from "./broker/index.js";
+export {
+  type Diagnostic,
+  type ErrorCode,
+  type Location,
+  renderDiagnostic,
+  requestError,
+  type Result,
+  SluiceError,
+} from "./errors/index.js";
+export {
+  dryRunLines,
+  type Explanation,
+  type Facts,
+  type Plan,
+  plan,
+  type PlanInput,
+  type Reason,
+  reasonText,
+  showDeps,
+  type Step,
+} from "./graph/index.js";
+export { BrokerModule, type Event, type Handle, type JsonValue, type Payload, type Request } from "./messages/index.js";
+export { StepExecutor } from "./rc/index.js";
+export { collect, type Executor, type RunEvent, type RunReport, runPlan } from "./run/index.js";
+export { type Catalog, type ComposeUnitsOptions, composeUnits, type Unit, unitToJson } from "./units/index.js";

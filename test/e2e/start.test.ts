@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Sandbox } from "../helpers/sluice.js";
+
+let box: Sandbox;
+beforeEach(() => {
+  box = new Sandbox();
+});
+afterEach(() => {
+  box.remove();
+});
+
+function expectNothingLeft(): void {
+  expect(box.leftovers()).toEqual([]);
+  expect(box.survivors()).toEqual([]);
+}
+
+const TOUR = "npx sluice module list && npx sluice ping -c 3 -i 0 kvs && npx sluice kvs put a=1 && npx sluice kvs get a";
+
+describe("an instance from the shipped units", () => {
+  test("boots, answers, keeps a value, goes down, and leaves nothing behind", async () => {
+    const { status, stdout } = await box.run(["start", "sh", "-c", TOUR]);
+    expect(status).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toBe("Module                    Idle  S Sendq Recvq Service");
+    expect(lines.find((line) => line.startsWith("content-sqlite "))).toMatch(/ {2}R {5}\d {5}\d content-backing$/);
+    expect(lines.filter((line) => /^kvs\.ping seq=\d time=[\d.]+ ms$/.test(line))).toHaveLength(3);
+    expect(lines.at(-1)).toBe("1");
+    expectNothingLeft();
+  });
+
+  test("has content-files serve content-backing when content-sqlite is disabled, with the same results", async () => {
+    const { status, stdout } = await box.run(["start", "sh", "-c", TOUR], {
+      env: { FLUX_MODPROBE_DISABLE: "content-sqlite" },
+    });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^content-files .* content-backing$/m);
+    expect(stdout).not.toMatch(/^content-sqlite /m);
+    expect(stdout.trimEnd().split("\n").at(-1)).toBe("1");
+    expectNothingLeft();
+  });
+
+  test("passes on the status of the initial program, and 127 for one that is not there", async () => {
+    expect((await box.run(["start", "exit 7"])).status).toBe(7);
+    expect((await box.run(["start", "sh", "-c", "exit 7"])).status).toBe(7);
+    expect((await box.run(["start", "sh -c 'exit 9'"])).status).toBe(9);
+    const missing = await box.run(["start", "no-such-program"]);
+    expect(missing.status).toBe(127);
+    expect(missing.stderr).toContain("sluice-start: no-such-program: command not found");
+    expectNothingLeft();
+  });
+});
+
+describe("state", () => {
+  for (const disable of ["", "content-sqlite"]) {
+    const backing = disable === "" ? "content-sqlite" : "content-files";
+    test(`survives a stop and a start on the same statedir with ${backing}`, async () => {
+      const statedir = join(box.dir, "state");
+      const env = { FLUX_MODPROBE_DISABLE: disable };
+      const start = ["start", "-S", `statedir=${statedir}`];
+      expect((await box.run([...start, "sluice kvs put a.b='\"kept\"' c=3"], { env })).status).toBe(0);
+      const { status, stdout, stderr } = await box.run([...start, "sluice kvs get a.b c"], { env });
+      expect(status).toBe(0);
+      expect(stdout).toBe('"kept"\n3\n');
+      expect(stderr).not.toContain("not clean");
+      expectNothingLeft();
+    });
+  }
+});
