@@ -16,8 +16,14 @@ export function peakMegabytesOf([node, ...args], env = {}) {
 }
 
 function run([file, ...args], env, stdio) {
-  const result = spawnSync(file, args, { env: { ...process.env, ...env }, stdio, maxBuffer: 1 << 30, encoding: "utf8" });
-  if (result.status !== 0) throw new Error(`${file} ${args.join(" ")}: status ${result.status}\n${result.stderr}`);
+  const result = spawnSync(file, args, {
+    env: { ...process.env, ...env },
+    stdio,
+    maxBuffer: 1 << 30,
+    encoding: "utf8",
+  });
+  if (result.status !== 0)
+    throw new Error(`${file} ${args.join(" ")}: status ${result.status}\n${result.stderr}`);
   return result;
 }
 

@@ -6,9 +6,12 @@ const sluice = new URL("../dist/cli/main.js", import.meta.url).pathname;
 const STEPS = [
   ["What came up:", ["module", "list"]],
   ["Is the key-value store there?", ["ping", "-c", "3", "-i", "0.1", "kvs"]],
-  ["Keep something:", ["kvs", "put", "tour.answer=42", "tour.words=[\"it\",\"works\"]"]],
+  ["Keep something:", ["kvs", "put", "tour.answer=42", 'tour.words=["it","works"]']],
   ["Read it back:", ["kvs", "get", "tour.answer", "tour.words"]],
-  ["Who serves the content store, and who would if sqlite were disabled?", ["modprobe", "list-dependencies", "kvs"]],
+  [
+    "Who serves the content store, and who would if sqlite were disabled?",
+    ["modprobe", "list-dependencies", "kvs"],
+  ],
   ["", ["modprobe", "list-dependencies", "-D", "content-sqlite", "kvs"]],
   ["The log so far:", ["dmesg", "-H"]],
 ];

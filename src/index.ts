@@ -24,7 +24,20 @@ export {
   showDeps,
   type Step,
 } from "./graph/index.js";
-export { BrokerModule, type Event, type Handle, type JsonValue, type Payload, type Request } from "./messages/index.js";
+export {
+  BrokerModule,
+  type Event,
+  type Handle,
+  type JsonValue,
+  type Payload,
+  type Request,
+} from "./messages/index.js";
 export { StepExecutor } from "./rc/index.js";
 export { collect, type Executor, type RunEvent, type RunReport, runPlan } from "./run/index.js";
-export { type Catalog, type ComposeUnitsOptions, composeUnits, type Unit, unitToJson } from "./units/index.js";
+export {
+  type Catalog,
+  type ComposeUnitsOptions,
+  composeUnits,
+  type Unit,
+  unitToJson,
+} from "./units/index.js";

@@ -13,7 +13,7 @@ import { moduleFinder } from "./module-finder.js";
 import { ModuleTable } from "./module-table.js";
 import { loopback, type Overlay } from "./overlay.js";
 import { Router } from "./router.js";
-import { openRunDirectory, type RunDirectory, socketPath } from "./rundir.js";
+import { openRunDirectory, openStateDirectory, type RunDirectory, socketPath } from "./rundir.js";
 import { attrService } from "./services/attr-service.js";
 import { brokerService } from "./services/broker-service.js";
 import { configService } from "./services/config-service.js";
@@ -66,11 +66,12 @@ export class Broker {
     const hasSocket = options.socket ?? true;
     this.uri = hasSocket ? `local://${socketPath(directory.path, this.rank)}` : undefined;
     this.environment = new Environment(options.env ?? process.env);
+    const statedir = options.attributes?.["statedir"];
     this.attributes = builtinAttributes(options.attributes ?? {}, {
       rank: this.rank,
       size: this.size,
       rundir: this.rundir,
-      defaultStatedir: directory.stateDir,
+      statedir: statedir === undefined ? directory.stateDir : openStateDirectory(statedir),
       localUri: this.uri,
       startTimeMs: this.#clock.now(),
     });
@@ -88,17 +89,19 @@ export class Broker {
 
   /**
    * Starts a broker, and resolves when clients can connect and modules be loaded.
-   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, a socket path would be too long, or another
+   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made, a socket path would be too long, or another
    *   broker serves it; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;
     const directory = openRunDirectory(options.rundir, options.env ?? process.env, rank);
+    let broker: Broker | undefined;
     try {
-      const broker = new Broker(options, directory);
+      broker = new Broker(options, directory);
       await broker.#open();
       return broker;
     } catch (error) {
+      await broker?.close();
       directory.remove();
       throw error;
     }

@@ -10,8 +10,7 @@ interface Identity {
   readonly rank: number;
   readonly size: number;
   readonly rundir: string;
-  /** Used when the attribute is not given. */
-  readonly defaultStatedir: string;
+  readonly statedir: string;
   readonly localUri: string | undefined;
   readonly startTimeMs: number;
 }
@@ -34,13 +33,13 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
     hostname: hostname(),
     "instance-id": given["instance-id"] ?? randomBytes(8).toString("hex"),
     rundir: identity.rundir,
-    statedir: given["statedir"] ?? identity.defaultStatedir,
+    statedir: identity.statedir,
     "local-uri": identity.localUri,
   };
   for (const [name, value] of Object.entries(fixed)) {
     if (value !== undefined) attributes.define(name, value, { readOnly: true });
   }
-  attributes.define("log-stderr-level", "3", { check: checkLogLevel });
+  attributes.define("log-stderr-level", "4", { check: checkLogLevel });
   attributes.define("broker.max-payload", String(WIRE_LIMITS.payloadBytes), { check: checkMaxPayload });
   attributes.define("broker.module-nopanic", "0");
   attributes.define("broker.env-blocklist", "");

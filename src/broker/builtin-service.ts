@@ -70,7 +70,7 @@ export class Call {
 /** Answers a call, now or later. What it throws, or rejects with, is the answer. */
 type CallHandler = (call: Call) => void | Promise<void>;
 
-export interface Method {
+interface Method {
   readonly run: CallHandler;
   readonly allowGuest?: boolean;
 }

@@ -1,16 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { messageOf } from "../errors/index.js";
 import { type Channel, type LogLevel, ROLE, type Welcome } from "../messages/index.js";
-import { type Credentials, Peer } from "./peer.js";
+import { ownerCredentials, Peer } from "./peer.js";
 import type { Router } from "./router.js";
 
 /** The user of guests: nobody that the system knows (RFC 12). */
 const UNKNOWN_USERID = 0xffff_ffff;
-
-/** Credentials of whoever runs the broker. */
-export function ownerCredentials(): Credentials {
-  return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
-}
 
 interface ClientsOptions {
   readonly router: Router;

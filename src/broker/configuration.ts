@@ -1,6 +1,6 @@
 import { isErrno, messageOf, requestError } from "../errors/index.js";
 import type { JsonValue } from "../messages/index.js";
-import type { ConfigTable } from "../units/index.js";
+import { type ConfigTable, configToJson } from "../units/index.js";
 
 /** A configuration as it is sent to modules. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
@@ -100,18 +100,6 @@ export class Configuration {
   #isNoConcern(module: string, error: unknown): boolean {
     return isErrno(error, "ENOSYS") || !this.#host.modules().includes(module);
   }
-}
-
-/**
- * A configuration as JSON: dates become text (RFC 3339), integers beyond 2^53 text too, as a number would be another.
- */
-export function configToJson(config: ConfigTable): JsonObject {
-  const text = JSON.stringify(config, (_key, value: unknown) => {
-    if (typeof value !== "bigint") return value;
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : value.toString();
-  });
-  return JSON.parse(text) as JsonObject;
 }
 
 /** The value at a dotted key, or undefined. */

@@ -5,7 +5,7 @@ import { Peer } from "./peer.js";
 import { noSuchService, type Router } from "./router.js";
 
 /** How many requests are held for a module that is being reloaded, and how long (modules.md §3). */
-export const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
+const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
 
 /**
  * Stands in for a module while it is reloaded: takes the requests to its services and keeps them, in order, for the

@@ -13,7 +13,7 @@ export const LOG_LEVELS: readonly LogLevel[] = [
 ];
 
 /** How many lines a broker remembers (instance.md §3). */
-export const LOG_RING_SIZE = 1024;
+const LOG_RING_SIZE = 1024;
 
 /** One line of the log. */
 export interface LogEntry {

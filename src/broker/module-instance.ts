@@ -1,9 +1,9 @@
-import { ERRNO, requestError, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, messageOf, requestError, SluiceError } from "../errors/index.js";
 import type { ModuleExit, ModuleSpec, RunningModule } from "../executors/index.js";
 import { FLAG, type Message, MODULE_STATUS, ROLE, type Welcome, type JsonValue } from "../messages/index.js";
 import type { Clock } from "./clock.js";
 import type { HoldQueue } from "./hold-queue.js";
-import { Peer } from "./peer.js";
+import { ownerCredentials, Peer } from "./peer.js";
 import type { Router } from "./router.js";
 
 /** How a module ended, as the broker judges it. */
@@ -71,6 +71,10 @@ export class ModuleInstance {
   #state: ModuleState = { letter: "I" };
   #isConnected = true;
   #isCancelled = false;
+  /** Why the broker itself ended it. */
+  #fault: ModuleFailure | undefined;
+  /** What it is to receive, while that is held back. */
+  #deferred: Message[] | undefined;
   #reported: ModuleFailure | undefined;
   #lastActiveMs: number;
   #settleReady: (end: ModuleEnd | undefined) => void = () => undefined;
@@ -86,8 +90,12 @@ export class ModuleInstance {
     this.peer = new Peer({
       id: spec.uuid,
       name: spec.name,
-      credentials: { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner },
-      deliver: (message) => channel.send(message),
+      credentials: ownerCredentials(),
+      deliver: (message) => {
+        if (this.#deferred === undefined) channel.send(message);
+        else this.#deferred.push(message);
+      },
+      fail: (error) => void this.#failWith(error),
     });
     router.attach(this.peer);
     this.ready = new Promise((resolve) => (this.#settleReady = resolve));
@@ -103,6 +111,22 @@ export class ModuleInstance {
   /** How long it has sent nothing. */
   get idleSeconds(): number {
     return Math.max(0, Math.floor((this.#clock.now() - this.#lastActiveMs) / 1000));
+  }
+
+  /** Messages on their way to it that it has not taken. */
+  get sendQueue(): number {
+    return this.#running.channel.backlog().messages + (this.#deferred?.length ?? 0);
+  }
+
+  /** Holds back what the module is to receive, or lets it go on; for tests of others. */
+  defer(on: boolean): void {
+    if (on) {
+      this.#deferred ??= [];
+      return;
+    }
+    const deferred = this.#deferred ?? [];
+    this.#deferred = undefined;
+    for (const message of deferred) this.peer.deliver(message);
   }
 
   /** Takes what the module says of itself with `module.status`. */
@@ -148,6 +172,12 @@ export class ModuleInstance {
     await this.#running.terminate();
   }
 
+  /** Ends a module that cannot be given what it must get; that is a failure of it. */
+  async #failWith(error: unknown): Promise<void> {
+    this.#fault ??= failed(messageOf(error), errnumOf(error));
+    await this.#running.terminate();
+  }
+
   #receive(message: Message): void {
     this.#lastActiveMs = this.#clock.now();
     // What a module had not read when it was told to end, it answers with ENOSYS.
@@ -176,6 +206,7 @@ export class ModuleInstance {
 
   #judge(exit: ModuleExit): ModuleEnd {
     if (this.#isCancelled) return { kind: "cancelled" };
+    if (this.#fault !== undefined) return this.#fault;
     const reported = this.#reported;
     switch (exit.kind) {
       case "ok":

@@ -1,28 +1,25 @@
 import { errnumOf, ERRNO, messageOf, requestError } from "../errors/index.js";
 import type { JsonValue } from "../messages/index.js";
+import { isName } from "../units/index.js";
 import { afterFailure, logFailure } from "./failure-policy.js";
 import { HoldQueue } from "./hold-queue.js";
 import { describeEntry, type Loaded, type LoadRequest, ModuleEntry } from "./module-entry.js";
 import type { FoundModule } from "./module-finder.js";
-import {
-  failureError,
-  type ModuleFailure,
-  type ModuleInstance,
-  type StatusReport,
-} from "./module-instance.js";
+import { failureError, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
 import { type ModuleHost, startInstance } from "./module-start.js";
-import type { Peer } from "./peer.js";
-import { isServiceName } from "./service-table.js";
+import { ModulePeers } from "./module-peers.js";
 
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
+  /** Knows modules by the peer that a request comes from. */
+  readonly peers: ModulePeers;
   readonly #host: ModuleHost;
   readonly #entries = new Map<string, ModuleEntry>();
-  readonly #byPeer = new Map<Peer, ModuleEntry>();
   #isClosing = false;
 
   constructor(host: ModuleHost) {
     this.#host = host;
+    this.peers = new ModulePeers(host.router);
   }
 
   /**
@@ -93,6 +90,16 @@ export class ModuleTable {
     }
   }
 
+  /**
+   * Holds back what a module is to receive, or lets it go on.
+   * @throws SluiceError `ENOENT` if it is not loaded
+   */
+  defer(which: string, on: boolean): void {
+    const { instance } = this.#find(which);
+    if (instance === undefined) throw notLoaded(which);
+    instance.defer(on);
+  }
+
   /** Whether a module has this name, or is to have it in a moment. */
   has(name: string): boolean {
     return this.#entries.has(name);
@@ -106,29 +113,6 @@ export class ModuleTable {
   /** What `module.list` answers, in the order loaded. */
   list(): JsonValue[] {
     return [...this.#entries.values()].map((entry) => describeEntry(entry, this.#host.router));
-  }
-
-  /**
-   * Takes what a module says of itself.
-   * @throws SluiceError `EPERM` if the peer is no module, `EINVAL` if there is no such status
-   */
-  report(peer: Peer, report: StatusReport): void {
-    const instance = this.#byPeer.get(peer)?.instance;
-    if (instance?.peer !== peer) throw requestError("EPERM", "only a module has a status");
-    instance.report(report);
-  }
-
-  /** Whether a service is kept for the instance of a module that is being reloaded; if so it gets it when it runs. */
-  claim(peer: Peer, service: string): boolean {
-    const hold = this.#holdOf(peer);
-    if (hold === undefined || this.#host.router.services.owner(service) !== hold.peer) return false;
-    hold.claimed.add(service);
-    return true;
-  }
-
-  /** Takes a {@link claim} back. */
-  unclaim(peer: Peer, service: string): boolean {
-    return this.#holdOf(peer)?.claimed.delete(service) ?? false;
   }
 
   /**
@@ -155,11 +139,6 @@ export class ModuleTable {
     return left;
   }
 
-  #holdOf(peer: Peer): HoldQueue | undefined {
-    const state = this.#byPeer.get(peer)?.state;
-    return state?.kind === "reloading" ? state.hold : undefined;
-  }
-
   /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
   #admit(name: string, request: LoadRequest, file: FoundModule | undefined): Promise<Loaded> {
     this.#checkName(name);
@@ -169,7 +148,7 @@ export class ModuleTable {
   }
 
   #checkName(name: string): void {
-    if (!isServiceName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
+    if (!isName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
     if (this.#isClosing) throw requestError("ECANCELED", "the broker is closing");
     if (this.#entries.has(name)) throw requestError("EEXIST", `module ${name} is already loaded`);
     const owner = this.#host.router.services.owner(name);
@@ -214,8 +193,7 @@ export class ModuleTable {
       isHeld: hold !== undefined,
       onStarted: (started) => {
         entry.instance = started;
-        this.#byPeer.set(started.peer, entry);
-        void started.ended.then(() => this.#byPeer.delete(started.peer));
+        this.peers.add(started, entry);
       },
     });
     hold?.release(entry.name, instance.peer);

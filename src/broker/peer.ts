@@ -1,9 +1,14 @@
-import type { Message, RequestMessage } from "../messages/index.js";
+import { type Message, type RequestMessage, ROLE } from "../messages/index.js";
 
 /** Who a message is from, as the broker stamps it on entry (modules.md §2). */
 export interface Credentials {
   readonly userid: number;
   readonly rolemask: number;
+}
+
+/** Those of whoever runs the broker, which its modules and its local clients have. */
+export function ownerCredentials(): Credentials {
+  return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
 }
 
 /** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { ERRNO, SluiceError } from "../errors/index.js";
+import { join, resolve } from "node:path";
+import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 
 /** Where a broker keeps what lives as long as it does. */
 export interface RunDirectory {
@@ -38,6 +38,24 @@ export function openRunDirectory(
     stateDir,
     remove: () => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })),
   };
+}
+
+/**
+ * Makes the directory of durable state that an attribute names, if it is missing, for us alone (instance.md §2).
+ * @returns its absolute path
+ * @throws SluiceError `BROKER_STATE` if it cannot be made
+ */
+export function openStateDirectory(given: string): string {
+  const path = resolve(given);
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new SluiceError("BROKER_STATE", `statedir ${path} cannot be made: ${messageOf(cause)}`, {
+      cause,
+      errnum: errnumOf(cause),
+    });
+  }
+  return path;
 }
 
 function checkRunDirectory(path: string): void {

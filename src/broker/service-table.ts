@@ -1,16 +1,6 @@
 import { requestError } from "../errors/index.js";
+import { isName } from "../units/index.js";
 import type { Peer } from "./peer.js";
-
-/** Service names match this (planning.md §1): no dot, as topics use it. */
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_@:+-]*$/;
-const MAX_NAME_BYTES = 255;
-const RESERVED = new Set(["__proto__", "modules", "tasks", "alternatives", "libraries"]);
-
-/** Whether a text can name a module or a service. */
-export function isServiceName(name: string): boolean {
-  // The pattern allows ASCII only, so that length counts bytes.
-  return name.length <= MAX_NAME_BYTES && NAME.test(name) && !RESERVED.has(name);
-}
 
 /** Which peer serves a name. A name has one owner at a time. */
 export class ServiceTable {
@@ -30,7 +20,7 @@ export class ServiceTable {
    * @throws SluiceError BROKER_REQUEST `EINVAL` for what is no name, `EEXIST` if it has an owner
    */
   add(name: string, owner: Peer): void {
-    if (!isServiceName(name)) throw requestError("EINVAL", `invalid service name '${name}'`);
+    if (!isName(name)) throw requestError("EINVAL", `invalid service name '${name}'`);
     const holder = this.#owners.get(name);
     if (holder !== undefined) {
       throw requestError("EEXIST", `service ${name} is already provided by ${holder.name}`);

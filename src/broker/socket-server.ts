@@ -3,6 +3,9 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 import { type Channel, socketChannel, type WireLimits } from "../messages/index.js";
 
+/** How long clients may take at the end to read what was sent to them. */
+const CLOSE_GRACE_MS = 500;
+
 interface SocketServerOptions {
   readonly path: string;
   /** Asked at each connection, as the limit may be set while the broker runs. */
@@ -46,7 +49,10 @@ export class SocketServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
+    // One that does not read what it is still sent must not keep the broker.
+    const impatience = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
     await closed;
+    clearTimeout(impatience);
     rmSync(this.path, { force: true });
   }
 }

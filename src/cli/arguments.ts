@@ -16,7 +16,8 @@ export function wholeNumber(text: string): number {
 /** Seconds, perhaps with a fraction. */
 export function seconds(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError("must be a number of seconds.");
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError("must be a number of seconds.");
   return value;
 }
 
@@ -28,6 +29,8 @@ export function assignment(text: string): readonly [name: string, value: string]
 }
 
 /** For options that may be given several times. */
-export function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[] | undefined) => readonly T[] {
+export function collect<T>(
+  parse: (text: string) => T,
+): (text: string, before: readonly T[] | undefined) => readonly T[] {
   return (text, before) => [...(before ?? []), parse(text)];
 }

@@ -3,6 +3,7 @@ import {
   Broker,
   type BrokerReport,
   InstanceLife,
+  type JsonObject,
   type LogEntry,
   type PhaseProcess,
   spawnPhase,
@@ -10,9 +11,10 @@ import {
   type SupervisorOrder,
 } from "../broker/index.js";
 import { LineSplitter } from "../rc/index.js";
+import { checkConfiguration, configFromJson, Configuration } from "../units/index.js";
 import { assignment, collect, wholeNumber } from "./arguments.js";
 import { configurationOf } from "./facts.js";
-import { say, UsageError } from "./output.js";
+import { ExitError, say, sayDiagnostics, UsageError } from "./output.js";
 import { PACKAGE_ROOT, SHIPPED_MODULES } from "./version.js";
 
 interface BrokerCommandOptions {
@@ -26,6 +28,8 @@ interface BrokerCommandOptions {
   readonly verbose?: boolean;
 }
 
+const PREFIX = "sluice-broker";
+
 /** How long an orderly shutdown may take before what is left is killed (instance.md §1). */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
@@ -35,8 +39,12 @@ export function command(): Command {
     .addOption(new Option("--size <n>", "number of brokers").argParser(wholeNumber).default(1))
     .option("--rundir <dir>", "directory for the socket, ours alone (default: a fresh one)")
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .addOption(new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)))
-    .addOption(new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)))
+    .addOption(
+      new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)),
+    )
+    .addOption(
+      new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)),
+    )
     .addOption(new Option("--supervised-program", "the initial program is run by the supervisor").hideHelp())
     .option("-v, --verbose", "say what happens")
     .addHelpText("after", "\nExample:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site")
@@ -45,16 +53,23 @@ export function command(): Command {
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   if (options.rank !== 0 || options.size !== 1) {
-    throw new UsageError("instances of more than one broker are not there yet: --rank must be 0 and --size 1");
+    throw new UsageError(
+      "instances of more than one broker are not there yet: --rank must be 0 and --size 1",
+    );
   }
   const readConfig = async () => {
     const { configPath: config = [], conf = [] } = options;
-    return (await configurationOf({ config, conf }, "sluice-broker")).table;
+    const read = await configurationOf({ config, conf }, PREFIX);
+    const checked = checkConfiguration(read);
+    if (checked.ok) return read.table;
+    sayDiagnostics(checked.diagnostics, PREFIX);
+    throw new ExitError(1);
   };
   const broker = await Broker.start({
     attributes: Object.fromEntries(options.setattr ?? []),
     config: await readConfig(),
     readConfig,
+    checkConfig,
     modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
     rundir: options.rundir,
     onStderr: printLog,
@@ -72,6 +87,12 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
   for (const name of closed.notShutDown) say(`broker module '${name}' was not properly shut down`);
   process.exitCode = Math.max(status, closed.status);
   if (process.connected) process.disconnect();
+}
+
+/** What is wrong with a configuration, in one line. */
+function checkConfig(config: JsonObject): string | undefined {
+  const checked = checkConfiguration(Configuration.of(configFromJson(config), "new configuration"));
+  return checked.ok ? undefined : checked.diagnostics.map(({ message }) => message).join("; ");
 }
 
 function listenForStops(life: InstanceLife, broker: Broker): void {

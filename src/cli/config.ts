@@ -14,7 +14,10 @@ export function command(): Command {
     .addCommand(get())
     .addCommand(load())
     .addCommand(builtin())
-    .addHelpText("after", "\nExample:\n  sluice config get modules\n  echo 'site.name = \"north\"' | sluice config load");
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice config get modules\n  echo 'site.name = \"north\"' | sluice config load",
+    );
 }
 
 function get(): Command {
@@ -24,7 +27,9 @@ function get(): Command {
     .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
     .action(async (key: string | undefined, options: UriOption) => {
       await withInstance(options, async (handle) => {
-        printJson(fields(await handle.rpc("config.get", key === undefined ? {} : { key }), { value: "json" }).value);
+        printJson(
+          fields(await handle.rpc("config.get", key === undefined ? {} : { key }), { value: "json" }).value,
+        );
       });
     });
 }
@@ -59,7 +64,8 @@ function builtin(): Command {
       ]);
       if (name !== undefined) {
         const value = values.get(name);
-        if (value === undefined) throw new ExitError(1, `no such builtin '${name}'; there are ${[...values.keys()].join(", ")}`);
+        if (value === undefined)
+          throw new ExitError(1, `no such builtin '${name}'; there are ${[...values.keys()].join(", ")}`);
         printLine(value);
       } else if (options.json) printJson(Object.fromEntries(values));
       else for (const [key, value] of values) printLine(`${key} ${value}`);

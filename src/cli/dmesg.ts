@@ -32,7 +32,12 @@ async function dmesg(options: DmesgOptions): Promise<void> {
     const interrupted = new AbortController();
     process.once("SIGINT", () => interrupted.abort());
     try {
-      for await (const entry of handle.rpcStream("log.dmesg", { follow: options.follow === true }, interrupted)) print(entry);
+      for await (const entry of handle.rpcStream(
+        "log.dmesg",
+        { follow: options.follow === true },
+        interrupted,
+      ))
+        print(entry);
     } catch (error) {
       if (!interrupted.signal.aborted) throw error;
       process.exitCode = 130;

@@ -21,8 +21,14 @@ export function withFacts(command: Command): Command {
   return withUri(command)
     .addOption(new Option("--rank <n>", "plan for this rank").argParser(wholeNumber))
     .addOption(new Option("--size <n>", "of an instance of this size").argParser(positiveInteger))
-    .addOption(new Option("--config <path>", "with this configuration file or directory").argParser(collect(String)))
-    .addOption(new Option("--conf <key=value|file>", "with this configuration value or file").argParser(collect(String)))
+    .addOption(
+      new Option("--config <path>", "with this configuration file or directory").argParser(collect(String)),
+    )
+    .addOption(
+      new Option("--conf <key=value|file>", "with this configuration value or file").argParser(
+        collect(String),
+      ),
+    )
     .addOption(new Option("--attr <name=value>", "with this attribute").argParser(collect(assignment)));
 }
 
@@ -93,7 +99,9 @@ function factsOf(options: FactOptions, configuration: Configuration, base: Insta
 
 async function askInstance(
   handle: Handle,
-): Promise<InstanceFacts & { readonly configuration: Configuration; readonly loaded: readonly LoadedModule[] }> {
+): Promise<
+  InstanceFacts & { readonly configuration: Configuration; readonly loaded: readonly LoadedModule[] }
+> {
   const [attrs, env, config, modules] = await Promise.all([
     handle.rpc("attr.list"),
     handle.rpc("broker.getenv", {}),
@@ -105,7 +113,10 @@ async function askInstance(
     size: handle.size,
     attrs: stringsOf(fields(attrs, { attrs: "object" }).attrs),
     env: stringsOf(fields(env, { env: "object" }).env),
-    configuration: Configuration.of(configFromJson(fields(config, { value: "object" }).value), "the instance's configuration"),
+    configuration: Configuration.of(
+      configFromJson(fields(config, { value: "object" }).value),
+      "the instance's configuration",
+    ),
     loaded: fields(modules, { modules: "array" }).modules.map((module) =>
       fields(module, { name: "string", services: "string[]", explicit: "boolean" }),
     ),

@@ -13,7 +13,10 @@ export function command(): Command {
     .addCommand(get())
     .addCommand(put())
     .addCommand(dir())
-    .addHelpText("after", "\nExample:\n  sluice kvs put site.name='\"north\"' site.racks=4\n  sluice kvs dir site");
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice kvs put site.name='\"north\"' site.racks=4\n  sluice kvs dir site",
+    );
 }
 
 function get(): Command {
@@ -55,13 +58,18 @@ function dir(): Command {
     .option("-R, --recursive", "all keys below, in full")
     .option("--json", "an array of {name, dir}")
     .addHelpText("after", "\nExample:\n  sluice kvs dir -R site")
-    .action(async (key: string | undefined, options: UriOption & { readonly recursive?: boolean; readonly json?: boolean }) => {
-      await withInstance(options, async (handle) => {
-        const entries = await list(handle, key ?? "", options.recursive === true);
-        if (options.json) printJson(entries);
-        else for (const entry of entries) printLine(entry.dir ? `${entry.name}.` : entry.name);
-      });
-    });
+    .action(
+      async (
+        key: string | undefined,
+        options: UriOption & { readonly recursive?: boolean; readonly json?: boolean },
+      ) => {
+        await withInstance(options, async (handle) => {
+          const entries = await list(handle, key ?? "", options.recursive === true);
+          if (options.json) printJson(entries);
+          else for (const entry of entries) printLine(entry.dir ? `${entry.name}.` : entry.name);
+        });
+      },
+    );
 }
 
 interface Entry {
@@ -87,7 +95,9 @@ async function list(handle: Handle, key: string, recursive: boolean): Promise<En
 
 async function readDirectory(handle: Handle, key: string): Promise<Entry[]> {
   const response = await handle.rpc("kvs.dir", key === "" ? {} : { key });
-  return fields(response, { entries: "array" }).entries.map((entry) => fields(entry, { name: "string", dir: "boolean" }));
+  return fields(response, { entries: "array" }).entries.map((entry) =>
+    fields(entry, { name: "string", dir: "boolean" }),
+  );
 }
 
 function jsonOrString(text: string): JsonValue {

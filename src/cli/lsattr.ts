@@ -18,7 +18,9 @@ export function command(): Command {
     .action(async (options: LsattrOptions) => {
       await withInstance(options, async (handle) => {
         const attrs = fields(await handle.rpc("attr.list"), { attrs: "object" }).attrs;
-        const rows = Object.entries(attrs).map(([name, value]) => [name, String(value)] as const).sort(([a], [b]) => compareText(a, b));
+        const rows = Object.entries(attrs)
+          .map(([name, value]) => [name, String(value)] as const)
+          .sort(([a], [b]) => compareText(a, b));
         if (options.json) printJson(Object.fromEntries(rows));
         else if (options.values) formatTable(["Name", "Value"], rows).forEach(printLine);
         else rows.forEach(([name]) => printLine(name));

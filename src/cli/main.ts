@@ -31,7 +31,10 @@ const program = new Command("sluice")
   .enablePositionalOptions()
   .description("Boots, reshapes and shuts down a running system made of modules, and says why.")
   .version(VERSION)
-  .addHelpText("after", "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'");
+  .addHelpText(
+    "after",
+    "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
+  );
 
 const wanted = COMMANDS.find(({ name }) => name === process.argv[2]);
 if (wanted !== undefined) {

@@ -19,9 +19,15 @@ export interface CarryOutOptions {
 /** Adds `--jobs` and `--keep-going`. */
 export function withJobs(command: Command): Command {
   return command
-    .addOption(new Option("-j, --jobs <n>", "units at a time (default: cores + 4, at most 32)").argParser(positiveInteger))
+    .addOption(
+      new Option("-j, --jobs <n>", "units at a time (default: cores + 4, at most 32)").argParser(
+        positiveInteger,
+      ),
+    )
     .option("--keep-going", "after a failure go on with what does not depend on it")
-    .addOption(new Option("--cancel-after <seconds>", "cancel a module that is not gone by then").argParser(seconds));
+    .addOption(
+      new Option("--cancel-after <seconds>", "cancel a module that is not gone by then").argParser(seconds),
+    );
 }
 
 /**

@@ -13,11 +13,16 @@ export function listDependenciesCommand(): Command {
     .description("print the tree of what a unit or service requires")
     .argument("<name>", "unit or service")
     .option("-f, --full", "show every occurrence, not only the shallowest")
-    .addHelpText("after", "\nExample:\n  sluice modprobe list-dependencies -S content-backing=content-files kvs")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice modprobe list-dependencies -S content-backing=content-files kvs",
+    )
     .action(async (name: string, options: ListOptions) => {
       await withCircumstances(options, async (circumstances) => {
         const catalog = await composeFor(options, circumstances);
-        const tree = valueOf(dependencyTree(catalog, circumstances.facts, name, { full: options.full === true }));
+        const tree = valueOf(
+          dependencyTree(catalog, circumstances.facts, name, { full: options.full === true }),
+        );
         for (const line of treeLines(tree)) printLine(line);
       });
     });

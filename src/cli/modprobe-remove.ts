@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { dryRunLines, plan } from "../graph/index.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { carryOut, withJobs } from "./modprobe-carry-out.js";
-import { loadedAfterStart } from "./modprobe-run.js";
+import { loadedAfterStart } from "./modprobe-plan.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
 import { printLine } from "./output.js";
 
@@ -25,7 +25,8 @@ export function removeCommand(): Command {
       await withCircumstances(options, async (circumstances) => {
         const catalog = await composeFor(options, circumstances);
         const { facts, handle } = circumstances;
-        const loaded = handle === undefined ? await loadedAfterStart(options, circumstances) : circumstances.loaded;
+        const loaded =
+          handle === undefined ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
         const modules = names.length === 1 && names[0] === "all" ? "all" : names;
         const request = { kind: "remove", modules, recursive: options.recursive === true } as const;
         const removal = valueOf(plan(catalog, { request, facts, loaded }));

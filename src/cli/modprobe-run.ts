@@ -1,23 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { compareDiagnostics } from "../errors/index.js";
-import {
-  dryRunLines,
-  type LoadedModule,
-  type Plan,
-  plan,
-  type PlanRequest,
-  runlevelRoots,
-  showDeps,
-} from "../graph/index.js";
-import { type RcReading, RcSession, rcFiles, readRcFiles } from "../rc/index.js";
+import { dryRunLines, type Plan, showDeps } from "../graph/index.js";
+import type { RcSession } from "../rc/index.js";
 import type { RunReport } from "../run/index.js";
-import { type Catalog, defaultDirectories, rcSearchPath, type Runlevel } from "../units/index.js";
+import type { Runlevel } from "../units/index.js";
 import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "./facts.js";
-import { carryOut, type CarryOutOptions, printOutput, withJobs } from "./modprobe-carry-out.js";
-import { refused, sayReading, tryCompose, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
-import { ExitError, printJson, printLine, say } from "./output.js";
+import { carryOut, type CarryOutOptions, withJobs } from "./modprobe-carry-out.js";
+import { loadedAfterStart, type Phase, phaseFiles, withPlan } from "./modprobe-plan.js";
+import { type UnitOptions, withUnitOptions } from "./modprobe-units.js";
+import { printJson, printLine } from "./output.js";
 
 interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions {
   readonly dryRun?: boolean;
@@ -33,9 +25,7 @@ export function runCommand(): Command {
     .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
     .action(async (file: string, options: RunOptions) => {
       await withCircumstances(options, (circumstances) =>
-        withPlan({ files: [resolve(file)] }, circumstances, options, (planned, session) =>
-          finish(planned, session, circumstances, options),
-        ),
+        execute({ files: [resolve(file)] }, circumstances, options),
       );
     });
 }
@@ -48,12 +38,10 @@ export function phaseCommand(runlevel: Runlevel): Command {
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action(async (options: RunOptions) => {
       await withCircumstances(options, async (circumstances) => {
-        const files = await phaseFiles(runlevel, options.verbose === true);
-        const offlineStop = runlevel === "rc3" && circumstances.handle === undefined;
-        const loaded = offlineStop ? await loadedAfterStart(options, circumstances) : circumstances.loaded;
-        await withPlan({ files, runlevel, loaded }, circumstances, options, (planned, session) =>
-          finish(planned, session, circumstances, options),
-        );
+        const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
+        const isOfflineStop = runlevel === "rc3" && circumstances.handle === undefined;
+        const loaded = isOfflineStop ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
+        await execute({ ...phase, loaded }, circumstances, options);
       });
     });
 }
@@ -65,91 +53,24 @@ function withRunOptions(command: Command): Command {
     .option("--show-deps", "print one JSON object: unit to its direct predecessors");
 }
 
-/** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
-export async function loadedAfterStart(
-  options: FactOptions & UnitOptions,
+function execute(phase: Phase, circumstances: Circumstances, options: RunOptions): Promise<void> {
+  const planOnly = options.showDeps === true || options.dryRun === true;
+  return withPlan(phase, circumstances, { ...options, planOnly }, (planned, session) => {
+    if (!planOnly) return carryOutTimed(planned, session, circumstances, options);
+    if (options.showDeps) printJson(showDeps(planned));
+    else dryRunLines(planned).forEach(printLine);
+    return Promise.resolve();
+  });
+}
+
+async function carryOutTimed(
+  planned: Plan,
+  session: RcSession,
   circumstances: Circumstances,
-): Promise<readonly LoadedModule[]> {
-  const files = await phaseFiles("rc1", false);
-  return withPlan({ files, runlevel: "rc1" }, circumstances, options, ({ steps }) => {
-    const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
-    return loads.map(({ unit, explicit }) => ({ name: unit.name, services: unit.provides, explicit }));
-  });
-}
-
-async function phaseFiles(runlevel: Runlevel, verbose: boolean): Promise<string[]> {
-  const directories = defaultDirectories(process.env);
-  const path = rcSearchPath(process.env, directories);
-  return rcFiles(path, runlevel, directories.libexecDir, (pattern) => {
-    if (verbose) say(`checking ${pattern}`);
-  });
-}
-
-interface Phase {
-  readonly files: readonly string[];
-  /** Whose declarative tasks are roots; undefined for `run FILE`. */
-  readonly runlevel?: Runlevel;
-  readonly loaded?: readonly LoadedModule[];
-}
-
-/**
- * Reads the rc files, composes, plans, and runs the function with the plan and the host of the files' code.
- * @throws ExitError after all problems of all files were printed
- */
-async function withPlan<T>(
-  phase: Phase,
-  circumstances: Circumstances,
-  options: FactOptions & UnitOptions & { readonly verbose?: boolean },
-  run: (planned: Plan, session: RcSession) => T | Promise<T>,
-): Promise<T> {
-  const { facts, handle } = circumstances;
-  const session = new RcSession({
-    facts,
-    handle,
-    onOutput: printOutput,
-    onPrint: options.verbose ? say : () => undefined,
-  });
-  try {
-    const onRead = options.verbose ? sayReading : () => undefined;
-    const rc = await readRcFiles(phase.files, session, (file) => onRead({ kind: "loading", file }));
-    const composed = await tryCompose(options, circumstances, { rc: rc.ok ? rc.value.fragments : [], onRead });
-    if (!rc.ok || !composed.ok) {
-      const problems = [rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics));
-      throw refused(problems.sort(compareDiagnostics));
-    }
-    const catalog = composed.value;
-    const { load, enabled } = rc.value;
-    const request = requestFor(rc.value, catalog, phase.runlevel);
-    const origins = new Map(load.map(({ name, origin }) => [name, origin]));
-    const loaded = phase.loaded ?? circumstances.loaded;
-    const planned = valueOf(plan(catalog, { request, facts, loaded, enabled, origins }));
-    session.useCatalog(catalog, planned.picks);
-    return await run(planned, session);
-  } finally {
-    await session.close();
-  }
-}
-
-/** A start, or a stop if something is to be removed. */
-function requestFor(rc: RcReading, catalog: Catalog, runlevel: Runlevel | undefined): PlanRequest {
-  const declared = runlevel === undefined ? [] : runlevelRoots(catalog, runlevel);
-  const tasks = [...new Set([...rc.tasks, ...declared])];
-  const load = rc.load.map(({ name }) => name);
-  if (runlevel !== "rc3" && rc.remove.length === 0) return { kind: "start", roots: [...tasks, ...load] };
-  if (load.length > 0) throw new ExitError(1, `cannot both load (${load.join(", ")}) and remove modules in one run`);
-  if (rc.remove === "all") return { kind: "stop", roots: tasks, remove: "all" };
-  return { kind: "stop", roots: tasks, remove: rc.remove.length === 0 ? "none" : rc.remove.map(({ name }) => name) };
-}
-
-async function finish(planned: Plan, session: RcSession, circumstances: Circumstances, options: RunOptions): Promise<void> {
-  if (options.showDeps) {
-    printJson(showDeps(planned));
-  } else if (options.dryRun) {
-    dryRunLines(planned).forEach(printLine);
-  } else {
-    const report = await carryOut(planned, circumstances, options, session);
-    if (options.timing !== undefined) await storeTiming(report, circumstances, options.timing);
-  }
+  options: RunOptions,
+): Promise<void> {
+  const report = await carryOut(planned, circumstances, options, session);
+  if (options.timing !== undefined) await storeTiming(report, circumstances, options.timing);
 }
 
 /** `[{name, starttime, duration}]` in seconds, at `modprobe.stats` in the KVS when there is one, and in a file. */
@@ -160,6 +81,7 @@ async function storeTiming(report: RunReport, { handle }: Circumstances, file: s
     duration: durationMs / 1000,
   }));
   if (file !== true) writeFileSync(file, `${JSON.stringify(timings)}\n`);
-  if (handle === undefined || !report.done.some(({ unit, action }) => unit === "kvs" && action === "load")) return;
+  if (handle === undefined || !report.done.some(({ unit, action }) => unit === "kvs" && action === "load"))
+    return;
   await handle.rpc("kvs.commit", { ops: [{ key: "modprobe.stats", value: timings }] });
 }

@@ -26,8 +26,16 @@ export interface UnitOptions {
 /** Adds `-S` and `-D`. */
 export function withUnitOptions(command: Command): Command {
   return command
-    .addOption(new Option("-S, --set-alternative <service=unit>", "force the provider of a service").argParser(collect(assignment)))
-    .addOption(new Option("-D, --disable <name>", "disable a unit, or all providers of a service").argParser(collect(String)));
+    .addOption(
+      new Option("-S, --set-alternative <service=unit>", "force the provider of a service").argParser(
+        collect(assignment),
+      ),
+    )
+    .addOption(
+      new Option("-D, --disable <name>", "disable a unit, or all providers of a service").argParser(
+        collect(String),
+      ),
+    );
 }
 
 /**
@@ -53,7 +61,9 @@ export function tryCompose(
     unit,
     origin: namedOrigin(`flag -S ${service}=${unit}`),
   }));
-  const disabled: DisableRequest[] = disable.flatMap((text) => disableNames(text, namedOrigin(`flag -D ${text}`)));
+  const disabled: DisableRequest[] = disable.flatMap((text) =>
+    disableNames(text, namedOrigin(`flag -D ${text}`)),
+  );
   return composeUnits({ ...more, config: configuration, alternatives, disable: disabled });
 }
 

@@ -4,7 +4,11 @@ import { say } from "./output.js";
 /** How many names of units one line holds before it says how many more there are. */
 const NAMES_SHOWN = 12;
 
-const DONE: Readonly<Record<"load" | "remove" | "run", string>> = { load: "loaded", remove: "removed", run: "ran" };
+const DONE: Readonly<Record<"load" | "remove" | "run", string>> = {
+  load: "loaded",
+  remove: "removed",
+  run: "ran",
+};
 
 /**
  * Tells people on standard error how a run goes: failures always, each start and end when verbose. Units that were never
@@ -36,11 +40,14 @@ export class PlainView {
         this.#gather(event);
         return;
       case "interrupt":
-        say(event.stage === "stop" ? "interrupted: starting nothing more" : "interrupted: cancelling what runs");
+        say(
+          event.stage === "stop" ? "interrupted: starting nothing more" : "interrupted: cancelling what runs",
+        );
         return;
       case "summary":
         for (const [message, units] of this.#waiting) say(`sluice-modprobe: ${someOf(units)}: ${message}`);
-        if (this.#verbose) say(`${event.done} done, ${event.failed} failed in ${(event.atMs / 1000).toFixed(2)} s`);
+        if (this.#verbose)
+          say(`${event.done} done, ${event.failed} failed in ${(event.atMs / 1000).toFixed(2)} s`);
         return;
       case "plan":
         return;

@@ -133,16 +133,32 @@ function printModules(modules: readonly JsonValue[], long: boolean): void {
   for (const entry of modules) {
     const { name, path, state, idleSeconds, sendq, recvq, services } = fields(entry, LISTED);
     const idle = idleSeconds > 99 ? "idle" : String(Math.floor(idleSeconds));
-    printLine(moduleLine([name, idle, state, String(sendq), String(recvq), services.join(",")], long ? path : undefined));
+    printLine(
+      moduleLine(
+        [name, idle, state, String(sendq), String(recvq), services.join(",")],
+        long ? path : undefined,
+      ),
+    );
   }
 }
 
-type ModuleCells = readonly [name: string, idle: string, state: string, sendq: string, recvq: string, services: string];
+type ModuleCells = readonly [
+  name: string,
+  idle: string,
+  state: string,
+  sendq: string,
+  recvq: string,
+  services: string,
+];
 
-function moduleLine([name, idle, state, sendq, recvq, services]: ModuleCells, path: string | undefined): string {
+function moduleLine(
+  [name, idle, state, sendq, recvq, services]: ModuleCells,
+  path: string | undefined,
+): string {
   const left = `${name.padEnd(25)} ${idle.padStart(4)}  ${state} ${sendq.padStart(5)} ${recvq.padStart(5)}`;
   if (path === undefined) return `${left} ${services}`.trimEnd();
-  const cut = services.length > LONG_SERVICE_WIDTH ? `${services.slice(0, LONG_SERVICE_WIDTH - 1)}+` : services;
+  const cut =
+    services.length > LONG_SERVICE_WIDTH ? `${services.slice(0, LONG_SERVICE_WIDTH - 1)}+` : services;
   return `${left} ${cut.padEnd(LONG_SERVICE_WIDTH)} ${path}`;
 }
 

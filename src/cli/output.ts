@@ -47,11 +47,20 @@ export function sayError(error: unknown, prefix: string): void {
 }
 
 /** Columns aligned: strings to the left, numbers to the right. */
-export function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => String(row[i] ?? "").length)));
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string[] {
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => String(row[i] ?? "").length)),
+  );
   const line = (row: readonly (string | number)[], sample: readonly (string | number)[]): string =>
     row
-      .map((cell, i) => (typeof sample[i] === "number" ? String(cell).padStart(widths[i] ?? 0) : String(cell).padEnd(widths[i] ?? 0)))
+      .map((cell, i) =>
+        typeof sample[i] === "number"
+          ? String(cell).padStart(widths[i] ?? 0)
+          : String(cell).padEnd(widths[i] ?? 0),
+      )
       .join(" ")
       .trimEnd();
   return [line(head, rows[0] ?? head), ...rows.map((row) => line(row, row))];

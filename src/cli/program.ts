@@ -17,7 +17,10 @@ export async function runProgram(program: Command): Promise<void> {
 }
 
 function configure(command: Command): void {
-  command.exitOverride().showHelpAfterError().configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, prefixOf(command))) });
+  command
+    .exitOverride()
+    .showHelpAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, prefixOf(command))) });
   for (const child of command.commands) configure(child);
 }
 

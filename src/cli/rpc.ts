@@ -20,7 +20,7 @@ export function command(): Command {
     .addOption(new Option("-t, --timeout <seconds>", "give up after this long").argParser(seconds))
     .option("--stream", "print every response of a streaming request")
     .option("--raw", "send the payload as raw bytes")
-    .addHelpText("after", "\nExample:\n  sluice rpc kvs.get '{\"key\":\"a\"}'")
+    .addHelpText("after", '\nExample:\n  sluice rpc kvs.get \'{"key":"a"}\'')
     .action(rpc);
 }
 

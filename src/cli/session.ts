@@ -14,10 +14,16 @@ export function instanceUri(options: { readonly uri?: string }): string | undefi
 }
 
 /** Connects to the instance, runs the function, and closes the connection whatever happens. */
-export async function withInstance<T>(options: { readonly uri?: string }, run: (handle: Handle) => Promise<T>): Promise<T> {
+export async function withInstance<T>(
+  options: { readonly uri?: string },
+  run: (handle: Handle) => Promise<T>,
+): Promise<T> {
   const uri = instanceUri(options);
   if (uri === undefined) {
-    throw new ExitError(1, "no instance: SLUICE_URI is not set; run this under 'sluice start', or give --uri");
+    throw new ExitError(
+      1,
+      "no instance: SLUICE_URI is not set; run this under 'sluice start', or give --uri",
+    );
   }
   return withConnection(uri, run);
 }

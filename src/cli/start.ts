@@ -17,19 +17,27 @@ interface StartOptions {
 
 export function command(): Command {
   return new Command("start")
-    .argument("[command...]", "initial program; a single word with blanks is a shell line (default: a shell on a terminal)")
+    .argument(
+      "[command...]",
+      "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
+    )
     .passThroughOptions()
     .addOption(new Option("-s, --size <n>", "number of brokers").argParser(positiveInteger).default(1))
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .addOption(new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)))
-    .addOption(new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)))
+    .addOption(
+      new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)),
+    )
+    .addOption(
+      new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)),
+    )
     .option("-v, --verbose", "say what happens")
     .addHelpText("after", "\nExample:\n  sluice start -S statedir=/var/lib/site sluice module list")
     .action(start);
 }
 
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
-  if (options.size !== 1) throw new UsageError("instances of more than one broker are not there yet: --size must be 1");
+  if (options.size !== 1)
+    throw new UsageError("instances of more than one broker are not there yet: --size must be 1");
   const rundir = mkdtempSync(join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "sluice-"));
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);

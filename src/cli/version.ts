@@ -9,7 +9,12 @@ export const SHIPPED_MODULES = `${PACKAGE_ROOT}dist/modules`;
 
 function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(`${PACKAGE_ROOT}package.json`, "utf8"));
-  if (typeof manifest === "object" && manifest !== null && "version" in manifest && typeof manifest.version === "string") {
+  if (
+    typeof manifest === "object" &&
+    manifest !== null &&
+    "version" in manifest &&
+    typeof manifest.version === "string"
+  ) {
     return manifest.version;
   }
   return "unknown";

@@ -44,7 +44,12 @@ export function errnumOf(error: unknown): number | undefined {
   if (typeof error === "object" && error !== null && "errnum" in error && typeof error.errnum === "number") {
     return error.errnum;
   }
-  if (error instanceof Error && "code" in error && typeof error.code === "string" && error.code in ERRNO) {
+  if (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    Object.hasOwn(ERRNO, error.code)
+  ) {
     return ERRNO[error.code as ErrnoName];
   }
   return undefined;

@@ -1,6 +1,5 @@
 import { type MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf } from "../errors/index.js";
-import type { ModuleOutcome } from "../messages/index.js";
 import type { ModuleExit } from "./port.js";
 import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
@@ -104,10 +103,10 @@ export class HostWorker {
     if (module === undefined) return;
     this.#modules.delete(id);
     if (this.#modules.size > 0) {
-      module.settle(exitOf(outcome));
+      module.settle(outcome);
       return;
     }
-    this.#last = { module, exit: exitOf(outcome) };
+    this.#last = { module, exit: outcome };
     this.#state = "exiting";
     this.#order({ kind: "exit" });
   }
@@ -132,10 +131,6 @@ export class HostWorker {
     const stack = error instanceof Error ? error.stack : undefined;
     return { kind: "error", message, errnum: errnumOf(error), stack };
   }
-}
-
-function exitOf(outcome: ModuleOutcome): ModuleExit {
-  return outcome;
 }
 
 function isOutOfMemory(error: unknown): boolean {

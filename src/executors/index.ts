@@ -1,5 +1,5 @@
-export { findModule, type SearchOptions } from "./find-module.js";
+export { findModule } from "./find-module.js";
 export { moduleNameOf } from "./module-name.js";
 export type * from "./port.js";
-export { type LoaderChoice, LoaderRegistry } from "./registry.js";
+export { LoaderRegistry } from "./registry.js";
 export { createThreadLoader } from "./thread.js";

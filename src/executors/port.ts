@@ -33,7 +33,10 @@ export type ModuleExit =
 export interface RunningModule {
   /** The broker's end. The broker sends `welcome` on it first. */
   readonly channel: Channel;
-  /** Settles, never rejects, when nothing of the module is left. */
+  /**
+   * Settles, never rejects, when nothing of the module is left. Its last messages may still be on their way: the channel
+   * closes after them, earlier or later than this.
+   */
   readonly exited: Promise<ModuleExit>;
   /** Ends it at once, whatever it does. Resolves when it is gone. */
   terminate(): Promise<void>;

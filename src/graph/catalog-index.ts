@@ -18,6 +18,7 @@ export interface CatalogIndex {
   readonly serviceNames: readonly string[];
   readonly serviceIds: ReadonlyMap<string, number>;
   readonly priorities: Float64Array;
+  readonly isTask: Uint8Array;
   /** Units that are usable whatever the facts: enabled, on all ranks, without conditions. */
   readonly unconditional: Uint8Array;
   /** Unit → services, its own name first. Like all rows here: in the order written, without repeats. */
@@ -66,6 +67,7 @@ class IndexBuilder {
   readonly #priorities: Float64Array;
   readonly #afterAll: Uint8Array;
   readonly #beforeAll: Uint8Array;
+  readonly #isTask: Uint8Array;
   readonly #unconditional: Uint8Array;
   #added = 0;
 
@@ -74,12 +76,14 @@ class IndexBuilder {
     this.#priorities = new Float64Array(units.length);
     this.#afterAll = new Uint8Array(units.length);
     this.#beforeAll = new Uint8Array(units.length);
+    this.#isTask = new Uint8Array(units.length);
     this.#unconditional = new Uint8Array(units.length);
   }
 
   add(unit: Unit): void {
     const id = this.#added++;
     this.#priorities[id] = unit.priority;
+    this.#isTask[id] = Number(unit.kind === "task");
     this.#unconditional[id] = Number(isUnconditional(unit));
     this.#provides.add(id);
     this.#addRow(this.#provides, unit.provides);
@@ -106,6 +110,7 @@ class IndexBuilder {
       serviceNames: this.#names,
       serviceIds: this.#ids,
       priorities: this.#priorities,
+      isTask: this.#isTask,
       unconditional: this.#unconditional,
       provides,
       providers: provides.reversed(serviceCount),

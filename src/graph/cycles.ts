@@ -7,7 +7,7 @@ import type { OrderGraph } from "./edges.js";
 import { feedbackEdges } from "./feedback.js";
 
 /** One relation that makes an edge: `after = ["kvs"]` of `cron`. */
-export interface EdgeSource {
+interface EdgeSource {
   readonly unit: string;
   readonly key: "after" | "before";
   /** The element of the list: a unit, a service, or `*`. */
@@ -16,7 +16,7 @@ export interface EdgeSource {
 }
 
 /** `from` comes before `to`, because of each of the sources. */
-export interface Edge {
+interface Edge {
   readonly from: string;
   readonly to: string;
   readonly sources: readonly EdgeSource[];

@@ -1,4 +1,4 @@
-export { type DependencyRow, type DependencyTree, dependencyTree, renderTree, treeLines } from "./tree.js";
+export { dependencyTree, renderTree, treeLines } from "./tree.js";
 export { dryRunLines } from "./dry-run.js";
 export { plan } from "./plan.js";
 export { reasonText } from "./reason-text.js";

@@ -1,4 +1,4 @@
-import type { Catalog, ModuleUnit, Unit } from "../units/index.js";
+import { type Catalog, MAX_RANK, type ModuleUnit, type Unit } from "../units/index.js";
 import type { CatalogIndex } from "./catalog-index.js";
 import type { LoadedModule } from "./types.js";
 
@@ -43,7 +43,7 @@ export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefi
 }
 
 /** A unit for a module that was loaded past the catalog, so that it can be removed like any other. */
-export function unitForStranger({ name, services }: LoadedModule, order: number): ModuleUnit {
+function unitForStranger({ name, services }: LoadedModule, order: number): ModuleUnit {
   return {
     kind: "module",
     name,
@@ -53,7 +53,7 @@ export function unitForStranger({ name, services }: LoadedModule, order: number)
     needs: [],
     after: [],
     before: [],
-    ranks: { text: "all", ranges: [[0, Infinity]] },
+    ranks: { text: "all", ranges: [[0, MAX_RANK]] },
     needsConfig: [],
     needsAttrs: [],
     needsEnv: [],

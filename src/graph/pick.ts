@@ -4,7 +4,7 @@ import type { PickedBy } from "./types.js";
 /** A service that no unit of the catalog provides. */
 export const NOBODY = -1;
 /** A service that a loaded module provides which the catalog does not know. */
-export const ELSEWHERE = -2;
+const ELSEWHERE = -2;
 
 /**
  * The pick of every service (planning.md §4), or {@link NOBODY} or {@link ELSEWHERE}. What is loaded serves before anything else (§6).

@@ -1,7 +1,8 @@
+import { rankSetHas } from "../units/index.js";
 import { eachAsked } from "./asked.js";
 import { serviceName, unitAt } from "./catalog-index.js";
 import type { Csr } from "./csr.js";
-import { includesRank, unmetCondition } from "./facts.js";
+import { unmetCondition } from "./facts.js";
 import { pickedBy } from "./pick.js";
 import { lostNeed, type Membership, type SetAside } from "./rounds.js";
 import { LOST_NEED } from "./shrink.js";
@@ -94,7 +95,7 @@ export class Reasons {
     const { index } = this.#situation;
     const unit = unitAt(index, id);
     if (unit.disabled) return { kind: "disabled", by: index.catalog.originOf(unit.name, "disabled") };
-    if (!includesRank(unit.ranks, this.#facts.rank)) {
+    if (!rankSetHas(unit.ranks, this.#facts.rank)) {
       return { kind: "rank", ranks: unit.ranks.text, rank: this.#facts.rank };
     }
     return unmetCondition(unit, this.#facts);

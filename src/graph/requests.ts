@@ -36,11 +36,7 @@ export interface Framed {
 export function frameStart(circumstances: Circumstances, rootNames: readonly string[]): Framed {
   const frame = new Frame(circumstances);
   const { index } = frame;
-  const blocked = new Uint8Array(
-    index.units.map((unit, id) =>
-      frame.isForced(id) || (!unit.disabled && isMeantFor(unit, circumstances.facts)) ? FREE : UNUSABLE,
-    ),
-  );
+  const blocked = index.isTask.map((_, id) => (frame.isUsable(id) ? FREE : UNUSABLE));
   const roots = frame.roots(rootNames);
   return frame.finish({ blocked, roots, followsLoaded: true });
 }
@@ -70,13 +66,10 @@ export function frameUnit(circumstances: Circumstances, name: string): Framed & 
 export function frameStop(circumstances: Circumstances, rootNames: readonly string[]): Framed {
   const frame = new Frame(circumstances);
   const { index } = frame;
-  const blocked = new Uint8Array(
-    index.units.map((unit, id) => {
-      if (unit.kind === "module") return ABSENT;
-      const usable = frame.isForced(id) || (!unit.disabled && isMeantFor(unit, circumstances.facts));
-      return usable ? FREE : UNUSABLE;
-    }),
-  );
+  const blocked = index.isTask.map((isTask, id) => {
+    if (isTask === 0) return ABSENT;
+    return frame.isUsable(id) ? FREE : UNUSABLE;
+  });
   const roots = frame.roots(rootNames);
   return frame.finish({ blocked, roots, followsLoaded: false });
 }
@@ -143,8 +136,11 @@ class Frame {
     }
   }
 
-  isForced(unit: number): boolean {
-    return this.#forced[unit] === 1;
+  /** usable(u) of planning.md §3. */
+  isUsable(id: number): boolean {
+    if (this.index.unconditional[id] === 1 || this.#forced[id] === 1) return true;
+    const unit = unitAt(this.index, id);
+    return !unit.disabled && isMeantFor(unit, this.#facts);
   }
 
   /** Whether neither the catalog nor anything that runs provides a name. */
@@ -169,24 +165,23 @@ class Frame {
       }
       if (seen[service] === 1) continue;
       seen[service] = 1;
-      const isTask = service < this.index.unitCount && unitAt(this.index, service).kind === "task";
-      (isTask ? units : services).push(service);
+      // Beyond the units there are no tasks: services are numbered after them.
+      (this.index.isTask[service] === 1 ? units : services).push(service);
     }
     return { units, services };
   }
 
   /** What is named becomes the alternative for all that it provides, later names before earlier ones. */
   loadTerms(named: ReadonlySet<number>): Terms {
-    const { units, provides } = this.index;
-    const isLastResort = (disabled: boolean, id: number): boolean =>
-      disabled && !this.isForced(id) && !named.has(id);
+    const { unconditional, isTask, provides } = this.index;
+    const isExpected = (id: number): boolean =>
+      unconditional[id] === 1 || this.#forced[id] === 1 || named.has(id);
+    const isMeant = (id: number): boolean =>
+      isExpected(id) || isMeantFor(unitAt(this.index, id), this.#facts);
+    const isLastResort = (id: number): boolean => !isExpected(id) && unitAt(this.index, id).disabled;
     return {
-      blocked: new Uint8Array(
-        units.map((unit, id) =>
-          this.isForced(id) || named.has(id) || isMeantFor(unit, this.#facts) ? FREE : UNUSABLE,
-        ),
-      ),
-      lastResort: new Uint8Array(units.map((unit, id) => Number(isLastResort(unit.disabled, id)))),
+      blocked: isTask.map((_, id) => (isMeant(id) ? FREE : UNUSABLE)),
+      lastResort: isTask.map((_, id) => Number(isLastResort(id))),
       choices: [...named].flatMap((unit) => [...provides.row(unit)].map((service) => ({ service, unit }))),
       roots: { units: [...named], services: [] },
       followsLoaded: true,

@@ -10,7 +10,7 @@ import type { FactsInput } from "./types.js";
 import { unknownNameErrors } from "./unknown-names.js";
 
 /** A dependency in its place in a tree. */
-export interface DependencyRow {
+interface DependencyRow {
   /** 0 for the root. */
   readonly depth: number;
   /** The name by which it is required: of a unit or of a service. */
@@ -22,7 +22,7 @@ export interface DependencyRow {
 }
 
 /** What a unit requires, and what that requires. */
-export interface DependencyTree {
+interface DependencyTree {
   /** From the top down, parents before children. With `full` there may be exponentially many: take what you need. */
   rows(): Iterable<DependencyRow>;
 }

@@ -28,7 +28,7 @@ export class FrameDecoder {
    *   nothing further can be decoded
    */
   push(chunk: Uint8Array, deliver: (message: Message) => void): void {
-    let rest: Buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let rest = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     while (rest.length > 0 && !this.#stopped) {
       if (this.#kept === 0) {
         const size = this.#frameSize(rest);
@@ -36,9 +36,9 @@ export class FrameDecoder {
           this.#keep(rest);
           return;
         }
-        const frame = rest.subarray(0, size);
+        const whole = rest;
         rest = rest.subarray(size);
-        deliver(this.#decode(frame));
+        deliver(this.#decode(whole));
       } else {
         rest = this.#complete(rest, deliver);
       }
@@ -124,26 +124,33 @@ export class FrameDecoder {
   }
 }
 
-function decodeFrame(frame: Buffer): Message {
-  const headerEnd = PRELUDE_BYTES + frame.readUInt32BE(0);
-  const header = textOf(frame.subarray(PRELUDE_BYTES, headerEnd), "header");
-  return parseMessage(header, (kind) => payloadOf(kind, frame.subarray(headerEnd)));
+/** @param bytes begin with a whole frame */
+function decodeFrame(bytes: Buffer): Message {
+  const headerEnd = PRELUDE_BYTES + bytes.readUInt32BE(0);
+  const end = headerEnd + bytes.readUInt32BE(4);
+  return parseMessage(textAt(bytes, PRELUDE_BYTES, headerEnd, "header"), (kind) =>
+    payloadAt(bytes, headerEnd, end, kind),
+  );
 }
 
-function payloadOf(kind: PayloadKind, bytes: Buffer): RawPayload {
+function payloadAt(bytes: Buffer, start: number, end: number, kind: PayloadKind): RawPayload {
   switch (kind) {
     case "json":
-      return textOf(bytes, "payload");
+      return textAt(bytes, start, end, "payload");
     case "bytes":
       // A copy of its own, which the receiver may keep or change (embedding.md, lifetime).
-      return new Uint8Array(bytes);
+      return new Uint8Array(bytes.subarray(start, end));
     case undefined:
-      if (bytes.length > 0) throw protocolError("malformed message: the header does not announce a payload");
+      if (end > start) throw protocolError("malformed message: the header does not announce a payload");
       return undefined;
   }
 }
 
-function textOf(bytes: Buffer, what: string): string {
-  if (!isUtf8(bytes)) throw protocolError(`malformed message: the ${what} is not UTF-8`);
-  return bytes.toString("utf8");
+function textAt(bytes: Buffer, start: number, end: number, what: string): string {
+  const text = bytes.toString("utf8", start, end);
+  // Only what is not UTF-8 gets this character without having it, and asking is dear.
+  if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
+    throw protocolError(`malformed message: the ${what} is not UTF-8`);
+  }
+  return text;
 }

@@ -19,7 +19,7 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
     handle.clearStats();
     handle.respond(request);
   });
-  handle.handle("rusage", async (request) => asJson(await resourceUsage(request.payload)), FOR_GUESTS);
+  handle.handle("rusage", (request) => asJson(resourceUsage(request.payload)), FOR_GUESTS);
   handle.handle("debug", (request) => ({ flags: changeDebugFlags(handle, request.payload) }));
   // The handle has put the new configuration in place before this runs.
   handle.handle("config-reload", (request) => {

@@ -27,9 +27,7 @@ export class Exchange {
   readonly #table: ExchangeTable;
   readonly #waiter: Waiter;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => {
-    this.fail(requestError("ECANCELED", `${this.topic}: cancelled`, this.#signal?.reason));
-  };
+  #onAbort: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(topic: string, matchtag: number, table: ExchangeTable, waiter: Waiter, options: RpcOptions) {
@@ -38,7 +36,7 @@ export class Exchange {
     this.#table = table;
     this.#waiter = waiter;
     this.#signal = options.signal;
-    this.#signal?.addEventListener("abort", this.#onAbort);
+    if (options.signal !== undefined) this.#watch(options.signal);
     if (options.timeoutMs !== undefined) this.#startTimer(options.timeoutMs);
   }
 
@@ -54,11 +52,20 @@ export class Exchange {
 
   /** Lets go of everything; what still comes for this request is dropped. */
   release(): void {
-    clearTimeout(this.#timer);
-    // A cleared timer that is refreshed would run again.
-    this.#timer = undefined;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#timer !== undefined) {
+      clearTimeout(this.#timer);
+      // A cleared timer that is refreshed would run again.
+      this.#timer = undefined;
+    }
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#table.delete(this.matchtag);
+  }
+
+  #watch(signal: AbortSignal): void {
+    this.#onAbort = () => {
+      this.fail(requestError("ECANCELED", `${this.topic}: cancelled`, signal.reason));
+    };
+    signal.addEventListener("abort", this.#onAbort);
   }
 
   #startTimer(timeoutMs: number): void {

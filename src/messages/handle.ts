@@ -7,6 +7,7 @@ import { OutgoingRequests } from "./outgoing-requests.js";
 import { RequestServer } from "./request-server.js";
 import { RunLoop } from "./run-loop.js";
 import { MODULE_STATUS } from "./status.js";
+import { StreamPacer } from "./stream-pacer.js";
 import type {
   Channel,
   Event,
@@ -25,9 +26,6 @@ import type {
   RpcOptions,
   Welcome,
 } from "./types.js";
-
-/** Streams wait for the channel when this many messages are under way. */
-const STREAM_AHEAD_MESSAGES = 256;
 
 /** Whose handle it is. A module's reports its states, and answers requests only once it runs. */
 export type HandleKind = "client" | "module";
@@ -48,11 +46,11 @@ export class ChannelHandle implements Handle {
   readonly #attrs: Readonly<Record<string, string>>;
   readonly #requests: OutgoingRequests;
   readonly #server: RequestServer;
+  readonly #pacer: StreamPacer;
   readonly #events: EventListeners;
   readonly #loop = new RunLoop();
   /** Requests to a module that does not run yet: its handlers may not all be registered. */
   readonly #early = new Fifo<RequestMessage>();
-  #drained: Gate | undefined;
   #tx = noMessages();
   #rx = noMessages();
 
@@ -66,10 +64,11 @@ export class ChannelHandle implements Handle {
     this.#attrs = welcome.attrs;
     this.#kind = kind;
     this.#channel = channel;
+    this.#pacer = new StreamPacer(channel);
     this.#requests = new OutgoingRequests((message) => this.#send(message));
     this.#server = new RequestServer({
       send: (message) => this.#send(message),
-      ready: () => this.#ready(),
+      ready: () => this.#pacer.ready(),
       fault: (error) => this.#fault(error),
       unheard: (text) => this.log("err", text),
     });
@@ -83,7 +82,6 @@ export class ChannelHandle implements Handle {
         resolve(cause);
       });
     });
-    channel.onDrain(() => this.#resumeStreams());
   }
 
   rpc(topic: string, payload?: Payload, options: RpcOptions = {}): Promise<Payload> {
@@ -164,6 +162,8 @@ export class ChannelHandle implements Handle {
   }
 
   stop(error?: Error): void {
+    // A module whose loop has ended serves no more, although it may still be cleaning up.
+    if (this.#kind === "module") this.#server.refuse();
     this.#loop.stop(error);
   }
 
@@ -263,22 +263,10 @@ export class ChannelHandle implements Handle {
     this.#tx[message.type]++;
   }
 
-  #ready(): Promise<void> | undefined {
-    if (this.#requests.closed || this.#channel.backlog().messages < STREAM_AHEAD_MESSAGES) return undefined;
-    this.#drained ??= openGate();
-    return this.#drained.opened;
-  }
-
-  #resumeStreams(): void {
-    if (this.#drained === undefined || this.#channel.backlog().messages >= STREAM_AHEAD_MESSAGES) return;
-    this.#drained.open();
-    this.#drained = undefined;
-  }
-
   /** A module fails with it; in anybody else's program it is an uncaught error, as with any emitter. */
   #fault(error: Error): void {
     if (this.#kind === "module") {
-      this.#loop.stop(error);
+      this.stop(error);
       return;
     }
     queueMicrotask(() => {
@@ -289,22 +277,9 @@ export class ChannelHandle implements Handle {
   #gone(): void {
     this.#requests.close(requestError("ECONNRESET", "the connection to the broker has gone"));
     this.#server.close();
-    this.#drained?.open();
+    this.#pacer.close();
     this.#loop.stop();
   }
-}
-
-interface Gate {
-  readonly opened: Promise<void>;
-  readonly open: () => void;
-}
-
-function openGate(): Gate {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
 }
 
 function noMessages(): MessageCounts {

@@ -30,17 +30,16 @@ export class OutgoingRequests {
     return this.#closedBy !== undefined;
   }
 
-  async rpc(topic: string, payload: Payload, options: RpcOptions): Promise<Payload> {
-    const response = await new Promise<ResponseMessage>((resolve, reject) => {
+  rpc(topic: string, payload: Payload, options: RpcOptions): Promise<Payload> {
+    return new Promise((resolve, reject) => {
       const exchange = this.#start(topic, payload, 0, options, {
         onResponse: (message) => {
           exchange.release();
-          resolve(message);
+          settleWith(message, resolve, reject);
         },
         onFailure: reject,
       });
     });
-    return payloadOf(response);
   }
 
   stream(topic: string, payload: Payload, options: RpcOptions): AsyncIterableIterator<Payload> {
@@ -116,5 +115,17 @@ export class OutgoingRequests {
       this.#lastMatchtag = this.#lastMatchtag === LAST_MATCHTAG ? 1 : this.#lastMatchtag + 1;
     } while (this.#exchanges.has(this.#lastMatchtag));
     return this.#lastMatchtag;
+  }
+}
+
+function settleWith(
+  message: ResponseMessage,
+  resolve: (payload: Payload) => void,
+  reject: (error: unknown) => void,
+): void {
+  try {
+    resolve(payloadOf(message));
+  } catch (error) {
+    reject(error);
   }
 }

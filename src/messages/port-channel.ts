@@ -2,20 +2,28 @@ import type { MessagePort } from "node:worker_threads";
 import { Fifo } from "./fifo.js";
 import { Inbox, isHoldable } from "./inbox.js";
 import { payloadBytes } from "./payload.js";
+import { packMessage, type PortItem, unpackMessages } from "./port-form.js";
 import type { Backlog, Channel, Message } from "./types.js";
 
 /** Requests beyond this wait at the sender until the other end has taken some (modules.md §2, back pressure). */
 const CREDIT_MESSAGES = 10_000;
 const CREDIT_BYTES = 64 * 1024 * 1024;
 
+/** What has been taken is reported with the next message, at this much even without one, and at the latest after this. */
+const REPORT_MESSAGES = 64;
+const REPORT_BYTES = 1024 * 1024;
+const REPORT_MS = 20;
+
 /** Copies at least this large are moved to the other thread; below, copying once more is cheaper. */
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
  * What one `postMessage` carries: how many messages, and bytes of payload, the sender of it has taken since its last,
- * then any number of messages.
+ * then any number of messages as {@link packMessage} writes them.
  */
-type Parcel = readonly [takenMessages: number, takenBytes: number, ...messages: Message[]];
+type Parcel = readonly [takenMessages: number, takenBytes: number, ...messages: PortItem[]];
+
+const PARCEL_HEAD = 2;
 
 /**
  * A channel over a `MessagePort`, between threads. What is sent within one turn of the loop travels together. Both ends
@@ -30,7 +38,8 @@ class PortChannel implements Channel {
   readonly #port: MessagePort;
   readonly #inbox = new Inbox({ onTaken: (message) => this.#took(message) });
   readonly #drainListeners: (() => void)[] = [];
-  #outgoing: Message[] = [];
+  readonly #receive = (message: Message): void => this.#inbox.receive(message);
+  #outgoing: PortItem[] = emptyParcel();
   #transfer: ArrayBuffer[] = [];
   /** Requests for which there is no credit. */
   readonly #waiting = new Fifo<Message>();
@@ -41,7 +50,7 @@ class PortChannel implements Channel {
   #takenMessages = 0;
   #takenBytes = 0;
   #flushScheduled = false;
-  #reportScheduled = false;
+  #reportTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(port: MessagePort) {
@@ -89,7 +98,7 @@ class PortChannel implements Channel {
     if (this.#closed) return;
     this.#postWaiting(() => true);
     this.#flush();
-    this.#closed = true;
+    this.#shut();
     this.#port.close();
     queueMicrotask(() => this.#inbox.abandon());
   }
@@ -123,13 +132,17 @@ class PortChannel implements Channel {
   }
 
   #post(message: Message): void {
-    this.#outgoing.push(message);
+    packMessage(message, this.#outgoing);
     const { payload } = message;
     this.#postedMessages++;
     this.#postedBytes += payloadBytes(payload);
     if (payload instanceof Uint8Array && payload.byteLength >= TRANSFER_BYTES) {
       if (payload.buffer instanceof ArrayBuffer) this.#transfer.push(payload.buffer);
     }
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     process.nextTick(() => {
@@ -139,12 +152,14 @@ class PortChannel implements Channel {
   }
 
   #flush(): void {
-    if (this.#outgoing.length === 0 && this.#takenMessages === 0) return;
-    const parcel: Parcel = [this.#takenMessages, this.#takenBytes, ...this.#outgoing];
+    const parcel = this.#outgoing;
+    if (parcel.length === PARCEL_HEAD && this.#takenMessages === 0) return;
+    parcel[0] = this.#takenMessages;
+    parcel[1] = this.#takenBytes;
     const transfer = this.#transfer;
     this.#takenMessages = 0;
     this.#takenBytes = 0;
-    this.#outgoing = [];
+    this.#outgoing = emptyParcel();
     this.#transfer = [];
     this.#port.postMessage(parcel, transfer);
   }
@@ -152,7 +167,7 @@ class PortChannel implements Channel {
   #open(parcel: Parcel): void {
     const [messages, bytes] = parcel;
     if (messages > 0) this.#refill(messages, bytes);
-    for (let i = 2; i < parcel.length; i++) this.#inbox.receive(parcel[i] as Message);
+    unpackMessages(parcel, PARCEL_HEAD, this.#receive);
   }
 
   #refill(messages: number, bytes: number): void {
@@ -165,25 +180,39 @@ class PortChannel implements Channel {
   #took(message: Message): void {
     this.#takenMessages++;
     this.#takenBytes += payloadBytes(message.payload);
-    if (this.#reportScheduled) return;
-    this.#reportScheduled = true;
-    // Usually a message of ours takes the report along before this runs.
-    setImmediate(() => {
-      this.#reportScheduled = false;
+    if (this.#takenMessages >= REPORT_MESSAGES || this.#takenBytes >= REPORT_BYTES) this.#scheduleFlush();
+    else this.#reportTimer ??= this.#reportSoon();
+  }
+
+  /** Usually a message of ours takes the report along before the timer fires. */
+  #reportSoon(): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      this.#reportTimer = undefined;
       if (!this.#closed) this.#flush();
-    });
+    }, REPORT_MS);
+    return timer.unref();
   }
 
   #fail(error: Error): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#shut();
     this.#inbox.end(error);
     this.#port.close();
   }
 
   #gone(): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#shut();
     this.#inbox.end(undefined);
   }
+
+  #shut(): void {
+    this.#closed = true;
+    clearTimeout(this.#reportTimer);
+  }
+}
+
+/** With room for what has been taken. */
+function emptyParcel(): PortItem[] {
+  return [0, 0];
 }

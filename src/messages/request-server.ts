@@ -1,4 +1,4 @@
-import { ERRNO, errnumOf, messageOf, requestError, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, messageOf, requestError, type SluiceError } from "../errors/index.js";
 import { IncomingRequest } from "./incoming-request.js";
 import { encodePayload } from "./payload.js";
 import { ROLE } from "./types.js";
@@ -22,6 +22,8 @@ interface ServerPort {
   unheard(text: string): void;
 }
 
+const SLUICE_ERROR: SluiceError["name"] = "SluiceError";
+
 interface Handler {
   readonly handler: RequestHandler;
   readonly allowGuest: boolean;
@@ -33,6 +35,7 @@ export class RequestServer {
   readonly #handlers = new Map<string, Handler>();
   /** Unanswered requests that must hear when nobody waits for them any more, by sender and matchtag. */
   readonly #open = new Map<string, Map<number, IncomingRequest>>();
+  readonly #onWatched = (request: IncomingRequest): void => this.#track(request);
   #refusing = false;
 
   constructor(port: ServerPort) {
@@ -55,7 +58,7 @@ export class RequestServer {
   }
 
   receive(message: RequestMessage): void {
-    const request = new IncomingRequest(message, (watched) => this.#track(watched));
+    const request = new IncomingRequest(message, this.#onWatched);
     if (request.method === "disconnect") this.#dropSender(request.sender);
     if (isCancel(request)) {
       this.#cancel(request);
@@ -151,7 +154,8 @@ export class RequestServer {
   /** An error that carries a number is an answer; any other is also a fault of the program. */
   #fail(request: IncomingRequest, error: unknown): void {
     const errnum = errnumOf(error);
-    const meant = errnum !== undefined || error instanceof SluiceError;
+    // By name: what a module throws comes from its own copy of the library.
+    const meant = errnum !== undefined || (error instanceof Error && error.name === SLUICE_ERROR);
     const text = messageOf(error);
     if (!request.answered) this.respondError(request, errnum ?? (meant ? ERRNO.EIO : ERRNO.ECONNRESET), text);
     if (!meant) this.#port.fault(asError(error));
@@ -193,7 +197,7 @@ export class RequestServer {
     const request = this.#open.get(cancel.sender)?.get(matchtag);
     if (request?.streaming !== true) return;
     const { topic, route } = request.message;
-    this.#port.send({ type: "response", topic, matchtag, route, errnum: ERRNO.ENODATA });
+    this.#port.send({ type: "response", topic, matchtag, route, errnum: ERRNO.ECANCELED });
     this.#untrack(request);
     request.abandon();
   }

@@ -20,15 +20,15 @@ const STAT_FIELD = { utime: 11, stime: 12, cutime: 13, cstime: 14 } as const;
  * @param payload `who?`: `self` (the process, the default), `thread`, or `children` (those waited for)
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for another `who`
  */
-export async function resourceUsage(payload: Payload): Promise<ResourceUsage> {
+export function resourceUsage(payload: Payload): ResourceUsage {
   const { who = "self" } = fields(payload, { who: "string?" });
   switch (who) {
     case "self":
       return processUsage();
     case "thread":
-      return await times("/proc/thread-self/stat", STAT_FIELD.utime, STAT_FIELD.stime);
+      return times("/proc/thread-self/stat", STAT_FIELD.utime, STAT_FIELD.stime);
     case "children":
-      return await times("/proc/self/stat", STAT_FIELD.cutime, STAT_FIELD.cstime);
+      return times("/proc/self/stat", STAT_FIELD.cutime, STAT_FIELD.cstime);
     default:
       throw requestError("EPROTO", `'who' must be one of self, thread, children, not '${who}'`);
   }
@@ -56,10 +56,9 @@ function processUsage(): ResourceUsage {
   };
 }
 
-async function times(path: string, utime: number, stime: number): Promise<ResourceUsage> {
-  // Read synchronously: a thread pool would read the figures of a thread of its own.
-  const { readFileSync } = await import("node:fs");
-  const stat = readFileSync(path, "utf8");
+function times(path: string, utime: number, stime: number): ResourceUsage {
+  // Read synchronously: a thread pool would read the figures of a thread of its own. It is no disk that is read.
+  const stat = process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
   const columns = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { utime: secondsAt(columns, utime), stime: secondsAt(columns, stime) };
 }

@@ -124,18 +124,17 @@ class SocketChannel implements Channel {
 
   /** Writes until the stream is full; ends it when all has been written and the channel is closing. */
   #flush(): void {
-    this.#stream.cork();
     while (!this.#full) {
       const frame = this.#frames.shift();
       if (frame === undefined) break;
-      this.#write(...this.#join(frame));
+      if (this.#frames.size === 0) this.#write(frame, 1);
+      else this.#writeJoined(frame);
     }
-    this.#stream.uncork();
     if (this.#state === "closing" && this.#frames.size === 0) this.#finish();
   }
 
-  /** As many of the next frames as make one sensible write, and how many they are. */
-  #join(first: Buffer): [bytes: Buffer, messages: number] {
+  /** Writes as many of the next frames as make one sensible write. */
+  #writeJoined(first: Buffer): void {
     const joined = [first];
     let bytes = first.length;
     while (bytes < JOIN_BYTES) {
@@ -144,7 +143,7 @@ class SocketChannel implements Channel {
       joined.push(next);
       bytes += next.length;
     }
-    return [joined.length === 1 ? first : Buffer.concat(joined, bytes), joined.length];
+    this.#write(Buffer.concat(joined, bytes), joined.length);
   }
 
   #write(bytes: Buffer, messages: number): void {

@@ -18,22 +18,26 @@ const ERROR_TEXT_LENGTH = 8192;
 
 /** The header of a message as JSON text, in the form of schema/wire-header.schema.json; defaults are left out. */
 export function formatHeader(message: Message): string {
-  const { payload, userid, rolemask } = message;
-  const tail = { payload: payloadKind(payload), userid, rolemask };
-  switch (message.type) {
+  const { type, userid, rolemask } = message;
+  const payload = payloadKind(message.payload);
+  switch (type) {
     case "request": {
-      const { type, topic, matchtag, flags, nodeid, route } = message;
-      return JSON.stringify({ type, topic, matchtag, flags, nodeid, route, ...tail });
+      const { topic, matchtag, flags, nodeid, route } = message;
+      return JSON.stringify({ type, topic, matchtag, flags, nodeid, route, payload, userid, rolemask });
     }
     case "response": {
-      const { type, topic, matchtag, errnum, route } = message;
+      const { topic, matchtag, errnum, route } = message;
       const error = message.error?.slice(0, ERROR_TEXT_LENGTH);
-      return JSON.stringify({ type, topic, matchtag, errnum, error, route, ...tail });
+      return JSON.stringify({ type, topic, matchtag, errnum, error, route, payload, userid, rolemask });
     }
-    case "event":
-      return JSON.stringify({ type: message.type, topic: message.topic, seq: message.seq, ...tail });
-    case "control":
-      return JSON.stringify({ type: message.type, control: message.control, ...tail });
+    case "event": {
+      const { topic, seq } = message;
+      return JSON.stringify({ type, topic, seq, payload, userid, rolemask });
+    }
+    case "control": {
+      const { control } = message;
+      return JSON.stringify({ type, control, payload, userid, rolemask });
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 import { messageOf } from "../errors/index.js";
-import { fields, type Handle, type JsonValue } from "../messages/index.js";
+import { fields, type Handle } from "../messages/index.js";
 import { parseOps } from "./kvs/apply-ops.js";
-import { type Content, KvsStore } from "./kvs/store.js";
+import { contentOf } from "./kvs/content.js";
+import { KvsStore } from "./kvs/store.js";
 
 const METHODS = ["get", "commit", "dir", "version"] as const;
 
@@ -44,19 +45,4 @@ async function serve(h: Handle): Promise<void> {
   h.handle("version", () => ({ version: store.version }));
   await h.run();
   await store.idle();
-}
-
-function contentOf(h: Handle): Content {
-  return {
-    store: async (bytes) => fields(await h.rpc("content.store", bytes), { ref: "string" }).ref,
-    load: async (ref) => {
-      const bytes = await h.rpc("content.load", { ref });
-      return bytes instanceof Uint8Array ? bytes : new Uint8Array();
-    },
-    getCheckpoint: async (key): Promise<JsonValue> =>
-      fields(await h.rpc("content.checkpoint-get", { key }), { value: "json" }).value,
-    putCheckpoint: async (key, value) => {
-      await h.rpc("content.checkpoint-put", { key, value });
-    },
-  };
 }

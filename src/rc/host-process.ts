@@ -9,6 +9,7 @@ import {
   HOST_URI_VARIABLE,
   type HostState,
   type ReadFailure,
+  type RemoteError,
   type TaskReport,
   type ToHost,
 } from "./host-protocol.js";
@@ -187,7 +188,7 @@ export class HostProcess implements RcHost {
         this.#endRead(message);
         return;
       case "end":
-        this.#endRun(message.task, message.error?.message);
+        this.#endRun(message.task, message.error);
         return;
       case "output":
         this.#output.push(message.task, message.stream, message.text);
@@ -221,12 +222,12 @@ export class HostProcess implements RcHost {
     else reading.resolve({ file: reading.file, tasks: reading.tasks, effects: message.effects });
   }
 
-  #endRun(task: string, error: string | undefined): void {
+  #endRun(task: string, error: RemoteError | undefined): void {
     const pending = this.#runs.get(task);
     this.#runs.delete(task);
     this.#output.end(task);
     if (pending?.givenUp !== undefined) pending.reject(pending.givenUp);
-    else if (error !== undefined) pending?.reject(new SluiceError("RC_FAILED", error, { unit: task }));
+    else if (error !== undefined) pending?.reject(taskError(task, error));
     else pending?.resolve();
     this.#killIfDone();
   }
@@ -257,6 +258,13 @@ export class HostProcess implements RcHost {
     const message = this.#fatal ?? `the ${this.#name} host of rc files ${how}`;
     return new SluiceError("RC_FAILED", message, { cause });
   }
+}
+
+/** Keeps the stack of the code that threw, which is of more use than ours. */
+function taskError(unit: string, { message, stack }: RemoteError): SluiceError {
+  const cause = new Error(message);
+  if (stack !== undefined) cause.stack = stack;
+  return new SluiceError("RC_FAILED", message, { unit, cause });
 }
 
 function deathText(end: ProcessEnd): string {

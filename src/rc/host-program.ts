@@ -18,25 +18,11 @@ export const SCRIPT_HOST: HostProgram = {
   command: [process.execPath, fileURLToPath(new URL("../rc/ts-host-main.js", import.meta.url))],
 };
 
-/** Python, by the package that comes with Sluice. */
-export const PYTHON_HOST: HostProgram = {
-  name: "python",
-  suffixes: [".py"],
-  command: ["python3", "-m", "sluice.rc_host"],
-  env: { PYTHONPATH: pythonPath() },
-};
-
 /** Those that Sluice comes with. */
-export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST, PYTHON_HOST];
+export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST];
 
 /** The program for a file, or undefined if it holds no code that one of them runs. */
 export function hostProgramFor(file: string, programs = HOST_PROGRAMS): HostProgram | undefined {
   const suffix = extname(file);
   return programs.find(({ suffixes }) => suffixes.includes(suffix));
-}
-
-function pythonPath(): string {
-  const ours = fileURLToPath(new URL("../../python", import.meta.url));
-  const theirs = process.env["PYTHONPATH"];
-  return theirs === undefined || theirs === "" ? ours : `${ours}:${theirs}`;
 }

@@ -78,12 +78,18 @@ export interface ReadFailure {
   readonly stack?: string;
 }
 
+/** What the code of a task threw. */
+export interface RemoteError {
+  readonly message: string;
+  readonly stack?: string;
+}
+
 /** Host → runner. */
 export type FromHost =
   | { readonly op: "tasks"; readonly file: string; readonly tasks: readonly TaskReport[] }
   | { readonly op: "read"; readonly file: string; readonly effects: readonly SetupEffect[] }
   | { readonly op: "read"; readonly file: string; readonly failure: ReadFailure }
-  | { readonly op: "end"; readonly task: string; readonly error?: { message: string; stack?: string } }
+  | { readonly op: "end"; readonly task: string; readonly error?: RemoteError }
   | {
       readonly op: "output";
       readonly task?: string;

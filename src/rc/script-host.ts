@@ -4,7 +4,7 @@ import type { Handle } from "../messages/index.js";
 import { siteInFile } from "./declaration-site.js";
 import { type ContextHost, HostContext } from "./host-context.js";
 import { HostMirror } from "./host-mirror.js";
-import type { FromHost, JsonObject, SetupEffect, TaskReport, ToHost } from "./host-protocol.js";
+import type { FromHost, JsonObject, ReadFailure, SetupEffect, TaskReport, ToHost } from "./host-protocol.js";
 import { type DeclaredTask, type SetupFunction, takeDeclaredTasks } from "./task.js";
 
 /** What the process around a {@link ScriptHost} gives it. */
@@ -107,10 +107,7 @@ export class ScriptHost implements ContextHost {
       this.send({ op: "read", file, effects });
     } catch (error) {
       takeDeclaredTasks();
-      const stack = error instanceof Error ? (error.stack ?? "") : "";
-      const message = messageOf(error);
-      const site = siteInFile(`${message}\n${stack}`, file);
-      this.send({ op: "read", file, failure: { phase, message, ...site, stack } });
+      this.send({ op: "read", file, failure: { phase, ...readFailure(error, file) } });
     }
   }
 
@@ -162,6 +159,15 @@ export class ScriptHost implements ContextHost {
     });
     this.#handle = await this.#connection;
   }
+}
+
+function readFailure(error: unknown, file: string): Omit<ReadFailure, "phase"> {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const message = messageOf(error);
+  const site = siteInFile(`${message}\n${stack}`, file);
+  // The parser puts the place into its message; whoever shows this puts it in front.
+  const words = message.replace(`${file}:${site.line}:${site.column}`, "").trim();
+  return { message: words, ...site, stack };
 }
 
 function isSetup(value: unknown): value is SetupFunction {

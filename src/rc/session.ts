@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import {
   type Diagnostic,
   type ErrorCode,
@@ -9,13 +10,12 @@ import {
   succeed,
 } from "../errors/index.js";
 import type { Handle, JsonValue } from "../messages/index.js";
-import type { Catalog, ConfigTable, Unit } from "../units/index.js";
+import { type Catalog, type ConfigTable, configToJson, type Unit } from "../units/index.js";
 import type { OutputLine, RcFileReport, RcHost, RcHostListener } from "./host-port.js";
 import { HostProcess, RcReadError } from "./host-process.js";
 import { HOST_PROGRAMS, type HostProgram, hostProgramFor } from "./host-program.js";
 import type { HostState, ModuleOptionEdit, ReadFailure } from "./host-protocol.js";
 import { InstanceFacts } from "./instance-facts.js";
-import { jsonConfig } from "./json-config.js";
 import { ModuleArguments } from "./module-arguments.js";
 
 /** What rc files can ask about, as planning has it. */
@@ -74,7 +74,7 @@ export class RcSession {
     this.#env = { ...(options.env ?? process.env) };
     const { rank, config, attrs, env } = options.facts;
     this.#facts = new InstanceFacts(
-      { rank, config: jsonConfig(config), attrs, brokerEnv: present(env) },
+      { rank, config: configToJson(config), attrs, brokerEnv: present(env) },
       options.handle,
     );
   }
@@ -107,7 +107,9 @@ export class RcSession {
    * Reads one file, then runs its `setup()`. One at a time.
    * @returns its tasks and what its setup did; `RC_INVALID` if it cannot be read, `RC_FAILED` if its setup fails
    */
-  async read(file: string): Promise<Result<RcFileReport>> {
+  async read(path: string): Promise<Result<RcFileReport>> {
+    // The host may be in another directory by then.
+    const file = resolve(path);
     const program = hostProgramFor(file, this.#programs);
     if (program === undefined) {
       return fail([diagnostic("RC_INVALID", `${file}: no host reads this kind of rc file`)]);

@@ -92,9 +92,8 @@ export class StepExecutor implements Executor {
       await runCommand({ name, command, env: session?.env ?? env ?? process.env }, onOutput, signal);
       return;
     }
-    if (session === undefined)
-      throw new SluiceError("RC_FAILED", "no rc file has code for it", { unit: name });
-    await session.runTask(name, signal);
+    // A task with neither command nor code is a milestone: others order themselves around it.
+    if (session?.hasTask(name) === true) await session.runTask(name, signal);
   }
 
   #handle(unit: string): Handle {

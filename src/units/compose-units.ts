@@ -52,18 +52,17 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
   });
 }
 
-/** What `FLUX_MODPROBE_DISABLE` disables: names between commas or blanks. */
-export function disableRequests(env: Env): DisableRequest[] {
-  const origin = namedOrigin("environment FLUX_MODPROBE_DISABLE");
-  return disableNames(env["FLUX_MODPROBE_DISABLE"] ?? "", origin);
-}
-
 /** A list of names as a flag or a variable has it, between commas or blanks. */
 export function disableNames(text: string, origin: Origin): DisableRequest[] {
   return text
     .split(/[\s,]+/)
     .filter((name) => name !== "")
     .map((name) => ({ name, origin }));
+}
+
+/** What `FLUX_MODPROBE_DISABLE` disables. */
+function disableRequests(env: Env): DisableRequest[] {
+  return disableNames(env["FLUX_MODPROBE_DISABLE"] ?? "", namedOrigin("environment FLUX_MODPROBE_DISABLE"));
 }
 
 function directoriesOf({ dataDir, confDir }: ComposeUnitsOptions, env: Env): Directories {

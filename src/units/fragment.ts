@@ -1,6 +1,6 @@
 import type { Diagnostic, Origin } from "../errors/index.js";
 import type { ListEdit, Setting } from "./settings.js";
-import type { Path, Source } from "./source.js";
+import type { Source } from "./source.js";
 
 /** A unit as one source defines it; or, if an earlier one has defined it, what this one changes. */
 export interface Definition extends Setting {
@@ -59,9 +59,4 @@ export function emptyFragment(source: Source): Fragment {
 /** A setting of arguments that no file made. */
 export function argsEdit(items: readonly string[]): ListEdit {
   return { key: "args", op: "append", items };
-}
-
-/** The path of a key, or of an element of its list. */
-export function keyPath(table: Path, key: string, index?: number): Path {
-  return index === undefined ? [...table, key] : [...table, key, index];
 }

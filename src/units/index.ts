@@ -1,6 +1,6 @@
 export { type CodeContribution, codeFragment, type CodeTask, type SetupEdit } from "./code-fragment.js";
 export { compose, type ComposeOptions } from "./compose.js";
-export { composeUnits, type ComposeUnitsOptions, disableNames, disableRequests } from "./compose-units.js";
+export { composeUnits, type ComposeUnitsOptions, disableNames } from "./compose-units.js";
 export type { DisableRequest } from "./composer.js";
 export { configFromJson, type ConfigJson, type ConfigJsonTable, configToJson } from "./config-json.js";
 export { configGet, mergeConfig } from "./config-value.js";

@@ -39,7 +39,7 @@ export async function readRcFragment(file: string): Promise<Result<Fragment>> {
 /** A file with what is wrong with it, for composition with others. */
 export async function readReading(file: string, kind: DocumentKind): Promise<Reading> {
   const format = formatOf(file);
-  if (format === undefined) {
+  if (format === undefined || format === "json") {
     const message = "is neither TOML nor YAML: its name ends in none of .toml, .yaml, .yml";
     return brokenReading(file, [problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }

@@ -50,6 +50,7 @@ export function explainErrors(
   // What each branch of a choice has to say only confuses: the choice itself says it.
   const choices = all.filter((error) => error.keyword === "anyOf");
   const isInChoice = (error: ValidationError) =>
+    error.schemaPath.includes("/oneOf/") ||
     choices.some((choice) => choice !== error && error.instancePath.startsWith(choice.instancePath));
   return all
     .filter((error) => !isInChoice(error))
@@ -103,6 +104,8 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
     case "minItems":
     case "minLength":
       return invalidValue(key, value, path, "it must not be empty");
+    case "oneOf":
+      return invalidValue(key, value, path, "write either command or plugin");
     case "anyOf":
       return invalidValue(key, value, path, "write a name, or a table with name and perhaps as and args");
     default:
@@ -111,7 +114,7 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
 }
 
 /** `invalid config key K`. */
-export function unknownKey(key: string, path: Path, known: readonly string[]): Problem {
+function unknownKey(key: string, path: Path, known: readonly string[]): Problem {
   const hint = () => similarKey(key, known);
   return {
     code: "UNIT_UNKNOWN_KEY",

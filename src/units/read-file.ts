@@ -37,7 +37,7 @@ export async function readText(file: string): Promise<FileText> {
 export function unreadable(path: string, error: unknown): Diagnostic {
   const errnum = errnumOf(error);
   const reason = errnum === undefined ? messageOf(error) : strerror(errnum);
-  return problemAt("UNIT_UNREADABLE", `cannot be read: ${reason}`, wholeFile(path));
+  return problemAt("UNIT_UNREADABLE", `cannot read: ${reason}`, wholeFile(path));
 }
 
 function refuse(diagnostic: Diagnostic): FileText {

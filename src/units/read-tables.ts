@@ -153,7 +153,8 @@ class TablesReader {
 
   /** A word at the top with a plain value: a key of units, where a table was meant. */
   #strayKey(key: string, path: Path): Problem {
-    const hint = () => similarKey(key, FILE_KEYS) ?? "keys of a unit go into a table of its name, or [[modules]]";
+    const hint = () =>
+      similarKey(key, FILE_KEYS) ?? "keys of a unit go into a table of its name, or [[modules]]";
     return {
       code: "UNIT_UNKNOWN_KEY",
       message: `invalid config key ${shortened(key)}`,

@@ -319,3 +319,19 @@ describe("close", () => {
     await expect(broker.connect()).rejects.toMatchObject({ code: "BROKER_STATE" });
   });
 });
+
+describe("module.debug", () => {
+  test("holds back what a module would receive, until it is let go on", async () => {
+    const { handle } = await startBroker({ echo });
+    await handle.rpc("module.load", { path: "/mem/echo" });
+    await handle.rpc("module.debug", { name: "echo", defer: true });
+    const answers = [1, 2].map((n) => handle.rpc("echo.echo", n));
+    const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
+    expect(modules).toEqual([expect.objectContaining({ sendq: 2 })]);
+    await handle.rpc("module.debug", { name: "echo", defer: false });
+    expect(await Promise.all(answers)).toEqual([1, 2]);
+    await expect(handle.rpc("module.debug", { name: "ghost", defer: true })).rejects.toMatchObject({
+      errnum: ERRNO.ENOENT,
+    });
+  });
+});

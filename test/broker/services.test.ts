@@ -23,7 +23,7 @@ describe("attr", () => {
       rundir: broker.rundir,
       statedir: "/var/x",
       "site.name": "north",
-      "log-stderr-level": "3",
+      "log-stderr-level": "4",
       "broker.module-nopanic": "0",
     });
     for (const name of ["version", "hostname", "instance-id", "broker.starttime"]) {
@@ -173,10 +173,10 @@ describe("log", () => {
     const shown: string[] = [];
     const { handle } = await startBroker({}, { onStderr: ({ text }) => shown.push(text) });
     const say = async (level: string): Promise<Payload> => handle.rpc("log.append", { level, text: level });
-    for (const level of ["crit", "err", "warning"]) await say(level);
+    for (const level of ["crit", "warning", "notice"]) await say(level);
     await handle.rpc("attr.set", { name: "log-stderr-level", value: "6" });
     for (const level of ["info", "debug"]) await say(level);
-    expect(shown).toEqual(["crit", "err", "info"]);
+    expect(shown).toEqual(["crit", "warning", "info"]);
     await expect(say("shout")).rejects.toMatchObject({ errnum: ERRNO.EINVAL });
   });
 

@@ -118,6 +118,23 @@ describe("the local socket", () => {
     expect(readdirSync(base)).toEqual([]);
   });
 
+  test("closes in time although a client does not read what it is sent", async () => {
+    const { broker, path, handle } = await withSocket();
+    await handle.rpc("module.load", { path: "/mem/echo" });
+    const { socket } = openRaw(path);
+    socket.pause();
+    const payload = new Uint8Array(1024 * 1024);
+    for (let matchtag = 1; matchtag <= 8; matchtag++) {
+      const request = { topic: "broker.ping", matchtag, flags: 0, route: [], payload } as const;
+      socket.write(encodeMessage({ type: "request", nodeid: "any", ...request, route: [] }));
+    }
+    const arrived = new Promise<void>((resolve) => socket.write("", () => resolve()));
+    await arrived;
+    await handle.rpc("module.remove", { name: "echo" });
+    expect((await broker.close()).status).toBe(0);
+    socket.destroy();
+  });
+
   test("of a broker that was killed is replaced, that of one that lives is not", async () => {
     const rundir = temporary();
     const stale = join(rundir, "local-0");

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
@@ -15,15 +15,21 @@ function expectNothingLeft(): void {
   expect(box.survivors()).toEqual([]);
 }
 
-const TOUR = "npx sluice module list && npx sluice ping -c 3 -i 0 kvs && npx sluice kvs put a=1 && npx sluice kvs get a";
+/** `npx sluice` finds the checkout's own command only from within it. */
+const CHECKOUT = resolve(import.meta.dirname, "../..");
+
+const TOUR =
+  "npx sluice module list && npx sluice ping -c 3 -i 0 kvs && npx sluice kvs put a=1 && npx sluice kvs get a";
 
 describe("an instance from the shipped units", () => {
   test("boots, answers, keeps a value, goes down, and leaves nothing behind", async () => {
-    const { status, stdout } = await box.run(["start", "sh", "-c", TOUR]);
+    const { status, stdout } = await box.run(["start", "sh", "-c", TOUR], { cwd: CHECKOUT });
     expect(status).toBe(0);
     const lines = stdout.trimEnd().split("\n");
     expect(lines[0]).toBe("Module                    Idle  S Sendq Recvq Service");
-    expect(lines.find((line) => line.startsWith("content-sqlite "))).toMatch(/ {2}R {5}\d {5}\d content-backing$/);
+    expect(lines.find((line) => line.startsWith("content-sqlite "))).toMatch(
+      / {2}R {5}\d {5}\d content-backing$/,
+    );
     expect(lines.filter((line) => /^kvs\.ping seq=\d time=[\d.]+ ms$/.test(line))).toHaveLength(3);
     expect(lines.at(-1)).toBe("1");
     expectNothingLeft();
@@ -31,6 +37,7 @@ describe("an instance from the shipped units", () => {
 
   test("has content-files serve content-backing when content-sqlite is disabled, with the same results", async () => {
     const { status, stdout } = await box.run(["start", "sh", "-c", TOUR], {
+      cwd: CHECKOUT,
       env: { FLUX_MODPROBE_DISABLE: "content-sqlite" },
     });
     expect(status).toBe(0);

@@ -1,13 +1,12 @@
 import type { Origin } from "../../src/errors/index.js";
-import type {
-  Alternative,
-  Catalog,
-  Condition,
-  ModuleUnit,
-  RankSet,
-  Runlevel,
-  TaskUnit,
-  Unit,
+import {
+  type Alternative,
+  type Catalog,
+  type Condition,
+  parseRankSet,
+  type RankSet,
+  type Runlevel,
+  type Unit,
 } from "../../src/units/index.js";
 
 /** A unit as a test writes it: relations as lists of names, conditions as `key` or `!key`. */
@@ -20,7 +19,6 @@ export interface UnitLiteral {
   readonly needs?: readonly string[];
   readonly after?: readonly string[];
   readonly before?: readonly string[];
-  /** `all`, one rank, `LOW-HIGH`, `>N` or `<N`. */
   readonly ranks?: string;
   readonly needsConfig?: readonly string[];
   readonly needsAttrs?: readonly string[];
@@ -41,8 +39,11 @@ export function catalogOf(literals: readonly UnitLiteral[], alternatives: Altern
   const units = literals.map(unitOf);
   const providers = new Map<string, Unit[]>();
   for (const unit of units) {
-    for (const service of new Set([unit.name, ...unit.provides])) {
-      providers.set(service, [...(providers.get(service) ?? []), unit]);
+    const services = unit.provides.length === 0 ? [unit.name] : new Set([unit.name, ...unit.provides]);
+    for (const service of services) {
+      const known = providers.get(service);
+      if (known === undefined) providers.set(service, [unit]);
+      else known.push(unit);
     }
   }
   const byName = new Map(units.map((unit) => [unit.name, unit]));
@@ -76,55 +77,49 @@ export function place(file: string, line: number, column: number): Origin {
   };
 }
 
+/** Shared, as catalogs of 200,000 units are made of it. */
+const NONE: readonly never[] = [];
+
 function unitOf(literal: UnitLiteral, order: number): Unit {
   const common = {
     name: literal.name,
-    provides: literal.provides ?? [],
+    provides: literal.provides ?? NONE,
     priority: literal.priority ?? 100,
-    requires: literal.requires ?? [],
-    needs: literal.needs ?? [],
-    after: literal.after ?? [],
-    before: literal.before ?? [],
-    ranks: rankSetOf(literal.ranks ?? "all"),
-    needsConfig: (literal.needsConfig ?? []).map(conditionOf),
-    needsAttrs: (literal.needsAttrs ?? []).map(conditionOf),
-    needsEnv: (literal.needsEnv ?? []).map(conditionOf),
+    requires: literal.requires ?? NONE,
+    needs: literal.needs ?? NONE,
+    after: literal.after ?? NONE,
+    before: literal.before ?? NONE,
+    ranks: rankSet(literal.ranks ?? "all"),
+    needsConfig: literal.needsConfig?.map(conditionOf) ?? NONE,
+    needsAttrs: literal.needsAttrs?.map(conditionOf) ?? NONE,
+    needsEnv: literal.needsEnv?.map(conditionOf) ?? NONE,
     disabled: literal.disabled ?? false,
     timeoutMs: undefined,
     description: "",
     order,
   };
   if (literal.kind === "task") {
-    const task: TaskUnit = {
-      ...common,
-      kind: "task",
-      command: "true",
-      runlevels: literal.runlevels ?? ["rc1"],
-    };
-    return task;
+    return { ...common, kind: "task", command: "true", runlevels: literal.runlevels ?? ["rc1"] };
   }
-  const module: ModuleUnit = {
+  return {
     ...common,
     kind: "module",
     module: literal.name,
-    args: literal.args ?? [],
+    args: literal.args ?? NONE,
     exec: false,
     loader: undefined,
     thread: "own",
     memoryLimitBytes: undefined,
     onFailure: "panic",
   };
-  return module;
 }
 
 function conditionOf(text: string): Condition {
   return text.startsWith("!") ? { key: text.slice(1), negated: true } : { key: text, negated: false };
 }
 
-function rankSetOf(text: string): RankSet {
-  if (text === "all") return { text, ranges: [[0, Infinity]] };
-  if (text.startsWith(">")) return { text, ranges: [[Number(text.slice(1)) + 1, Infinity]] };
-  if (text.startsWith("<")) return { text, ranges: [[0, Number(text.slice(1)) - 1]] };
-  const [low, high = low] = text.split("-").map(Number);
-  return { text, ranges: [[low ?? 0, high ?? 0]] };
+function rankSet(text: string): RankSet {
+  const parsed = parseRankSet(text);
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed.value;
 }

@@ -72,7 +72,10 @@ export class Sandbox {
           };
           watchers.add(watch);
           watch();
-          void finished.then(() => failed(new Error(`ended before it printed ${text}: ${stdout}${stderr}`)), failed);
+          void finished.then(
+            () => failed(new Error(`ended before it printed ${text}: ${stdout}${stderr}`)),
+            failed,
+          );
         }),
     };
   }

@@ -49,6 +49,7 @@ export class FakeBroker {
   readonly channel: Channel;
   readonly received: Message[] = [];
   closed = false;
+  #lastMatchtag = 1000;
   readonly #answers = new Map<string, (request: RequestMessage) => Payload>();
   readonly #waiting: { matches: (message: Message) => boolean; resolve: (message: Message) => void }[] = [];
 
@@ -88,7 +89,7 @@ export class FakeBroker {
     fields: Partial<RequestMessage> = {},
   ): Promise<ResponseMessage> {
     const sent = request(topic, {
-      matchtag: 1000 + this.received.length,
+      matchtag: ++this.#lastMatchtag,
       ...(payload !== undefined && { payload: JSON.stringify(payload) }),
       ...fields,
     });

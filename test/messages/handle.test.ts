@@ -241,7 +241,10 @@ describe("a handler", () => {
     handle.handle("busy", () => {
       throw requestError("EBUSY", "try later");
     });
-    handle.handle("file", () => Promise.reject(Object.assign(new Error("no file"), { code: "ENOENT" })));
+    handle.handle("file", async () => {
+      await settled();
+      throw Object.assign(new Error("no file"), { code: "ENOENT" });
+    });
     expect(await broker.call("svc.busy")).toMatchObject({ errnum: ERRNO.EBUSY, error: "try later" });
     expect(await broker.call("svc.file")).toMatchObject({ errnum: ERRNO.ENOENT, error: "no file" });
   });
@@ -314,7 +317,7 @@ describe("a streaming handler", () => {
     broker.send(request("svc.count", { flags: FLAG.streaming, matchtag: 7 }));
     await broker.next((m) => m.payload === "2000");
     broker.send(request("svc.cancel", { matchtag: 0, flags: FLAG.noresponse, payload: '{"matchtag":7}' }));
-    await broker.next((m) => m.type === "response" && m.errnum === ERRNO.ENODATA);
+    await broker.next((m) => m.type === "response" && m.errnum === ERRNO.ECANCELED);
   });
 
   test.each([

@@ -150,7 +150,9 @@ describe("the life of a module", () => {
 
   test("goes on after a handler's error that is an answer, and after an event that is not JSON", async () => {
     const { broker } = start(async (h) => {
-      h.handle("no", () => Promise.reject(requestError("ENOENT")));
+      h.handle("no", () => {
+        throw requestError("ENOENT");
+      });
       await h.subscribe("e", () => undefined);
       await h.run();
     });
@@ -187,20 +189,21 @@ describe("the life of a module", () => {
     expect((await answers).map((m) => m.payload)).toEqual(['"a"', '"b"']);
   });
 
-  test("answers with ENOSYS what is queued when it ends, and reports exited only after the broker's answer", async () => {
-    const [far, near] = channelPair();
-    const broker = new FakeBroker(far);
-    broker.answer("module.status", () => undefined);
-    const outcome = runModuleMain(near, () => Promise.resolve<ModuleMain>((h) => h.run()));
-    broker.send(welcome());
+  test("answers with ENOSYS what comes after shutdown, and waits for the broker before it has exited", async () => {
+    const { broker, outcome } = start(serve);
     await whenRunning(broker);
-    const isFinalizing = (m: { topic?: string; payload?: unknown }): boolean =>
-      m.topic === "module.status" && m.payload === JSON.stringify(finalizing);
+    broker.answer("module.status", () => {
+      // On its way before the answer, as it was queued when the module began to finalize.
+      broker.send(request("mod.ping", { matchtag: 8 }));
+      return undefined;
+    });
     broker.send(request("mod.shutdown", { matchtag: 0, flags: FLAG.noresponse }));
-    const late = broker.call("mod.ping");
-    await broker.next((m) => isFinalizing(m as { topic?: string }));
-    expect((await late).errnum).toBe(ERRNO.ENOSYS);
+    broker.send(request("mod.ping", { matchtag: 7 }));
     await outcome;
+    await settled();
+    const answers = broker.received.filter((m) => m.type === "response");
+    expect(answers).toMatchObject([7, 8].map((matchtag) => ({ matchtag, errnum: ERRNO.ENOSYS })));
+    expect(broker.received.indexOf(answers[1] ?? request("none"))).toBeLessThan(broker.received.length - 1);
   });
 });
 
@@ -327,7 +330,7 @@ describe("the entry point of a file", () => {
   test.each<[string, unknown]>([
     ["nothing", {}],
     ["a value", { modMain: 1 }],
-    ["a class without run", { default: class {} }],
+    ["a class without run", { default: Error }],
     ["a default function", { default: main }],
     ["a null default", { default: null }],
   ])("is missing in a file that exports %s", (_what, exports) => {

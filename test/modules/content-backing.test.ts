@@ -205,6 +205,6 @@ test("both providers give the same answers as a map, also over restarts", async 
         });
       }
     }),
-    { numRuns: 15 },
+    { numRuns: 8 },
   );
 });

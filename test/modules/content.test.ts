@@ -81,6 +81,18 @@ describe("content without a backing", () => {
     });
   });
 
+  test("a checkpoint does not get into a backing before the blobs that are still in memory only", async () => {
+    await withDirectory(async (statedir) => {
+      await withInstance({ statedir }, async (instance) => {
+        await instance.load("content");
+        const ref = await instance.store("early");
+        await instance.load("content-sqlite");
+        await instance.rpc("content.checkpoint-put", { key: "k", value: { ref } });
+        expect((await instance.blob(ref, "content-backing")).toString()).toBe("early");
+      });
+    });
+  });
+
   test("refuses an argument that it does not know", async () => {
     await withInstance({}, async (instance) => {
       for (const argument of ["limits=1", "limit=x", "limit=-1", "limit="]) {

@@ -124,7 +124,7 @@ export class Instance {
     return collected;
   }
 
-  /** Resolves when a line of the log does. */
+  /** Resolves to the first line of the log that matches, once there is one. */
   async logged(matches: (entry: LogEntry) => boolean): Promise<LogEntry> {
     return await new Promise((resolve) => {
       const look = (): void => {

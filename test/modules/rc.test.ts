@@ -156,17 +156,6 @@ test("rc1 loads a module after what it uses, rc3 takes all away in the reverse o
   });
 });
 
-test("the attribute content.backing-module chooses the backing", async () => {
-  await withDirectory(async (statedir) => {
-    const life = await Life.begin({ statedir, "content.backing-module": "content-files" });
-    const up = await life.go("rc1");
-    expect(up).toContain("load content-files");
-    expect(up).not.toContain("load content-sqlite");
-    expect(await life.go("rc3")).toContain("remove content-files");
-    await life.end();
-  });
-});
-
 test("without a backing the instance runs in memory, and what needs the backing is left out", async () => {
   const life = await Life.begin({}, "content-backing");
   expect((await life.go("rc1")).filter((line) => line.startsWith("run"))).toEqual([]);
@@ -183,22 +172,25 @@ test("without a KVS nothing is noted in it", async () => {
   expect(await life.end()).toEqual([]);
 });
 
-test("the crontabs of cron.directory become entries of cron", async () => {
+test("attributes choose the backing, and name the directory of crontabs that become entries of cron", async () => {
   await withDirectory(async (directory) => {
     await mkdir(join(directory, "no-file"));
     await writeFile(
       join(directory, "site"),
       "# comment\n\n 0 4 * * 1  echo weekly  # not a comment\n@hourly true\n",
     );
-    const life = await Life.begin({ "cron.directory": directory });
-    expect(await life.go("rc1")).toContain("run cron-load");
+    const life = await Life.begin({ "cron.directory": directory, "content.backing-module": "content-files" });
+    const up = await life.go("rc1");
+    expect(up).toContain("run cron-load");
+    expect(up).toContain("load content-files");
+    expect(up).not.toContain("load content-sqlite");
     expect(await life.h.rpc("cron.list")).toMatchObject({
       entries: [
         { name: "site:3", crontab: "0 4 * * 1", command: "echo weekly  # not a comment" },
         { name: "site:4", crontab: "@hourly", command: "true" },
       ],
     });
-    await life.go("rc3");
+    expect(await life.go("rc3")).toContain("remove content-files");
     expect(await life.end()).toEqual([]);
   });
 });

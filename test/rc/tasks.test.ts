@@ -23,7 +23,9 @@ describe("tasks of rc files", () => {
 
   test("fail with what they throw", async () => {
     const s = await opened();
+    const stack = expect.stringContaining(fixture("work.ts")) as string;
     await expect(s.run("throws")).rejects.toMatchObject({
+      cause: { stack },
       code: "RC_FAILED",
       unit: "throws",
       message: "no luck",

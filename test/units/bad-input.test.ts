@@ -22,7 +22,11 @@ describe("a bad unit file is reported with code and place", () => {
     ["a key of rc files", 'load = ["a"]\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
     ["a key of tasks on a module", `${UNIT}command = "true"\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
     ["a key of modules on a task", '[[tasks]]\nname = "t"\nargs = []\n', ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
-    ["a key of modules in an update of a task", '[[tasks]]\nname = "t"\ncommand = "x"\n[t]\nexec = true\n', ["UNIT_UNKNOWN_KEY a.toml:5:1"]],
+    [
+      "a key of modules in an update of a task",
+      '[[tasks]]\nname = "t"\ncommand = "x"\n[t]\nexec = true\n',
+      ["UNIT_UNKNOWN_KEY a.toml:5:1"],
+    ],
     ["a list edit of what is no list", `${UNIT}[a]\n"ranks+" = "1"\n`, ["UNIT_UNKNOWN_KEY a.toml:4:1"]],
     ["a string for a list", `${UNIT}requires = "kvs"\n`, ["UNIT_WRONG_TYPE a.toml:3:12"]],
     ["a number in a list", `${UNIT}requires = [\n  "b",\n  3,\n]\n`, ["UNIT_WRONG_TYPE a.toml:5:3"]],
@@ -57,19 +61,55 @@ describe("a bad unit file is reported with code and place", () => {
     ["an empty command", '[[tasks]]\nname = "t"\ncommand = []\n', ["UNIT_INVALID_VALUE a.toml:3:11"]],
     ["an update that renames", `${UNIT}[a]\nname = "b"\n`, ["UNIT_INVALID_VALUE a.toml:4:8"]],
     ["the same module twice", `${UNIT}${UNIT}`, ["UNIT_DUPLICATE_NAME a.toml:4:8"]],
-    ["the same task twice", '[[tasks]]\nname = "t"\n[[tasks]]\nname = "t"\n', ["UNIT_DUPLICATE_NAME a.toml:4:8"]],
+    [
+      "the same task twice",
+      '[[tasks]]\nname = "t"\n[[tasks]]\nname = "t"\n',
+      ["UNIT_DUPLICATE_NAME a.toml:4:8"],
+    ],
     ["a module and a task of one name", `${UNIT}[[tasks]]\nname = "a"\n`, ["UNIT_DUPLICATE_NAME a.toml:4:8"]],
     ["an update of nothing known", `${UNIT}[b]\nranks = "0"\n`, ["UNIT_UNKNOWN_UNIT a.toml:3:1"]],
     ["an update of nothing known, dotted", 'feasibility.ranks = "0-1"\n', ["UNIT_UNKNOWN_UNIT a.toml:1:1"]],
-    ["an edit beside what it edits", `${UNIT}[a]\nafter = ["b"]\n"after+" = ["c"]\n`, ["UNIT_LIST_EDIT_CONFLICT a.toml:5:1"]],
-    ["an edit in a first definition", `${UNIT}"requires+" = ["b"]\n`, ["UNIT_LIST_EDIT_IN_DEFINITION a.toml:3:1"]],
-    ["a wildcard before, and something after", `${UNIT}before = ["*"]\nafter = ["b"]\n`, ["UNIT_WILDCARD_CONFLICT a.toml:3:11"]],
-    ["a wildcard after, and something before", `${UNIT}before = ["b"]\nafter = ["c", "*"]\n`, ["UNIT_WILDCARD_CONFLICT a.toml:4:15"]],
-    ["wildcards on both sides", `${UNIT}before = ["*"]\nafter = ["*"]\n`, ["UNIT_WILDCARD_CONFLICT a.toml:3:11"]],
-    ["an alternative of no service", `${UNIT}[alternatives]\nsched = "a"\n`, ["UNIT_UNKNOWN_SERVICE a.toml:4:9"]],
-    ["an alternative that does not provide", `${UNIT}[[modules]]\nname = "b"\n[alternatives]\na = "b"\n`, ["UNIT_NOT_A_PROVIDER a.toml:6:5"]],
+    [
+      "an edit beside what it edits",
+      `${UNIT}[a]\nafter = ["b"]\n"after+" = ["c"]\n`,
+      ["UNIT_LIST_EDIT_CONFLICT a.toml:5:1"],
+    ],
+    [
+      "an edit in a first definition",
+      `${UNIT}"requires+" = ["b"]\n`,
+      ["UNIT_LIST_EDIT_IN_DEFINITION a.toml:3:1"],
+    ],
+    [
+      "a wildcard before, and something after",
+      `${UNIT}before = ["*"]\nafter = ["b"]\n`,
+      ["UNIT_WILDCARD_CONFLICT a.toml:3:11"],
+    ],
+    [
+      "a wildcard after, and something before",
+      `${UNIT}before = ["b"]\nafter = ["c", "*"]\n`,
+      ["UNIT_WILDCARD_CONFLICT a.toml:4:15"],
+    ],
+    [
+      "wildcards on both sides",
+      `${UNIT}before = ["*"]\nafter = ["*"]\n`,
+      ["UNIT_WILDCARD_CONFLICT a.toml:3:11"],
+    ],
+    [
+      "an alternative of no service",
+      `${UNIT}[alternatives]\nsched = "a"\n`,
+      ["UNIT_UNKNOWN_SERVICE a.toml:4:9"],
+    ],
+    [
+      "an alternative that does not provide",
+      `${UNIT}[[modules]]\nname = "b"\n[alternatives]\na = "b"\n`,
+      ["UNIT_NOT_A_PROVIDER a.toml:6:5"],
+    ],
     ["a library without modules", '[[libraries]]\nfile = "./l.js"\n', ["UNIT_MISSING_KEY a.toml:1:1"]],
-    ["a library pick that is none", '[[libraries]]\nfile = "./l.js"\nmodules = ["a", 3]\n', ["UNIT_INVALID_VALUE a.toml:3:17"]],
+    [
+      "a library pick that is none",
+      '[[libraries]]\nfile = "./l.js"\nmodules = ["a", 3]\n',
+      ["UNIT_INVALID_VALUE a.toml:3:17"],
+    ],
   ])("%s", (_, text, expected) => {
     expect(summaryOf(check(text))).toEqual(expected);
   });
@@ -90,7 +130,11 @@ describe("a bad unit file is reported with code and place", () => {
     ["nothing for a list", "modules:\n  - name: a\n    after:\n", ["UNIT_WRONG_TYPE a.yaml:3:11"]],
     ["no name", 'modules:\n  - ranks: "0"\n', ["UNIT_MISSING_KEY a.yaml:2:5"]],
     ["an unknown key", "modules:\n  - {name: a, foo: 1}\n", ["UNIT_UNKNOWN_KEY a.yaml:2:15"]],
-    ["a wrong value behind an alias", "modules:\n  - {name: a, after: &x [1]}\n  - {name: b, after: *x}\n", ["UNIT_WRONG_TYPE a.yaml:2:26", "UNIT_WRONG_TYPE a.yaml:2:26"]],
+    [
+      "a wrong value behind an alias",
+      "modules:\n  - {name: a, after: &x [1]}\n  - {name: b, after: *x}\n",
+      ["UNIT_WRONG_TYPE a.yaml:2:26", "UNIT_WRONG_TYPE a.yaml:2:26"],
+    ],
     ["an update of nothing known", 'b: {ranks: "0"}\n', ["UNIT_UNKNOWN_UNIT a.yaml:1:1"]],
   ])("in YAML: %s", (_, text, expected) => {
     expect(summaryOf(check(text, "a.yaml"))).toEqual(expected);
@@ -153,7 +197,9 @@ test("a near miss is asked about", () => {
   expect(hints(`${UNIT}reqires = []\n`)).toEqual(["did you mean 'requires'?"]);
   expect(hints(`${UNIT}needsConfig = []\n`)).toEqual(["did you mean 'needs-config'?"]);
   expect(hints('[[module]]\nname = "a"\n')).toEqual(["did you mean 'modules'?"]);
-  expect(hints('[[modules]]\nname = "heartbeat"\n[hearbeat]\nranks = "0"\n')).toEqual(["did you mean 'heartbeat'?"]);
+  expect(hints('[[modules]]\nname = "heartbeat"\n[hearbeat]\nranks = "0"\n')).toEqual([
+    "did you mean 'heartbeat'?",
+  ]);
   expect(hints('[[modules]]\nname = "kvs"\n[alternatives]\nkvss = "kvs"\n')).toEqual(["did you mean 'kvs'?"]);
 });
 
@@ -204,7 +250,11 @@ describe("ten megabytes of garbage end in one short report", () => {
     ["brackets in YAML", "a.yaml", "[".repeat(1e7)],
     ["a megabyte of brackets in YAML", "a.yaml", "[".repeat(1e6)],
     ["a megabyte of dashes in YAML", "a.yaml", "- ".repeat(5e5)],
-    ["a staircase in YAML", "a.yaml", Array.from({ length: 1000 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join("")],
+    [
+      "a staircase in YAML",
+      "a.yaml",
+      Array.from({ length: 1000 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join(""),
+    ],
   ])("%s", (_, file, text) => {
     const diagnostics = errorsOf(check(text, file));
     expect(diagnostics.map(({ code }) => code)).toEqual(["UNIT_SYNTAX"]);

@@ -18,7 +18,9 @@ provides = ["s"]
 
 describe("a unit", () => {
   test("has the defaults of the table of keys", () => {
-    const catalog = catalogOf({ "a.toml": '[[modules]]\nname = "m"\n[[tasks]]\nname = "t"\ncommand = "true"\n' });
+    const catalog = catalogOf({
+      "a.toml": '[[modules]]\nname = "m"\n[[tasks]]\nname = "t"\ncommand = "true"\n',
+    });
     const common = {
       provides: [],
       priority: 100,
@@ -113,7 +115,13 @@ tasks:
       provides: ["p"],
       priority: -3,
       after: ["x", "*"],
-      ranks: { text: "0-3,7", ranges: [[0, 3], [7, 7]] },
+      ranks: {
+        text: "0-3,7",
+        ranges: [
+          [0, 3],
+          [7, 7],
+        ],
+      },
       needsConfig: [
         { key: "a.b", negated: false },
         { key: "c", negated: true },
@@ -124,7 +132,11 @@ tasks:
       memoryLimitBytes: 1024,
       onFailure: "log",
     });
-    expect(unitOf(catalog, "t")).toMatchObject({ command: ["echo", "hi"], runlevels: ["rc3"], timeoutMs: Infinity });
+    expect(unitOf(catalog, "t")).toMatchObject({
+      command: ["echo", "hi"],
+      runlevels: ["rc3"],
+      timeoutMs: Infinity,
+    });
     expect(catalogOf({ "a.yaml": yaml }).units).toEqual(catalog.units);
   });
 
@@ -251,7 +263,7 @@ describe("an update by service", () => {
   });
 
   test("applies in file order even where names look like numbers", () => {
-    const text = '[b]\npriority = 1\n[7]\npriority = 2\n';
+    const text = "[b]\npriority = 1\n[7]\npriority = 2\n";
     const define = '[[modules]]\nname = "b"\nprovides = ["7"]\n';
     expect(unitOf(catalogOf({ "a.toml": define, "b.toml": text }), "b").priority).toBe(2);
   });
@@ -281,7 +293,8 @@ describe("a list edit", () => {
   });
 
   test("of provides adds and takes away, while a bare key replaces", () => {
-    const provides = (edit: string) => unitOf(catalogOf({ ...FILE, "20.toml": `[b]\n${edit}\n` }), "b").provides;
+    const provides = (edit: string) =>
+      unitOf(catalogOf({ ...FILE, "20.toml": `[b]\n${edit}\n` }), "b").provides;
     expect(provides('"provides+" = ["t"]')).toEqual(["s", "t"]);
     expect(provides('"provides-" = ["s"]')).toEqual([]);
     expect(provides('provides = ["t"]')).toEqual(["t"]);
@@ -310,18 +323,28 @@ describe("an alternative", () => {
   });
 
   test("is won by the last one set for its service, and stands where that was set", () => {
-    expect(chosen('[alternatives]\ns = "b"\na = "a"\n', ["s", "c"])).toEqual(["a=a 20.toml:3:5", "s=c flag -S"]);
+    expect(chosen('[alternatives]\ns = "b"\na = "a"\n', ["s", "c"])).toEqual([
+      "a=a 20.toml:3:5",
+      "s=c flag -S",
+    ]);
   });
 
   test("is checked when everything is composed, so that a later file may provide the service", () => {
-    const files = { "1.toml": '[alternatives]\ns = "z"\n', "2.toml": '[[modules]]\nname = "z"\nprovides = ["s"]\n' };
+    const files = {
+      "1.toml": '[alternatives]\ns = "z"\n',
+      "2.toml": '[[modules]]\nname = "z"\nprovides = ["s"]\n',
+    };
     expect(composeFiles(files).ok).toBe(true);
   });
 
   test("that is wrong is reported by what set it", () => {
     const flag = (service: string, unit: string) => ({ service, unit, origin: namedOrigin("flag -S") });
     expect(errorsOf(composeFiles(FILE, { alternatives: [flag("q", "b")] }))).toMatchObject([
-      { code: "UNIT_UNKNOWN_SERVICE", message: "no such service q", related: [{ message: "set by flag -S" }] },
+      {
+        code: "UNIT_UNKNOWN_SERVICE",
+        message: "no such service q",
+        related: [{ message: "set by flag -S" }],
+      },
     ]);
     expect(errorsOf(composeFiles(FILE, { alternatives: [flag("s", "a")] }))).toMatchObject([
       { code: "UNIT_NOT_A_PROVIDER", message: "no module a provides s" },
@@ -362,8 +385,7 @@ remove = ["b"]
 [[tasks]]
 name = "t"
 command = "true"
-[load]
-`.replace("\n[load]\n", "\n");
+`;
 
   test("says what to load and remove, with places, and its tasks have no run levels", () => {
     const fragment = valueOf(parseRcFragment(text, { file: "rc1.toml" }));

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatRankSet, MAX_RANK, parseRankSet, type RankSet, rankSetHas, rankSetOf } from "../../src/units/index.js";
+import {
+  formatRankSet,
+  MAX_RANK,
+  parseRankSet,
+  type RankSet,
+  rankSetHas,
+  rankSetOf,
+} from "../../src/units/index.js";
 
 function parse(text: string): RankSet {
   const parsed = parseRankSet(text);
@@ -13,9 +20,27 @@ describe("a set of ranks", () => {
     ["all", [[0, MAX_RANK]]],
     ["0", [[0, 0]]],
     ["[0]", [[0, 0]]],
-    ["0-3,7", [[0, 3], [7, 7]]],
-    ["[0-3,7]", [[0, 3], [7, 7]]],
-    ["0-1,2-3", [[0, 1], [2, 3]]],
+    [
+      "0-3,7",
+      [
+        [0, 3],
+        [7, 7],
+      ],
+    ],
+    [
+      "[0-3,7]",
+      [
+        [0, 3],
+        [7, 7],
+      ],
+    ],
+    [
+      "0-1,2-3",
+      [
+        [0, 1],
+        [2, 3],
+      ],
+    ],
     [">0", [[1, MAX_RANK]]],
     ["<4", [[0, 3]]],
     ["<0", []],
@@ -26,9 +51,47 @@ describe("a set of ranks", () => {
   });
 
   test.each([
-    "", " ", "[]", "[0", "0]", "0-0", "3-1", "1,1", "2,1", "0-3,3", "0-3,2-5", "01", "00", "-1", "1-", "-", ",", "1,", ",1",
-    "1,,2", "1-2-3", "1 , 2", " 1", "+1", "1.0", "1e3", "0x1", "=0", ">x", ">", "<", ">=1", "> 1", ">-1", "ALL", "all,1",
-    `${MAX_RANK + 1}`, "99999999999", "٣", "0\n", "[[0]]",
+    "",
+    " ",
+    "[]",
+    "[0",
+    "0]",
+    "0-0",
+    "3-1",
+    "1,1",
+    "2,1",
+    "0-3,3",
+    "0-3,2-5",
+    "01",
+    "00",
+    "-1",
+    "1-",
+    "-",
+    ",",
+    "1,",
+    ",1",
+    "1,,2",
+    "1-2-3",
+    "1 , 2",
+    " 1",
+    "+1",
+    "1.0",
+    "1e3",
+    "0x1",
+    "=0",
+    ">x",
+    ">",
+    "<",
+    ">=1",
+    "> 1",
+    ">-1",
+    "ALL",
+    "all,1",
+    `${MAX_RANK + 1}`,
+    "99999999999",
+    "٣",
+    "0\n",
+    "[[0]]",
   ])("refuses %j", (text) => {
     const parsed = parseRankSet(text);
     expect(parsed.ok).toBe(false);
@@ -84,23 +147,27 @@ describe("a set of ranks", () => {
         const set = parse(parts.join(","));
         const again = parse(formatRankSet(set));
         expect(formatRankSet(again)).toBe(formatRankSet(set));
-        for (let rank = 0; rank <= next + 1; rank++) expect(rankSetHas(again, rank)).toBe(rankSetHas(set, rank));
+        for (let rank = 0; rank <= next + 1; rank++)
+          expect(rankSetHas(again, rank)).toBe(rankSetHas(set, rank));
       }),
     );
   });
 
   test("is refused or read, whatever the text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom("0", "1", "9", ",", "-", "[", "]", "<", ">", "a") }), (text) => {
-        const parsed = parseRankSet(text);
-        if (!parsed.ok) return;
-        let previous = -1;
-        for (const [low, high] of parsed.value.ranges) {
-          expect(low).toBeGreaterThan(previous);
-          expect(high).toBeGreaterThanOrEqual(low);
-          previous = high;
-        }
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom("0", "1", "9", ",", "-", "[", "]", "<", ">", "a") }),
+        (text) => {
+          const parsed = parseRankSet(text);
+          if (!parsed.ok) return;
+          let previous = -1;
+          for (const [low, high] of parsed.value.ranges) {
+            expect(low).toBeGreaterThan(previous);
+            expect(high).toBeGreaterThanOrEqual(low);
+            previous = high;
+          }
+        },
+      ),
     );
   });
 });

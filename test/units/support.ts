@@ -2,7 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Diagnostic, Result } from "../../src/errors/index.js";
-import { type Catalog, compose, type ComposeOptions, type Fragment, parseFragment, type Unit } from "../../src/units/index.js";
+import {
+  type Catalog,
+  compose,
+  type ComposeOptions,
+  type Fragment,
+  parseFragment,
+  type Unit,
+} from "../../src/units/index.js";
 
 /** The value of a result that must be good. */
 export function valueOf<T>(result: Result<T>): T {
@@ -29,7 +36,10 @@ export function fragmentsOf(files: Readonly<Record<string, string>>): Fragment[]
 }
 
 /** Texts by file name, composed in the order given. */
-export function composeFiles(files: Readonly<Record<string, string>>, options?: ComposeOptions): Result<Catalog> {
+export function composeFiles(
+  files: Readonly<Record<string, string>>,
+  options?: ComposeOptions,
+): Result<Catalog> {
   return compose(fragmentsOf(files), options);
 }
 

@@ -35,9 +35,14 @@ export function moduleService(modules: ModuleTable): ServiceDefinition {
         const { name, args } = call.fields({ name: "string", args: "string[]?" });
         call.respond({ ...(await modules.reload(name, args)) });
       },
+      debug: (call) => {
+        const { name, defer } = call.fields({ name: "string", defer: "boolean" });
+        modules.defer(name, defer);
+        call.respond();
+      },
       list: (call) => call.respond({ modules: modules.list() }),
       status: (call) => {
-        modules.report(call.peer, call.fields(STATUS));
+        modules.peers.report(call.peer, call.fields(STATUS));
         call.respond();
       },
     },

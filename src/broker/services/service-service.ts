@@ -11,7 +11,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
       add: (call) => {
         const { name } = call.fields({ name: "string" });
         const { peer } = call;
-        if (!modules.claim(peer, name)) {
+        if (!modules.peers.claim(peer, name)) {
           // A module that is between two runs has no peer, but keeps its name.
           if (modules.has(name)) throw requestError("EEXIST", `service ${name} is the name of a module`);
           router.services.add(name, peer);
@@ -24,7 +24,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
         if (name === peer.name && modules.has(name)) {
           throw requestError("EINVAL", `service ${name} goes with its module`);
         }
-        if (!modules.unclaim(peer, name)) router.services.remove(name, peer);
+        if (!modules.peers.unclaim(peer, name)) router.services.remove(name, peer);
         call.respond();
       },
     },

@@ -23,7 +23,10 @@ export interface NodeOf<Kind, Item> {
 /** Keys, ascending, and what they hold. */
 export type Leaf = NodeOf<"leaf", Entry>;
 
-/** `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`; the first one is not used. */
+/**
+ * `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`. Where the node has a parent, `keys[0]` is
+ * the key that the parent has for it; a search does not look at it.
+ */
 export type Inner = NodeOf<"inner", Child>;
 
 export type TreeNode = Leaf | Inner;

@@ -4,20 +4,10 @@ import { parseJson } from "../content/json.js";
 import { ByteLru } from "../content/lru.js";
 import { applyOps, type Op } from "./apply-ops.js";
 import { Batches } from "./batches.js";
+import type { Content } from "./content.js";
 import { childAt, encodeKey, isBelow, pastSubtree, prefixOf } from "./key.js";
 import { type Blob, decodeNode, type Entry, flush, type TreeNode } from "./node.js";
 import { Tree } from "./tree.js";
-
-/** Where blobs and checkpoints go. */
-export interface Content {
-  /** Resolves to the reference, when the blob is durable. */
-  store(bytes: Uint8Array): Promise<string>;
-  /** Rejects with `ENOENT`. */
-  load(ref: string): Promise<Uint8Array>;
-  /** Rejects with `ENOENT`. */
-  getCheckpoint(key: string): Promise<JsonValue>;
-  putCheckpoint(key: string, value: JsonValue): Promise<void>;
-}
 
 /** An entry of a directory: a value, or (`dir`) a directory. */
 export interface DirEntry {

@@ -103,8 +103,7 @@ export class Tree {
     }
     const left = Math.max(0, index - 1);
     const neighbour = await this.#node(itemAt(parent.items, left === index ? index + 1 : left));
-    const boundary = itemAt(parent.keys, left + 1);
-    const joined = left === index ? join(only, neighbour, boundary) : join(neighbour, only, boundary);
+    const joined = left === index ? join(only, neighbour) : join(neighbour, only);
     return putPieces(parent, left, 2, split(joined));
   }
 
@@ -171,16 +170,15 @@ function halves<Kind, Item>(node: NodeOf<Kind, Item>): readonly NodeOf<Kind, Ite
   return [splice(node, [half, half + 1]), splice(node, [0, half])];
 }
 
-/** @param boundary the right node's place in their parent: its own first key may be out of date */
-function join(left: TreeNode, right: TreeNode, boundary: string): TreeNode {
-  if (left.kind === "leaf" && right.kind === "leaf") {
-    return { kind: "leaf", keys: [...left.keys, ...right.keys], items: [...left.items, ...right.items] };
-  }
-  if (left.kind === "inner" && right.kind === "inner") {
-    const keys = [...left.keys, boundary, ...right.keys.slice(1)];
-    return { kind: "inner", keys, items: [...left.items, ...right.items] };
-  }
+/** The first key of an inner node is the boundary that its parent has for it, and so becomes one inside. */
+function join(left: TreeNode, right: TreeNode): TreeNode {
+  if (left.kind === "leaf" && right.kind === "leaf") return append(left, right);
+  if (left.kind === "inner" && right.kind === "inner") return append(left, right);
   throw new RangeError("nodes of one level are of one kind");
+}
+
+function append<Kind, Item>(left: NodeOf<Kind, Item>, right: NodeOf<Kind, Item>): NodeOf<Kind, Item> {
+  return splice(left, [left.items.length, 0], right.keys, right.items);
 }
 
 function topOf(pieces: readonly TreeNode[]): Child | undefined {

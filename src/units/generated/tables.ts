@@ -6,146 +6,146 @@
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "name".
  */
-export type Name = string;
+type Name = string;
 /**
  * Further services that this unit provides, besides the one of its own name.
  */
-export type Provides = Name[];
+type Provides = Name[];
 /**
  * Rank among the providers of one service; the highest is picked. Default 100.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "priority".
  */
-export type Priority = number;
+type Priority = number;
 /**
  * Services pulled in with this unit where they are usable. Says nothing about order.
  */
-export type Requires = Name[];
+type Requires = Name[];
 /**
  * Services without which this unit is left out. Pulls nothing in, says nothing about order.
  */
-export type Needs = Name[];
+type Needs = Name[];
 /**
  * Order only: this unit starts after these, if they are in the plan. "*" is every other unit.
  */
-export type After = string[];
+type After = string[];
 /**
  * Order only: this unit starts before these, if they are in the plan. "*" is every other unit.
  */
-export type Before = string[];
+type Before = string[];
 /**
  * Where the unit may run: "all", an idset such as "0-3,7" (RFC 22), ">N" or "<N". Default "all".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "ranks".
  */
-export type Ranks = string;
+type Ranks = string;
 /**
  * Dotted configuration keys that must be set; with ! in front, that must not be.
  */
-export type NeedsConfig = string[];
+type NeedsConfig = string[];
 /**
  * Broker attributes that must be set; with ! in front, that must not be.
  */
-export type NeedsAttrs = string[];
+type NeedsAttrs = string[];
 /**
  * Environment variables that must be set; with ! in front, that must not be.
  */
-export type NeedsEnv = string[];
+type NeedsEnv = string[];
 /**
  * Left out unless asked for by name. Default false.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "disabled".
  */
-export type Disabled = boolean;
+type Disabled = boolean;
 /**
  * Longest time that a load, a task or a removal may take: a number with ms, s, m, h or d, or "infinity".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "timeout".
  */
-export type Timeout = string;
+type Timeout = string;
 /**
  * One line for people.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "description".
  */
-export type Description = string;
+type Description = string;
 /**
  * What to load: a path, a bare name looked up on the module path, or library#module. Default: the name.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "module".
  */
-export type Module = string;
+type Module = string;
 /**
  * Arguments for the module.
  */
-export type Args = string[];
+type Args = string[];
 /**
  * Run in a process of its own rather than a thread of the broker. Default false.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "exec".
  */
-export type Exec = boolean;
+type Exec = boolean;
 /**
  * Name of the loader, instead of the one inferred from the file.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "loader".
  */
-export type Loader = string;
+type Loader = string;
 /**
  * "own", or the name of a group of modules that share one worker thread. Default "own".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "thread".
  */
-export type Thread = string;
+type Thread = string;
 /**
  * For a module in a process: over this it is killed. A number with B, kB, MB, GB, KiB, MiB or GiB.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "memory-limit".
  */
-export type MemoryLimit = string;
+type MemoryLimit = string;
 /**
  * What follows when the module fails after running: shut the instance down, log it, or restart the module. Default "panic".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "on-failure".
  */
-export type OnFailure = "panic" | "log" | "restart";
+type OnFailure = "panic" | "log" | "restart";
 /**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "names".
  */
-export type Names = Name[];
+type Names = Name[];
 /**
  * Names of units or services, or "*" for every other unit.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "order".
  */
-export type Order = string[];
+type Order = string[];
 /**
  * Keys that must be set; with ! in front, keys that must not be set.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "conditions".
  */
-export type Conditions = string[];
+type Conditions = string[];
 /**
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "strings".
  */
-export type Strings = string[];
+type Strings = string[];
 /**
  * What the task runs: a shell line, or an array of program and arguments.
  *
@@ -154,82 +154,82 @@ export type Strings = string[];
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "command".
  */
-export type Command = string | string[];
+type Command = string | string[];
 /**
  * The phases in whose plan the task is a root. Default ["rc1"].
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "runlevels".
  */
-export type Runlevels = ("rc1" | "rc3")[];
+type Runlevels = ("rc1" | "rc3")[];
 /**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "provides".
  */
-export type Names1 = Name[];
+type Names1 = Name[];
 /**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "requires".
  */
-export type Names2 = Name[];
+type Names2 = Name[];
 /**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "needs".
  */
-export type Names3 = Name[];
+type Names3 = Name[];
 /**
  * Names of units or services, or "*" for every other unit.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "after".
  */
-export type Order1 = string[];
+type Order1 = string[];
 /**
  * Names of units or services, or "*" for every other unit.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "before".
  */
-export type Order2 = string[];
+type Order2 = string[];
 /**
  * Keys that must be set; with ! in front, keys that must not be set.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "needs-config".
  */
-export type Conditions1 = string[];
+type Conditions1 = string[];
 /**
  * Keys that must be set; with ! in front, keys that must not be set.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "needs-attrs".
  */
-export type Conditions2 = string[];
+type Conditions2 = string[];
 /**
  * Keys that must be set; with ! in front, keys that must not be set.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "needs-env".
  */
-export type Conditions3 = string[];
+type Conditions3 = string[];
 /**
  * Arguments for the module.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "args".
  */
-export type Strings1 = string[];
+type Strings1 = string[];
 
 /**
  * A Sluice unit file: modules, tasks, and changes to those of earlier files. Tables other than these four update the unit, or the provider of the service, that they name.
  */
-export interface UnitFile {
+interface UnitFile {
   /**
    * Modules to define, or to update.
    */
@@ -360,7 +360,7 @@ export interface LibraryTable {
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "libraryPick".
  */
-export interface LibraryPick {
+interface LibraryPick {
   /**
    * A name of a unit or a service: letters, digits and _ @ : + -, starting with a letter, a digit or _; at most 255 bytes; not __proto__, modules, tasks, alternatives or libraries.
    */

@@ -1,0 +1,114 @@
+import { compareDiagnostics } from "../errors/index.js";
+import { type LoadedModule, type Plan, plan, type PlanRequest, runlevelRoots } from "../graph/index.js";
+import { type RcReading, RcSession, rcFiles, readRcFiles } from "../rc/index.js";
+import { type Catalog, defaultDirectories, rcSearchPath, type Runlevel } from "../units/index.js";
+import type { Circumstances } from "./facts.js";
+import { printOutput } from "./modprobe-carry-out.js";
+import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./modprobe-units.js";
+import { ExitError, say } from "./output.js";
+
+/** What is to be planned. */
+export interface Phase {
+  readonly files: readonly string[];
+  /** Whose declarative tasks are roots; undefined for `run FILE`. */
+  readonly runlevel?: Runlevel;
+  /** Default: what the instance has loaded. */
+  readonly loaded?: readonly LoadedModule[];
+}
+
+export interface PlanningOptions extends UnitOptions {
+  readonly verbose?: boolean;
+  /** Nothing is to be done but plan: what rc files set must not reach the instance. */
+  readonly planOnly?: boolean;
+}
+
+/**
+ * Reads the rc files, composes, plans, and runs the function with the plan and the host of the files' code.
+ * @throws ExitError after all problems of all files were printed
+ */
+export async function withPlan<T>(
+  phase: Phase,
+  circumstances: Circumstances,
+  options: PlanningOptions,
+  run: (planned: Plan, session: RcSession) => T | Promise<T>,
+): Promise<T> {
+  const { facts } = circumstances;
+  const session = new RcSession({
+    facts,
+    handle: options.planOnly ? undefined : circumstances.handle,
+    onOutput: printOutput,
+    onPrint: options.verbose ? say : () => undefined,
+  });
+  try {
+    const { catalog, rc } = await readAndCompose(phase.files, session, circumstances, options);
+    const request = requestFor(rc, catalog, phase.runlevel);
+    const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
+    const loaded = phase.loaded ?? circumstances.loaded;
+    const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
+    session.useCatalog(catalog, planned.picks);
+    return await run(planned, session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
+export async function loadedAfterStart(
+  circumstances: Circumstances,
+  options: UnitOptions,
+): Promise<readonly LoadedModule[]> {
+  const { setAlternative, disable } = options;
+  const phase: Phase = { files: await phaseFiles("rc1"), runlevel: "rc1" };
+  const planning = { planOnly: true, ...(setAlternative && { setAlternative }), ...(disable && { disable }) };
+  return withPlan(phase, circumstances, planning, ({ steps }) => {
+    const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
+    return loads.map(({ unit, explicit }) => ({ name: unit.name, services: unit.provides, explicit }));
+  });
+}
+
+/** The rc files of a phase, in order. */
+export function phaseFiles(runlevel: Runlevel, verbose = false): Promise<string[]> {
+  const directories = defaultDirectories(process.env);
+  const path = rcSearchPath(process.env, directories);
+  return rcFiles(path, runlevel, directories.libexecDir, (pattern) => {
+    if (verbose) say(`checking ${pattern}`);
+  });
+}
+
+/**
+ * Composes twice: what rc files ask about modules is answered from the units without them, and what they say is then
+ * composed over those.
+ */
+async function readAndCompose(
+  files: readonly string[],
+  session: RcSession,
+  circumstances: Circumstances,
+  options: PlanningOptions,
+): Promise<{ readonly catalog: Catalog; readonly rc: RcReading }> {
+  const onRead = options.verbose ? sayReading : () => undefined;
+  if (files.some((file) => session.reads(file))) {
+    const base = await tryCompose({}, circumstances, { disableFromEnv: false });
+    if (base.ok) session.useCatalog(base.value);
+  }
+  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }));
+  const composed = await tryCompose(options, circumstances, { rc: rc.ok ? rc.value.fragments : [], onRead });
+  if (rc.ok && composed.ok) return { catalog: composed.value, rc: rc.value };
+  const problems = [rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics));
+  throw refused(problems.sort(compareDiagnostics));
+}
+
+/** A start, or a stop if something is to be removed. */
+function requestFor(rc: RcReading, catalog: Catalog, runlevel: Runlevel | undefined): PlanRequest {
+  const declared = runlevel === undefined ? [] : runlevelRoots(catalog, runlevel);
+  const tasks = [...new Set([...rc.tasks, ...declared])];
+  const load = rc.load.map(({ name }) => name);
+  if (runlevel !== "rc3" && rc.remove.length === 0) return { kind: "start", roots: [...tasks, ...load] };
+  if (load.length > 0)
+    throw new ExitError(1, `cannot both load (${load.join(", ")}) and remove modules in one run`);
+  if (rc.remove === "all") return { kind: "stop", roots: tasks, remove: "all" };
+  return {
+    kind: "stop",
+    roots: tasks,
+    remove: rc.remove.length === 0 ? "none" : rc.remove.map(({ name }) => name),
+  };
+}
