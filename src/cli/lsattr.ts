@@ -19,7 +19,7 @@ export function command(): Command {
       await withInstance(options, async (handle) => {
         const attrs = fields(await handle.rpc("attr.list"), { attrs: "object" }).attrs;
         const rows = Object.entries(attrs)
-          .map(([name, value]) => [name, String(value)] as const)
+          .map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)] as const)
           .sort(([a], [b]) => compareText(a, b));
         if (options.json) printJson(Object.fromEntries(rows));
         else if (options.values) formatTable(["Name", "Value"], rows).forEach(printLine);

@@ -29,11 +29,11 @@ async function ping(name: string, options: PingOptions): Promise<void> {
     process.once("SIGINT", onSignal);
     const times: number[] = [];
     const count = options.count ?? Infinity;
-    for (let seq = 0; seq < count && !interrupted.signal.aborted; seq++) {
+    for (let seq = 0; seq < count; seq++) {
       if (seq > 0) {
         await sleep(options.interval * 1000, undefined, { signal: interrupted.signal }).catch(ignoreAbort);
-        if (interrupted.signal.aborted) break;
       }
+      if (interrupted.signal.aborted) break;
       const startedAtNs = process.hrtime.bigint();
       await handle.rpc(topic, { seq });
       const timeMs = Number(process.hrtime.bigint() - startedAtNs) / 1e6;

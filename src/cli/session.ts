@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { connect } from "../broker/index.js";
 import type { Handle } from "../messages/index.js";
 import { ExitError } from "./output.js";

@@ -25,7 +25,7 @@ interface LiveModule {
 const MIB = 1024 * 1024;
 
 // This form holds both in dist/executors and in the bundled command line next to it.
-const THREAD_MAIN = new URL("../executors/thread-main.js", import.meta.url);
+const THREAD_MAIN = new URL("../executors/thread-main.cjs", import.meta.url);
 
 /**
  * A worker thread and the modules in it.

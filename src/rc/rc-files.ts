@@ -32,7 +32,9 @@ export async function rcFiles(
 /** Whether this is an rc file by its name: one with code, TOML or YAML. */
 export function isRcFile(file: string): boolean {
   if (/\.d\.[cm]?ts$/.test(file)) return false;
-  return hostProgramFor(file) !== undefined || (extname(file) !== "" && formatOf(file) !== undefined);
+  // Who brings Python must hear that nothing reads it, rather than have it passed over.
+  if (hostProgramFor(file) !== undefined || extname(file) === ".py") return true;
+  return extname(file) !== "" && formatOf(file) !== undefined;
 }
 
 async function rcFilesIn(directory: string): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
 import {
   codeFragment,
+  formatOf,
   type Fragment,
   type NamedReference,
   namedOrigin,
@@ -39,7 +40,8 @@ export async function readRcFiles(
   const diagnostics: Diagnostic[] = [];
   for (const file of files) {
     onLoading(file);
-    const result = session.reads(file) ? await readCode(file, session, draft) : await readRcFragment(file);
+    const isCode = formatOf(file) === undefined;
+    const result = isCode ? await readCode(file, session, draft) : await readRcFragment(file);
     if (result.ok) draft.add(result.value);
     else diagnostics.push(...result.diagnostics);
   }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 
 /** The built command line. */
-export const SLUICE = resolve(import.meta.dirname, "../../dist/cli/main.js");
+const SLUICE = resolve(import.meta.dirname, "../../dist/cli/main.js");
 
 export interface Finished {
   readonly status: number | null;
@@ -50,8 +50,14 @@ export class Sandbox {
     let stderr = "";
     const watchers = new Set<() => void>();
     const notify = (): void => watchers.forEach((watch) => watch());
-    child.stdout.setEncoding("utf8").on("data", (text: string) => ((stdout += text), notify()));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => ((stderr += text), notify()));
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      notify();
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+      notify();
+    });
     child.stdin.on("error", () => child.stdin.destroy());
     child.stdin.end(options.input ?? "");
     const finished = new Promise<Finished>((done, failed) => {
