@@ -8,6 +8,11 @@ export function secondsOf(argv, env = {}) {
   return Number(process.hrtime.bigint() - startedAtNs) / 1e9;
 }
 
+/** Standard output of a process. Throws if it fails. */
+export function outputOf(argv, env = {}) {
+  return run(argv, env, ["ignore", "pipe", "pipe"]).stdout;
+}
+
 /** Greatest resident set of a Node process in MB, told by a module that is loaded before its own. */
 export function peakMegabytesOf([node, ...args], env = {}) {
   const preload = new URL("./print-peak-memory.cjs", import.meta.url).pathname;

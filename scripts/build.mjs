@@ -1,9 +1,9 @@
 /**
  * Builds dist/: plain `tsc` for the library and its types, then esbuild for the two files whose start-up time counts,
- * the command line (split, so that a command loads only what it uses) and the worker entry of thread modules.
+ * the command line and the worker entry of thread modules. Both are CommonJS, which Node starts sooner.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { build } from "esbuild";
 
 process.chdir(new URL("..", import.meta.url).pathname);
@@ -15,40 +15,38 @@ const tsc = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p"
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
-const common = {
-  bundle: true,
-  platform: "node",
-  target: "node20",
-  format: "esm",
-  logLevel: "warning",
-  // Commander and friends are CommonJS; bundled into ESM they still ask for require.
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-};
+const common = { bundle: true, platform: "node", target: "node20", format: "cjs", logLevel: "warning" };
 
 for (const file of readdirSync("dist/cli")) if (file.endsWith(".js")) rmSync(`dist/cli/${file}`);
 await build({
   ...common,
   entryPoints: ["src/cli/main.ts"],
-  outdir: "dist/cli",
-  splitting: true,
-  chunkNames: "[name]-[hash]",
+  outfile: "dist/cli/sluice.cjs",
+  // Names stay, for stacks.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // Paths to other files of ours are relative to where a module is; all of them are one folder below dist.
+  define: { "import.meta.url": "__moduleUrl" },
+  banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
   // Native, or loaded only when something is printed, or shared with user code through the real file.
-  external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib", "esbuild"],
+  external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib"],
 });
 await build({
   ...common,
   entryPoints: ["src/executors/thread-main.ts"],
-  // Node starts a CommonJS worker some 5 ms sooner than an ES module; every module has a worker.
-  format: "cjs",
-  banner: {},
-  minify: true,
   outfile: "dist/executors/thread-main.cjs",
+  minify: true,
 });
 
-chmodSync("dist/cli/main.js", 0o755);
+copyFileSync("scripts/launch.cjs", "dist/cli/main.cjs");
+chmodSync("dist/cli/main.cjs", 0o755);
+const warmUp = spawnSync(process.execPath, ["dist/cli/main.cjs", "modprobe", "rc1", "--show-deps"], {
+  env: { PATH: process.env.PATH, SLUICE_WRITE_CODE: "1", SLUICE_CONFDIR: "/nonexistent" },
+  stdio: ["ignore", "ignore", "inherit"],
+});
+if (warmUp.status !== 0) process.exit(warmUp.status ?? 1);
+
 // `npx sluice` in the checkout itself finds the command without asking npm.
 mkdirSync("node_modules/.bin", { recursive: true });
 rmSync("node_modules/.bin/sluice", { force: true });
-symlinkSync("../../dist/cli/main.js", "node_modules/.bin/sluice");
+symlinkSync("../../dist/cli/main.cjs", "node_modules/.bin/sluice");

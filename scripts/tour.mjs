@@ -1,7 +1,7 @@
 /** A short tour against a running instance, for `npm start`: each command is printed, then run for real. */
 import { spawnSync } from "node:child_process";
 
-const sluice = new URL("../dist/cli/main.js", import.meta.url).pathname;
+const sluice = new URL("../dist/cli/main.cjs", import.meta.url).pathname;
 
 const STEPS = [
   ["What came up:", ["module", "list"]],

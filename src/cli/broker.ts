@@ -118,7 +118,7 @@ function phaseStarter(
   const configured = broker.attributes.get(`broker.${phase}_path`);
   if (configured === "") return undefined;
   return (stopping = false) => {
-    const own = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.js`, "modprobe", phase];
+    const own = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase];
     if (options.verbose) own.push("--verbose");
     if (phase === "rc3" && stopping) own.push("--cancel-after=1");
     const process_ = spawnPhase({

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Facts, LoadedModule } from "../graph/index.js";
-import { fields, type Handle } from "../messages/index.js";
-import { configFromJson, type ConfigInput, Configuration, readConfiguration } from "../units/index.js";
+import type { Handle } from "../messages/index.js";
+import { type ConfigInput, Configuration, readConfiguration } from "../units/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
 import { ExitError, sayDiagnostics } from "./output.js";
 import { instanceUri, withConnection, withUri } from "./session.js";
@@ -54,6 +54,7 @@ export async function withCircumstances<T>(
     return run({ facts, configuration: flags, loaded: [], handle: undefined });
   }
   return withConnection(uri, async (handle) => {
+    const { askInstance } = await import("./instance-facts.js");
     const instance = await askInstance(handle);
     const configuration = new Configuration([...instance.configuration.layers, ...flags.layers]);
     const facts = factsOf(options, configuration, instance);
@@ -79,7 +80,8 @@ export async function configurationOf(
   throw new ExitError(1);
 }
 
-interface InstanceFacts {
+/** What an instance says of itself. */
+export interface InstanceFacts {
   readonly rank: number;
   readonly size: number;
   readonly attrs: Readonly<Record<string, string>>;
@@ -95,34 +97,4 @@ function factsOf(options: FactOptions, configuration: Configuration, base: Insta
     // The local environment counts; the broker's is asked where that lacks a variable.
     env: { ...base.env, ...process.env },
   };
-}
-
-async function askInstance(
-  handle: Handle,
-): Promise<
-  InstanceFacts & { readonly configuration: Configuration; readonly loaded: readonly LoadedModule[] }
-> {
-  const [attrs, env, config, modules] = await Promise.all([
-    handle.rpc("attr.list"),
-    handle.rpc("broker.getenv", {}),
-    handle.rpc("config.get", {}),
-    handle.rpc("module.list"),
-  ]);
-  return {
-    rank: handle.rank,
-    size: handle.size,
-    attrs: stringsOf(fields(attrs, { attrs: "object" }).attrs),
-    env: stringsOf(fields(env, { env: "object" }).env),
-    configuration: Configuration.of(
-      configFromJson(fields(config, { value: "object" }).value),
-      "the instance's configuration",
-    ),
-    loaded: fields(modules, { modules: "array" }).modules.map((module) =>
-      fields(module, { name: "string", services: "string[]", explicit: "boolean" }),
-    ),
-  };
-}
-
-function stringsOf(table: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, String(value)]));
 }

@@ -1,17 +1,9 @@
-#!/usr/bin/env node
 import { Command } from "commander";
+import { addCommands, type LazyCommand } from "./lazy.js";
 import { runProgram } from "./program.js";
 import { VERSION } from "./version.js";
 
-/**
- * The commands, each loaded only when it is the one: `sluice modprobe show` must not pay for the broker.
- * A hidden one is for our own processes.
- */
-const COMMANDS: readonly {
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<{ readonly command: () => Command }>;
-}[] = [
+const COMMANDS: readonly LazyCommand[] = [
   { name: "start", summary: "start an instance and run a command in it", load: () => import("./start.js") },
   { name: "broker", summary: "run one broker in the foreground", load: () => import("./broker.js") },
   { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe.js") },
@@ -27,19 +19,18 @@ const COMMANDS: readonly {
   { name: "version", summary: "print the version", load: () => import("./version-command.js") },
 ];
 
-const program = new Command("sluice")
-  .enablePositionalOptions()
-  .description("Boots, reshapes and shuts down a running system made of modules, and says why.")
-  .version(VERSION)
-  .addHelpText(
-    "after",
-    "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
-  );
+async function main(): Promise<void> {
+  const program = new Command("sluice")
+    .enablePositionalOptions()
+    .description("Boots, reshapes and shuts down a running system made of modules, and says why.")
+    .version(VERSION)
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
+    );
 
-const wanted = COMMANDS.find(({ name }) => name === process.argv[2]);
-if (wanted !== undefined) {
-  program.addCommand((await wanted.load()).command().description(wanted.summary));
-} else {
-  for (const { name, summary } of COMMANDS) program.command(name).summary(summary).description(summary);
+  await addCommands(program, COMMANDS, process.argv[2]);
+  await runProgram(program);
 }
-await runProgram(program);
+
+void main();

@@ -8,9 +8,8 @@ interface ListOptions extends FactOptions, UnitOptions {
   readonly full?: boolean;
 }
 
-export function listDependenciesCommand(): Command {
+export function command(): Command {
   return withUnitOptions(withFacts(new Command("list-dependencies")))
-    .description("print the tree of what a unit or service requires")
     .argument("<name>", "unit or service")
     .option("-f, --full", "show every occurrence, not only the shallowest")
     .addHelpText(

@@ -11,9 +11,8 @@ interface LoadOptions extends FactOptions, UnitOptions {
   readonly jobs?: number;
 }
 
-export function loadCommand(): Command {
+export function command(): Command {
   return withJobs(withUnitOptions(withFacts(new Command("load"))))
-    .description("load modules with what they require")
     .argument("<module...>", "units or services")
     .option("--dry-run", "print what would be done, and do nothing")
     .option("-v, --verbose", "say what happens")

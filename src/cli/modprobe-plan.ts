@@ -45,7 +45,7 @@ export async function withPlan<T>(
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const loaded = phase.loaded ?? circumstances.loaded;
     const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
-    session.useCatalog(catalog, planned.picks);
+    if (!options.planOnly) session.useCatalog(catalog, planned.picks);
     return await run(planned, session);
   } finally {
     await session.close();

@@ -13,9 +13,8 @@ interface RemoveOptions extends FactOptions, UnitOptions {
   readonly jobs?: number;
 }
 
-export function removeCommand(): Command {
+export function command(): Command {
   return withJobs(withUnitOptions(withFacts(new Command("remove"))))
-    .description("remove modules, and what nobody uses without them")
     .argument("<module...|all>", "units or services that are loaded")
     .option("--dry-run", "print what would be done, and do nothing; without an instance, after an rc1")
     .option("--recursive", "remove what uses them too")

@@ -18,9 +18,8 @@ interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions {
   readonly timing?: string | true;
 }
 
-export function runCommand(): Command {
+export function command(): Command {
   return withRunOptions(new Command("run"))
-    .description("run one rc file")
     .argument("<file>", "TypeScript, JavaScript, TOML or YAML")
     .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
     .action(async (file: string, options: RunOptions) => {
@@ -33,7 +32,6 @@ export function runCommand(): Command {
 /** `rc1` and `rc3`: start-up and shutdown. */
 export function phaseCommand(runlevel: Runlevel): Command {
   return withRunOptions(new Command(runlevel))
-    .description(runlevel === "rc1" ? "bring up what the rc files load" : "take down what is loaded")
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action(async (options: RunOptions) => {

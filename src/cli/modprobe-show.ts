@@ -6,9 +6,8 @@ import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { composeFor, type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { ExitError, printJson } from "./output.js";
 
-export function showCommand(): Command {
+export function command(): Command {
   return withUnitOptions(withFacts(new Command("show")))
-    .description("print a unit as composed, one JSON object with every key")
     .argument("<name>", "unit, or service for the provider that would be picked")
     .addHelpText("after", "\nExample:\n  sluice modprobe show content-sqlite")
     .action(async (name: string, options: FactOptions & UnitOptions) => {

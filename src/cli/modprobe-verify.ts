@@ -11,9 +11,8 @@ interface VerifyOptions extends FactOptions, UnitOptions {
   readonly json?: boolean;
 }
 
-export function verifyCommand(): Command {
+export function command(): Command {
   return withUnitOptions(withFacts(new Command("verify")))
-    .description("say everything that is wrong or doubtful in the composed units")
     .argument("[file...]", "further fragments, composed after the others")
     .option("--strict", "exit 1 for warnings too")
     .option("--json", "an array of {code, severity, message, location, related, hint}")

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { connect } from "../broker/index.js";
 import type { Handle } from "../messages/index.js";
 import { ExitError } from "./output.js";
 
@@ -30,6 +29,8 @@ export async function withInstance<T>(
 
 /** The same for a URI that is known. */
 export async function withConnection<T>(uri: string, run: (handle: Handle) => Promise<T>): Promise<T> {
+  // Loaded only by who talks to an instance.
+  const { connect } = await import("../broker/index.js");
   const handle = await connect(uri);
   try {
     return await run(handle);

@@ -68,7 +68,7 @@ function initialProgram(words: readonly string[], onTerminal: boolean): readonly
 function brokerArgv(rundir: string, hasProgram: boolean, options: StartOptions): string[] {
   return [
     process.execPath,
-    `${PACKAGE_ROOT}dist/cli/main.js`,
+    `${PACKAGE_ROOT}dist/cli/main.cjs`,
     "broker",
     `--rundir=${rundir}`,
     ...(hasProgram ? ["--supervised-program"] : []),

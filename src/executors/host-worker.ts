@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf } from "../errors/index.js";
 import type { ModuleExit } from "./port.js";
@@ -141,8 +143,8 @@ function setup(): WorkerSetup {
   return {
     library: {
       sluice: new URL("../index.js", import.meta.url).href,
-      "sluice/rc": new URL("../rc/index.js", import.meta.url).href,
+      "sluice/rc": new URL("../rc/authoring.js", import.meta.url).href,
     },
-    jiti: import.meta.resolve("jiti"),
+    jiti: pathToFileURL(createRequire(import.meta.url).resolve("jiti")).href,
   };
 }

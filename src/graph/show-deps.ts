@@ -26,10 +26,13 @@ export function directPredecessors({ dag }: Plan): Csr {
 export function showDeps(plan: Plan): Record<string, string[]> {
   const predecessors = directPredecessors(plan);
   const names = plan.steps.map(({ unit }) => unit.name);
-  return Object.fromEntries(
-    names.map((name, step) => [
-      name,
-      Array.from(predecessors.row(step), (source) => names[source] ?? "").sort(compareText),
-    ]),
-  );
+  const shown: Record<string, string[]> = {};
+  for (const [step, name] of names.entries()) {
+    const befores: string[] = [];
+    for (let e = predecessors.start(step); e < predecessors.end(step); e++) {
+      befores.push(names[predecessors.item(e)] ?? "");
+    }
+    shown[name] = befores.length > 1 ? befores.sort(compareText) : befores;
+  }
+  return shown;
 }

@@ -46,8 +46,8 @@ var require_ucs2length = __commonJS({
 });
 
 // <stdin>
-var validateModule = validate62;
-var schema75 = {
+var validateModule = validate216;
+var schema48 = {
   title: "ModuleTable",
   description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
@@ -98,30 +98,1073 @@ var schema75 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema56 = {
+var func1 = Object.prototype.hasOwnProperty;
+var pattern3 = new RegExp(
+  "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
+  "u",
+);
+function validate54(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate54.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (!pattern3.test(data)) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/pattern",
+        keyword: "pattern",
+        params: {
+          pattern:
+            "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
+        },
+        message:
+          'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate54.errors = vErrors;
+  return errors === 0;
+}
+validate54.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate56(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate56.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (
+        !validate54(data[i0], {
+          instancePath: instancePath + "/" + i0,
+          parentData: data,
+          parentDataProperty: i0,
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate56.errors = vErrors;
+  return errors === 0;
+}
+validate56.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate59(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate59.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "integer" },
+      message: "must be integer",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate59.errors = vErrors;
+  return errors === 0;
+}
+validate59.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate61(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate61.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (
+        !validate54(data[i0], {
+          instancePath: instancePath + "/" + i0,
+          parentData: data,
+          parentDataProperty: i0,
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate61.errors = vErrors;
+  return errors === 0;
+}
+validate61.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate64(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate64.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (
+        !validate54(data[i0], {
+          instancePath: instancePath + "/" + i0,
+          parentData: data,
+          parentDataProperty: i0,
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate64.errors = vErrors;
+  return errors === 0;
+}
+validate64.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var pattern4 = new RegExp(
+  "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
+  "u",
+);
+function validate67(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate67.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (typeof data0 === "string") {
+        if (!pattern4.test(data0)) {
+          const err0 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/pattern",
+            keyword: "pattern",
+            params: {
+              pattern:
+                "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
+            },
+            message:
+              'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
+          };
+          if (vErrors === null) {
+            vErrors = [err0];
+          } else {
+            vErrors.push(err0);
+          }
+          errors++;
+        }
+      } else {
+        const err1 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate67.errors = vErrors;
+  return errors === 0;
+}
+validate67.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate69(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate69.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (typeof data0 === "string") {
+        if (!pattern4.test(data0)) {
+          const err0 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/pattern",
+            keyword: "pattern",
+            params: {
+              pattern:
+                "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
+            },
+            message:
+              'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
+          };
+          if (vErrors === null) {
+            vErrors = [err0];
+          } else {
+            vErrors.push(err0);
+          }
+          errors++;
+        }
+      } else {
+        const err1 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate69.errors = vErrors;
+  return errors === 0;
+}
+validate69.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate71(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate71.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate71.errors = vErrors;
+  return errors === 0;
+}
+validate71.evaluated = { dynamicProps: false, dynamicItems: false };
+var pattern6 = new RegExp("^!?[^!]", "u");
+function validate73(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate73.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (typeof data0 === "string") {
+        if (!pattern6.test(data0)) {
+          const err0 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/pattern",
+            keyword: "pattern",
+            params: { pattern: "^!?[^!]" },
+            message: 'must match pattern "^!?[^!]"',
+          };
+          if (vErrors === null) {
+            vErrors = [err0];
+          } else {
+            vErrors.push(err0);
+          }
+          errors++;
+        }
+      } else {
+        const err1 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate73.errors = vErrors;
+  return errors === 0;
+}
+validate73.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate75(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate75.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (typeof data0 === "string") {
+        if (!pattern6.test(data0)) {
+          const err0 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/pattern",
+            keyword: "pattern",
+            params: { pattern: "^!?[^!]" },
+            message: 'must match pattern "^!?[^!]"',
+          };
+          if (vErrors === null) {
+            vErrors = [err0];
+          } else {
+            vErrors.push(err0);
+          }
+          errors++;
+        }
+      } else {
+        const err1 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate75.errors = vErrors;
+  return errors === 0;
+}
+validate75.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate77(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate77.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (typeof data0 === "string") {
+        if (!pattern6.test(data0)) {
+          const err0 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/pattern",
+            keyword: "pattern",
+            params: { pattern: "^!?[^!]" },
+            message: 'must match pattern "^!?[^!]"',
+          };
+          if (vErrors === null) {
+            vErrors = [err0];
+          } else {
+            vErrors.push(err0);
+          }
+          errors++;
+        }
+      } else {
+        const err1 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate77.errors = vErrors;
+  return errors === 0;
+}
+validate77.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate79(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate79.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "boolean") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "boolean" },
+      message: "must be boolean",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate79.errors = vErrors;
+  return errors === 0;
+}
+validate79.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate81(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate81.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate81.errors = vErrors;
+  return errors === 0;
+}
+validate81.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate83(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate83.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate83.errors = vErrors;
+  return errors === 0;
+}
+validate83.evaluated = { dynamicProps: false, dynamicItems: false };
+var func2 = require_ucs2length().default;
+function validate85(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate85.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate85.errors = vErrors;
+  return errors === 0;
+}
+validate85.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate87(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate87.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (typeof data[i0] !== "string") {
+        const err0 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate87.errors = vErrors;
+  return errors === 0;
+}
+validate87.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate89(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate89.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "boolean") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "boolean" },
+      message: "must be boolean",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate89.errors = vErrors;
+  return errors === 0;
+}
+validate89.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate91(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate91.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate91.errors = vErrors;
+  return errors === 0;
+}
+validate91.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate93(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate93.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate93.errors = vErrors;
+  return errors === 0;
+}
+validate93.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate95(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate95.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate95.errors = vErrors;
+  return errors === 0;
+}
+validate95.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema41 = {
   description:
     'What follows when the module fails after running: shut the instance down, log it, or restart the module. Default "panic".',
   enum: ["panic", "log", "restart"],
   default: "panic",
 };
-var func1 = Object.prototype.hasOwnProperty;
-var func2 = require_ucs2length().default;
-var pattern4 = new RegExp(
-  "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-  "u",
-);
-var pattern8 = new RegExp(
-  "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-  "u",
-);
-var pattern10 = new RegExp("^!?[^!]", "u");
-function validate22(
+function validate97(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate22.evaluated;
+  const evaluated0 = validate97.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (!(data === "panic" || data === "log" || data === "restart")) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: { allowedValues: schema41.enum },
+      message: "must be equal to one of the allowed values",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate97.errors = vErrors;
+  return errors === 0;
+}
+validate97.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate103(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate103.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (
+        !validate54(data[i0], {
+          instancePath: instancePath + "/" + i0,
+          parentData: data,
+          parentDataProperty: i0,
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate103.errors = vErrors;
+  return errors === 0;
+}
+validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate111(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate111.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -136,14 +1179,14 @@ function validate22(
         if (!pattern4.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/$defs/name/pattern",
+            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: {
               pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
+                "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
             },
             message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
+              'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -155,7 +1198,7 @@ function validate22(
       } else {
         const err1 = {
           instancePath: instancePath + "/" + i0,
-          schemaPath: "#/$defs/name/type",
+          schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
           message: "must be string",
@@ -183,17 +1226,17 @@ function validate22(
     }
     errors++;
   }
-  validate22.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-validate22.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate24(
+validate111.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate116(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate24.evaluated;
+  const evaluated0 = validate116.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -205,17 +1248,13 @@ function validate24(
     for (let i0 = 0; i0 < len0; i0++) {
       let data0 = data[i0];
       if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
+        if (!pattern6.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/$defs/name/pattern",
+            schemaPath: "#/items/pattern",
             keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
+            params: { pattern: "^!?[^!]" },
+            message: 'must match pattern "^!?[^!]"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -227,7 +1266,7 @@ function validate24(
       } else {
         const err1 = {
           instancePath: instancePath + "/" + i0,
-          schemaPath: "#/$defs/name/type",
+          schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
           message: "must be string",
@@ -255,17 +1294,17 @@ function validate24(
     }
     errors++;
   }
-  validate24.errors = vErrors;
+  validate116.errors = vErrors;
   return errors === 0;
 }
-validate24.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate26(
+validate116.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate123(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate26.evaluated;
+  const evaluated0 = validate123.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -275,45 +1314,24 @@ function validate26(
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      let data0 = data[i0];
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err0 = {
-            instancePath: instancePath + "/" + i0,
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err0];
-          } else {
-            vErrors.push(err0);
-          }
-          errors++;
-        }
-      } else {
-        const err1 = {
+      if (typeof data[i0] !== "string") {
+        const err0 = {
           instancePath: instancePath + "/" + i0,
-          schemaPath: "#/$defs/name/type",
+          schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
           message: "must be string",
         };
         if (vErrors === null) {
-          vErrors = [err1];
+          vErrors = [err0];
         } else {
-          vErrors.push(err1);
+          vErrors.push(err0);
         }
         errors++;
       }
     }
   } else {
-    const err2 = {
+    const err1 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -321,95 +1339,23 @@ function validate26(
       message: "must be array",
     };
     if (vErrors === null) {
-      vErrors = [err2];
+      vErrors = [err1];
     } else {
-      vErrors.push(err2);
+      vErrors.push(err1);
     }
     errors++;
   }
-  validate26.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-validate26.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate28(
+validate123.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate216(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate28.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (Array.isArray(data)) {
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      let data0 = data[i0];
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err0 = {
-            instancePath: instancePath + "/" + i0,
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err0];
-          } else {
-            vErrors.push(err0);
-          }
-          errors++;
-        }
-      } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err1];
-        } else {
-          vErrors.push(err1);
-        }
-        errors++;
-      }
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate28.errors = vErrors;
-  return errors === 0;
-}
-validate28.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate62(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate62.evaluated;
+  const evaluated0 = validate216.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -433,7 +1379,7 @@ function validate62(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema75.properties, key0)) {
+      if (!func1.call(schema48.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -450,46 +1396,22 @@ function validate62(
       }
     }
     if (data.name !== void 0) {
-      let data0 = data.name;
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err2 = {
-            instancePath: instancePath + "/name",
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err2];
-          } else {
-            vErrors.push(err2);
-          }
-          errors++;
-        }
-      } else {
-        const err3 = {
+      if (
+        !validate54(data.name, {
           instancePath: instancePath + "/name",
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err3];
-        } else {
-          vErrors.push(err3);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "name",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
       if (
-        !validate22(data.provides, {
+        !validate56(data.provides, {
           instancePath: instancePath + "/provides",
           parentData: data,
           parentDataProperty: "provides",
@@ -497,31 +1419,27 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      let data2 = data.priority;
-      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err4 = {
+      if (
+        !validate59(data.priority, {
           instancePath: instancePath + "/priority",
-          schemaPath: "#/$defs/priority/type",
-          keyword: "type",
-          params: { type: "integer" },
-          message: "must be integer",
-        };
-        if (vErrors === null) {
-          vErrors = [err4];
-        } else {
-          vErrors.push(err4);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "priority",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
       if (
-        !validate24(data.requires, {
+        !validate61(data.requires, {
           instancePath: instancePath + "/requires",
           parentData: data,
           parentDataProperty: "requires",
@@ -529,13 +1447,13 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
       if (
-        !validate26(data.needs, {
+        !validate64(data.needs, {
           instancePath: instancePath + "/needs",
           parentData: data,
           parentDataProperty: "needs",
@@ -543,550 +1461,237 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      let data5 = data.after;
-      if (Array.isArray(data5)) {
-        const len0 = data5.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data6 = data5[i0];
-          if (typeof data6 === "string") {
-            if (!pattern8.test(data6)) {
-              const err5 = {
-                instancePath: instancePath + "/after/" + i0,
-                schemaPath: "#/$defs/after/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err5];
-              } else {
-                vErrors.push(err5);
-              }
-              errors++;
-            }
-          } else {
-            const err6 = {
-              instancePath: instancePath + "/after/" + i0,
-              schemaPath: "#/$defs/after/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err6];
-            } else {
-              vErrors.push(err6);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err7 = {
+      if (
+        !validate67(data.after, {
           instancePath: instancePath + "/after",
-          schemaPath: "#/$defs/after/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err7];
-        } else {
-          vErrors.push(err7);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      let data7 = data.before;
-      if (Array.isArray(data7)) {
-        const len1 = data7.length;
-        for (let i1 = 0; i1 < len1; i1++) {
-          let data8 = data7[i1];
-          if (typeof data8 === "string") {
-            if (!pattern8.test(data8)) {
-              const err8 = {
-                instancePath: instancePath + "/before/" + i1,
-                schemaPath: "#/$defs/before/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err8];
-              } else {
-                vErrors.push(err8);
-              }
-              errors++;
-            }
-          } else {
-            const err9 = {
-              instancePath: instancePath + "/before/" + i1,
-              schemaPath: "#/$defs/before/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err9];
-            } else {
-              vErrors.push(err9);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err10 = {
+      if (
+        !validate69(data.before, {
           instancePath: instancePath + "/before",
-          schemaPath: "#/$defs/before/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err10];
-        } else {
-          vErrors.push(err10);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (typeof data.ranks !== "string") {
-        const err11 = {
+      if (
+        !validate71(data.ranks, {
           instancePath: instancePath + "/ranks",
-          schemaPath: "#/$defs/ranks/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err11];
-        } else {
-          vErrors.push(err11);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "ranks",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      let data10 = data["needs-config"];
-      if (Array.isArray(data10)) {
-        const len2 = data10.length;
-        for (let i2 = 0; i2 < len2; i2++) {
-          let data11 = data10[i2];
-          if (typeof data11 === "string") {
-            if (!pattern10.test(data11)) {
-              const err12 = {
-                instancePath: instancePath + "/needs-config/" + i2,
-                schemaPath: "#/$defs/needs-config/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err12];
-              } else {
-                vErrors.push(err12);
-              }
-              errors++;
-            }
-          } else {
-            const err13 = {
-              instancePath: instancePath + "/needs-config/" + i2,
-              schemaPath: "#/$defs/needs-config/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err13];
-            } else {
-              vErrors.push(err13);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err14 = {
+      if (
+        !validate73(data["needs-config"], {
           instancePath: instancePath + "/needs-config",
-          schemaPath: "#/$defs/needs-config/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err14];
-        } else {
-          vErrors.push(err14);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      let data12 = data["needs-attrs"];
-      if (Array.isArray(data12)) {
-        const len3 = data12.length;
-        for (let i3 = 0; i3 < len3; i3++) {
-          let data13 = data12[i3];
-          if (typeof data13 === "string") {
-            if (!pattern10.test(data13)) {
-              const err15 = {
-                instancePath: instancePath + "/needs-attrs/" + i3,
-                schemaPath: "#/$defs/needs-attrs/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err15];
-              } else {
-                vErrors.push(err15);
-              }
-              errors++;
-            }
-          } else {
-            const err16 = {
-              instancePath: instancePath + "/needs-attrs/" + i3,
-              schemaPath: "#/$defs/needs-attrs/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err16];
-            } else {
-              vErrors.push(err16);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err17 = {
+      if (
+        !validate75(data["needs-attrs"], {
           instancePath: instancePath + "/needs-attrs",
-          schemaPath: "#/$defs/needs-attrs/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err17];
-        } else {
-          vErrors.push(err17);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      let data14 = data["needs-env"];
-      if (Array.isArray(data14)) {
-        const len4 = data14.length;
-        for (let i4 = 0; i4 < len4; i4++) {
-          let data15 = data14[i4];
-          if (typeof data15 === "string") {
-            if (!pattern10.test(data15)) {
-              const err18 = {
-                instancePath: instancePath + "/needs-env/" + i4,
-                schemaPath: "#/$defs/needs-env/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err18];
-              } else {
-                vErrors.push(err18);
-              }
-              errors++;
-            }
-          } else {
-            const err19 = {
-              instancePath: instancePath + "/needs-env/" + i4,
-              schemaPath: "#/$defs/needs-env/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err19];
-            } else {
-              vErrors.push(err19);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err20 = {
+      if (
+        !validate77(data["needs-env"], {
           instancePath: instancePath + "/needs-env",
-          schemaPath: "#/$defs/needs-env/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err20];
-        } else {
-          vErrors.push(err20);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (typeof data.disabled !== "boolean") {
-        const err21 = {
+      if (
+        !validate79(data.disabled, {
           instancePath: instancePath + "/disabled",
-          schemaPath: "#/$defs/disabled/type",
-          keyword: "type",
-          params: { type: "boolean" },
-          message: "must be boolean",
-        };
-        if (vErrors === null) {
-          vErrors = [err21];
-        } else {
-          vErrors.push(err21);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "disabled",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (typeof data.timeout !== "string") {
-        const err22 = {
+      if (
+        !validate81(data.timeout, {
           instancePath: instancePath + "/timeout",
-          schemaPath: "#/$defs/timeout/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err22];
-        } else {
-          vErrors.push(err22);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "timeout",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (typeof data.description !== "string") {
-        const err23 = {
+      if (
+        !validate83(data.description, {
           instancePath: instancePath + "/description",
-          schemaPath: "#/$defs/description/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err23];
-        } else {
-          vErrors.push(err23);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "description",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        errors = vErrors.length;
       }
     }
     if (data.module !== void 0) {
-      let data19 = data.module;
-      if (typeof data19 === "string") {
-        if (func2(data19) < 1) {
-          const err24 = {
-            instancePath: instancePath + "/module",
-            schemaPath: "#/$defs/module/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err24];
-          } else {
-            vErrors.push(err24);
-          }
-          errors++;
-        }
-      } else {
-        const err25 = {
+      if (
+        !validate85(data.module, {
           instancePath: instancePath + "/module",
-          schemaPath: "#/$defs/module/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err25];
-        } else {
-          vErrors.push(err25);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "module",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      let data20 = data.args;
-      if (Array.isArray(data20)) {
-        const len5 = data20.length;
-        for (let i5 = 0; i5 < len5; i5++) {
-          if (typeof data20[i5] !== "string") {
-            const err26 = {
-              instancePath: instancePath + "/args/" + i5,
-              schemaPath: "#/$defs/args/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err26];
-            } else {
-              vErrors.push(err26);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err27 = {
+      if (
+        !validate87(data.args, {
           instancePath: instancePath + "/args",
-          schemaPath: "#/$defs/args/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err27];
-        } else {
-          vErrors.push(err27);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        errors = vErrors.length;
       }
     }
     if (data.exec !== void 0) {
-      if (typeof data.exec !== "boolean") {
-        const err28 = {
+      if (
+        !validate89(data.exec, {
           instancePath: instancePath + "/exec",
-          schemaPath: "#/$defs/exec/type",
-          keyword: "type",
-          params: { type: "boolean" },
-          message: "must be boolean",
-        };
-        if (vErrors === null) {
-          vErrors = [err28];
-        } else {
-          vErrors.push(err28);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "exec",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        errors = vErrors.length;
       }
     }
     if (data.loader !== void 0) {
-      let data23 = data.loader;
-      if (typeof data23 === "string") {
-        if (func2(data23) < 1) {
-          const err29 = {
-            instancePath: instancePath + "/loader",
-            schemaPath: "#/$defs/loader/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err29];
-          } else {
-            vErrors.push(err29);
-          }
-          errors++;
-        }
-      } else {
-        const err30 = {
+      if (
+        !validate91(data.loader, {
           instancePath: instancePath + "/loader",
-          schemaPath: "#/$defs/loader/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err30];
-        } else {
-          vErrors.push(err30);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "loader",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        errors = vErrors.length;
       }
     }
     if (data.thread !== void 0) {
-      let data24 = data.thread;
-      if (typeof data24 === "string") {
-        if (func2(data24) < 1) {
-          const err31 = {
-            instancePath: instancePath + "/thread",
-            schemaPath: "#/$defs/thread/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err31];
-          } else {
-            vErrors.push(err31);
-          }
-          errors++;
-        }
-      } else {
-        const err32 = {
+      if (
+        !validate93(data.thread, {
           instancePath: instancePath + "/thread",
-          schemaPath: "#/$defs/thread/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err32];
-        } else {
-          vErrors.push(err32);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "thread",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        errors = vErrors.length;
       }
     }
     if (data["memory-limit"] !== void 0) {
-      if (typeof data["memory-limit"] !== "string") {
-        const err33 = {
+      if (
+        !validate95(data["memory-limit"], {
           instancePath: instancePath + "/memory-limit",
-          schemaPath: "#/$defs/memory-limit/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err33];
-        } else {
-          vErrors.push(err33);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "memory-limit",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        errors = vErrors.length;
       }
     }
     if (data["on-failure"] !== void 0) {
-      let data26 = data["on-failure"];
-      if (!(data26 === "panic" || data26 === "log" || data26 === "restart")) {
-        const err34 = {
+      if (
+        !validate97(data["on-failure"], {
           instancePath: instancePath + "/on-failure",
-          schemaPath: "#/$defs/on-failure/enum",
-          keyword: "enum",
-          params: { allowedValues: schema56.enum },
-          message: "must be equal to one of the allowed values",
-        };
-        if (vErrors === null) {
-          vErrors = [err34];
-        } else {
-          vErrors.push(err34);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "on-failure",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate28(data["provides+"], {
+        !validate103(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -1094,13 +1699,13 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate28(data["provides-"], {
+        !validate103(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -1108,13 +1713,13 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate28(data["requires+"], {
+        !validate103(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -1122,13 +1727,13 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate28(data["requires-"], {
+        !validate103(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -1136,13 +1741,13 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate28(data["needs+"], {
+        !validate103(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -1150,13 +1755,13 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate28(data["needs-"], {
+        !validate103(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -1164,642 +1769,180 @@ function validate62(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      let data33 = data["after+"];
-      if (Array.isArray(data33)) {
-        const len6 = data33.length;
-        for (let i6 = 0; i6 < len6; i6++) {
-          let data34 = data33[i6];
-          if (typeof data34 === "string") {
-            if (!pattern8.test(data34)) {
-              const err35 = {
-                instancePath: instancePath + "/after+/" + i6,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err35];
-              } else {
-                vErrors.push(err35);
-              }
-              errors++;
-            }
-          } else {
-            const err36 = {
-              instancePath: instancePath + "/after+/" + i6,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err36];
-            } else {
-              vErrors.push(err36);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err37 = {
+      if (
+        !validate111(data["after+"], {
           instancePath: instancePath + "/after+",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err37];
-        } else {
-          vErrors.push(err37);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      let data35 = data["after-"];
-      if (Array.isArray(data35)) {
-        const len7 = data35.length;
-        for (let i7 = 0; i7 < len7; i7++) {
-          let data36 = data35[i7];
-          if (typeof data36 === "string") {
-            if (!pattern8.test(data36)) {
-              const err38 = {
-                instancePath: instancePath + "/after-/" + i7,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err38];
-              } else {
-                vErrors.push(err38);
-              }
-              errors++;
-            }
-          } else {
-            const err39 = {
-              instancePath: instancePath + "/after-/" + i7,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err39];
-            } else {
-              vErrors.push(err39);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err40 = {
+      if (
+        !validate111(data["after-"], {
           instancePath: instancePath + "/after-",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err40];
-        } else {
-          vErrors.push(err40);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      let data37 = data["before+"];
-      if (Array.isArray(data37)) {
-        const len8 = data37.length;
-        for (let i8 = 0; i8 < len8; i8++) {
-          let data38 = data37[i8];
-          if (typeof data38 === "string") {
-            if (!pattern8.test(data38)) {
-              const err41 = {
-                instancePath: instancePath + "/before+/" + i8,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err41];
-              } else {
-                vErrors.push(err41);
-              }
-              errors++;
-            }
-          } else {
-            const err42 = {
-              instancePath: instancePath + "/before+/" + i8,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err42];
-            } else {
-              vErrors.push(err42);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err43 = {
+      if (
+        !validate111(data["before+"], {
           instancePath: instancePath + "/before+",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err43];
-        } else {
-          vErrors.push(err43);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      let data39 = data["before-"];
-      if (Array.isArray(data39)) {
-        const len9 = data39.length;
-        for (let i9 = 0; i9 < len9; i9++) {
-          let data40 = data39[i9];
-          if (typeof data40 === "string") {
-            if (!pattern8.test(data40)) {
-              const err44 = {
-                instancePath: instancePath + "/before-/" + i9,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err44];
-              } else {
-                vErrors.push(err44);
-              }
-              errors++;
-            }
-          } else {
-            const err45 = {
-              instancePath: instancePath + "/before-/" + i9,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err45];
-            } else {
-              vErrors.push(err45);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err46 = {
+      if (
+        !validate111(data["before-"], {
           instancePath: instancePath + "/before-",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err46];
-        } else {
-          vErrors.push(err46);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      let data41 = data["needs-config+"];
-      if (Array.isArray(data41)) {
-        const len10 = data41.length;
-        for (let i10 = 0; i10 < len10; i10++) {
-          let data42 = data41[i10];
-          if (typeof data42 === "string") {
-            if (!pattern10.test(data42)) {
-              const err47 = {
-                instancePath: instancePath + "/needs-config+/" + i10,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err47];
-              } else {
-                vErrors.push(err47);
-              }
-              errors++;
-            }
-          } else {
-            const err48 = {
-              instancePath: instancePath + "/needs-config+/" + i10,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err48];
-            } else {
-              vErrors.push(err48);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err49 = {
+      if (
+        !validate116(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err49];
-        } else {
-          vErrors.push(err49);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      let data43 = data["needs-config-"];
-      if (Array.isArray(data43)) {
-        const len11 = data43.length;
-        for (let i11 = 0; i11 < len11; i11++) {
-          let data44 = data43[i11];
-          if (typeof data44 === "string") {
-            if (!pattern10.test(data44)) {
-              const err50 = {
-                instancePath: instancePath + "/needs-config-/" + i11,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err50];
-              } else {
-                vErrors.push(err50);
-              }
-              errors++;
-            }
-          } else {
-            const err51 = {
-              instancePath: instancePath + "/needs-config-/" + i11,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err51];
-            } else {
-              vErrors.push(err51);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err52 = {
+      if (
+        !validate116(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err52];
-        } else {
-          vErrors.push(err52);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      let data45 = data["needs-attrs+"];
-      if (Array.isArray(data45)) {
-        const len12 = data45.length;
-        for (let i12 = 0; i12 < len12; i12++) {
-          let data46 = data45[i12];
-          if (typeof data46 === "string") {
-            if (!pattern10.test(data46)) {
-              const err53 = {
-                instancePath: instancePath + "/needs-attrs+/" + i12,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err53];
-              } else {
-                vErrors.push(err53);
-              }
-              errors++;
-            }
-          } else {
-            const err54 = {
-              instancePath: instancePath + "/needs-attrs+/" + i12,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err54];
-            } else {
-              vErrors.push(err54);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err55 = {
+      if (
+        !validate116(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err55];
-        } else {
-          vErrors.push(err55);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      let data47 = data["needs-attrs-"];
-      if (Array.isArray(data47)) {
-        const len13 = data47.length;
-        for (let i13 = 0; i13 < len13; i13++) {
-          let data48 = data47[i13];
-          if (typeof data48 === "string") {
-            if (!pattern10.test(data48)) {
-              const err56 = {
-                instancePath: instancePath + "/needs-attrs-/" + i13,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err56];
-              } else {
-                vErrors.push(err56);
-              }
-              errors++;
-            }
-          } else {
-            const err57 = {
-              instancePath: instancePath + "/needs-attrs-/" + i13,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err57];
-            } else {
-              vErrors.push(err57);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err58 = {
+      if (
+        !validate116(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err58];
-        } else {
-          vErrors.push(err58);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      let data49 = data["needs-env+"];
-      if (Array.isArray(data49)) {
-        const len14 = data49.length;
-        for (let i14 = 0; i14 < len14; i14++) {
-          let data50 = data49[i14];
-          if (typeof data50 === "string") {
-            if (!pattern10.test(data50)) {
-              const err59 = {
-                instancePath: instancePath + "/needs-env+/" + i14,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err59];
-              } else {
-                vErrors.push(err59);
-              }
-              errors++;
-            }
-          } else {
-            const err60 = {
-              instancePath: instancePath + "/needs-env+/" + i14,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err60];
-            } else {
-              vErrors.push(err60);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err61 = {
+      if (
+        !validate116(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err61];
-        } else {
-          vErrors.push(err61);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      let data51 = data["needs-env-"];
-      if (Array.isArray(data51)) {
-        const len15 = data51.length;
-        for (let i15 = 0; i15 < len15; i15++) {
-          let data52 = data51[i15];
-          if (typeof data52 === "string") {
-            if (!pattern10.test(data52)) {
-              const err62 = {
-                instancePath: instancePath + "/needs-env-/" + i15,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err62];
-              } else {
-                vErrors.push(err62);
-              }
-              errors++;
-            }
-          } else {
-            const err63 = {
-              instancePath: instancePath + "/needs-env-/" + i15,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err63];
-            } else {
-              vErrors.push(err63);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err64 = {
+      if (
+        !validate116(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err64];
-        } else {
-          vErrors.push(err64);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
-      let data53 = data["args+"];
-      if (Array.isArray(data53)) {
-        const len16 = data53.length;
-        for (let i16 = 0; i16 < len16; i16++) {
-          if (typeof data53[i16] !== "string") {
-            const err65 = {
-              instancePath: instancePath + "/args+/" + i16,
-              schemaPath: "#/$defs/strings/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err65];
-            } else {
-              vErrors.push(err65);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err66 = {
+      if (
+        !validate123(data["args+"], {
           instancePath: instancePath + "/args+",
-          schemaPath: "#/$defs/strings/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err66];
-        } else {
-          vErrors.push(err66);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
-      let data55 = data["args-"];
-      if (Array.isArray(data55)) {
-        const len17 = data55.length;
-        for (let i17 = 0; i17 < len17; i17++) {
-          if (typeof data55[i17] !== "string") {
-            const err67 = {
-              instancePath: instancePath + "/args-/" + i17,
-              schemaPath: "#/$defs/strings/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err67];
-            } else {
-              vErrors.push(err67);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err68 = {
+      if (
+        !validate123(data["args-"], {
           instancePath: instancePath + "/args-",
-          schemaPath: "#/$defs/strings/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err68];
-        } else {
-          vErrors.push(err68);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
       }
     }
   } else {
-    const err69 = {
+    const err2 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -1807,18 +1950,18 @@ function validate62(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err69];
+      vErrors = [err2];
     } else {
-      vErrors.push(err69);
+      vErrors.push(err2);
     }
     errors++;
   }
-  validate62.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-validate62.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateTask = validate72;
-var schema106 = {
+validate216.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateTask = validate256;
+var schema49 = {
   title: "TaskTable",
   description: "One task: something that runs once.",
   type: "object",
@@ -1864,26 +2007,162 @@ var schema106 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema57 = {
+var schema42 = {
   description: "What the task runs: a shell line, or an array of program and arguments.",
   type: ["string", "array"],
   items: { type: "string" },
   minItems: 1,
   minLength: 1,
 };
-var schema58 = {
-  description: 'The phases in whose plan the task is a root. Default ["rc1"].',
-  type: "array",
-  items: { enum: ["rc1", "rc3"] },
-  default: ["rc1"],
-};
-function validate72(
+function validate99(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate72.evaluated;
+  const evaluated0 = validate99.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "string" && !Array.isArray(data)) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: schema42.type },
+      message: "must be string,array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  if (Array.isArray(data)) {
+    if (data.length < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 items",
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (typeof data[i0] !== "string") {
+        const err3 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+    }
+  }
+  validate99.errors = vErrors;
+  return errors === 0;
+}
+validate99.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var schema43 = {
+  description: 'The phases in whose plan the task is a root. Default ["rc1"].',
+  type: "array",
+  items: { enum: ["rc1", "rc3"] },
+  default: ["rc1"],
+};
+function validate101(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate101.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (!(data0 === "rc1" || data0 === "rc3")) {
+        const err0 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/enum",
+          keyword: "enum",
+          params: { allowedValues: schema43.items.enum },
+          message: "must be equal to one of the allowed values",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate101.errors = vErrors;
+  return errors === 0;
+}
+validate101.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate256(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate256.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1907,7 +2186,7 @@ function validate72(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema106.properties, key0)) {
+      if (!func1.call(schema49.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -1924,46 +2203,22 @@ function validate72(
       }
     }
     if (data.name !== void 0) {
-      let data0 = data.name;
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err2 = {
-            instancePath: instancePath + "/name",
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err2];
-          } else {
-            vErrors.push(err2);
-          }
-          errors++;
-        }
-      } else {
-        const err3 = {
+      if (
+        !validate54(data.name, {
           instancePath: instancePath + "/name",
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err3];
-        } else {
-          vErrors.push(err3);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "name",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
       if (
-        !validate22(data.provides, {
+        !validate56(data.provides, {
           instancePath: instancePath + "/provides",
           parentData: data,
           parentDataProperty: "provides",
@@ -1971,31 +2226,27 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      let data2 = data.priority;
-      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err4 = {
+      if (
+        !validate59(data.priority, {
           instancePath: instancePath + "/priority",
-          schemaPath: "#/$defs/priority/type",
-          keyword: "type",
-          params: { type: "integer" },
-          message: "must be integer",
-        };
-        if (vErrors === null) {
-          vErrors = [err4];
-        } else {
-          vErrors.push(err4);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "priority",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
       if (
-        !validate24(data.requires, {
+        !validate61(data.requires, {
           instancePath: instancePath + "/requires",
           parentData: data,
           parentDataProperty: "requires",
@@ -2003,13 +2254,13 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
       if (
-        !validate26(data.needs, {
+        !validate64(data.needs, {
           instancePath: instancePath + "/needs",
           parentData: data,
           parentDataProperty: "needs",
@@ -2017,467 +2268,167 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      let data5 = data.after;
-      if (Array.isArray(data5)) {
-        const len0 = data5.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data6 = data5[i0];
-          if (typeof data6 === "string") {
-            if (!pattern8.test(data6)) {
-              const err5 = {
-                instancePath: instancePath + "/after/" + i0,
-                schemaPath: "#/$defs/after/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err5];
-              } else {
-                vErrors.push(err5);
-              }
-              errors++;
-            }
-          } else {
-            const err6 = {
-              instancePath: instancePath + "/after/" + i0,
-              schemaPath: "#/$defs/after/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err6];
-            } else {
-              vErrors.push(err6);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err7 = {
+      if (
+        !validate67(data.after, {
           instancePath: instancePath + "/after",
-          schemaPath: "#/$defs/after/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err7];
-        } else {
-          vErrors.push(err7);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      let data7 = data.before;
-      if (Array.isArray(data7)) {
-        const len1 = data7.length;
-        for (let i1 = 0; i1 < len1; i1++) {
-          let data8 = data7[i1];
-          if (typeof data8 === "string") {
-            if (!pattern8.test(data8)) {
-              const err8 = {
-                instancePath: instancePath + "/before/" + i1,
-                schemaPath: "#/$defs/before/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err8];
-              } else {
-                vErrors.push(err8);
-              }
-              errors++;
-            }
-          } else {
-            const err9 = {
-              instancePath: instancePath + "/before/" + i1,
-              schemaPath: "#/$defs/before/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err9];
-            } else {
-              vErrors.push(err9);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err10 = {
+      if (
+        !validate69(data.before, {
           instancePath: instancePath + "/before",
-          schemaPath: "#/$defs/before/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err10];
-        } else {
-          vErrors.push(err10);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (typeof data.ranks !== "string") {
-        const err11 = {
+      if (
+        !validate71(data.ranks, {
           instancePath: instancePath + "/ranks",
-          schemaPath: "#/$defs/ranks/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err11];
-        } else {
-          vErrors.push(err11);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "ranks",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      let data10 = data["needs-config"];
-      if (Array.isArray(data10)) {
-        const len2 = data10.length;
-        for (let i2 = 0; i2 < len2; i2++) {
-          let data11 = data10[i2];
-          if (typeof data11 === "string") {
-            if (!pattern10.test(data11)) {
-              const err12 = {
-                instancePath: instancePath + "/needs-config/" + i2,
-                schemaPath: "#/$defs/needs-config/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err12];
-              } else {
-                vErrors.push(err12);
-              }
-              errors++;
-            }
-          } else {
-            const err13 = {
-              instancePath: instancePath + "/needs-config/" + i2,
-              schemaPath: "#/$defs/needs-config/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err13];
-            } else {
-              vErrors.push(err13);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err14 = {
+      if (
+        !validate73(data["needs-config"], {
           instancePath: instancePath + "/needs-config",
-          schemaPath: "#/$defs/needs-config/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err14];
-        } else {
-          vErrors.push(err14);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      let data12 = data["needs-attrs"];
-      if (Array.isArray(data12)) {
-        const len3 = data12.length;
-        for (let i3 = 0; i3 < len3; i3++) {
-          let data13 = data12[i3];
-          if (typeof data13 === "string") {
-            if (!pattern10.test(data13)) {
-              const err15 = {
-                instancePath: instancePath + "/needs-attrs/" + i3,
-                schemaPath: "#/$defs/needs-attrs/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err15];
-              } else {
-                vErrors.push(err15);
-              }
-              errors++;
-            }
-          } else {
-            const err16 = {
-              instancePath: instancePath + "/needs-attrs/" + i3,
-              schemaPath: "#/$defs/needs-attrs/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err16];
-            } else {
-              vErrors.push(err16);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err17 = {
+      if (
+        !validate75(data["needs-attrs"], {
           instancePath: instancePath + "/needs-attrs",
-          schemaPath: "#/$defs/needs-attrs/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err17];
-        } else {
-          vErrors.push(err17);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      let data14 = data["needs-env"];
-      if (Array.isArray(data14)) {
-        const len4 = data14.length;
-        for (let i4 = 0; i4 < len4; i4++) {
-          let data15 = data14[i4];
-          if (typeof data15 === "string") {
-            if (!pattern10.test(data15)) {
-              const err18 = {
-                instancePath: instancePath + "/needs-env/" + i4,
-                schemaPath: "#/$defs/needs-env/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err18];
-              } else {
-                vErrors.push(err18);
-              }
-              errors++;
-            }
-          } else {
-            const err19 = {
-              instancePath: instancePath + "/needs-env/" + i4,
-              schemaPath: "#/$defs/needs-env/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err19];
-            } else {
-              vErrors.push(err19);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err20 = {
+      if (
+        !validate77(data["needs-env"], {
           instancePath: instancePath + "/needs-env",
-          schemaPath: "#/$defs/needs-env/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err20];
-        } else {
-          vErrors.push(err20);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (typeof data.disabled !== "boolean") {
-        const err21 = {
+      if (
+        !validate79(data.disabled, {
           instancePath: instancePath + "/disabled",
-          schemaPath: "#/$defs/disabled/type",
-          keyword: "type",
-          params: { type: "boolean" },
-          message: "must be boolean",
-        };
-        if (vErrors === null) {
-          vErrors = [err21];
-        } else {
-          vErrors.push(err21);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "disabled",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (typeof data.timeout !== "string") {
-        const err22 = {
+      if (
+        !validate81(data.timeout, {
           instancePath: instancePath + "/timeout",
-          schemaPath: "#/$defs/timeout/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err22];
-        } else {
-          vErrors.push(err22);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "timeout",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (typeof data.description !== "string") {
-        const err23 = {
+      if (
+        !validate83(data.description, {
           instancePath: instancePath + "/description",
-          schemaPath: "#/$defs/description/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err23];
-        } else {
-          vErrors.push(err23);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "description",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      let data19 = data.command;
-      if (typeof data19 !== "string" && !Array.isArray(data19)) {
-        const err24 = {
+      if (
+        !validate99(data.command, {
           instancePath: instancePath + "/command",
-          schemaPath: "#/$defs/command/type",
-          keyword: "type",
-          params: { type: schema57.type },
-          message: "must be string,array",
-        };
-        if (vErrors === null) {
-          vErrors = [err24];
-        } else {
-          vErrors.push(err24);
-        }
-        errors++;
-      }
-      if (typeof data19 === "string") {
-        if (func2(data19) < 1) {
-          const err25 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/$defs/command/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err25];
-          } else {
-            vErrors.push(err25);
-          }
-          errors++;
-        }
-      }
-      if (Array.isArray(data19)) {
-        if (data19.length < 1) {
-          const err26 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/$defs/command/minItems",
-            keyword: "minItems",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
-          };
-          if (vErrors === null) {
-            vErrors = [err26];
-          } else {
-            vErrors.push(err26);
-          }
-          errors++;
-        }
-        const len5 = data19.length;
-        for (let i5 = 0; i5 < len5; i5++) {
-          if (typeof data19[i5] !== "string") {
-            const err27 = {
-              instancePath: instancePath + "/command/" + i5,
-              schemaPath: "#/$defs/command/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err27];
-            } else {
-              vErrors.push(err27);
-            }
-            errors++;
-          }
-        }
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
-      let data21 = data.runlevels;
-      if (Array.isArray(data21)) {
-        const len6 = data21.length;
-        for (let i6 = 0; i6 < len6; i6++) {
-          let data22 = data21[i6];
-          if (!(data22 === "rc1" || data22 === "rc3")) {
-            const err28 = {
-              instancePath: instancePath + "/runlevels/" + i6,
-              schemaPath: "#/$defs/runlevels/items/enum",
-              keyword: "enum",
-              params: { allowedValues: schema58.items.enum },
-              message: "must be equal to one of the allowed values",
-            };
-            if (vErrors === null) {
-              vErrors = [err28];
-            } else {
-              vErrors.push(err28);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err29 = {
+      if (
+        !validate101(data.runlevels, {
           instancePath: instancePath + "/runlevels",
-          schemaPath: "#/$defs/runlevels/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err29];
-        } else {
-          vErrors.push(err29);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "runlevels",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate28(data["provides+"], {
+        !validate103(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -2485,13 +2436,13 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate28(data["provides-"], {
+        !validate103(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -2499,13 +2450,13 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate28(data["requires+"], {
+        !validate103(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -2513,13 +2464,13 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate28(data["requires-"], {
+        !validate103(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -2527,13 +2478,13 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate28(data["needs+"], {
+        !validate103(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -2541,13 +2492,13 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate28(data["needs-"], {
+        !validate103(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -2555,644 +2506,180 @@ function validate72(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      let data29 = data["after+"];
-      if (Array.isArray(data29)) {
-        const len7 = data29.length;
-        for (let i7 = 0; i7 < len7; i7++) {
-          let data30 = data29[i7];
-          if (typeof data30 === "string") {
-            if (!pattern8.test(data30)) {
-              const err30 = {
-                instancePath: instancePath + "/after+/" + i7,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err30];
-              } else {
-                vErrors.push(err30);
-              }
-              errors++;
-            }
-          } else {
-            const err31 = {
-              instancePath: instancePath + "/after+/" + i7,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err31];
-            } else {
-              vErrors.push(err31);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err32 = {
+      if (
+        !validate111(data["after+"], {
           instancePath: instancePath + "/after+",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err32];
-        } else {
-          vErrors.push(err32);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      let data31 = data["after-"];
-      if (Array.isArray(data31)) {
-        const len8 = data31.length;
-        for (let i8 = 0; i8 < len8; i8++) {
-          let data32 = data31[i8];
-          if (typeof data32 === "string") {
-            if (!pattern8.test(data32)) {
-              const err33 = {
-                instancePath: instancePath + "/after-/" + i8,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err33];
-              } else {
-                vErrors.push(err33);
-              }
-              errors++;
-            }
-          } else {
-            const err34 = {
-              instancePath: instancePath + "/after-/" + i8,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err34];
-            } else {
-              vErrors.push(err34);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err35 = {
+      if (
+        !validate111(data["after-"], {
           instancePath: instancePath + "/after-",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err35];
-        } else {
-          vErrors.push(err35);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      let data33 = data["before+"];
-      if (Array.isArray(data33)) {
-        const len9 = data33.length;
-        for (let i9 = 0; i9 < len9; i9++) {
-          let data34 = data33[i9];
-          if (typeof data34 === "string") {
-            if (!pattern8.test(data34)) {
-              const err36 = {
-                instancePath: instancePath + "/before+/" + i9,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err36];
-              } else {
-                vErrors.push(err36);
-              }
-              errors++;
-            }
-          } else {
-            const err37 = {
-              instancePath: instancePath + "/before+/" + i9,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err37];
-            } else {
-              vErrors.push(err37);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err38 = {
+      if (
+        !validate111(data["before+"], {
           instancePath: instancePath + "/before+",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err38];
-        } else {
-          vErrors.push(err38);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      let data35 = data["before-"];
-      if (Array.isArray(data35)) {
-        const len10 = data35.length;
-        for (let i10 = 0; i10 < len10; i10++) {
-          let data36 = data35[i10];
-          if (typeof data36 === "string") {
-            if (!pattern8.test(data36)) {
-              const err39 = {
-                instancePath: instancePath + "/before-/" + i10,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err39];
-              } else {
-                vErrors.push(err39);
-              }
-              errors++;
-            }
-          } else {
-            const err40 = {
-              instancePath: instancePath + "/before-/" + i10,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err40];
-            } else {
-              vErrors.push(err40);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err41 = {
+      if (
+        !validate111(data["before-"], {
           instancePath: instancePath + "/before-",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err41];
-        } else {
-          vErrors.push(err41);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      let data37 = data["needs-config+"];
-      if (Array.isArray(data37)) {
-        const len11 = data37.length;
-        for (let i11 = 0; i11 < len11; i11++) {
-          let data38 = data37[i11];
-          if (typeof data38 === "string") {
-            if (!pattern10.test(data38)) {
-              const err42 = {
-                instancePath: instancePath + "/needs-config+/" + i11,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err42];
-              } else {
-                vErrors.push(err42);
-              }
-              errors++;
-            }
-          } else {
-            const err43 = {
-              instancePath: instancePath + "/needs-config+/" + i11,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err43];
-            } else {
-              vErrors.push(err43);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err44 = {
+      if (
+        !validate116(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err44];
-        } else {
-          vErrors.push(err44);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      let data39 = data["needs-config-"];
-      if (Array.isArray(data39)) {
-        const len12 = data39.length;
-        for (let i12 = 0; i12 < len12; i12++) {
-          let data40 = data39[i12];
-          if (typeof data40 === "string") {
-            if (!pattern10.test(data40)) {
-              const err45 = {
-                instancePath: instancePath + "/needs-config-/" + i12,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err45];
-              } else {
-                vErrors.push(err45);
-              }
-              errors++;
-            }
-          } else {
-            const err46 = {
-              instancePath: instancePath + "/needs-config-/" + i12,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err46];
-            } else {
-              vErrors.push(err46);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err47 = {
+      if (
+        !validate116(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err47];
-        } else {
-          vErrors.push(err47);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      let data41 = data["needs-attrs+"];
-      if (Array.isArray(data41)) {
-        const len13 = data41.length;
-        for (let i13 = 0; i13 < len13; i13++) {
-          let data42 = data41[i13];
-          if (typeof data42 === "string") {
-            if (!pattern10.test(data42)) {
-              const err48 = {
-                instancePath: instancePath + "/needs-attrs+/" + i13,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err48];
-              } else {
-                vErrors.push(err48);
-              }
-              errors++;
-            }
-          } else {
-            const err49 = {
-              instancePath: instancePath + "/needs-attrs+/" + i13,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err49];
-            } else {
-              vErrors.push(err49);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err50 = {
+      if (
+        !validate116(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err50];
-        } else {
-          vErrors.push(err50);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      let data43 = data["needs-attrs-"];
-      if (Array.isArray(data43)) {
-        const len14 = data43.length;
-        for (let i14 = 0; i14 < len14; i14++) {
-          let data44 = data43[i14];
-          if (typeof data44 === "string") {
-            if (!pattern10.test(data44)) {
-              const err51 = {
-                instancePath: instancePath + "/needs-attrs-/" + i14,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err51];
-              } else {
-                vErrors.push(err51);
-              }
-              errors++;
-            }
-          } else {
-            const err52 = {
-              instancePath: instancePath + "/needs-attrs-/" + i14,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err52];
-            } else {
-              vErrors.push(err52);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err53 = {
+      if (
+        !validate116(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err53];
-        } else {
-          vErrors.push(err53);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      let data45 = data["needs-env+"];
-      if (Array.isArray(data45)) {
-        const len15 = data45.length;
-        for (let i15 = 0; i15 < len15; i15++) {
-          let data46 = data45[i15];
-          if (typeof data46 === "string") {
-            if (!pattern10.test(data46)) {
-              const err54 = {
-                instancePath: instancePath + "/needs-env+/" + i15,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err54];
-              } else {
-                vErrors.push(err54);
-              }
-              errors++;
-            }
-          } else {
-            const err55 = {
-              instancePath: instancePath + "/needs-env+/" + i15,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err55];
-            } else {
-              vErrors.push(err55);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err56 = {
+      if (
+        !validate116(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err56];
-        } else {
-          vErrors.push(err56);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      let data47 = data["needs-env-"];
-      if (Array.isArray(data47)) {
-        const len16 = data47.length;
-        for (let i16 = 0; i16 < len16; i16++) {
-          let data48 = data47[i16];
-          if (typeof data48 === "string") {
-            if (!pattern10.test(data48)) {
-              const err57 = {
-                instancePath: instancePath + "/needs-env-/" + i16,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err57];
-              } else {
-                vErrors.push(err57);
-              }
-              errors++;
-            }
-          } else {
-            const err58 = {
-              instancePath: instancePath + "/needs-env-/" + i16,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err58];
-            } else {
-              vErrors.push(err58);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err59 = {
+      if (
+        !validate116(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err59];
-        } else {
-          vErrors.push(err59);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
-      let data49 = data["runlevels+"];
-      if (Array.isArray(data49)) {
-        const len17 = data49.length;
-        for (let i17 = 0; i17 < len17; i17++) {
-          let data50 = data49[i17];
-          if (!(data50 === "rc1" || data50 === "rc3")) {
-            const err60 = {
-              instancePath: instancePath + "/runlevels+/" + i17,
-              schemaPath: "#/$defs/runlevels/items/enum",
-              keyword: "enum",
-              params: { allowedValues: schema58.items.enum },
-              message: "must be equal to one of the allowed values",
-            };
-            if (vErrors === null) {
-              vErrors = [err60];
-            } else {
-              vErrors.push(err60);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err61 = {
+      if (
+        !validate101(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
-          schemaPath: "#/$defs/runlevels/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err61];
-        } else {
-          vErrors.push(err61);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "runlevels+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
-      let data51 = data["runlevels-"];
-      if (Array.isArray(data51)) {
-        const len18 = data51.length;
-        for (let i18 = 0; i18 < len18; i18++) {
-          let data52 = data51[i18];
-          if (!(data52 === "rc1" || data52 === "rc3")) {
-            const err62 = {
-              instancePath: instancePath + "/runlevels-/" + i18,
-              schemaPath: "#/$defs/runlevels/items/enum",
-              keyword: "enum",
-              params: { allowedValues: schema58.items.enum },
-              message: "must be equal to one of the allowed values",
-            };
-            if (vErrors === null) {
-              vErrors = [err62];
-            } else {
-              vErrors.push(err62);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err63 = {
+      if (
+        !validate101(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
-          schemaPath: "#/$defs/runlevels/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err63];
-        } else {
-          vErrors.push(err63);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "runlevels-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
       }
     }
   } else {
-    const err64 = {
+    const err2 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -3200,18 +2687,18 @@ function validate72(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err64];
+      vErrors = [err2];
     } else {
-      vErrors.push(err64);
+      vErrors.push(err2);
     }
     errors++;
   }
-  validate72.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-validate72.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateUpdate = validate82;
-var schema32 = {
+validate256.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateUpdate = validate291;
+var schema20 = {
   title: "UpdateTable",
   description:
     "Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- takes away.",
@@ -3263,13 +2750,13 @@ var schema32 = {
   },
   additionalProperties: false,
 };
-function validate82(
+function validate291(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate82.evaluated;
+  const evaluated0 = validate291.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3278,7 +2765,7 @@ function validate82(
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
-      if (!func1.call(schema32.properties, key0)) {
+      if (!func1.call(schema20.properties, key0)) {
         const err0 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -3295,46 +2782,22 @@ function validate82(
       }
     }
     if (data.name !== void 0) {
-      let data0 = data.name;
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err1 = {
-            instancePath: instancePath + "/name",
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err1];
-          } else {
-            vErrors.push(err1);
-          }
-          errors++;
-        }
-      } else {
-        const err2 = {
+      if (
+        !validate54(data.name, {
           instancePath: instancePath + "/name",
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err2];
-        } else {
-          vErrors.push(err2);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "name",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
       if (
-        !validate22(data.provides, {
+        !validate56(data.provides, {
           instancePath: instancePath + "/provides",
           parentData: data,
           parentDataProperty: "provides",
@@ -3342,31 +2805,27 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      let data2 = data.priority;
-      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err3 = {
+      if (
+        !validate59(data.priority, {
           instancePath: instancePath + "/priority",
-          schemaPath: "#/$defs/priority/type",
-          keyword: "type",
-          params: { type: "integer" },
-          message: "must be integer",
-        };
-        if (vErrors === null) {
-          vErrors = [err3];
-        } else {
-          vErrors.push(err3);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "priority",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
       if (
-        !validate24(data.requires, {
+        !validate61(data.requires, {
           instancePath: instancePath + "/requires",
           parentData: data,
           parentDataProperty: "requires",
@@ -3374,13 +2833,13 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
       if (
-        !validate26(data.needs, {
+        !validate64(data.needs, {
           instancePath: instancePath + "/needs",
           parentData: data,
           parentDataProperty: "needs",
@@ -3388,658 +2847,265 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      let data5 = data.after;
-      if (Array.isArray(data5)) {
-        const len0 = data5.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          let data6 = data5[i0];
-          if (typeof data6 === "string") {
-            if (!pattern8.test(data6)) {
-              const err4 = {
-                instancePath: instancePath + "/after/" + i0,
-                schemaPath: "#/$defs/after/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err4];
-              } else {
-                vErrors.push(err4);
-              }
-              errors++;
-            }
-          } else {
-            const err5 = {
-              instancePath: instancePath + "/after/" + i0,
-              schemaPath: "#/$defs/after/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err5];
-            } else {
-              vErrors.push(err5);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err6 = {
+      if (
+        !validate67(data.after, {
           instancePath: instancePath + "/after",
-          schemaPath: "#/$defs/after/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err6];
-        } else {
-          vErrors.push(err6);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      let data7 = data.before;
-      if (Array.isArray(data7)) {
-        const len1 = data7.length;
-        for (let i1 = 0; i1 < len1; i1++) {
-          let data8 = data7[i1];
-          if (typeof data8 === "string") {
-            if (!pattern8.test(data8)) {
-              const err7 = {
-                instancePath: instancePath + "/before/" + i1,
-                schemaPath: "#/$defs/before/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err7];
-              } else {
-                vErrors.push(err7);
-              }
-              errors++;
-            }
-          } else {
-            const err8 = {
-              instancePath: instancePath + "/before/" + i1,
-              schemaPath: "#/$defs/before/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err8];
-            } else {
-              vErrors.push(err8);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err9 = {
+      if (
+        !validate69(data.before, {
           instancePath: instancePath + "/before",
-          schemaPath: "#/$defs/before/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err9];
-        } else {
-          vErrors.push(err9);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (typeof data.ranks !== "string") {
-        const err10 = {
+      if (
+        !validate71(data.ranks, {
           instancePath: instancePath + "/ranks",
-          schemaPath: "#/$defs/ranks/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err10];
-        } else {
-          vErrors.push(err10);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "ranks",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      let data10 = data["needs-config"];
-      if (Array.isArray(data10)) {
-        const len2 = data10.length;
-        for (let i2 = 0; i2 < len2; i2++) {
-          let data11 = data10[i2];
-          if (typeof data11 === "string") {
-            if (!pattern10.test(data11)) {
-              const err11 = {
-                instancePath: instancePath + "/needs-config/" + i2,
-                schemaPath: "#/$defs/needs-config/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err11];
-              } else {
-                vErrors.push(err11);
-              }
-              errors++;
-            }
-          } else {
-            const err12 = {
-              instancePath: instancePath + "/needs-config/" + i2,
-              schemaPath: "#/$defs/needs-config/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err12];
-            } else {
-              vErrors.push(err12);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err13 = {
+      if (
+        !validate73(data["needs-config"], {
           instancePath: instancePath + "/needs-config",
-          schemaPath: "#/$defs/needs-config/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err13];
-        } else {
-          vErrors.push(err13);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      let data12 = data["needs-attrs"];
-      if (Array.isArray(data12)) {
-        const len3 = data12.length;
-        for (let i3 = 0; i3 < len3; i3++) {
-          let data13 = data12[i3];
-          if (typeof data13 === "string") {
-            if (!pattern10.test(data13)) {
-              const err14 = {
-                instancePath: instancePath + "/needs-attrs/" + i3,
-                schemaPath: "#/$defs/needs-attrs/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err14];
-              } else {
-                vErrors.push(err14);
-              }
-              errors++;
-            }
-          } else {
-            const err15 = {
-              instancePath: instancePath + "/needs-attrs/" + i3,
-              schemaPath: "#/$defs/needs-attrs/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err15];
-            } else {
-              vErrors.push(err15);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err16 = {
+      if (
+        !validate75(data["needs-attrs"], {
           instancePath: instancePath + "/needs-attrs",
-          schemaPath: "#/$defs/needs-attrs/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err16];
-        } else {
-          vErrors.push(err16);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      let data14 = data["needs-env"];
-      if (Array.isArray(data14)) {
-        const len4 = data14.length;
-        for (let i4 = 0; i4 < len4; i4++) {
-          let data15 = data14[i4];
-          if (typeof data15 === "string") {
-            if (!pattern10.test(data15)) {
-              const err17 = {
-                instancePath: instancePath + "/needs-env/" + i4,
-                schemaPath: "#/$defs/needs-env/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err17];
-              } else {
-                vErrors.push(err17);
-              }
-              errors++;
-            }
-          } else {
-            const err18 = {
-              instancePath: instancePath + "/needs-env/" + i4,
-              schemaPath: "#/$defs/needs-env/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err18];
-            } else {
-              vErrors.push(err18);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err19 = {
+      if (
+        !validate77(data["needs-env"], {
           instancePath: instancePath + "/needs-env",
-          schemaPath: "#/$defs/needs-env/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err19];
-        } else {
-          vErrors.push(err19);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (typeof data.disabled !== "boolean") {
-        const err20 = {
+      if (
+        !validate79(data.disabled, {
           instancePath: instancePath + "/disabled",
-          schemaPath: "#/$defs/disabled/type",
-          keyword: "type",
-          params: { type: "boolean" },
-          message: "must be boolean",
-        };
-        if (vErrors === null) {
-          vErrors = [err20];
-        } else {
-          vErrors.push(err20);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "disabled",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (typeof data.timeout !== "string") {
-        const err21 = {
+      if (
+        !validate81(data.timeout, {
           instancePath: instancePath + "/timeout",
-          schemaPath: "#/$defs/timeout/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err21];
-        } else {
-          vErrors.push(err21);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "timeout",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (typeof data.description !== "string") {
-        const err22 = {
+      if (
+        !validate83(data.description, {
           instancePath: instancePath + "/description",
-          schemaPath: "#/$defs/description/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err22];
-        } else {
-          vErrors.push(err22);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "description",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        errors = vErrors.length;
       }
     }
     if (data.module !== void 0) {
-      let data19 = data.module;
-      if (typeof data19 === "string") {
-        if (func2(data19) < 1) {
-          const err23 = {
-            instancePath: instancePath + "/module",
-            schemaPath: "#/$defs/module/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err23];
-          } else {
-            vErrors.push(err23);
-          }
-          errors++;
-        }
-      } else {
-        const err24 = {
+      if (
+        !validate85(data.module, {
           instancePath: instancePath + "/module",
-          schemaPath: "#/$defs/module/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err24];
-        } else {
-          vErrors.push(err24);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "module",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      let data20 = data.args;
-      if (Array.isArray(data20)) {
-        const len5 = data20.length;
-        for (let i5 = 0; i5 < len5; i5++) {
-          if (typeof data20[i5] !== "string") {
-            const err25 = {
-              instancePath: instancePath + "/args/" + i5,
-              schemaPath: "#/$defs/args/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err25];
-            } else {
-              vErrors.push(err25);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err26 = {
+      if (
+        !validate87(data.args, {
           instancePath: instancePath + "/args",
-          schemaPath: "#/$defs/args/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err26];
-        } else {
-          vErrors.push(err26);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        errors = vErrors.length;
       }
     }
     if (data.exec !== void 0) {
-      if (typeof data.exec !== "boolean") {
-        const err27 = {
+      if (
+        !validate89(data.exec, {
           instancePath: instancePath + "/exec",
-          schemaPath: "#/$defs/exec/type",
-          keyword: "type",
-          params: { type: "boolean" },
-          message: "must be boolean",
-        };
-        if (vErrors === null) {
-          vErrors = [err27];
-        } else {
-          vErrors.push(err27);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "exec",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        errors = vErrors.length;
       }
     }
     if (data.loader !== void 0) {
-      let data23 = data.loader;
-      if (typeof data23 === "string") {
-        if (func2(data23) < 1) {
-          const err28 = {
-            instancePath: instancePath + "/loader",
-            schemaPath: "#/$defs/loader/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err28];
-          } else {
-            vErrors.push(err28);
-          }
-          errors++;
-        }
-      } else {
-        const err29 = {
+      if (
+        !validate91(data.loader, {
           instancePath: instancePath + "/loader",
-          schemaPath: "#/$defs/loader/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err29];
-        } else {
-          vErrors.push(err29);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "loader",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        errors = vErrors.length;
       }
     }
     if (data.thread !== void 0) {
-      let data24 = data.thread;
-      if (typeof data24 === "string") {
-        if (func2(data24) < 1) {
-          const err30 = {
-            instancePath: instancePath + "/thread",
-            schemaPath: "#/$defs/thread/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err30];
-          } else {
-            vErrors.push(err30);
-          }
-          errors++;
-        }
-      } else {
-        const err31 = {
+      if (
+        !validate93(data.thread, {
           instancePath: instancePath + "/thread",
-          schemaPath: "#/$defs/thread/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err31];
-        } else {
-          vErrors.push(err31);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "thread",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        errors = vErrors.length;
       }
     }
     if (data["memory-limit"] !== void 0) {
-      if (typeof data["memory-limit"] !== "string") {
-        const err32 = {
+      if (
+        !validate95(data["memory-limit"], {
           instancePath: instancePath + "/memory-limit",
-          schemaPath: "#/$defs/memory-limit/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err32];
-        } else {
-          vErrors.push(err32);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "memory-limit",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        errors = vErrors.length;
       }
     }
     if (data["on-failure"] !== void 0) {
-      let data26 = data["on-failure"];
-      if (!(data26 === "panic" || data26 === "log" || data26 === "restart")) {
-        const err33 = {
+      if (
+        !validate97(data["on-failure"], {
           instancePath: instancePath + "/on-failure",
-          schemaPath: "#/$defs/on-failure/enum",
-          keyword: "enum",
-          params: { allowedValues: schema56.enum },
-          message: "must be equal to one of the allowed values",
-        };
-        if (vErrors === null) {
-          vErrors = [err33];
-        } else {
-          vErrors.push(err33);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "on-failure",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      let data27 = data.command;
-      if (typeof data27 !== "string" && !Array.isArray(data27)) {
-        const err34 = {
+      if (
+        !validate99(data.command, {
           instancePath: instancePath + "/command",
-          schemaPath: "#/$defs/command/type",
-          keyword: "type",
-          params: { type: schema57.type },
-          message: "must be string,array",
-        };
-        if (vErrors === null) {
-          vErrors = [err34];
-        } else {
-          vErrors.push(err34);
-        }
-        errors++;
-      }
-      if (typeof data27 === "string") {
-        if (func2(data27) < 1) {
-          const err35 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/$defs/command/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err35];
-          } else {
-            vErrors.push(err35);
-          }
-          errors++;
-        }
-      }
-      if (Array.isArray(data27)) {
-        if (data27.length < 1) {
-          const err36 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/$defs/command/minItems",
-            keyword: "minItems",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
-          };
-          if (vErrors === null) {
-            vErrors = [err36];
-          } else {
-            vErrors.push(err36);
-          }
-          errors++;
-        }
-        const len6 = data27.length;
-        for (let i6 = 0; i6 < len6; i6++) {
-          if (typeof data27[i6] !== "string") {
-            const err37 = {
-              instancePath: instancePath + "/command/" + i6,
-              schemaPath: "#/$defs/command/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err37];
-            } else {
-              vErrors.push(err37);
-            }
-            errors++;
-          }
-        }
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
-      let data29 = data.runlevels;
-      if (Array.isArray(data29)) {
-        const len7 = data29.length;
-        for (let i7 = 0; i7 < len7; i7++) {
-          let data30 = data29[i7];
-          if (!(data30 === "rc1" || data30 === "rc3")) {
-            const err38 = {
-              instancePath: instancePath + "/runlevels/" + i7,
-              schemaPath: "#/$defs/runlevels/items/enum",
-              keyword: "enum",
-              params: { allowedValues: schema58.items.enum },
-              message: "must be equal to one of the allowed values",
-            };
-            if (vErrors === null) {
-              vErrors = [err38];
-            } else {
-              vErrors.push(err38);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err39 = {
+      if (
+        !validate101(data.runlevels, {
           instancePath: instancePath + "/runlevels",
-          schemaPath: "#/$defs/runlevels/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err39];
-        } else {
-          vErrors.push(err39);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "runlevels",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate28(data["provides+"], {
+        !validate103(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -4047,13 +3113,13 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate28(data["provides-"], {
+        !validate103(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -4061,13 +3127,13 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate28(data["requires+"], {
+        !validate103(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -4075,13 +3141,13 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate28(data["requires-"], {
+        !validate103(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -4089,13 +3155,13 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate28(data["needs+"], {
+        !validate103(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -4103,13 +3169,13 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate28(data["needs-"], {
+        !validate103(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -4117,718 +3183,208 @@ function validate82(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      let data37 = data["after+"];
-      if (Array.isArray(data37)) {
-        const len8 = data37.length;
-        for (let i8 = 0; i8 < len8; i8++) {
-          let data38 = data37[i8];
-          if (typeof data38 === "string") {
-            if (!pattern8.test(data38)) {
-              const err40 = {
-                instancePath: instancePath + "/after+/" + i8,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err40];
-              } else {
-                vErrors.push(err40);
-              }
-              errors++;
-            }
-          } else {
-            const err41 = {
-              instancePath: instancePath + "/after+/" + i8,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err41];
-            } else {
-              vErrors.push(err41);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err42 = {
+      if (
+        !validate111(data["after+"], {
           instancePath: instancePath + "/after+",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err42];
-        } else {
-          vErrors.push(err42);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      let data39 = data["after-"];
-      if (Array.isArray(data39)) {
-        const len9 = data39.length;
-        for (let i9 = 0; i9 < len9; i9++) {
-          let data40 = data39[i9];
-          if (typeof data40 === "string") {
-            if (!pattern8.test(data40)) {
-              const err43 = {
-                instancePath: instancePath + "/after-/" + i9,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err43];
-              } else {
-                vErrors.push(err43);
-              }
-              errors++;
-            }
-          } else {
-            const err44 = {
-              instancePath: instancePath + "/after-/" + i9,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err44];
-            } else {
-              vErrors.push(err44);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err45 = {
+      if (
+        !validate111(data["after-"], {
           instancePath: instancePath + "/after-",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err45];
-        } else {
-          vErrors.push(err45);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "after-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      let data41 = data["before+"];
-      if (Array.isArray(data41)) {
-        const len10 = data41.length;
-        for (let i10 = 0; i10 < len10; i10++) {
-          let data42 = data41[i10];
-          if (typeof data42 === "string") {
-            if (!pattern8.test(data42)) {
-              const err46 = {
-                instancePath: instancePath + "/before+/" + i10,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err46];
-              } else {
-                vErrors.push(err46);
-              }
-              errors++;
-            }
-          } else {
-            const err47 = {
-              instancePath: instancePath + "/before+/" + i10,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err47];
-            } else {
-              vErrors.push(err47);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err48 = {
+      if (
+        !validate111(data["before+"], {
           instancePath: instancePath + "/before+",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err48];
-        } else {
-          vErrors.push(err48);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      let data43 = data["before-"];
-      if (Array.isArray(data43)) {
-        const len11 = data43.length;
-        for (let i11 = 0; i11 < len11; i11++) {
-          let data44 = data43[i11];
-          if (typeof data44 === "string") {
-            if (!pattern8.test(data44)) {
-              const err49 = {
-                instancePath: instancePath + "/before-/" + i11,
-                schemaPath: "#/$defs/order/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err49];
-              } else {
-                vErrors.push(err49);
-              }
-              errors++;
-            }
-          } else {
-            const err50 = {
-              instancePath: instancePath + "/before-/" + i11,
-              schemaPath: "#/$defs/order/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err50];
-            } else {
-              vErrors.push(err50);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err51 = {
+      if (
+        !validate111(data["before-"], {
           instancePath: instancePath + "/before-",
-          schemaPath: "#/$defs/order/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err51];
-        } else {
-          vErrors.push(err51);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "before-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      let data45 = data["needs-config+"];
-      if (Array.isArray(data45)) {
-        const len12 = data45.length;
-        for (let i12 = 0; i12 < len12; i12++) {
-          let data46 = data45[i12];
-          if (typeof data46 === "string") {
-            if (!pattern10.test(data46)) {
-              const err52 = {
-                instancePath: instancePath + "/needs-config+/" + i12,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err52];
-              } else {
-                vErrors.push(err52);
-              }
-              errors++;
-            }
-          } else {
-            const err53 = {
-              instancePath: instancePath + "/needs-config+/" + i12,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err53];
-            } else {
-              vErrors.push(err53);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err54 = {
+      if (
+        !validate116(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err54];
-        } else {
-          vErrors.push(err54);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      let data47 = data["needs-config-"];
-      if (Array.isArray(data47)) {
-        const len13 = data47.length;
-        for (let i13 = 0; i13 < len13; i13++) {
-          let data48 = data47[i13];
-          if (typeof data48 === "string") {
-            if (!pattern10.test(data48)) {
-              const err55 = {
-                instancePath: instancePath + "/needs-config-/" + i13,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err55];
-              } else {
-                vErrors.push(err55);
-              }
-              errors++;
-            }
-          } else {
-            const err56 = {
-              instancePath: instancePath + "/needs-config-/" + i13,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err56];
-            } else {
-              vErrors.push(err56);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err57 = {
+      if (
+        !validate116(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err57];
-        } else {
-          vErrors.push(err57);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-config-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      let data49 = data["needs-attrs+"];
-      if (Array.isArray(data49)) {
-        const len14 = data49.length;
-        for (let i14 = 0; i14 < len14; i14++) {
-          let data50 = data49[i14];
-          if (typeof data50 === "string") {
-            if (!pattern10.test(data50)) {
-              const err58 = {
-                instancePath: instancePath + "/needs-attrs+/" + i14,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err58];
-              } else {
-                vErrors.push(err58);
-              }
-              errors++;
-            }
-          } else {
-            const err59 = {
-              instancePath: instancePath + "/needs-attrs+/" + i14,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err59];
-            } else {
-              vErrors.push(err59);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err60 = {
+      if (
+        !validate116(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err60];
-        } else {
-          vErrors.push(err60);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      let data51 = data["needs-attrs-"];
-      if (Array.isArray(data51)) {
-        const len15 = data51.length;
-        for (let i15 = 0; i15 < len15; i15++) {
-          let data52 = data51[i15];
-          if (typeof data52 === "string") {
-            if (!pattern10.test(data52)) {
-              const err61 = {
-                instancePath: instancePath + "/needs-attrs-/" + i15,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err61];
-              } else {
-                vErrors.push(err61);
-              }
-              errors++;
-            }
-          } else {
-            const err62 = {
-              instancePath: instancePath + "/needs-attrs-/" + i15,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err62];
-            } else {
-              vErrors.push(err62);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err63 = {
+      if (
+        !validate116(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err63];
-        } else {
-          vErrors.push(err63);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-attrs-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      let data53 = data["needs-env+"];
-      if (Array.isArray(data53)) {
-        const len16 = data53.length;
-        for (let i16 = 0; i16 < len16; i16++) {
-          let data54 = data53[i16];
-          if (typeof data54 === "string") {
-            if (!pattern10.test(data54)) {
-              const err64 = {
-                instancePath: instancePath + "/needs-env+/" + i16,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err64];
-              } else {
-                vErrors.push(err64);
-              }
-              errors++;
-            }
-          } else {
-            const err65 = {
-              instancePath: instancePath + "/needs-env+/" + i16,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err65];
-            } else {
-              vErrors.push(err65);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err66 = {
+      if (
+        !validate116(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err66];
-        } else {
-          vErrors.push(err66);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      let data55 = data["needs-env-"];
-      if (Array.isArray(data55)) {
-        const len17 = data55.length;
-        for (let i17 = 0; i17 < len17; i17++) {
-          let data56 = data55[i17];
-          if (typeof data56 === "string") {
-            if (!pattern10.test(data56)) {
-              const err67 = {
-                instancePath: instancePath + "/needs-env-/" + i17,
-                schemaPath: "#/$defs/conditions/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err67];
-              } else {
-                vErrors.push(err67);
-              }
-              errors++;
-            }
-          } else {
-            const err68 = {
-              instancePath: instancePath + "/needs-env-/" + i17,
-              schemaPath: "#/$defs/conditions/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err68];
-            } else {
-              vErrors.push(err68);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err69 = {
+      if (
+        !validate116(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
-          schemaPath: "#/$defs/conditions/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err69];
-        } else {
-          vErrors.push(err69);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "needs-env-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
-      let data57 = data["args+"];
-      if (Array.isArray(data57)) {
-        const len18 = data57.length;
-        for (let i18 = 0; i18 < len18; i18++) {
-          if (typeof data57[i18] !== "string") {
-            const err70 = {
-              instancePath: instancePath + "/args+/" + i18,
-              schemaPath: "#/$defs/strings/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err70];
-            } else {
-              vErrors.push(err70);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err71 = {
+      if (
+        !validate123(data["args+"], {
           instancePath: instancePath + "/args+",
-          schemaPath: "#/$defs/strings/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err71];
-        } else {
-          vErrors.push(err71);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
-      let data59 = data["args-"];
-      if (Array.isArray(data59)) {
-        const len19 = data59.length;
-        for (let i19 = 0; i19 < len19; i19++) {
-          if (typeof data59[i19] !== "string") {
-            const err72 = {
-              instancePath: instancePath + "/args-/" + i19,
-              schemaPath: "#/$defs/strings/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err72];
-            } else {
-              vErrors.push(err72);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err73 = {
+      if (
+        !validate123(data["args-"], {
           instancePath: instancePath + "/args-",
-          schemaPath: "#/$defs/strings/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err73];
-        } else {
-          vErrors.push(err73);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
-      let data61 = data["runlevels+"];
-      if (Array.isArray(data61)) {
-        const len20 = data61.length;
-        for (let i20 = 0; i20 < len20; i20++) {
-          let data62 = data61[i20];
-          if (!(data62 === "rc1" || data62 === "rc3")) {
-            const err74 = {
-              instancePath: instancePath + "/runlevels+/" + i20,
-              schemaPath: "#/$defs/runlevels/items/enum",
-              keyword: "enum",
-              params: { allowedValues: schema58.items.enum },
-              message: "must be equal to one of the allowed values",
-            };
-            if (vErrors === null) {
-              vErrors = [err74];
-            } else {
-              vErrors.push(err74);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err75 = {
+      if (
+        !validate101(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
-          schemaPath: "#/$defs/runlevels/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err75];
-        } else {
-          vErrors.push(err75);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "runlevels+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
-      let data63 = data["runlevels-"];
-      if (Array.isArray(data63)) {
-        const len21 = data63.length;
-        for (let i21 = 0; i21 < len21; i21++) {
-          let data64 = data63[i21];
-          if (!(data64 === "rc1" || data64 === "rc3")) {
-            const err76 = {
-              instancePath: instancePath + "/runlevels-/" + i21,
-              schemaPath: "#/$defs/runlevels/items/enum",
-              keyword: "enum",
-              params: { allowedValues: schema58.items.enum },
-              message: "must be equal to one of the allowed values",
-            };
-            if (vErrors === null) {
-              vErrors = [err76];
-            } else {
-              vErrors.push(err76);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err77 = {
+      if (
+        !validate101(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
-          schemaPath: "#/$defs/runlevels/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err77];
-        } else {
-          vErrors.push(err77);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "runlevels-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
       }
     }
   } else {
-    const err78 = {
+    const err1 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -4836,24 +3392,24 @@ function validate82(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err78];
+      vErrors = [err1];
     } else {
-      vErrors.push(err78);
+      vErrors.push(err1);
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-validate82.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateLibrary = validate92;
-function validate59(
+validate291.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateLibrary = validate335;
+function validate208(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate59.evaluated;
+  const evaluated0 = validate208.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4894,120 +3450,49 @@ function validate59(
       }
     }
     if (data.name !== void 0) {
-      let data0 = data.name;
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err2 = {
-            instancePath: instancePath + "/name",
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err2];
-          } else {
-            vErrors.push(err2);
-          }
-          errors++;
-        }
-      } else {
-        const err3 = {
+      if (
+        !validate54(data.name, {
           instancePath: instancePath + "/name",
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err3];
-        } else {
-          vErrors.push(err3);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "name",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
       }
     }
     if (data.as !== void 0) {
-      let data1 = data.as;
-      if (typeof data1 === "string") {
-        if (!pattern4.test(data1)) {
-          const err4 = {
-            instancePath: instancePath + "/as",
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err4];
-          } else {
-            vErrors.push(err4);
-          }
-          errors++;
-        }
-      } else {
-        const err5 = {
+      if (
+        !validate54(data.as, {
           instancePath: instancePath + "/as",
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err5];
-        } else {
-          vErrors.push(err5);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "as",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      let data2 = data.args;
-      if (Array.isArray(data2)) {
-        const len0 = data2.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          if (typeof data2[i0] !== "string") {
-            const err6 = {
-              instancePath: instancePath + "/args/" + i0,
-              schemaPath: "#/$defs/args/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err6];
-            } else {
-              vErrors.push(err6);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err7 = {
+      if (
+        !validate87(data.args, {
           instancePath: instancePath + "/args",
-          schemaPath: "#/$defs/args/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err7];
-        } else {
-          vErrors.push(err7);
-        }
-        errors++;
+          parentData: data,
+          parentDataProperty: "args",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        errors = vErrors.length;
       }
     }
   } else {
-    const err8 = {
+    const err2 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -5015,23 +3500,23 @@ function validate59(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err8];
+      vErrors = [err2];
     } else {
-      vErrors.push(err8);
+      vErrors.push(err2);
     }
     errors++;
   }
-  validate59.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-validate59.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate92(
+validate208.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate335(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate92.evaluated;
+  const evaluated0 = validate335.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -5129,46 +3614,8 @@ function validate92(
           const _errs7 = errors;
           let valid3 = false;
           const _errs8 = errors;
-          if (typeof data2 === "string") {
-            if (!pattern4.test(data2)) {
-              const err5 = {
-                instancePath: instancePath + "/modules/" + i0,
-                schemaPath: "#/$defs/name/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-                },
-                message:
-                  'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err5];
-              } else {
-                vErrors.push(err5);
-              }
-              errors++;
-            }
-          } else {
-            const err6 = {
-              instancePath: instancePath + "/modules/" + i0,
-              schemaPath: "#/$defs/name/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err6];
-            } else {
-              vErrors.push(err6);
-            }
-            errors++;
-          }
-          var _valid0 = _errs8 === errors;
-          valid3 = valid3 || _valid0;
-          const _errs11 = errors;
           if (
-            !validate59(data2, {
+            !validate54(data2, {
               instancePath: instancePath + "/modules/" + i0,
               parentData: data1,
               parentDataProperty: i0,
@@ -5176,13 +3623,28 @@ function validate92(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+            vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
             errors = vErrors.length;
           }
-          var _valid0 = _errs11 === errors;
+          var _valid0 = _errs8 === errors;
+          valid3 = valid3 || _valid0;
+          const _errs9 = errors;
+          if (
+            !validate208(data2, {
+              instancePath: instancePath + "/modules/" + i0,
+              parentData: data1,
+              parentDataProperty: i0,
+              rootData,
+              dynamicAnchors,
+            })
+          ) {
+            vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+            errors = vErrors.length;
+          }
+          var _valid0 = _errs9 === errors;
           valid3 = valid3 || _valid0;
           if (!valid3) {
-            const err7 = {
+            const err5 = {
               instancePath: instancePath + "/modules/" + i0,
               schemaPath: "#/properties/modules/items/anyOf",
               keyword: "anyOf",
@@ -5190,9 +3652,9 @@ function validate92(
               message: "must match a schema in anyOf",
             };
             if (vErrors === null) {
-              vErrors = [err7];
+              vErrors = [err5];
             } else {
-              vErrors.push(err7);
+              vErrors.push(err5);
             }
             errors++;
           } else {
@@ -5207,7 +3669,7 @@ function validate92(
           }
         }
       } else {
-        const err8 = {
+        const err6 = {
           instancePath: instancePath + "/modules",
           schemaPath: "#/properties/modules/type",
           keyword: "type",
@@ -5215,15 +3677,15 @@ function validate92(
           message: "must be array",
         };
         if (vErrors === null) {
-          vErrors = [err8];
+          vErrors = [err6];
         } else {
-          vErrors.push(err8);
+          vErrors.push(err6);
         }
         errors++;
       }
     }
   } else {
-    const err9 = {
+    const err7 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -5231,24 +3693,24 @@ function validate92(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err9];
+      vErrors = [err7];
     } else {
-      vErrors.push(err9);
+      vErrors.push(err7);
     }
     errors++;
   }
-  validate92.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-validate92.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateAlternatives = validate94;
-function validate94(
+validate335.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateAlternatives = validate338;
+function validate338(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate94.evaluated;
+  const evaluated0 = validate338.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -5305,12 +3767,12 @@ function validate94(
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-validate94.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateCodeTask = validate95;
-var schema234 = {
+validate338.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateCodeTask = validate339;
+var schema58 = {
   title: "CodeTaskTable",
   description:
     "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
@@ -5334,13 +3796,13 @@ var schema234 = {
   required: ["name"],
   additionalProperties: false,
 };
-function validate95(
+function validate339(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate95.evaluated;
+  const evaluated0 = validate339.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -5364,7 +3826,7 @@ function validate95(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema234.properties, key0)) {
+      if (!func1.call(schema58.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -5381,34 +3843,322 @@ function validate95(
       }
     }
     if (data.name !== void 0) {
-      let data0 = data.name;
-      if (typeof data0 === "string") {
-        if (!pattern4.test(data0)) {
-          const err2 = {
-            instancePath: instancePath + "/name",
-            schemaPath: "#/$defs/name/pattern",
-            keyword: "pattern",
-            params: {
-              pattern:
-                "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-            },
-            message:
-              'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
-          };
-          if (vErrors === null) {
-            vErrors = [err2];
-          } else {
-            vErrors.push(err2);
-          }
-          errors++;
-        }
-      } else {
-        const err3 = {
+      if (
+        !validate54(data.name, {
           instancePath: instancePath + "/name",
-          schemaPath: "#/$defs/name/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
+          parentData: data,
+          parentDataProperty: "name",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.provides !== void 0) {
+      if (
+        !validate56(data.provides, {
+          instancePath: instancePath + "/provides",
+          parentData: data,
+          parentDataProperty: "provides",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.priority !== void 0) {
+      if (
+        !validate59(data.priority, {
+          instancePath: instancePath + "/priority",
+          parentData: data,
+          parentDataProperty: "priority",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.requires !== void 0) {
+      if (
+        !validate61(data.requires, {
+          instancePath: instancePath + "/requires",
+          parentData: data,
+          parentDataProperty: "requires",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.needs !== void 0) {
+      if (
+        !validate64(data.needs, {
+          instancePath: instancePath + "/needs",
+          parentData: data,
+          parentDataProperty: "needs",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.after !== void 0) {
+      if (
+        !validate67(data.after, {
+          instancePath: instancePath + "/after",
+          parentData: data,
+          parentDataProperty: "after",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.before !== void 0) {
+      if (
+        !validate69(data.before, {
+          instancePath: instancePath + "/before",
+          parentData: data,
+          parentDataProperty: "before",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ranks !== void 0) {
+      if (
+        !validate71(data.ranks, {
+          instancePath: instancePath + "/ranks",
+          parentData: data,
+          parentDataProperty: "ranks",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["needs-config"] !== void 0) {
+      if (
+        !validate73(data["needs-config"], {
+          instancePath: instancePath + "/needs-config",
+          parentData: data,
+          parentDataProperty: "needs-config",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["needs-attrs"] !== void 0) {
+      if (
+        !validate75(data["needs-attrs"], {
+          instancePath: instancePath + "/needs-attrs",
+          parentData: data,
+          parentDataProperty: "needs-attrs",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["needs-env"] !== void 0) {
+      if (
+        !validate77(data["needs-env"], {
+          instancePath: instancePath + "/needs-env",
+          parentData: data,
+          parentDataProperty: "needs-env",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.disabled !== void 0) {
+      if (
+        !validate79(data.disabled, {
+          instancePath: instancePath + "/disabled",
+          parentData: data,
+          parentDataProperty: "disabled",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.timeout !== void 0) {
+      if (
+        !validate81(data.timeout, {
+          instancePath: instancePath + "/timeout",
+          parentData: data,
+          parentDataProperty: "timeout",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.description !== void 0) {
+      if (
+        !validate83(data.description, {
+          instancePath: instancePath + "/description",
+          parentData: data,
+          parentDataProperty: "description",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate339.errors = vErrors;
+  return errors === 0;
+}
+validate339.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateInstanceConfig = validate354;
+var pattern11 = new RegExp("^\\.", "u");
+function validate357(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate357.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  const _errs1 = errors;
+  let valid0 = false;
+  let passing0 = null;
+  const _errs2 = errors;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.command === void 0) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/oneOf/0/required",
+        keyword: "required",
+        params: { missingProperty: "command" },
+        message: "must have required property 'command'",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  }
+  var _valid0 = _errs2 === errors;
+  if (_valid0) {
+    valid0 = true;
+    passing0 = 0;
+  }
+  const _errs3 = errors;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.plugin === void 0) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/oneOf/1/required",
+        keyword: "required",
+        params: { missingProperty: "plugin" },
+        message: "must have required property 'plugin'",
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  var _valid0 = _errs3 === errors;
+  if (_valid0 && valid0) {
+    valid0 = false;
+    passing0 = [passing0, 1];
+  } else {
+    if (_valid0) {
+      valid0 = true;
+      passing0 = 1;
+    }
+  }
+  if (!valid0) {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/oneOf",
+      keyword: "oneOf",
+      params: { passingSchemas: passing0 },
+      message: "must match exactly one schema in oneOf",
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  } else {
+    errors = _errs1;
+    if (vErrors !== null) {
+      if (_errs1) {
+        vErrors.length = _errs1;
+      } else {
+        vErrors = null;
+      }
+    }
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!(key0 === "suffixes" || key0 === "magic" || key0 === "command" || key0 === "plugin")) {
+        const err3 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -5418,190 +4168,137 @@ function validate95(
         errors++;
       }
     }
-    if (data.provides !== void 0) {
-      if (
-        !validate22(data.provides, {
-          instancePath: instancePath + "/provides",
-          parentData: data,
-          parentDataProperty: "provides",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.priority !== void 0) {
-      let data2 = data.priority;
-      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err4 = {
-          instancePath: instancePath + "/priority",
-          schemaPath: "#/$defs/priority/type",
-          keyword: "type",
-          params: { type: "integer" },
-          message: "must be integer",
-        };
-        if (vErrors === null) {
-          vErrors = [err4];
-        } else {
-          vErrors.push(err4);
-        }
-        errors++;
-      }
-    }
-    if (data.requires !== void 0) {
-      if (
-        !validate24(data.requires, {
-          instancePath: instancePath + "/requires",
-          parentData: data,
-          parentDataProperty: "requires",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.needs !== void 0) {
-      if (
-        !validate26(data.needs, {
-          instancePath: instancePath + "/needs",
-          parentData: data,
-          parentDataProperty: "needs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.after !== void 0) {
-      let data5 = data.after;
-      if (Array.isArray(data5)) {
-        const len0 = data5.length;
+    if (data.suffixes !== void 0) {
+      let data0 = data.suffixes;
+      if (Array.isArray(data0)) {
+        const len0 = data0.length;
         for (let i0 = 0; i0 < len0; i0++) {
-          let data6 = data5[i0];
-          if (typeof data6 === "string") {
-            if (!pattern8.test(data6)) {
-              const err5 = {
-                instancePath: instancePath + "/after/" + i0,
-                schemaPath: "#/$defs/after/items/pattern",
+          let data1 = data0[i0];
+          if (typeof data1 === "string") {
+            if (!pattern11.test(data1)) {
+              const err4 = {
+                instancePath: instancePath + "/suffixes/" + i0,
+                schemaPath: "#/properties/suffixes/items/pattern",
                 keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
+                params: { pattern: "^\\." },
+                message: 'must match pattern "^\\."',
               };
               if (vErrors === null) {
-                vErrors = [err5];
+                vErrors = [err4];
               } else {
-                vErrors.push(err5);
+                vErrors.push(err4);
               }
               errors++;
             }
           } else {
-            const err6 = {
-              instancePath: instancePath + "/after/" + i0,
-              schemaPath: "#/$defs/after/items/type",
+            const err5 = {
+              instancePath: instancePath + "/suffixes/" + i0,
+              schemaPath: "#/properties/suffixes/items/type",
               keyword: "type",
               params: { type: "string" },
               message: "must be string",
             };
             if (vErrors === null) {
-              vErrors = [err6];
+              vErrors = [err5];
             } else {
-              vErrors.push(err6);
+              vErrors.push(err5);
             }
             errors++;
           }
         }
       } else {
-        const err7 = {
-          instancePath: instancePath + "/after",
-          schemaPath: "#/$defs/after/type",
+        const err6 = {
+          instancePath: instancePath + "/suffixes",
+          schemaPath: "#/properties/suffixes/type",
           keyword: "type",
           params: { type: "array" },
           message: "must be array",
         };
         if (vErrors === null) {
-          vErrors = [err7];
+          vErrors = [err6];
         } else {
-          vErrors.push(err7);
+          vErrors.push(err6);
         }
         errors++;
       }
     }
-    if (data.before !== void 0) {
-      let data7 = data.before;
-      if (Array.isArray(data7)) {
-        const len1 = data7.length;
-        for (let i1 = 0; i1 < len1; i1++) {
-          let data8 = data7[i1];
-          if (typeof data8 === "string") {
-            if (!pattern8.test(data8)) {
-              const err8 = {
-                instancePath: instancePath + "/before/" + i1,
-                schemaPath: "#/$defs/before/items/pattern",
-                keyword: "pattern",
-                params: {
-                  pattern:
-                    "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
-                },
-                message:
-                  'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
-              };
-              if (vErrors === null) {
-                vErrors = [err8];
-              } else {
-                vErrors.push(err8);
-              }
-              errors++;
-            }
+    if (data.magic !== void 0) {
+      let data2 = data.magic;
+      if (typeof data2 === "string") {
+        if (func2(data2) < 1) {
+          const err7 = {
+            instancePath: instancePath + "/magic",
+            schemaPath: "#/properties/magic/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err7];
           } else {
-            const err9 = {
-              instancePath: instancePath + "/before/" + i1,
-              schemaPath: "#/$defs/before/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err9];
-            } else {
-              vErrors.push(err9);
-            }
-            errors++;
+            vErrors.push(err7);
           }
+          errors++;
         }
       } else {
-        const err10 = {
-          instancePath: instancePath + "/before",
-          schemaPath: "#/$defs/before/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err10];
-        } else {
-          vErrors.push(err10);
-        }
-        errors++;
-      }
-    }
-    if (data.ranks !== void 0) {
-      if (typeof data.ranks !== "string") {
-        const err11 = {
-          instancePath: instancePath + "/ranks",
-          schemaPath: "#/$defs/ranks/type",
+        const err8 = {
+          instancePath: instancePath + "/magic",
+          schemaPath: "#/properties/magic/type",
           keyword: "type",
           params: { type: "string" },
           message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err8];
+        } else {
+          vErrors.push(err8);
+        }
+        errors++;
+      }
+    }
+    if (data.command !== void 0) {
+      let data3 = data.command;
+      if (Array.isArray(data3)) {
+        if (data3.length < 1) {
+          const err9 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minItems",
+            keyword: "minItems",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 items",
+          };
+          if (vErrors === null) {
+            vErrors = [err9];
+          } else {
+            vErrors.push(err9);
+          }
+          errors++;
+        }
+        const len1 = data3.length;
+        for (let i1 = 0; i1 < len1; i1++) {
+          if (typeof data3[i1] !== "string") {
+            const err10 = {
+              instancePath: instancePath + "/command/" + i1,
+              schemaPath: "#/properties/command/items/type",
+              keyword: "type",
+              params: { type: "string" },
+              message: "must be string",
+            };
+            if (vErrors === null) {
+              vErrors = [err10];
+            } else {
+              vErrors.push(err10);
+            }
+            errors++;
+          }
+        }
+      } else {
+        const err11 = {
+          instancePath: instancePath + "/command",
+          schemaPath: "#/properties/command/type",
+          keyword: "type",
+          params: { type: "array" },
+          message: "must be array",
         };
         if (vErrors === null) {
           vErrors = [err11];
@@ -5611,221 +4308,42 @@ function validate95(
         errors++;
       }
     }
-    if (data["needs-config"] !== void 0) {
-      let data10 = data["needs-config"];
-      if (Array.isArray(data10)) {
-        const len2 = data10.length;
-        for (let i2 = 0; i2 < len2; i2++) {
-          let data11 = data10[i2];
-          if (typeof data11 === "string") {
-            if (!pattern10.test(data11)) {
-              const err12 = {
-                instancePath: instancePath + "/needs-config/" + i2,
-                schemaPath: "#/$defs/needs-config/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err12];
-              } else {
-                vErrors.push(err12);
-              }
-              errors++;
-            }
+    if (data.plugin !== void 0) {
+      let data5 = data.plugin;
+      if (typeof data5 === "string") {
+        if (func2(data5) < 1) {
+          const err12 = {
+            instancePath: instancePath + "/plugin",
+            schemaPath: "#/properties/plugin/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err12];
           } else {
-            const err13 = {
-              instancePath: instancePath + "/needs-config/" + i2,
-              schemaPath: "#/$defs/needs-config/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err13];
-            } else {
-              vErrors.push(err13);
-            }
-            errors++;
+            vErrors.push(err12);
           }
+          errors++;
         }
       } else {
-        const err14 = {
-          instancePath: instancePath + "/needs-config",
-          schemaPath: "#/$defs/needs-config/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err14];
-        } else {
-          vErrors.push(err14);
-        }
-        errors++;
-      }
-    }
-    if (data["needs-attrs"] !== void 0) {
-      let data12 = data["needs-attrs"];
-      if (Array.isArray(data12)) {
-        const len3 = data12.length;
-        for (let i3 = 0; i3 < len3; i3++) {
-          let data13 = data12[i3];
-          if (typeof data13 === "string") {
-            if (!pattern10.test(data13)) {
-              const err15 = {
-                instancePath: instancePath + "/needs-attrs/" + i3,
-                schemaPath: "#/$defs/needs-attrs/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err15];
-              } else {
-                vErrors.push(err15);
-              }
-              errors++;
-            }
-          } else {
-            const err16 = {
-              instancePath: instancePath + "/needs-attrs/" + i3,
-              schemaPath: "#/$defs/needs-attrs/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err16];
-            } else {
-              vErrors.push(err16);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err17 = {
-          instancePath: instancePath + "/needs-attrs",
-          schemaPath: "#/$defs/needs-attrs/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err17];
-        } else {
-          vErrors.push(err17);
-        }
-        errors++;
-      }
-    }
-    if (data["needs-env"] !== void 0) {
-      let data14 = data["needs-env"];
-      if (Array.isArray(data14)) {
-        const len4 = data14.length;
-        for (let i4 = 0; i4 < len4; i4++) {
-          let data15 = data14[i4];
-          if (typeof data15 === "string") {
-            if (!pattern10.test(data15)) {
-              const err18 = {
-                instancePath: instancePath + "/needs-env/" + i4,
-                schemaPath: "#/$defs/needs-env/items/pattern",
-                keyword: "pattern",
-                params: { pattern: "^!?[^!]" },
-                message: 'must match pattern "^!?[^!]"',
-              };
-              if (vErrors === null) {
-                vErrors = [err18];
-              } else {
-                vErrors.push(err18);
-              }
-              errors++;
-            }
-          } else {
-            const err19 = {
-              instancePath: instancePath + "/needs-env/" + i4,
-              schemaPath: "#/$defs/needs-env/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err19];
-            } else {
-              vErrors.push(err19);
-            }
-            errors++;
-          }
-        }
-      } else {
-        const err20 = {
-          instancePath: instancePath + "/needs-env",
-          schemaPath: "#/$defs/needs-env/type",
-          keyword: "type",
-          params: { type: "array" },
-          message: "must be array",
-        };
-        if (vErrors === null) {
-          vErrors = [err20];
-        } else {
-          vErrors.push(err20);
-        }
-        errors++;
-      }
-    }
-    if (data.disabled !== void 0) {
-      if (typeof data.disabled !== "boolean") {
-        const err21 = {
-          instancePath: instancePath + "/disabled",
-          schemaPath: "#/$defs/disabled/type",
-          keyword: "type",
-          params: { type: "boolean" },
-          message: "must be boolean",
-        };
-        if (vErrors === null) {
-          vErrors = [err21];
-        } else {
-          vErrors.push(err21);
-        }
-        errors++;
-      }
-    }
-    if (data.timeout !== void 0) {
-      if (typeof data.timeout !== "string") {
-        const err22 = {
-          instancePath: instancePath + "/timeout",
-          schemaPath: "#/$defs/timeout/type",
+        const err13 = {
+          instancePath: instancePath + "/plugin",
+          schemaPath: "#/properties/plugin/type",
           keyword: "type",
           params: { type: "string" },
           message: "must be string",
         };
         if (vErrors === null) {
-          vErrors = [err22];
+          vErrors = [err13];
         } else {
-          vErrors.push(err22);
-        }
-        errors++;
-      }
-    }
-    if (data.description !== void 0) {
-      if (typeof data.description !== "string") {
-        const err23 = {
-          instancePath: instancePath + "/description",
-          schemaPath: "#/$defs/description/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err23];
-        } else {
-          vErrors.push(err23);
+          vErrors.push(err13);
         }
         errors++;
       }
     }
   } else {
-    const err24 = {
+    const err14 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -5833,26 +4351,24 @@ function validate95(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err24];
+      vErrors = [err14];
     } else {
-      vErrors.push(err24);
+      vErrors.push(err14);
     }
     errors++;
   }
-  validate95.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
-validate95.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateInstanceConfig = validate99;
-var pattern114 = new RegExp("^\\.", "u");
-var pattern115 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate99(
+validate357.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var pattern12 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
+function validate354(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate99.evaluated;
+  const evaluated0 = validate354.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -5866,7 +4382,7 @@ function validate99(
         for (const key0 in data0) {
           if (!(key0 === "alternatives")) {
             if (
-              !validate82(data0[key0], {
+              !validate291(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
                 parentData: data0,
                 parentDataProperty: key0,
@@ -5874,69 +4390,27 @@ function validate99(
                 dynamicAnchors,
               })
             ) {
-              vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+              vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
-          let data2 = data0.alternatives;
-          if (data2 && typeof data2 == "object" && !Array.isArray(data2)) {
-            for (const key1 in data2) {
-              let data3 = data2[key1];
-              if (typeof data3 === "string") {
-                if (func2(data3) < 1) {
-                  const err0 = {
-                    instancePath:
-                      instancePath + "/modules/alternatives/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
-                    schemaPath:
-                      "unit-file.schema.json#/$defs/alternativesTable/additionalProperties/minLength",
-                    keyword: "minLength",
-                    params: { limit: 1 },
-                    message: "must NOT have fewer than 1 characters",
-                  };
-                  if (vErrors === null) {
-                    vErrors = [err0];
-                  } else {
-                    vErrors.push(err0);
-                  }
-                  errors++;
-                }
-              } else {
-                const err1 = {
-                  instancePath:
-                    instancePath + "/modules/alternatives/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
-                  schemaPath: "unit-file.schema.json#/$defs/alternativesTable/additionalProperties/type",
-                  keyword: "type",
-                  params: { type: "string" },
-                  message: "must be string",
-                };
-                if (vErrors === null) {
-                  vErrors = [err1];
-                } else {
-                  vErrors.push(err1);
-                }
-                errors++;
-              }
-            }
-          } else {
-            const err2 = {
+          if (
+            !validate338(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
-              schemaPath: "unit-file.schema.json#/$defs/alternativesTable/type",
-              keyword: "type",
-              params: { type: "object" },
-              message: "must be object",
-            };
-            if (vErrors === null) {
-              vErrors = [err2];
-            } else {
-              vErrors.push(err2);
-            }
-            errors++;
+              parentData: data0,
+              parentDataProperty: "alternatives",
+              rootData,
+              dynamicAnchors,
+            })
+          ) {
+            vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+            errors = vErrors.length;
           }
         }
       } else {
-        const err3 = {
+        const err0 = {
           instancePath: instancePath + "/modules",
           schemaPath: "#/properties/modules/type",
           keyword: "type",
@@ -5944,328 +4418,32 @@ function validate99(
           message: "must be object",
         };
         if (vErrors === null) {
-          vErrors = [err3];
+          vErrors = [err0];
         } else {
-          vErrors.push(err3);
+          vErrors.push(err0);
         }
         errors++;
       }
     }
     if (data.loaders !== void 0) {
-      let data4 = data.loaders;
-      if (data4 && typeof data4 == "object" && !Array.isArray(data4)) {
-        for (const key2 in data4) {
-          let data5 = data4[key2];
-          const _errs18 = errors;
-          let valid7 = false;
-          let passing0 = null;
-          const _errs19 = errors;
-          if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
-            if (data5.command === void 0) {
-              const err4 = {
-                instancePath: instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-                schemaPath: "#/$defs/loaderTable/oneOf/0/required",
-                keyword: "required",
-                params: { missingProperty: "command" },
-                message: "must have required property 'command'",
-              };
-              if (vErrors === null) {
-                vErrors = [err4];
-              } else {
-                vErrors.push(err4);
-              }
-              errors++;
-            }
-          }
-          var _valid0 = _errs19 === errors;
-          if (_valid0) {
-            valid7 = true;
-            passing0 = 0;
-          }
-          const _errs20 = errors;
-          if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
-            if (data5.plugin === void 0) {
-              const err5 = {
-                instancePath: instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-                schemaPath: "#/$defs/loaderTable/oneOf/1/required",
-                keyword: "required",
-                params: { missingProperty: "plugin" },
-                message: "must have required property 'plugin'",
-              };
-              if (vErrors === null) {
-                vErrors = [err5];
-              } else {
-                vErrors.push(err5);
-              }
-              errors++;
-            }
-          }
-          var _valid0 = _errs20 === errors;
-          if (_valid0 && valid7) {
-            valid7 = false;
-            passing0 = [passing0, 1];
-          } else {
-            if (_valid0) {
-              valid7 = true;
-              passing0 = 1;
-            }
-          }
-          if (!valid7) {
-            const err6 = {
-              instancePath: instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-              schemaPath: "#/$defs/loaderTable/oneOf",
-              keyword: "oneOf",
-              params: { passingSchemas: passing0 },
-              message: "must match exactly one schema in oneOf",
-            };
-            if (vErrors === null) {
-              vErrors = [err6];
-            } else {
-              vErrors.push(err6);
-            }
-            errors++;
-          } else {
-            errors = _errs18;
-            if (vErrors !== null) {
-              if (_errs18) {
-                vErrors.length = _errs18;
-              } else {
-                vErrors = null;
-              }
-            }
-          }
-          if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
-            for (const key3 in data5) {
-              if (!(key3 === "suffixes" || key3 === "magic" || key3 === "command" || key3 === "plugin")) {
-                const err7 = {
-                  instancePath: instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-                  schemaPath: "#/$defs/loaderTable/additionalProperties",
-                  keyword: "additionalProperties",
-                  params: { additionalProperty: key3 },
-                  message: "must NOT have additional properties",
-                };
-                if (vErrors === null) {
-                  vErrors = [err7];
-                } else {
-                  vErrors.push(err7);
-                }
-                errors++;
-              }
-            }
-            if (data5.suffixes !== void 0) {
-              let data6 = data5.suffixes;
-              if (Array.isArray(data6)) {
-                const len0 = data6.length;
-                for (let i0 = 0; i0 < len0; i0++) {
-                  let data7 = data6[i0];
-                  if (typeof data7 === "string") {
-                    if (!pattern114.test(data7)) {
-                      const err8 = {
-                        instancePath:
-                          instancePath +
-                          "/loaders/" +
-                          key2.replace(/~/g, "~0").replace(/\//g, "~1") +
-                          "/suffixes/" +
-                          i0,
-                        schemaPath: "#/$defs/loaderTable/properties/suffixes/items/pattern",
-                        keyword: "pattern",
-                        params: { pattern: "^\\." },
-                        message: 'must match pattern "^\\."',
-                      };
-                      if (vErrors === null) {
-                        vErrors = [err8];
-                      } else {
-                        vErrors.push(err8);
-                      }
-                      errors++;
-                    }
-                  } else {
-                    const err9 = {
-                      instancePath:
-                        instancePath +
-                        "/loaders/" +
-                        key2.replace(/~/g, "~0").replace(/\//g, "~1") +
-                        "/suffixes/" +
-                        i0,
-                      schemaPath: "#/$defs/loaderTable/properties/suffixes/items/type",
-                      keyword: "type",
-                      params: { type: "string" },
-                      message: "must be string",
-                    };
-                    if (vErrors === null) {
-                      vErrors = [err9];
-                    } else {
-                      vErrors.push(err9);
-                    }
-                    errors++;
-                  }
-                }
-              } else {
-                const err10 = {
-                  instancePath:
-                    instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/suffixes",
-                  schemaPath: "#/$defs/loaderTable/properties/suffixes/type",
-                  keyword: "type",
-                  params: { type: "array" },
-                  message: "must be array",
-                };
-                if (vErrors === null) {
-                  vErrors = [err10];
-                } else {
-                  vErrors.push(err10);
-                }
-                errors++;
-              }
-            }
-            if (data5.magic !== void 0) {
-              let data8 = data5.magic;
-              if (typeof data8 === "string") {
-                if (func2(data8) < 1) {
-                  const err11 = {
-                    instancePath:
-                      instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/magic",
-                    schemaPath: "#/$defs/loaderTable/properties/magic/minLength",
-                    keyword: "minLength",
-                    params: { limit: 1 },
-                    message: "must NOT have fewer than 1 characters",
-                  };
-                  if (vErrors === null) {
-                    vErrors = [err11];
-                  } else {
-                    vErrors.push(err11);
-                  }
-                  errors++;
-                }
-              } else {
-                const err12 = {
-                  instancePath:
-                    instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/magic",
-                  schemaPath: "#/$defs/loaderTable/properties/magic/type",
-                  keyword: "type",
-                  params: { type: "string" },
-                  message: "must be string",
-                };
-                if (vErrors === null) {
-                  vErrors = [err12];
-                } else {
-                  vErrors.push(err12);
-                }
-                errors++;
-              }
-            }
-            if (data5.command !== void 0) {
-              let data9 = data5.command;
-              if (Array.isArray(data9)) {
-                if (data9.length < 1) {
-                  const err13 = {
-                    instancePath:
-                      instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/command",
-                    schemaPath: "#/$defs/loaderTable/properties/command/minItems",
-                    keyword: "minItems",
-                    params: { limit: 1 },
-                    message: "must NOT have fewer than 1 items",
-                  };
-                  if (vErrors === null) {
-                    vErrors = [err13];
-                  } else {
-                    vErrors.push(err13);
-                  }
-                  errors++;
-                }
-                const len1 = data9.length;
-                for (let i1 = 0; i1 < len1; i1++) {
-                  if (typeof data9[i1] !== "string") {
-                    const err14 = {
-                      instancePath:
-                        instancePath +
-                        "/loaders/" +
-                        key2.replace(/~/g, "~0").replace(/\//g, "~1") +
-                        "/command/" +
-                        i1,
-                      schemaPath: "#/$defs/loaderTable/properties/command/items/type",
-                      keyword: "type",
-                      params: { type: "string" },
-                      message: "must be string",
-                    };
-                    if (vErrors === null) {
-                      vErrors = [err14];
-                    } else {
-                      vErrors.push(err14);
-                    }
-                    errors++;
-                  }
-                }
-              } else {
-                const err15 = {
-                  instancePath:
-                    instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/command",
-                  schemaPath: "#/$defs/loaderTable/properties/command/type",
-                  keyword: "type",
-                  params: { type: "array" },
-                  message: "must be array",
-                };
-                if (vErrors === null) {
-                  vErrors = [err15];
-                } else {
-                  vErrors.push(err15);
-                }
-                errors++;
-              }
-            }
-            if (data5.plugin !== void 0) {
-              let data11 = data5.plugin;
-              if (typeof data11 === "string") {
-                if (func2(data11) < 1) {
-                  const err16 = {
-                    instancePath:
-                      instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/plugin",
-                    schemaPath: "#/$defs/loaderTable/properties/plugin/minLength",
-                    keyword: "minLength",
-                    params: { limit: 1 },
-                    message: "must NOT have fewer than 1 characters",
-                  };
-                  if (vErrors === null) {
-                    vErrors = [err16];
-                  } else {
-                    vErrors.push(err16);
-                  }
-                  errors++;
-                }
-              } else {
-                const err17 = {
-                  instancePath:
-                    instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/plugin",
-                  schemaPath: "#/$defs/loaderTable/properties/plugin/type",
-                  keyword: "type",
-                  params: { type: "string" },
-                  message: "must be string",
-                };
-                if (vErrors === null) {
-                  vErrors = [err17];
-                } else {
-                  vErrors.push(err17);
-                }
-                errors++;
-              }
-            }
-          } else {
-            const err18 = {
-              instancePath: instancePath + "/loaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-              schemaPath: "#/$defs/loaderTable/type",
-              keyword: "type",
-              params: { type: "object" },
-              message: "must be object",
-            };
-            if (vErrors === null) {
-              vErrors = [err18];
-            } else {
-              vErrors.push(err18);
-            }
-            errors++;
+      let data3 = data.loaders;
+      if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
+        for (const key1 in data3) {
+          if (
+            !validate357(data3[key1], {
+              instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
+              parentData: data3,
+              parentDataProperty: key1,
+              rootData,
+              dynamicAnchors,
+            })
+          ) {
+            vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+            errors = vErrors.length;
           }
         }
       } else {
-        const err19 = {
+        const err1 = {
           instancePath: instancePath + "/loaders",
           schemaPath: "#/properties/loaders/type",
           keyword: "type",
@@ -6273,52 +4451,52 @@ function validate99(
           message: "must be object",
         };
         if (vErrors === null) {
-          vErrors = [err19];
+          vErrors = [err1];
         } else {
-          vErrors.push(err19);
+          vErrors.push(err1);
         }
         errors++;
       }
     }
     if (data.kinds !== void 0) {
-      let data12 = data.kinds;
-      if (data12 && typeof data12 == "object" && !Array.isArray(data12)) {
-        for (const key4 in data12) {
-          let data13 = data12[key4];
-          if (typeof data13 === "string") {
-            if (!pattern115.test(data13)) {
-              const err20 = {
-                instancePath: instancePath + "/kinds/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),
+      let data5 = data.kinds;
+      if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
+        for (const key2 in data5) {
+          let data6 = data5[key2];
+          if (typeof data6 === "string") {
+            if (!pattern12.test(data6)) {
+              const err2 = {
+                instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
                 schemaPath: "#/properties/kinds/additionalProperties/pattern",
                 keyword: "pattern",
                 params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
                 message: 'must match pattern "^[0-9]+(?:\\.[0-9]+)*$"',
               };
               if (vErrors === null) {
-                vErrors = [err20];
+                vErrors = [err2];
               } else {
-                vErrors.push(err20);
+                vErrors.push(err2);
               }
               errors++;
             }
           } else {
-            const err21 = {
-              instancePath: instancePath + "/kinds/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),
+            const err3 = {
+              instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
               schemaPath: "#/properties/kinds/additionalProperties/type",
               keyword: "type",
               params: { type: "string" },
               message: "must be string",
             };
             if (vErrors === null) {
-              vErrors = [err21];
+              vErrors = [err3];
             } else {
-              vErrors.push(err21);
+              vErrors.push(err3);
             }
             errors++;
           }
         }
       } else {
-        const err22 = {
+        const err4 = {
           instancePath: instancePath + "/kinds",
           schemaPath: "#/properties/kinds/type",
           keyword: "type",
@@ -6326,15 +4504,15 @@ function validate99(
           message: "must be object",
         };
         if (vErrors === null) {
-          vErrors = [err22];
+          vErrors = [err4];
         } else {
-          vErrors.push(err22);
+          vErrors.push(err4);
         }
         errors++;
       }
     }
   } else {
-    const err23 = {
+    const err5 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -6342,16 +4520,16 @@ function validate99(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err23];
+      vErrors = [err5];
     } else {
-      vErrors.push(err23);
+      vErrors.push(err5);
     }
     errors++;
   }
-  validate99.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-validate99.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate354.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;

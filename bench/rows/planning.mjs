@@ -1,0 +1,101 @@
+/** Planning: whole processes of the command line, and the planner alone. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { median, outputOf, peakMegabytesOf, ratioToNode } from "../measure.mjs";
+import { chainToml, moduleName, syntheticRoots, syntheticToml } from "../plan-synthetic.mjs";
+
+const SLUICE = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
+const PLAN_CHILD = fileURLToPath(new URL("../plan-child.mjs", import.meta.url));
+
+/** A data directory with these units, and an rc file that loads the roots. */
+async function withSite(toml, roots, run) {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  try {
+    mkdirSync(join(dir, "modprobe"));
+    writeFileSync(join(dir, "modprobe/modprobe.toml"), toml);
+    const rcFile = join(dir, "rc.toml");
+    writeFileSync(rcFile, `load = ${JSON.stringify(roots)}\n`);
+    return await run({ SLUICE_DATADIR: dir, SLUICE_CONFDIR: join(dir, "none") }, rcFile);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function seconds(value) {
+  return `${value.toFixed(3)} s`;
+}
+
+function showDeps(toml, roots, goal, rounds, megabytesGoal) {
+  return withSite(toml, roots, (env, rcFile) => {
+    const argv = [process.execPath, SLUICE, "modprobe", "run", "--show-deps", rcFile];
+    const { ratio, seconds: own, baseSeconds } = ratioToNode(argv, env, rounds);
+    const rows = [
+      { what: "whole process", measured: ratio, goal, unit: "N", detail: `${seconds(own)}, N = ${seconds(baseSeconds)}` },
+    ];
+    if (megabytesGoal !== undefined) {
+      const measured = peakMegabytesOf(argv, env);
+      rows.push({ what: "peak memory", measured, goal: megabytesGoal, unit: "MB", detail: "greatest resident set" });
+    }
+    return rows;
+  });
+}
+
+/** Milliseconds that planning takes in a fresh process, the best of a few in it. */
+function planningMs(moduleCount, wildcards) {
+  return Number(outputOf([process.execPath, PLAN_CHILD, String(moduleCount), String(wildcards)]));
+}
+
+export const PLANNING = [
+  {
+    name: "plan-5k",
+    title: "plan 5,000 modules with 25,000 relations, from TOML to --show-deps",
+    measure: () => showDeps(syntheticToml(5000), syntheticRoots(5000), 6, 7),
+  },
+  {
+    name: "plan-50k",
+    title: "plan 50,000 modules with 250,000 relations",
+    measure: () => showDeps(syntheticToml(50_000), syntheticRoots(50_000), 26, 3, 400),
+  },
+  {
+    name: "chain-2k",
+    title: "2,000 modules in a needs chain",
+    measure: () => showDeps(chainToml(2000), [moduleName(1999)], 3.5, 7),
+  },
+  {
+    name: "wildcards",
+    title: "planning 50,000 units with 20 before=* and 20 after=* tasks, against without them",
+    measure: () => {
+      const pairs = Array.from({ length: 3 }, () => [planningMs(50_000, 20), planningMs(50_000, 0)]);
+      const [withThem, without] = [median(pairs.map(([a]) => a)), median(pairs.map(([, b]) => b))];
+      const detail = `${withThem.toFixed(0)} ms, ${without.toFixed(0)} ms without`;
+      return [{ what: "planning alone", measured: withThem / without, goal: 1.2, unit: "×", detail }];
+    },
+  },
+  {
+    name: "growth",
+    title: "10 times the units and relations",
+    measure: () => {
+      const sizes = [1000, 10_000, 100_000];
+      const times = sizes.map((size) => median(Array.from({ length: 3 }, () => planningMs(size, 0))));
+      return sizes.slice(1).map((size, i) => ({
+        what: `${sizes[i]} to ${size}`,
+        measured: times[i + 1] / times[i],
+        goal: 12,
+        unit: "×",
+        detail: `${times[i].toFixed(1)} ms, ${times[i + 1].toFixed(1)} ms`,
+      }));
+    },
+  },
+  {
+    name: "start-up",
+    title: "start of the command line, sluice modprobe show",
+    measure: () => {
+      const argv = [process.execPath, SLUICE, "modprobe", "show", "kvs"];
+      const { ratio, seconds: own, baseSeconds } = ratioToNode(argv, { SLUICE_CONFDIR: "/nonexistent" }, 15);
+      const detail = `${seconds(own)}, N = ${seconds(baseSeconds)}`;
+      return [{ what: "whole process", measured: ratio, goal: 1.6, unit: "N", detail }];
+    },
+  },
+];

@@ -1,0 +1,26 @@
+/**
+ * `npm run bench [-- NAME…] [--json]`: the performance goals, each measured as a ratio to a baseline that is taken in the
+ * same run, since machines differ and are noisy. Exits 1 if a goal is missed.
+ */
+import { parseArgs } from "node:util";
+import { PLANNING } from "./rows/planning.mjs";
+import { RUNNING } from "./rows/running.mjs";
+
+const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
+const rows = [...PLANNING, ...RUNNING].filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+if (rows.length === 0) {
+  console.error(`no such row; there are ${[...PLANNING, ...RUNNING].map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+let missed = 0;
+for (const { name, title, measure } of rows) {
+  if (!values.json) console.log(`\n${name}: ${title}`);
+  for (const { what, measured, goal, unit, detail } of await measure()) {
+    const ok = measured <= goal;
+    if (!ok) missed++;
+    if (values.json) console.log(JSON.stringify({ name, what, measured, goal, unit, ok, detail }));
+    else console.log(`  ${ok ? "ok    " : "MISSED"} ${what}: ${measured.toFixed(2)} / ${goal} ${unit}  (${detail})`);
+  }
+}
+process.exitCode = missed > 0 ? 1 : 0;

@@ -1,0 +1,35 @@
+import type { LoadedModule } from "../graph/index.js";
+import { fields, type Handle } from "../messages/index.js";
+import { configFromJson, Configuration } from "../units/index.js";
+import type { InstanceFacts } from "./facts.js";
+
+/** Asks an instance for all that planning wants to know. */
+export async function askInstance(
+  handle: Handle,
+): Promise<
+  InstanceFacts & { readonly configuration: Configuration; readonly loaded: readonly LoadedModule[] }
+> {
+  const [attrs, env, config, modules] = await Promise.all([
+    handle.rpc("attr.list"),
+    handle.rpc("broker.getenv", {}),
+    handle.rpc("config.get", {}),
+    handle.rpc("module.list"),
+  ]);
+  return {
+    rank: handle.rank,
+    size: handle.size,
+    attrs: stringsOf(fields(attrs, { attrs: "object" }).attrs),
+    env: stringsOf(fields(env, { env: "object" }).env),
+    configuration: Configuration.of(
+      configFromJson(fields(config, { value: "object" }).value),
+      "the instance's configuration",
+    ),
+    loaded: fields(modules, { modules: "array" }).modules.map((module) =>
+      fields(module, { name: "string", services: "string[]", explicit: "boolean" }),
+    ),
+  };
+}
+
+function stringsOf(table: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, String(value)]));
+}
