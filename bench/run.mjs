@@ -7,7 +7,9 @@ import { PLANNING } from "./rows/planning.mjs";
 import { RUNNING } from "./rows/running.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const rows = [...PLANNING, ...RUNNING].filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const rows = [...PLANNING, ...RUNNING].filter(
+  ({ name }) => positionals.length === 0 || positionals.includes(name),
+);
 if (rows.length === 0) {
   console.error(`no such row; there are ${[...PLANNING, ...RUNNING].map(({ name }) => name).join(", ")}`);
   process.exit(2);
@@ -20,7 +22,10 @@ for (const { name, title, measure } of rows) {
     const ok = measured <= goal;
     if (!ok) missed++;
     if (values.json) console.log(JSON.stringify({ name, what, measured, goal, unit, ok, detail }));
-    else console.log(`  ${ok ? "ok    " : "MISSED"} ${what}: ${measured.toFixed(2)} / ${goal} ${unit}  (${detail})`);
+    else
+      console.log(
+        `  ${ok ? "ok    " : "MISSED"} ${what}: ${measured.toFixed(2)} / ${goal} ${unit}  (${detail})`,
+      );
   }
 }
 process.exitCode = missed > 0 ? 1 : 0;

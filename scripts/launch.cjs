@@ -2,12 +2,12 @@
 /**
  * Starts the command line from its bundle with the code that V8 made of it when it was built: compiling is most of what
  * a short command takes. V8 refuses code of another version or for another machine, and the bundle is then compiled
- * as ever. Copied to dist/cli/main.cjs.
+ * as ever. Code so compiled cannot import(); it has to require(). Copied to dist/cli/main.cjs.
  */
 const { existsSync, readFileSync, writeFileSync } = require("node:fs");
 const { Module } = require("node:module");
 const { join } = require("node:path");
-const { constants, Script } = require("node:vm");
+const { Script } = require("node:vm");
 
 const bundle = join(__dirname, "sluice.cjs");
 const codeFile = join(__dirname, "sluice.code");
@@ -15,7 +15,6 @@ const codeFile = join(__dirname, "sluice.code");
 const script = new Script(Module.wrap(readFileSync(bundle, "utf8")), {
   filename: bundle,
   cachedData: existsSync(codeFile) ? readFileSync(codeFile) : undefined,
-  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 script.runInThisContext()(exports, Module.createRequire(bundle), module, bundle, __dirname);
 

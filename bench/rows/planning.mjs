@@ -32,11 +32,23 @@ function showDeps(toml, roots, goal, rounds, megabytesGoal) {
     const argv = [process.execPath, SLUICE, "modprobe", "run", "--show-deps", rcFile];
     const { ratio, seconds: own, baseSeconds } = ratioToNode(argv, env, rounds);
     const rows = [
-      { what: "whole process", measured: ratio, goal, unit: "N", detail: `${seconds(own)}, N = ${seconds(baseSeconds)}` },
+      {
+        what: "whole process",
+        measured: ratio,
+        goal,
+        unit: "N",
+        detail: `${seconds(own)}, N = ${seconds(baseSeconds)}`,
+      },
     ];
     if (megabytesGoal !== undefined) {
       const measured = peakMegabytesOf(argv, env);
-      rows.push({ what: "peak memory", measured, goal: megabytesGoal, unit: "MB", detail: "greatest resident set" });
+      rows.push({
+        what: "peak memory",
+        measured,
+        goal: megabytesGoal,
+        unit: "MB",
+        detail: "greatest resident set",
+      });
     }
     return rows;
   });

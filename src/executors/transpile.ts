@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { isBuiltin } from "node:module";
+import { createRequire, isBuiltin } from "node:module";
 import { compileFunction } from "node:vm";
 import { ERRNO, SluiceError } from "../errors/index.js";
 import { CodeCache } from "./code-cache.js";
@@ -52,15 +52,16 @@ export class Transpiler {
     const cache = cacheDir === undefined ? undefined : await CodeCache.open(cacheDir);
     const kept = await cache?.read(digest);
     if (kept !== undefined) return kept;
-    const code = await transform(path, source);
+    const code = transform(path, source);
     const result = isSelfContained(code) ? code : NOT_ALONE;
     await cache?.write(digest, result);
     return result;
   }
 }
 
-async function transform(filename: string, source: string): Promise<string> {
-  const { createJiti } = await import("jiti");
+function transform(filename: string, source: string): string {
+  // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
+  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof import("jiti");
   const jiti = createJiti(filename, { fsCache: false });
   const code = jiti.transform({ source, filename, ts: true, retainLines: true, interopDefault: true });
   const failed = /^exports\.__JITI_ERROR__ = (\{.*\})/.exec(code)?.[1];

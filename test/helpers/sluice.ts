@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 
@@ -41,7 +41,28 @@ export class Sandbox {
 
   /** Starts `sluice ARGS…` with `sluice` itself on the path of whatever it starts. */
   start(args: readonly string[], options: RunOptions = {}): RunningCommand {
-    const child = spawn(process.execPath, [SLUICE, ...args], {
+    return this.#start([process.execPath, SLUICE, ...args], options);
+  }
+
+  run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return this.start(args, options).finished;
+  }
+
+  /** Runs a script in a shell, with `sluice` on its path. */
+  shell(script: string, env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    return this.#start(["bash", "-c", script], { env }).finished;
+  }
+
+  /** Puts a file into the sandbox's directory. */
+  write(path: string, text: string): string {
+    const file = join(this.dir, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    return file;
+  }
+
+  #start([file = "", ...args]: readonly string[], options: RunOptions): RunningCommand {
+    const child = spawn(file, args, {
       cwd: options.cwd ?? this.dir,
       env: this.environment(options.env),
       stdio: "pipe",
@@ -84,10 +105,6 @@ export class Sandbox {
           );
         }),
     };
-  }
-
-  run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-    return this.start(args, options).finished;
   }
 
   environment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
