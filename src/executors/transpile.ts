@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire, isBuiltin } from "node:module";
 import { compileFunction } from "node:vm";
 import { ERRNO, SluiceError } from "../errors/index.js";
+import type * as Jiti from "jiti";
 import { CodeCache } from "./code-cache.js";
 import type { PreparedCode } from "./thread-protocol.js";
 
@@ -61,7 +62,7 @@ export class Transpiler {
 
 function transform(filename: string, source: string): string {
   // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
-  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof import("jiti");
+  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(filename, { fsCache: false });
   const code = jiti.transform({ source, filename, ts: true, retainLines: true, interopDefault: true });
   const failed = /^exports\.__JITI_ERROR__ = (\{.*\})/.exec(code)?.[1];
