@@ -2,7 +2,7 @@
  * The public library (embedding.md). Everything that the command line does is one of these calls. Nothing here ends the
  * process, changes its directory or takes its signals.
  */
-export { Broker, type BrokerOptions, connect, type ShutdownReason } from "./broker/index.js";
+export { Broker, type BrokerOptions, type ShutdownReason } from "./broker/index.js";
 export {
   type Diagnostic,
   type ErrorCode,
@@ -26,6 +26,7 @@ export {
 } from "./graph/index.js";
 export {
   BrokerModule,
+  connect,
   type Event,
   type Handle,
   type JsonValue,

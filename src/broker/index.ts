@@ -2,7 +2,6 @@ export { Broker } from "./broker.js";
 export type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
 export { type Clock, systemClock, type Timer } from "./clock.js";
 export type { JsonObject } from "./configuration.js";
-export { connect } from "./connect.js";
 export {
   InstanceLife,
   type LifeOptions,

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { checkSocketPath } from "../messages/index.js";
 import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 
 /** Where a broker keeps what lives as long as it does. */
@@ -69,9 +70,6 @@ function checkRunDirectory(path: string): void {
   if ((stats.mode & 0o077) !== 0) refuse("is open to others", `try: chmod 700 ${path}`);
 }
 
-/** Longest path of a unix socket; Node cuts a longer one short in silence, outside the guarded directory. */
-const MAX_SOCKET_PATH_BYTES = 107;
-
 /**
  * The path of a rank's socket.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if it is over 107 bytes
@@ -80,15 +78,4 @@ export function socketPath(rundir: string, rank: number): string {
   const path = join(rundir, `local-${rank}`);
   checkSocketPath(path, "BROKER_STATE");
   return path;
-}
-
-/** @throws SluiceError of this code, with `EINVAL`, if the path is over 107 bytes */
-export function checkSocketPath(path: string, code: "BROKER_STATE" | "BROKER_UNREACHABLE"): void {
-  const bytes = Buffer.byteLength(path);
-  if (bytes <= MAX_SOCKET_PATH_BYTES) return;
-  throw new SluiceError(
-    code,
-    `socket path of ${bytes} bytes is over the limit of ${MAX_SOCKET_PATH_BYTES}: ${path}; use a shorter rundir`,
-    { errnum: ERRNO.EINVAL },
-  );
 }

@@ -30,7 +30,7 @@ export async function withInstance<T>(
 /** The same for a URI that is known. */
 export async function withConnection<T>(uri: string, run: (handle: Handle) => Promise<T>): Promise<T> {
   // Loaded only by who talks to an instance.
-  const { connect } = await import("../broker/index.js");
+  const { connect } = await import("../messages/index.js");
   const handle = await connect(uri);
   try {
     return await run(handle);

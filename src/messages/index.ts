@@ -1,6 +1,7 @@
 export { BrokerModule } from "./broker-module.js";
 export { channelPair } from "./channel-pair.js";
 export { connectHandle } from "./connect.js";
+export { checkSocketPath, connect } from "./connect-local.js";
 export { FrameDecoder } from "./decoder.js";
 export { encodeMessage, WIRE_LIMITS, type WireLimits } from "./encode.js";
 export { fields, type Fields, type FieldSpec } from "./fields.js";

@@ -6,9 +6,9 @@ import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 import { messageOf } from "../errors/index.js";
+import { connect } from "../messages/index.js";
 import { HOST_URI_VARIABLE, type FromHost, type ToHost } from "./host-protocol.js";
 import { LineSplitter } from "./line-splitter.js";
-import { connectToInstance } from "./instance-connection.js";
 import { ScriptHost } from "./script-host.js";
 
 /** What rc files import must be the library that this process has, not a second copy of it. */
@@ -27,7 +27,7 @@ function main(): void {
   const host = new ScriptHost({
     send,
     load: (file, cacheDir) => (load ??= loader(cacheDir))(file),
-    connect: () => connectToInstance(process.env),
+    connect: () => connect(),
     env: process.env,
     exit: () => process.exit(0),
   });

@@ -13,9 +13,9 @@ import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Broker, type BrokerOptions, connect, type LogEntry } from "../../src/broker/index.js";
+import { Broker, type BrokerOptions, type LogEntry } from "../../src/broker/index.js";
 import { ERRNO } from "../../src/errors/index.js";
-import { encodeMessage, type Handle } from "../../src/messages/index.js";
+import { connect, encodeMessage, type Handle } from "../../src/messages/index.js";
 import { startBroker } from "./support/start-broker.js";
 
 function temporary(): string {

@@ -85,7 +85,7 @@ test("no unit file makes reading or composing throw, and every error has a place
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
 });
 
@@ -138,7 +138,7 @@ test("no text makes reading throw, in any format", () => {
         if (!result.ok) expect(result.diagnostics.length).toBeGreaterThan(0);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   );
 });
 

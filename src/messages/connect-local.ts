@@ -1,15 +1,22 @@
 import { createConnection, type Socket } from "node:net";
-import { errnumOf, messageOf, SluiceError } from "../errors/index.js";
-import { connectHandle, type Handle, socketChannel } from "../messages/index.js";
-import { checkSocketPath } from "./rundir.js";
+import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
+import { connectHandle } from "./connect.js";
+import { socketChannel } from "./socket-channel.js";
+import type { Handle } from "./types.js";
 
 const SCHEME = "local://";
 
 /**
- * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`, as `SLUICE_URI` has it.
+ * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`, as `SLUICE_URI` has it, which is the default.
  * @throws SluiceError `BROKER_UNREACHABLE` if the URI is no such URI or nobody answers there; `errnum` then says why
  */
-export async function connect(uri: string): Promise<Handle> {
+export async function connect(uri: string | undefined = process.env["SLUICE_URI"]): Promise<Handle> {
+  if (uri === undefined) {
+    throw new SluiceError(
+      "BROKER_UNREACHABLE",
+      "no instance: SLUICE_URI is not set; run this under 'sluice start'",
+    );
+  }
   const path = uri.startsWith(SCHEME) ? uri.slice(SCHEME.length) : "";
   if (!path.startsWith("/")) {
     throw new SluiceError("BROKER_UNREACHABLE", `invalid instance URI '${uri}': it must be local:///PATH`);
@@ -48,4 +55,18 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
     default:
       return messageOf(cause);
   }
+}
+
+/** Longest path of a unix socket; Node cuts a longer one short in silence, outside the guarded directory. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** @throws SluiceError of this code, with `EINVAL`, if the path is over 107 bytes */
+export function checkSocketPath(path: string, code: "BROKER_STATE" | "BROKER_UNREACHABLE"): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return;
+  throw new SluiceError(
+    code,
+    `socket path of ${bytes} bytes is over the limit of ${MAX_SOCKET_PATH_BYTES}: ${path}; use a shorter rundir`,
+    { errnum: ERRNO.EINVAL },
+  );
 }
