@@ -3,6 +3,7 @@ import type { Facts, LoadedModule } from "../graph/index.js";
 import type { Handle } from "../messages/index.js";
 import { type ConfigInput, Configuration, readConfiguration } from "../units/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
+import type { InstanceFacts } from "./instance-facts.js";
 import { ExitError, sayDiagnostics } from "./output.js";
 import { instanceUri, withConnection, withUri } from "./session.js";
 
@@ -78,14 +79,6 @@ export async function configurationOf(
   if (read.ok) return read.value;
   sayDiagnostics(read.diagnostics, prefix);
   throw new ExitError(1);
-}
-
-/** What an instance says of itself. */
-export interface InstanceFacts {
-  readonly rank: number;
-  readonly size: number;
-  readonly attrs: Readonly<Record<string, string>>;
-  readonly env: Readonly<Record<string, string>>;
 }
 
 function factsOf(options: FactOptions, configuration: Configuration, base: InstanceFacts): Facts {

@@ -1,7 +1,14 @@
 import type { LoadedModule } from "../graph/index.js";
 import { fields, type Handle } from "../messages/index.js";
 import { configFromJson, Configuration } from "../units/index.js";
-import type { InstanceFacts } from "./facts.js";
+
+/** What an instance says of itself. */
+export interface InstanceFacts {
+  readonly rank: number;
+  readonly size: number;
+  readonly attrs: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+}
 
 /** Asks an instance for all that planning wants to know. */
 export async function askInstance(

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Broker, type BrokerOptions, connect, type LogEntry } from "../../dist/broker/index.js";
+import { Broker, type BrokerOptions, type LogEntry } from "../../dist/broker/index.js";
 import { ERRNO } from "../../src/errors/index.js";
-import { type Event, fields, type Handle } from "../../src/messages/index.js";
+import { connect, type Event, fields, type Handle } from "../../src/messages/index.js";
 import { FakeClock } from "./support/fake-clock.js";
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
