@@ -3,15 +3,15 @@
  * same run, since machines differ and are noisy. Exits 1 if a goal is missed.
  */
 import { parseArgs } from "node:util";
+import { MESSAGING } from "./rows/messaging.mjs";
 import { PLANNING } from "./rows/planning.mjs";
 import { RUNNING } from "./rows/running.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const rows = [...PLANNING, ...RUNNING].filter(
-  ({ name }) => positionals.length === 0 || positionals.includes(name),
-);
+const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING];
+const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
-  console.error(`no such row; there are ${[...PLANNING, ...RUNNING].map(({ name }) => name).join(", ")}`);
+  console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);
   process.exit(2);
 }
 
