@@ -1,11 +1,11 @@
 import { compareDiagnostics } from "../errors/index.js";
-import { type LoadedModule, type Plan, plan, type PlanRequest, runlevelRoots } from "../graph/index.js";
+import { type LoadedModule, type PhaseContents, phaseRequest, type Plan, plan } from "../graph/index.js";
 import { type RcReading, RcSession, rcFiles, readRcFiles } from "../rc/index.js";
 import { type Catalog, defaultDirectories, rcSearchPath, type Runlevel } from "../units/index.js";
 import type { Circumstances } from "./facts.js";
 import { printOutput } from "./modprobe-carry-out.js";
 import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./modprobe-units.js";
-import { ExitError, say } from "./output.js";
+import { say } from "./output.js";
 
 /** What is to be planned. */
 export interface Phase {
@@ -41,7 +41,7 @@ export async function withPlan<T>(
   });
   try {
     const { catalog, rc } = await readAndCompose(phase.files, session, circumstances, options);
-    const request = requestFor(rc, catalog, phase.runlevel);
+    const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const loaded = phase.loaded ?? circumstances.loaded;
     const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
@@ -97,18 +97,7 @@ async function readAndCompose(
   throw refused(problems.sort(compareDiagnostics));
 }
 
-/** A start, or a stop if something is to be removed. */
-function requestFor(rc: RcReading, catalog: Catalog, runlevel: Runlevel | undefined): PlanRequest {
-  const declared = runlevel === undefined ? [] : runlevelRoots(catalog, runlevel);
-  const tasks = [...new Set([...rc.tasks, ...declared])];
-  const load = rc.load.map(({ name }) => name);
-  if (runlevel !== "rc3" && rc.remove.length === 0) return { kind: "start", roots: [...tasks, ...load] };
-  if (load.length > 0)
-    throw new ExitError(1, `cannot both load (${load.join(", ")}) and remove modules in one run`);
-  if (rc.remove === "all") return { kind: "stop", roots: tasks, remove: "all" };
-  return {
-    kind: "stop",
-    roots: tasks,
-    remove: rc.remove.length === 0 ? "none" : rc.remove.map(({ name }) => name),
-  };
+function contentsOf({ tasks, load, remove }: RcReading): PhaseContents {
+  const names = (references: readonly { readonly name: string }[]) => references.map(({ name }) => name);
+  return { tasks, load: names(load), remove: remove === "all" ? "all" : names(remove) };
 }

@@ -1,0 +1,42 @@
+import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
+import type { Catalog, Runlevel } from "../units/index.js";
+import { runlevelRoots } from "./runlevel-roots.js";
+import type { PlanRequest } from "./types.js";
+
+/** What the rc files of a run ask for (planning.md §5–6, §8). */
+export interface PhaseContents {
+  /** Names of their tasks. */
+  readonly tasks: readonly string[];
+  /** Units and services to load. */
+  readonly load: readonly string[];
+  readonly remove: readonly string[] | "all";
+}
+
+/**
+ * What to plan for rc files: a start, or a stop for rc3 and wherever something is to be removed. Their tasks are roots, as
+ * are the declarative tasks of the run level.
+ * @param runlevel undefined for a single file
+ * @returns `RC_INVALID` if they would both load and remove, as no order between the two is defined
+ */
+export function phaseRequest(
+  catalog: Catalog,
+  { tasks, load, remove }: PhaseContents,
+  runlevel: Runlevel | undefined,
+): Result<PlanRequest> {
+  const declared = runlevel === undefined ? [] : runlevelRoots(catalog, runlevel);
+  const roots = [...new Set([...tasks, ...declared])];
+  if (runlevel !== "rc3" && remove.length === 0)
+    return succeed({ kind: "start", roots: [...roots, ...load] });
+  if (load.length > 0) return fail([bothWays(load)]);
+  return succeed({ kind: "stop", roots, remove: remove.length === 0 ? "none" : remove });
+}
+
+function bothWays(load: readonly string[]): Diagnostic {
+  return {
+    code: "RC_INVALID",
+    severity: "error",
+    message: `cannot both load (${load.join(", ")}) and remove modules in one run`,
+    related: [],
+    hint: "put what loads and what removes into files that are run one after the other",
+  };
+}
