@@ -10,6 +10,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "module", summary: "manage the modules of a running instance", load: () => import("./module.js") },
   { name: "ping", summary: "measure the round trip to a module or service", load: () => import("./ping.js") },
   { name: "rpc", summary: "send one request and print the response", load: () => import("./rpc.js") },
+  { name: "event", summary: "publish events, or print them as they come", load: () => import("./event.js") },
   { name: "getattr", summary: "print an attribute of the broker", load: () => import("./getattr.js") },
   { name: "setattr", summary: "set an attribute of the broker", load: () => import("./setattr.js") },
   { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },

@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { isErrno } from "../errors/index.js";
 import { fields, type JsonValue } from "../messages/index.js";
+import { debugCommand } from "./module-debug.js";
+import { statsCommand } from "./module-stats.js";
 import { printJson, printLine } from "./output.js";
 import { withInstance, withUri } from "./session.js";
 
@@ -33,6 +35,8 @@ export function command(): Command {
     .addCommand(reload())
     .addCommand(remove())
     .addCommand(list())
+    .addCommand(statsCommand())
+    .addCommand(debugCommand())
     .addHelpText("after", "\nExample:\n  sluice module load ./motd.mjs greeting=hello\n  sluice module list");
 }
 

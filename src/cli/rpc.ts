@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { messageOf } from "../errors/index.js";
-import type { JsonValue, Payload } from "../messages/index.js";
+import { Command, Option } from "commander";
+import type { Payload } from "../messages/index.js";
 import { seconds } from "./arguments.js";
 import { printJson } from "./output.js";
+import { readPayload } from "./payload.js";
 import { withInstance, withUri } from "./session.js";
 
 interface RpcCommandOptions {
@@ -34,20 +33,6 @@ async function rpc(topic: string, json: string | undefined, options: RpcCommandO
     }
     for await (const response of handle.rpcStream(topic, payload, rpcOptions)) printPayload(response);
   });
-}
-
-function readPayload(argument: string | undefined, raw: boolean): Payload {
-  if (argument === undefined) return undefined;
-  const bytes = argument === "-" ? readFileSync(0) : Buffer.from(argument);
-  return raw ? bytes : parseJson(bytes.toString("utf8"));
-}
-
-function parseJson(text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw new InvalidArgumentError(`payload is not JSON: ${messageOf(error)}`);
-  }
 }
 
 /** Raw bytes go out as they are, so that they can be piped on. */

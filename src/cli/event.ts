@@ -1,0 +1,77 @@
+import { Command, Option } from "commander";
+import { positiveInteger } from "./arguments.js";
+import { printJson, printLine } from "./output.js";
+import { readPayload } from "./payload.js";
+import { withInstance, withUri } from "./session.js";
+
+interface PubOptions {
+  readonly uri?: string;
+  readonly raw?: boolean;
+  readonly json?: boolean;
+}
+
+interface SubOptions {
+  readonly uri?: string;
+  readonly count?: number;
+  readonly json?: boolean;
+}
+
+export function command(): Command {
+  return new Command("event")
+    .addCommand(pub())
+    .addCommand(sub())
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice event sub 'heartbeat.*'\n  sluice event pub site.alarm '{\"rack\":4}'",
+    );
+}
+
+function pub(): Command {
+  return withUri(new Command("pub"))
+    .description("publish an event")
+    .argument("<topic>")
+    .argument("[json]", "payload; - reads it from standard input")
+    .option("--raw", "send the payload as raw bytes")
+    .option("--json", "print {seq}")
+    .addHelpText("after", "\nExample:\n  sluice event pub site.alarm '{\"rack\":4}'")
+    .action(async (topic: string, json: string | undefined, options: PubOptions) => {
+      const payload = readPayload(json, options.raw === true);
+      await withInstance(options, async (handle) => {
+        const seq = await handle.publish(topic, payload);
+        if (options.json) printJson({ seq });
+      });
+    });
+}
+
+function sub(): Command {
+  return withUri(new Command("sub"))
+    .description("print events as they come, until interrupted")
+    .argument("[topic...]", "a topic, PREFIX.*, or * (the default)")
+    .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
+    .option("--json", "one JSON object a line: {topic, seq, payload}")
+    .addHelpText("after", "\nExample:\n  sluice event sub -c 1 heartbeat.pulse")
+    .action(subscribe);
+}
+
+async function subscribe(topics: readonly string[], options: SubOptions): Promise<void> {
+  await withInstance(options, async (handle) => {
+    let left = options.count ?? Infinity;
+    await new Promise<void>((resolve, reject) => {
+      process.once("SIGINT", () => {
+        process.exitCode = 130;
+        resolve();
+      });
+      void handle.closed.then((cause) => reject(cause ?? new Error("the instance has ended")));
+      const listen = (topic: string): Promise<void> =>
+        handle.subscribe(topic, ({ topic: of, seq, payload }) => {
+          if (left <= 0) return;
+          left -= 1;
+          const shown = payload instanceof Uint8Array ? Buffer.from(payload).toString("base64") : payload;
+          if (options.json) printJson({ topic: of, seq, ...(shown !== undefined && { payload: shown }) });
+          else printLine(`${seq} ${of}${shown === undefined ? "" : ` ${JSON.stringify(shown)}`}`);
+          if (left === 0) resolve();
+        });
+      Promise.all((topics.length === 0 ? ["*"] : topics).map(listen)).catch(reject);
+    });
+  });
+}

@@ -1,0 +1,90 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { JsonValue, Payload } from "../messages/index.js";
+import { ExitError, printJson, printLine, UsageError } from "./output.js";
+import { withInstance, withUri } from "./session.js";
+
+interface StatsOptions {
+  readonly uri?: string;
+  readonly parse?: string;
+  readonly type?: "int" | "double";
+  readonly scale: number;
+  /** Whose; true without a value. */
+  readonly rusage?: string | true;
+  readonly clear?: boolean;
+  readonly clearAll?: boolean;
+}
+
+export function statsCommand(): Command {
+  return withUri(new Command("stats"))
+    .description("print or clear the statistics of a module")
+    .argument("[name]", "module")
+    .option("-p, --parse <key.key>", "only the value at this key")
+    .addOption(new Option("-t, --type <type>", "of the value").choices(["int", "double"]))
+    .addOption(new Option("-s, --scale <factor>", "multiply the value").argParser(factor).default(1, "1"))
+    .addOption(new Option("-R, --rusage [whose]", "resource usage of self, children or thread instead"))
+    .option("-c, --clear", "set the statistics of the module to nothing")
+    .option("-C, --clear-all", "set the statistics of the modules of that name on all ranks to nothing")
+    .addHelpText("after", "\nExample:\n  sluice module stats -p rx.request kvs")
+    .action((name: string | undefined, options: StatsOptions) => {
+      const { module, rusage } = untangle(name, options.rusage);
+      return stats(module, { ...options, ...(rusage !== undefined && { rusage }) });
+    });
+}
+
+const WHOSE = ["self", "children", "thread"];
+
+/** In `-R NAME` the name is no value of the option, although it stands where one could. */
+function untangle(
+  name: string | undefined,
+  rusage: string | true | undefined,
+): { readonly module: string; readonly rusage: string | true | undefined } {
+  if (name !== undefined) return { module: name, rusage };
+  if (typeof rusage === "string" && !WHOSE.includes(rusage)) return { module: rusage, rusage: true };
+  throw new UsageError("missing required argument 'name'");
+}
+
+async function stats(name: string, options: StatsOptions): Promise<void> {
+  await withInstance(options, async (handle) => {
+    if (options.clearAll) {
+      await handle.publish(`${name}.stats-clear`);
+    } else if (options.clear) {
+      await handle.rpc(`${name}.stats-clear`);
+    } else if (options.rusage !== undefined) {
+      const whose = options.rusage === true ? {} : { who: options.rusage };
+      printValue(await handle.rpc(`${name}.rusage`, whose), options);
+    } else {
+      printValue(await handle.rpc(`${name}.stats-get`), options);
+    }
+  });
+}
+
+function printValue(payload: Payload, { parse, type, scale }: StatsOptions): void {
+  const value = parse === undefined ? payload : valueAt(payload, parse);
+  if (typeof value !== "number") {
+    if (type !== undefined || scale !== 1)
+      throw new ExitError(1, "--type and --scale want a number: name one with --parse");
+    printJson(value);
+    return;
+  }
+  const scaled = value * scale;
+  printLine(
+    type === "int" ? String(Math.trunc(scaled)) : type === "double" ? scaled.toFixed(6) : String(scaled),
+  );
+}
+
+function valueAt(payload: Payload, path: string): JsonValue {
+  let value: unknown = payload;
+  for (const key of path.split(".")) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) {
+      throw new ExitError(1, `no value at '${path}'`);
+    }
+    value = Reflect.get(value, key);
+  }
+  return value as JsonValue;
+}
+
+function factor(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("must be a number.");
+  return value;
+}

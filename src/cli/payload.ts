@@ -1,0 +1,22 @@
+import { readFileSync } from "node:fs";
+import { messageOf } from "../errors/index.js";
+import type { JsonValue, Payload } from "../messages/index.js";
+import { UsageError } from "./output.js";
+
+/**
+ * The payload that an argument of the command line stands for.
+ * @param argument JSON, or `-` for standard input
+ */
+export function readPayload(argument: string | undefined, raw: boolean): Payload {
+  if (argument === undefined) return undefined;
+  const bytes = argument === "-" ? readFileSync(0) : Buffer.from(argument);
+  return raw ? bytes : parseJson(bytes.toString("utf8"));
+}
+
+function parseJson(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new UsageError(`payload is not JSON: ${messageOf(error)}`);
+  }
+}
