@@ -1,6 +1,6 @@
 /**
- * Builds dist/: plain `tsc` for the library and its types, then esbuild for the two files whose start-up time counts,
- * the command line and the worker entry of thread modules. Both are CommonJS, which Node starts sooner.
+ * Builds dist/: plain `tsc` for the library and its types, then esbuild for the files whose start-up time counts,
+ * the command line and the hosts of modules in threads and processes. All are CommonJS, which Node starts sooner.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
@@ -31,12 +31,14 @@ await build({
   // Native, or loaded only when something is printed, or shared with user code through the real file.
   external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib"],
 });
-await build({
-  ...common,
-  entryPoints: ["src/executors/thread-main.ts"],
-  outfile: "dist/executors/thread-main.cjs",
-  minify: true,
-});
+for (const host of ["thread-main", "process-main"]) {
+  await build({
+    ...common,
+    entryPoints: [`src/executors/${host}.ts`],
+    outfile: `dist/executors/${host}.cjs`,
+    minify: true,
+  });
+}
 
 copyFileSync("scripts/launch.cjs", "dist/cli/main.cjs");
 chmodSync("dist/cli/main.cjs", 0o755);

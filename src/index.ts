@@ -12,6 +12,7 @@ export {
   type Result,
   SluiceError,
 } from "./errors/index.js";
+export type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "./executors/index.js";
 export {
   dryRunLines,
   type Explanation,
@@ -26,6 +27,7 @@ export {
 } from "./graph/index.js";
 export {
   BrokerModule,
+  type Channel,
   connect,
   type Event,
   type Handle,

@@ -198,8 +198,12 @@ export class Broker {
     return new ModuleTable({
       router: this.#router,
       clock: this.#clock,
-      find: this.#options.findModule ?? moduleFinder(this.#options),
+      find:
+        this.#options.findModule ??
+        moduleFinder({ ...this.#options, config: () => this.#configuration.current }),
       cacheDir: this.#directory.cacheDir,
+      environment: () => this.programEnvironment(),
+      maxPayloadBytes: () => this.#wireLimits().payloadBytes,
       welcome: (module) => this.#welcome(module, false),
       log: (level, text) => this.log.append("broker", level, text),
       started: (name, conf) => void this.#configuration.catchUp(name, conf),

@@ -75,7 +75,10 @@ export class ModuleInstance {
   #fault: ModuleFailure | undefined;
   /** What it is to receive, while that is held back. */
   #deferred: Message[] | undefined;
-  #reported: ModuleFailure | undefined;
+  /** What it said of its own end: undefined before, null when there was no error. */
+  #reported: ModuleFailure | null | undefined;
+  /** Whether it was told to end. */
+  #isAsked = false;
   #lastActiveMs: number;
   #settleReady: (end: ModuleEnd | undefined) => void = () => undefined;
 
@@ -141,7 +144,7 @@ export class ModuleInstance {
         this.peer.refusing = true;
         return;
       case MODULE_STATUS.exited:
-        if (errnum !== 0) this.#reported = failed(error, errnum, stack);
+        this.#reported = errnum === 0 ? null : failed(error, errnum, stack);
         return;
       default:
         throw requestError("EINVAL", `no such status ${status}`);
@@ -154,6 +157,7 @@ export class ModuleInstance {
       void this.cancel();
       return;
     }
+    this.#isAsked = true;
     this.peer.deliver({
       type: "request",
       topic: `${this.peer.name}.shutdown`,
@@ -210,11 +214,14 @@ export class ModuleInstance {
     const reported = this.#reported;
     switch (exit.kind) {
       case "ok":
-        return reported ?? { kind: "ok" };
+        if (reported !== undefined) return reported ?? { kind: "ok" };
+        // It stopped in the middle of its life, however content it was.
+        return this.#state.letter === "R" && !this.#isAsked ? failed("exit status 0") : { kind: "ok" };
       case "error":
         return failed(exit.message, exit.errnum ?? reported?.errnum, exit.stack ?? reported?.detail);
       case "died":
-        return failed(exit.message);
+        // A program that failed says why on its channel, and once more by its exit status.
+        return reported ?? failed(exit.message);
       case "terminated":
         return failed("terminated");
     }

@@ -14,6 +14,10 @@ export interface ModuleHost {
   readonly find: ModuleFinder;
   /** A 0700 directory for transpiled files. */
   readonly cacheDir: string | undefined;
+  /** What modules in processes are started with. */
+  environment(): Readonly<Record<string, string>>;
+  /** The largest payload that they may send and get. */
+  maxPayloadBytes(): number;
   welcome(module: Pick<Welcome, "name" | "uuid" | "args">): Welcome;
   /** Told of each run that has begun, with the configuration that it was welcomed with. */
   started(name: string, conf: JsonValue): void;
@@ -49,6 +53,8 @@ export async function startInstance(
     thread: request.thread ?? "own",
     memoryLimitBytes: request.memoryLimitBytes,
     cacheDir: host.cacheDir,
+    env: host.environment(),
+    maxPayloadBytes: host.maxPayloadBytes(),
   };
   refuseAbandoned(entry);
   if (file.loader.name !== "thread") host.log("info", `module-exec ${name}`);

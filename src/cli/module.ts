@@ -5,7 +5,7 @@ import { isErrno } from "../errors/index.js";
 import { fields, type JsonValue } from "../messages/index.js";
 import { debugCommand } from "./module-debug.js";
 import { statsCommand } from "./module-stats.js";
-import { printJson, printLine } from "./output.js";
+import { printJson, printLine, UsageError } from "./output.js";
 import { withInstance, withUri } from "./session.js";
 
 interface UriOption {
@@ -48,7 +48,10 @@ function load(): Command {
     .passThroughOptions()
     .option("-n, --name <name>", "name to load it under")
     .option("--exec", "run it in a process of its own")
-    .option("--loader <name>", "loader to use")
+    .option(
+      "--loader <name|path>",
+      "loader to use, or a program that is one; the module must be given by path",
+    )
     .addHelpText("after", "\nExample:\n  sluice module load -n motd2 ./motd.mjs")
     .action(async (path: string, args: readonly string[], options: LoadOptions) => {
       const request = {
@@ -57,8 +60,11 @@ function load(): Command {
         explicit: true,
         ...(options.name !== undefined && { name: options.name }),
         ...(options.exec && { exec: true }),
-        ...(options.loader !== undefined && { loader: options.loader }),
+        ...(options.loader !== undefined && { loader: modulePath(options.loader) }),
       };
+      if (options.loader !== undefined && !path.includes("/")) {
+        throw new UsageError(`--loader needs a module given by path: ./${path}`);
+      }
       await withInstance(options, (handle) => handle.rpc("module.load", request));
     });
 }

@@ -1,9 +1,8 @@
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf } from "../errors/index.js";
+import { hostSetup } from "./module-file.js";
 import type { ModuleExit } from "./port.js";
-import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
+import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
 
 interface HostOptions {
   /** For messages. */
@@ -51,7 +50,7 @@ export class HostWorker {
   constructor({ name, memoryLimitBytes }: HostOptions) {
     this.#name = name;
     this.#worker = new Worker(THREAD_MAIN, {
-      workerData: setup(),
+      workerData: hostSetup(),
       // A module must not depend on how its host was started.
       execArgv: [],
       // Standard output is for results of commands.
@@ -137,14 +136,4 @@ export class HostWorker {
 
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
-}
-
-function setup(): WorkerSetup {
-  return {
-    library: {
-      sluice: new URL("../index.js", import.meta.url).href,
-      "sluice/rc": new URL("../rc/authoring.js", import.meta.url).href,
-    },
-    jiti: pathToFileURL(createRequire(import.meta.url).resolve("jiti")).href,
-  };
 }

@@ -1,24 +1,23 @@
 import type { createJiti } from "jiti";
-import type { PreparedCode, WorkerOrder, WorkerSetup } from "./thread-protocol.js";
-
-type LoadOrder = WorkerOrder & { readonly kind: "load" };
+import type { ModuleFile, PreparedCode, WorkerSetup } from "./thread-protocol.js";
 
 interface JitiPackage {
   readonly createJiti: typeof createJiti;
 }
 
-/** Paths that this thread has imported before. */
-const imported = new Set<string>();
+/** Paths that this thread or process has imported before, and how often. */
+const imported = new Map<string, number>();
 
 /**
  * What a module's file exports. Each load evaluates the file anew: modules of one thread share no state, and a file that
  * was edited is read again.
  * @returns the namespace object, or the exports of a CommonJS module
  */
-export async function importModule(order: LoadOrder, setup: WorkerSetup): Promise<unknown> {
+export async function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const { path, prepared } = order;
   if (prepared !== undefined) return evaluate(path, prepared, setup);
   if (path.endsWith(".cjs")) return requireAnew(path);
+  if (/\.node(?:\.\d+)*$/.test(path)) return openAddon(path);
   if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
   try {
     return await importPlain(order);
@@ -28,14 +27,13 @@ export async function importModule(order: LoadOrder, setup: WorkerSetup): Promis
   }
 }
 
-async function importPlain({ path, url, id }: LoadOrder): Promise<unknown> {
-  if (!imported.has(path)) {
-    imported.add(path);
-    return (await import(url)) as unknown;
-  }
+async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
+  const times = imported.get(path) ?? 0;
+  imported.set(path, times + 1);
+  if (times === 0) return (await import(url)) as unknown;
   // The query makes a new ES module; CommonJS ones are remembered by path.
   Reflect.deleteProperty(requireFrom(path).cache, path);
-  return (await import(`${url}?load=${id}`)) as unknown;
+  return (await import(`${url}?load=${times}`)) as unknown;
 }
 
 /** Spares the thread the start of the loader of ES modules, which takes a fifth of its start. */
@@ -43,6 +41,13 @@ function requireAnew(path: string): unknown {
   const require = requireFrom(path);
   Reflect.deleteProperty(require.cache, path);
   return require(path) as unknown;
+}
+
+/** `require` takes an addon only by its suffix, and a version may follow that. */
+function openAddon(path: string): unknown {
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports;
 }
 
 /** Runs code that the loader has made of a TypeScript file. */
@@ -64,7 +69,7 @@ async function evaluate(
 }
 
 /** Slower, but takes TypeScript in several files, and finds our library where Node does not. */
-async function importWithJiti({ path, url, cacheDir }: LoadOrder, setup: WorkerSetup): Promise<unknown> {
+async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const [jitiPackage, virtualModules] = await Promise.all([
     import(setup.jiti) as Promise<JitiPackage>,
     importLibrary(setup, Object.keys(setup.library)),

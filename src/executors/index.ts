@@ -1,5 +1,8 @@
+export { configuredLoaders } from "./configured-loaders.js";
 export { findModule } from "./find-module.js";
 export { moduleNameOf } from "./module-name.js";
 export type * from "./port.js";
+export { createProcessLoader } from "./process.js";
+export { createProgramLoader } from "./program.js";
 export { LoaderRegistry } from "./registry.js";
 export { createThreadLoader } from "./thread.js";

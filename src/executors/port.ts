@@ -12,6 +12,10 @@ export interface ModuleSpec {
   readonly memoryLimitBytes?: number | undefined;
   /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
   readonly cacheDir?: string | undefined;
+  /** Environment of a process; default: that of ours. Threads share ours. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** The largest payload of a message (attribute `broker.max-payload`); default: that of the wire form. */
+  readonly maxPayloadBytes?: number | undefined;
 }
 
 /** How the thread or process of a module ended. */

@@ -2,12 +2,13 @@ import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { didYouMean, ERRNO, SluiceError } from "../errors/index.js";
 import type { ModuleLoader } from "./port.js";
+import { createCommandLoader } from "./program.js";
 
 /** What a load asks for, besides the file. */
 export interface LoaderChoice {
-  /** Name of a loader; wins over everything that the file tells. */
+  /** Name of a loader, or path of a program that is one; wins over everything that the file tells. */
   readonly loader?: string | undefined;
-  /** A process of its own: the loader `process`. */
+  /** A process of its own, for a file that would get a thread. */
   readonly exec?: boolean | undefined;
 }
 
@@ -21,7 +22,7 @@ const ALIASES: Readonly<Record<string, string>> = { exec: "process" };
 export class LoaderRegistry {
   readonly #loaders = new Map<string, ModuleLoader>();
 
-  /** @param loaders in the order in which they are asked whether they recognise a file */
+  /** @param loaders the latest is asked first whether it takes or recognises a file */
   constructor(loaders: Iterable<ModuleLoader> = []) {
     for (const loader of loaders) this.add(loader);
   }
@@ -38,14 +39,14 @@ export class LoaderRegistry {
 
   /**
    * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches `.node`),
-   * else the first that recognises the beginning of the file.
+   * else one that recognises the beginning of the file.
    * @param path of the file; read only if its name tells nothing
    * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders; a system error if the file cannot be read
    */
   async choose(path: string, { loader, exec }: LoaderChoice = {}): Promise<ModuleLoader> {
-    if (loader !== undefined) return this.#named(loader);
-    if (exec === true) return this.#named("process");
+    if (loader !== undefined) return loader.includes("/") ? programLoader(loader) : this.#named(loader);
     const found = this.#bySuffix(basename(path)) ?? (await this.#byHead(path));
+    if (exec === true && (found === undefined || found.name === "thread")) return this.#named("process");
     if (found !== undefined) return found;
     throw noLoader(`${path}: no loader takes this file, there are: ${this.#describeAll()}`);
   }
@@ -63,7 +64,7 @@ export class LoaderRegistry {
     let best: { readonly loader: ModuleLoader; readonly length: number } | undefined;
     for (const loader of this.#loaders.values()) {
       for (const suffix of loader.suffixes) {
-        if (suffix.length > (best?.length ?? 0) && hasSuffix(name, suffix))
+        if (suffix.length >= (best?.length ?? 0) && hasSuffix(name, suffix))
           best = { loader, length: suffix.length };
       }
     }
@@ -74,7 +75,7 @@ export class LoaderRegistry {
     const candidates = [...this.#loaders.values()].filter((loader) => loader.recognises !== undefined);
     if (candidates.length === 0) return undefined;
     const head = await readHead(path);
-    return candidates.find((loader) => loader.recognises?.(head));
+    return candidates.findLast((loader) => loader.recognises?.(head));
   }
 
   #describeAll(): string {
@@ -98,6 +99,11 @@ async function readHead(path: string): Promise<Uint8Array> {
   } finally {
     await file.close();
   }
+}
+
+/** A program that was asked for as a loader: it is given the module's path. */
+function programLoader(path: string): ModuleLoader {
+  return createCommandLoader({ name: path, suffixes: [], command: [path] });
 }
 
 function noLoader(message: string): SluiceError {

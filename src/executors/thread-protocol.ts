@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ModuleOutcome } from "../messages/index.js";
 
-/** What a worker is started with: URLs of what it imports only when a module needs it. */
+/** What a host, thread or process, is started with: URLs of what it imports only when a module needs it. */
 export interface WorkerSetup {
   /** Of our library, by what modules call it. */
   readonly library: Readonly<Record<string, string>>;
@@ -16,21 +16,25 @@ export interface PreparedCode {
   readonly libraries: readonly string[];
 }
 
+/** A module's file, as its host imports it. */
+export interface ModuleFile {
+  readonly path: string;
+  /** The same as a `file:` URL, made here to keep the host's start short. */
+  readonly url: string;
+  /** Absent: the host imports the file itself. */
+  readonly prepared?: PreparedCode | undefined;
+  readonly cacheDir?: string | undefined;
+}
+
 /** From the loader to a worker. */
 export type WorkerOrder =
-  | {
+  | (ModuleFile & {
       readonly kind: "load";
       /** Of this load, within the worker. */
       readonly id: number;
-      readonly path: string;
-      /** The same as a `file:` URL, made here to keep the worker's start short. */
-      readonly url: string;
       /** The module's end of its channel. */
       readonly port: MessagePort;
-      /** Absent: the worker imports the file itself. */
-      readonly prepared?: PreparedCode | undefined;
-      readonly cacheDir?: string | undefined;
-    }
+    })
   /** No module is left: end. */
   | { readonly kind: "exit" };
 

@@ -1,7 +1,7 @@
-import { pathToFileURL } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
 import { HostWorker } from "./host-worker.js";
+import { moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./port.js";
 import { Transpiler } from "./transpile.js";
@@ -16,7 +16,7 @@ export function createThreadLoader(): ModuleLoader {
 
 class ThreadLoader implements ModuleLoader {
   readonly name = "thread";
-  readonly suffixes = [".mjs", ".js", ".cjs", ".ts", ".mts"];
+  readonly suffixes = SCRIPT_SUFFIXES;
   readonly #transpiler = new Transpiler();
   readonly #groups = new Map<string, HostWorker>();
 
@@ -25,15 +25,12 @@ class ThreadLoader implements ModuleLoader {
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {
-    const prepared = isTypeScript(spec.path)
-      ? await this.#transpiler.prepare(spec.path, spec.cacheDir)
-      : undefined;
+    const file = await moduleFile(spec, this.#transpiler);
     const worker = this.#workerFor(spec);
     const { port1, port2 } = new MessageChannel();
     // Before the port is sent, so that nothing which comes early is lost.
     const channel = portChannel(port1);
-    const { path, cacheDir } = spec;
-    const exited = worker.load({ path, url: pathToFileURL(path).href, port: port2, prepared, cacheDir });
+    const exited = worker.load({ ...file, port: port2 });
     return { channel, exited: exited.promise, terminate: () => worker.terminate(exited.id) };
   }
 
@@ -45,8 +42,4 @@ class ThreadLoader implements ModuleLoader {
     this.#groups.set(thread, worker);
     return worker;
   }
-}
-
-function isTypeScript(path: string): boolean {
-  return /\.m?ts(?:\.\d+)*$/.test(path);
 }

@@ -23,7 +23,7 @@ export function configGet(table: ConfigTable, key: string): ConfigValue | undefi
 }
 
 /** Whether a value of a configuration is a table. */
-function isConfigTable(value: ConfigValue | undefined): value is ConfigTable {
+export function isConfigTable(value: ConfigValue | undefined): value is ConfigTable {
   return isTable(value);
 }
 

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
+import { resolveLoaderPaths } from "./config-paths.js";
 import { toConfigTable } from "./config-value.js";
 import { Configuration, type ConfigLayer } from "./configuration.js";
 import { type Format, formatOf, type LoadedDocument, parseDocument, problemAt } from "./document.js";
@@ -122,7 +123,7 @@ function layerOf(
   const table = toConfigTable(value, problems);
   return problems.length > 0
     ? refuse(locateProblems(source, problems))
-    : { layers: [{ table, source }], diagnostics: [] };
+    : { layers: [{ table: resolveLoaderPaths(table, source.directory), source }], diagnostics: [] };
 }
 
 function refuse(diagnostics: readonly Diagnostic[]): Layers {

@@ -91,6 +91,33 @@ describe("the loader of a file", () => {
     expect((await more.choose("/nowhere/x.js", { loader: "exec" })).name).toBe("process");
   });
 
+  test("for exec takes the place of the thread only: other loaders run processes anyway", async () => {
+    const all = new LoaderRegistry([
+      loader("process", [".js", ".node"]),
+      loader("thread", [".js"]),
+      loader("lua", [".lua"]),
+    ]);
+    expect((await all.choose("/nowhere/x.js")).name).toBe("thread");
+    expect((await all.choose("/nowhere/x.js", { exec: true })).name).toBe("process");
+    expect((await all.choose("/nowhere/x.node.2")).name).toBe("process");
+    expect((await all.choose("/nowhere/x.lua", { exec: true })).name).toBe("lua");
+  });
+
+  test("is a program when a path is asked for", async () => {
+    expect((await registry.choose("/nowhere/x.js", { loader: "/usr/bin/lua-loader" })).name).toBe(
+      "/usr/bin/lua-loader",
+    );
+  });
+
+  test("is the latest of those that would do", async () => {
+    const both = new LoaderRegistry([
+      loader("first", [".x"], "magic"),
+      loader("second", [".x", ".y"], "magic"),
+    ]);
+    expect((await both.choose("/nowhere/a.x")).name).toBe("second");
+    expect((await both.choose(await file("b", "magic"))).name).toBe("second");
+  });
+
   test("replaces an earlier one of the same name", async () => {
     const changed = new LoaderRegistry([loader("a", [".old"]), loader("a", [".new"])]);
     expect(changed.suffixes).toEqual([".new"]);

@@ -1,0 +1,37 @@
+import { fields, type JsonValue } from "../messages/index.js";
+import { createPluginLoader } from "./plugin-loader.js";
+import type { ModuleLoader } from "./port.js";
+import { createCommandLoader } from "./program.js";
+
+const LOADER = {
+  suffixes: "string[]?",
+  magic: "string?",
+  command: "string[]?",
+  plugin: "string?",
+} as const;
+
+/**
+ * The loaders that the table `loaders` of a configuration describes (modules.md §4), in its order.
+ * @param table checked against schema/instance-config.schema.json, paths in it are absolute
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for a value of another type
+ */
+export function configuredLoaders(table: JsonValue | undefined): ModuleLoader[] {
+  const entries = fields({ table: table ?? {} }, { table: "object" }).table;
+  return Object.entries(entries).map(([name, entry]) => {
+    const { suffixes = [], magic, command = [], plugin } = fields(entry, LOADER);
+    const common = { name, suffixes, magic: magic === undefined ? undefined : magicBytes(magic) };
+    return plugin === undefined
+      ? createCommandLoader({ ...common, command })
+      : createPluginLoader({ ...common, plugin });
+  });
+}
+
+/** Text in UTF-8, where `\xHH` is any byte: what the kernel's binfmt_misc takes. */
+function magicBytes(text: string): Uint8Array {
+  const parts = text.split(/(\\x[0-9a-fA-F]{2})/);
+  return Buffer.concat(
+    parts.map((part, index) =>
+      index % 2 === 1 ? Buffer.from([Number.parseInt(part.slice(2), 16)]) : Buffer.from(part, "utf8"),
+    ),
+  );
+}

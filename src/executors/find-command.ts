@@ -1,0 +1,45 @@
+import { access, constants, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
+
+/**
+ * The program that a command names, as a shell finds it: something with a slash is a path, anything else is looked up
+ * in the directories of `PATH`.
+ * @param path value of `PATH`
+ * @returns an absolute path
+ * @throws SluiceError `LOAD_FAILED` with `ENOENT`, or `EACCES` if it is there and may not be executed
+ */
+export async function findCommand(command: string, path: string | undefined): Promise<string> {
+  if (command.includes("/")) {
+    const file = resolve(command);
+    await checkExecutable(file);
+    return file;
+  }
+  for (const directory of (path ?? "").split(":").filter(Boolean)) {
+    const file = resolve(join(directory, command));
+    try {
+      await checkExecutable(file);
+      return file;
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+    }
+  }
+  throw new SluiceError("LOAD_FAILED", `${command}: command not found`, { errnum: ERRNO.ENOENT });
+}
+
+/** @throws SluiceError as {@link findCommand} */
+async function checkExecutable(file: string): Promise<void> {
+  try {
+    await access(file, constants.X_OK);
+    if ((await stat(file)).isFile()) return;
+  } catch (cause) {
+    if (isErrno(cause, "ENOENT") || isErrno(cause, "ENOTDIR")) {
+      const message = `${file}: No such file or directory`;
+      throw new SluiceError("LOAD_FAILED", message, { errnum: ERRNO.ENOENT, cause });
+    }
+    if (!isErrno(cause, "EACCES")) throw cause;
+  }
+  throw new SluiceError("LOAD_FAILED", `${file}: not an executable file; 'chmod +x' makes it one`, {
+    errnum: ERRNO.EACCES,
+  });
+}

@@ -1,0 +1,30 @@
+import { spawn } from "node:child_process";
+import { SluiceError } from "../errors/index.js";
+import { findCommand } from "./find-command.js";
+
+const ARGUMENTS = ["--pdeathsig", "KILL", "--"];
+
+/**
+ * What to put before a command so that the kernel kills it when the broker dies, whatever it does then: `setpriv` of
+ * util-linux. Empty where the system has none that can; our own hosts then still end when their channel closes.
+ */
+export async function parentDeathPrefix(): Promise<readonly string[]> {
+  try {
+    const setpriv = await findCommand("setpriv", process.env["PATH"]);
+    return (await succeeds([setpriv, ...ARGUMENTS, process.execPath, "--version"]))
+      ? [setpriv, ...ARGUMENTS]
+      : [];
+  } catch (error) {
+    if (error instanceof SluiceError) return [];
+    throw error;
+  }
+}
+
+/** Other makes of it lack the option. */
+function succeeds([command, ...args]: readonly [string, ...string[]]): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: "ignore" });
+    child.once("error", () => resolve(false));
+    child.once("exit", (status) => resolve(status === 0));
+  });
+}

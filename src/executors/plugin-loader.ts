@@ -1,0 +1,78 @@
+import { pathToFileURL } from "node:url";
+import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
+import type { ModuleLoader, ModuleSpec, RunningModule } from "./port.js";
+
+/** A loader that is a file (`[loaders.NAME] plugin = "FILE"` of the configuration). */
+export interface PluginLoaderOptions {
+  readonly name: string;
+  readonly suffixes: readonly string[];
+  /** First bytes of its files. */
+  readonly magic?: Uint8Array | undefined;
+  /** Absolute path of a file that exports a {@link ModuleLoader}, as `loader` or by default. */
+  readonly plugin: string;
+}
+
+/** Stands in for a loader in a file of its own, which is imported when it first has something to load. */
+export function createPluginLoader(options: PluginLoaderOptions): ModuleLoader {
+  return new PluginLoader(options);
+}
+
+class PluginLoader implements ModuleLoader {
+  readonly name: string;
+  readonly suffixes: readonly string[];
+  readonly #options: PluginLoaderOptions;
+  #loaded: Promise<ModuleLoader> | undefined;
+
+  constructor(options: PluginLoaderOptions) {
+    this.name = options.name;
+    this.suffixes = options.suffixes;
+    this.#options = options;
+  }
+
+  recognises(head: Uint8Array): boolean {
+    const { magic } = this.#options;
+    return magic?.every((byte, at) => head[at] === byte) === true;
+  }
+
+  async readModuleName(path: string): Promise<string | undefined> {
+    const loader = await this.#load();
+    return loader.readModuleName?.(path);
+  }
+
+  async start(spec: ModuleSpec): Promise<RunningModule> {
+    return (await this.#load()).start(spec);
+  }
+
+  #load(): Promise<ModuleLoader> {
+    this.#loaded ??= importLoader(this.#options.plugin);
+    // The file may be put right, or put there, before the next load.
+    this.#loaded.catch(() => (this.#loaded = undefined));
+    return this.#loaded;
+  }
+}
+
+async function importLoader(file: string): Promise<ModuleLoader> {
+  const exports = await importFile(file);
+  for (const candidate of [exports["loader"], exports["default"]]) {
+    if (isLoader(candidate)) return candidate;
+  }
+  throw new SluiceError(
+    "LOAD_FAILED",
+    `${file}: exports no loader: 'loader' or the default export must have start()`,
+    {
+      errnum: ERRNO.EINVAL,
+    },
+  );
+}
+
+async function importFile(file: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw new SluiceError("LOAD_FAILED", `${file}: ${messageOf(cause)}`, { errnum: ERRNO.EINVAL, cause });
+  }
+}
+
+function isLoader(value: unknown): value is ModuleLoader {
+  return typeof value === "object" && value !== null && "start" in value && typeof value.start === "function";
+}

@@ -1,0 +1,101 @@
+/**
+ * What runs in the processes of the process loader: hosts one module, over the wire form on an inherited descriptor.
+ * Bundled into one file, as its start-up time is that of the module.
+ */
+import { readFileSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { inspect } from "node:util";
+import { ERRNO, errnumOf, messageOf } from "../errors/index.js";
+import {
+  type Channel,
+  encodeMessage,
+  findEntry,
+  FLAG,
+  MODULE_STATUS,
+  type RequestMessage,
+  runModuleMain,
+  socketChannel,
+  WIRE_LIMITS,
+} from "../messages/index.js";
+import { importModule } from "./import-module.js";
+import { isWasi, type ProcessSetup } from "./process-protocol.js";
+import { runWasi } from "./wasi-host.js";
+
+const STDIN_FD = 0;
+
+async function main(): Promise<void> {
+  const setup = JSON.parse(readFileSync(STDIN_FD, "utf8")) as ProcessSetup;
+  const fd = takeChannel();
+  if (isWasi(setup.file.path)) await hostWasi(setup, fd);
+  else await hostScript(setup, fd);
+}
+
+async function hostScript({ file, setup, maxPayloadBytes }: ProcessSetup, fd: number): Promise<void> {
+  const socket = new Socket({ fd, readable: true, writable: true });
+  const channel = socketChannel(socket, { ...WIRE_LIMITS, payloadBytes: maxPayloadBytes });
+  let status = 1;
+  // At the end of its life, and when the broker has gone: nobody could reach the module any more.
+  socket.once("close", () => process.exit(status));
+  reportUncaught(channel);
+  const outcome = await runModuleMain(channel, async () =>
+    findEntry(await importModule(file, setup), file.path),
+  );
+  if (outcome.kind === "ok") status = 0;
+}
+
+/** The program has the channel for itself, until it is at its end. */
+async function hostWasi({ file }: ProcessSetup, fd: number): Promise<void> {
+  try {
+    process.exitCode = await runWasi(file.path, fd);
+  } catch (error) {
+    writeSync(fd, encodeMessage(exitReport(error)));
+    process.exitCode = 1;
+  }
+}
+
+/**
+ * The descriptor of the channel. Programs that the module starts must take it for theirs neither by number nor by name.
+ */
+function takeChannel(): number {
+  const uri = process.env["SLUICE_MODULE_URI"];
+  const fd = /^fd:\/\/(\d+)$/.exec(uri ?? "")?.[1];
+  if (fd === undefined) throw new Error(`SLUICE_MODULE_URI must be fd://N, it is ${uri ?? "not set"}`);
+  delete process.env["SLUICE_MODULE_URI"];
+  return Number(fd);
+}
+
+/** What nobody caught ends the module, with the error as its own. */
+function reportUncaught(channel: Channel): void {
+  let isReported = false;
+  process.on("uncaughtException", (error: unknown) => {
+    if (isReported) {
+      process.stderr.write(`${inspect(error)}\n`);
+      return;
+    }
+    isReported = true;
+    channel.send(exitReport(error));
+    channel.close();
+  });
+}
+
+/** What a module reports of its end, by an error of its own. */
+function exitReport(error: unknown): RequestMessage {
+  const stack = error instanceof Error ? error.stack : undefined;
+  const report = {
+    status: MODULE_STATUS.exited,
+    errnum: errnumOf(error) ?? ERRNO.ECONNRESET,
+    error: messageOf(error),
+    ...(stack !== undefined && { stack }),
+  };
+  return {
+    type: "request",
+    topic: "module.status",
+    matchtag: 0,
+    flags: FLAG.noresponse,
+    nodeid: "any",
+    route: [],
+    payload: JSON.stringify(report),
+  };
+}
+
+void main();

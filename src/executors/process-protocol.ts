@@ -1,0 +1,14 @@
+import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
+
+/** What the host of a module gets on its standard input, as JSON. */
+export interface ProcessSetup {
+  readonly file: ModuleFile;
+  readonly setup: WorkerSetup;
+  /** The largest payload that it takes and sends. */
+  readonly maxPayloadBytes: number;
+}
+
+/** Whether a module is a WASI program, which speaks the wire form itself. */
+export function isWasi(path: string): boolean {
+  return /\.wasm(?:\.\d+)*$/.test(path);
+}

@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+
+/** Where a WASI program finds its channel: it has only what it is given, and no descriptor above the first three. */
+const CHANNEL_IN_WASI = 0;
+
+/** Standard output goes where errors go, as that of every module. */
+const STDERR_FD = 2;
+
+/**
+ * Runs a WASI program that speaks the wire form itself, on the descriptor that `SLUICE_MODULE_URI` names there. Returns
+ * when it has ended; reads of it block this thread, which has nothing else to do.
+ * @param path of a module with `_start` and `memory`, as compilers make commands
+ * @param channelFd the descriptor here
+ * @returns its exit status
+ */
+export async function runWasi(path: string, channelFd: number): Promise<number> {
+  // Few modules need it, and loading it warns.
+  const { WASI } = await import("node:wasi");
+  const wasi = new WASI({
+    version: "preview1",
+    args: [path],
+    env: { ...process.env, SLUICE_MODULE_URI: `fd://${CHANNEL_IN_WASI}` },
+    stdin: channelFd,
+    stdout: STDERR_FD,
+    stderr: STDERR_FD,
+    returnOnExit: true,
+  });
+  const module = await WebAssembly.compile(await readFile(path));
+  const instance = await WebAssembly.instantiate(module, wasi.getImportObject());
+  return wasi.start(instance);
+}
