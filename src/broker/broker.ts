@@ -22,6 +22,7 @@ import { logService } from "./services/log-service.js";
 import { moduleService } from "./services/module-service.js";
 import { serviceService } from "./services/service-service.js";
 import { SocketServer } from "./socket-server.js";
+import { lockStateDirectory, type StateLock } from "./state-lock.js";
 
 /** How long a module may take to accept a new configuration before it counts as refused. */
 const CONFIG_RELOAD_TIMEOUT_MS = 30_000;
@@ -50,6 +51,7 @@ export class Broker {
   readonly #clients: Clients;
   readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
   #server: SocketServer | undefined;
+  #stateLock: StateLock | undefined;
   /** For what the broker itself asks of modules. */
   #handle: Handle | undefined;
   #hasPanicked = false;
@@ -66,12 +68,13 @@ export class Broker {
     const hasSocket = options.socket ?? true;
     this.uri = hasSocket ? `local://${socketPath(directory.path, this.rank)}` : undefined;
     this.environment = new Environment(options.env ?? process.env);
-    const statedir = options.attributes?.["statedir"];
     this.attributes = builtinAttributes(options.attributes ?? {}, {
       rank: this.rank,
       size: this.size,
       rundir: this.rundir,
-      statedir: statedir === undefined ? directory.stateDir : openStateDirectory(statedir),
+      statedir: this.#keepsState()
+        ? openStateDirectory(options.attributes?.["statedir"] ?? "")
+        : directory.stateDir,
       localUri: this.uri,
       startTimeMs: this.#clock.now(),
     });
@@ -89,7 +92,7 @@ export class Broker {
 
   /**
    * Starts a broker, and resolves when clients can connect and modules be loaded.
-   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made, a socket path would be too long, or another
+   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made or is in use, a socket path would be too long, or another
    *   broker serves it; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
@@ -146,7 +149,16 @@ export class Broker {
     return this.#closing;
   }
 
+  /** Whether the state is to outlive the broker; set to nothing counts as not set. */
+  #keepsState(): boolean {
+    return Boolean(this.#options.attributes?.["statedir"]);
+  }
+
   async #open(): Promise<void> {
+    const statedir = this.attributes.get("statedir");
+    if (this.#keepsState() && statedir !== undefined) {
+      this.#stateLock = lockStateDirectory(statedir, this.rank);
+    }
     for (const service of [
       moduleService(this.#modules),
       serviceService(this.#router, this.#modules),
@@ -181,6 +193,7 @@ export class Broker {
     this.#clients.closeAll();
     await this.#server?.close();
     await this.#overlay.close();
+    this.#stateLock?.release();
     this.#directory.remove();
     return { status: this.#hasPanicked || notShutDown.length > 0 ? 1 : 0, notShutDown };
   }

@@ -19,5 +19,6 @@ export {
   type PublishOutcome,
   type UnsequencedEvent,
 } from "./overlay.js";
-export { spawnPhase } from "./phase-process.js";
+export { type ProgramProcess, signalProgram, spawnPhase } from "./phase-process.js";
+export { freshRunDirectory } from "./rundir.js";
 export { type BrokerReport, Supervisor, type SupervisorOptions, type SupervisorOrder } from "./supervisor.js";

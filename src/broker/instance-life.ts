@@ -40,6 +40,8 @@ export interface LifeOptions {
   readonly startProgram: (() => PhaseProcess) | undefined;
   readonly shutdownTimeoutMs: number;
   readonly onState?: (state: LifeState) => void;
+  /** rc1 or rc3 failed, and not because the instance was told to stop. */
+  readonly onFailure?: (phase: "rc1" | "rc3", status: number) => void;
 }
 
 const SIGNAL_NUMBER: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
@@ -79,6 +81,7 @@ export class InstanceLife {
   async run(): Promise<number> {
     const { startRc1, startRc3, startProgram } = this.#options;
     const rc1 = await this.#phase("init", startRc1);
+    this.#tellFailure("rc1", rc1);
     let status = rc1 === 0 ? 0 : 1;
     if (rc1 === 0 && !this.#isStopping()) {
       this.#enter("quorum");
@@ -90,10 +93,11 @@ export class InstanceLife {
       }
       this.#enter("cleanup");
     }
-    status = Math.max(status, this.#stopStatus(status));
+    status = this.#stopStatus(status);
     this.#enter("shutdown");
     const stopping = this.#isStopping();
     const rc3 = await this.#phase("finalize", startRc3 && (() => startRc3(stopping)));
+    this.#tellFailure("rc3", rc3);
     if (rc3 !== 0) status = Math.max(status, 1);
     clearTimeout(this.#deadline);
     this.#enter("goodbye");
@@ -114,12 +118,17 @@ export class InstanceLife {
     return this.#stopReason !== undefined;
   }
 
+  #tellFailure(phase: "rc1" | "rc3", status: number): void {
+    if (status !== 0 && !this.#isStopping()) this.#options.onFailure?.(phase, status);
+  }
+
   #stopStatus(programStatus: number): number {
     const reason = this.#stopReason;
     switch (reason?.kind) {
       case "signal":
-        return 128 + SIGNAL_NUMBER[reason.signal];
+        return Math.max(programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
       case "panic":
+        // Whatever the program made of being ended.
         return 1;
       case "request":
       case undefined:

@@ -150,10 +150,10 @@ export class ModuleTable {
   #checkName(name: string): void {
     if (!isName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
     if (this.#isClosing) throw requestError("ECANCELED", "the broker is closing");
-    if (this.#entries.has(name)) throw requestError("EEXIST", `module ${name} is already loaded`);
+    if (this.#entries.has(name)) throw requestError("EEXIST", `${name}: File exists`);
     const owner = this.#host.router.services.owner(name);
     if (owner !== undefined) {
-      throw requestError("EEXIST", `module ${name}: the name is a service of ${owner.name}`);
+      throw requestError("EEXIST", `${name}: File exists (it is a service of ${owner.name})`);
     }
   }
 
@@ -283,5 +283,5 @@ export class ModuleTable {
 }
 
 function notLoaded(which: string): Error {
-  return requestError("ENOENT", `module ${which} is not loaded`);
+  return requestError("ENOENT", `${which}: No such file or directory`);
 }

@@ -16,13 +16,19 @@ export interface SpawnPhaseOptions {
 }
 
 /** Starts a process as one phase of an instance's life. */
-export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonly child: ChildProcess } {
+export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonly child?: ChildProcess } {
   const [file = "", ...args] = options.argv;
-  const child = spawn(file, args, { env: options.env, stdio: options.stdio, detached: options.ownGroup });
+  let child: ChildProcess;
+  try {
+    child = spawn(file, args, { env: options.env, stdio: options.stdio, detached: options.ownGroup });
+  } catch (error) {
+    // Node reports few reasons by an event and throws the others, such as ENOTDIR and E2BIG.
+    options.onStartError(error instanceof Error ? error : new Error(String(error)));
+    return { exited: Promise.resolve(126), signal: () => undefined, kill: () => undefined };
+  }
   const send = (signal: NodeJS.Signals): void => {
     if (child.pid === undefined) return;
-    if (options.ownGroup) signalGroup(child.pid, signal);
-    else child.kill(signal);
+    signalProgram({ pid: child.pid, ownGroup: options.ownGroup }, signal);
   };
   const exited = new Promise<number>((resolve) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
@@ -44,10 +50,25 @@ export function exitStatus(code: number | null, signal: NodeJS.Signals | null): 
   return code ?? 1;
 }
 
+/** A process that somebody started, alone in its process group or in that of others. */
+export interface ProgramProcess {
+  readonly pid: number;
+  readonly ownGroup: boolean;
+}
+
+/** Sends a signal to a program: to all of its process group if that is its own. */
+export function signalProgram({ pid, ownGroup }: ProgramProcess, signal: NodeJS.Signals): void {
+  sendSignal(ownGroup ? -pid : pid, signal);
+}
+
 /** Sends a signal to a process group; one that is gone already is fine. */
 export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
+  return sendSignal(-pgid, signal);
+}
+
+function sendSignal(target: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-pgid, signal);
+    process.kill(target, signal);
     return true;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;

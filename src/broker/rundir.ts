@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
-import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, SluiceError, systemMessage } from "../errors/index.js";
 
 /** Where a broker keeps what lives as long as it does. */
 export interface RunDirectory {
@@ -27,8 +27,8 @@ export function openRunDirectory(
   env: Readonly<Record<string, string | undefined>>,
   rank: number,
 ): RunDirectory {
-  const isOurs = given === undefined || mkdirSync(given, { recursive: true, mode: 0o700 }) !== undefined;
-  const path = given ?? mkdtempSync(join(env["XDG_RUNTIME_DIR"] ?? tmpdir(), "sluice-"));
+  const isOurs = given === undefined || makeDirectory(given);
+  const path = given ?? freshRunDirectory(env);
   checkRunDirectory(path);
   const cacheDir = mkdtempSync(join(path, `cache-${rank}-`));
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
@@ -42,6 +42,38 @@ export function openRunDirectory(
 }
 
 /**
+ * Makes a fresh directory, mode 0700, below `XDG_RUNTIME_DIR`, or the temporary directory if that is not set.
+ * @throws SluiceError `BROKER_STATE` if that cannot be done there
+ */
+export function freshRunDirectory(env: Readonly<Record<string, string | undefined>>): string {
+  // Set to nothing counts as not set: a relative directory would be another one for each process.
+  const parent = env["XDG_RUNTIME_DIR"] || tmpdir();
+  try {
+    return mkdtempSync(join(parent, "sluice-"));
+  } catch (cause) {
+    throw new SluiceError("BROKER_STATE", `cannot make a rundir below ${parent}: ${systemMessage(cause)}`, {
+      cause,
+      errnum: errnumOf(cause),
+    });
+  }
+}
+
+/**
+ * Makes a directory and those above it that are missing, as `mkdir -p` does. Node's own `recursive` loops for ever where
+ * a file system answers ENOENT to making a directory, as /proc does.
+ * @returns whether it was missing
+ * @throws the system error; `EEXIST` if there is something else of that name
+ */
+function makeDirectory(path: string): boolean {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const directory of missing.reverse()) mkdirSync(directory, { mode: 0o700 });
+  // Throws EEXIST for a file, and does nothing for a directory.
+  if (missing.length === 0) mkdirSync(path, { recursive: true });
+  return missing.length > 0;
+}
+
+/**
  * Makes the directory of durable state that an attribute names, if it is missing, for us alone (instance.md §2).
  * @returns its absolute path
  * @throws SluiceError `BROKER_STATE` if it cannot be made
@@ -49,9 +81,9 @@ export function openRunDirectory(
 export function openStateDirectory(given: string): string {
   const path = resolve(given);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
   } catch (cause) {
-    throw new SluiceError("BROKER_STATE", `statedir ${path} cannot be made: ${messageOf(cause)}`, {
+    throw new SluiceError("BROKER_STATE", `statedir ${path} cannot be made: ${systemMessage(cause)}`, {
       cause,
       errnum: errnumOf(cause),
     });

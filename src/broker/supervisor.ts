@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemMessage } from "../errors/index.js";
 import type { PhaseProcess, StopSignal } from "./instance-life.js";
-import { exitStatus, signalGroup, spawnPhase } from "./phase-process.js";
+import { exitStatus, type ProgramProcess, signalGroup, spawnPhase } from "./phase-process.js";
 
 /** What a broker tells its supervisor over their IPC channel. */
 export type BrokerReport =
@@ -13,6 +14,8 @@ export type BrokerReport =
 /** What a supervisor tells a broker. */
 export type SupervisorOrder =
   | { readonly type: "stop"; readonly signal: StopSignal }
+  /** What to end if the supervisor is lost. */
+  | ({ readonly type: "program-started" } & ProgramProcess)
   | { readonly type: "program-exit"; readonly status: number };
 
 export interface SupervisorOptions {
@@ -103,6 +106,8 @@ export class Supervisor {
       onStartError: (error) => say(`${programArgv[0] ?? ""}: ${startErrorText(error)}`),
     });
     this.#program = program;
+    const pid = program.child?.pid;
+    if (pid !== undefined) this.#order({ type: "program-started", pid, ownGroup: !onTerminal });
     void program.exited.then((status) => {
       this.#program = undefined;
       this.#order({ type: "program-exit", status });
@@ -112,7 +117,7 @@ export class Supervisor {
 
 function startErrorText(error: NodeJS.ErrnoException): string {
   if (error.code === "ENOENT") return "command not found";
-  return error.code === "EACCES" ? "Permission denied" : error.message;
+  return systemMessage(error);
 }
 
 interface Ended {

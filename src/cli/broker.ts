@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { constants } from "node:os";
 import { Command, Option } from "commander";
 import {
   Broker,
@@ -6,6 +8,8 @@ import {
   type JsonObject,
   type LogEntry,
   type PhaseProcess,
+  type ProgramProcess,
+  signalProgram,
   spawnPhase,
   type StopSignal,
   type SupervisorOrder,
@@ -57,6 +61,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
       "instances of more than one broker are not there yet: --rank must be 0 and --size 1",
     );
   }
+  const isSupervised = process.connected;
   const readConfig = async () => {
     const { configPath: config = [], conf = [] } = options;
     const read = await configurationOf({ config, conf }, PREFIX);
@@ -80,13 +85,22 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
     shutdownTimeoutMs: SHUTDOWN_TIMEOUT_MS,
     onState: (state) => broker.log.append("broker", "debug", `state ${state}`),
+    onFailure: (phase, status) => broker.log.append("broker", "err", `${phase} ${endText(status)}`),
   });
   listenForStops(life, broker);
   const status = await life.run();
   const closed = await broker.close();
   for (const name of closed.notShutDown) say(`broker module '${name}' was not properly shut down`);
   process.exitCode = Math.max(status, closed.status);
+  // A supervisor removes the directory that it made, unless it is the one that is gone.
+  if (isSupervised && !process.connected) rmSync(broker.rundir, { recursive: true, force: true });
   if (process.connected) process.disconnect();
+}
+
+/** What a status says in words, as `phase-process` makes it. */
+function endText(status: number): string {
+  const signal = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
+  return signal === undefined ? `failed with status ${status}` : `was killed by ${signal}`;
 }
 
 /** What is wrong with a configuration, in one line. */
@@ -128,9 +142,10 @@ function phaseStarter(
       ownGroup: true,
       onStartError: (error) => say(`sluice-broker: ${phase}: ${error.message}`),
     });
-    if (process_.child.stdout !== null) {
+    const stdout = process_.child?.stdout;
+    if (stdout) {
       const lines = new LineSplitter((line) => broker.log.append(phase, "info", line));
-      process_.child.stdout.on("data", (chunk: Buffer) => lines.push(chunk)).on("end", () => lines.end());
+      stdout.on("data", (chunk: Buffer) => lines.push(chunk)).on("end", () => lines.end());
     }
     return process_;
   };
@@ -141,11 +156,17 @@ function supervisedProgram(broker: Broker): PhaseProcess {
   const report = (message: BrokerReport): void => {
     if (process.connected) process.send?.(message);
   };
+  let program: ProgramProcess | undefined;
   const exited = new Promise<number>((resolve) => {
     process.on("message", (order: SupervisorOrder) => {
+      if (order.type === "program-started") program = order;
       if (order.type === "program-exit") resolve(order.status);
     });
-    process.on("disconnect", () => resolve(1));
+    process.on("disconnect", () => {
+      // Nobody else would end it now.
+      if (program !== undefined) signalProgram(program, "SIGKILL");
+      resolve(1);
+    });
   });
   report({ type: "program-start", env: broker.programEnvironment() });
   return {

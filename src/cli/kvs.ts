@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
-import { assignment } from "./arguments.js";
+import { assignment, collect } from "./arguments.js";
 import { printJson, printLine } from "./output.js";
 import { withInstance, withUri } from "./session.js";
 
@@ -39,13 +39,12 @@ function get(): Command {
 function put(): Command {
   return withUri(new Command("put"))
     .description("set keys, all in one commit")
-    .argument("<key=value...>", "the value as JSON, or else a string; KEY= with --unlink is not needed")
+    .argument("<key=value...>", "the value as JSON, or else a string", collect(operation))
     .option("--json", "print {version}")
     .addHelpText("after", "\nExample:\n  sluice kvs put a=1 b='[1,2]' c=text")
-    .action(async (pairs: readonly string[], options: UriOption & { readonly json?: boolean }) => {
-      const ops = pairs.map(assignment).map(([key, text]) => ({ key, value: jsonOrString(text) }));
+    .action(async (ops: readonly Operation[], options: UriOption & { readonly json?: boolean }) => {
       await withInstance(options, async (handle) => {
-        const response = fields(await handle.rpc("kvs.commit", { ops }), { version: "number" });
+        const response = fields(await handle.rpc("kvs.commit", { ops: [...ops] }), { version: "number" });
         if (options.json) printJson(response);
       });
     });
@@ -100,8 +99,15 @@ async function readDirectory(handle: Handle, key: string): Promise<Entry[]> {
   );
 }
 
+type Operation = { readonly key: string; readonly value: JsonValue };
+
+function operation(text: string): Operation {
+  const [key, value] = assignment(text);
+  return { key, value: jsonOrString(value) };
+}
+
 function jsonOrString(text: string): JsonValue {
-  if (text === "") throw new InvalidArgumentError("a key wants a value: KEY=VALUE");
+  if (text === "") throw new InvalidArgumentError("a key wants a value: KEY=VALUE.");
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {

@@ -8,6 +8,11 @@ export interface LazyCommand {
   readonly load: () => Promise<{ readonly command: () => Command | Promise<Command> }>;
 }
 
+/** The word at a place of the command line at which a command is named; `help NAME` names one too. */
+export function commandWord(at: number): string | undefined {
+  return process.argv[process.argv[at] === "help" ? at + 1 : at];
+}
+
 /**
  * Adds the command that the word on the command line names; without one, the names and summaries of all, for help.
  * @param word what stands where the command's name is to be

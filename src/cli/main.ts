@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { addCommands, type LazyCommand } from "./lazy.js";
+import { addCommands, commandWord, type LazyCommand } from "./lazy.js";
 import { runProgram } from "./program.js";
 import { VERSION } from "./version.js";
 
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
       "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
 
-  await addCommands(program, COMMANDS, process.argv[2]);
+  await addCommands(program, COMMANDS, commandWord(2));
   await runProgram(program);
 }
 

@@ -14,8 +14,9 @@ interface RemoveOptions extends FactOptions, UnitOptions {
 }
 
 export function command(): Command {
+  // Nothing may follow the dots: commander would take a single name, and its letters for names.
   return withJobs(withUnitOptions(withFacts(new Command("remove"))))
-    .argument("<module...|all>", "units or services that are loaded")
+    .argument("<module...>", "units or services that are loaded, or all")
     .option("--dry-run", "print what would be done, and do nothing; without an instance, after an rc1")
     .option("--recursive", "remove what uses them too")
     .option("-v, --verbose", "say what happens")

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { addCommands, type LazyCommand } from "./lazy.js";
+import { addCommands, commandWord, type LazyCommand } from "./lazy.js";
 
 const COMMANDS: readonly LazyCommand[] = [
   { name: "load", summary: "load modules with what they require", load: () => import("./modprobe-load.js") },
@@ -33,5 +33,5 @@ export function command(): Promise<Command> {
     "after",
     "\nExample:\n  sluice modprobe rc1 --dry-run --rank 3 --size 16",
   );
-  return addCommands(modprobe, COMMANDS, process.argv[3]);
+  return addCommands(modprobe, COMMANDS, commandWord(3));
 }

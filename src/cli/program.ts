@@ -1,18 +1,20 @@
-import { type Command, CommanderError } from "commander";
-import { ExitError, say, sayError } from "./output.js";
+import { type Command, CommanderError, InvalidArgumentError } from "commander";
+import { ExitError, say, sayError, UsageError } from "./output.js";
 
 /**
  * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong
  * usage (cli.md).
  */
 export async function runProgram(program: Command): Promise<void> {
-  exitOnPipeError(process.stdout);
-  exitOnPipeError(process.stderr);
+  endWithReader(process.stdout);
+  outliveReader(process.stderr);
   configure(program);
+  let running = program;
+  program.hook("preAction", (_, command) => void (running = command));
   try {
     await program.parseAsync();
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = report(error, running);
   }
 }
 
@@ -35,7 +37,13 @@ function commandPath(command: Command): string {
   return at.parent === null ? at.name() : `${at.parent.name()}-${at.name()}`;
 }
 
-function report(error: unknown): number {
+function report(error: unknown, running: Command): number {
+  if (error instanceof UsageError || error instanceof InvalidArgumentError) {
+    // Found by the command itself, so that commander has not printed it.
+    say(`${commandPath(running)}: ${error.message}\n`);
+    running.outputHelp({ error: true });
+    return 2;
+  }
   if (error instanceof CommanderError) {
     // Commander has printed it. Help that was asked for is a success, everything else is wrong usage.
     return error.exitCode === 0 ? 0 : 2;
@@ -51,9 +59,16 @@ function report(error: unknown): number {
 }
 
 /** `sluice … | head` ends quietly once the reader has gone. */
-function exitOnPipeError(stream: NodeJS.WriteStream): void {
+function endWithReader(stream: NodeJS.WriteStream): void {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     process.exit(0);
+  });
+}
+
+/** Talk that nobody hears any more is no reason to stop in the middle of a boot or a shutdown. */
+function outliveReader(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
   });
 }

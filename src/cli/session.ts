@@ -9,7 +9,8 @@ export function withUri(command: Command): Command {
 
 /** The instance that the command is to talk to, or undefined outside of one. */
 export function instanceUri(options: { readonly uri?: string }): string | undefined {
-  return options.uri ?? process.env["SLUICE_URI"];
+  // Set to nothing is how a shell says that there is none.
+  return options.uri ?? (process.env["SLUICE_URI"] || undefined);
 }
 
 /** Connects to the instance, runs the function, and closes the connection whatever happens. */

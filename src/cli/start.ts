@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { Command, Option } from "commander";
-import { type StopSignal, Supervisor } from "../broker/index.js";
+import { freshRunDirectory, type StopSignal, Supervisor } from "../broker/index.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
 import { UsageError, say } from "./output.js";
 import { PACKAGE_ROOT } from "./version.js";
@@ -38,7 +36,8 @@ export function command(): Command {
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
   if (options.size !== 1)
     throw new UsageError("instances of more than one broker are not there yet: --size must be 1");
-  const rundir = mkdtempSync(join(process.env["XDG_RUNTIME_DIR"] ?? tmpdir(), "sluice-"));
+  if (program[0] === "") throw new UsageError("the command is empty");
+  const rundir = freshRunDirectory(process.env);
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
   const supervisor = new Supervisor({

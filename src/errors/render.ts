@@ -10,14 +10,14 @@ const EXCERPT_WIDTH = 160;
 
 /**
  * A diagnostic as lines for people: `PATH:LINE:COL: MESSAGE [CODE]`, the source line with a caret under it, what is
- * related, and the hint (cli.md). Without a place, just the message and its code.
+ * related, and the hint (cli.md). Without a place, just the message.
  */
 export function renderDiagnostic(diagnostic: Diagnostic): string {
   const { location, message, code, related, hint, severity } = diagnostic;
   const label = severity === "warning" ? "warning: " : "";
   const lines = [
     location === undefined
-      ? `${label}${message} [${code}]`
+      ? `${label}${message}`
       : `${formatLocation(location)}: ${label}${message} [${code}]`,
   ];
   if (location !== undefined) lines.push(...excerpt(location));

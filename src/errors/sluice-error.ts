@@ -60,6 +60,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The text that the system has for an error of its own, such as `No such file or directory`; else the message. */
+export function systemMessage(error: unknown): string {
+  const errnum = errnumOf(error);
+  return errnum === undefined || errnoName(errnum) === undefined ? messageOf(error) : strerror(errnum);
+}
+
 /** Whether an error carries this error number. */
 export function isErrno(error: unknown, name: ErrnoName): boolean {
   const errnum = errnumOf(error);

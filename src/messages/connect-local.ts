@@ -11,7 +11,7 @@ const SCHEME = "local://";
  * @throws SluiceError `BROKER_UNREACHABLE` if the URI is no such URI or nobody answers there; `errnum` then says why
  */
 export async function connect(uri: string | undefined = process.env["SLUICE_URI"]): Promise<Handle> {
-  if (uri === undefined) {
+  if (uri === undefined || uri === "") {
     throw new SluiceError(
       "BROKER_UNREACHABLE",
       "no instance: SLUICE_URI is not set; run this under 'sluice start'",

@@ -1,3 +1,5 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
 import {
   codeFragment,
@@ -7,6 +9,7 @@ import {
   namedOrigin,
   readRcFragment,
   type SetupEdit,
+  unreadable,
 } from "../units/index.js";
 import type { RcFileReport } from "./host-port.js";
 import type { RcSession } from "./session.js";
@@ -49,6 +52,12 @@ export async function readRcFiles(
 }
 
 async function readCode(file: string, session: RcSession, draft: Draft): Promise<Result<Fragment>> {
+  try {
+    await access(file, constants.R_OK);
+  } catch (error) {
+    // The host would say it in the words of its module loader.
+    return fail([unreadable(file, error)]);
+  }
   const report = await session.read(file);
   if (!report.ok) return report;
   const edits = draft.apply(report.value);

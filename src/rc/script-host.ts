@@ -166,7 +166,9 @@ function readFailure(error: unknown, file: string): Omit<ReadFailure, "phase"> {
   const message = messageOf(error);
   const site = siteInFile(`${message}\n${stack}`, file);
   // The parser puts the place into its message; whoever shows this puts it in front.
-  const words = message.replace(`${file}:${site.line}:${site.column}`, "").trim();
+  // A module that is not found comes with the chain of those that want it, of our own loader's too.
+  const [first = message] = message.split("\nRequire stack:");
+  const words = first.replace(`${file}:${site.line}:${site.column}`, "").trim();
   return { message: words, ...site, stack };
 }
 

@@ -12,6 +12,7 @@ export { type FragmentText, parseFragment, parseRcFragment, readRcFragment } fro
 export { parseDuration, parseSize, type Quantity } from "./quantity.js";
 export { formatRankSet, MAX_RANK, type Parsed, parseRankSet, rankSetHas, rankSetOf } from "./rank-set.js";
 export { type ConfigInput, parseConfigText, readConfiguration } from "./read-config.js";
+export { unreadable } from "./read-file.js";
 export { readFragments, type ReadEvent, type ReadFragmentsOptions } from "./read-fragments.js";
 export {
   defaultDirectories,

@@ -1,4 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { ERRNO } from "../../src/errors/index.js";
 import { fields, type Event, type Handle, type Payload } from "../../src/messages/index.js";
 import { startBroker } from "./support/start-broker.js";
@@ -11,17 +14,16 @@ async function collect(stream: AsyncIterable<Payload>): Promise<Payload[]> {
 
 describe("attr", () => {
   test("has what every broker has, read-only, and takes new names", async () => {
-    const { handle, broker } = await startBroker(
-      {},
-      { attributes: { "site.name": "north", statedir: "/var/x" } },
-    );
+    const statedir = mkdtempSync(join(tmpdir(), "sluice-state-"));
+    onTestFinished(() => rmSync(statedir, { recursive: true, force: true }));
+    const { handle, broker } = await startBroker({}, { attributes: { "site.name": "north", statedir } });
     const { attrs } = fields(await handle.rpc("attr.list"), { attrs: "object" });
     expect(attrs).toMatchObject({
       rank: "0",
       size: "1",
       "broker.pid": String(process.pid),
       rundir: broker.rundir,
-      statedir: "/var/x",
+      statedir,
       "site.name": "north",
       "log-stderr-level": "4",
       "broker.module-nopanic": "0",

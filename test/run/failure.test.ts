@@ -61,7 +61,7 @@ describe("a step that fails", () => {
     expect(report.failed[0]).toMatchObject({ message: "a string", error: { code: "RUN_FAILED", unit: "a" } });
   });
 
-  test("is the one that the rest was not started for, also when another fails later", async () => {
+  test("row 26: is the one that the rest was not started for, also when another fails later", async () => {
     const clock = new VirtualClock();
     const failures = new Map([
       ["first", new Error("1")],

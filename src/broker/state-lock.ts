@@ -1,0 +1,46 @@
+import { closeSync, existsSync, openSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type Libsql from "libsql";
+import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
+
+/** Holds a directory of durable state. */
+export interface StateLock {
+  release(): void;
+}
+
+/**
+ * Keeps other instances out of a directory of durable state: two that write their own versions of it one after the other
+ * would each lose what the other had answered. The lock is the kernel's, by way of SQLite, so that it ends with the
+ * process however that ends; Node has none of its own.
+ * @param directory what `openStateDirectory` gave
+ * @param rank each rank of an instance has a lock of its own
+ * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it
+ */
+export function lockStateDirectory(directory: string, rank: number): StateLock {
+  // Native, and loaded only for those who keep their state.
+  const Database = createRequire(import.meta.url)("libsql") as typeof Libsql;
+  const file = join(directory, `lock-${rank}.sqlite`);
+  // SQLite would let others read it. Closing a file that is locked already would give up the locks of this process.
+  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+  const database = new Database(file, { timeout: 0 });
+  try {
+    database.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    database.close();
+    if (!isBusy(cause)) {
+      throw new SluiceError("BROKER_STATE", `statedir ${directory} cannot be locked: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+    throw new SluiceError("BROKER_STATE", `statedir ${directory} is in use by another instance`, {
+      cause,
+      errnum: ERRNO.EBUSY,
+    });
+  }
+  return { release: () => void database.close() };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
+}

@@ -1,0 +1,191 @@
+/** What people get wrong on the command line, and what it says then. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Sandbox } from "../helpers/sluice.js";
+
+let box: Sandbox;
+beforeEach(() => {
+  box = new Sandbox();
+});
+afterEach(() => {
+  expect(box.leftovers()).toEqual([]);
+  expect(box.survivors()).toEqual([]);
+  box.remove();
+});
+
+describe("modprobe remove", () => {
+  test("takes each name as one, and several", async () => {
+    const one = await box.run(["modprobe", "remove", "--dry-run", "resource"]);
+    expect(one).toMatchObject({ status: 0, stdout: "remove resource\n", stderr: "" });
+    const two = await box.run(["modprobe", "remove", "--dry-run", "resource", "cron"]);
+    expect(two).toMatchObject({ status: 0, stderr: "" });
+    expect(two.stdout.trimEnd().split("\n").sort()).toEqual(["remove cron", "remove resource"]);
+  });
+
+  test("resolves a service to its provider, refuses what is in use, and removes users with --recursive", async () => {
+    const refused = await box.run(["modprobe", "remove", "--dry-run", "content-backing"]);
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/^sluice-modprobe: content-sqlite still in use by content/m);
+    const all = await box.run(["modprobe", "remove", "--dry-run", "--recursive", "kvs-watch"]);
+    expect(all).toMatchObject({ status: 0, stdout: "remove resource\nremove kvs-watch\n", stderr: "" });
+  });
+
+  test("names what is not loaded", async () => {
+    const { status, stderr } = await box.run(["modprobe", "remove", "--dry-run", "ghost"]);
+    expect(status).toBe(1);
+    expect(stderr).toBe("sluice-modprobe: module ghost is not loaded\n");
+  });
+});
+
+describe("wrong usage", () => {
+  test.each([
+    {
+      args: ["kvs", "put", "a"],
+      says: "sluice-kvs: command-argument value 'a' is invalid for argument 'key=value'. must be NAME=VALUE.",
+    },
+    {
+      args: ["kvs", "put", "=1"],
+      says: "sluice-kvs: command-argument value '=1' is invalid for argument 'key=value'. must be NAME=VALUE.",
+    },
+    {
+      args: ["kvs", "put", "a="],
+      says: "sluice-kvs: command-argument value 'a=' is invalid for argument 'key=value'. a key wants a value",
+    },
+    { args: ["rpc", "kvs.get", "{bad"], says: "sluice-rpc: payload is not JSON: " },
+    { args: ["start", "--size=2", "true"], says: "sluice-start: instances of more than one broker" },
+    { args: ["broker", "--rank=1"], says: "sluice-broker: instances of more than one broker" },
+    { args: ["start", ""], says: "sluice-start: the command is empty" },
+    { args: ["modprobe", "load"], says: "sluice-modprobe: missing required argument 'module'" },
+    { args: ["nonsense"], says: "sluice: unknown command 'nonsense'" },
+  ])("$args says why and how, with status 2", async ({ args, says }) => {
+    const { status, stdout, stderr } = await box.run(args);
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr.startsWith(says)).toBe(true);
+    expect(stderr).toMatch(/^Usage: sluice /m);
+  });
+});
+
+test.each([
+  { args: ["help", "modprobe"], as: ["modprobe", "--help"] },
+  { args: ["help", "kvs"], as: ["kvs", "--help"] },
+  { args: ["modprobe", "help", "load"], as: ["modprobe", "load", "--help"] },
+])("$args helps as $as does", async ({ args, as }) => {
+  const { status, stdout } = await box.run(args);
+  expect(status).toBe(0);
+  expect(stdout).toBe((await box.run(as)).stdout);
+  expect(stdout).toContain("Example:");
+});
+
+describe("a file that is not there", () => {
+  test("is named by modprobe run, without a word about how files are loaded", async () => {
+    for (const name of ["missing.ts", "missing.toml"]) {
+      const { status, stderr } = await box.run(["modprobe", "run", name]);
+      expect(status).toBe(1);
+      expect(stderr).toContain(join(box.dir, name));
+      expect(stderr).toContain("No such file or directory");
+      expect(stderr).not.toContain("Require stack");
+    }
+  });
+});
+
+test("an rc file that imports what is not there says what, in one line", async () => {
+  const file = box.write("a.mjs", 'import x from "no-such-package";\n');
+  const { status, stderr } = await box.run(["modprobe", "run", file]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^.*\/a\.mjs:1:\d+: Cannot find module 'no-such-package' \[RC_INVALID\]\n$/);
+});
+
+describe("an environment", () => {
+  test("in which SLUICE_URI is empty has no instance", async () => {
+    const env = { SLUICE_URI: "" };
+    expect((await box.run(["modprobe", "load", "--dry-run", "heartbeat"], { env })).stdout).toBe(
+      "load heartbeat\n",
+    );
+    const { status, stderr } = await box.run(["module", "list"], { env });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^sluice-module: no instance: SLUICE_URI is not set/);
+  });
+
+  test("in which XDG_RUNTIME_DIR is empty has the temporary directory instead", async () => {
+    const env = { XDG_RUNTIME_DIR: "", TMPDIR: box.runtimeDir };
+    const { status, stdout } = await box.run(["start", "sluice getattr rundir"], { env });
+    expect(status).toBe(0);
+    expect(stdout.startsWith(`${box.runtimeDir}/sluice-`)).toBe(true);
+  });
+
+  test("in which XDG_RUNTIME_DIR is missing is told so", async () => {
+    const { status, stderr } = await box.run(["start", "true"], { env: { XDG_RUNTIME_DIR: "/nonexistent" } });
+    expect(status).toBe(1);
+    expect(stderr).toBe("sluice-start: cannot make a rundir below /nonexistent: No such file or directory\n");
+  });
+});
+
+describe("a statedir", () => {
+  test("is of one instance at a time, so that no answered put is lost", async () => {
+    const start = `start -S statedir=${join(box.dir, "state")}`;
+    const script = `sluice kvs put a=1 && sluice ${start} sluice kvs put b=2; echo inner $?; sluice kvs put c=3`;
+    const { status, stdout, stderr } = await box.shell(`sluice ${start} '${script}'`);
+    expect(status).toBe(0);
+    expect(stdout).toBe("inner 1\n");
+    expect(stderr).toBe(`sluice-broker: statedir ${join(box.dir, "state")} is in use by another instance\n`);
+    const after = await box.shell(`sluice ${start} sluice kvs dir`);
+    expect(after.stdout).toBe("a\nadmin.\nc\n");
+  });
+
+  test("of no name is none, and leaves nothing where the command was run", async () => {
+    const { status } = await box.run(["start", "-S", "statedir=", "sluice kvs put a=1"]);
+    expect(status).toBe(0);
+    expect(readdirSync(box.dir).filter((name) => !name.startsWith("run-"))).toEqual([]);
+  });
+});
+
+describe("an instance that cannot start", () => {
+  test("for want of a place for its state says so, and does not try for ever", async () => {
+    const { status, stderr } = await box.run(["start", "-S", "statedir=/proc/nope/state", "true"]);
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      "sluice-broker: statedir /proc/nope/state cannot be made: No such file or directory\n",
+    );
+  });
+
+  test("because its state is to go where a file is says so", async () => {
+    const file = box.write("state", "");
+    const { status, stderr } = await box.run(["start", "-S", `statedir=${file}`, "true"]);
+    expect(status).toBe(1);
+    expect(stderr).toBe(`sluice-broker: statedir ${file} cannot be made: File exists\n`);
+  });
+
+  test("its program, for any reason, says so and goes down in order", async () => {
+    const file = box.write("plain", "");
+    const { status, stderr } = await box.run(["start", `${file}/program`]);
+    expect(status).toBe(126);
+    expect(stderr).toMatch(/^sluice-start: .*\/plain\/program: Not a directory$/m);
+    expect(stderr).not.toContain("was not properly shut down");
+  });
+});
+
+test("module load and remove say what Flux users know", async () => {
+  box.write("m/idle.mjs", "export async function modMain(h) { await h.run(); }\n");
+  const script = [
+    "sluice module load ./m/idle.mjs",
+    "sluice module load ./m/idle.mjs",
+    "sluice module load -n log ./m/idle.mjs",
+    "sluice module load ./m/missing.mjs",
+    "sluice module load ghost",
+    "sluice module remove ghost",
+    "sluice module reload ghost",
+    "sluice module remove idle",
+  ].join("; ");
+  const { status, stderr } = await box.run(["start", script]);
+  expect(status).toBe(0);
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    "sluice-module: idle: File exists",
+    "sluice-module: log: File exists (it is a service of log)",
+    `sluice-module: ${join(box.dir, "m/missing.mjs")}: No such file or directory`,
+    "sluice-module: ghost: module not found in search path",
+    "sluice-module: ghost: No such file or directory",
+    "sluice-module: ghost: No such file or directory",
+  ]);
+});
