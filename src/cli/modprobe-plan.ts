@@ -1,7 +1,13 @@
-import { compareDiagnostics } from "../errors/index.js";
+import { fail, type Origin, type Result, succeed } from "../errors/index.js";
 import { type LoadedModule, type PhaseContents, phaseRequest, type Plan, plan } from "../graph/index.js";
 import { type RcReading, RcSession, rcFiles, readRcFiles } from "../rc/index.js";
-import { type Catalog, defaultDirectories, rcSearchPath, type Runlevel } from "../units/index.js";
+import {
+  type Catalog,
+  defaultDirectories,
+  type Fragment,
+  rcSearchPath,
+  type Runlevel,
+} from "../units/index.js";
 import type { Circumstances } from "./facts.js";
 import { printOutput } from "./modprobe-carry-out.js";
 import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./modprobe-units.js";
@@ -22,6 +28,14 @@ export interface PlanningOptions extends UnitOptions {
   readonly planOnly?: boolean;
 }
 
+/** What a plan was made from besides its catalog, facts and request. */
+export interface Asked {
+  /** Names that rc files force-enable. */
+  readonly enabled: readonly string[];
+  /** What names a root, by its name. */
+  readonly origins: ReadonlyMap<string, Origin>;
+}
+
 /**
  * Reads the rc files, composes, plans, and runs the function with the plan and the host of the files' code.
  * @throws ExitError after all problems of all files were printed
@@ -30,7 +44,7 @@ export async function withPlan<T>(
   phase: Phase,
   circumstances: Circumstances,
   options: PlanningOptions,
-  run: (planned: Plan, session: RcSession) => T | Promise<T>,
+  run: (planned: Plan, session: RcSession, asked: Asked) => T | Promise<T>,
 ): Promise<T> {
   const { facts } = circumstances;
   const session = new RcSession({
@@ -40,13 +54,15 @@ export async function withPlan<T>(
     onPrint: options.verbose ? say : () => undefined,
   });
   try {
-    const { catalog, rc } = await readAndCompose(phase.files, session, circumstances, options);
+    const read = await readUnits(phase.files, session, circumstances, options);
+    if (!read.ok) throw refused(read.diagnostics);
+    const { catalog, rc } = read.value;
     const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const loaded = phase.loaded ?? circumstances.loaded;
     const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
     if (!options.planOnly) session.useCatalog(catalog, planned.picks);
-    return await run(planned, session);
+    return await run(planned, session, { enabled: rc.enabled, origins });
   } finally {
     await session.close();
   }
@@ -75,26 +91,34 @@ export function phaseFiles(runlevel: Runlevel, verbose = false): Promise<string[
   });
 }
 
+/** All units, those of rc files among them, and what else rc files say. */
+export interface UnitsRead {
+  readonly catalog: Catalog;
+  readonly rc: RcReading;
+}
+
 /**
  * Composes twice: what rc files ask about modules is answered from the units without them, and what they say is then
  * composed over those.
+ * @param further fragments that come after all others
  */
-async function readAndCompose(
+export async function readUnits(
   files: readonly string[],
   session: RcSession,
   circumstances: Circumstances,
   options: PlanningOptions,
-): Promise<{ readonly catalog: Catalog; readonly rc: RcReading }> {
+  further: readonly Fragment[] = [],
+): Promise<Result<UnitsRead>> {
   const onRead = options.verbose ? sayReading : () => undefined;
   if (files.some((file) => session.reads(file))) {
     const base = await tryCompose({}, circumstances, { disableFromEnv: false });
     if (base.ok) session.useCatalog(base.value);
   }
   const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }));
-  const composed = await tryCompose(options, circumstances, { rc: rc.ok ? rc.value.fragments : [], onRead });
-  if (rc.ok && composed.ok) return { catalog: composed.value, rc: rc.value };
-  const problems = [rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics));
-  throw refused(problems.sort(compareDiagnostics));
+  const fragments = [...(rc.ok ? rc.value.fragments : []), ...further];
+  const composed = await tryCompose(options, circumstances, { rc: fragments, onRead });
+  if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);
+  return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
 }
 
 function contentsOf({ tasks, load, remove }: RcReading): PhaseContents {

@@ -22,6 +22,31 @@ const COMMANDS: readonly LazyCommand[] = [
     load: () => import("./modprobe-list-dependencies.js"),
   },
   {
+    name: "explain",
+    summary: "say why a unit is in the plan of rc1, or why not and what would bring it in",
+    load: () => import("./modprobe-explain.js"),
+  },
+  {
+    name: "cat",
+    summary: "print the composed units as TOML, each value with the line that set it",
+    load: () => import("./modprobe-cat.js"),
+  },
+  {
+    name: "plan",
+    summary: "print the canonical plan of every class of ranks, or lock it, or check it against a lock",
+    load: () => import("./modprobe-plan-command.js"),
+  },
+  {
+    name: "diff",
+    summary: "say what differs between two locks, two ranks or two configurations",
+    load: () => import("./modprobe-diff.js"),
+  },
+  {
+    name: "graph",
+    summary: "print the plan as a graph for Graphviz or Mermaid",
+    load: () => import("./modprobe-graph.js"),
+  },
+  {
     name: "verify",
     summary: "say everything that is wrong or doubtful in the composed units",
     load: () => import("./modprobe-verify.js"),

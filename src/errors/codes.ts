@@ -24,6 +24,12 @@ export const ERROR_CODES = [
   // What `verify` doubts.
   "UNIT_ORDER_ON_UNKNOWN",
   "UNIT_NEED_ON_UNKNOWN",
+  "UNIT_NEED_UNMEETABLE",
+  "UNIT_NEVER_PICKED",
+  "UNIT_NO_EFFECT",
+  "UNIT_OVERRIDE",
+  "UNIT_UNREACHED",
+  "GRAPH_ORDER_BROKEN",
   // Planning (planning.md §4–6).
   "GRAPH_UNKNOWN_NAME",
   "GRAPH_CYCLE",

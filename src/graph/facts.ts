@@ -19,21 +19,29 @@ export function isMeantFor(unit: Unit, facts: Facts): boolean {
 
 /** The first condition of a unit that does not hold. */
 export function unmetCondition(unit: Unit, facts: Facts): Extract<Reason, { kind: "condition" }> | undefined {
-  const config = unit.needsConfig.find(
-    ({ key, negated }) => (configGet(facts.config, key) !== undefined) === negated,
-  );
-  if (config !== undefined) return unmet("needs-config", config);
-  const attr = unit.needsAttrs.find(({ key, negated }) => isSet(facts.attrs, key) === negated);
-  if (attr !== undefined) return unmet("needs-attrs", attr);
-  const env = unit.needsEnv.find(({ key, negated }) => isSet(facts.env, key) === negated);
-  return env === undefined ? undefined : unmet("needs-env", env);
+  for (const { key, condition } of unmetConditions(unit, facts)) {
+    return { kind: "condition", key, condition: `${condition.negated ? "!" : ""}${condition.key}` };
+  }
+  return undefined;
 }
 
-function unmet(
-  key: "needs-config" | "needs-attrs" | "needs-env",
-  condition: Condition,
-): Extract<Reason, { kind: "condition" }> {
-  return { kind: "condition", key, condition: `${condition.negated ? "!" : ""}${condition.key}` };
+interface UnmetCondition {
+  readonly key: "needs-config" | "needs-attrs" | "needs-env";
+  readonly condition: Condition;
+}
+
+/** All conditions of a unit that do not hold, in the order of planning.md §1. */
+export function* unmetConditions(unit: Unit, facts: Facts): Generator<UnmetCondition> {
+  for (const condition of unit.needsConfig) {
+    const isThere = configGet(facts.config, condition.key) !== undefined;
+    if (isThere === condition.negated) yield { key: "needs-config", condition };
+  }
+  for (const condition of unit.needsAttrs) {
+    if (isSet(facts.attrs, condition.key) === condition.negated) yield { key: "needs-attrs", condition };
+  }
+  for (const condition of unit.needsEnv) {
+    if (isSet(facts.env, condition.key) === condition.negated) yield { key: "needs-env", condition };
+  }
 }
 
 /** Present, whatever the value. Own properties only: `constructor` is not an attribute of every broker. */

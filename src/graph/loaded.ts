@@ -1,5 +1,6 @@
-import { type Catalog, MAX_RANK, type ModuleUnit, type Unit } from "../units/index.js";
+import { type Catalog, MAX_RANK, type ModuleUnit } from "../units/index.js";
 import type { CatalogIndex } from "./catalog-index.js";
+import { catalogWith } from "./catalog-with.js";
 import type { LoadedModule } from "./types.js";
 
 /** What runs, by the numbers of an index. */
@@ -88,30 +89,12 @@ export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[])
     ...known.map(({ module, unit }) => ({ ...unit, provides: [...unit.provides, ...module.services] })),
     ...strangers.map((module, i) => unitForStranger(module, catalog.units.length + i)),
   ];
-  return catalogOf(units, catalog);
+  return catalogWith(catalog, units);
 }
 
 /** The catalog with units for loaded modules that it does not know. */
 export function withStrangers(catalog: Catalog, strangers: readonly LoadedModule[]): Catalog {
   if (strangers.length === 0) return catalog;
   const added = strangers.map((module, i) => unitForStranger(module, catalog.units.length + i));
-  return catalogOf([...catalog.units, ...added], catalog);
-}
-
-function catalogOf(units: readonly Unit[], base: Catalog): Catalog {
-  const providers = new Map<string, Unit[]>();
-  for (const unit of units) {
-    for (const service of new Set([unit.name, ...unit.provides])) {
-      const known = providers.get(service);
-      if (known === undefined) providers.set(service, [unit]);
-      else known.push(unit);
-    }
-  }
-  return {
-    units,
-    byName: new Map(units.map((unit) => [unit.name, unit])),
-    providers,
-    alternatives: base.alternatives,
-    originOf: (unit, key, element) => base.originOf(unit, key, element),
-  };
+  return catalogWith(catalog, [...catalog.units, ...added]);
 }

@@ -17,6 +17,11 @@ export function reasonText(reason: Reason): string {
   return [...links, ownText(current)].join(": ");
 }
 
+/** As {@link reasonText}, without what is behind a need. */
+export function ownReasonText(reason: Reason): string {
+  return reason.kind === "need" ? needText(reason.need, reason.because?.unit) : ownText(reason);
+}
+
 function needText(need: string, provider: string | undefined): string {
   if (provider === undefined) return `needs ${need}, which nothing provides`;
   return provider === need

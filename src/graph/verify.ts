@@ -1,6 +1,7 @@
 import { compareDiagnostics, type Diagnostic, didYouMean } from "../errors/index.js";
 import type { Catalog, Unit } from "../units/index.js";
 import { WILDCARD } from "./catalog-index.js";
+import { doubtProviders } from "./verify-providers.js";
 
 /** Each suggestion looks at every name there is; beyond these, warnings come without. */
 const SUGGESTIONS = 20;
@@ -8,7 +9,7 @@ const SUGGESTIONS = 20;
 /**
  * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
  * or `before` that nothing provides is ignored) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
- * sorted by place (planning.md §4).
+ * and those of `doubtProviders`; sorted by place (planning.md §4).
  */
 export function verifyCatalog(catalog: Catalog): Diagnostic[] {
   let suggestions = 0;
@@ -22,6 +23,7 @@ export function verifyCatalog(catalog: Catalog): Diagnostic[] {
       ...doubts(catalog, unit, "before", hint),
       ...doubts(catalog, unit, "needs", hint),
     ])
+    .concat(doubtProviders(catalog))
     .sort(compareDiagnostics);
 }
 

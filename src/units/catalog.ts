@@ -18,6 +18,11 @@ export class ComposedCatalog implements Catalog {
     this.alternatives = alternatives;
   }
 
+  /** What the units were made of, in load order. */
+  drafts(): Iterable<Draft> {
+    return this.#drafts.values();
+  }
+
   originOf(unit: string, key: string, element?: string): Origin | undefined {
     return this.#drafts.get(unit)?.originOf(key, element);
   }

@@ -46,6 +46,11 @@ export class Draft {
     this.#history.push(setting);
   }
 
+  /** The definition, and every table that changed it, in the order of composition. */
+  get history(): readonly [Definition, ...Setting[]] {
+    return this.#history;
+  }
+
   /** Where the unit was first defined. */
   get definedAt(): Origin {
     const [{ source, path }] = this.#history;

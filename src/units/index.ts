@@ -1,3 +1,4 @@
+export { catalogToToml } from "./catalog-toml.js";
 export { type CodeContribution, codeFragment, type CodeTask, type SetupEdit } from "./code-fragment.js";
 export { compose, type ComposeOptions } from "./compose.js";
 export { composeUnits, type ComposeUnitsOptions, disableNames } from "./compose-units.js";
@@ -5,6 +6,7 @@ export type { DisableRequest } from "./composer.js";
 export { configFromJson, type ConfigJson, type ConfigJsonTable, configToJson } from "./config-json.js";
 export { configGet, mergeConfig } from "./config-value.js";
 export { checkConfiguration, Configuration, type ConfigLayer } from "./configuration.js";
+export { doubtComposition } from "./doubts.js";
 export { type Format, formatOf } from "./document.js";
 export type { Change, Definition, Fragment, NamedReference } from "./fragment.js";
 export { isName } from "./names.js";

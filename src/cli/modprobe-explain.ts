@@ -1,0 +1,62 @@
+import { Command } from "commander";
+import { didYouMean, formatLocation, type Origin } from "../errors/index.js";
+import { accountFor, accountLines, accountToJson, type FactName } from "../graph/index.js";
+import { namedOrigin } from "../units/index.js";
+import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "./facts.js";
+import { phaseFiles, withPlan } from "./modprobe-plan.js";
+import { PREFIX, type UnitOptions, withUnitOptions } from "./modprobe-units.js";
+import { ExitError, printJson, printLine, say } from "./output.js";
+
+interface ExplainOptions extends FactOptions, UnitOptions {
+  readonly json?: boolean;
+}
+
+export function command(): Command {
+  return withUnitOptions(withFacts(new Command("explain")))
+    .argument("<name...>", "units, or services for the providers that are picked")
+    .option("--json", "one object a line for each name; docs/explain.md has its shape")
+    .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
+    .action(async (names: readonly string[], options: ExplainOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        // What a start would do, and did: that units run by now is not why.
+        const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
+        await withPlan(phase, circumstances, { ...options, planOnly: true }, (plan, _session, asked) => {
+          const factOrigin = (fact: FactName): Origin => originOfFact(fact, circumstances, options);
+          let unknown = 0;
+          for (const name of names) {
+            const account = accountFor({ plan, ...asked, factOrigin }, name);
+            if (account === undefined) {
+              unknown += 1;
+              const hint = didYouMean(name, plan.catalog.providers.keys());
+              say(`${PREFIX}: no such task or module ${name}${hint === undefined ? "" : `; ${hint}`}`);
+            } else if (options.json) printJson(accountToJson(account, plan.catalog));
+            else accountLines(account, plan.catalog).forEach(printLine);
+          }
+          if (unknown > 0) throw new ExitError(1);
+        });
+      });
+    });
+}
+
+/** What gave a fact: the place in a configuration file, a flag, the environment or the instance. */
+function originOfFact(
+  fact: FactName,
+  { configuration, handle }: Circumstances,
+  options: ExplainOptions,
+): Origin {
+  const base = namedOrigin(handle === undefined ? "default" : "the instance");
+  switch (fact.kind) {
+    case "rank":
+      return options.rank === undefined ? base : namedOrigin("flag --rank");
+    case "needs-config": {
+      const location = configuration.locate(fact.name.split("."), "value");
+      return location === undefined
+        ? namedOrigin("configuration")
+        : { label: formatLocation(location), location };
+    }
+    case "needs-attrs":
+      return options.attr?.some(([name]) => name === fact.name) ? namedOrigin("flag --attr") : base;
+    case "needs-env":
+      return namedOrigin(`environment ${fact.name}`);
+  }
+}

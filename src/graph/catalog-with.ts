@@ -1,0 +1,27 @@
+import type { Alternative, Catalog, Unit } from "../units/index.js";
+
+/**
+ * A catalog of other units, with the origins and, unless others are given, the alternatives of the one that they are
+ * made from.
+ */
+export function catalogWith(
+  base: Catalog,
+  units: readonly Unit[],
+  alternatives: readonly Alternative[] = base.alternatives,
+): Catalog {
+  const providers = new Map<string, Unit[]>();
+  for (const unit of units) {
+    for (const service of new Set([unit.name, ...unit.provides])) {
+      const known = providers.get(service);
+      if (known === undefined) providers.set(service, [unit]);
+      else known.push(unit);
+    }
+  }
+  return {
+    units,
+    byName: new Map(units.map((unit) => [unit.name, unit])),
+    providers,
+    alternatives,
+    originOf: (unit, key, element) => base.originOf(unit, key, element),
+  };
+}

@@ -1,0 +1,73 @@
+import type { Origin } from "../errors/index.js";
+import type { Catalog, Unit } from "./types.js";
+import { type UnitJsonValue, unitToJson } from "./unit-json.js";
+
+/**
+ * Composed units as the lines of one unit file, each value with a comment `# from FILE:LINE` that tells what set it, or
+ * the flag or variable that did. What is not set is left out. Read as a file of its own it makes the same units, though tasks then come after modules.
+ * @param units some or all of the catalog; alternatives are given only with all of them
+ */
+export function catalogToToml(catalog: Catalog, units: readonly Unit[] = catalog.units): string[] {
+  const lines = units.flatMap((unit) => [...unitLines(catalog, unit), ""]);
+  const { alternatives } = catalog;
+  if (units !== catalog.units || alternatives.length === 0) return lines.slice(0, -1);
+  return [
+    ...lines,
+    "[alternatives]",
+    ...alternatives.map(({ service, unit, origin }) =>
+      commented(`${keyText(service)} = ${valueText(unit)}`, origin),
+    ),
+  ];
+}
+
+function unitLines(catalog: Catalog, unit: Unit): string[] {
+  const values = Object.entries(unitToJson(unit)).filter(([, value]) => value !== null);
+  return [
+    `[[${unit.kind}s]]`,
+    ...values.flatMap(([key, value]) => {
+      const origin = catalog.originOf(unit.name, key);
+      // What nothing set is a default.
+      return origin === undefined ? [] : keyLines(catalog, unit.name, key, value, origin);
+    }),
+  ];
+}
+
+/** On one line if one line set it all, else each element with its own origin. */
+function keyLines(
+  catalog: Catalog,
+  unit: string,
+  key: string,
+  value: UnitJsonValue,
+  origin: Origin,
+): string[] {
+  if (value === null) return [];
+  if (typeof value !== "object") return [commented(`${key} = ${valueText(value)}`, origin)];
+  const elements = value.map((text) => ({ text, origin: catalog.originOf(unit, key, text) ?? origin }));
+  const [first = { origin }] = elements;
+  if (elements.every((element) => fromText(element.origin) === fromText(first.origin))) {
+    return [commented(`${key} = [${value.map(valueText).join(", ")}]`, first.origin)];
+  }
+  return [
+    `${key} = [`,
+    ...elements.map((element) => commented(`  ${valueText(element.text)},`, element.origin)),
+    "]",
+  ];
+}
+
+function commented(text: string, origin: Origin): string {
+  return `${text}  # from ${fromText(origin)}`;
+}
+
+function fromText({ label, location }: Origin): string {
+  // A comment ends with its line.
+  return location === undefined ? label.replaceAll(/[\r\n]+/g, " ") : `${location.file}:${location.line}`;
+}
+
+function keyText(key: string): string {
+  return /^[\w-]+$/.test(key) ? key : valueText(key);
+}
+
+/** JSON is TOML here, but for the one control character that JSON leaves as it is. */
+function valueText(value: string | number | boolean): string {
+  return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+}

@@ -1,0 +1,61 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Sandbox } from "../helpers/sluice.js";
+
+let sandbox: Sandbox;
+
+beforeEach(() => {
+  sandbox = new Sandbox();
+});
+afterEach(() => sandbox.remove());
+
+function fragment(text: string): string {
+  const path = join(sandbox.dir, "more.toml");
+  writeFileSync(path, text);
+  return path;
+}
+
+test("the shipped units have nothing wrong or doubtful, on any rank", async () => {
+  const { status, stderr } = await sandbox.run(["modprobe", "verify", "--strict", "--size", "16"]);
+  expect(stderr).toBe("0 errors, 0 warnings\n");
+  expect(status).toBe(0);
+});
+
+test("a warning fails only the strict, and an error both", async () => {
+  const lone = fragment('[[modules]]\nname = "lone"\n');
+  const lax = await sandbox.run(["modprobe", "verify", lone]);
+  expect([lax.status, lax.stderr]).toEqual([0, expect.stringContaining("[UNIT_UNREACHED]")]);
+  expect((await sandbox.run(["modprobe", "verify", "--strict", lone])).status).toBe(1);
+  const wrong = fragment('kvs."requires+" = ["ghost"]\n');
+  const { status, stderr } = await sandbox.run(["modprobe", "verify", wrong]);
+  expect([status, stderr]).toEqual([1, expect.stringContaining("[GRAPH_UNKNOWN_NAME]")]);
+});
+
+test("a cycle on ranks other than the first is found", async () => {
+  const loaded = fragment(
+    'load = ["far"]\n[[modules]]\nname = "far"\nranks = ">0"\nafter = ["kvs"]\nbefore = ["content"]\n',
+  );
+  const one = await sandbox.run(["modprobe", "verify", loaded]);
+  expect(one.status).toBe(0);
+  const many = await sandbox.run(["modprobe", "verify", "--size", "4", loaded]);
+  expect([many.status, many.stderr]).toEqual([1, expect.stringContaining("[GRAPH_CYCLE]")]);
+});
+
+test("--json prints a SARIF log with the place of each problem", async () => {
+  const path = fragment('[[modules]]\nname = "lone"\nafter = ["ghost"]\n');
+  const { stdout, stderr } = await sandbox.run(["modprobe", "verify", "--json", path]);
+  expect(stderr).toBe("");
+  const log = JSON.parse(stdout) as {
+    version: string;
+    runs: { results: { ruleId: string; locations: unknown }[] }[];
+  };
+  expect(log.version).toBe("2.1.0");
+  expect(log.runs[0]?.results.map(({ ruleId }) => ruleId)).toEqual([
+    "UNIT_UNREACHED",
+    "UNIT_ORDER_ON_UNKNOWN",
+  ]);
+  expect(log.runs[0]?.results[1]?.locations).toMatchObject([
+    { physicalLocation: { region: { startLine: 3, startColumn: 10 } } },
+  ]);
+});
