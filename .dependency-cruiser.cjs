@@ -7,10 +7,12 @@ const MAY_IMPORT = {
   units: ["errors"],
   graph: ["errors", "units"],
   messages: ["errors"],
+  // Where our Python packages are, and nothing else: both who loads modules and who hosts rc files start interpreters.
+  python: [],
   run: ["errors", "graph", "units"],
-  executors: ["errors", "messages", "run/port"],
+  executors: ["errors", "messages", "python", "run/port"],
   broker: ["errors", "messages", "executors", "units"],
-  rc: ["errors", "units", "messages", "run/port"],
+  rc: ["errors", "units", "messages", "python", "run/port"],
   modules: ["errors", "messages"],
 };
 

@@ -5,10 +5,11 @@
 import { parseArgs } from "node:util";
 import { MESSAGING } from "./rows/messaging.mjs";
 import { PLANNING } from "./rows/planning.mjs";
+import { PYTHON } from "./rows/python.mjs";
 import { RUNNING } from "./rows/running.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING];
+const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...PYTHON];
 const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
   console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);

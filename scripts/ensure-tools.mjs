@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 const TOOLS = [
   { command: "cc", packages: ["gcc", "libc6-dev"], use: "compiles examples/wire-c" },
   { command: "lua5.4", packages: ["lua5.4"], use: "runs examples/loader-lua" },
+  { command: "python3", packages: ["python3"], use: "runs the Python suite, modules and rc files" },
   { command: "setpriv", packages: ["util-linux"], use: "ends processes with their broker" },
 ];
 

@@ -2,6 +2,7 @@ import {
   configuredLoaders,
   createProcessLoader,
   createProgramLoader,
+  createPythonLoader,
   createThreadLoader,
   findModule,
   LoaderRegistry,
@@ -55,7 +56,13 @@ export function moduleFinder({
   env = process.env,
   config = () => ({}),
 }: FinderOptions): ModuleFinder {
-  const fixed = [createProgramLoader(), createProcessLoader(), createThreadLoader(), ...loaders];
+  const fixed = [
+    createProgramLoader(),
+    createPythonLoader(),
+    createProcessLoader(),
+    createThreadLoader(),
+    ...loaders,
+  ];
   const registryOf = registryCache(fixed);
   const path = modulePath ?? env["FLUX_MODULE_PATH"] ?? "";
   const directories = path.split(":").filter((directory) => directory.trim() !== "");

@@ -17,6 +17,11 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
+  {
+    name: "python",
+    summary: "run python3 with the packages of Sluice on its path",
+    load: () => import("./python.js"),
+  },
   { name: "version", summary: "print the version", load: () => import("./version-command.js") },
 ];
 

@@ -20,7 +20,7 @@ interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions {
 
 export function command(): Command {
   return withRunOptions(new Command("run"))
-    .argument("<file>", "TypeScript, JavaScript, TOML or YAML")
+    .argument("<file>", "TypeScript, JavaScript, Python, TOML or YAML")
     .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
     .action(async (file: string, options: RunOptions) => {
       await withCircumstances(options, (circumstances) =>

@@ -2,6 +2,7 @@ import { fields, type JsonValue } from "../messages/index.js";
 import { createPluginLoader } from "./plugin-loader.js";
 import type { ModuleLoader } from "./port.js";
 import { createCommandLoader } from "./program.js";
+import { createPythonLoader } from "./python.js";
 
 const LOADER = {
   suffixes: "string[]?",
@@ -19,6 +20,8 @@ export function configuredLoaders(table: JsonValue | undefined): ModuleLoader[] 
   const entries = fields({ table: table ?? {} }, { table: "object" }).table;
   return Object.entries(entries).map(([name, entry]) => {
     const { suffixes = [], magic, command = [], plugin } = fields(entry, LOADER);
+    // The interpreter of our own loader, which knows what comes after it.
+    if (name === "python" && plugin === undefined) return createPythonLoader(command);
     const common = { name, suffixes, magic: magic === undefined ? undefined : magicBytes(magic) };
     return plugin === undefined
       ? createCommandLoader({ ...common, command })

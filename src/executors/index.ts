@@ -4,5 +4,6 @@ export { moduleNameOf } from "./module-name.js";
 export type * from "./port.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";
+export { createPythonLoader } from "./python.js";
 export { LoaderRegistry } from "./registry.js";
 export { createThreadLoader } from "./thread.js";

@@ -83,7 +83,7 @@ export class HostProcess implements RcHost {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       env: {
         ...env,
-        ...program.env,
+        ...program.env?.(env),
         FLUX_RC_USE_MODPROBE: "t",
         [HOST_URI_VARIABLE]: `fd://${SOCKET_FD}`,
       },

@@ -1,5 +1,6 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pythonEnvironment } from "../python/index.js";
 
 /** The command that hosts rc files of one language. */
 export interface HostProgram {
@@ -7,8 +8,8 @@ export interface HostProgram {
   /** Of the files that it reads, with the dot. */
   readonly suffixes: readonly string[];
   readonly command: readonly [file: string, ...args: string[]];
-  /** Added to its environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** What is added to its environment, given what it inherits. */
+  readonly env?: (inherited: NodeJS.ProcessEnv) => Readonly<Record<string, string>>;
 }
 
 /** TypeScript and JavaScript. The path holds in `dist/rc/` as well as in the bundle in `dist/cli/`. */
@@ -18,8 +19,16 @@ export const SCRIPT_HOST: HostProgram = {
   command: [process.execPath, fileURLToPath(new URL("../rc/ts-host-main.js", import.meta.url))],
 };
 
+/** Python, by whatever `python3` the path has. */
+export const PYTHON_HOST: HostProgram = {
+  name: "python",
+  suffixes: [".py"],
+  command: ["python3", "-m", "sluice.rc_host"],
+  env: pythonEnvironment,
+};
+
 /** Those that Sluice comes with. */
-export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST];
+export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST, PYTHON_HOST];
 
 /** The program for a file, or undefined if it holds no code that one of them runs. */
 export function hostProgramFor(file: string, programs = HOST_PROGRAMS): HostProgram | undefined {

@@ -1,5 +1,5 @@
 export * from "./authoring.js";
-export { HOST_PROGRAMS, type HostProgram, SCRIPT_HOST } from "./host-program.js";
+export { HOST_PROGRAMS, type HostProgram, PYTHON_HOST, SCRIPT_HOST } from "./host-program.js";
 export type { OutputLine, RcFileReport } from "./host-port.js";
 export type { ModuleOptionEdit, SetupEffect, TaskReport } from "./host-protocol.js";
 export { LineSplitter } from "./line-splitter.js";

@@ -32,8 +32,7 @@ export async function rcFiles(
 /** Whether this is an rc file by its name: one with code, TOML or YAML. */
 export function isRcFile(file: string): boolean {
   if (/\.d\.[cm]?ts$/.test(file)) return false;
-  // Who brings Python must hear that nothing reads it, rather than have it passed over.
-  if (hostProgramFor(file) !== undefined || extname(file) === ".py") return true;
+  if (hostProgramFor(file) !== undefined) return true;
   return extname(file) !== "" && formatOf(file) !== undefined;
 }
 

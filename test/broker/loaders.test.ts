@@ -18,6 +18,7 @@ import { type RealBroker, realBroker } from "./support/real-broker.js";
 import { wasiProgram } from "./support/wasi-program.js";
 
 const SUBJECT = join(import.meta.dirname, "fixtures/subject.mjs");
+const PYTHON_SUBJECT = join(import.meta.dirname, "fixtures/subject.py");
 const MESSAGES = pathToFileURL(join(import.meta.dirname, "../../dist/messages/index.js")).href;
 
 let files: string;
@@ -50,7 +51,7 @@ function executable(name: string, text: string): string {
 type Request = Readonly<Record<string, string | boolean | number | readonly string[]>>;
 
 interface LoaderCase {
-  readonly loader: "thread" | "process" | "program";
+  readonly loader: "thread" | "process" | "program" | "python";
   /** What a load asks for. */
   readonly request: () => Request;
   /** The log says that it is in a process. */
@@ -61,6 +62,7 @@ const CASES: readonly LoaderCase[] = [
   { loader: "thread", request: () => ({ path: SUBJECT }), isProcess: false },
   { loader: "process", request: () => ({ path: SUBJECT, exec: true }), isProcess: true },
   { loader: "program", request: () => ({ path: join(files, "subject") }), isProcess: true },
+  { loader: "python", request: () => ({ path: PYTHON_SUBJECT }), isProcess: true },
 ];
 
 const PROCESSES = CASES.filter(({ isProcess }) => isProcess);

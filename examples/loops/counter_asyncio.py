@@ -1,0 +1,16 @@
+"""A module that counts, on asyncio. `sluice module load ./counter_asyncio.py`, then `sluice rpc counter_asyncio.next`."""
+
+from sluice import BrokerModule, request_handler
+
+
+class Counter(BrokerModule):
+    count = 0
+
+    @request_handler("next", allow_guest=True)
+    async def next(self, msg):
+        self.count += 1
+        self.handle.respond(msg, {"count": self.count})
+
+
+async def mod_main(h, *args):
+    await Counter(h, *args).run()

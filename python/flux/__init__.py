@@ -1,0 +1,47 @@
+"""The names that Python files written for Flux import, as thin aliases of :mod:`sluice`.
+
+On the path only in the hosts of modules and rc files, and under ``sluice python``. What is not here fails with an
+``ImportError`` or an ``AttributeError`` that says so.
+"""
+
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Optional, Sequence
+
+if TYPE_CHECKING:
+    from ._handle import Flux as Flux
+
+__all__ = ["Flux"]
+
+
+def _absent(module: str, name: str) -> AttributeError:
+    return AttributeError(f"module '{module}' has no attribute '{name}': Sluice does not provide it")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Flux":
+        from ._handle import Flux
+
+        globals()["Flux"] = Flux
+        return Flux
+    if name == "constants":
+        from importlib import import_module
+
+        return import_module("flux.constants")
+    raise _absent(__name__, name)
+
+
+class _Absent:
+    """The last of the finders: a submodule that nobody has found is one that we do not have."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
+        if name.startswith("flux."):
+            raise ModuleNotFoundError(f"No module named '{name}': Sluice does not provide it", name=name)
+        return None
+
+
+sys.meta_path.append(_Absent)

@@ -1,0 +1,40 @@
+"""``flux.kvs``: values by key. ``put`` collects, ``commit`` makes them durable together."""
+
+from typing import Any, Dict, List
+from weakref import WeakKeyDictionary
+
+from sluice.handle import Sluice
+
+__all__ = ["commit", "get", "put"]
+
+_changes: "WeakKeyDictionary[Sluice, List[Dict[str, Any]]]" = WeakKeyDictionary()
+
+
+def get(flux_handle: Sluice, key: str) -> Any:
+    """The value of a key.
+
+    :raises FileNotFoundError: if it is not set
+    :raises IsADirectoryError: if it is a directory
+    """
+    return flux_handle.rpc("kvs.get", {"key": key}).get()["value"]
+
+
+def put(flux_handle: Sluice, key: str, value: Any) -> None:
+    """Sets a value with the next ``commit`` of this handle; None unlinks."""
+    change = {"key": key, "unlink": True} if value is None else {"key": key, "value": value}
+    _changes.setdefault(flux_handle, []).append(change)
+
+
+def commit(flux_handle: Sluice) -> int:
+    """Makes what was put durable, all of it or none; returns the version that it is in.
+
+    :raises OSError: ``EINVAL``, ``EISDIR``, ``ENOTDIR``; what was put is forgotten then
+    """
+    ops = _changes.pop(flux_handle, [])
+    return int(flux_handle.rpc("kvs.commit", {"ops": ops}).get()["version"])
+
+
+def __getattr__(name: str) -> Any:
+    from . import _absent
+
+    raise _absent(__name__, name)

@@ -1,0 +1,55 @@
+"""Sluice for Python: the client, modules and rc files. Python 3.9 or later, standard library only.
+
+Names are imported when they are first used: an rc file that never talks to the instance does not pay for the client.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .brokermod import BrokerModule as BrokerModule
+    from .brokermod import event_handler as event_handler
+    from .brokermod import request_handler as request_handler
+    from .future import Future as Future
+    from .handle import READ as READ
+    from .handle import WRITE as WRITE
+    from .handle import Sluice as Sluice
+    from .message import Message as Message
+    from .rc import Context as Context
+    from .rc import task as task
+
+_HOMES = {
+    "BrokerModule": "brokermod",
+    "event_handler": "brokermod",
+    "request_handler": "brokermod",
+    "Future": "future",
+    "READ": "handle",
+    "WRITE": "handle",
+    "Sluice": "handle",
+    "Message": "message",
+    "Context": "rc",
+    "task": "rc",
+}
+
+__all__ = [
+    "BrokerModule",
+    "Context",
+    "Future",
+    "Message",
+    "READ",
+    "Sluice",
+    "WRITE",
+    "event_handler",
+    "request_handler",
+    "task",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'sluice' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,131 @@
+"""Modules as classes (modules.md §5)."""
+
+from inspect import isawaitable
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TypeVar
+
+from . import constants as c
+from .handle import LEVELS, Sluice
+from .message import Message
+from .watchers import MessageWatcher
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Handler(NamedTuple):
+    type_mask: int
+    topic: str
+    prefix: bool
+    allow_guest: bool
+
+
+def request_handler(topic: str, prefix: bool = True, allow_guest: bool = False) -> Callable[[_F], _F]:
+    """Has a method answer requests. It is given the message, and answers with ``self.handle.respond``.
+
+    :param topic: the part after the module's name; with ``prefix=False`` the whole topic
+    """
+    return _mark(_Handler(c.MSGTYPE_REQUEST, topic, prefix, allow_guest))
+
+
+def event_handler(topic: str, prefix: bool = True) -> Callable[[_F], _F]:
+    """Has a method called for events, which are subscribed to.
+
+    :param topic: the part after the module's name; with ``prefix=False`` the whole topic
+    """
+    return _mark(_Handler(c.MSGTYPE_EVENT, topic, prefix, True))
+
+
+def _mark(handler: _Handler) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
+        marks = getattr(function, "_sluice_handlers", ())
+        setattr(function, "_sluice_handlers", (*marks, handler))
+        return function
+
+    return decorate
+
+
+class Log:
+    """``log.info(text)`` and the like: one method a level, ``debug`` to ``emerg``."""
+
+    def __init__(self, handle: Sluice) -> None:
+        self._handle = handle
+
+    def __getattr__(self, level: str) -> Callable[[str], None]:
+        if level not in LEVELS:
+            raise AttributeError(f"no log level '{level}'; there are {', '.join(LEVELS)}")
+        return lambda text: self._handle.log(level, text)
+
+
+class BrokerModule:
+    """A module: methods with ``@request_handler`` and ``@event_handler``, started with ``run()``.
+
+    >>> class Hello(BrokerModule):
+    ...     @request_handler("greet")
+    ...     def greet(self, msg):
+    ...         self.handle.respond(msg, {"text": f"hello from {self.name}"})
+    """
+
+    def __init__(self, h: Sluice, *args: str) -> None:
+        self.handle = h
+        self.args: Tuple[str, ...] = args
+        self.log = Log(h)
+        self._watchers = [self._watch(method, handler) for method, handler in self._handlers()]
+
+    @property
+    def name(self) -> str:
+        """The name that the module was loaded under."""
+        return self.handle.name
+
+    def set_running(self) -> None:
+        """Reports that the module runs before its event loop is entered."""
+        set_running = getattr(self.handle, "set_running", None)
+        if set_running is not None:
+            set_running()
+
+    def debug_test(self, flag: int, clear: bool = False) -> bool:
+        """Whether one of these debug bits is set; with ``clear``, unsets them."""
+        return self.handle.debug_test(flag, clear)
+
+    def stop(self) -> None:
+        """Ends the event loop."""
+        self.handle.reactor_stop()
+
+    def stop_error(self, error: Optional[BaseException] = None) -> None:
+        """Ends the event loop, and the module fails with the error."""
+        self.handle.reactor_stop_error(error)
+
+    def run(self) -> Any:
+        """Serves until shutdown; in a coroutine, ``await self.run()``.
+
+        :raises BaseException: what the module failed with
+        """
+        return self.handle.run()
+
+    def _handlers(self) -> Iterator[Tuple[Callable[..., Any], _Handler]]:
+        # The base classes' first: later watchers come before earlier ones, so a subclass has the last word.
+        names: Dict[str, None] = {}
+        for cls in reversed(type(self).__mro__):
+            names.update(dict.fromkeys(vars(cls)))
+        for name in names:
+            if isinstance(getattr(type(self), name, None), property):
+                continue
+            method: Any = getattr(self, name, None)
+            for handler in getattr(method, "_sluice_handlers", ()):
+                yield method, handler
+
+    def _watch(self, method: Callable[..., Any], handler: _Handler) -> MessageWatcher:
+        topic = f"{self.handle.name}.{handler.topic}" if handler.prefix else handler.topic
+        if handler.type_mask == c.MSGTYPE_EVENT:
+            self.handle.event_subscribe(topic)
+
+        def call(_handle: Sluice, _watcher: MessageWatcher, message: Message, _args: Any) -> None:
+            result = method(message)
+            if isawaitable(result):
+                _spawn(self.handle, message, result)
+
+        return self.handle.msg_watcher(call, handler.type_mask, topic, None, handler.allow_guest).start()
+
+
+def _spawn(handle: Sluice, message: Message, result: Any) -> None:
+    from .aio import spawn
+
+    spawn(handle, message, result)

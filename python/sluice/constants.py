@@ -1,0 +1,29 @@
+"""Numbers of the message protocol (RFC 3, modules.md §2)."""
+
+RPC_NORESPONSE = 1
+"""Flag of a request that wants no response."""
+
+RPC_STREAMING = 2
+"""Flag of a request that gets many responses; the last has errnum ``ENODATA``."""
+
+NODEID_ANY = 0xFFFFFFFF
+"""This rank, else towards rank 0."""
+
+NODEID_UPSTREAM = 0xFFFFFFFE
+"""Only towards rank 0."""
+
+MSGTYPE_REQUEST = 1
+MSGTYPE_RESPONSE = 2
+MSGTYPE_EVENT = 4
+MSGTYPE_CONTROL = 8
+MSGTYPE_ANY = 15
+
+ROLE_OWNER = 1
+ROLE_GUEST = 2
+
+STATUS_RUNNING = 1
+STATUS_FINALIZING = 2
+STATUS_EXITED = 3
+"""What a module reports of itself with ``module.status``."""
+
+LAST_MATCHTAG = 0xFFFFFFFF

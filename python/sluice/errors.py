@@ -1,0 +1,45 @@
+"""Errors as they cross the wire: a POSIX number and a text for people.
+
+There is no class of our own for them. ``OSError(errnum, text)`` is what Python has for this, and it becomes
+``FileNotFoundError``, ``FileExistsError`` and so on by its number.
+"""
+
+import errno
+import os
+from typing import Optional
+
+
+class ProtocolError(Exception):
+    """What arrived is no message (modules.md §2); the connection that it came on is closed."""
+
+
+def request_error(errnum: int, text: Optional[str] = None) -> OSError:
+    """The error of a request that failed.
+
+    :param errnum: POSIX number, not 0
+    :param text: for people; by default that of the number
+    """
+    return OSError(errnum, text or os.strerror(errnum))
+
+
+def errnum_of(error: BaseException) -> Optional[int]:
+    """The POSIX number that an error carries: that of an ``OSError``, ``EINVAL`` for a ``ValueError``, else None."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    return errno.EINVAL if isinstance(error, ValueError) else None
+
+
+def message_of(error: BaseException) -> str:
+    """The text of an error for people, without the number that ``str(OSError)`` puts in front; never empty."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return str(error.strerror)
+    if isinstance(error, KeyError) and error.args:
+        return f"KeyError: {error}"
+    return str(error) or type(error).__name__
+
+
+def stack_of(error: BaseException) -> str:
+    """The traceback as Python prints it."""
+    from traceback import format_exception
+
+    return "".join(format_exception(type(error), error, error.__traceback__)).rstrip("\n")

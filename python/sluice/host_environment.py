@@ -1,0 +1,48 @@
+"""What the processes that host modules and rc files have in common: their environment, and how files are imported."""
+
+import os
+import sys
+from types import ModuleType
+
+PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def forget_environment(variable: str) -> str:
+    """Takes out of the environment what only this process is to see, so that what it starts does not inherit it.
+
+    :param variable: names the descriptor of the channel
+    :returns: its value
+    """
+    value = os.environ.pop(variable, "")
+    os.environ.pop("PYTHONSAFEPATH", None)
+    paths = [path for path in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", PACKAGE_DIR)]
+    if paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    # ``python3 -m`` puts the working directory first, where a file may have the name of a module that somebody imports.
+    if sys.path and sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
+    if PACKAGE_DIR not in sys.path:
+        sys.path.insert(0, PACKAGE_DIR)
+    return value
+
+
+def import_file(path: str, name: str) -> ModuleType:
+    """Imports a file under a name of our own, whatever its own name is.
+
+    :raises BaseException: what it raises
+    """
+    from importlib.machinery import SourceFileLoader
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path}: cannot be imported")
+    module = module_from_spec(spec)
+    # As the import statement does: dataclasses and pickle look a class's module up there.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

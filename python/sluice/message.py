@@ -1,0 +1,180 @@
+"""Messages, and what they carry (modules.md §2)."""
+
+import json
+from typing import Any, Dict, List, Optional, Union
+
+from .constants import MSGTYPE_CONTROL, MSGTYPE_EVENT, MSGTYPE_REQUEST, MSGTYPE_RESPONSE
+from .constants import ROLE_OWNER, RPC_NORESPONSE, RPC_STREAMING
+from .errors import request_error
+
+#: On the wire: nothing, JSON text, or raw bytes.
+RawPayload = Union[None, str, bytes]
+
+#: Numbers of message types, as masks of watchers have them.
+TYPE_NUMBERS = {
+    "request": MSGTYPE_REQUEST,
+    "response": MSGTYPE_RESPONSE,
+    "event": MSGTYPE_EVENT,
+    "control": MSGTYPE_CONTROL,
+}
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_DECODE = json.JSONDecoder().decode
+
+
+def encode_payload(payload: Any) -> RawPayload:
+    """What a program gives, as it travels.
+
+    None is no payload; a string is JSON text and sent as it is; bytes are sent as they are; anything else as JSON.
+
+    :raises OSError: ``EINVAL`` for what JSON cannot express
+    """
+    if payload is None or isinstance(payload, str):
+        return payload
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        return bytes(payload)
+    try:
+        return _ENCODE(payload)
+    except (TypeError, ValueError) as cause:
+        import errno
+
+        raise request_error(errno.EINVAL, f"payload is not JSON: {cause}") from cause
+
+
+def decode_payload(raw: RawPayload) -> Any:
+    """What travelled, as a program gets it: a JSON value, bytes, or None.
+
+    :raises OSError: ``EPROTO`` if the text is not JSON
+    """
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return _DECODE(raw)
+    except ValueError as cause:
+        import errno
+
+        raise request_error(errno.EPROTO, f"payload is not JSON: {cause}") from cause
+
+
+class Message:
+    """One message. ``type`` is ``request``, ``response``, ``event`` or ``control`` and says which fields mean something."""
+
+    __slots__ = (
+        "type",
+        "topic",
+        "raw",
+        "matchtag",
+        "flags",
+        "nodeid",
+        "errnum",
+        "error",
+        "seq",
+        "control",
+        "route",
+        "userid",
+        "rolemask",
+        "_decoded",
+        "_payload",
+        "_ended",
+        "abandoned",
+    )
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - the field's name on the wire
+        topic: str = "",
+        raw: RawPayload = None,
+        *,
+        matchtag: int = 0,
+        flags: int = 0,
+        nodeid: Union[int, str] = "any",
+        errnum: int = 0,
+        error: Optional[str] = None,
+        seq: int = 0,
+        control: str = "",
+        route: Optional[List[str]] = None,
+        userid: Optional[int] = None,
+        rolemask: Optional[int] = None,
+    ) -> None:
+        self.type = type
+        self.topic = topic
+        #: The payload as it travelled: None, JSON text, or bytes.
+        self.raw = raw
+        self.matchtag = matchtag
+        self.flags = flags
+        self.nodeid = nodeid
+        #: POSIX number of a response; 0 is success.
+        self.errnum = errnum
+        self.error = error
+        self.seq = seq
+        self.control = control
+        self.route: List[str] = [] if route is None else route
+        self.userid = userid
+        self.rolemask = rolemask
+        self._decoded = False
+        self._payload: Any = None
+        self._ended = False
+        #: Whether nobody waits for the response any more.
+        self.abandoned = False
+
+    @property
+    def payload(self) -> Any:
+        """A JSON value, bytes, or None. Parsed when first asked for.
+
+        :raises OSError: ``EPROTO`` if it is not JSON
+        """
+        if not self._decoded:
+            self._payload = decode_payload(self.raw)
+            self._decoded = True
+        return self._payload
+
+    @property
+    def payload_str(self) -> Optional[str]:
+        """The payload as text, unparsed; None if there is none."""
+        return self.raw.decode("utf-8") if isinstance(self.raw, bytes) else self.raw
+
+    @property
+    def service(self) -> str:
+        """The part of the topic up to the first dot."""
+        return self.topic.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """The part of the topic after the first dot."""
+        return self.topic.partition(".")[2]
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a request wants many responses."""
+        return bool(self.flags & RPC_STREAMING)
+
+    @property
+    def noresponse(self) -> bool:
+        """Whether a request wants no response."""
+        return bool(self.flags & RPC_NORESPONSE)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the owner sent it; a message that no broker has stamped is the owner's."""
+        return self.rolemask is None or bool(self.rolemask & ROLE_OWNER)
+
+    @property
+    def sender(self) -> str:
+        """Id of who sent a request; empty on a private channel."""
+        return self.route[0] if self.route else ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether a request has had its last response, or nobody waits for one any more."""
+        return self._ended
+
+    def end(self, abandoned: bool = False) -> None:
+        """Marks a request as answered, or as one that nobody waits for."""
+        self._ended = True
+        self.abandoned = self.abandoned or abandoned
+
+    def __repr__(self) -> str:
+        fields: Dict[str, Any] = {"topic": self.topic or self.control, "payload": self.raw}
+        if self.errnum:
+            fields["errnum"] = self.errnum
+        return f"<{self.type} {' '.join(f'{key}={value!r}' for key, value in fields.items())}>"

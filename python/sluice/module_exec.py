@@ -1,0 +1,184 @@
+"""``python3 -m sluice.module_exec PATH``: runs one module over the descriptor that ``SLUICE_MODULE_URI=fd://N`` names."""
+
+import errno
+import inspect
+import socket
+import sys
+from types import ModuleType
+from typing import Any, Callable, List, Optional, Tuple, Type
+
+from . import constants as c
+from .errors import errnum_of, message_of, request_error, stack_of
+from .host_environment import forget_environment, import_file
+from .module_handle import AsyncModuleSluice, ModuleSluice, register_default_handlers
+from .process_title import die_with_parent, set_process_title
+from .stream import connect
+
+URI_VARIABLE = "SLUICE_MODULE_URI"
+LIMIT_OPTION = "--memory-limit="
+MODULE_NAME = "sluice_module"
+LINGER_SECONDS = 1.0
+
+Entry = Callable[..., Any]
+Outcome = Optional[BaseException]
+
+
+def find_entry(module: ModuleType, path: str) -> Entry:
+    """The entry function of a file: ``mod_main``, or the one ``BrokerModule`` subclass that it defines.
+
+    :raises OSError: ``EINVAL`` if there is none, or several
+    """
+    from .brokermod import BrokerModule
+
+    main = getattr(module, "mod_main", None)
+    if callable(main):
+        return main  # type: ignore[no-any-return]
+    classes: List[Type[BrokerModule]] = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, BrokerModule) and value.__module__ == module.__name__
+    ]
+    if len(classes) == 1:
+        cls = classes[0]
+        return lambda h, *args: cls(h, *args).run()
+    if classes:
+        names = ", ".join(sorted(cls.__name__ for cls in classes))
+        raise request_error(errno.EINVAL, f"{path}: several BrokerModule subclasses and no mod_main: {names}")
+    raise request_error(errno.EINVAL, f"{path}: neither mod_main nor a BrokerModule subclass")
+
+
+def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = None) -> Outcome:
+    """Lives the life of one module (modules.md §3) and returns what it failed with, or None.
+
+    :param memory_limit: bytes of data that it may have
+    """
+    entry, failure = _load(path)
+    is_async = entry is not None and (
+        inspect.iscoroutinefunction(entry) or inspect.iscoroutinefunction(getattr(entry, "__call__", None))
+    )
+    h: ModuleSluice = AsyncModuleSluice(sock=sock) if is_async else ModuleSluice(sock=sock)
+    set_process_title(h.name)
+    register_default_handlers(h)
+    if entry is not None:
+        failure = _run_entry(h, entry, is_async)
+    if isinstance(failure, MemoryError) and memory_limit is not None:
+        text = f"out of memory, its memory-limit is {memory_limit // 2**20} MiB"
+        failure = OSError(errno.ENOMEM, text)
+    _report_end(h, failure)
+    return failure
+
+
+def _load(path: str) -> Tuple[Optional[Entry], Outcome]:
+    """A file that cannot be loaded must still hear the welcome, so that it can say why."""
+    try:
+        return find_entry(import_file(path, MODULE_NAME), path), None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as what the load failed with
+        return None, error
+
+
+def _run_entry(h: ModuleSluice, entry: Entry, is_async: bool) -> Outcome:
+    try:
+        if is_async:
+            _run_async(h, entry)
+        else:
+            entry(h, *h.args)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as what the module failed with
+        return error
+    if h.failure is not None:
+        return h.failure
+    return None if h.ran else request_error(errno.ECONNRESET, "module returned before it was running")
+
+
+def _run_async(h: ModuleSluice, entry: Entry) -> None:
+    import asyncio
+
+    from .aio import attach, detach
+
+    async def main() -> None:
+        attach(h)
+        try:
+            await entry(h, *h.args)
+        finally:
+            detach(h)
+
+    asyncio.run(main())
+
+
+def _report_end(h: ModuleSluice, failure: Outcome) -> None:
+    h.refuse_requests()
+    if h.ran and not h.gone:
+        _report_finalizing(h)
+    if not h.gone:
+        h.notify("module.status", {"status": c.STATUS_EXITED, **_report_of(failure)})
+    h.close(LINGER_SECONDS)
+
+
+def _report_finalizing(h: ModuleSluice) -> None:
+    """The answer means that no more requests will come; what comes before it is refused."""
+    future = h.rpc("module.status", {"status": c.STATUS_FINALIZING})
+    try:
+        while not future.is_ready():
+            h.wait_until(lambda: future.is_ready() or h.has_input)
+            h.refuse_requests()
+        future.get()
+    except OSError as error:
+        # The broker has gone, or it does not keep states; the module ends all the same.
+        h.log("debug", f"module.status: {message_of(error)}")
+    h.refuse_requests()
+
+
+def _report_of(failure: Outcome) -> "dict[str, Any]":
+    if failure is None:
+        return {"errnum": 0}
+    known = errnum_of(failure)
+    report = {"errnum": known or errno.ECONNRESET, "error": message_of(failure)}
+    if isinstance(failure, SystemExit):
+        report["error"] = f"exit status {_status_of(failure)}"
+    elif known is None:
+        report["stack"] = stack_of(failure)
+    return report
+
+
+def _status_of(ending: SystemExit) -> int:
+    if ending.code is None:
+        return 0
+    return ending.code if isinstance(ending.code, int) else 1
+
+
+def _limit_memory(limit: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def main(argv: List[str]) -> int:
+    """The command; returns the exit status: 0 even if the module failed, since the broker has been told; 2 for wrong usage."""
+    uri = forget_environment(URI_VARIABLE)
+    limit: Optional[int] = None
+    arguments = argv[1:]
+    if arguments and arguments[0].startswith(LIMIT_OPTION):
+        limit = int(arguments.pop(0)[len(LIMIT_OPTION) :])
+    if len(arguments) != 1 or not uri.startswith("fd://"):
+        usage = f"usage: {URI_VARIABLE}=fd://N python3 -m sluice.module_exec [{LIMIT_OPTION}BYTES] PATH"
+        print(usage, file=sys.stderr)
+        return 2
+    path = arguments[0]
+    die_with_parent()
+    if limit is not None:
+        _limit_memory(limit)
+    sys.argv = [path]
+    failure = run_module(connect(uri), path, limit)
+    if failure is not None and not isinstance(failure, OSError):
+        # Whoever loads it is told its text; here is what helps its author.
+        print(stack_of(failure) if errnum_of(failure) is None else message_of(failure), file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    # No interpreter shutdown: a thread that a module left behind must not keep the process alive.
+    import os
+
+    status = main(sys.argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

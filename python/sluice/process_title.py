@@ -1,0 +1,26 @@
+"""What the kernel is told about this process, with prctl(2)."""
+
+import signal
+import sys
+from typing import Any
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when the broker that started it dies (``PR_SET_PDEATHSIG``)."""
+    _prctl(1, int(signal.SIGKILL))
+
+
+def set_process_title(title: str) -> None:
+    """Names this process as ``ps`` shows it: ``PR_SET_NAME`` of prctl(2), which keeps 15 bytes."""
+    import ctypes
+
+    _prctl(15, ctypes.create_string_buffer(title.encode("utf-8", "replace")[:15]))
+
+
+def _prctl(option: int, value: Any) -> None:
+    if not sys.platform.startswith("linux"):
+        # Only Linux has it.
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -1,0 +1,210 @@
+"""Writing rc files (planning.md §8): ``@task``, and the ``Context`` that tasks and ``setup()`` are given."""
+
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, TypeVar, Union
+
+if TYPE_CHECKING:
+    from .future import Future
+    from .handle import NodeId, Sluice
+    from .rc_host import Host
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+#: Arguments of ``@task`` → keys of unit files.
+KEYS = {
+    "ranks": "ranks",
+    "requires": "requires",
+    "needs": "needs",
+    "provides": "provides",
+    "before": "before",
+    "after": "after",
+    "needs_attrs": "needs-attrs",
+    "needs_config": "needs-config",
+    "needs_env": "needs-env",
+    "disabled": "disabled",
+    "priority": "priority",
+    "timeout": "timeout",
+    "description": "description",
+}
+
+
+class DeclaredTask(NamedTuple):
+    """A task as its file declared it."""
+
+    name: str
+    #: By the keys of unit files; values are checked where files are composed.
+    keys: Dict[str, Any]
+    run: Callable[["Context"], Any]
+    #: Of the declaration, from 1.
+    line: int
+
+
+_declared: List[DeclaredTask] = []
+
+
+def take_declared_tasks() -> List[DeclaredTask]:
+    """The tasks declared since the last call, in order. Files are read one after the other, so they are of one file."""
+    taken = list(_declared)
+    _declared.clear()
+    return taken
+
+
+def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
+    """Declares a task of an rc file over a function of one argument, the context.
+
+    :param name: unique name, also that of a service that the task provides
+    :param arguments: ``ranks``, ``requires``, ``needs``, ``provides``, ``before``, ``after``, ``needs_attrs``,
+        ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``: the keys of planning.md
+        §1; None is as good as left out
+    :raises ValueError: ``NAME: unknown task argument X``; ``task missing required name argument``
+    """
+    if not isinstance(name, str) or not name:
+        raise ValueError("task missing required name argument")
+    keys: Dict[str, Any] = {}
+    for argument, value in arguments.items():
+        key = KEYS.get(argument)
+        if key is None:
+            raise ValueError(f"{name}: unknown task argument {argument}")
+        if value is not None:
+            keys[key] = list(value) if isinstance(value, (tuple, set, frozenset)) else value
+    line = sys._getframe(1).f_lineno
+    declared_name = name
+
+    def declare(function: _F) -> _F:
+        if not callable(function):
+            raise ValueError(f"{declared_name}: task missing its function")
+        _declared.append(DeclaredTask(declared_name, keys, function, line))
+        return function
+
+    return declare
+
+
+class Context:
+    """What ``setup()`` and tasks of an rc file get.
+
+    Facts (``rank``, attributes, configuration, the broker's environment) are at hand without asking; they are as the run
+    found them, and brought up to date before each task and after each ``bash()`` and ``rpc().get()``.
+    """
+
+    def __init__(self, host: "Host", task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:
+        self._host = host
+        self._task = task_name
+        #: Where a ``setup()`` leaves what it does to the plan; None in a task.
+        self._effects = effects
+
+    @property
+    def rank(self) -> int:
+        """This rank."""
+        return self._host.mirror.rank
+
+    @property
+    def handle(self) -> "Sluice":
+        """A handle of the instance, one for each thread, opened when first asked for.
+
+        :raises OSError: if there is no instance
+        """
+        return self._host.handle()
+
+    def print(self, *items: Any) -> None:
+        """Says something to standard error, in verbose mode only."""
+        self._host.send({"op": "print", "text": " ".join(map(str, items))})
+
+    def rpc(self, topic: str, payload: Any = None, nodeid: "NodeId" = 0xFFFFFFFF, flags: int = 0) -> "Future":
+        """Sends a request; ``get()`` of what it returns waits for the response."""
+        return self._host.rpc(topic, payload, nodeid, flags)
+
+    def set(self, key: str, value: Any) -> None:
+        """Shares a JSON value with all tasks of all hosts of this run.
+
+        :raises ValueError: if it is not a JSON value
+        """
+        self._host.set_data(key, value)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A shared value, or the default."""
+        return self._host.mirror.data.get(key, default)
+
+    def attr_get(self, name: str, default: Any = None) -> Any:
+        """An attribute of the broker, or the default."""
+        return self._host.mirror.attrs.get(name, default)
+
+    def conf_get(self, name: str, default: Any = None) -> Any:
+        """A configuration value by its dotted key, or the default."""
+        return self._host.mirror.conf(name, default)
+
+    def getenv(self, name: str, default: Any = None) -> Any:
+        """A variable of the local environment, else of the broker's, else the default."""
+        return self._host.mirror.env(name, default)
+
+    def setenv(self, name: Union[str, Mapping[str, Optional[str]]], value: Optional[str] = None) -> None:
+        """Sets variables here and in the broker, so that the initial program and rc3 see them; None unsets.
+
+        :param name: of one variable, or a mapping of names to values
+        :raises ValueError: for a value that is neither a string nor None; nothing is set then
+        """
+        env = {name: value} if isinstance(name, str) else dict(name)
+        for key, item in env.items():
+            if not isinstance(key, str):
+                raise ValueError(f"setenv: the name {key!r} must be a string")
+            if item is not None and not isinstance(item, str):
+                raise ValueError(f"setenv: the value of {key} must be a string or None, not {item!r}")
+        self._host.setenv(env)
+
+    def setopt(self, module: str, options: str, overwrite: bool = False) -> None:
+        """Appends to the arguments of a module that is loaded later, or replaces them.
+
+        :param module: a unit; or a service, then they reach its provider
+        :param options: split on white space
+        """
+        edit = {"kind": "setopt", "module": module, "options": options.split(), "overwrite": bool(overwrite)}
+        self._host.mirror.set_args(edit)
+        if self._effects is None:
+            self._host.send({"op": "setopt", "edit": edit})
+        else:
+            self._effects.append(edit)
+
+    def getopts(self, name: str, default: Any = None, also: Optional[Iterable[str]] = None) -> Any:
+        """The arguments of a module as they stand, a list; the default if there are none.
+
+        :param also: names whose arguments follow
+        """
+        names = [name, *([also] if isinstance(also, str) else also or [])]
+        args = [arg for each in names for arg in self._host.mirror.args_of(each)]
+        return args if args or default is None else default
+
+    def bash(self, command: str) -> None:
+        """Runs a shell line; its output becomes that of the task.
+
+        :raises RuntimeError: ``bash: exited with exit status N``, ``bash: died by signal N``
+        """
+        self._host.bash(command, self._task)
+
+    def load_modules(self, modules: Iterable[str]) -> None:
+        """In ``setup()`` only: adds units or services to the roots of the plan."""
+        self._effect("load_modules", {"kind": "load", "names": _names("load_modules", modules)})
+
+    def remove_modules(self, modules: Optional[Iterable[str]] = None) -> None:
+        """In ``setup()`` only: plans the removal of these, of all if None."""
+        names = None if modules is None else _names("remove_modules", modules)
+        self._effect("remove_modules", {"kind": "remove", "names": names})
+
+    def set_alternative(self, service: str, unit: str) -> None:
+        """In ``setup()`` only: chooses the provider of a service (planning.md §4)."""
+        self._effect("set_alternative", {"kind": "alternative", "service": service, "unit": unit})
+
+    def enable(self, name: str) -> None:
+        """In ``setup()`` only: force-enables a unit, or all providers of a service (planning.md §3)."""
+        self._effect("enable", {"kind": "enable", "name": name})
+
+    def _effect(self, method: str, effect: Dict[str, Any]) -> None:
+        if self._effects is None:
+            raise ValueError(f"{method}: only setup() can change what is planned")
+        self._effects.append(effect)
+
+
+def _names(method: str, names: Iterable[str]) -> List[str]:
+    """A lone string would be taken for its letters."""
+    listed = None if isinstance(names, (str, bytes)) else list(names)
+    if listed is None or not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"{method}: expected a list of names")
+    return listed

@@ -1,0 +1,293 @@
+"""``python3 -m sluice.rc_host``: hosts the Python rc files of one run.
+
+Speaks the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that ``SLUICE_RC_URI=fd://N``
+names. The main thread listens; files are read and tasks run in threads of their own.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from .errors import message_of, stack_of
+from .host_environment import forget_environment, import_file
+from .rc import Context, DeclaredTask, take_declared_tasks
+from .rc_mirror import Mirror
+from .rc_output import TaskOutput
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from .future import Future
+    from .handle import NodeId, Sluice
+
+URI_VARIABLE = "SLUICE_RC_URI"
+LINE_BYTES = 64 * 1024
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder().decode
+
+
+class _Reply:
+    """What a thread waits for that has asked the runner for something."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.error: Optional[str] = None
+
+
+class Host:
+    """Reads rc files, keeps their tasks, and runs them.
+
+    :param sock: to the runner
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.mirror = Mirror()
+        self.output = TaskOutput(self._send_output, self._only_task)
+        self._sock = sock
+        self._sending = threading.Lock()
+        self._tasks: Dict[str, DeclaredTask] = {}
+        self._running: Dict[str, "List[Popen[bytes]]"] = {}
+        self._replies: Dict[int, _Reply] = {}
+        self._last_id = 0
+        self._files = 0
+        self._local = threading.local()
+
+    # -- from the runner ------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Does what the runner says until it says ``exit`` or has gone."""
+        for line in self._sock.makefile("rb", LINE_BYTES):
+            message = _decode(line.decode("utf-8"))
+            op = message["op"]
+            if op == "exit":
+                return
+            if op == "init" or op == "update":
+                self.mirror.update(message["state"])
+            elif op == "read":
+                _start(self._read, message["file"], message["setup"])
+            elif op == "run":
+                self._running[message["task"]] = []
+                _start(self._run, message["task"])
+            elif op == "reply":
+                self._settle(message["id"], message.get("error"))
+            elif op == "cancel":
+                self._cancel(message["task"])
+
+    def _settle(self, number: int, error: Optional[str]) -> None:
+        reply = self._replies.pop(number, None)
+        if reply is not None:
+            reply.error = error
+            reply.done.set()
+
+    def _cancel(self, task: str) -> None:
+        """Code in a thread cannot be interrupted; the runner kills this process when its other tasks have ended."""
+        for child in list(self._running.get(task, [])):
+            child.kill()
+
+    # -- for contexts ---------------------------------------------------------------------------------------------
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Sends one line to the runner, whichever thread this is."""
+        data = (_encode(message) + "\n").encode("utf-8")
+        with self._sending:
+            self._sock.sendall(data)
+
+    def ask(self, message: Dict[str, Any]) -> None:
+        """Sends a request to the runner and waits for its reply.
+
+        :raises RuntimeError: if it could not do it
+        """
+        reply = _Reply()
+        with self._sending:
+            self._last_id += 1
+            number = self._last_id
+        self._replies[number] = reply
+        self.send({**message, "id": number})
+        reply.done.wait()
+        if reply.error is not None:
+            raise RuntimeError(reply.error)
+
+    def handle(self) -> "Sluice":
+        """The handle of this thread: a handle belongs to the thread that made it."""
+        handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
+        if handle is None:
+            from .handle import Sluice
+
+            handle = self._local.handle = Sluice()
+        return handle
+
+    def rpc(self, topic: str, payload: Any, nodeid: "NodeId", flags: int) -> "Future":
+        """A request whose answer brings the facts up to date: it may have changed them."""
+        future = self.handle().rpc(topic, payload, nodeid, flags)
+        future.when_got = self.refresh
+        return future
+
+    def refresh(self) -> None:
+        """Has the runner send what has changed."""
+        self.ask({"op": "refresh"})
+
+    def set_data(self, key: str, value: Any) -> None:
+        """Shares a value; every host sees it as JSON has it, this one too."""
+        try:
+            copy = _decode(_encode(value))
+        except (TypeError, ValueError) as cause:
+            raise ValueError(f"set: the value of {key} is not a JSON value") from cause
+        self.mirror.set_data(key, copy)
+        self.send({"op": "set", "key": key, "value": copy})
+
+    def setenv(self, env: Dict[str, Optional[str]]) -> None:
+        """Sets variables here, in the runner and in the broker."""
+        self.mirror.set_env(env)
+        self.ask({"op": "setenv", "env": env})
+
+    def bash(self, command: str, task: Optional[str]) -> None:
+        """Runs a shell line.
+
+        :raises RuntimeError: ``bash: exited with exit status N``, ``bash: died by signal N``
+        """
+        from .rc_bash import run_bash
+
+        children = self._running.get(task or "", [])
+        status = run_bash(command, lambda stream, text: self.output.write_as(task, stream, text), children)
+        if status < 0:
+            raise RuntimeError(f"bash: died by signal {-status}")
+        if status > 0:
+            raise RuntimeError(f"bash: exited with exit status {status}")
+        self.refresh()
+
+    # -- in threads -----------------------------------------------------------------------------------------------
+
+    def _read(self, file: str, with_setup: bool) -> None:
+        phase = "read"
+        try:
+            self._files += 1
+            module = import_file(file, f"sluice_rc_{self._files}")
+            self._declare(file, take_declared_tasks())
+            phase = "setup"
+            effects: List[Dict[str, Any]] = []
+            setup = getattr(module, "setup", None)
+            if with_setup and setup is not None:
+                if not callable(setup):
+                    raise ValueError("setup is defined, but it is no function")
+                _finish(setup(Context(self, None, effects)))
+            self.output.drain()
+            self.send({"op": "read", "file": file, "effects": effects})
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is told
+            take_declared_tasks()
+            self.output.drain()
+            line, column = _site(error, file)
+            failure = {"phase": phase, "message": _message(error), "line": line, "column": column}
+            self.send({"op": "read", "file": file, "failure": {**failure, "stack": stack_of(error)}})
+        finally:
+            self._close_handle()
+
+    def _declare(self, file: str, tasks: List[DeclaredTask]) -> None:
+        for declared in tasks:
+            self._tasks[declared.name] = declared
+        reports = [{"name": t.name, "keys": t.keys, "line": t.line, "column": 1} for t in tasks]
+        try:
+            self.send({"op": "tasks", "file": file, "tasks": reports})
+        except (TypeError, ValueError) as cause:
+            raise ValueError(f"a task has an argument that is not a JSON value: {cause}") from cause
+
+    def _run(self, name: str) -> None:
+        self.output.task = name
+        end: Dict[str, Any] = {"op": "end", "task": name}
+        try:
+            _finish(self._tasks[name].run(Context(self, name)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the task failed with it
+            if not isinstance(error, SystemExit) or error.code not in (None, 0):
+                end["error"] = {"message": _message(error), "stack": stack_of(error)}
+        finally:
+            self._close_handle()
+            self.output.drain()
+            self._running.pop(name, None)
+            self.send(end)
+
+    def _close_handle(self) -> None:
+        handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
+        if handle is not None:
+            handle.close()
+
+    def _only_task(self) -> Optional[str]:
+        running = list(self._running)
+        return running[0] if len(running) == 1 else None
+
+    def _send_output(self, task: Optional[str], stream: str, text: str) -> None:
+        # Half of a surrogate pair has no place in UTF-8, and a name of a file may hold one.
+        safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
+        message = {"op": "output", "stream": stream, "text": safe}
+        self.send(message if task is None else {**message, "task": task})
+
+
+def _start(target: Callable[..., None], *args: Any) -> None:
+    threading.Thread(target=target, args=args, daemon=True).start()
+
+
+def _finish(result: Any) -> None:
+    """Tasks and setups may be coroutines."""
+    if hasattr(result, "__await__"):
+        import asyncio
+
+        async def wait() -> None:
+            await result
+
+        asyncio.run(wait())
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, str) else f"exit status {error.code}"
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    return message_of(error)
+
+
+def _site(error: BaseException, file: str) -> Tuple[int, int]:
+    """Line and column in the file, from 1; 0 if not known."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno or 0, max(1, error.offset or 1)
+    line = 0
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return (line, 1) if line else (0, 0)
+
+
+def _inherited_socket() -> socket.socket:
+    uri = forget_environment(URI_VARIABLE)
+    if not (uri.startswith("fd://") and uri[5:].isdigit()):
+        sys.exit(f"{URI_VARIABLE} names no descriptor: this is no command to run by hand")
+    number = int(uri[5:])
+    # What tasks start has no business with it.
+    os.set_inheritable(number, False)
+    sock = socket.socket(fileno=number)
+    sock.setblocking(True)
+    return sock
+
+
+def main() -> None:
+    """The command."""
+    host = Host(_inherited_socket())
+    sys.stdout, sys.stderr = host.output.capture()
+    try:
+        host.serve()
+        host.output.drain()
+    except ConnectionError:
+        # The runner has gone, in whatever way: nothing of ours may outlive it.
+        os._exit(0)
+    except Exception as error:  # noqa: BLE001 - told to the runner, which has nobody else to ask
+        host.send({"op": "fatal", "message": message_of(error), "stack": stack_of(error)})
+        os._exit(1)
+    # Threads of tasks may go on for ever; nobody wants them any more.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

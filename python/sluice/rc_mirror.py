@@ -1,0 +1,70 @@
+"""A host's copy of what the runner knows, so that reading it never waits."""
+
+import os
+from typing import Any, Dict, List, Mapping, Optional
+
+
+class Mirror:
+    """What rc files ask about. The runner's word is law: what is changed here is also told to it, and it tells the others.
+
+    Tasks in many threads read it while the runner's updates replace whole tables: no reader sees half of one.
+    """
+
+    def __init__(self) -> None:
+        self.rank = 0
+        self.attrs: Dict[str, str] = {}
+        self.data: Dict[str, Any] = {}
+        self._config: Any = {}
+        self._broker_env: Dict[str, str] = {}
+        self._args: Dict[str, List[str]] = {}
+        self._providers: Dict[str, str] = {}
+
+    def update(self, state: Mapping[str, Any]) -> None:
+        """Takes a state of the runner; in an update only what has changed."""
+        self.rank = state.get("rank", self.rank)
+        self.attrs = state.get("attrs", self.attrs)
+        self._config = state.get("config", self._config)
+        self._broker_env = state.get("brokerEnv", self._broker_env)
+        self._providers = state.get("providers", self._providers)
+        self._args = state.get("args", self._args)
+        if "data" in state:
+            self.data = {**self.data, **state["data"]}
+        if "env" in state:
+            self.set_env(state["env"])
+
+    def conf(self, key: str, default: Any) -> Any:
+        """A value by its dotted key; below a plain value nothing is set."""
+        value = self._config
+        for word in key.split("."):
+            if not isinstance(value, dict) or word not in value:
+                return default
+            value = value[word]
+        return value
+
+    def env(self, name: str, default: Any) -> Any:
+        """A variable of this process, else of the broker."""
+        value = os.environ.get(name)
+        return value if value is not None else self._broker_env.get(name, default)
+
+    def set_env(self, values: Mapping[str, Optional[str]]) -> None:
+        """Sets variables of this process; None unsets, and hides the broker's."""
+        for name, value in values.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._broker_env = {name: value for name, value in self._broker_env.items() if name not in values}
+
+    def set_data(self, key: str, value: Any) -> None:
+        self.data = {**self.data, key: value}
+
+    def args_of(self, name: str) -> List[str]:
+        """The arguments of a unit, or of the provider of a service."""
+        return self._args.get(self._providers.get(name, name), [])
+
+    def set_args(self, edit: Mapping[str, Any]) -> None:
+        """Does a ``setopt``."""
+        name = self._providers.get(edit["module"], edit["module"])
+        options = list(edit["options"])
+        args = options if edit["overwrite"] else [*self._args.get(name, []), *options]
+        self._args = {**self._args, name: args}

@@ -1,0 +1,135 @@
+"""The socket under a handle: never blocks, keeps what the kernel does not take."""
+
+import os
+import socket
+from typing import List, Optional, Union
+
+from .errors import ProtocolError
+from .message import Message
+from .wire import FrameDecoder
+
+CHUNK = 256 * 1024
+
+
+class Stream:
+    """Messages in and out of a connected stream socket.
+
+    :param sock: in nobody else's use; made non-blocking
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._decoder = FrameDecoder()
+        self._unsent = bytearray()
+        #: Whether the other end has gone, or sent what is no message.
+        self.gone = False
+        #: Why, if it was not an orderly end.
+        self.cause: Optional[Exception] = None
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the kernel to take them."""
+        return len(self._unsent)
+
+    def send(self, frame: bytes) -> None:
+        """Sends, or keeps what cannot be sent now. Does nothing once the other end has gone."""
+        if self.gone:
+            return
+        if not self._unsent:
+            sent = self._write(frame)
+            if sent == len(frame):
+                return
+            frame = frame[sent:]
+        self._unsent += frame
+
+    def flush(self) -> None:
+        """Sends of what was kept as much as the kernel takes now."""
+        while self._unsent and not self.gone:
+            with memoryview(self._unsent) as view:
+                sent = self._write(view[:CHUNK])
+            if sent == 0:
+                return
+            del self._unsent[:sent]
+
+    def receive(self) -> List[Message]:
+        """The messages that have arrived, as far as one read gets."""
+        if self.gone:
+            return []
+        try:
+            chunk = self._sock.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError as error:
+            self._end(error)
+            return []
+        try:
+            if chunk:
+                return self._decoder.push(chunk)
+            if self._decoder.pending:
+                raise ProtocolError(f"malformed message: the stream ended {self._decoder.pending} bytes into it")
+        except ProtocolError as error:
+            self._end(error)
+            return []
+        self._end(None)
+        return []
+
+    def close(self, linger: float = 0.0) -> None:
+        """Closes; what was kept is lost.
+
+        :param linger: seconds that the other end is given to close first
+        """
+        if linger > 0 and not self.gone:
+            self._linger(linger)
+        self.gone = True
+        self._unsent.clear()
+        self._sock.close()
+
+    def _linger(self, seconds: float) -> None:
+        self._sock.settimeout(seconds)
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(CHUNK):
+                continue
+        except OSError as error:
+            # It has gone, or it takes its time: either way there is nothing more to wait for.
+            self.cause = error
+
+    def _write(self, frame: Union[bytes, memoryview]) -> int:
+        try:
+            return self._sock.send(frame)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            # Nobody reads any more. What the other end sent before it went must still be read, and reading finds the end.
+            return len(frame)
+
+    def _end(self, cause: Optional[Exception]) -> None:
+        self.gone = True
+        self.cause = cause
+        self._unsent.clear()
+
+
+def connect(uri: str) -> socket.socket:
+    """Connects to an instance.
+
+    :param uri: ``local:///PATH`` of a socket, or ``fd://N`` of an inherited one
+    :raises ValueError: for anything else
+    :raises OSError: if nobody answers there
+    """
+    if uri.startswith("fd://") and uri[5:].isdigit():
+        number = int(uri[5:])
+        os.set_inheritable(number, False)
+        return socket.socket(fileno=number)
+    if not uri.startswith("local:///"):
+        raise ValueError(f"invalid instance URI '{uri}': it must be local:///PATH")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(uri[len("local://") :])
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"no broker at {uri}: {error.strerror}") from error
+    return sock

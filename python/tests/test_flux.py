@@ -1,0 +1,111 @@
+import errno
+import os
+import tempfile
+import unittest
+from importlib import import_module
+from typing import Any, Dict
+
+import flux
+import flux.constants
+import flux.importer
+import flux.kvs
+import flux.proctitle
+from flux.modprobe import ModuleList, run_all_rc_scripts
+
+from .broker import FakeBroker
+
+
+class Aliases(unittest.TestCase):
+    def setUp(self) -> None:
+        self.broker = FakeBroker()
+        self.addCleanup(self.broker.close)
+        self.h = flux.Flux(sock=self.broker.theirs)
+        self.addCleanup(self.h.close)
+
+    def test_numbers(self) -> None:
+        self.assertEqual(flux.constants.FLUX_RPC_STREAMING, 2)
+        self.assertEqual(flux.constants.FLUX_NODEID_ANY, 0xFFFFFFFF)
+        self.assertEqual((self.h.get_rank(), self.h.get_size()), (2, 4))
+
+    def test_a_subscription_stands_for_all_that_begins_so(self) -> None:
+        self.h.event_subscribe("kvs")
+        self.h.event_subscribe("")
+        topics = [each.payload["topic"] for each in self.broker.requests]
+        self.assertEqual(topics, ["kvs", "kvs.*", "*"])
+
+    def test_values_by_key(self) -> None:
+        stored: Dict[str, Any] = {}
+
+        def commit(message: Any) -> Any:
+            stored.update((op["key"], op.get("value")) for op in message.payload["ops"])
+            return {"version": 3}
+
+        def get(message: Any) -> Any:
+            if message.payload["key"] not in stored:
+                raise OSError(errno.ENOENT, "not there")
+            return {"value": stored[message.payload["key"]], "version": 3}
+
+        self.broker.answer("kvs.commit", commit)
+        self.broker.answer("kvs.get", get)
+        flux.kvs.put(self.h, "a", {"b": [1]})
+        flux.kvs.put(self.h, "c", 2)
+        self.assertEqual(stored, {})
+        self.assertEqual(flux.kvs.commit(self.h), 3)
+        self.assertEqual(flux.kvs.get(self.h, "a"), {"b": [1]})
+        with self.assertRaises(FileNotFoundError):
+            flux.kvs.get(self.h, "x")
+
+    def test_modules_by_name_and_service(self) -> None:
+        modules = [{"name": "content-sqlite", "services": ["content-backing"]}, {"name": "kvs", "services": []}]
+        self.broker.answer("module.list", {"modules": modules})
+        loaded = ModuleList(self.h)
+        self.assertEqual(list(loaded), ["content-sqlite", "kvs"])
+        self.assertEqual(loaded.lookup("content-backing"), "content-sqlite")
+        self.assertEqual(loaded.lookup("kvs"), "kvs")
+        self.assertIsNone(loaded.lookup("cron"))
+
+    def test_what_is_not_there_says_so(self) -> None:
+        with self.assertRaisesRegex(ImportError, "flux.job.*Sluice does not provide it"):
+            import_module("flux.job")
+        with self.assertRaisesRegex(ImportError, "JobID"):
+            from flux.modprobe import JobID  # noqa: F401
+        with self.assertRaisesRegex(AttributeError, "'walk'.*Sluice does not provide it"):
+            getattr(flux.kvs, "walk")
+        with self.assertRaisesRegex(AttributeError, "'flux_job_submit'.*Sluice does not provide it"):
+            getattr(self.h, "flux_job_submit")
+
+    def test_files_are_imported_by_their_path(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "my-file.py")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("answer = 42\n")
+            self.assertEqual(flux.importer.import_path(path).answer, 42)
+
+
+class RcScripts(unittest.TestCase):
+    def script(self, path: str, body: str, mode: int = 0o755) -> None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\n{body}\n")
+        os.chmod(path, mode)
+
+    def test_run_in_order_all_of_them_and_failures_are_told_at_the_end(self) -> None:
+        with tempfile.TemporaryDirectory() as d:
+            log = os.path.join(d, "log")
+            self.script(f"{d}/conf/rc1.d/b", f"echo b >> {log}")
+            self.script(f"{d}/conf/rc1.d/a", f"echo a >> {log}; exit 3")
+            self.script(f"{d}/conf/rc1.d/c", "exit 1", 0o644)
+            self.script(f"{d}/conf/rc3.d/x", f"echo x >> {log}")
+            self.script(f"{d}/extra/rc1.d/z", f"echo z >> {log}; kill -9 $$")
+            os.environ.update({"SLUICE_CONFDIR": f"{d}/conf", "FLUX_RC_EXTRA": f"{d}/none:{d}/extra"})
+            self.addCleanup(os.environ.pop, "SLUICE_CONFDIR")
+            self.addCleanup(os.environ.pop, "FLUX_RC_EXTRA")
+            with self.assertRaises(RuntimeError) as caught:
+                run_all_rc_scripts(1)
+            self.assertEqual(
+                str(caught.exception),
+                f"{d}/conf/rc1.d/a: exited with exit status 3; {d}/extra/rc1.d/z: died by signal 9",
+            )
+            run_all_rc_scripts(3)
+            with open(log, encoding="utf-8") as file:
+                self.assertEqual(file.read().split(), ["a", "b", "z", "x"])

@@ -1,0 +1,18 @@
+import { delimiter } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The directory with our Python packages `sluice` and `flux`. The path holds in `dist/python/` and in the bundle. */
+export const PYTHON_PACKAGES = fileURLToPath(new URL("../../python", import.meta.url));
+
+/**
+ * What an interpreter needs to import our packages, and nothing of the working directory that has the name of one.
+ * @param inherited its environment otherwise; what `PYTHONPATH` names already comes after ours
+ */
+export function pythonEnvironment(inherited: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const others = inherited["PYTHONPATH"];
+  const hasOthers = others !== undefined && others !== "";
+  return {
+    PYTHONPATH: hasOthers ? `${PYTHON_PACKAGES}${delimiter}${others}` : PYTHON_PACKAGES,
+    PYTHONSAFEPATH: "1",
+  };
+}
