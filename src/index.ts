@@ -2,7 +2,14 @@
  * The public library (embedding.md). Everything that the command line does is one of these calls. Nothing here ends the
  * process, changes its directory or takes its signals.
  */
-export { Broker, type BrokerOptions, type ShutdownReason } from "./broker/index.js";
+export {
+  Broker,
+  type BrokerOptions,
+  type LoneModule,
+  runModule,
+  type RunModuleOptions,
+  type ShutdownReason,
+} from "./broker/index.js";
 export {
   type Diagnostic,
   type ErrorCode,

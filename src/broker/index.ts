@@ -21,4 +21,5 @@ export {
 } from "./overlay.js";
 export { type ProgramProcess, signalProgram, spawnPhase } from "./phase-process.js";
 export { freshRunDirectory } from "./rundir.js";
+export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
 export { type BrokerReport, Supervisor, type SupervisorOptions, type SupervisorOrder } from "./supervisor.js";

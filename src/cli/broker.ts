@@ -90,7 +90,6 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
   listenForStops(life, broker);
   const status = await life.run();
   const closed = await broker.close();
-  for (const name of closed.notShutDown) say(`broker module '${name}' was not properly shut down`);
   process.exitCode = Math.max(status, closed.status);
   // A supervisor removes the directory that it made, unless it is the one that is gone.
   if (isSupervised && !process.connected) rmSync(broker.rundir, { recursive: true, force: true });

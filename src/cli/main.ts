@@ -18,6 +18,11 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {
+    name: "module-exec",
+    summary: "run one module without an instance",
+    load: () => import("./module-exec.js"),
+  },
+  {
     name: "python",
     summary: "run python3 with the packages of Sluice on its path",
     load: () => import("./python.js"),

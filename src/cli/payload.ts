@@ -13,7 +13,8 @@ export function readPayload(argument: string | undefined, raw: boolean): Payload
   return raw ? bytes : parseJson(bytes.toString("utf8"));
 }
 
-function parseJson(text: string): JsonValue {
+/** @throws UsageError if it is not JSON */
+export function parseJson(text: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {

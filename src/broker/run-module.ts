@@ -1,0 +1,73 @@
+import { isErrno } from "../errors/index.js";
+import { fields, type Handle } from "../messages/index.js";
+import { Broker } from "./broker.js";
+
+/** How a module is to be run on its own. */
+export interface RunModuleOptions {
+  /** Default: what the file calls itself, else its base name. */
+  readonly name?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+  /** In a process rather than a thread. */
+  readonly exec?: boolean | undefined;
+  /** Name of a loader, if it is not to be told from the file. */
+  readonly loader?: string | undefined;
+  /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
+  readonly modulePath?: string | undefined;
+  /** Gets what the module logs. */
+  readonly onLog?: ((level: string, text: string) => void) | undefined;
+}
+
+/** A module that runs without an instance. */
+export interface LoneModule {
+  readonly name: string;
+  /** To ask it, and to be what it asks: register services with `handle.registerService`. */
+  readonly handle: Handle;
+  /**
+   * Removes the module, as `module.remove` does, and cleans up. Once it has failed that is all there is to do.
+   * @throws SluiceError with the module's own error if it fails while it ends
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs one module with no instance around it (modules.md §4), for its own tests or inside another program: it has the
+ * services of a broker in memory, and nothing but what the caller registers besides. No socket is opened.
+ * @param path a file, or a bare name on the module path
+ * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; nothing is left then
+ */
+export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
+  const { name, args = [], exec = false, loader, modulePath, onLog } = options;
+  const broker = await Broker.start({
+    socket: false,
+    modulePath,
+    // Who tests a module wants to see it fail, and go on.
+    attributes: { "broker.module-nopanic": "1" },
+    onLog: ({ level, text }) => onLog?.(level, text),
+  });
+  try {
+    const handle = await broker.connect();
+    const request = {
+      path,
+      args,
+      exec,
+      ...(name !== undefined && { name }),
+      ...(loader !== undefined && { loader }),
+    };
+    const loaded = fields(await handle.rpc("module.load", request), { name: "string" });
+    return { name: loaded.name, handle, close: () => end(broker, handle, loaded.name) };
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+}
+
+async function end(broker: Broker, handle: Handle, name: string): Promise<void> {
+  try {
+    await handle.rpc("module.remove", { name });
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+  } finally {
+    await handle.close();
+    await broker.close();
+  }
+}

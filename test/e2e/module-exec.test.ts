@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Sandbox } from "../helpers/sluice.js";
+
+const SHOP = `
+  export const moduleName = "shop";
+  export async function modMain(h, ...args) {
+    if (args.includes("--broken")) throw new Error("the shop has no roof");
+    h.handle("args", () => args);
+    h.handle("stock", async () => ({ apples: await h.rpc("store.count", "apples") }));
+    h.handle("name", () => ({ name: h.name }));
+    await h.run();
+  }`;
+
+let box: Sandbox;
+beforeEach(() => {
+  box = new Sandbox();
+  box.write("shop.mjs", SHOP);
+});
+afterEach(() => {
+  expect(box.leftovers()).toEqual([]);
+  expect(box.survivors()).toEqual([]);
+  box.remove();
+});
+
+for (const how of [[], ["--exec"]]) {
+  test(`module-exec ${how.join(" ")} answers each line of its input, and ends with it`, async () => {
+    const input = 'args\nname\n\nping {"n":1}\n';
+    const { status, stdout } = await box.run(["module-exec", ...how, "./shop.mjs", "a", "-b"], { input });
+    expect(stdout).toBe('["a","-b"]\n{"name":"shop"}\n{"n":1}\n');
+    expect(status).toBe(0);
+  });
+}
+
+test("module-exec goes on after a request that fails, and exits 1", async () => {
+  const { status, stdout, stderr } = await box.run(["module-exec", "-n", "kiosk", "./shop.mjs"], {
+    input: "nothing\nname\n",
+  });
+  expect(stderr).toMatch(/^sluice-module-exec: nothing: /m);
+  expect(stdout).toBe('{"name":"kiosk"}\n');
+  expect(status).toBe(1);
+});
+
+test("module-exec of a module that fails says so in its own words", async () => {
+  const { status, stderr } = await box.run(["module-exec", "./shop.mjs", "--broken"]);
+  expect(stderr).toContain("sluice-module-exec: the shop has no roof\n");
+  expect(status).toBe(1);
+});
+
+test("module-exec runs Python too", async () => {
+  box.write("shop.py", 'def mod_main(h, *args):\n    h.log("err", "open")\n    h.reactor_run()\n');
+  const { status, stdout } = await box.run(["module-exec", "./shop.py"], { input: "ping 7\n" });
+  expect(stdout).toBe("7\n");
+  expect(status).toBe(0);
+});
+
+test("runModule gives a handle that can stand in for what the module asks", async () => {
+  box.write(
+    "own-test.mjs",
+    `import { runModule } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};
+     const shop = await runModule("./shop.mjs");
+     shop.handle.handle("count", () => 5);
+     await shop.handle.registerService("store");
+     console.log(JSON.stringify(await shop.handle.rpc(shop.name + ".stock")));
+     await shop.close();`,
+  );
+  const { status, stdout, stderr } = await box.shell("node own-test.mjs");
+  expect(stderr).toBe("");
+  expect(stdout).toBe('{"apples":5}\n');
+  expect(status).toBe(0);
+});
