@@ -3,13 +3,14 @@
  * same run, since machines differ and are noisy. Exits 1 if a goal is missed.
  */
 import { parseArgs } from "node:util";
+import { LOADING } from "./rows/loading.mjs";
 import { MESSAGING } from "./rows/messaging.mjs";
 import { PLANNING } from "./rows/planning.mjs";
 import { PYTHON } from "./rows/python.mjs";
 import { RUNNING } from "./rows/running.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...PYTHON];
+const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...LOADING, ...PYTHON];
 const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
   console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);

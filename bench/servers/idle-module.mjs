@@ -1,0 +1,2 @@
+/** A module that does nothing. */
+export const modMain = (handle) => handle.run();

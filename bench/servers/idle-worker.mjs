@@ -1,0 +1,5 @@
+/** A bare worker that says that it runs, and stays. */
+import { parentPort } from "node:worker_threads";
+
+parentPort.postMessage("running");
+parentPort.on("message", () => undefined);
