@@ -16,14 +16,25 @@ const imported = new Map<string, number>();
 export async function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const { path, prepared } = order;
   if (prepared !== undefined) return evaluate(path, prepared, setup);
-  if (path.endsWith(".cjs")) return requireAnew(path);
+  if (path.endsWith(".cjs")) return withSyntaxPlace(path, () => requireAnew(path));
   if (/\.node(?:\.\d+)*$/.test(path)) return openAddon(path);
   if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
   try {
-    return await importPlain(order);
+    return await withSyntaxPlace(path, () => importPlain(order));
   } catch (error) {
     if (lacksLibrary(path, error)) return importWithJiti(order, setup);
     throw error;
+  }
+}
+
+async function withSyntaxPlace(path: string, load: () => unknown): Promise<unknown> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // Rarely needed, so not part of what every thread starts with.
+    const { withPlace } = await import("./syntax-place.js");
+    throw await withPlace(error, path);
   }
 }
 

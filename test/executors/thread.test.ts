@@ -134,6 +134,17 @@ describe("a module in a thread of its own", () => {
     expect(await loaded.module.exited).toMatchObject({ kind: "error" });
   });
 
+  for (const name of ["typo.mjs", "typo.cjs"]) {
+    test(`that is not valid JavaScript fails with the place of the mistake: ${name}`, async () => {
+      const loaded = await loadSource(name, "function modMain() {\n  let x = ;\n}\n");
+      expect(await firstStatus(loaded)).toEqual({
+        status: MODULE_STATUS.exited,
+        errnum: ERRNO.EINVAL,
+        error: `${join(directory, name)}:2:11: Unexpected token ';'`,
+      });
+    });
+  }
+
   test("that throws after it ran ends with its own error", async () => {
     const loaded = await loadSource(
       "late.mjs",
