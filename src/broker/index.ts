@@ -11,6 +11,7 @@ export {
   type StopSignal,
 } from "./instance-life.js";
 export type { LogEntry } from "./log-ring.js";
+export { type ModuleInfo, moduleInfo } from "./module-info.js";
 export type { FindRequest, FoundModule, ModuleFinder } from "./module-finder.js";
 export {
   loopback,

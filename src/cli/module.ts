@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { isErrno } from "../errors/index.js";
 import { fields, type JsonValue } from "../messages/index.js";
 import { debugCommand } from "./module-debug.js";
+import { infoCommand } from "./module-info.js";
 import { statsCommand } from "./module-stats.js";
 import { printJson, printLine, UsageError } from "./output.js";
 import { withInstance, withUri } from "./session.js";
@@ -35,6 +36,7 @@ export function command(): Command {
     .addCommand(reload())
     .addCommand(remove())
     .addCommand(list())
+    .addCommand(infoCommand())
     .addCommand(statsCommand())
     .addCommand(debugCommand())
     .addHelpText("after", "\nExample:\n  sluice module load ./motd.mjs greeting=hello\n  sluice module list");

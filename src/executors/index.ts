@@ -5,5 +5,5 @@ export type * from "./port.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";
 export { createPythonLoader } from "./python.js";
-export { LoaderRegistry } from "./registry.js";
+export { type LoaderChoice, LoaderRegistry } from "./registry.js";
 export { createThreadLoader } from "./thread.js";

@@ -68,3 +68,20 @@ test("runModule gives a handle that can stand in for what the module asks", asyn
   expect(stdout).toBe('{"apples":5}\n');
   expect(status).toBe(0);
 });
+
+test("module info tells what a file is without starting it", async () => {
+  const source =
+    'console.log("started");\nexport const moduleName = "loud";\nexport const modMain = (h) => h.run();\n';
+  box.write("loud.mjs", source);
+  const { status, stdout } = await box.run(["module", "info", "--json", "./loud.mjs"]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ...{ type: "thread", name: "loud", services: ["loud"], size: source.length, version: null },
+    digest: expect.stringMatching(/^sha256-[0-9a-f]{64}$/) as string,
+  });
+  expect(status).toBe(0);
+  const inProcess = await box.run(["module", "info", "--exec", "./loud.mjs"]);
+  expect(inProcess.stdout).toMatch(/^type +process$/m);
+  const missing = await box.run(["module", "info", "./none.mjs"]);
+  expect(missing.stderr).toBe("sluice-module: ./none.mjs: No such file or directory\n");
+  expect(missing.status).toBe(1);
+});

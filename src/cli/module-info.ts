@@ -1,0 +1,38 @@
+import { Command } from "commander";
+import { type ModuleInfo, moduleInfo } from "../broker/index.js";
+import { printJson, printLine } from "./output.js";
+import { SHIPPED_MODULES } from "./version.js";
+
+interface InfoOptions {
+  readonly exec?: boolean;
+  readonly loader?: string;
+  readonly json?: boolean;
+}
+
+export function infoCommand(): Command {
+  return new Command("info")
+    .description("print what can be told of a module without starting it")
+    .argument("<path|name>", "a file, or a name looked up on the module path")
+    .option("--exec", "as run in a process of its own")
+    .option("--loader <name>", "as run by this loader")
+    .option(
+      "--json",
+      "one JSON object: type, name, path, services, digest, size, api, kind, version, description",
+    )
+    .addHelpText("after", "\nExample:\n  sluice module info kvs")
+    .action(async (path: string, { exec, loader, json }: InfoOptions) => {
+      const modulePath = [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":");
+      const info = await moduleInfo(path, modulePath, { exec, loader });
+      if (json) printJson(info);
+      else Object.entries(info).forEach(printRow);
+    });
+}
+
+function printRow([key, value]: readonly [string, ModuleInfo[keyof ModuleInfo]]): void {
+  printLine(`${key.padEnd(11)} ${cell(value)}`);
+}
+
+function cell(value: ModuleInfo[keyof ModuleInfo]): string {
+  if (value === null) return "-";
+  return typeof value === "object" ? value.join(",") : String(value);
+}
