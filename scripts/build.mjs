@@ -48,6 +48,11 @@ const warmUp = spawnSync(process.execPath, ["dist/cli/main.cjs", "modprobe", "rc
 });
 if (warmUp.status !== 0) process.exit(warmUp.status ?? 1);
 
+const manPages = spawnSync(process.execPath, ["dist/cli/main.cjs", "man-pages", "dist/man/man1"], {
+  stdio: ["ignore", "ignore", "inherit"],
+});
+if (manPages.status !== 0) process.exit(manPages.status ?? 1);
+
 // `npx sluice` in the checkout itself finds the command without asking npm.
 mkdirSync("node_modules/.bin", { recursive: true });
 rmSync("node_modules/.bin/sluice", { force: true });

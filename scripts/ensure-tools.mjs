@@ -12,6 +12,10 @@ const TOOLS = [
   { command: "lua5.4", packages: ["lua5.4"], use: "runs examples/loader-lua" },
   { command: "python3", packages: ["python3"], use: "runs the Python suite, modules and rc files" },
   { command: "setpriv", packages: ["util-linux"], use: "ends processes with their broker" },
+  { command: "zsh", packages: ["zsh"], use: "is completed in" },
+  { command: "fish", packages: ["fish"], use: "is completed in" },
+  { command: "mandoc", packages: ["mandoc"], use: "checks manual pages" },
+  { command: "tmux", packages: ["tmux"], use: "is the terminal of live views" },
 ];
 
 const missing = TOOLS.filter(({ command }) => !isInstalled(command));

@@ -23,7 +23,7 @@ export function command(): Command {
 function get(): Command {
   return withUri(new Command("get"))
     .description("print the configuration, or the value at a dotted key, as JSON")
-    .argument("[key]")
+    .argument("[setting]")
     .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
     .action(async (key: string | undefined, options: UriOption) => {
       await withInstance(options, async (handle) => {

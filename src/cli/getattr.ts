@@ -5,7 +5,7 @@ import { withInstance, withUri } from "./session.js";
 
 export function command(): Command {
   return withUri(new Command("getattr"))
-    .argument("<name>", "attribute")
+    .argument("<attribute>", "attribute")
     .addHelpText("after", "\nExample:\n  sluice getattr size")
     .action(async (name: string, options: { readonly uri?: string }) => {
       await withInstance(options, async (handle) => {

@@ -1,34 +1,44 @@
 import { Command } from "commander";
 
+/** What a command line says below a command: the words that follow it, or `all` for who wants every command there is. */
+export type Words = readonly string[] | "all";
+
+/** Makes the whole command line anew, for those few commands that are about it. */
+export type MakeProgram = (words: Words) => Promise<Command>;
+
 /** A command that is loaded only when it is the one: `sluice modprobe show` must not pay for the broker. */
 export interface LazyCommand {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;
-  readonly load: () => Promise<{ readonly command: () => Command | Promise<Command> }>;
-}
-
-/** The word at a place of the command line at which a command is named; `help NAME` names one too. */
-export function commandWord(at: number): string | undefined {
-  return process.argv[process.argv[at] === "help" ? at + 1 : at];
+  /** Not for people: it is not in lists of commands. */
+  readonly hidden?: boolean;
+  readonly load: () => Promise<{
+    readonly command: (words: Words, program: MakeProgram) => Command | Promise<Command>;
+  }>;
 }
 
 /**
- * Adds the command that the word on the command line names; without one, the names and summaries of all, for help.
- * @param word what stands where the command's name is to be
+ * Adds the command that the first word names; without one, the names and summaries of all, for help. `help NAME` names
+ * one too.
  */
 export async function addCommands(
   parent: Command,
   commands: readonly LazyCommand[],
-  word: string | undefined,
+  words: Words,
+  program: MakeProgram,
 ): Promise<Command> {
-  const wanted = commands.find(
-    ({ name, aliases }) => name === word || aliases?.includes(word ?? "") === true,
-  );
-  const shown = wanted === undefined ? commands : [wanted];
-  for (const { name, aliases = [], summary, load } of shown) {
-    const command = wanted === undefined ? new Command(name) : await (await load()).command();
-    parent.addCommand(command.summary(summary).description(summary).aliases(aliases));
+  const below = words === "all" || words[0] !== "help" ? words : words.slice(1);
+  const wanted = below === "all" ? commands : commands.filter((command) => isCalled(command, below[0]));
+  const rest = below === "all" ? below : below.slice(1);
+  for (const lazy of wanted.length === 0 ? commands : wanted) {
+    const { name, aliases = [], summary, hidden = false, load } = lazy;
+    const command = wanted.length === 0 ? new Command(name) : await (await load()).command(rest, program);
+    parent.addCommand(command.summary(summary).description(summary).aliases(aliases), { hidden });
   }
   return parent;
+}
+
+function isCalled({ name, aliases = [] }: LazyCommand, word: string | undefined): boolean {
+  return word !== undefined && (name === word || aliases.includes(word));
 }

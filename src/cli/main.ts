@@ -1,47 +1,8 @@
-import { Command } from "commander";
-import { addCommands, commandWord, type LazyCommand } from "./lazy.js";
+import { sluiceProgram } from "./commands.js";
 import { runProgram } from "./program.js";
-import { VERSION } from "./version.js";
-
-const COMMANDS: readonly LazyCommand[] = [
-  { name: "start", summary: "start an instance and run a command in it", load: () => import("./start.js") },
-  { name: "broker", summary: "run one broker in the foreground", load: () => import("./broker.js") },
-  { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe.js") },
-  { name: "module", summary: "manage the modules of a running instance", load: () => import("./module.js") },
-  { name: "ping", summary: "measure the round trip to a module or service", load: () => import("./ping.js") },
-  { name: "rpc", summary: "send one request and print the response", load: () => import("./rpc.js") },
-  { name: "event", summary: "publish events, or print them as they come", load: () => import("./event.js") },
-  { name: "getattr", summary: "print an attribute of the broker", load: () => import("./getattr.js") },
-  { name: "setattr", summary: "set an attribute of the broker", load: () => import("./setattr.js") },
-  { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },
-  { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
-  { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
-  { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
-  {
-    name: "module-exec",
-    summary: "run one module without an instance",
-    load: () => import("./module-exec.js"),
-  },
-  {
-    name: "python",
-    summary: "run python3 with the packages of Sluice on its path",
-    load: () => import("./python.js"),
-  },
-  { name: "version", summary: "print the version", load: () => import("./version-command.js") },
-];
 
 async function main(): Promise<void> {
-  const program = new Command("sluice")
-    .enablePositionalOptions()
-    .description("Boots, reshapes and shuts down a running system made of modules, and says why.")
-    .version(VERSION)
-    .addHelpText(
-      "after",
-      "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
-    );
-
-  await addCommands(program, COMMANDS, commandWord(2));
-  await runProgram(program);
+  await runProgram(await sluiceProgram(process.argv.slice(2)));
 }
 
 void main();

@@ -7,7 +7,7 @@ import { ExitError, printLine } from "./output.js";
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("cat")))
-    .argument("[name]", "only this unit, or the providers of this service")
+    .argument("[unit]", "only this unit, or the providers of this service")
     .addHelpText("after", "\nExample:\n  sluice modprobe cat content-backing")
     .action(async (name: string | undefined, options: FactOptions & UnitOptions) => {
       await withCircumstances(options, async (circumstances) => {

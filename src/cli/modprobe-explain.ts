@@ -13,7 +13,7 @@ interface ExplainOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("explain")))
-    .argument("<name...>", "units, or services for the providers that are picked")
+    .argument("<unit...>", "units, or services for the providers that are picked")
     .option("--json", "one object a line for each name; docs/explain.md has its shape")
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {

@@ -10,7 +10,7 @@ interface ListOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("list-dependencies")))
-    .argument("<name>", "unit or service")
+    .argument("<unit>", "unit or service")
     .option("-f, --full", "show every occurrence, not only the shallowest")
     .addHelpText(
       "after",

@@ -13,7 +13,7 @@ interface LoadOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withJobs(withUnitOptions(withFacts(new Command("load"))))
-    .argument("<module...>", "units or services")
+    .argument("<unit...>", "units or services")
     .option("--dry-run", "print what would be done, and do nothing")
     .option("-v, --verbose", "say what happens")
     .addHelpText("after", "\nExample:\n  sluice modprobe load --dry-run kvs")

@@ -8,7 +8,7 @@ import { ExitError, printJson } from "./output.js";
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("show")))
-    .argument("<name>", "unit, or service for the provider that would be picked")
+    .argument("<unit>", "unit, or service for the provider that would be picked")
     .addHelpText("after", "\nExample:\n  sluice modprobe show content-sqlite")
     .action(async (name: string, options: FactOptions & UnitOptions) => {
       await withCircumstances(options, async (circumstances) => {

@@ -32,7 +32,7 @@ export function withUnitOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option("-D, --disable <name>", "disable a unit, or all providers of a service").argParser(
+      new Option("-D, --disable <unit>", "disable a unit, or all providers of a service").argParser(
         collect(String),
       ),
     );

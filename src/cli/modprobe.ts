@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { addCommands, commandWord, type LazyCommand } from "./lazy.js";
+import { addCommands, type LazyCommand, type MakeProgram, type Words } from "./lazy.js";
 
 const COMMANDS: readonly LazyCommand[] = [
   { name: "load", summary: "load modules with what they require", load: () => import("./modprobe-load.js") },
@@ -53,10 +53,10 @@ const COMMANDS: readonly LazyCommand[] = [
   },
 ];
 
-export function command(): Promise<Command> {
+export function command(words: Words, program: MakeProgram): Promise<Command> {
   const modprobe = new Command("modprobe").addHelpText(
     "after",
     "\nExample:\n  sluice modprobe rc1 --dry-run --rank 3 --size 16",
   );
-  return addCommands(modprobe, COMMANDS, commandWord(3));
+  return addCommands(modprobe, COMMANDS, words, program);
 }

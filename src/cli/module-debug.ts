@@ -14,7 +14,7 @@ interface DebugOptions {
 export function debugCommand(): Command {
   return withUri(new Command("debug"))
     .description("print the debug bits of a module, or change them")
-    .argument("<name>")
+    .argument("<module>")
     .option("-C, --clear", "clear all bits")
     .addOption(new Option("-S, --set <mask>", "set the bits to this mask").argParser(mask))
     .addOption(new Option("-s, --setbit <bit>", "set these bits too").argParser(mask))

@@ -17,7 +17,7 @@ interface StatsOptions {
 export function statsCommand(): Command {
   return withUri(new Command("stats"))
     .description("print or clear the statistics of a module")
-    .argument("[name]", "module")
+    .argument("[module]", "module")
     .option("-p, --parse <key.key>", "only the value at this key")
     .addOption(new Option("-t, --type <type>", "of the value").choices(["int", "double"]))
     .addOption(new Option("-s, --scale <factor>", "multiply the value").argParser(factor).default(1, "1"))

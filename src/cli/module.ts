@@ -74,7 +74,7 @@ function load(): Command {
 function reload(): Command {
   return withUri(new Command("reload"))
     .description("remove a module and load it again; requests that arrive meanwhile are held for it")
-    .argument("<name|path>", "module, or the path that it was loaded from")
+    .argument("<module|path>", "module, or the path that it was loaded from")
     .argument("[args...]", "new arguments; without any it keeps its own")
     .passThroughOptions()
     .option("-f, --force", "load it even if it was not loaded")
@@ -96,7 +96,7 @@ function remove(): Command {
   return withUri(new Command("remove"))
     .alias("unload")
     .description("remove one module")
-    .argument("<name|path>", "module, or the path that it was loaded from")
+    .argument("<module|path>", "module, or the path that it was loaded from")
     .option("-f, --force", "it is no error if it is not loaded")
     .option("--cancel", "do not ask it: end its thread or process")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")

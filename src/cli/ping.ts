@@ -13,7 +13,7 @@ interface PingOptions {
 
 export function command(): Command {
   return withUri(new Command("ping"))
-    .argument("<name>", "module or service; NAME.METHOD is not needed")
+    .argument("<service>", "module or service; NAME.METHOD is not needed")
     .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
     .addOption(new Option("-i, --interval <seconds>", "pause between two").argParser(seconds).default(1, "1"))
     .option("--json", "one JSON object a line: {seq, topic, timeMs}")

@@ -3,5 +3,7 @@ import { printLine } from "./output.js";
 import { VERSION } from "./version.js";
 
 export function command(): Command {
-  return new Command("version").action(() => printLine(`sluice ${VERSION}`));
+  return new Command("version")
+    .addHelpText("after", "\nExample:\n  sluice version")
+    .action(() => printLine(`sluice ${VERSION}`));
 }

@@ -132,8 +132,17 @@ export class Sandbox {
   }
 
   remove(): void {
-    for (const pid of this.survivors()) process.kill(Number(pid), "SIGKILL");
+    for (const pid of this.survivors()) kill(Number(pid));
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Kills a process that may just be ending by itself. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 

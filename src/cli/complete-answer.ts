@@ -1,0 +1,32 @@
+/** What an answer tells the shell to do besides, as a sum; the numbers are those of the shells' scripts. */
+export const DIRECTIVE = { noSpace: 2, noFiles: 4 } as const;
+
+/** One thing that may stand where the cursor is. */
+export interface Candidate {
+  readonly value: string;
+  readonly description?: string;
+}
+
+/** What may come next. */
+export interface Answer {
+  readonly candidates: readonly Candidate[];
+  /** File names may stand there too. */
+  readonly files: boolean;
+  /** More belongs to the same word, as after `name=`. */
+  readonly noSpace: boolean;
+}
+
+export const NOTHING: Answer = { candidates: [], files: false, noSpace: false };
+
+/** One line a candidate, tab before its description, and a last one with the sum of {@link DIRECTIVE}. */
+export function answerLines({ candidates, files, noSpace }: Answer): string[] {
+  const directive = (noSpace ? DIRECTIVE.noSpace : 0) + (files ? 0 : DIRECTIVE.noFiles);
+  return [
+    ...candidates.map(({ value, description = "" }) => `${value}\t${firstLine(description)}`),
+    `:${directive}`,
+  ];
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}

@@ -1,0 +1,179 @@
+import type { Argument, Command, Option } from "commander";
+
+/** A manual page: the name that it is called up by, and its text for man(7). */
+export interface ManPage {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Variables that every command heeds. */
+const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
+  ["SLUICE_URI", "The instance to talk to. Set for everything that an instance starts."],
+  [
+    "SLUICE_DATADIR, SLUICE_LIBEXECDIR, SLUICE_CONFDIR",
+    "Directories of shipped units, shipped rc files, and the site's.",
+  ],
+  ["FLUX_MODPROBE_PATH", "Directories with units and rc files, between colons, instead of the usual ones."],
+  ["FLUX_MODPROBE_PATH_APPEND", "Directories with units and rc files, after the usual ones."],
+  ["FLUX_MODPROBE_DISABLE", "Units, or services with all their providers, that are left out."],
+  ["FLUX_MODULE_PATH", "Directories in which modules are looked up by name, before the shipped ones."],
+  ["SLUICE_DEBUG", "If set, errors come with their stacks and causes."],
+  ["NO_COLOR", "If set, nothing is coloured."],
+];
+
+const EXIT_STATUS: readonly (readonly [status: string, meaning: string])[] = [
+  ["0", "It is done."],
+  ["1", "It failed, or was refused."],
+  ["2", "Wrong usage."],
+  ["130, 143", "It was ended by SIGINT or SIGTERM."],
+];
+
+/** The manual page of a command with all that is below it, from the same definitions as its help. */
+export function manPage(command: Command, version: string): ManPage {
+  const name = pathOf(command).join("-");
+  const program = command.parent ?? command;
+  const lines = [
+    `.TH ${name.toUpperCase()} 1 "" "Sluice ${version}" "Sluice manual"`,
+    ".SH NAME",
+    `${escaped(name)} \\- ${escaped(sentence(command).replace(/\.$/, ""))}`,
+    ".SH SYNOPSIS",
+    ...synopsis(command),
+    ".SH DESCRIPTION",
+    escaped(`${capitalised(sentence(command)).replace(/\.$/, "")}.`),
+    ...listing("ARGUMENTS", command.registeredArguments.filter(isDescribed).map(argumentItem)),
+    ...listing("OPTIONS", visibleOptions(command).map(optionItem)),
+    ...subcommandSections(command),
+    ...listing(
+      "EXIT STATUS",
+      EXIT_STATUS.map(([status, meaning]) => item(bold(status), meaning)),
+    ),
+    ...listing(
+      "ENVIRONMENT",
+      ENVIRONMENT.map(([variable, meaning]) => item(bold(variable), meaning)),
+    ),
+    ...examples(command),
+    ".SH SEE ALSO",
+    seeAlso(program, command),
+  ];
+  return { name, text: `${lines.join("\n")}\n` };
+}
+
+function pathOf(command: Command): string[] {
+  const path: string[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent) path.unshift(at.name());
+  return path;
+}
+
+function sentence(command: Command): string {
+  return command.description() || command.summary();
+}
+
+function synopsis(command: Command): string[] {
+  const [program = "", ...words] = pathOf(command);
+  return [`.B ${escaped([program, ...words].join(" "))}`, escaped(command.usage())];
+}
+
+function visibleOptions(command: Command): readonly Option[] {
+  return command.createHelp().visibleOptions(command);
+}
+
+/** What of the commands below one page is printed: all of them, to any depth. */
+function subcommandSections(command: Command): string[] {
+  const lines: string[] = [];
+  const open = belowOf(command).reverse();
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    // The page of the whole names the commands; each has a page of its own.
+    if (command.parent === null) {
+      lines.push(...item(bold(pathOf(at).join(" ")), capitalised(sentence(at))));
+      continue;
+    }
+    lines.push(`.SS ${escaped(pathOf(at).slice(1).join(" "))}`, ...synopsis(at), ".PP");
+    lines.push(escaped(`${capitalised(sentence(at))}.`));
+    lines.push(...at.registeredArguments.filter(isDescribed).flatMap(argumentItem));
+    lines.push(...visibleOptions(at).filter(isOwn).flatMap(optionItem));
+    const shown = exampleLines(at);
+    if (shown.length > 0) lines.push(".PP", "Example:", ".PP", ...verbatim(shown));
+    open.push(...belowOf(at).reverse());
+  }
+  return lines.length === 0 ? [] : [".SH COMMANDS", ...lines];
+}
+
+function belowOf(command: Command): Command[] {
+  const shown = command.createHelp().visibleCommands(command);
+  return shown.filter((child) => child.name() !== "help");
+}
+
+function isOwn(option: Option): boolean {
+  return option.long !== "--help";
+}
+
+function isDescribed({ description }: Argument): boolean {
+  return description !== "";
+}
+
+function argumentItem(argument: Argument): string[] {
+  return item(italic(argument.name()), withChoices(argument.description, argument.argChoices));
+}
+
+function optionItem(option: Option): string[] {
+  const { description, argChoices, defaultValueDescription } = option;
+  const value: unknown = option.defaultValue;
+  const isShown = typeof value === "string" || typeof value === "number";
+  const usual = isShown ? ` (default: ${defaultValueDescription ?? value})` : "";
+  return item(bold(option.flags), withChoices(description, argChoices) + usual);
+}
+
+function withChoices(description: string, choices: readonly string[] | undefined): string {
+  return choices === undefined ? description : `${description}: ${choices.join(", ")}`;
+}
+
+function examples(command: Command): string[] {
+  const lines = exampleLines(command);
+  return lines.length === 0 ? [] : [".SH EXAMPLES", ...verbatim(lines)];
+}
+
+/** What a command's help says after everything else, without its heading. */
+function exampleLines(command: Command): string[] {
+  let help = "";
+  command.configureOutput({ writeOut: (part) => void (help += part) }).outputHelp();
+  const after = help.slice(help.indexOf(command.helpInformation()) + command.helpInformation().length);
+  const lines = after.split("\n").filter((line) => line.trim() !== "" && !/^Examples?:$/.test(line));
+  return lines.map((line) => line.replace(/^ {2}/, ""));
+}
+
+function verbatim(lines: readonly string[]): string[] {
+  return [".RS 4", ".nf", ...lines.map(escaped), ".fi", ".RE"];
+}
+
+function seeAlso(program: Command, command: Command): string {
+  const names = [program, ...belowOf(program)].filter((page) => page !== command);
+  return names.map((page) => `.BR ${escaped(pathOf(page).join("-"))} (1)`).join(" ,\n");
+}
+
+function listing(title: string, items: readonly (readonly string[])[]): string[] {
+  return items.length === 0 ? [] : [`.SH ${title}`, ...items.flat()];
+}
+
+function item(head: string, text: string): string[] {
+  return [".TP", head, escaped(capitalised(text))];
+}
+
+function bold(text: string): string {
+  return `\\fB${escaped(text)}\\fR`;
+}
+
+function italic(text: string): string {
+  return `\\fI${escaped(text)}\\fR`;
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Text as roff takes it: no command at the start of a line, hyphens that can be copied. */
+function escaped(text: string): string {
+  return text
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replace(/^(?=[.'])/gm, "\\&");
+}
