@@ -1,6 +1,15 @@
+// The schema as it was published; it comes with matchers for another test runner.
+import schema from "@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json" with { type: "json" };
+import AjvDraft04 from "ajv-draft-04";
+import addFormats from "ajv-formats";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { toSarif } from "../../src/cli/sarif.js";
 import type { Diagnostic } from "../../src/errors/index.js";
+
+const ajv = new AjvDraft04.default({ strict: false, unicodeRegExp: false });
+addFormats.default(ajv);
+const accepts = ajv.compile(schema);
 
 const PLACE = { file: "/etc/my units/a.toml", line: 3, column: 8, endLine: 3, endColumn: 11 };
 const REGION = { startLine: 3, startColumn: 8, endLine: 3, endColumn: 11 };
@@ -62,4 +71,29 @@ test("a SARIF log has a rule for each code and a result for each diagnostic, as 
 
 test("the log of nothing is a run without results, which says that all is well", () => {
   expect(toSarif([], "1.2.3").runs[0]).toMatchObject({ results: [], tool: { driver: { rules: [] } } });
+});
+
+test("any diagnostics make a log that the published schema of SARIF 2.1.0 accepts", () => {
+  const file = fc.stringMatching(/^\/[ -~äß€]{1,20}$/);
+  const [line, column] = [fc.integer({ min: 1, max: 9999 }), fc.integer({ min: 1, max: 200 })];
+  const place = fc.record({ file, line, column, endLine: line, endColumn: column });
+  const diagnostic: fc.Arbitrary<Diagnostic> = fc.record(
+    {
+      code: fc.constantFrom("UNIT_WRONG_TYPE", "GRAPH_CYCLE", "UNIT_SYNTAX"),
+      severity: fc.constantFrom("error", "warning"),
+      message: fc.string({ minLength: 1 }),
+      location: place,
+      hint: fc.string({ minLength: 1 }),
+      related: fc.array(fc.record({ message: fc.string(), location: fc.option(place, { nil: undefined }) })),
+    },
+    { requiredKeys: ["code", "severity", "message", "related"] },
+  );
+  fc.assert(
+    fc.property(fc.uniqueArray(diagnostic, { maxLength: 6 }), (found) => {
+      const log: unknown = JSON.parse(JSON.stringify(toSarif(found, "1.2.3")));
+      if (!accepts(log)) throw new Error(JSON.stringify(accepts.errors));
+    }),
+    { numRuns: 200 },
+  );
+  expect(accepts({ version: "2.1.0" })).toBe(false);
 });
