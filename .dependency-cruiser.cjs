@@ -6,6 +6,8 @@ const MAY_IMPORT = {
   errors: [],
   units: ["errors"],
   graph: ["errors", "units"],
+  // What draws plans; planning itself stays free of it.
+  pictures: ["errors", "graph"],
   messages: ["errors"],
   // Where our Python packages are, and nothing else: both who loads modules and who hosts rc files start interpreters.
   python: [],
@@ -41,6 +43,13 @@ module.exports = {
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     },
     { name: "no-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "drawing-is-loaded-on-demand",
+      comment: "Graphviz and the drawing of PNG are loaded in the thread that draws, not by who starts it",
+      severity: "error",
+      from: { path: "^src/(index|cli/main|pictures/index)[.]ts$" },
+      to: { path: "node_modules/(@viz-js|@resvg)/", reachable: true },
+    },
     {
       name: "planning-is-pure",
       comment: "src/graph does no I/O and reads no clock",

@@ -24,6 +24,13 @@ export {
   dryRunLines,
   type Explanation,
   type Facts,
+  type Picture,
+  type PictureEdge,
+  type PictureNode,
+  pictureOf,
+  type PictureService,
+  pictureToDot,
+  pictureToMermaid,
   type Plan,
   plan,
   type PlanInput,
@@ -42,6 +49,12 @@ export {
   type Payload,
   type Request,
 } from "./messages/index.js";
+export {
+  type DrawnPicture,
+  pictureTitle,
+  renderPicture,
+  type RenderPictureOptions,
+} from "./pictures/index.js";
 export { StepExecutor } from "./rc/index.js";
 export { collect, type Executor, type RunEvent, type RunReport, runPlan } from "./run/index.js";
 export {

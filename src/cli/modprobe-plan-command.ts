@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import { differenceText, diffLocks, dryRunLines, type RankedPlan, reasonText } from "../graph/index.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
@@ -6,6 +5,7 @@ import { hashOf, lockFileText, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { ExitError, printLine } from "./output.js";
 import { lockPlans } from "./plan-lock.js";
+import { writeResult } from "./write-file.js";
 
 interface PlanOptions extends FactOptions, UnitOptions {
   readonly json?: boolean;
@@ -34,7 +34,7 @@ export function command(): Command {
 async function show(options: PlanOptions): Promise<void> {
   await withCircumstances(options, async (circumstances) => {
     const { plans, lock } = await lockPlans(circumstances, options, options.rank ?? null);
-    if (options.lock !== undefined) await writeFile(options.lock, lockFileText(lock));
+    if (options.lock !== undefined) await writeResult(options.lock, lockFileText(lock));
     if (options.json) process.stdout.write(lockFileText(lock));
     else if (options.lock === undefined) {
       printLine(`${hashOf(lock)}, size ${lock.size}`);

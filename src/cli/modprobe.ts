@@ -43,7 +43,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "graph",
-    summary: "print the plan as a graph for Graphviz or Mermaid",
+    summary: "draw the plan as SVG or PNG, or print it for Graphviz, for Mermaid or as JSON",
     load: () => import("./modprobe-graph.js"),
   },
   {

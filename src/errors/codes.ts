@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   "GRAPH_IN_USE",
   "GRAPH_NOT_LOADED",
   "GRAPH_NEEDS_UNMET",
+  "GRAPH_PICTURE",
   // Running a plan (planning.md §7).
   "RUN_FAILED",
   "RUN_TIMEOUT",

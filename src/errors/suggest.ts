@@ -11,11 +11,24 @@ export function didYouMean(name: string, known: Iterable<string>): string | unde
   let bestDistance = limit + 1;
   for (const candidate of known) {
     if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
-    const d = distance(name, candidate);
+    const d = isSwapped(name, candidate) ? 1 : distance(name, candidate);
     if (d < bestDistance) {
       best = candidate;
       bestDistance = d;
     }
   }
   return best === undefined ? undefined : `did you mean '${best}'?`;
+}
+
+/** Whether two neighbours have changed places and nothing else: one slip of the fingers, not two. */
+function isSwapped(name: string, candidate: string): boolean {
+  let at = 0;
+  while (at < name.length && name[at] === candidate[at]) at += 1;
+  return (
+    name.length === candidate.length &&
+    at + 1 < name.length &&
+    name[at] === candidate[at + 1] &&
+    name[at + 1] === candidate[at] &&
+    name.slice(at + 2) === candidate.slice(at + 2)
+  );
 }

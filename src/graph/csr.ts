@@ -35,6 +35,11 @@ export class Csr {
     return this.items.subarray(this.start(row), this.end(row));
   }
 
+  /** The same rows with other items. */
+  mapped(itemOf: (item: number) => number): Csr {
+    return new Csr(this.offsets, this.items.map(itemOf));
+  }
+
   /** Rows and items with their roles exchanged; each new row ascends. */
   reversed(itemCount: number): Csr {
     const offsets = offsetsOf(this.items, itemCount);

@@ -10,7 +10,14 @@ export { dryRunLines } from "./dry-run.js";
 export { type PhaseContents, phaseRequest } from "./phase-request.js";
 export { type LockedClass, lockOf, lockText, type PlanLock, type RankedPlan } from "./lock.js";
 export { differenceText, diffLocks, type LockChange, type LockDifference } from "./lock-diff.js";
-export { type Picture, type PictureEdge, type PictureNode, pictureOf } from "./picture.js";
+export {
+  type Picture,
+  type PictureEdge,
+  type PictureNode,
+  pictureOf,
+  type PictureService,
+} from "./picture.js";
+export { withoutImpliedAsks } from "./picture-reduced.js";
 export { pictureToDot, pictureToMermaid } from "./picture-text.js";
 export { plan } from "./plan.js";
 export { rankClasses } from "./rank-classes.js";

@@ -7,7 +7,7 @@ const DOT_EDGE: Readonly<Record<PictureEdge["relation"], string>> = {
 };
 
 /** A picture in the language of Graphviz. */
-export function pictureToDot({ nodes, edges }: Picture): string[] {
+export function pictureToDot({ nodes, edges }: Pick<Picture, "nodes" | "edges">): string[] {
   return [
     "digraph plan {",
     "  rankdir=LR;",
@@ -36,7 +36,7 @@ const MERMAID_EDGE: Readonly<Record<PictureEdge["relation"], string>> = {
 };
 
 /** A picture as a Mermaid flowchart, which forges draw in Markdown. */
-export function pictureToMermaid({ nodes, edges }: Picture): string[] {
+export function pictureToMermaid({ nodes, edges }: Pick<Picture, "nodes" | "edges">): string[] {
   // Names may be words of the language; numbers are not.
   const ids = new Map(nodes.map(({ name }, i) => [name, `u${i}`]));
   const left = nodes.filter(({ leftOut }) => leftOut !== undefined).map(({ name }) => ids.get(name) ?? "");

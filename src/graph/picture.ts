@@ -1,5 +1,6 @@
 import { type CatalogIndex, indexOf, unitId } from "./catalog-index.js";
 import { reasonText } from "./reason-text.js";
+import { impliedEdges } from "./reduction.js";
 import { directPredecessors } from "./show-deps.js";
 import type { Plan } from "./types.js";
 
@@ -20,10 +21,21 @@ export interface PictureEdge {
   readonly relation: "order" | "requires" | "needs";
 }
 
+/** A service that a planned unit was picked for although others provide it too. */
+export interface PictureService {
+  readonly service: string;
+  readonly picked: string;
+  /** The other providers in load order. */
+  readonly others: readonly string[];
+}
+
 /** What is to be drawn of a plan: data for all the formats. */
 export interface Picture {
+  /** The unit that it is about; undefined for one of a whole plan. */
+  readonly centre: string | undefined;
   readonly nodes: readonly PictureNode[];
   readonly edges: readonly PictureEdge[];
+  readonly services: readonly PictureService[];
 }
 
 /**
@@ -34,9 +46,10 @@ export interface Picture {
  */
 export function pictureOf(plan: Plan, around?: string): Picture | undefined {
   const index = indexOf(plan.catalog);
-  const nodes = nodesOf(plan);
+  const services = contestedServices(plan);
+  const nodes = nodesOf(plan, services);
   const edges = [...orderEdges(plan), ...askEdges(plan, index)];
-  if (around === undefined) return { nodes, edges };
+  if (around === undefined) return { centre: undefined, nodes, edges, services };
   const centre = unitId(index, around) >= 0 ? around : plan.explain(around)?.unit;
   if (centre === undefined) return undefined;
   const near = new Set([centre]);
@@ -45,16 +58,28 @@ export function pictureOf(plan: Plan, around?: string): Picture | undefined {
     if (to === centre) near.add(from);
   }
   return {
+    centre,
     nodes: nodes.filter(({ name }) => near.has(name)),
     edges: edges.filter(({ from, to }) => near.has(from) && near.has(to)),
+    services: services.filter(({ picked }) => near.has(picked)),
   };
 }
 
-function nodesOf({ steps, leftOut, catalog, picks }: Plan): PictureNode[] {
+function contestedServices({ leftOut, catalog, picks }: Plan): PictureService[] {
+  return Array.from(picks).flatMap(([service, picked]) => {
+    const providers = catalog.providers.get(service) ?? [];
+    if (providers.length < 2 || leftOut.has(picked.name)) return [];
+    const others = providers.filter((unit) => unit.name !== picked.name).map(({ name }) => name);
+    return [{ service, picked: picked.name, others }];
+  });
+}
+
+function nodesOf({ steps, leftOut, catalog }: Plan, services: readonly PictureService[]): PictureNode[] {
   const serves = new Map<string, string[]>();
-  for (const [service, { name }] of picks) {
-    if ((catalog.providers.get(service)?.length ?? 0) < 2) continue;
-    serves.set(name, [...(serves.get(name) ?? []), service]);
+  for (const { service, picked } of services) {
+    const known = serves.get(picked);
+    if (known === undefined) serves.set(picked, [service]);
+    else known.push(service);
   }
   const planned = steps.map(({ unit }): PictureNode => {
     return { name: unit.name, kind: unit.kind, leftOut: undefined, serves: serves.get(unit.name) ?? [] };
@@ -70,32 +95,19 @@ function nodesOf({ steps, leftOut, catalog, picks }: Plan): PictureNode[] {
   return [...planned, ...out];
 }
 
-/**
- * The direct predecessors that are not also indirect ones. Steps are in canonical order, so that what comes before a
- * step is known when it is looked at; a set of bits each.
- */
+/** The direct predecessors that are not also indirect ones. */
 function orderEdges(plan: Plan): PictureEdge[] {
   const predecessors = directPredecessors(plan);
-  const words = Math.ceil(plan.steps.length / 32);
-  const reached: Uint32Array[] = [];
+  const implied = impliedEdges(predecessors);
+  const nameOf = (step: number): string => plan.steps[step]?.unit.name ?? "";
   const edges: PictureEdge[] = [];
-  for (const [step, { unit }] of plan.steps.entries()) {
-    const before = new Uint32Array(words);
-    // The nearest first: it covers all that lies before it.
-    for (const previous of [...predecessors.row(step)].sort((a, b) => b - a)) {
-      if (hasBit(before, previous)) continue;
-      edges.push({ from: plan.steps[previous]?.unit.name ?? "", to: unit.name, relation: "order" });
-      const further = reached[previous];
-      for (let word = 0; word < words; word++) before[word] = (before[word] ?? 0) | (further?.[word] ?? 0);
-      before[previous >>> 5] = (before[previous >>> 5] ?? 0) | (1 << (previous & 31));
+  for (let step = 0; step < predecessors.rowCount; step++) {
+    for (let e = predecessors.start(step); e < predecessors.end(step); e++) {
+      if (implied[e] === 1) continue;
+      edges.push({ from: nameOf(predecessors.item(e)), to: nameOf(step), relation: "order" });
     }
-    reached.push(before);
   }
   return edges;
-}
-
-function hasBit(bits: Uint32Array, place: number): boolean {
-  return (((bits[place >>> 5] ?? 0) >>> (place & 31)) & 1) === 1;
 }
 
 /** Requirements go to the pick; needs to each planned provider, or where there is none, to all that are left out. */

@@ -10,6 +10,7 @@ describe("a name that is not known", () => {
     ["content_files", "content-files"],
     ["contnt", "content"],
     ["kvs-wtach", "kvs-watch"],
+    ["vks", "kvs"],
   ])("%s is taken for %s", (name, meant) => {
     expect(didYouMean(name, known)).toBe(`did you mean '${meant}'?`);
   });

@@ -1,8 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { pictureOf, pictureToDot, pictureToMermaid, plan, showDeps } from "../../src/graph/index.js";
+import { readFileSync } from "node:fs";
+import {
+  pictureOf,
+  pictureToDot,
+  pictureToMermaid,
+  plan,
+  showDeps,
+  withoutImpliedAsks,
+} from "../../src/graph/index.js";
 import { catalogOf, type UnitLiteral } from "../helpers/catalog.js";
 import { cases, FACTS } from "./arbitrary.js";
+import { fluxCatalog, rc1 } from "./flux-units.js";
 import { valueOf } from "./results.js";
 
 const UNITS: UnitLiteral[] = [
@@ -17,6 +26,7 @@ const made = valueOf(plan(catalogOf(UNITS), { roots: ["list", "warm"], facts: FA
 describe("a picture", () => {
   test("has each unit once, and of the order only what does not follow from the rest", () => {
     expect(pictureOf(made)).toEqual({
+      centre: undefined,
       nodes: [
         { name: "sqlite", kind: "module", leftOut: undefined, serves: ["backing"] },
         { name: "kvs", kind: "module", leftOut: undefined, serves: [] },
@@ -32,6 +42,7 @@ describe("a picture", () => {
         { from: "list", to: "kvs", relation: "requires" },
         { from: "warm", to: "list", relation: "needs" },
       ],
+      services: [{ service: "backing", picked: "sqlite", others: ["files"] }],
     });
   });
 
@@ -40,6 +51,8 @@ describe("a picture", () => {
     expect(names("kvs")).toEqual(["sqlite", "kvs", "list"]);
     expect(names("backing")).toEqual(["sqlite", "kvs"]);
     expect(names("ghost")).toBeUndefined();
+    expect(pictureOf(made, "backing")?.centre).toBe("sqlite");
+    expect(pictureOf(made, "warm")?.services).toEqual([]);
   });
 
   test("keeps every order of the plan, and no edge that others imply", () => {
@@ -63,6 +76,65 @@ describe("a picture", () => {
         }
       }),
       { numRuns: 300 },
+    );
+  });
+});
+
+test("an order that is implied across thousands of units is left out too", () => {
+  const count = 3000;
+  const units = Array.from({ length: count }, (_, i): UnitLiteral => {
+    const near = i === 0 ? [] : [`u${i - 1}`];
+    return { name: `u${i}`, after: i > 1500 ? [...near, `u${i - 1500}`, "u0"] : near };
+  });
+  const long = valueOf(plan(catalogOf(units), { roots: units.map(({ name }) => name), facts: FACTS }));
+  expect(pictureOf(long)?.edges).toEqual(
+    Array.from({ length: count - 1 }, (_, i) => ({ from: `u${i}`, to: `u${i + 1}`, relation: "order" })),
+  );
+});
+
+describe("without what is implied", () => {
+  test("requirements that follow from others are gone, each relation by itself", () => {
+    const units: UnitLiteral[] = [
+      { name: "a" },
+      { name: "b", requires: ["a"] },
+      { name: "c", requires: ["b", "a"], needs: ["a"] },
+    ];
+    const small = valueOf(plan(catalogOf(units), { roots: ["a", "b", "c"], facts: FACTS }));
+    const picture = pictureOf(small) ?? expect.unreachable();
+    expect(withoutImpliedAsks(picture).edges).toEqual([
+      { from: "b", to: "a", relation: "requires" },
+      { from: "c", to: "b", relation: "requires" },
+      { from: "c", to: "a", relation: "needs" },
+    ]);
+  });
+
+  test("the same units are reached by each relation", () => {
+    fc.assert(
+      fc.property(cases({ withOrder: true }), ({ units, alternatives, roots, enabled }) => {
+        const request = { kind: "start", roots } as const;
+        const result = plan(catalogOf(units, alternatives), { request, facts: FACTS, enabled });
+        if (!result.ok) return;
+        const picture = pictureOf(result.value) ?? expect.unreachable();
+        const reached = (edges: typeof picture.edges, wanted: string): Set<string> =>
+          closure(edges.filter(({ relation }) => relation === wanted).map(({ from, to }) => [from, to]));
+        const reduced = withoutImpliedAsks(picture).edges;
+        for (const relation of ["order", "requires", "needs"])
+          expect(reached(reduced, relation)).toEqual(reached(picture.edges, relation));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("the picture of real units", () => {
+  const picture = pictureOf(rc1(fluxCatalog())) ?? expect.unreachable();
+  test.each([
+    { file: "flux.dot", text: () => pictureToDot(picture).join("\n") },
+    { file: "flux.mmd", text: () => pictureToMermaid(picture).join("\n") },
+    { file: "flux.json", text: () => JSON.stringify(picture, undefined, 1) },
+  ])("is that of $file", ({ file, text }) => {
+    expect(`${text()}\n`).toBe(
+      readFileSync(new URL(`../fixtures/pictures/${file}`, import.meta.url), "utf8"),
     );
   });
 });

@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+import { open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { isErrno, systemMessage } from "../errors/index.js";
+import { ExitError } from "./output.js";
+
+/**
+ * Writes a result to a file that is whole at any time: the old one or the new one. Links are followed, the mode of an
+ * old file stays; what is no file, such as a pipe, is written to as it is.
+ * @throws ExitError with the path and the system's message; nothing is left behind then
+ */
+export async function writeResult(path: string, data: string | Uint8Array): Promise<void> {
+  try {
+    const old = await stat(path).catch((error: unknown) => {
+      if (isErrno(error, "ENOENT")) return undefined;
+      throw error;
+    });
+    if (old?.isFile() === false) await writeFile(path, data);
+    else await replace(old === undefined ? path : await realpath(path), data, old?.mode);
+  } catch (error) {
+    throw new ExitError(1, `${path}: ${systemMessage(error)}`);
+  }
+}
+
+async function replace(path: string, data: string | Uint8Array, mode: number | undefined): Promise<void> {
+  const draft = join(dirname(path), `.sluice-${randomUUID()}`);
+  try {
+    const file = await open(draft, "wx");
+    try {
+      await file.writeFile(data);
+      if (mode !== undefined) await file.chmod(mode & 0o7777);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * What runs in a thread to draw one picture. Graphviz and the drawing of PNG are loaded here and nowhere else, so that
+ * what draws nothing does not pay for them.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "../errors/index.js";
+import { draw } from "./draw.js";
+import type { Drawing, DrawReport } from "./draw-port.js";
+
+async function report(): Promise<DrawReport> {
+  try {
+    return { ok: true, drawn: await draw(workerData as Drawing) };
+  } catch (error) {
+    return { ok: false, message: messageOf(error), cause: error instanceof Error ? error.cause : undefined };
+  }
+}
+
+parentPort?.postMessage(await report());

@@ -1,0 +1,30 @@
+import type { Picture } from "../graph/index.js";
+import type { Folding } from "./fold.js";
+
+/** What to draw: plain data, as it goes to another thread. */
+export interface Drawing {
+  readonly picture: Picture;
+  readonly format: "svg" | "png";
+  readonly title: string;
+  /** Pixels of a PNG for one of the SVG. */
+  readonly scale: number;
+  readonly folding: Folding;
+}
+
+interface Drawn {
+  /** In pixels: of the SVG as it says of itself, of the PNG really. */
+  readonly widthPx: number;
+  readonly heightPx: number;
+  /** Units that share a box with others because there are too many. */
+  readonly foldedUnits: number;
+}
+
+/** A picture that was drawn. */
+export type DrawnPicture =
+  | (Drawn & { readonly format: "svg"; readonly text: string })
+  | (Drawn & { readonly format: "png"; readonly bytes: Uint8Array });
+
+/** What the thread that draws says at its end. */
+export type DrawReport =
+  | { readonly ok: true; readonly drawn: DrawnPicture }
+  | { readonly ok: false; readonly message: string; readonly cause: unknown };

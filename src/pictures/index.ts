@@ -1,0 +1,3 @@
+export type { DrawnPicture } from "./draw-port.js";
+export { renderPicture, type RenderPictureOptions } from "./render.js";
+export { pictureTitle } from "./title.js";

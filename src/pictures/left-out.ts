@@ -1,0 +1,30 @@
+import type { PictureNode } from "../graph/index.js";
+import type { Box } from "./boxes.js";
+
+/** Units that are left out and have a box of their own; with more, those of one reason share a box. */
+const BOXES_MAX = 40;
+
+/** Boxes for the units that are left out, in their order; of a fold in that of its first unit. */
+export function boxLeftOut(nodes: readonly PictureNode[]): Box[] {
+  if (nodes.length <= BOXES_MAX) return nodes.map((node) => ({ kind: "unit", members: [node] }));
+  const byReason = new Map<string, PictureNode[]>();
+  for (const node of nodes) {
+    const known = byReason.get(node.leftOut ?? "");
+    if (known === undefined) byReason.set(node.leftOut ?? "", [node]);
+    else known.push(node);
+  }
+  const groups = [...byReason.values()];
+  // The largest keep a box of their own, if not all can.
+  const kept = new Set(groups.toSorted((a, b) => b.length - a.length).slice(0, BOXES_MAX));
+  const rest = groups.filter((group) => !kept.has(group)).flat();
+  return [
+    ...groups.filter((group) => kept.has(group)).map(boxOf),
+    ...(rest.length === 0 ? [] : [boxOf(rest)]),
+  ];
+}
+
+function boxOf(members: readonly PictureNode[]): Box {
+  if (members.length === 1) return { kind: "unit", members };
+  const reasons = new Set(members.map(({ leftOut }) => leftOut));
+  return { kind: reasons.size === 1 ? "alike" : "mixed", members };
+}

@@ -1,0 +1,64 @@
+import { fileURLToPath } from "node:url";
+import type * as ResvgModule from "@resvg/resvg-js";
+import { SluiceError } from "../errors/index.js";
+import { FONT_FAMILY } from "./font.js";
+
+/** 32 Mpx are 128 MB while it is drawn. */
+const PIXELS_MAX = 32e6;
+/** Of a side; many viewers take no more. */
+const SIDE_MAX = 16_000;
+
+const FONTS = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) =>
+  fileURLToPath(new URL(`../../fonts/${file}`, import.meta.url)),
+);
+
+/** Characters that those fonts may lack, so that fonts of the system are asked. */
+const FOREIGN = /[\u0250-\u036f\u0530-\u1fff\u2e80-\ud7ff\uf900-\uffef\u{10000}-\u{10ffff}]/u;
+
+/** Of an SVG in its own pixels, and how many of the PNG are wanted for one of them. */
+interface SvgSize {
+  readonly width: number;
+  readonly height: number;
+  readonly scale: number;
+}
+
+/** A PNG and its size in pixels. */
+interface Png {
+  readonly bytes: Uint8Array;
+  readonly widthPx: number;
+  readonly heightPx: number;
+}
+
+/**
+ * Draws an SVG. The letters come from fonts of our own: a server may have none, and the same plan gives the same bytes.
+ * @throws SluiceError `GRAPH_PICTURE` if the drawing program is not there for this machine, or gives up
+ */
+export async function svgToPng(svg: string, size: SvgSize): Promise<Png> {
+  const { Resvg } = await loadResvg();
+  try {
+    const image = new Resvg(svg, {
+      fitTo: { mode: "zoom", value: scaleFor(size) },
+      font: { loadSystemFonts: FOREIGN.test(svg), fontFiles: FONTS, defaultFontFamily: FONT_FAMILY },
+      logLevel: "off",
+    }).render();
+    return { bytes: image.asPng(), widthPx: image.width, heightPx: image.height };
+  } catch (error) {
+    throw new SluiceError("GRAPH_PICTURE", `cannot draw ${size.width} × ${size.height} pixels as PNG`, {
+      cause: error,
+    });
+  }
+}
+
+/** Less than was asked for if it would be too large. */
+function scaleFor({ width, height, scale }: SvgSize): number {
+  return Math.min(scale, Math.sqrt(PIXELS_MAX / (width * height)), SIDE_MAX / Math.max(width, height));
+}
+
+async function loadResvg(): Promise<typeof ResvgModule> {
+  try {
+    return await import("@resvg/resvg-js");
+  } catch (error) {
+    const message = `@resvg/resvg-js, which draws PNG, does not load on ${process.platform}-${process.arch}; use SVG`;
+    throw new SluiceError("GRAPH_PICTURE", message, { cause: error });
+  }
+}

@@ -1,0 +1,101 @@
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { messageOf, SluiceError } from "../errors/index.js";
+import type { Picture } from "../graph/index.js";
+import type { Drawing, DrawnPicture, DrawReport } from "./draw-port.js";
+import { pictureTitle } from "./title.js";
+
+/** How a picture is to be drawn. */
+export interface RenderPictureOptions {
+  /** `svg`: a text that follows the viewer's choice of light or dark. `png`: bytes, on white. */
+  readonly format: "svg" | "png";
+  /** Above the picture; by default what {@link pictureTitle} says. */
+  readonly title?: string | undefined;
+  /** Pixels of a PNG for one of the SVG, above 0; by default 2, so that letters are sharp on any screen. */
+  readonly scale?: number | undefined;
+  /** Longest time to look for good places, in milliseconds; then one box a level is drawn. Default: 20,000. */
+  readonly layoutTimeoutMs?: number | undefined;
+  /** Gives up: the promise is rejected with its reason, and nothing is left running. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Also in the bundle of the command line, which is one folder below `dist` too. */
+const DRAW_MAIN = new URL("../pictures/draw-main.js", import.meta.url);
+const LAYOUT_TIMEOUT_MS = 20_000;
+/** The longest that a timer of Node can wait. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * Draws a picture of a plan by Graphviz. It is done in a thread of its own: the caller's event loop goes on meanwhile.
+ *
+ * Plans of more than 120 units are folded: units in a row and units side by side that hang together with the same
+ * others get one box, and where that is still too much, all units of a level do.
+ * @param picture what `pictureOf` made of a plan
+ * @returns the picture, its size in pixels, and how many units share a box with others
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine; `USAGE` for a scale
+ *   or time that is no positive number
+ */
+export async function renderPicture(picture: Picture, options: RenderPictureOptions): Promise<DrawnPicture> {
+  const {
+    format,
+    title = pictureTitle(picture),
+    scale = 2,
+    layoutTimeoutMs = LAYOUT_TIMEOUT_MS,
+    signal,
+  } = options;
+  if (!isPositive(scale) || !isPositive(layoutTimeoutMs))
+    throw new SluiceError("USAGE", "the scale of a picture and its time must be numbers above 0");
+  const drawing = { picture, format, title, scale } as const;
+  const drawn = await drawInThread({ ...drawing, folding: "as-needed" }, signal, layoutTimeoutMs);
+  if (drawn !== undefined) return drawn;
+  const byLevel = await drawInThread({ ...drawing, folding: "levels" }, signal, undefined);
+  if (byLevel === undefined) throw new SluiceError("INTERNAL", "a picture without a limit ran out of time");
+  return byLevel;
+}
+
+function isPositive(value: number): boolean {
+  return Number.isFinite(value) && value > 0;
+}
+
+/** @returns undefined if the time was over first */
+async function drawInThread(
+  drawing: Drawing,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): Promise<DrawnPicture | undefined> {
+  signal?.throwIfAborted();
+  const worker = new Worker(DRAW_MAIN, { workerData: drawing, execArgv: [] });
+  const stop = new AbortController();
+  try {
+    return await Promise.race([
+      outcomeOf(worker),
+      ...(timeoutMs === undefined ? [] : [setTimeout(Math.min(timeoutMs, TIMER_MAX_MS), undefined, stop)]),
+      ...(signal === undefined ? [] : [abortionOf(signal, stop.signal)]),
+    ]);
+  } finally {
+    stop.abort();
+    await worker.terminate();
+  }
+}
+
+/** Rejects with the reason of the signal; or with that of `stop`, when nobody waits any more. */
+async function abortionOf(signal: AbortSignal, stop: AbortSignal): Promise<undefined> {
+  await once(signal, "abort", { signal: stop });
+  signal.throwIfAborted();
+}
+
+function outcomeOf(worker: Worker): Promise<DrawnPicture> {
+  return new Promise((resolve, reject) => {
+    worker.once("message", (report: DrawReport) => {
+      if (report.ok) resolve(report.drawn);
+      else reject(new SluiceError("GRAPH_PICTURE", report.message, { cause: report.cause }));
+    });
+    worker.once("error", (error) => {
+      reject(new SluiceError("GRAPH_PICTURE", `cannot draw: ${messageOf(error)}`, { cause: error }));
+    });
+    worker.once("exit", (status) => {
+      reject(new SluiceError("GRAPH_PICTURE", `cannot draw: its thread ended with status ${status}`));
+    });
+  });
+}

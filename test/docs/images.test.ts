@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { decodePng } from "../helpers/png.js";
+
+const CHECKOUT = resolve(import.meta.dirname, "../..");
+const PAGES = ["README.md", ...readdirSync(join(CHECKOUT, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
+
+/** Each image that a page shows, with the text for those who do not see it. */
+const shown = PAGES.flatMap((page) =>
+  [...readFileSync(join(CHECKOUT, page), "utf8").matchAll(/!\[([^\]]*)\]\(([^)]+)\)/g)].map(([, text = "", path = ""]) => ({
+    text,
+    path: join(page, "..", path),
+  })),
+);
+
+describe("docs/img", () => {
+  test.each(readdirSync(join(CHECKOUT, "docs/img")))("%s is a small PNG that a page shows and puts in words", (file) => {
+    const bytes = readFileSync(join(CHECKOUT, "docs/img", file));
+    expect(bytes.length).toBeLessThan(150_000);
+    expect(decodePng(bytes).width).toBeGreaterThan(400);
+    const uses = shown.filter(({ path }) => path === `docs/img/${file}`);
+    expect(uses.length).toBeGreaterThan(0);
+    for (const { text } of uses) expect(text.length).toBeGreaterThan(40);
+  });
+
+  test("has every image that a page shows", () => {
+    const files = readdirSync(join(CHECKOUT, "docs/img")).map((file) => `docs/img/${file}`);
+    expect(files).toEqual(expect.arrayContaining(shown.map(({ path }) => path)));
+  });
+});
