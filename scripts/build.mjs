@@ -29,7 +29,7 @@ await build({
   define: { "import.meta.url": "__moduleUrl" },
   banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
   // Native, or loaded only when something is printed, or shared with user code through the real file.
-  external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib"],
+  external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib", "pino"],
 });
 for (const host of ["thread-main", "process-main"]) {
   await build({

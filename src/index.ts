@@ -61,6 +61,9 @@ export {
   type Catalog,
   type ComposeUnitsOptions,
   composeUnits,
+  createFileGuard,
+  type FileGuard,
+  INSECURE,
   type Unit,
   unitToJson,
 } from "./units/index.js";

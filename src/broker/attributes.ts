@@ -36,6 +36,15 @@ export class Attributes {
     this.#values.set(name, value);
   }
 
+  /**
+   * Removes an attribute that was made by {@link set}.
+   * @throws SluiceError BROKER_REQUEST `ENOENT` if there is none, `EPERM` if it is one of the broker itself
+   */
+  remove(name: string): void {
+    if (this.#kinds.has(name)) throw requestError("EPERM", `attribute ${name} is one of the broker itself`);
+    if (!this.#values.delete(name)) throw requestError("ENOENT", `no such attribute ${name}`);
+  }
+
   /** All, by name, in the order of names. */
   list(): Record<string, string> {
     return sorted([...this.#values]);

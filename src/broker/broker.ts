@@ -97,7 +97,7 @@ export class Broker {
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;
-    const directory = openRunDirectory(options.rundir, options.env ?? process.env, rank);
+    const directory = openRunDirectory(options.rundir, options.env ?? process.env, rank, options.insecure);
     let broker: Broker | undefined;
     try {
       broker = new Broker(options, directory);

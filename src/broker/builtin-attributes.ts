@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { Attributes } from "./attributes.js";
 import { parseLogLevel } from "./log-ring.js";
+import { checkShutdownTimeout, SHUTDOWN_TIMEOUT } from "./shutdown-timeout.js";
 
 /** What the broker knows of itself when its attributes are made. */
 interface Identity {
@@ -41,12 +42,17 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   }
   attributes.define("log-stderr-level", "4", { check: checkLogLevel });
   attributes.define("broker.max-payload", String(WIRE_LIMITS.payloadBytes), { check: checkMaxPayload });
-  attributes.define("broker.module-nopanic", "0");
+  attributes.define("broker.module-nopanic", "0", { check: checkFlag });
+  attributes.define(SHUTDOWN_TIMEOUT.name, SHUTDOWN_TIMEOUT.value, { check: checkShutdownTimeout });
   attributes.define("broker.env-blocklist", "");
   for (const [name, value] of Object.entries(given)) {
     if (!CHOSEN_AT_START.some((chosen) => chosen === name)) attributes.set(name, value);
   }
   return attributes;
+}
+
+function checkFlag(value: string): string | undefined {
+  return value === "0" || value === "1" ? undefined : "must be 0 or 1";
 }
 
 function checkLogLevel(value: string): string | undefined {

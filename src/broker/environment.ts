@@ -46,10 +46,32 @@ export class Environment {
 
   /**
    * What programs of the instance are started with.
-   * @param blocklist names that they do not get, separated by commas or blanks (`broker.env-blocklist`)
+   * @param blocklist names that they do not get, separated by commas or blanks, where `*` stands for anything
+   *   (`broker.env-blocklist`)
    */
   inherited(blocklist: string): Record<string, string> {
-    const blocked = new Set(blocklist.split(/[\s,]+/));
-    return Object.fromEntries([...this.#variables].filter(([name]) => !blocked.has(name)));
+    const isBlocked = blockedBy(blocklist);
+    return Object.fromEntries([...this.#variables].filter(([name]) => !isBlocked(name)));
   }
+}
+
+function blockedBy(blocklist: string): (name: string) => boolean {
+  const words = blocklist.split(/[\s,]+/).filter((word) => word !== "");
+  const exact = new Set(words);
+  const patterns = words.filter((word) => word.includes("*")).map((word) => word.split("*"));
+  return (name) => exact.has(name) || patterns.some((parts) => matches(name, parts));
+}
+
+/** Whether a name is made of these parts, in order, with anything between them. */
+function matches(name: string, parts: readonly string[]): boolean {
+  const [first = "", ...rest] = parts;
+  const last = rest.pop() ?? "";
+  if (!name.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return name.length - last.length >= at && name.endsWith(last);
 }

@@ -10,6 +10,7 @@ export {
   type StopReason,
   type StopSignal,
 } from "./instance-life.js";
+export { type LogFile, openLogFile } from "./log-file.js";
 export type { LogEntry } from "./log-ring.js";
 export { type ModuleInfo, moduleInfo } from "./module-info.js";
 export type { FindRequest, FoundModule, ModuleFinder } from "./module-finder.js";
@@ -23,4 +24,6 @@ export {
 export { type ProgramProcess, signalProgram, spawnPhase } from "./phase-process.js";
 export { freshRunDirectory } from "./rundir.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
+export { ServiceNotifier } from "./service-notifier.js";
+export { shutdownTimeoutMs } from "./shutdown-timeout.js";
 export { type BrokerReport, Supervisor, type SupervisorOptions, type SupervisorOrder } from "./supervisor.js";

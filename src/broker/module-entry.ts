@@ -18,6 +18,8 @@ export interface LoadRequest {
   readonly memoryLimitBytes?: number | undefined;
   readonly onFailure?: FailurePolicy | undefined;
   readonly explicit?: boolean | undefined;
+  /** Load it even if others may write to its file. */
+  readonly insecure?: boolean | undefined;
 }
 
 /** What was loaded, for the requester. */

@@ -29,12 +29,12 @@ export interface ModuleInfo {
  * The first two steps of a load, open and verify: finds the file, chooses its loader, and reads its identity.
  * @param path a file, or a bare name
  * @param modulePath colon-separated directories for bare names
- * @throws SluiceError `LOAD_NOT_FOUND`, `LOAD_NO_LOADER`; a system error if the file cannot be read
+ * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`; a system error if the file cannot be read
  */
 export async function moduleInfo(
   path: string,
   modulePath: string,
-  choice: LoaderChoice = {},
+  choice: LoaderChoice & { readonly insecure?: boolean | undefined } = {},
 ): Promise<ModuleInfo> {
   const found = await moduleFinder({ modulePath })({ path, ...choice });
   const { size } = await stat(found.path);

@@ -44,6 +44,7 @@ export async function startInstance(
   { isHeld, onStarted }: StartOptions,
 ): Promise<ModuleInstance> {
   const { name, args, request } = entry;
+  entry.file?.verify?.();
   const file = (entry.file ??= await host.find(request));
   const spec = {
     name,

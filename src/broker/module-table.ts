@@ -86,6 +86,8 @@ export class ModuleTable {
         await Promise.allSettled([state.done]);
         throw notLoaded(which);
       case "up":
+        // While the old one runs: what would not start must not end it.
+        entry.file?.verify?.();
         return this.#occupy(entry, this.#replace(entry, state.instance, args));
     }
   }

@@ -13,6 +13,8 @@ export interface RunModuleOptions {
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
+  /** Run it even if others may write to its file (instance.md §2). */
+  readonly insecure?: boolean | undefined;
   /** Gets what the module logs. */
   readonly onLog?: ((level: string, text: string) => void) | undefined;
 }
@@ -36,10 +38,11 @@ export interface LoneModule {
  * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; nothing is left then
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
-  const { name, args = [], exec = false, loader, modulePath, onLog } = options;
+  const { name, args = [], exec = false, loader, modulePath, insecure, onLog } = options;
   const broker = await Broker.start({
     socket: false,
     modulePath,
+    insecure,
     // Who tests a module wants to see it fail, and go on.
     attributes: { "broker.module-nopanic": "1" },
     onLog: ({ level, text }) => onLog?.(level, text),

@@ -20,16 +20,18 @@ export interface RunDirectory {
  * Makes or checks the run directory (instance.md §2).
  * @param given a directory to use, made if it is missing; undefined: a fresh one
  * @param env whose `XDG_RUNTIME_DIR` a fresh one goes below; without it the temporary directory
+ * @param insecure use one even if it is not ours or others may enter it
  * @throws SluiceError `BROKER_STATE` with `EPERM` if the directory is not ours or others may enter it
  */
 export function openRunDirectory(
   given: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
   rank: number,
+  insecure = false,
 ): RunDirectory {
   const isOurs = given === undefined || makeDirectory(given);
   const path = given ?? freshRunDirectory(env);
-  checkRunDirectory(path);
+  if (!insecure) checkRunDirectory(path);
   const cacheDir = mkdtempSync(join(path, `cache-${rank}-`));
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
   const made = isOurs ? [path] : [cacheDir, stateDir];

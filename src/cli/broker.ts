@@ -5,50 +5,46 @@ import {
   Broker,
   type BrokerReport,
   InstanceLife,
-  type JsonObject,
   type LogEntry,
+  type LogFile,
+  openLogFile,
   type PhaseProcess,
   type ProgramProcess,
+  ServiceNotifier,
+  shutdownTimeoutMs,
   signalProgram,
   spawnPhase,
   type StopSignal,
   type SupervisorOrder,
 } from "../broker/index.js";
+import { pythonEnvironment } from "../python/index.js";
 import { LineSplitter } from "../rc/index.js";
-import { checkConfiguration, configFromJson, Configuration } from "../units/index.js";
 import { assignment, collect, wholeNumber } from "./arguments.js";
-import { configurationOf } from "./facts.js";
-import { ExitError, say, sayDiagnostics, UsageError } from "./output.js";
+import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
+import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
+import { type InsecureOption, withInsecure } from "./insecure.js";
+import { say, UsageError } from "./output.js";
 import { PACKAGE_ROOT, SHIPPED_MODULES } from "./version.js";
 
-interface BrokerCommandOptions {
+interface BrokerCommandOptions extends ConfigOptions, InsecureOption {
   readonly rank: number;
   readonly size: number;
   readonly rundir?: string;
   readonly setattr?: readonly (readonly [string, string])[];
-  readonly configPath?: readonly string[];
-  readonly conf?: readonly string[];
+  readonly logFile?: string;
   readonly supervisedProgram?: boolean;
   readonly verbose?: boolean;
 }
 
 const PREFIX = "sluice-broker";
 
-/** How long an orderly shutdown may take before what is left is killed (instance.md §1). */
-const SHUTDOWN_TIMEOUT_MS = 30_000;
-
 export function command(): Command {
-  return new Command("broker")
+  return withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>"))
     .addOption(new Option("--rank <n>", "rank of this broker").argParser(wholeNumber).default(0))
     .addOption(new Option("--size <n>", "number of brokers").argParser(wholeNumber).default(1))
     .option("--rundir <dir>", "directory for the socket, ours alone (default: a fresh one)")
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .addOption(
-      new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)),
-    )
-    .addOption(
-      new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)),
-    )
+    .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .addOption(new Option("--supervised-program", "the initial program is run by the supervisor").hideHelp())
     .option("-v, --verbose", "say what happens")
     .addHelpText("after", "\nExample:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site")
@@ -62,34 +58,40 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     );
   }
   const isSupervised = process.connected;
-  const readConfig = async () => {
-    const { configPath: config = [], conf = [] } = options;
-    const read = await configurationOf({ config, conf }, PREFIX);
-    const checked = checkConfiguration(read);
-    if (checked.ok) return read.table;
-    sayDiagnostics(checked.diagnostics, PREFIX);
-    throw new ExitError(1);
-  };
+  const notifySocket = takeNotifySocket();
+  const config = await startConfig(options, PREFIX);
+  const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, options.rank);
   const broker = await Broker.start({
     attributes: Object.fromEntries(options.setattr ?? []),
-    config: await readConfig(),
-    readConfig,
+    config,
+    readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
     checkConfig,
     modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
     rundir: options.rundir,
     onStderr: printLog,
+    onLog: (entry) => logFile?.write(entry),
+    insecure: options.insecure,
   });
+  const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
   const life = new InstanceLife({
     startRc1: phaseStarter(broker, "rc1", options),
     startRc3: phaseStarter(broker, "rc3", options),
     startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
-    shutdownTimeoutMs: SHUTDOWN_TIMEOUT_MS,
-    onState: (state) => broker.log.append("broker", "debug", `state ${state}`),
+    // As it stands when the shutdown begins.
+    get shutdownTimeoutMs() {
+      return shutdownTimeoutMs(broker.attributes);
+    },
+    onState: (state) => {
+      broker.log.append("broker", "debug", `state ${state}`);
+      notifier?.state(state);
+    },
     onFailure: (phase, status) => broker.log.append("broker", "err", `${phase} ${endText(status)}`),
   });
   listenForStops(life, broker);
   const status = await life.run();
   const closed = await broker.close();
+  logFile?.close();
+  await notifier?.close();
   process.exitCode = Math.max(status, closed.status);
   // A supervisor removes the directory that it made, unless it is the one that is gone.
   if (isSupervised && !process.connected) rmSync(broker.rundir, { recursive: true, force: true });
@@ -102,10 +104,26 @@ function endText(status: number): string {
   return signal === undefined ? `failed with status ${status}` : `was killed by ${signal}`;
 }
 
-/** What is wrong with a configuration, in one line. */
-function checkConfig(config: JsonObject): string | undefined {
-  const checked = checkConfiguration(Configuration.of(configFromJson(config), "new configuration"));
-  return checked.ok ? undefined : checked.diagnostics.map(({ message }) => message).join("; ");
+function logFileFor(path: string, rank: number): LogFile {
+  return openLogFile({ path, rank, onError: ({ message }) => say(`${PREFIX}: ${message}`) });
+}
+
+/** Of the service manager that started us, if one did. What we start is none of its business. */
+function takeNotifySocket(): string | undefined {
+  const socket = process.env["NOTIFY_SOCKET"];
+  delete process.env["NOTIFY_SOCKET"];
+  return socket || undefined;
+}
+
+function notifierFor(socket: string, broker: Broker): ServiceNotifier {
+  return new ServiceNotifier({
+    socket,
+    senders: [
+      { command: ["systemd-notify"] },
+      { command: ["python3", "-m", "sluice.sd_notify"], env: pythonEnvironment(process.env) },
+    ],
+    onError: (text) => broker.log.append("broker", "warning", text),
+  });
 }
 
 function listenForStops(life: InstanceLife, broker: Broker): void {
@@ -133,6 +151,7 @@ function phaseStarter(
   return (stopping = false) => {
     const own = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase];
     if (options.verbose) own.push("--verbose");
+    if (options.insecure) own.push("--insecure");
     if (phase === "rc3" && stopping) own.push("--cancel-after=1");
     const process_ = spawnPhase({
       argv: configured === undefined ? own : ["bash", "-c", configured],

@@ -13,6 +13,9 @@ export interface ValueQuestion {
   readonly tell: (problem: unknown) => void;
 }
 
+/** Of `modprobe graph`, which says by itself what is wrong with another. */
+export const PICTURE_FORMATS = ["dot", "svg", "png", "mermaid", "json"] as const;
+
 type Lookup = (begun: string) => Answer | Promise<Answer>;
 
 const FILES: Answer = { ...NOTHING, files: true };
@@ -31,6 +34,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   path: () => FILES,
   dir: () => FILES,
   "key=value|file": () => FILES,
+  format: () => names(PICTURE_FORMATS.map((value) => ({ value }))),
   args: () => FILES,
   command: () => FILES,
 };

@@ -1,9 +1,17 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { configToJson, defaultDirectories, parseConfigText } from "../units/index.js";
+import type { Diagnostic } from "../errors/index.js";
 import { fields } from "../messages/index.js";
-import { ExitError, printJson, printLine, sayDiagnostics } from "./output.js";
+import { PYTHON_PACKAGES } from "../python/index.js";
+import {
+  checkConfiguration,
+  configToJson,
+  configurationFromText,
+  defaultDirectories,
+} from "../units/index.js";
+import { ExitError, printJson, printLine, sayDiagnostics, UsageError } from "./output.js";
 import { withInstance, withUri } from "./session.js";
+import { SHIPPED_MODULES } from "./version.js";
 
 interface UriOption {
   readonly uri?: string;
@@ -13,6 +21,7 @@ export function command(): Command {
   return new Command("config")
     .addCommand(get())
     .addCommand(load())
+    .addCommand(reload())
     .addCommand(builtin())
     .addHelpText(
       "after",
@@ -24,12 +33,14 @@ function get(): Command {
   return withUri(new Command("get"))
     .description("print the configuration, or the value at a dotted key, as JSON")
     .argument("[setting]")
+    .option("-r, --raw", "print a string without quotes")
     .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
-    .action(async (key: string | undefined, options: UriOption) => {
+    .action(async (key: string | undefined, options: UriOption & { readonly raw?: boolean }) => {
       await withInstance(options, async (handle) => {
-        printJson(
-          fields(await handle.rpc("config.get", key === undefined ? {} : { key }), { value: "json" }).value,
-        );
+        const response = await handle.rpc("config.get", key === undefined ? {} : { key });
+        const { value } = fields(response, { value: "json" });
+        if (options.raw && typeof value === "string") printLine(value);
+        else printJson(value);
       });
     });
 }
@@ -37,37 +48,70 @@ function get(): Command {
 function load(): Command {
   return withUri(new Command("load"))
     .description("replace the configuration by standard input: TOML, JSON or YAML")
-    .addHelpText("after", "\nExample:\n  sluice config load < site.toml")
+    .addHelpText(
+      "after",
+      "\nThe whole is checked before any module sees it; if a module refuses it, the old one stays." +
+        "\n\nExample:\n  sluice config load < site.toml",
+    )
     .action(async (options: UriOption) => {
-      const config = parseConfigText(readFileSync(0, "utf8"), "<stdin>");
-      if (!config.ok) {
-        sayDiagnostics(config.diagnostics, "sluice-config");
-        throw new ExitError(1);
-      }
-      const json = configToJson(config.value);
-      await withInstance(options, (handle) => handle.rpc("config.load", { config: json }));
+      if (process.stdin.isTTY)
+        throw new UsageError("standard input is a terminal: sluice config load < FILE");
+      const read = configurationFromText(readFileSync(0, "utf8"), "<stdin>");
+      if (!read.ok) throw refusal(read.diagnostics);
+      // The broker checks it too, but has no lines to point at.
+      const checked = checkConfiguration(read.value);
+      if (!checked.ok) throw refusal(checked.diagnostics);
+      const config = configToJson(checked.value.table);
+      await withInstance(options, (handle) => handle.rpc("config.load", { config }));
     });
+}
+
+function reload(): Command {
+  return withUri(new Command("reload"))
+    .description("read the configuration again from the files and flags that the broker was started with")
+    .addHelpText(
+      "after",
+      "\nThe whole is checked before any module sees it; if a module refuses it, the old one stays." +
+        "\n\nExample:\n  sluice config reload",
+    )
+    .action(async (options: UriOption) => {
+      await withInstance(options, (handle) => handle.rpc("config.reload"));
+    });
+}
+
+function refusal(diagnostics: readonly Diagnostic[]): ExitError {
+  sayDiagnostics(diagnostics, "sluice-config");
+  return new ExitError(1);
 }
 
 function builtin(): Command {
   return new Command("builtin")
     .description("print a directory that is built in, or all of them")
-    .argument("[name]", "datadir, libexecdir or confdir")
+    .argument("[name]", "datadir, libexecdir, confdir, moduledir or pythondir")
     .option("--json", "one JSON object: name to value")
-    .addHelpText("after", "\nExample:\n  sluice config builtin datadir")
+    .addHelpText(
+      "after",
+      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR move the first three." +
+        "\n\nExample:\n  sluice config builtin datadir",
+    )
     .action((name: string | undefined, options: { readonly json?: boolean }) => {
       const { dataDir, libexecDir, confDir } = defaultDirectories(process.env);
-      const values = new Map([
+      const all = new Map([
         ["datadir", dataDir],
         ["libexecdir", libexecDir],
         ["confdir", confDir],
+        ["moduledir", SHIPPED_MODULES],
+        ["pythondir", PYTHON_PACKAGES],
       ]);
-      if (name !== undefined) {
-        const value = values.get(name);
-        if (value === undefined)
-          throw new ExitError(1, `no such builtin '${name}'; there are ${[...values.keys()].join(", ")}`);
-        printLine(value);
-      } else if (options.json) printJson(Object.fromEntries(values));
-      else for (const [key, value] of values) printLine(`${key} ${value}`);
+      if (name === undefined) {
+        if (options.json) printJson(Object.fromEntries(all));
+        else for (const [key, value] of all) printLine(`${key} ${value}`);
+        return;
+      }
+      const value = all.get(name);
+      if (value === undefined)
+        throw new ExitError(1, `no such builtin '${name}'; there are ${[...all.keys()].join(", ")}`);
+      if (options.json) printJson(value);
+      else printLine(value);
     });
 }

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import pc from "picocolors";
 import { fields, type Payload } from "../messages/index.js";
 import { printJson, printLine } from "./output.js";
+import { readerGone } from "./reader.js";
 import { withInstance, withUri } from "./session.js";
 
 interface DmesgOptions {
@@ -31,16 +32,14 @@ async function dmesg(options: DmesgOptions): Promise<void> {
     const print = options.json ? printJson : options.human ? humanPrinter() : printPlain;
     const interrupted = new AbortController();
     process.once("SIGINT", () => interrupted.abort());
+    const follow = options.follow === true;
+    const enough = follow ? readerGone() : undefined;
+    const signal = AbortSignal.any([interrupted.signal, ...(enough === undefined ? [] : [enough])]);
     try {
-      for await (const entry of handle.rpcStream(
-        "log.dmesg",
-        { follow: options.follow === true },
-        interrupted,
-      ))
-        print(entry);
+      for await (const entry of handle.rpcStream("log.dmesg", { follow }, { signal })) print(entry);
     } catch (error) {
-      if (!interrupted.signal.aborted) throw error;
-      process.exitCode = 130;
+      if (!signal.aborted) throw error;
+      if (interrupted.signal.aborted) process.exitCode = 130;
     }
   });
 }

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { positiveInteger } from "./arguments.js";
 import { printJson, printLine } from "./output.js";
 import { readPayload } from "./payload.js";
+import { readerGone } from "./reader.js";
 import { withInstance, withUri } from "./session.js";
 
 interface PubOptions {
@@ -61,6 +62,7 @@ async function subscribe(topics: readonly string[], options: SubOptions): Promis
         process.exitCode = 130;
         resolve();
       });
+      readerGone().addEventListener("abort", () => resolve());
       void handle.closed.then((cause) => reject(cause ?? new Error("the instance has ended")));
       const listen = (topic: string): Promise<void> =>
         handle.subscribe(topic, ({ topic: of, seq, payload }) => {

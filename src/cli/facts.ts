@@ -1,36 +1,31 @@
 import { type Command, Option } from "commander";
 import type { Facts, LoadedModule } from "../graph/index.js";
 import type { Handle } from "../messages/index.js";
-import { type ConfigInput, Configuration, readConfiguration } from "../units/index.js";
+import { Configuration, type FileGuard, readConfiguration } from "../units/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
+import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
+import { guardFor, type InsecureOption, withInsecure } from "./insecure.js";
 import type { InstanceFacts } from "./instance-facts.js";
 import { ExitError, sayDiagnostics } from "./output.js";
 import { instanceUri, withConnection, withUri } from "./session.js";
 
 /** Options that say for which instance to plan; those of an instance count where they are absent. */
-export interface FactOptions {
+export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly uri?: string;
   readonly rank?: number;
   readonly size?: number;
-  readonly config?: readonly string[];
-  readonly conf?: readonly string[];
   readonly attr?: readonly (readonly [string, string])[];
 }
 
 /** Adds the options that give facts without an instance (planning.md §3). */
 export function withFacts(command: Command): Command {
-  return withUri(command)
+  const located = withUri(command)
     .addOption(new Option("--rank <n>", "plan for this rank").argParser(wholeNumber))
-    .addOption(new Option("--size <n>", "of an instance of this size").argParser(positiveInteger))
-    .addOption(
-      new Option("--config <path>", "with this configuration file or directory").argParser(collect(String)),
-    )
-    .addOption(
-      new Option("--conf <key=value|file>", "with this configuration value or file").argParser(
-        collect(String),
-      ),
-    )
-    .addOption(new Option("--attr <name=value>", "with this attribute").argParser(collect(assignment)));
+    .addOption(new Option("--size <n>", "of an instance of this size").argParser(positiveInteger));
+  const configured = withInsecure(withConfig(located, "--config, --config-path <path>"));
+  return configured.addOption(
+    new Option("--attr <name=value>", "with this attribute").argParser(collect(assignment)),
+  );
 }
 
 /** Everything that planning asks of the world. */
@@ -41,6 +36,8 @@ export interface Circumstances {
   readonly loaded: readonly LoadedModule[];
   /** Of the instance, if there is one. */
   readonly handle: Handle | undefined;
+  /** What the files that are read for it must pass. */
+  readonly guard: FileGuard;
 }
 
 /** Gathers the facts, from the instance if there is one, with what flags say on top, and runs the function with them. */
@@ -48,18 +45,19 @@ export async function withCircumstances<T>(
   options: FactOptions,
   run: (circumstances: Circumstances) => Promise<T>,
 ): Promise<T> {
-  const flags = await configurationOf(options, "sluice-modprobe");
+  const guard = guardFor(options);
+  const flags = await configurationOf(options, guard, "sluice-modprobe");
   const uri = instanceUri(options);
   if (uri === undefined) {
     const facts = factsOf(options, flags, { rank: 0, size: 1, attrs: {}, env: {} });
-    return run({ facts, configuration: flags, loaded: [], handle: undefined });
+    return run({ facts, configuration: flags, loaded: [], handle: undefined, guard });
   }
   return withConnection(uri, async (handle) => {
     const { askInstance } = await import("./instance-facts.js");
     const instance = await askInstance(handle);
     const configuration = new Configuration([...instance.configuration.layers, ...flags.layers]);
     const facts = factsOf(options, configuration, instance);
-    return run({ facts, configuration, loaded: instance.loaded, handle });
+    return run({ facts, configuration, loaded: instance.loaded, handle, guard });
   });
 }
 
@@ -67,15 +65,12 @@ export async function withCircumstances<T>(
  * Reads the configuration that flags name.
  * @throws ExitError after the problems were printed
  */
-export async function configurationOf(
-  options: { readonly config?: readonly string[]; readonly conf?: readonly string[] },
+async function configurationOf(
+  options: ConfigOptions,
+  guard: FileGuard,
   prefix: string,
 ): Promise<Configuration> {
-  const inputs: ConfigInput[] = [
-    ...(options.config ?? []).map((path) => ({ kind: "path", path }) as const),
-    ...(options.conf ?? []).map((text) => ({ kind: "flag", text }) as const),
-  ];
-  const read = await readConfiguration(inputs);
+  const read = await readConfiguration(configInputs(options), guard);
   if (read.ok) return read.value;
   sayDiagnostics(read.diagnostics, prefix);
   throw new ExitError(1);

@@ -14,6 +14,7 @@ export interface CarryOutOptions {
   readonly keepGoing?: boolean;
   /** Seconds after which a module that is being removed is cancelled. */
   readonly cancelAfter?: number;
+  readonly insecure?: boolean;
 }
 
 /** Adds `--jobs` and `--keep-going`. */
@@ -48,6 +49,7 @@ export async function carryOut(
       handle,
       session,
       onOutput: printOutput,
+      insecure: options.insecure,
       ...(options.cancelAfter !== undefined && { cancelRemovalAfterMs: options.cancelAfter * 1000 }),
     });
     const events = runPlan(plan, {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { differenceText, diffLocks, type PlanLock } from "../graph/index.js";
 import { collect, wholeNumber } from "./arguments.js";
+import { configInputs } from "./config-inputs.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { isLockFile, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./modprobe-units.js";
@@ -45,7 +46,11 @@ async function lockFor(side: string, options: Omit<DiffOptions, "rank">): Promis
     return planned({ ...options, rank, size }, rank, options);
   }
   if (await isLockFile(side)) return readLock(side);
-  return planned({ ...options, config: [...(options.config ?? []), side] }, null, options);
+  return planned(
+    { ...options, conf: [...configInputs(options), { kind: "path", path: side }] },
+    null,
+    options,
+  );
 }
 
 function planned(facts: FactOptions, rank: number | null, options: UnitOptions): Promise<PlanLock> {

@@ -9,13 +9,13 @@ import {
   pictureToMermaid,
   type Plan,
 } from "../graph/index.js";
+import { PICTURE_FORMATS as FORMATS } from "./complete-values.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { phaseFiles, withPlan } from "./modprobe-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { ExitError, say, UsageError } from "./output.js";
 import { writeResult } from "./write-file.js";
 
-const FORMATS = ["dot", "svg", "png", "mermaid", "json"] as const;
 type Format = (typeof FORMATS)[number];
 
 /** Suffixes of files, and the format that they stand for. */
@@ -42,7 +42,7 @@ Examples:
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("graph")))
-    .argument("[name]", "only this unit or service and what is one relation away")
+    .argument("[unit]", "only this unit or service and what is one relation away")
     .addOption(
       new Option(
         "--format <format>",

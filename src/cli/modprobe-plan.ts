@@ -114,7 +114,8 @@ export async function readUnits(
     const base = await tryCompose({}, circumstances, { disableFromEnv: false });
     if (base.ok) session.useCatalog(base.value);
   }
-  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }));
+  const { guard } = circumstances;
+  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }), guard);
   const fragments = [...(rc.ok ? rc.value.fragments : []), ...further];
   const composed = await tryCompose(options, circumstances, { rc: fragments, onRead });
   if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);

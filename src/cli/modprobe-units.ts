@@ -53,7 +53,7 @@ export async function composeFor(
 /** As {@link composeFor}, with the problems as data. */
 export function tryCompose(
   { setAlternative = [], disable = [] }: UnitOptions,
-  { configuration }: Circumstances,
+  { configuration, guard }: Circumstances,
   more: Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead"> = {},
 ): Promise<Result<Catalog>> {
   const alternatives: Alternative[] = setAlternative.map(([service, unit]) => ({
@@ -64,7 +64,7 @@ export function tryCompose(
   const disabled: DisableRequest[] = disable.flatMap((text) =>
     disableNames(text, namedOrigin(`flag -D ${text}`)),
   );
-  return composeUnits({ ...more, config: configuration, alternatives, disable: disabled });
+  return composeUnits({ ...more, config: configuration, alternatives, disable: disabled, guard });
 }
 
 /**

@@ -39,7 +39,7 @@ async function findAll(
   circumstances: Circumstances,
   options: VerifyOptions,
 ): Promise<Diagnostic[]> {
-  const read = await Promise.all(files.map(readRcFragment));
+  const read = await Promise.all(files.map((file) => readRcFragment(file, circumstances.guard)));
   const further = read.flatMap((result) => (result.ok ? [result.value] : []));
   const session = new RcSession({
     facts: circumstances.facts,

@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { type LoneModule, runModule } from "../broker/index.js";
 import { messageOf } from "../errors/index.js";
+import { withInsecure } from "./insecure.js";
 import { printJson, say } from "./output.js";
 import { parseJson } from "./payload.js";
 import { SHIPPED_MODULES } from "./version.js";
@@ -10,10 +11,11 @@ interface ModuleExecOptions {
   readonly name?: string;
   readonly exec?: boolean;
   readonly loader?: string;
+  readonly insecure?: boolean;
 }
 
 export function command(): Command {
-  return new Command("module-exec")
+  return withInsecure(new Command("module-exec"))
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .argument("[args...]", "arguments for the module")
     .passThroughOptions()
@@ -30,9 +32,9 @@ export function command(): Command {
 }
 
 async function moduleExec(path: string, args: readonly string[], options: ModuleExecOptions): Promise<void> {
-  const { name, exec, loader } = options;
+  const { name, exec, loader, insecure } = options;
   const module = await runModule(path, {
-    ...{ name, args, exec, loader },
+    ...{ name, args, exec, loader, insecure },
     modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
     onLog: (level, text) => say(`${level}: ${text}`),
   });

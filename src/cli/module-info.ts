@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { type ModuleInfo, moduleInfo } from "../broker/index.js";
+import { withInsecure } from "./insecure.js";
 import { printJson, printLine } from "./output.js";
 import { SHIPPED_MODULES } from "./version.js";
 
@@ -7,10 +8,11 @@ interface InfoOptions {
   readonly exec?: boolean;
   readonly loader?: string;
   readonly json?: boolean;
+  readonly insecure?: boolean;
 }
 
 export function infoCommand(): Command {
-  return new Command("info")
+  return withInsecure(new Command("info"))
     .description("print what can be told of a module without starting it")
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .option("--exec", "as run in a process of its own")
@@ -20,9 +22,9 @@ export function infoCommand(): Command {
       "one JSON object: type, name, path, services, digest, size, api, kind, version, description",
     )
     .addHelpText("after", "\nExample:\n  sluice module info kvs")
-    .action(async (path: string, { exec, loader, json }: InfoOptions) => {
+    .action(async (path: string, { exec, loader, insecure, json }: InfoOptions) => {
       const modulePath = [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":");
-      const info = await moduleInfo(path, modulePath, { exec, loader });
+      const info = await moduleInfo(path, modulePath, { exec, loader, insecure });
       if (json) printJson(info);
       else Object.entries(info).forEach(printRow);
     });

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { isErrno } from "../errors/index.js";
 import { fields, type JsonValue } from "../messages/index.js";
+import { type InsecureOption, withInsecure } from "./insecure.js";
 import { debugCommand } from "./module-debug.js";
 import { infoCommand } from "./module-info.js";
 import { statsCommand } from "./module-stats.js";
@@ -13,7 +14,7 @@ interface UriOption {
   readonly uri?: string;
 }
 
-interface LoadOptions extends UriOption {
+interface LoadOptions extends UriOption, InsecureOption {
   readonly name?: string;
   readonly exec?: boolean;
   readonly loader?: string;
@@ -43,7 +44,7 @@ export function command(): Command {
 }
 
 function load(): Command {
-  return withUri(new Command("load"))
+  return withInsecure(withUri(new Command("load")))
     .description("load one module, without what it requires")
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .argument("[args...]", "arguments for the module")
@@ -62,6 +63,7 @@ function load(): Command {
         explicit: true,
         ...(options.name !== undefined && { name: options.name }),
         ...(options.exec && { exec: true }),
+        ...(options.insecure && { insecure: true }),
         ...(options.loader !== undefined && { loader: modulePath(options.loader) }),
       };
       if (options.loader !== undefined && !path.includes("/")) {

@@ -1,20 +1,21 @@
 import { rmSync } from "node:fs";
 import { Command, Option } from "commander";
 import { freshRunDirectory, type StopSignal, Supervisor } from "../broker/index.js";
+import { configFlags, type ConfigOptions, withConfig } from "./config-inputs.js";
+import { type InsecureOption, withInsecure } from "./insecure.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
 import { UsageError, say } from "./output.js";
 import { PACKAGE_ROOT } from "./version.js";
 
-interface StartOptions {
+interface StartOptions extends ConfigOptions, InsecureOption {
   readonly size: number;
   readonly setattr?: readonly (readonly [string, string])[];
-  readonly configPath?: readonly string[];
-  readonly conf?: readonly string[];
+  readonly logFile?: string;
   readonly verbose?: boolean;
 }
 
 export function command(): Command {
-  return new Command("start")
+  return withInsecure(withConfig(new Command("start"), "-c, --config-path <path>"))
     .argument(
       "[command...]",
       "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
@@ -22,12 +23,7 @@ export function command(): Command {
     .passThroughOptions()
     .addOption(new Option("-s, --size <n>", "number of brokers").argParser(positiveInteger).default(1))
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .addOption(
-      new Option("-c, --config-path <path>", "configuration file or directory").argParser(collect(String)),
-    )
-    .addOption(
-      new Option("--conf <key=value|file>", "configuration value or file").argParser(collect(String)),
-    )
+    .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .option("-v, --verbose", "say what happens")
     .addHelpText("after", "\nExample:\n  sluice start -S statedir=/var/lib/site sluice module list")
     .action(start);
@@ -73,7 +69,8 @@ function brokerArgv(rundir: string, hasProgram: boolean, options: StartOptions):
     ...(hasProgram ? ["--supervised-program"] : []),
     ...(options.verbose ? ["--verbose"] : []),
     ...(options.setattr ?? []).map(([name, value]) => `--setattr=${name}=${value}`),
-    ...(options.configPath ?? []).map((path) => `--config-path=${path}`),
-    ...(options.conf ?? []).map((text) => `--conf=${text}`),
+    ...(options.insecure ? ["--insecure"] : []),
+    ...(options.logFile === undefined ? [] : [`--log-file=${options.logFile}`]),
+    ...configFlags(options),
   ];
 }

@@ -49,8 +49,9 @@ export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Resu
   return { ok: true, value, warnings };
 }
 
+/** Each once: a directory that is to blame for many files is one problem. */
 export function fail(diagnostics: readonly Diagnostic[]): Result<never> {
-  return { ok: false, diagnostics: [...diagnostics].sort(compareDiagnostics) };
+  return { ok: false, diagnostics: [...new Set(diagnostics)].sort(compareDiagnostics) };
 }
 
 /** The sorting order of reports: those without a place first, then by file, line, column and message. */

@@ -13,10 +13,14 @@ const LOADER = {
 
 /**
  * The loaders that the table `loaders` of a configuration describes (modules.md §4), in its order.
+ * @param verifyPlugin called before each loading of a plug-in, with its path; what it throws is why that is refused
  * @param table checked against schema/instance-config.schema.json, paths in it are absolute
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for a value of another type
  */
-export function configuredLoaders(table: JsonValue | undefined): ModuleLoader[] {
+export function configuredLoaders(
+  table: JsonValue | undefined,
+  verifyPlugin: (path: string) => void = () => undefined,
+): ModuleLoader[] {
   const entries = fields({ table: table ?? {} }, { table: "object" }).table;
   return Object.entries(entries).map(([name, entry]) => {
     const { suffixes = [], magic, command = [], plugin } = fields(entry, LOADER);
@@ -25,7 +29,7 @@ export function configuredLoaders(table: JsonValue | undefined): ModuleLoader[] 
     const common = { name, suffixes, magic: magic === undefined ? undefined : magicBytes(magic) };
     return plugin === undefined
       ? createCommandLoader({ ...common, command })
-      : createPluginLoader({ ...common, plugin });
+      : createPluginLoader({ ...common, plugin, verify: () => verifyPlugin(plugin) });
   });
 }
 

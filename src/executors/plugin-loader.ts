@@ -1,4 +1,5 @@
-import { pathToFileURL } from "node:url";
+import { createRequire } from "node:module";
+import type * as Jiti from "jiti";
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./port.js";
 
@@ -10,6 +11,8 @@ export interface PluginLoaderOptions {
   readonly magic?: Uint8Array | undefined;
   /** Absolute path of a file that exports a {@link ModuleLoader}, as `loader` or by default. */
   readonly plugin: string;
+  /** Called before it is imported; what it throws is why it is not. */
+  readonly verify?: () => void;
 }
 
 /** Stands in for a loader in a file of its own, which is imported when it first has something to load. */
@@ -43,8 +46,10 @@ class PluginLoader implements ModuleLoader {
     return (await this.#load()).start(spec);
   }
 
-  #load(): Promise<ModuleLoader> {
-    this.#loaded ??= importLoader(this.#options.plugin);
+  async #load(): Promise<ModuleLoader> {
+    const { plugin, verify } = this.#options;
+    if (this.#loaded === undefined) verify?.();
+    this.#loaded ??= importLoader(plugin);
     // The file may be put right, or put there, before the next load.
     this.#loaded.catch(() => (this.#loaded = undefined));
     return this.#loaded;
@@ -66,8 +71,11 @@ async function importLoader(file: string): Promise<ModuleLoader> {
 }
 
 async function importFile(file: string): Promise<Readonly<Record<string, unknown>>> {
+  // Not our own import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
+  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
+  const jiti = createJiti(import.meta.url, { fsCache: false, tryNative: true, interopDefault: false });
   try {
-    return (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+    return await jiti.import<Readonly<Record<string, unknown>>>(file);
   } catch (cause) {
     throw new SluiceError("LOAD_FAILED", `${file}: ${messageOf(cause)}`, { errnum: ERRNO.EINVAL, cause });
   }

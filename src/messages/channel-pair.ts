@@ -37,6 +37,10 @@ class MemoryChannel implements Channel {
     this.#peer.arrive(copyOf(message));
   }
 
+  flush(): void {
+    // Both ends share one loop: nothing can arrive before its next turn.
+  }
+
   onMessage(listener: (message: Message) => void): void {
     this.#inbox.onMessage(listener);
   }

@@ -150,8 +150,11 @@ export class ChannelHandle implements Handle {
 
   setRunning(): void {
     if (!this.#loop.markRunning()) return;
-    if (this.#kind === "module" && this.isOpen)
+    if (this.#kind === "module" && this.isOpen) {
       this.notify("module.status", { status: MODULE_STATUS.running });
+      // The module may go on to compute for a minute, and whoever loads it waits for this.
+      this.#channel.flush();
+    }
     // After what the caller does in this turn: often it registers the last handlers.
     queueMicrotask(() => this.#serveEarly());
   }

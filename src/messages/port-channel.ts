@@ -71,6 +71,10 @@ class PortChannel implements Channel {
     }
   }
 
+  flush(): void {
+    if (!this.#closed) this.#flush();
+  }
+
   onMessage(listener: (message: Message) => void): void {
     this.#inbox.onMessage(listener);
   }

@@ -61,6 +61,10 @@ class SocketChannel implements Channel {
     this.#scheduleFlush();
   }
 
+  flush(): void {
+    if (this.#state === "open") this.#flush();
+  }
+
   onMessage(listener: (message: Message) => void): void {
     this.#inbox.onMessage(listener);
   }

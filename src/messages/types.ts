@@ -76,6 +76,8 @@ export interface Channel {
    * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the channel
    */
   send(message: Message): void;
+  /** Sends what waits for the end of this turn of the loop now, as a sender must that may block its thread next. */
+  flush(): void;
   /** Calls start after this was set; nothing that came before is lost. */
   onMessage(listener: (message: Message) => void): void;
   /** Called once, with the reason when it was not `close()` of either side. */

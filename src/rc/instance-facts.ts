@@ -5,6 +5,8 @@ import type { HostState, JsonObject } from "./host-protocol.js";
 export class InstanceFacts {
   readonly #handle: Handle | undefined;
   #current: HostState;
+  /** How often {@link setenv} was called. */
+  #changes = 0;
 
   constructor(initial: HostState, handle: Handle | undefined) {
     this.#current = initial;
@@ -21,13 +23,19 @@ export class InstanceFacts {
    * @throws SluiceError `BROKER_REQUEST`
    */
   async refresh(): Promise<HostState> {
-    if (this.#handle === undefined) return {};
-    const [attributes, configuration] = await Promise.all([
-      this.#handle.rpc("attr.list"),
-      this.#handle.rpc("config.get", {}),
+    const handle = this.#handle;
+    if (handle === undefined) return {};
+    const changes = this.#changes;
+    const [attributes, configuration, environment] = await Promise.all([
+      handle.rpc("attr.list"),
+      handle.rpc("config.get", {}),
+      handle.rpc("broker.getenv", {}),
     ]);
+    // The answer may be older than what was set meanwhile.
+    if (changes !== this.#changes) return this.refresh();
     const attrs = texts(objectIn(attributes, "attrs"));
-    const changed = { attrs, config: objectIn(configuration, "value") };
+    const brokerEnv = texts(objectIn(environment, "env"));
+    const changed = { attrs, config: objectIn(configuration, "value"), brokerEnv };
     this.#current = { ...this.#current, ...changed };
     return changed;
   }
@@ -38,6 +46,7 @@ export class InstanceFacts {
    */
   async setenv(env: Readonly<Record<string, string | null>>): Promise<void> {
     const brokerEnv = new Map(Object.entries(this.#current.brokerEnv ?? {}));
+    this.#changes += 1;
     for (const name of Object.keys(env)) brokerEnv.delete(name);
     this.#current = { ...this.#current, brokerEnv: Object.fromEntries(brokerEnv) };
     await this.#handle?.rpc("broker.setenv", { env });

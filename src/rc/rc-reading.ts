@@ -3,6 +3,8 @@ import { access } from "node:fs/promises";
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
 import {
   codeFragment,
+  createFileGuard,
+  type FileGuard,
   formatOf,
   type Fragment,
   type NamedReference,
@@ -30,28 +32,37 @@ export interface RcReading {
 
 /**
  * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read (planning.md §8).
- * Errors: `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and `codeFragment`; of all files at once.
+ * Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and `codeFragment`; of all files at once.
  * @param session has the hosts of those with code
  * @param onLoading gets each file before it is read, for `loading FILE`
+ * @param guard what files must pass to be read; default: one of its own
  */
 export async function readRcFiles(
   files: readonly string[],
   session: RcSession,
   onLoading: (file: string) => void = () => undefined,
+  guard: FileGuard = createFileGuard(),
 ): Promise<Result<RcReading>> {
   const draft = new Draft();
   const diagnostics: Diagnostic[] = [];
   for (const file of files) {
     onLoading(file);
     const isCode = formatOf(file) === undefined;
-    const result = isCode ? await readCode(file, session, draft) : await readRcFragment(file);
+    const result = isCode ? await readCode(file, session, draft, guard) : await readRcFragment(file, guard);
     if (result.ok) draft.add(result.value);
     else diagnostics.push(...result.diagnostics);
   }
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(draft);
 }
 
-async function readCode(file: string, session: RcSession, draft: Draft): Promise<Result<Fragment>> {
+async function readCode(
+  file: string,
+  session: RcSession,
+  draft: Draft,
+  guard: FileGuard,
+): Promise<Result<Fragment>> {
+  const problems = guard.check(file);
+  if (problems.length > 0) return fail(problems);
   try {
     await access(file, constants.R_OK);
   } catch (error) {

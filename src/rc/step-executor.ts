@@ -21,6 +21,8 @@ export interface StepExecutorOptions {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** A module that is not gone this long after its removal began is cancelled (planning.md §7). Default: never. */
   readonly cancelRemovalAfterMs?: number | undefined;
+  /** Load modules even if others may write to their files (instance.md §2). */
+  readonly insecure?: boolean | undefined;
 }
 
 /**
@@ -68,6 +70,7 @@ export class StepExecutor implements Executor {
       ...{ path: module, name, args, exec, thread, onFailure, explicit },
       ...(loader === undefined ? {} : { loader }),
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
+      ...(this.#options.insecure === true ? { insecure: true } : {}),
     };
   }
 

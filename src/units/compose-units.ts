@@ -2,6 +2,7 @@ import type { Origin, Result } from "../errors/index.js";
 import { composeReadings } from "./compose.js";
 import type { DisableRequest } from "./composer.js";
 import { configReadings, Configuration } from "./configuration.js";
+import type { FileGuard } from "./file-guard.js";
 import type { Fragment } from "./fragment.js";
 import { type ReadEvent, readAll } from "./read-fragments.js";
 import { defaultDirectories, type Directories, type Env, unitSearchPath } from "./search-path.js";
@@ -29,6 +30,8 @@ export interface ComposeUnitsOptions {
   readonly disable?: readonly DisableRequest[];
   /** Told of each directory and file that is looked at. */
   readonly onRead?: (event: ReadEvent) => void;
+  /** What unit files must pass to be read (instance.md §2). Default: a guard of its own, see `createFileGuard`. */
+  readonly guard?: FileGuard | undefined;
 }
 
 /**
@@ -42,6 +45,7 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
     dataDir: directories.dataDir,
     searchPath: options.searchPath ?? unitSearchPath(env, directories),
     onRead: options.onRead,
+    guard: options.guard,
   });
   for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
   for (const fragment of options.rc ?? []) readings.push({ fragment, diagnostics: [], isBroken: false });

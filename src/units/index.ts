@@ -8,12 +8,18 @@ export { configGet, mergeConfig } from "./config-value.js";
 export { checkConfiguration, Configuration, type ConfigLayer } from "./configuration.js";
 export { doubtComposition } from "./doubts.js";
 export { type Format, formatOf } from "./document.js";
+export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
 export type { Change, Definition, Fragment, NamedReference } from "./fragment.js";
 export { isName } from "./names.js";
 export { type FragmentText, parseFragment, parseRcFragment, readRcFragment } from "./parse-fragment.js";
 export { parseDuration, parseSize, type Quantity } from "./quantity.js";
 export { formatRankSet, MAX_RANK, type Parsed, parseRankSet, rankSetHas, rankSetOf } from "./rank-set.js";
-export { type ConfigInput, parseConfigText, readConfiguration } from "./read-config.js";
+export {
+  type ConfigInput,
+  configurationFromText,
+  parseConfigText,
+  readConfiguration,
+} from "./read-config.js";
 export { unreadable } from "./read-file.js";
 export { readFragments, type ReadEvent, type ReadFragmentsOptions } from "./read-fragments.js";
 export {

@@ -1,5 +1,6 @@
 import { fail, type Result, succeed } from "../errors/index.js";
 import { type Format, formatOf, parseDocument, problemAt } from "./document.js";
+import { createFileGuard, type FileGuard } from "./file-guard.js";
 import { emptyFragment, type Fragment, type Reading } from "./fragment.js";
 import { readText } from "./read-file.js";
 import { type DocumentKind, readTables } from "./read-tables.js";
@@ -29,21 +30,25 @@ export function parseRcFragment(text: string, options: FragmentText): Result<Fra
 }
 
 /**
- * Reads a TOML or YAML rc file. Errors: as {@link parseFragment}, and `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`,
- * `UNIT_NOT_UTF8`, `UNIT_UNKNOWN_FORMAT`.
+ * Reads a TOML or YAML rc file. Errors: as {@link parseFragment}, and `UNIT_INSECURE`, `UNIT_UNREADABLE`,
+ * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`, `UNIT_UNKNOWN_FORMAT`.
+ * @param guard default: one of its own
  */
-export async function readRcFragment(file: string): Promise<Result<Fragment>> {
-  return resultOf(await readReading(file, "rc-file"));
+export async function readRcFragment(
+  file: string,
+  guard: FileGuard = createFileGuard(),
+): Promise<Result<Fragment>> {
+  return resultOf(await readReading(file, "rc-file", guard));
 }
 
 /** A file with what is wrong with it, for composition with others. */
-export async function readReading(file: string, kind: DocumentKind): Promise<Reading> {
+export async function readReading(file: string, kind: DocumentKind, guard: FileGuard): Promise<Reading> {
   const format = formatOf(file);
   if (format === undefined || format === "json") {
     const message = "is neither TOML nor YAML: its name ends in none of .toml, .yaml, .yml";
     return brokenReading(file, [problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }
-  const content = await readText(file);
+  const content = await readText(file, guard);
   return content.ok
     ? parseReading(content.text, { file, format }, kind)
     : brokenReading(file, content.diagnostics);

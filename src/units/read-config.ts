@@ -5,6 +5,7 @@ import { resolveLoaderPaths } from "./config-paths.js";
 import { toConfigTable } from "./config-value.js";
 import { Configuration, type ConfigLayer } from "./configuration.js";
 import { type Format, formatOf, type LoadedDocument, parseDocument, problemAt } from "./document.js";
+import { createFileGuard, type FileGuard } from "./file-guard.js";
 import { listFiles } from "./list-files.js";
 import { locateProblems, type Problem } from "./problems.js";
 import { readText, unreadable } from "./read-file.js";
@@ -29,12 +30,17 @@ interface Layers {
 
 /**
  * Reads a configuration; later inputs win over earlier ones.
- * Errors, all at once: `BROKER_CONFIG`, `UNIT_SYNTAX`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`,
+ * Errors, all at once: `BROKER_CONFIG`, `UNIT_SYNTAX`, `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`,
  * `UNIT_UNKNOWN_FORMAT`. Says nothing about what the tables hold: see `checkConfiguration`.
  */
-export async function readConfiguration(inputs: readonly ConfigInput[]): Promise<Result<Configuration>> {
+export async function readConfiguration(
+  inputs: readonly ConfigInput[],
+  guard: FileGuard = createFileGuard(),
+): Promise<Result<Configuration>> {
   const read = await Promise.all(
-    inputs.map((input) => (input.kind === "path" ? readPath(input.path) : readFlag(input.text))),
+    inputs.map((input) =>
+      input.kind === "path" ? readPath(input.path, guard) : readFlag(input.text, guard),
+    ),
   );
   const diagnostics = read.flatMap((part) => part.diagnostics);
   if (diagnostics.length > 0) return fail(diagnostics);
@@ -47,10 +53,15 @@ export async function readConfiguration(inputs: readonly ConfigInput[]): Promise
  * @param label what errors call it; its suffix tells the format
  * @param format default: by the suffix, else by the looks of the text
  */
-export function parseConfigText(text: string, label: string, format?: Format): Result<ConfigTable> {
+export function configurationFromText(text: string, label: string, format?: Format): Result<Configuration> {
   const { layers, diagnostics } = layerOf(parseAny(text, label, format ?? formatOf(label)));
-  const [layer] = layers;
-  return layer === undefined ? fail(diagnostics) : succeed(layer.table);
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(new Configuration(layers));
+}
+
+/** As {@link configurationFromText}, without the places that its values came from. */
+export function parseConfigText(text: string, label: string, format?: Format): Result<ConfigTable> {
+  const read = configurationFromText(text, label, format);
+  return read.ok ? succeed(read.value.table) : read;
 }
 
 /** Text of no known format, such as standard input: JSON starts with a brace, and YAML is what is not TOML. */
@@ -64,35 +75,38 @@ function parseAny(text: string, label: string, format: Format | undefined): Load
   return yaml.ok && typeof yaml.value === "object" ? yaml : toml;
 }
 
-async function readPath(path: string): Promise<Layers> {
+async function readPath(path: string, guard: FileGuard): Promise<Layers> {
   try {
-    if (!(await stat(path)).isDirectory()) return await readFile(path);
+    if (!(await stat(path)).isDirectory()) return await readFile(path, guard);
   } catch (error) {
     return refuse([unreadable(path, error)]);
   }
+  // A file that somebody adds would be read too, so that one that is empty counts as well.
+  const problems = guard.check(path);
+  if (problems.length > 0) return refuse(problems);
   const listed = await listFiles(path, ["toml", "yaml", "yml", "json"]);
-  const read = await Promise.all(listed.names.map((name) => readFile(join(path, name))));
+  const read = await Promise.all(listed.names.map((name) => readFile(join(path, name), guard)));
   return {
     layers: read.flatMap((part) => part.layers),
     diagnostics: [...listed.diagnostics, ...read.flatMap((part) => part.diagnostics)],
   };
 }
 
-async function readFile(file: string): Promise<Layers> {
+async function readFile(file: string, guard: FileGuard): Promise<Layers> {
   const format = formatOf(file);
   if (format === undefined) {
     const message = "is no configuration: its name ends in none of .toml, .yaml, .yml, .json";
     return refuse([problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }
-  const content = await readText(file);
+  const content = await readText(file, guard);
   return content.ok ? layerOf(parseDocument(content.text, file, format)) : refuse(content.diagnostics);
 }
 
-async function readFlag(text: string): Promise<Layers> {
+async function readFlag(text: string, guard: FileGuard): Promise<Layers> {
   const equals = text.indexOf("=");
   const key = text.slice(0, equals);
   // A path may have an equals sign too, but not after something that could be a key.
-  if (equals < 0 || key.includes("/")) return readPath(text);
+  if (equals < 0 || key.includes("/")) return readPath(text, guard);
   const parts = key.split(".");
   if (parts.some((part) => part === "" || part === "__proto__")) {
     return refuse([problemAt("BROKER_CONFIG", `invalid configuration key ${quoted(key)}`, undefined)]);

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { type Diagnostic, errnumOf, messageOf, strerror } from "../errors/index.js";
 import { problemAt } from "./document.js";
+import type { FileGuard } from "./file-guard.js";
 import { wholeFile } from "./source.js";
 
 /** The text of a file, or why there is none. */
@@ -11,10 +12,12 @@ export type FileText =
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /**
- * Reads a file of UTF-8 text. Errors: `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
+ * Reads a file of UTF-8 text. Errors: `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
  * @param file as people should see it
  */
-export async function readText(file: string): Promise<FileText> {
+export async function readText(file: string, guard: FileGuard): Promise<FileText> {
+  const problems = guard.check(file);
+  if (problems.length > 0) return { ok: false, diagnostics: problems };
   let handle: FileHandle | undefined;
   try {
     // Opening a named pipe would otherwise wait for somebody to write to it.

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { fail, type Result, succeed } from "../errors/index.js";
+import { createFileGuard, type FileGuard } from "./file-guard.js";
 import type { Fragment, Reading } from "./fragment.js";
 import { listFiles } from "./list-files.js";
 import { brokenReading, readReading } from "./parse-fragment.js";
@@ -17,6 +18,8 @@ export interface ReadFragmentsOptions {
   /** Directories whose `modprobe.d` is read, in order. Those that do not exist are skipped. */
   readonly searchPath: readonly string[];
   readonly onRead?: ((event: ReadEvent) => void) | undefined;
+  /** What files must pass to be read. Default: a guard of its own, see `createFileGuard`. */
+  readonly guard?: FileGuard | undefined;
 }
 
 const SUFFIXES = ["toml", "yaml", "yml"];
@@ -25,8 +28,8 @@ const CONCURRENCY = 16;
 
 /**
  * Reads all unit files in the order of composition (planning.md §2).
- * Errors, of all files at once and sorted by place: those of `parseFragment`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`,
- * `UNIT_NOT_UTF8`.
+ * Errors, of all files at once and sorted by place: those of `parseFragment`, `UNIT_INSECURE`, `UNIT_UNREADABLE`,
+ * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
  */
 export async function readFragments(options: ReadFragmentsOptions): Promise<Result<Fragment[]>> {
   const readings = await readAll(options);
@@ -35,12 +38,17 @@ export async function readFragments(options: ReadFragmentsOptions): Promise<Resu
 }
 
 /** As {@link readFragments}, each file with what is wrong with it. */
-export async function readAll({ dataDir, searchPath, onRead }: ReadFragmentsOptions): Promise<Reading[]> {
+export async function readAll({
+  dataDir,
+  searchPath,
+  onRead,
+  guard = createFileGuard(),
+}: ReadFragmentsOptions): Promise<Reading[]> {
   const limit = pLimit(CONCURRENCY);
   const readings: Promise<Reading>[] = [];
   const load = (file: string) => {
     onRead?.({ kind: "loading", file });
-    readings.push(limit(() => readReading(file, "unit-file")));
+    readings.push(limit(() => readReading(file, "unit-file", guard)));
   };
   if (dataDir !== undefined) {
     const directory = join(dataDir, "modprobe");

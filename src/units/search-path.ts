@@ -18,9 +18,10 @@ export interface Directories {
 export function defaultDirectories(env: Env): Directories {
   const shipped = fileURLToPath(new URL("../../etc", import.meta.url));
   return {
-    dataDir: env["SLUICE_DATADIR"] ?? shipped,
-    libexecDir: env["SLUICE_LIBEXECDIR"] ?? shipped,
-    confDir: env["SLUICE_CONFDIR"] ?? "/etc/sluice",
+    // Set to nothing counts as not set: a relative directory would be another one for each process.
+    dataDir: env["SLUICE_DATADIR"] || shipped,
+    libexecDir: env["SLUICE_LIBEXECDIR"] || shipped,
+    confDir: env["SLUICE_CONFDIR"] || "/etc/sluice",
   };
 }
 

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string;
+  /** What to run the command with, such as `setpriv` and its options. */
+  readonly prefix?: readonly string[];
 }
 
 export interface RunningCommand {
@@ -41,7 +43,7 @@ export class Sandbox {
 
   /** Starts `sluice ARGS…` with `sluice` itself on the path of whatever it starts. */
   start(args: readonly string[], options: RunOptions = {}): RunningCommand {
-    return this.#start([process.execPath, SLUICE, ...args], options);
+    return this.#start([...(options.prefix ?? []), process.execPath, SLUICE, ...args], options);
   }
 
   run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {

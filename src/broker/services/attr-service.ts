@@ -17,6 +17,11 @@ export function attrService(attributes: Attributes): ServiceDefinition {
         },
       },
       list: { allowGuest: true, run: (call) => call.respond({ attrs: attributes.list() }) },
+      rm: (call) => {
+        const { name } = call.fields({ name: "string" });
+        attributes.remove(name);
+        call.respond();
+      },
       set: (call) => {
         const { name, value } = call.fields({ name: "string", value: "string" });
         attributes.set(name, value);

@@ -13,6 +13,7 @@ const LOAD = {
   memoryLimitBytes: "integer?",
   onFailure: "string?",
   explicit: "boolean?",
+  insecure: "boolean?",
 } as const;
 
 const STATUS = { status: "integer", errnum: "integer?", error: "string?", stack: "string?" } as const;

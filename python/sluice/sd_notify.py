@@ -1,0 +1,43 @@
+"""``python3 -m sluice.sd_notify NAME=VALUE…``: tells a service manager how a service is doing, see sd_notify(3).
+
+For brokers on machines without ``systemd-notify``: Node has no datagram sockets of the file system.
+"""
+
+import os
+import socket
+import struct
+import sys
+from typing import List
+
+
+def notify(assignments: List[str], address: str) -> None:
+    """Sends one message, as the process that started us where that is allowed: it is the one that the manager knows.
+
+    :param assignments: each ``NAME=VALUE``
+    :param address: of the socket; one that begins with ``@`` is in the abstract name space
+    :raises OSError: nobody listens there
+    """
+    message = "\n".join(assignments).encode()
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect(address)
+        credentials = struct.pack("3i", os.getppid(), os.getuid(), os.getgid())
+        try:
+            sender.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)])
+        except PermissionError:
+            sender.send(message)
+
+
+def main() -> int:
+    """Runs the program; its status."""
+    try:
+        notify(sys.argv[1:], os.environ.get("NOTIFY_SOCKET", ""))
+    except OSError as error:
+        print(error.strerror or error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

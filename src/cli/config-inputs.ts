@@ -1,0 +1,38 @@
+import { type Command, Option } from "commander";
+import type { ConfigInput } from "../units/index.js";
+
+/** What flags name as configuration. Both hold the same, all of it in the order in which it stands. */
+export interface ConfigOptions {
+  readonly configPath?: readonly ConfigInput[];
+  readonly conf?: readonly ConfigInput[];
+}
+
+/**
+ * Adds the flags that name configuration. Later ones win over earlier ones whichever flag they come from, so that both
+ * collect into one list.
+ * @param pathFlags of the flag for a file or directory; its long form must be `--config-path` or `--config`
+ */
+export function withConfig(command: Command, pathFlags: string): Command {
+  const inputs: ConfigInput[] = [];
+  const add = (input: ConfigInput): readonly ConfigInput[] => {
+    inputs.push(input);
+    return inputs;
+  };
+  const path = new Option(pathFlags, "configuration file or directory of them");
+  const value = new Option("--conf <key=value|file>", "configuration value or file");
+  return command
+    .addOption(path.argParser((text: string) => add({ kind: "path", path: text })))
+    .addOption(value.argParser((text: string) => add({ kind: "flag", text })));
+}
+
+/** What the flags name, in order. */
+export function configInputs({ configPath, conf }: ConfigOptions): readonly ConfigInput[] {
+  return conf ?? configPath ?? [];
+}
+
+/** The flags again, for a command that is given the same. */
+export function configFlags(options: ConfigOptions): string[] {
+  return configInputs(options).map((input) =>
+    input.kind === "path" ? `--config-path=${input.path}` : `--conf=${input.text}`,
+  );
+}

@@ -1,0 +1,17 @@
+import type { Command } from "commander";
+import { createFileGuard, type FileGuard, INSECURE } from "../units/index.js";
+
+/** The flag of every command that reads or runs files which others could have written. */
+export interface InsecureOption {
+  readonly insecure?: boolean;
+}
+
+/** Adds `--insecure`. */
+export function withInsecure(command: Command): Command {
+  return command.option("--insecure", "use files and directories even if others may write to them");
+}
+
+/** What the files of one command must pass. */
+export function guardFor({ insecure }: InsecureOption): FileGuard {
+  return insecure === true ? INSECURE : createFileGuard();
+}

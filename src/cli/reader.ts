@@ -1,0 +1,25 @@
+import { spawn } from "node:child_process";
+import { fstatSync } from "node:fs";
+
+/**
+ * Aborted when nobody reads our standard output any more, for commands that may have nothing to print for hours:
+ * `sluice dmesg -f | head -1`. Node watches a pipe that it only writes to no further than the next write, so that
+ * `tail` of the coreutils watches it for us: it ends when the reader of its output has gone, and with us in any case.
+ * Where there is no such tail, the next line that is written tells.
+ */
+export function readerGone(): AbortSignal {
+  const gone = new AbortController();
+  if (!fstatSync(process.stdout.fd).isFIFO()) return gone.signal;
+  const watcher = spawn("tail", [`--pid=${process.pid}`, "-f", "/dev/null"], {
+    stdio: ["ignore", process.stdout.fd, "ignore"],
+  });
+  // It does not keep us waiting for it.
+  watcher.unref();
+  watcher.once("error", () => undefined);
+  watcher.once("exit", (_status, signal) => {
+    if (signal === "SIGPIPE") gone.abort();
+  });
+  // It holds the pipe open, so that its reader would wait for it.
+  process.once("exit", () => watcher.kill("SIGKILL"));
+  return gone.signal;
+}

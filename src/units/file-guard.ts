@@ -1,0 +1,220 @@
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Diagnostic, ERRNO, type Related, SluiceError } from "../errors/index.js";
+import { problemAt } from "./document.js";
+import { wholeFile } from "./source.js";
+
+/** Says whether others could have written what we are about to read or run (instance.md §2). */
+export interface FileGuard {
+  /**
+   * What speaks against a file, or a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
+   * link on the way, each the same object however often it is asked about. Nothing for what does not exist.
+   * @param path a relative one counts from the working directory
+   */
+  check(path: string): readonly Diagnostic[];
+}
+
+/** What `--insecure` asks for: everything passes. */
+export const INSECURE: FileGuard = { check: () => [] };
+
+/** As many links as Linux follows in one path. */
+const LINK_LIMIT = 40;
+
+/** Two directories up both from `src` and from `dist`, bundled or not. */
+const PROGRAM_DIR = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+/**
+ * A guard with the rule of instance.md §2: a file, and every directory above it, belongs to root or to us, and neither
+ * others nor its group, other than our own primary one, may write to it; a sticky directory such as `/tmp` may be written
+ * to. Of a link, the directories above it count as well as what it points to. What it has seen it remembers, so that it
+ * should live as long as one command or one load.
+ */
+export function createFileGuard(): FileGuard {
+  return new OwnerGuard();
+}
+
+/**
+ * For what is loaded rather than read.
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all that speaks against the file, one a line
+ */
+export function refuseInsecure(guard: FileGuard, path: string): void {
+  const problems = guard.check(path);
+  if (problems.length === 0) return;
+  const lines = problems.map(({ location, message }) => `${location?.file ?? path}: ${message}`);
+  throw new SluiceError("UNIT_INSECURE", lines.join("\n"), { errnum: ERRNO.EPERM });
+}
+
+/** A file, directory or link that was looked at. */
+interface Entry {
+  readonly problem: Diagnostic | undefined;
+  /** Of a link. */
+  readonly target: string | undefined;
+}
+
+/** Where a path leads, and what was met on the way. */
+interface Way {
+  /** Without links; undefined if it leads nowhere. */
+  readonly at: string | undefined;
+  readonly problems: readonly Diagnostic[];
+}
+
+class OwnerGuard implements FileGuard {
+  readonly #entries = new Map<string, Entry | undefined>();
+  /** By directory as it is written: files come many in one. */
+  readonly #ways = new Map<string, Way>();
+  readonly #uid = process.geteuid?.() ?? 0;
+  readonly #gid = process.getegid?.() ?? 0;
+  readonly #trusted: ReadonlySet<number>;
+
+  constructor() {
+    // Whoever owns the program can change it, and needs no unit file for that.
+    this.#trusted = new Set([0, this.#uid, ...ownerOf(PROGRAM_DIR)]);
+  }
+
+  check(path: string): readonly Diagnostic[] {
+    const slash = path.lastIndexOf("/");
+    const name = path.slice(slash + 1);
+    if (slash <= 0 || name === "" || name.startsWith(".")) return this.#follow(path, path).problems;
+    const directory = path.slice(0, slash);
+    let way = this.#ways.get(directory);
+    if (way === undefined) {
+      way = this.#follow(directory, path);
+      this.#ways.set(directory, way);
+    }
+    if (way.at === undefined) return way.problems;
+    const entry = this.#entry(`${way.at === "/" ? "" : way.at}/${name}`, path);
+    if (entry?.target !== undefined) return this.#follow(path, path).problems;
+    return entry?.problem === undefined ? way.problems : [...way.problems, entry.problem];
+  }
+
+  /**
+   * Goes down a path as the kernel does, one name after the other, so that no link is passed over.
+   * @param wanted what it is done for
+   */
+  #follow(path: string, wanted: string): Way {
+    const problems = new Set<Diagnostic>();
+    const look = (at: string): Entry | undefined => {
+      const entry = this.#entry(at, wanted);
+      if (entry?.problem !== undefined) problems.add(entry.problem);
+      return entry;
+    };
+    const names = namesOf(isAbsolute(path) ? path : `${process.cwd()}/${path}`).reverse();
+    let at = "/";
+    let links = 0;
+    look(at);
+    for (let name = names.pop(); name !== undefined; name = names.pop()) {
+      if (name === "..") {
+        at = dirname(at);
+        continue;
+      }
+      const next = join(at, name);
+      const entry = look(next);
+      if (entry === undefined) return { at: undefined, problems: [...problems] };
+      if (entry.target === undefined) {
+        at = next;
+        continue;
+      }
+      links += 1;
+      if (links > LINK_LIMIT) return { at: undefined, problems: [...problems] };
+      if (isAbsolute(entry.target)) at = "/";
+      for (const each of namesOf(entry.target).reverse()) names.push(each);
+    }
+    return { at, problems: [...problems] };
+  }
+
+  #entry(at: string, wanted: string): Entry | undefined {
+    let entry = this.#entries.get(at);
+    if (entry === undefined && !this.#entries.has(at)) {
+      entry = this.#read(at, wanted);
+      this.#entries.set(at, entry);
+    }
+    return entry;
+  }
+
+  #read(at: string, wanted: string): Entry | undefined {
+    const stats = statsOf(at);
+    if (stats === undefined) return undefined;
+    const problem = isOfProgram(at) ? undefined : this.#judge(at, stats, wanted);
+    return { problem, target: stats.isSymbolicLink() ? readlinkSync(at) : undefined };
+  }
+
+  #judge(at: string, stats: Stats, wanted: string): Diagnostic | undefined {
+    const faults: string[] = [];
+    const cures: string[] = [];
+    const isLink = stats.isSymbolicLink();
+    if (!this.#trusted.has(stats.uid)) {
+      faults.push(`is owned by user ${stats.uid}, not by root or by us`);
+      cures.push(`chown ${isLink ? "-h " : ""}${this.#uid} ${shellWord(at)}`);
+    }
+    const who = isLink ? "" : this.#writers(stats);
+    if (who !== "") {
+      faults.push(`may be written by ${WRITERS[who]}`);
+      cures.push(`chmod ${who}-w ${shellWord(at)}`);
+    }
+    if (faults.length === 0) return undefined;
+    const what = isLink ? "link " : stats.isDirectory() ? "directory " : "";
+    const message = `${what}${faults.join(" and ")}; try: ${cures.join(" && ")}`;
+    const related: Related[] =
+      at === wanted ? [] : [{ message: `on the way to ${wanted}`, location: undefined }];
+    return {
+      ...problemAt("UNIT_INSECURE", message, wholeFile(at)),
+      related,
+      hint: "--insecure sets this aside",
+    };
+  }
+
+  /** Who may write to it that should not. In a sticky directory nobody can replace what is another's. */
+  #writers(stats: Stats): keyof typeof WRITERS | "" {
+    const { mode, gid } = stats;
+    if (stats.isDirectory() && (mode & STICKY) !== 0) return "";
+    // What is written to a device is not what is read from it.
+    if (stats.isCharacterDevice()) return "";
+    const byGroup = (mode & 0o020) !== 0 && gid !== this.#gid;
+    const byOthers = (mode & 0o002) !== 0;
+    if (byGroup) return byOthers ? "go" : "g";
+    return byOthers ? "o" : "";
+  }
+}
+
+const STICKY = 0o1000;
+
+/** By the letters that chmod has for them. */
+const WRITERS = { g: "its group", o: "others", go: "its group and others" } as const;
+
+/**
+ * What the program itself is made of, and the directories above it: whoever may write there has changed the program
+ * already, so that refusing its files would protect nobody.
+ */
+function isOfProgram(at: string): boolean {
+  if (at === "/" || at === PROGRAM_DIR || PROGRAM_DIR.startsWith(`${at}/`)) return true;
+  return ["etc", "dist"].some((name) => {
+    const part = `${PROGRAM_DIR}/${name}`;
+    return at === part || at.startsWith(`${part}/`);
+  });
+}
+
+function ownerOf(path: string): number[] {
+  const stats = statsOf(path);
+  return stats === undefined ? [] : [stats.uid];
+}
+
+/** Nothing for what is not there or cannot be looked at: whoever reads it will say so. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    // Opening it fails in the same way, and is reported.
+    return undefined;
+  }
+}
+
+/** The names that a path is made of, in order; those of the same directory have none. */
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+/** As a shell takes it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
