@@ -1,5 +1,12 @@
 import { SluiceError } from "../errors/index.js";
-import { channelPair, connectHandle, type Handle, type Welcome, WIRE_LIMITS } from "../messages/index.js";
+import {
+  channelPair,
+  connectHandle,
+  type Handle,
+  type JsonValue,
+  type Welcome,
+  WIRE_LIMITS,
+} from "../messages/index.js";
 import type { Attributes } from "./attributes.js";
 import type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
 import { builtinAttributes } from "./builtin-attributes.js";
@@ -10,8 +17,10 @@ import { Configuration } from "./configuration.js";
 import { Environment } from "./environment.js";
 import { BrokerLog } from "./log.js";
 import { moduleFinder } from "./module-finder.js";
+import { MessageTrace } from "./message-trace.js";
 import { ModuleTable } from "./module-table.js";
 import { loopback, type Overlay } from "./overlay.js";
+import { ownerCredentials } from "./peer.js";
 import { Router } from "./router.js";
 import { openRunDirectory, openStateDirectory, type RunDirectory, socketPath } from "./rundir.js";
 import { attrService } from "./services/attr-service.js";
@@ -20,6 +29,7 @@ import { configService } from "./services/config-service.js";
 import { eventService } from "./services/event-service.js";
 import { logService } from "./services/log-service.js";
 import { moduleService } from "./services/module-service.js";
+import type { BrokerFacts } from "./services/module-usage.js";
 import { serviceService } from "./services/service-service.js";
 import { SocketServer } from "./socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
@@ -48,6 +58,7 @@ export class Broker {
   readonly #directory: RunDirectory;
   readonly #configuration: Configuration;
   readonly #modules: ModuleTable;
+  readonly #trace = new MessageTrace();
   readonly #clients: Clients;
   readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
   #server: SocketServer | undefined;
@@ -160,7 +171,7 @@ export class Broker {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }
     for (const service of [
-      moduleService(this.#modules),
+      moduleService(this.#modules, { trace: this.#trace, clock: this.#clock, facts: this.#facts() }),
       serviceService(this.#router, this.#modules),
       eventService(this.#router, this.#overlay),
       attrService(this.attributes),
@@ -211,6 +222,7 @@ export class Broker {
     return new ModuleTable({
       router: this.#router,
       clock: this.#clock,
+      trace: this.#trace,
       find:
         this.#options.findModule ??
         moduleFinder({ ...this.#options, config: () => this.#configuration.current }),
@@ -219,12 +231,30 @@ export class Broker {
       maxPayloadBytes: () => this.#wireLimits().payloadBytes,
       welcome: (module) => this.#welcome(module, false),
       log: (level, text) => this.log.append("broker", level, text),
+      announce: (topic, module) => this.#publish(topic, { ...module, rank: this.rank }),
       started: (name, conf) => void this.#configuration.catchUp(name, conf),
       isPanicOff: () => this.attributes.get("broker.module-nopanic") === "1",
       panic: (message) => {
         this.#hasPanicked = true;
         this.#requestShutdown({ kind: "panic", message });
       },
+    });
+  }
+
+  #facts(): BrokerFacts {
+    return {
+      rank: this.rank,
+      size: this.size,
+      // Without the broker's own connection, and without the request that asks.
+      clients: () => this.#clients.size - 1,
+      pendingRequests: () => this.#router.pendingCount - 1,
+    };
+  }
+
+  #publish(topic: string, payload: JsonValue): void {
+    const event = { topic, payload: JSON.stringify(payload), ...ownerCredentials() };
+    this.#overlay.publish(event, (outcome) => {
+      if (!outcome.ok) this.log.append("broker", "err", `event ${topic}: ${outcome.error.message}`);
     });
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { messageOf } from "../errors/index.js";
+import { isErrno, messageOf } from "../errors/index.js";
 import { type Channel, type LogLevel, ROLE, type Welcome } from "../messages/index.js";
 import { ownerCredentials, Peer } from "./peer.js";
 import type { Router } from "./router.js";
@@ -33,6 +33,7 @@ export class Clients {
       name: name ?? `client-${this.#count}`,
       credentials: isGuest ? { userid: UNKNOWN_USERID, rolemask: ROLE.guest } : ownerCredentials(),
       deliver: (message) => channel.send(message),
+      backlog: () => channel.backlog(),
       fail: (error) => {
         log("err", `${peer.name} is disconnected: ${messageOf(error)}`);
         channel.close();
@@ -43,7 +44,8 @@ export class Clients {
     channel.onClose((cause) => {
       this.#channels.delete(channel);
       router.detach(peer);
-      if (cause !== undefined) log("warning", `${peer.name} is disconnected: ${messageOf(cause)}`);
+      if (cause !== undefined && !isDeparture(cause))
+        log("warning", `${peer.name} is disconnected: ${messageOf(cause)}`);
     });
     const payload = JSON.stringify(welcome({ name: peer.name, uuid, args: [] }, isGuest));
     channel.send({ type: "control", control: "welcome", payload });
@@ -58,4 +60,9 @@ export class Clients {
   closeAll(): void {
     for (const channel of [...this.#channels]) channel.close();
   }
+}
+
+/** It went while something was on its way to it, as who has seen enough of a stream does. */
+function isDeparture(cause: Error): boolean {
+  return isErrno(cause, "EPIPE") || isErrno(cause, "ECONNRESET");
 }

@@ -3,7 +3,7 @@ import type { JsonValue } from "../messages/index.js";
 import type { Timer } from "./clock.js";
 import type { HoldQueue } from "./hold-queue.js";
 import type { FoundModule } from "./module-finder.js";
-import type { ModuleInstance } from "./module-instance.js";
+import type { InstanceUsage, ModuleInstance } from "./module-instance.js";
 import { RestartPolicy } from "./restart-policy.js";
 import type { Router } from "./router.js";
 
@@ -20,6 +20,24 @@ export interface LoadRequest {
   readonly explicit?: boolean | undefined;
   /** Load it even if others may write to its file. */
   readonly insecure?: boolean | undefined;
+}
+
+/** What `module.reload` asks for; what is undefined stays as it is. */
+export interface ReloadRequest {
+  readonly args?: readonly string[] | undefined;
+  readonly exec?: boolean | undefined;
+  readonly loader?: string | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/** How a module is to end: asked to, or cancelled at once, or cancelled although that ends its thread group. */
+export type Removal = "ask" | "cancel" | "force";
+
+/** A module as `module.list` has it, and what its run has done. */
+export interface ModuleUsage {
+  readonly listed: Readonly<Record<string, JsonValue>>;
+  /** Undefined until its loader has started it. */
+  readonly usage: InstanceUsage | undefined;
 }
 
 /** What was loaded, for the requester. */
@@ -49,11 +67,11 @@ export type EntryState =
 /** A module of the table: its name is taken as long as it is there. */
 export class ModuleEntry {
   readonly name: string;
-  readonly request: LoadRequest;
+  request: LoadRequest;
   readonly policy: FailurePolicy;
   readonly restarts = new RestartPolicy();
   args: readonly string[];
-  /** Looked for once: a reload takes the same file. */
+  /** Looked for once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
   state: EntryState = { kind: "starting" };
   /** The latest run; undefined until its loader has started it. */
@@ -71,6 +89,17 @@ export class ModuleEntry {
     this.args = request.args ?? [];
   }
 
+  /** Takes what a reload asks for anew, for the next run. */
+  change({ args, exec, loader, insecure }: ReloadRequest): void {
+    this.args = args ?? this.args;
+    const isOtherLoader = exec !== undefined || loader !== undefined;
+    if (!isOtherLoader && insecure === undefined) return;
+    const how = isOtherLoader ? { exec, loader } : {};
+    this.request = { ...this.request, ...how, insecure: insecure ?? this.request.insecure };
+    // To be looked for anew.
+    this.file = undefined;
+  }
+
   /** Whether this is its name, or the path that it was loaded from. */
   isCalled(which: string): boolean {
     return which === this.name || which === this.file?.path || which === this.request.path;
@@ -78,7 +107,7 @@ export class ModuleEntry {
 }
 
 /** A module as `module.list` has it. */
-export function describeEntry(entry: ModuleEntry, router: Router): JsonValue {
+export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
   const { name, instance, file, args, request, state } = entry;
   const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;
   const services = owner === undefined ? [] : router.services.namesOf(owner);

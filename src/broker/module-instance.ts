@@ -3,6 +3,7 @@ import type { ModuleExit, ModuleSpec, RunningModule } from "../executors/index.j
 import { FLAG, type Message, MODULE_STATUS, ROLE, type Welcome, type JsonValue } from "../messages/index.js";
 import type { Clock } from "./clock.js";
 import type { HoldQueue } from "./hold-queue.js";
+import type { MessageTrace } from "./message-trace.js";
 import { ownerCredentials, Peer } from "./peer.js";
 import type { Router } from "./router.js";
 
@@ -52,6 +53,17 @@ export interface InstanceOptions {
   readonly welcome: Welcome;
   readonly router: Router;
   readonly clock: Clock;
+  readonly trace: MessageTrace;
+}
+
+/** What a run of a module has done up to now. */
+export interface InstanceUsage {
+  /** Undefined for one in a thread of the broker. */
+  readonly pid: number | undefined;
+  readonly ageSeconds: number;
+  /** Messages that it has sent, and that it was given. */
+  readonly tx: number;
+  readonly rx: number;
 }
 
 export class ModuleInstance {
@@ -68,6 +80,7 @@ export class ModuleInstance {
   readonly #running: RunningModule;
   readonly #router: Router;
   readonly #clock: Clock;
+  readonly #trace: MessageTrace;
   #state: ModuleState = { letter: "I" };
   #isConnected = true;
   #isCancelled = false;
@@ -79,31 +92,37 @@ export class ModuleInstance {
   #reported: ModuleFailure | null | undefined;
   /** Whether it was told to end. */
   #isAsked = false;
+  readonly #startedAtMs: number;
   #lastActiveMs: number;
+  #sentMessages = 0;
+  #receivedMessages = 0;
   #settleReady: (end: ModuleEnd | undefined) => void = () => undefined;
 
-  constructor({ spec, running, welcome, router, clock }: InstanceOptions) {
+  constructor({ spec, running, welcome, router, clock, trace }: InstanceOptions) {
     this.uuid = spec.uuid;
     this.conf = welcome.conf;
     this.#running = running;
     this.#router = router;
     this.#clock = clock;
-    this.#lastActiveMs = clock.now();
+    this.#trace = trace;
+    this.#startedAtMs = clock.now();
+    this.#lastActiveMs = this.#startedAtMs;
     const { channel } = running;
     this.peer = new Peer({
       id: spec.uuid,
       name: spec.name,
       credentials: ownerCredentials(),
       deliver: (message) => {
-        if (this.#deferred === undefined) channel.send(message);
+        if (this.#deferred === undefined) this.#give(message);
         else this.#deferred.push(message);
       },
+      backlog: () => channel.backlog(),
       fail: (error) => void this.#failWith(error),
     });
     router.attach(this.peer);
     this.ready = new Promise((resolve) => (this.#settleReady = resolve));
     this.ended = this.#watch();
-    channel.send({ type: "control", control: "welcome", payload: JSON.stringify(welcome) });
+    this.#give({ type: "control", control: "welcome", payload: JSON.stringify(welcome) });
     channel.onMessage((message) => this.#receive(message));
   }
 
@@ -119,6 +138,16 @@ export class ModuleInstance {
   /** Messages on their way to it that it has not taken. */
   get sendQueue(): number {
     return this.#running.channel.backlog().messages + (this.#deferred?.length ?? 0);
+  }
+
+  /** What it has done since it was started. */
+  get usage(): InstanceUsage {
+    return {
+      pid: this.#running.pid,
+      ageSeconds: (this.#clock.now() - this.#startedAtMs) / 1000,
+      tx: this.#sentMessages,
+      rx: this.#receivedMessages,
+    };
   }
 
   /** Holds back what the module is to receive, or lets it go on; for tests of others. */
@@ -182,8 +211,16 @@ export class ModuleInstance {
     await this.#running.terminate();
   }
 
+  #give(message: Message): void {
+    this.#running.channel.send(message);
+    this.#receivedMessages++;
+    this.#trace.tap?.(this.peer.name, "rx", message);
+  }
+
   #receive(message: Message): void {
     this.#lastActiveMs = this.#clock.now();
+    this.#sentMessages++;
+    this.#trace.tap?.(this.peer.name, "tx", message);
     // What a module had not read when it was told to end, it answers with ENOSYS.
     const isUnread =
       message.type === "response" && message.errnum === ERRNO.ENOSYS && this.#state.letter === "F";

@@ -3,6 +3,7 @@ import { requestError } from "../errors/index.js";
 import type { JsonValue, LogLevel, Welcome } from "../messages/index.js";
 import type { Clock } from "./clock.js";
 import type { ModuleEntry } from "./module-entry.js";
+import type { MessageTrace } from "./message-trace.js";
 import type { ModuleFinder } from "./module-finder.js";
 import { loadFailure, ModuleInstance } from "./module-instance.js";
 import type { Router } from "./router.js";
@@ -11,6 +12,7 @@ import type { Router } from "./router.js";
 export interface ModuleHost {
   readonly router: Router;
   readonly clock: Clock;
+  readonly trace: MessageTrace;
   readonly find: ModuleFinder;
   /** A 0700 directory for transpiled files. */
   readonly cacheDir: string | undefined;
@@ -21,6 +23,8 @@ export interface ModuleHost {
   welcome(module: Pick<Welcome, "name" | "uuid" | "args">): Welcome;
   /** Told of each run that has begun, with the configuration that it was welcomed with. */
   started(name: string, conf: JsonValue): void;
+  /** Publishes an event about a module of this rank. */
+  announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
   log(level: LogLevel, text: string): void;
   /** Whether failures are only to be logged (`broker.module-nopanic`), asked at each. */
   isPanicOff(): boolean;
@@ -62,9 +66,9 @@ export async function startInstance(
   const running = await file.loader.start(spec);
   if (entry.isAbandoned) await running.terminate();
   refuseAbandoned(entry);
-  const { router, clock } = host;
+  const { router, clock, trace } = host;
   const welcome = host.welcome({ name, uuid: spec.uuid, args });
-  const instance = new ModuleInstance({ spec, running, welcome, router, clock });
+  const instance = new ModuleInstance({ spec, running, welcome, router, clock, trace });
   if (!isHeld) router.services.add(name, instance.peer);
   onStarted(instance);
   const end = await instance.ready;

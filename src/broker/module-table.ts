@@ -1,13 +1,21 @@
 import { errnumOf, ERRNO, messageOf, requestError } from "../errors/index.js";
-import type { JsonValue } from "../messages/index.js";
 import { isName } from "../units/index.js";
 import { afterFailure, logFailure } from "./failure-policy.js";
 import { HoldQueue } from "./hold-queue.js";
-import { describeEntry, type Loaded, type LoadRequest, ModuleEntry } from "./module-entry.js";
+import {
+  describeEntry,
+  type Loaded,
+  type LoadRequest,
+  ModuleEntry,
+  type ModuleUsage,
+  type ReloadRequest,
+  type Removal,
+} from "./module-entry.js";
 import type { FoundModule } from "./module-finder.js";
 import { failureError, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
 import { type ModuleHost, startInstance } from "./module-start.js";
 import { ModulePeers } from "./module-peers.js";
+import { groupRefusal } from "./thread-group.js";
 
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
@@ -37,11 +45,14 @@ export class ModuleTable {
   /**
    * Has a module end, and resolves when it is gone.
    * @param which its name, or the path that it was loaded from
-   * @param isCancel end it at once, whatever it does
-   * @throws SluiceError `ENOENT` if it is not loaded; the module's own error if it ended with one
+   * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if to cancel it takes others along; the module's own error
+   *   if it ended with one
    */
-  async remove(which: string, isCancel: boolean): Promise<void> {
+  async remove(which: string, how: Removal): Promise<void> {
     const entry = this.#find(which);
+    const isCancel = how !== "ask";
+    const refusal = how === "cancel" ? groupRefusal(entry, this.#entries.values()) : undefined;
+    if (refusal !== undefined) throw refusal;
     const { state } = entry;
     switch (state.kind) {
       case "backoff":
@@ -55,7 +66,7 @@ export class ModuleTable {
       case "reloading":
         if (isCancel) await this.#abandon(entry);
         await entry.busy;
-        return this.#entries.get(entry.name) === entry ? this.remove(entry.name, isCancel) : undefined;
+        return this.#entries.get(entry.name) === entry ? this.remove(entry.name, how) : undefined;
       case "up": {
         const done = this.#stop(entry, state.instance, isCancel);
         entry.state = { kind: "removing", done };
@@ -66,29 +77,31 @@ export class ModuleTable {
 
   /**
    * Removes a module and loads it again from the same file. Requests to it and to its services are held meanwhile.
-   * @param args undefined: the same as before
    * @throws SluiceError as {@link load} and {@link remove}
    */
-  async reload(which: string, args: readonly string[] | undefined): Promise<Loaded> {
+  async reload(which: string, request: ReloadRequest): Promise<Loaded> {
     const entry = this.#find(which);
     const { state } = entry;
     switch (state.kind) {
       case "backoff":
         state.timer.cancel();
-        entry.args = args ?? entry.args;
+        entry.change(request);
         entry.state = { kind: "starting" };
-        return this.#occupy(entry, this.#startOrForget(entry));
+        return this.#occupy(
+          entry,
+          this.#startOrForget(entry).then((loaded) => this.#announce(loaded)),
+        );
       case "starting":
       case "reloading":
         await entry.busy;
-        return this.reload(entry.name, args);
+        return this.reload(entry.name, request);
       case "removing":
         await Promise.allSettled([state.done]);
         throw notLoaded(which);
       case "up":
         // While the old one runs: what would not start must not end it.
-        entry.file?.verify?.();
-        return this.#occupy(entry, this.#replace(entry, state.instance, args));
+        if (request.insecure !== true) entry.file?.verify?.();
+        return this.#occupy(entry, this.#replace(entry, state.instance, request));
     }
   }
 
@@ -112,9 +125,12 @@ export class ModuleTable {
     return [...this.#entries.values()].filter(({ state }) => state.kind === "up").map(({ name }) => name);
   }
 
-  /** What `module.list` answers, in the order loaded. */
-  list(): JsonValue[] {
-    return [...this.#entries.values()].map((entry) => describeEntry(entry, this.#host.router));
+  /** What `module.list` and `module.usage` answer, in the order loaded. */
+  list(): ModuleUsage[] {
+    return [...this.#entries.values()].map((entry) => ({
+      listed: describeEntry(entry, this.#host.router),
+      usage: entry.instance?.usage,
+    }));
   }
 
   /**
@@ -132,7 +148,7 @@ export class ModuleTable {
         continue;
       }
       left.push(entry.name);
-      endings.push(this.remove(entry.name, true));
+      endings.push(this.remove(entry.name, "force"));
     }
     const settled = await Promise.allSettled(endings);
     for (const result of settled) {
@@ -205,6 +221,12 @@ export class ModuleTable {
     return { name: entry.name, uuid: instance.uuid };
   }
 
+  /** Tells whoever depends on a module that there is a new instance, which knows nothing of what the old one was told. */
+  #announce(loaded: Loaded): Loaded {
+    this.#host.announce("module.reloaded", { ...loaded });
+    return loaded;
+  }
+
   async #stop(entry: ModuleEntry, instance: ModuleInstance, isCancel: boolean): Promise<void> {
     if (isCancel) await instance.cancel();
     else instance.shutdown();
@@ -215,20 +237,16 @@ export class ModuleTable {
     throw failureError(end);
   }
 
-  async #replace(
-    entry: ModuleEntry,
-    old: ModuleInstance,
-    args: readonly string[] | undefined,
-  ): Promise<Loaded> {
+  async #replace(entry: ModuleEntry, old: ModuleInstance, request: ReloadRequest): Promise<Loaded> {
     const hold = new HoldQueue(this.#host, old.peer);
     entry.state = { kind: "reloading", hold };
     old.hold = hold;
     old.shutdown();
     const end = await old.ended;
     if (end.kind === "failed") logFailure(this.#host, entry, end);
-    entry.args = args ?? entry.args;
+    entry.change(request);
     try {
-      return await this.#start(entry, hold);
+      return this.#announce(await this.#start(entry, hold));
     } catch (error) {
       hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
       this.#forget(entry);
@@ -266,7 +284,10 @@ export class ModuleTable {
     entry.state = { kind: "starting" };
     const work = this.#start(entry, undefined);
     entry.busy = work.then(
-      () => this.#host.log("notice", `${entry.name} runs again`),
+      (loaded) => {
+        this.#host.log("notice", `${entry.name} runs again`);
+        this.#announce(loaded);
+      },
       (error: unknown) => {
         if (entry.isAbandoned || this.#isClosing) {
           this.#forget(entry);

@@ -1,4 +1,4 @@
-import { type Message, type RequestMessage, ROLE } from "../messages/index.js";
+import { type Backlog, type Message, type RequestMessage, ROLE } from "../messages/index.js";
 
 /** Who a message is from, as the broker stamps it on entry (modules.md §2). */
 export interface Credentials {
@@ -39,11 +39,15 @@ export interface PeerOptions {
   readonly credentials: Credentials | undefined;
   /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
   readonly deliver: (message: Message) => void;
+  /** What it was given and has not taken yet; default: nothing, as of services of the broker. */
+  readonly backlog?: () => Backlog;
   /** Cuts it off, as it cannot get what it must. */
   readonly fail?: (error: unknown) => void;
   /** Told when the peer has been taken out of the router, once. */
   readonly onDetach?: () => void;
 }
+
+const NOTHING_WAITS: Backlog = { messages: 0, bytes: 0 };
 
 /** An end that messages come from and go to: a module, a connection, a service of the broker, another rank. */
 export class Peer {
@@ -51,6 +55,7 @@ export class Peer {
   readonly name: string;
   readonly credentials: Credentials | undefined;
   readonly deliver: (message: Message) => void;
+  readonly backlog: () => Backlog;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
   /** By target. */
@@ -64,6 +69,7 @@ export class Peer {
     this.name = options.name;
     this.credentials = options.credentials;
     this.deliver = options.deliver;
+    this.backlog = options.backlog ?? (() => NOTHING_WAITS);
     this.fail = options.fail ?? (() => undefined);
     this.onDetach = options.onDetach;
   }

@@ -15,6 +15,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
+  { name: "top", summary: "watch the modules of a running instance", load: () => import("./top.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {
     name: "module-exec",

@@ -1,5 +1,5 @@
 import { type Argument, Option } from "commander";
-import { type Fields, fields, type FieldSpec } from "../messages/index.js";
+import { type Fields, fields, type FieldSpec, MESSAGE_TYPES } from "../messages/index.js";
 import type { Catalog, Unit } from "../units/index.js";
 import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 
@@ -30,6 +30,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   "service=unit": providers,
   "module|path": async () => ({ ...names(await loadedModules()), files: true }),
   "path|name": async () => ({ ...names(moduleFiles(await catalog())), files: true }),
+  types: messageTypes,
   file: () => FILES,
   path: () => FILES,
   dir: () => FILES,
@@ -65,6 +66,12 @@ export async function valuesOf({ source, begun, given, tell }: ValueQuestion): P
 
 function names(candidates: readonly Candidate[]): Answer {
   return { ...NOTHING, candidates };
+}
+
+/** Types of messages, joined by commas. */
+function messageTypes(begun: string): Answer {
+  const before = begun.slice(0, begun.lastIndexOf(",") + 1);
+  return names(MESSAGE_TYPES.map((type) => ({ value: before + type })));
 }
 
 async function catalog(): Promise<Catalog> {

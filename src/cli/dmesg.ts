@@ -1,9 +1,8 @@
 import { Command } from "commander";
 import pc from "picocolors";
-import { fields, type Payload } from "../messages/index.js";
+import { fields, type Payload, type RpcOptions } from "../messages/index.js";
 import { printJson, printLine } from "./output.js";
-import { readerGone } from "./reader.js";
-import { withInstance, withUri } from "./session.js";
+import { untilInterrupted, withInstance, withUri } from "./session.js";
 
 interface DmesgOptions {
   readonly uri?: string;
@@ -30,17 +29,10 @@ async function dmesg(options: DmesgOptions): Promise<void> {
       return;
     }
     const print = options.json ? printJson : options.human ? humanPrinter() : printPlain;
-    const interrupted = new AbortController();
-    process.once("SIGINT", () => interrupted.abort());
-    const follow = options.follow === true;
-    const enough = follow ? readerGone() : undefined;
-    const signal = AbortSignal.any([interrupted.signal, ...(enough === undefined ? [] : [enough])]);
-    try {
-      for await (const entry of handle.rpcStream("log.dmesg", { follow }, { signal })) print(entry);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      if (interrupted.signal.aborted) process.exitCode = 130;
-    }
+    const show = async (follow: boolean, until: RpcOptions): Promise<void> => {
+      for await (const entry of handle.rpcStream("log.dmesg", { follow }, until)) print(entry);
+    };
+    await (options.follow ? untilInterrupted((signal) => show(true, { signal })) : show(false, {}));
   });
 }
 

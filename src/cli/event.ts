@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
+import type { Handle } from "../messages/index.js";
 import { positiveInteger } from "./arguments.js";
 import { printJson, printLine } from "./output.js";
 import { readPayload } from "./payload.js";
-import { readerGone } from "./reader.js";
-import { withInstance, withUri } from "./session.js";
+import { untilInterrupted, withInstance, withUri } from "./session.js";
 
 interface PubOptions {
   readonly uri?: string;
@@ -55,25 +55,31 @@ function sub(): Command {
 }
 
 async function subscribe(topics: readonly string[], options: SubOptions): Promise<void> {
-  await withInstance(options, async (handle) => {
-    let left = options.count ?? Infinity;
-    await new Promise<void>((resolve, reject) => {
-      process.once("SIGINT", () => {
-        process.exitCode = 130;
-        resolve();
+  await withInstance(options, (handle) =>
+    untilInterrupted((signal) => printEvents(handle, topics.length === 0 ? ["*"] : topics, options, signal)),
+  );
+}
+
+/** Resolves after as many as were asked for, or when aborted; rejects when the instance has gone. */
+function printEvents(
+  handle: Handle,
+  topics: readonly string[],
+  { count, json }: SubOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let left = count ?? Infinity;
+  return new Promise<void>((resolve, reject) => {
+    signal.addEventListener("abort", () => resolve());
+    void handle.closed.then((cause) => reject(cause ?? new Error("the instance has ended")));
+    const listen = (topic: string): Promise<void> =>
+      handle.subscribe(topic, ({ topic: of, seq, payload }) => {
+        if (left <= 0) return;
+        left -= 1;
+        const shown = payload instanceof Uint8Array ? Buffer.from(payload).toString("base64") : payload;
+        if (json) printJson({ topic: of, seq, ...(shown !== undefined && { payload: shown }) });
+        else printLine(`${seq} ${of}${shown === undefined ? "" : ` ${JSON.stringify(shown)}`}`);
+        if (left === 0) resolve();
       });
-      readerGone().addEventListener("abort", () => resolve());
-      void handle.closed.then((cause) => reject(cause ?? new Error("the instance has ended")));
-      const listen = (topic: string): Promise<void> =>
-        handle.subscribe(topic, ({ topic: of, seq, payload }) => {
-          if (left <= 0) return;
-          left -= 1;
-          const shown = payload instanceof Uint8Array ? Buffer.from(payload).toString("base64") : payload;
-          if (options.json) printJson({ topic: of, seq, ...(shown !== undefined && { payload: shown }) });
-          else printLine(`${seq} ${of}${shown === undefined ? "" : ` ${JSON.stringify(shown)}`}`);
-          if (left === 0) resolve();
-        });
-      Promise.all((topics.length === 0 ? ["*"] : topics).map(listen)).catch(reject);
-    });
+    Promise.all(topics.map(listen)).catch(reject);
   });
 }

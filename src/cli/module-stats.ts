@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { JsonValue, Payload } from "../messages/index.js";
+import { loadedName } from "./module-name.js";
 import { ExitError, printJson, printLine, UsageError } from "./output.js";
 import { withInstance, withUri } from "./session.js";
 
@@ -17,13 +18,18 @@ interface StatsOptions {
 export function statsCommand(): Command {
   return withUri(new Command("stats"))
     .description("print or clear the statistics of a module")
-    .argument("[module]", "module")
+    .argument("[module|path]", "module, or the path that it was loaded from")
     .option("-p, --parse <key.key>", "only the value at this key")
     .addOption(new Option("-t, --type <type>", "of the value").choices(["int", "double"]))
     .addOption(new Option("-s, --scale <factor>", "multiply the value").argParser(factor).default(1, "1"))
     .addOption(new Option("-R, --rusage [whose]", "resource usage of self, children or thread instead"))
     .option("-c, --clear", "set the statistics of the module to nothing")
-    .option("-C, --clear-all", "set the statistics of the modules of that name on all ranks to nothing")
+    .addOption(
+      new Option(
+        "-C, --clear-all",
+        "set the statistics of the modules of that name on all ranks to nothing",
+      ).conflicts("clear"),
+    )
     .addHelpText("after", "\nExample:\n  sluice module stats -p rx.request kvs")
     .action((name: string | undefined, options: StatsOptions) => {
       const { module, rusage } = untangle(name, options.rusage);
@@ -38,13 +44,17 @@ function untangle(
   name: string | undefined,
   rusage: string | true | undefined,
 ): { readonly module: string; readonly rusage: string | true | undefined } {
-  if (name !== undefined) return { module: name, rusage };
+  if (name !== undefined) {
+    if (typeof rusage !== "string" || WHOSE.includes(rusage)) return { module: name, rusage };
+    throw new UsageError(`option '-R, --rusage' is of ${WHOSE.join(", ")}, not of '${rusage}'`);
+  }
   if (typeof rusage === "string" && !WHOSE.includes(rusage)) return { module: rusage, rusage: true };
   throw new UsageError("missing required argument 'name'");
 }
 
-async function stats(name: string, options: StatsOptions): Promise<void> {
+async function stats(which: string, options: StatsOptions): Promise<void> {
   await withInstance(options, async (handle) => {
+    const name = await loadedName(handle, which);
     if (options.clearAll) {
       await handle.publish(`${name}.stats-clear`);
     } else if (options.clear) {

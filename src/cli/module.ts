@@ -1,14 +1,15 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { Command } from "commander";
 import { isErrno } from "../errors/index.js";
 import { fields, type JsonValue } from "../messages/index.js";
 import { type InsecureOption, withInsecure } from "./insecure.js";
 import { debugCommand } from "./module-debug.js";
 import { infoCommand } from "./module-info.js";
+import { modulePath } from "./module-name.js";
 import { statsCommand } from "./module-stats.js";
+import { traceCommand } from "./module-trace.js";
 import { printJson, printLine, UsageError } from "./output.js";
 import { withInstance, withUri } from "./session.js";
+import { idleText } from "./top-table.js";
 
 interface UriOption {
   readonly uri?: string;
@@ -40,55 +41,68 @@ export function command(): Command {
     .addCommand(infoCommand())
     .addCommand(statsCommand())
     .addCommand(debugCommand())
+    .addCommand(traceCommand())
     .addHelpText("after", "\nExample:\n  sluice module load ./motd.mjs greeting=hello\n  sluice module list");
 }
 
 function load(): Command {
-  return withInsecure(withUri(new Command("load")))
+  const load = new Command("load")
     .description("load one module, without what it requires")
     .argument("<path|name>", "a file, or a name looked up on the module path")
-    .argument("[args...]", "arguments for the module")
+    .argument("[args...]", "arguments for the module");
+  return withUri(withInsecure(withLoading(load)))
+    .addHelpText("after", "\nExample:\n  sluice module load -n motd2 ./motd.mjs")
+    .action(async (path: string, args: readonly string[], options: LoadOptions) => {
+      const request = { path: modulePath(path), args, explicit: true, ...howToRun(path, options) };
+      await withInstance(options, (handle) => handle.rpc("module.load", request));
+    });
+}
+
+/** Adds the options that say how a module is to be loaded; those after its path are the module's own. */
+function withLoading(command: Command): Command {
+  return command
     .passThroughOptions()
     .option("-n, --name <name>", "name to load it under")
     .option("--exec", "run it in a process of its own")
     .option(
       "--loader <name|path>",
       "loader to use, or a program that is one; the module must be given by path",
-    )
-    .addHelpText("after", "\nExample:\n  sluice module load -n motd2 ./motd.mjs")
-    .action(async (path: string, args: readonly string[], options: LoadOptions) => {
-      const request = {
-        path: modulePath(path),
-        args,
-        explicit: true,
-        ...(options.name !== undefined && { name: options.name }),
-        ...(options.exec && { exec: true }),
-        ...(options.insecure && { insecure: true }),
-        ...(options.loader !== undefined && { loader: modulePath(options.loader) }),
-      };
-      if (options.loader !== undefined && !path.includes("/")) {
-        throw new UsageError(`--loader needs a module given by path: ./${path}`);
-      }
-      await withInstance(options, (handle) => handle.rpc("module.load", request));
-    });
+    );
+}
+
+/** Name and loader as a load or reload of the path asks for them. */
+function howToRun(
+  path: string,
+  { name, exec, loader, insecure }: LoadOptions,
+): Record<string, string | boolean> {
+  if (loader !== undefined && !path.includes("/")) {
+    throw new UsageError(`--loader needs a module given by path: ./${path}`);
+  }
+  return {
+    ...(name !== undefined && { name }),
+    ...(exec && { exec }),
+    ...(insecure && { insecure }),
+    ...(loader !== undefined && { loader: modulePath(loader) }),
+  };
 }
 
 function reload(): Command {
-  return withUri(new Command("reload"))
+  const reload = new Command("reload")
     .description("remove a module and load it again; requests that arrive meanwhile are held for it")
     .argument("<module|path>", "module, or the path that it was loaded from")
-    .argument("[args...]", "new arguments; without any it keeps its own")
-    .passThroughOptions()
+    .argument("[args...]", "new arguments; without any it keeps its own");
+  return withUri(withInsecure(withLoading(reload)))
     .option("-f, --force", "load it even if it was not loaded")
     .addHelpText("after", "\nExample:\n  sluice module reload cron")
-    .action(async (name: string, args: readonly string[], options: RemoveOptions) => {
-      const request = { name: moduleName(name), ...(args.length > 0 && { args }) };
+    .action(async (which: string, args: readonly string[], options: LoadOptions & RemoveOptions) => {
+      const how = howToRun(which, options);
+      const request = { ...how, name: options.name ?? modulePath(which), ...(args.length > 0 && { args }) };
       await withInstance(options, async (handle) => {
         try {
           await handle.rpc("module.reload", request);
         } catch (error) {
           if (!options.force || !isErrno(error, "ENOENT")) throw error;
-          await handle.rpc("module.load", { path: modulePath(name), args, explicit: true });
+          await handle.rpc("module.load", { path: modulePath(which), args, explicit: true, ...how });
         }
       });
     });
@@ -99,11 +113,14 @@ function remove(): Command {
     .alias("unload")
     .description("remove one module")
     .argument("<module|path>", "module, or the path that it was loaded from")
-    .option("-f, --force", "it is no error if it is not loaded")
+    .option("-f, --force", "it is no error if it is not loaded; with --cancel, end its thread group too")
     .option("--cancel", "do not ask it: end its thread or process")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")
     .action(async (name: string, options: RemoveOptions) => {
-      const request = { name: moduleName(name), ...(options.cancel && { cancel: true }) };
+      const request = {
+        name: modulePath(name),
+        ...(options.cancel && { cancel: true, force: options.force === true }),
+      };
       await withInstance(options, async (handle) => {
         try {
           await handle.rpc("module.remove", request);
@@ -146,10 +163,9 @@ function printModules(modules: readonly JsonValue[], long: boolean): void {
   printLine(moduleLine(["Module", "Idle", "S", "Sendq", "Recvq", "Service"], long ? "Path" : undefined));
   for (const entry of modules) {
     const { name, path, state, idleSeconds, sendq, recvq, services } = fields(entry, LISTED);
-    const idle = idleSeconds > 99 ? "idle" : String(Math.floor(idleSeconds));
     printLine(
       moduleLine(
-        [name, idle, state, String(sendq), String(recvq), services.join(",")],
+        [name, idleText(idleSeconds), state, String(sendq), String(recvq), services.join(",")],
         long ? path : undefined,
       ),
     );
@@ -174,13 +190,4 @@ function moduleLine(
   const cut =
     services.length > LONG_SERVICE_WIDTH ? `${services.slice(0, LONG_SERVICE_WIDTH - 1)}+` : services;
   return `${left} ${cut.padEnd(LONG_SERVICE_WIDTH)} ${path}`;
-}
-
-/** A path as the broker, in another directory, must see it; a bare name stays one. */
-function modulePath(text: string): string {
-  return text.includes("/") ? resolve(text) : text;
-}
-
-function moduleName(text: string): string {
-  return text.includes("/") && existsSync(text) ? resolve(text) : text;
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Handle } from "../messages/index.js";
 import { ExitError } from "./output.js";
+import { readerGone } from "./reader.js";
 
 /** Adds `--uri`, which every command that talks to an instance has. */
 export function withUri(command: Command): Command {
@@ -28,7 +29,26 @@ export async function withInstance<T>(
   return withConnection(uri, run);
 }
 
-/** The same for a URI that is known. */
+/**
+ * Runs something that goes on until its end, Ctrl-C, which makes the status 130, or nobody reads what it prints. Both
+ * abort the signal; what it rejects with after that is no error.
+ */
+export async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => interrupted.abort();
+  const signal = AbortSignal.any([interrupted.signal, readerGone()]);
+  process.once("SIGINT", onSignal);
+  try {
+    await run(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    process.off("SIGINT", onSignal);
+    if (interrupted.signal.aborted) process.exitCode = 130;
+  }
+}
+
+/** As {@link withInstance}, for a URI that is known. */
 export async function withConnection<T>(uri: string, run: (handle: Handle) => Promise<T>): Promise<T> {
   // Loaded only by who talks to an instance.
   const { connect } = await import("../messages/index.js");

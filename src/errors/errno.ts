@@ -7,6 +7,7 @@ import { constants } from "node:os";
 const ERRNO_TEXT = {
   EPERM: "Operation not permitted",
   ENOENT: "No such file or directory",
+  ESRCH: "No such process",
   EINTR: "Interrupted system call",
   EIO: "Input/output error",
   EAGAIN: "Resource temporarily unavailable",

@@ -68,7 +68,7 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
 class ChildModule implements RunningModule {
   readonly channel: Channel;
   readonly exited: Promise<ModuleExit>;
-  readonly #pid: number;
+  readonly pid: number;
   readonly #socket: Socket;
   readonly #remark: ChildStart["remark"];
   #hasExited = false;
@@ -79,7 +79,7 @@ class ChildModule implements RunningModule {
   #patience: NodeJS.Timeout | undefined;
 
   constructor(child: ChildProcess, { spec, remark }: ChildStart) {
-    this.#pid = child.pid ?? 0;
+    this.pid = child.pid ?? 0;
     this.#remark = remark;
     this.#socket = socketOf(child);
     const { maxPayloadBytes: payloadBytes = WIRE_LIMITS.payloadBytes } = spec;
@@ -89,7 +89,7 @@ class ChildModule implements RunningModule {
       child.once("exit", (status, signal) => {
         this.#hasExited = true;
         clearTimeout(this.#patience);
-        killGroup(this.#pid);
+        killGroup(this.pid);
         this.#closeChannelSoon();
         resolve(this.#exitBy(status, signal));
       });
@@ -99,7 +99,7 @@ class ChildModule implements RunningModule {
   async terminate(): Promise<void> {
     if (!this.#hasExited) {
       this.#isTerminated = true;
-      killGroup(this.#pid);
+      killGroup(this.pid);
     }
     await this.exited;
   }
@@ -110,7 +110,7 @@ class ChildModule implements RunningModule {
     if (this.#hasExited) return;
     this.#patience = setTimeout(() => {
       this.#isOverdue = true;
-      killGroup(this.#pid);
+      killGroup(this.pid);
     }, EXIT_MS);
   }
 

@@ -37,6 +37,8 @@ export type ModuleExit =
 export interface RunningModule {
   /** The broker's end. The broker sends `welcome` on it first. */
   readonly channel: Channel;
+  /** Of its process, if it has one to itself. */
+  readonly pid?: number | undefined;
   /**
    * Settles, never rejects, when nothing of the module is left. Its last messages may still be on their way: the channel
    * closes after them, earlier or later than this.

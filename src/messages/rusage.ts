@@ -58,9 +58,19 @@ function processUsage(): ResourceUsage {
 
 function times(path: string, utime: number, stime: number): ResourceUsage {
   // Read synchronously: a thread pool would read the figures of a thread of its own. It is no disk that is read.
-  const stat = process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
-  const columns = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const columns = columnsOf(process.getBuiltinModule("node:fs").readFileSync(path, "utf8"));
   return { utime: secondsAt(columns, utime), stime: secondsAt(columns, stime) };
+}
+
+/** CPU time, user and system, of the process that a proc(5) `stat` is of, in seconds. */
+export function cpuSeconds(stat: string): number {
+  const columns = columnsOf(stat);
+  return secondsAt(columns, STAT_FIELD.utime) + secondsAt(columns, STAT_FIELD.stime);
+}
+
+/** Those after the name in brackets, which may have blanks and brackets in it. */
+function columnsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function secondsAt(columns: readonly string[], index: number): number {

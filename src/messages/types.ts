@@ -62,6 +62,9 @@ export interface ControlMessage extends MessageCommon {
 
 export type Message = RequestMessage | ResponseMessage | EventMessage | ControlMessage;
 
+/** The types of messages, in the order of RFC 3. */
+export const MESSAGE_TYPES: readonly Message["type"][] = ["request", "response", "event", "control"];
+
 /** What one end has sent and the other has not yet taken. */
 export interface Backlog {
   readonly messages: number;

@@ -74,10 +74,10 @@ export function readSetting(table: UpdateTable, source: Source, path: Path, prob
       disabled: table.disabled,
       timeout: readText(TIMEOUT, table.timeout, path, problems),
       description: table.description,
-      module: table.module === undefined ? undefined : resolveModule(table.module, source),
+      module: resolvePath(table.module, source),
       args: table.args,
       exec: table.exec,
-      loader: table.loader,
+      loader: resolvePath(table.loader, source),
       thread: table.thread,
       "memory-limit": readText(MEMORY_LIMIT, table["memory-limit"], path, problems),
       "on-failure": table["on-failure"],
@@ -185,8 +185,9 @@ function readText<T>(
 }
 
 /** A path that starts with `./` or `../` is relative to the file that says it (planning.md §1). */
-function resolveModule(module: string, { directory }: Source): string {
-  return directory !== undefined && /^\.\.?\//.test(module) ? resolve(directory, module) : module;
+function resolvePath(path: string | undefined, { directory }: Source): string | undefined {
+  if (path === undefined || directory === undefined) return path;
+  return /^\.\.?\//.test(path) ? resolve(directory, path) : path;
 }
 
 function readEdits(table: UpdateTable, path: Path, problems: Problem[]): readonly ListEdit[] {

@@ -24,7 +24,7 @@ export interface Span {
 export interface Source {
   /** For people: the path as it was given, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
   readonly name: string;
-  /** What relative `module` paths start from; undefined = they stay as they are. */
+  /** What relative `module` and `loader` paths start from; undefined = they stay as they are. */
   readonly directory: string | undefined;
   /** The place of a value, or the nearest place around it. Undefined where there is no file. */
   locate(path: Path, part: Part): Location | undefined;

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { ConfigTable } from "../../src/units/index.js";
 import { ERRNO } from "../../src/errors/index.js";
 import { fields, type Handle } from "../../src/messages/index.js";
 import { type RealBroker, realBroker } from "./support/real-broker.js";
@@ -25,6 +26,8 @@ let files: string;
 beforeAll(() => {
   files = mkdtempSync(join(tmpdir(), "sluice-subject-"));
   executable("subject", programOf(JSON.stringify(SUBJECT)));
+  executable("ref-loader", programOf('require("node:fs").readFileSync(process.argv.at(-1), "utf8")'));
+  writeFileSync(join(files, "subject.ref"), SUBJECT);
 });
 afterAll(() => rmSync(files, { recursive: true }));
 
@@ -51,7 +54,9 @@ function executable(name: string, text: string): string {
 type Request = Readonly<Record<string, string | boolean | number | readonly string[]>>;
 
 interface LoaderCase {
-  readonly loader: "thread" | "process" | "program" | "python";
+  readonly loader: "thread" | "thread group" | "process" | "program" | "python" | "from the configuration";
+  /** Of the broker. */
+  readonly config?: () => ConfigTable;
   /** What a load asks for. */
   readonly request: () => Request;
   /** The log says that it is in a process. */
@@ -60,9 +65,17 @@ interface LoaderCase {
 
 const CASES: readonly LoaderCase[] = [
   { loader: "thread", request: () => ({ path: SUBJECT }), isProcess: false },
+  { loader: "thread group", request: () => ({ path: SUBJECT, thread: "yard" }), isProcess: false },
   { loader: "process", request: () => ({ path: SUBJECT, exec: true }), isProcess: true },
   { loader: "program", request: () => ({ path: join(files, "subject") }), isProcess: true },
   { loader: "python", request: () => ({ path: PYTHON_SUBJECT }), isProcess: true },
+  {
+    // Its files hold the path of what is to be run.
+    loader: "from the configuration",
+    config: () => ({ loaders: { ref: { suffixes: [".ref"], command: [join(files, "ref-loader")] } } }),
+    request: () => ({ path: join(files, "subject.ref") }),
+    isProcess: true,
+  },
 ];
 
 const PROCESSES = CASES.filter(({ isProcess }) => isProcess);
@@ -79,9 +92,13 @@ async function who(
   return { pid, name, args };
 }
 
-async function loaded({ request }: LoaderCase, extra: Request = {}): Promise<RealBroker> {
-  const started = await realBroker();
-  await started.handle.rpc("module.load", { ...request(), ...extra });
+function brokerOf({ config }: LoaderCase): Promise<RealBroker> {
+  return realBroker(config === undefined ? {} : { config: config() });
+}
+
+async function loaded(loader: LoaderCase, extra: Request = {}): Promise<RealBroker> {
+  const started = await brokerOf(loader);
+  await started.handle.rpc("module.load", { ...loader.request(), ...extra });
   return started;
 }
 
@@ -141,9 +158,65 @@ describe.each(CASES)("a module of the loader $loader", (loader) => {
     const { handle } = await loaded(loader);
     const reloaded = handle.rpc("module.reload", { name: "subject", args: ["again"] });
     const answers = Array.from({ length: 50 }, (_, n) => handle.rpc("subject.echo", n));
+    const duringReload = who(handle);
     expect(await Promise.all(answers)).toEqual(answers.map((_, n) => n));
+    expect((await duringReload).args).toEqual(["again"]);
     await reloaded;
     expect((await who(handle)).args).toEqual(["again"]);
+  });
+
+  test("tells by an event which instance it is after a reload", async () => {
+    const { handle } = await loaded(loader);
+    const event = new Promise((resolve) => {
+      void handle.subscribe("module.reloaded", ({ payload }) => resolve(payload));
+    });
+    const { uuid } = fields(await handle.rpc("module.reload", { name: "subject" }), { uuid: "string" });
+    expect(await event).toEqual({ name: "subject", uuid, rank: 0 });
+  });
+
+  test("is traced from its welcome to its last word, by a trace that was there before it", async () => {
+    const { handle } = await brokerOf(loader);
+    const trace = handle.rpcStream("module.trace", { names: ["subject"] });
+    const first = trace.next();
+    await handle.rpc("module.load", loader.request());
+    await handle.rpc("subject.echo", "x");
+    await handle.rpc("module.remove", { name: "subject" });
+    const lines: string[] = [];
+    for (let result = await first; result.done !== true; result = await trace.next()) {
+      const record = fields(result.value, { direction: "string", type: "string", topic: "string" });
+      lines.push(`${record.direction} ${record.type} ${record.topic}`);
+      if (lines.filter((line) => line === "tx request module.status").length === 3) break;
+    }
+    expect(lines[0]).toBe("rx control welcome");
+    const wanted = [
+      "rx control welcome",
+      "tx request module.status",
+      "rx request subject.echo",
+      "tx response subject.echo",
+      "rx request subject.shutdown",
+      "tx request module.status",
+      "tx request module.status",
+    ];
+    let at = 0;
+    for (const line of lines) if (line === wanted[at]) at += 1;
+    expect(wanted.slice(at)).toEqual([]);
+  });
+
+  test("is told apart by module.usage: a process has a number, memory and time of its own", async () => {
+    const { handle } = await loaded(loader);
+    const { pid } = await who(handle);
+    const { modules } = fields(await handle.rpc("module.usage"), { modules: "array" });
+    const usage = fields(modules[0], {
+      pid: "integer?",
+      rssBytes: "integer?",
+      cpuSeconds: "number?",
+      rx: "integer",
+      tx: "integer",
+    });
+    expect(usage.pid).toBe(loader.isProcess ? pid : undefined);
+    expect((usage.rssBytes ?? 0) > 1024 * 1024).toBe(loader.isProcess);
+    expect((usage.cpuSeconds ?? 0) > 0).toBe(loader.isProcess);
+    expect(Math.min(usage.rx, usage.tx)).toBeGreaterThanOrEqual(2);
   });
 
   test("takes and gives 10 MB", async () => {
@@ -157,14 +230,14 @@ describe.each(CASES)("a module of the loader $loader", (loader) => {
   });
 
   test("that throws before it runs gives its own number and text to whoever loads it", async () => {
-    const { handle } = await realBroker();
+    const { handle } = await brokerOf(loader);
     const load = handle.rpc("module.load", { ...loader.request(), args: ["fail-early"] });
     await expect(load).rejects.toMatchObject({ errnum: 19, message: "no track" });
     expect(await handle.rpc("module.list")).toEqual({ modules: [] });
   });
 
   test("that exits before it runs fails the load with its status", async () => {
-    const { handle } = await realBroker();
+    const { handle } = await brokerOf(loader);
     const load = handle.rpc("module.load", { ...loader.request(), args: ["exit-early"] });
     await expect(load).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET, message: "exit status 3" });
   });
@@ -238,6 +311,17 @@ describe.each(PROCESSES)("a process of the loader $loader", (loader) => {
     await gone(child);
   });
 
+  test("that is blocked in a native call is cancelled within a second", async () => {
+    const { handle } = await loaded(loader);
+    const { pid } = await who(handle);
+    const blocked = expect(handle.rpc("subject.block")).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET });
+    const startedAtMs = performance.now();
+    await handle.rpc("module.remove", { name: "subject", cancel: true });
+    expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    await blocked;
+    await gone(pid);
+  });
+
   test("knows where its instance is", async () => {
     const { handle, broker } = await loaded(loader);
     expect(await handle.rpc("subject.who")).toMatchObject({ uri: broker.uri });
@@ -252,7 +336,7 @@ describe.each(PROCESSES)("a process of the loader $loader", (loader) => {
 });
 
 describe("the loader process", () => {
-  const [process_] = PROCESSES;
+  const process_ = PROCESSES.find(({ loader }) => loader === "process");
   if (process_ === undefined) throw new Error("there is none");
 
   test("reports what nobody caught as the module's own error, with its stack", async () => {

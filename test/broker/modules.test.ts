@@ -292,6 +292,19 @@ describe("on-failure = restart", () => {
   });
 });
 
+describe("a thread group", () => {
+  test("has nothing to lose when a module that waits for its restart is cancelled", async () => {
+    const { handle, loader, logged } = await startBroker({ echo, idle });
+    await handle.rpc("module.load", { path: "/mem/echo", thread: "yard" });
+    await handle.rpc("module.load", { path: "/mem/idle", thread: "yard", onFailure: "restart" });
+    loader.crash("idle", "crashed");
+    await logged("idle is restarted");
+    await handle.rpc("module.remove", { name: "idle", cancel: true });
+    expect(await listed(handle)).toEqual([expect.objectContaining({ name: "echo", state: "R" })]);
+    await handle.rpc("module.remove", { name: "echo", cancel: true });
+  });
+});
+
 describe("close", () => {
   test("names the modules that nobody removed, and counts as failed", async () => {
     const { handle, broker, log } = await startBroker({ echo, idle });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ERRNO, requestError } from "../../src/errors/index.js";
-import { fields, type Handle } from "../../src/messages/index.js";
+import { fields, type Handle, type Payload } from "../../src/messages/index.js";
 import { LazyLoader } from "./support/lazy-loader.js";
 import { startBroker } from "./support/start-broker.js";
 
@@ -132,6 +132,65 @@ describe("requests during a reload", () => {
     await reload;
     expect(await kept).toBe("gen");
     expect(seen).toEqual(['gen "kept"']);
+  });
+});
+
+describe("module.reloaded", () => {
+  interface Heard {
+    readonly next: () => Promise<Payload>;
+  }
+
+  async function listen(handle: Handle): Promise<Heard> {
+    const events: Payload[] = [];
+    const waiting: ((payload: Payload) => void)[] = [];
+    await handle.subscribe("module.reloaded", ({ payload }) => {
+      const waiter = waiting.shift();
+      if (waiter === undefined) events.push(payload);
+      else waiter(payload);
+    });
+    const next = (): Promise<Payload> => {
+      const payload = events.shift();
+      return payload === undefined
+        ? new Promise((resolve) => waiting.push(resolve))
+        : Promise.resolve(payload);
+    };
+    return { next };
+  }
+
+  test("tells of the new instance after a reload, and of nothing after a load", async () => {
+    const { handle } = await startBroker({ rec: recorder("gen", [], {}) });
+    const { next } = await listen(handle);
+    await handle.rpc("module.load", { path: "/mem/rec" });
+    const reloaded = fields(await handle.rpc("module.reload", { name: "rec" }), { uuid: "string" });
+    expect(await next()).toEqual({ name: "rec", uuid: reloaded.uuid, rank: 0 });
+    expect(await handle.publish("other")).toBe(2);
+  });
+
+  test("is not published when the new instance cannot be loaded", async () => {
+    const { handle, loader } = await startBroker({ rec: recorder("gen", [], {}) });
+    await handle.rpc("module.load", { path: "/mem/rec" });
+    loader.set("rec", () => Promise.reject(requestError("ENOSPC", "no room")));
+    await expect(handle.rpc("module.reload", { name: "rec" })).rejects.toMatchObject({
+      errnum: ERRNO.ENOSPC,
+    });
+    expect(await handle.publish("other")).toBe(1);
+  });
+
+  test("tells of a module that its policy has restarted, and of one reloaded before that", async () => {
+    const { handle, loader, clock, logged } = await startBroker({ rec: recorder("gen", [], {}) });
+    const { next } = await listen(handle);
+    await handle.rpc("module.load", { path: "/mem/rec", onFailure: "restart" });
+    loader.crash("rec", "crashed");
+    await logged("rec is restarted in 1 s");
+    clock.advance(1000);
+    await logged("rec runs again");
+    const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
+    const { uuid } = fields(modules[0], { uuid: "string" });
+    expect(await next()).toEqual({ name: "rec", uuid, rank: 0 });
+    loader.crash("rec", "crashed");
+    await logged("rec is restarted in 2 s");
+    const again = fields(await handle.rpc("module.reload", { name: "rec" }), { uuid: "string" });
+    expect(await next()).toMatchObject({ uuid: again.uuid });
   });
 });
 

@@ -180,3 +180,70 @@ describe("modules in threads, asked over the socket", () => {
     expect(readdirSync(base)).toEqual([]);
   });
 });
+
+describe("modules in one thread group", () => {
+  const group = { thread: "yard", onFailure: "log" };
+
+  async function states(handle: Handle): Promise<readonly string[]> {
+    const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
+    return modules.map((module) => fields(module, { name: "string" }).name);
+  }
+
+  test("cannot be cancelled one by one: the refusal names the group and the others, and asks for --force", async () => {
+    const { handle } = await start();
+    for (const name of ["north", "south", "east"]) await load(handle, { name, ...group });
+    await load(handle, { name: "west", thread: "other" });
+    const cancelled = handle.rpc("module.remove", { name: "south", cancel: true });
+    await expect(cancelled).rejects.toMatchObject({
+      errnum: ERRNO.EBUSY,
+      message: "south: to cancel it ends its thread group 'yard', and with it north, east; --force does so",
+    });
+    expect(await states(handle)).toEqual(["north", "south", "east", "west"]);
+    for (const name of ["north", "south", "east"]) expect(await handle.rpc(`${name}.echo`, name)).toBe(name);
+    await handle.rpc("module.remove", { name: "west", cancel: true });
+    await handle.rpc("module.remove", { name: "south" });
+    expect(await states(handle)).toEqual(["north", "east"]);
+  });
+
+  test("are cancelled together by force, and what becomes of the others is up to their policies", async () => {
+    const restarted: (() => void)[] = [];
+    const clock = new FakeClock();
+    const log: string[] = [];
+    const { handle } = await start({
+      clock,
+      onLog: ({ text }) => {
+        log.push(text);
+        if (text.startsWith("east is restarted in")) setImmediate(() => clock.advance(1000));
+        if (text === "east runs again") restarted.forEach((resolve) => resolve());
+      },
+    });
+    await load(handle, { name: "north", ...group });
+    await load(handle, { name: "south", ...group });
+    await load(handle, { name: "east", ...group, onFailure: "restart" });
+    const spinning = expect(handle.rpc("south.spin")).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET });
+    const pending = expect(handle.rpc("north.never")).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET });
+    const up = new Promise<void>((resolve) => restarted.push(resolve));
+    await handle.rpc("module.remove", { name: "south", cancel: true, force: true });
+    await Promise.all([spinning, pending, up]);
+    const failures = log.filter((text) => text.includes("runtime failure"));
+    expect(failures.toSorted()).toEqual([
+      "east module runtime failure: thread group 'yard' was terminated",
+      "north module runtime failure: thread group 'yard' was terminated",
+    ]);
+    expect(await states(handle)).toEqual(["east"]);
+    expect(await handle.rpc("east.echo", 1)).toBe(1);
+    await handle.rpc("module.remove", { name: "east", cancel: true });
+  });
+
+  test("bring the instance down when one whose policy is panic is lost to a cancellation by force", async () => {
+    const { broker, handle } = await start();
+    const down = new Promise((resolve) => broker.onShutdown(resolve));
+    await load(handle, { name: "north", thread: "yard" });
+    await load(handle, { name: "south", thread: "yard" });
+    await handle.rpc("module.remove", { name: "south", cancel: true, force: true });
+    expect(await down).toEqual({
+      kind: "panic",
+      message: "north module runtime failure: thread group 'yard' was terminated",
+    });
+  });
+});

@@ -69,6 +69,11 @@ describe("what may come next", () => {
     ]);
   });
 
+  test("is a further type of messages after the comma", async () => {
+    expect(await complete("module trace -t resp")).toEqual(["response"]);
+    expect(await complete("module trace --type=response,ev")).toEqual(["--type=response,event"]);
+  });
+
   test("is nothing, and no error, where there is no instance to ask", async () => {
     problems.length = 0;
     expect(await complete("module stats a")).toEqual([]);
@@ -78,7 +83,22 @@ describe("what may come next", () => {
 
 /** Placeholders for which only the user knows what to type. */
 const OWN_WORDS = new Set([
-  ...["a", "b", "bit", "event", "factor", "host", "job", "json", "key.key", "key=value", "mask", "n", "name"],
+  ...[
+    "a",
+    "b",
+    "bit",
+    "event",
+    "factor",
+    "glob",
+    "host",
+    "job",
+    "json",
+    "key.key",
+    "key=value",
+    "mask",
+    "n",
+    "name",
+  ],
   ...["name=value", "name|path", "seconds", "setting", "topic", "uri", "value", "whose", "words"],
 ]);
 

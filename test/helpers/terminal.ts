@@ -55,6 +55,15 @@ export class Terminal {
 
   /** Resolves to the screen as soon as it matches; rejects with what is there instead, after long enough. */
   waitFor(pattern: RegExp): Promise<string> {
+    return this.#waitUntil((screen) => pattern.test(screen), String(pattern));
+  }
+
+  /** The same for the lines of the screen, without blanks at their ends. */
+  async shows(passes: (lines: readonly string[]) => boolean): Promise<readonly string[]> {
+    return linesOf(await this.#waitUntil((screen) => passes(linesOf(screen)), "what is to come"));
+  }
+
+  #waitUntil(passes: (screen: string) => boolean, wanted: string): Promise<string> {
     return new Promise((found, failed) => {
       const end = (settle: () => void): void => {
         this.#watchers.delete(watch);
@@ -63,9 +72,9 @@ export class Terminal {
       };
       const watch = (): void => {
         const screen = this.screen();
-        if (pattern.test(screen)) end(() => found(screen));
+        if (passes(screen)) end(() => found(screen));
       };
-      const fail = (problem: string): void => end(() => failed(new Error(`${problem} ${pattern}`)));
+      const fail = (problem: string): void => end(() => failed(new Error(`${problem} ${wanted}`)));
       const deadline = setTimeout(() => fail(`${this.screen()}\n  is shown, and not`), PATIENCE_MS);
       this.#control.once("exit", () => fail("the terminal ended before it showed"));
       this.#watchers.add(watch);
@@ -81,4 +90,8 @@ export class Terminal {
   #tmux(...args: readonly string[]): string {
     return execFileSync("tmux", ["-L", this.#server, ...args], { env: this.#env, encoding: "utf8" });
   }
+}
+
+function linesOf(screen: string): string[] {
+  return screen.split("\n").map((line) => line.trimEnd());
 }

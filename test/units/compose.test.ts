@@ -153,6 +153,18 @@ tasks:
     expect(moduleOf("/abs/m.mjs")).toBe("/abs/m.mjs");
   });
 
+  test("whose loader is a path has it relative to its file, and one that is a name as it is", () => {
+    const loaderOf = (loader: string) => {
+      const text = `[[modules]]\nname = "m"\nloader = "${loader}"\n`;
+      const unit = unitOf(catalogOf({ "/site/modprobe.d/m.toml": text }), "m");
+      return unit.kind === "module" ? unit.loader : "";
+    };
+    expect(loaderOf("./run")).toBe("/site/modprobe.d/run");
+    expect(loaderOf("../bin/run")).toBe("/site/bin/run");
+    expect(loaderOf("process")).toBe("process");
+    expect(loaderOf("/abs/run")).toBe("/abs/run");
+  });
+
   test("comes from a library for each module picked from it", () => {
     const text = `
 [[libraries]]

@@ -1,7 +1,12 @@
 import { requestError } from "../../errors/index.js";
 import type { FailurePolicy } from "../../units/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
+import type { Clock } from "../clock.js";
+import type { MessageTrace } from "../message-trace.js";
 import type { ModuleTable } from "../module-table.js";
+import { OpenStreams } from "../open-streams.js";
+import { traceMessages } from "./module-trace.js";
+import { type BrokerFacts, moduleUsage } from "./module-usage.js";
 
 const LOAD = {
   path: "string",
@@ -16,10 +21,29 @@ const LOAD = {
   insecure: "boolean?",
 } as const;
 
+const RELOAD = {
+  name: "string",
+  args: "string[]?",
+  exec: "boolean?",
+  loader: "string?",
+  insecure: "boolean?",
+} as const;
+
 const STATUS = { status: "integer", errnum: "integer?", error: "string?", stack: "string?" } as const;
 
-/** Loading, removing and listing modules, and what they report of themselves. */
-export function moduleService(modules: ModuleTable): ServiceDefinition {
+/** What the service needs besides the modules. */
+interface Surroundings {
+  readonly trace: MessageTrace;
+  readonly clock: Clock;
+  readonly facts: BrokerFacts;
+}
+
+/** Loading, removing, listing and watching modules, and what they report of themselves. */
+export function moduleService(
+  modules: ModuleTable,
+  { trace, clock, facts }: Surroundings,
+): ServiceDefinition {
+  const traces = new OpenStreams();
   return {
     name: "module",
     methods: {
@@ -28,20 +52,28 @@ export function moduleService(modules: ModuleTable): ServiceDefinition {
         call.respond({ ...(await modules.load({ ...fields, onFailure: failurePolicy(fields.onFailure) })) });
       },
       remove: async (call) => {
-        const { name, cancel } = call.fields({ name: "string", cancel: "boolean?" });
-        await modules.remove(name, cancel === true);
+        const { name, cancel, force } = call.fields({
+          name: "string",
+          cancel: "boolean?",
+          force: "boolean?",
+        });
+        await modules.remove(name, cancel !== true ? "ask" : force === true ? "force" : "cancel");
         call.respond();
       },
       reload: async (call) => {
-        const { name, args } = call.fields({ name: "string", args: "string[]?" });
-        call.respond({ ...(await modules.reload(name, args)) });
+        const { name, ...request } = call.fields(RELOAD);
+        call.respond({ ...(await modules.reload(name, request)) });
       },
       debug: (call) => {
         const { name, defer } = call.fields({ name: "string", defer: "boolean" });
         modules.defer(name, defer);
         call.respond();
       },
-      list: (call) => call.respond({ modules: modules.list() }),
+      trace: (call) => traces.add(call, traceMessages(call, trace, clock)),
+      cancel: (call) => traces.cancel(call),
+      disconnect: (call) => traces.disconnect(call),
+      usage: async (call) => call.respond(await moduleUsage(modules, facts, clock)),
+      list: (call) => call.respond({ modules: modules.list().map(({ listed }) => listed) }),
       status: (call) => {
         modules.peers.report(call.peer, call.fields(STATUS));
         call.respond();

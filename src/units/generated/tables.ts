@@ -93,7 +93,7 @@ type Args = string[];
  */
 type Exec = boolean;
 /**
- * Name of the loader, instead of the one inferred from the file.
+ * Name of the loader, instead of the one inferred from the file, or the path of a program that is one; ./ and ../ count from this file.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "loader".

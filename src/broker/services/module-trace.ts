@@ -1,0 +1,49 @@
+import { requestError } from "../../errors/index.js";
+import { type Message, MESSAGE_TYPES } from "../../messages/index.js";
+import { isName } from "../../units/index.js";
+import { BoundedSink } from "../bounded-sink.js";
+import type { Call } from "../builtin-service.js";
+import type { Clock } from "../clock.js";
+import type { MessageTrace, TraceFilter } from "../message-trace.js";
+import { topicGlob } from "../topic-glob.js";
+
+/** What `module.trace` asks for. */
+const TRACE = { names: "string[]?", topic: "string?", types: "string[]?", full: "boolean?" } as const;
+
+/**
+ * Answers a `module.trace`, a stream of the messages of modules, as fast as its reader takes them.
+ * @returns ends it
+ */
+export function traceMessages(call: Call, trace: MessageTrace, clock: Clock): () => void {
+  if (!call.isStreaming) throw requestError("EPROTO", "module.trace is a stream");
+  const filter = readFilter(call);
+  const { peer } = call;
+  const sink = new BoundedSink({
+    clock,
+    backlog: () => peer.backlog(),
+    send: (record) => call.respond(record),
+  });
+  const stop = trace.watch(filter, (record) => sink.put(record));
+  return () => {
+    stop();
+    sink.close();
+  };
+}
+
+function readFilter(call: Call): TraceFilter {
+  const { names = [], topic, types = [], full } = call.fields(TRACE);
+  const wrong = names.find((name) => !isName(name));
+  if (wrong !== undefined) throw requestError("EINVAL", `invalid module name '${wrong}'`);
+  return {
+    names: new Set(names),
+    matchesTopic: topic === undefined ? undefined : topicGlob(topic),
+    types: new Set(types.map(messageType)),
+    isFull: full === true,
+  };
+}
+
+function messageType(text: string): Message["type"] {
+  const known = MESSAGE_TYPES.find((type) => type === text);
+  if (known !== undefined) return known;
+  throw requestError("EINVAL", `no such message type '${text}'; there are ${MESSAGE_TYPES.join(", ")}`);
+}
