@@ -96,6 +96,7 @@ export class Broker {
     this.#configuration = this.#makeConfiguration();
     this.#clients = new Clients({
       router: this.#router,
+      clock: this.#clock,
       welcome: (client, isGuest) => this.#welcome(client, isGuest),
       log: (level, text) => this.log.append("broker", level, text),
     });
@@ -190,6 +191,7 @@ export class Broker {
     if (this.uri === undefined) return;
     this.#server = await SocketServer.listen({
       path: socketPath(this.rundir, this.rank),
+      clock: this.#clock,
       limits: () => this.#wireLimits(),
       onConnection: (channel) => this.#clients.add(channel, { isGuest: false }),
       onError: (error) => this.log.append("broker", "err", `local socket: ${error.message}`),

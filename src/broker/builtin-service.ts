@@ -56,6 +56,11 @@ export class Call {
     this.#router.answer(this.request, this.#service, encodePayload(payload));
   }
 
+  /** Answers with what was sent, without a look at it. */
+  echo(): void {
+    this.#router.answer(this.request, this.#service, this.request.payload);
+  }
+
   fail(errno: ErrnoName, message?: string): void {
     this.#router.answerError(this.request, this.#service, ERRNO[errno], message ?? strerror(ERRNO[errno]));
   }
@@ -85,7 +90,7 @@ export interface ServiceDefinition {
 /** Every service answers this the same way. */
 const ping: Method = {
   allowGuest: true,
-  run: (call) => call.respond(decodePayload(call.request.payload)),
+  run: (call) => call.echo(),
 };
 
 /** Attaches a service to the router, as a peer like any other. */

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { isErrno, messageOf } from "../errors/index.js";
 import { type Channel, type LogLevel, ROLE, type Welcome } from "../messages/index.js";
+import type { Clock } from "./clock.js";
+import { LineLimit } from "./line-limit.js";
 import { ownerCredentials, Peer } from "./peer.js";
 import type { Router } from "./router.js";
 
@@ -9,6 +11,7 @@ const UNKNOWN_USERID = 0xffff_ffff;
 
 interface ClientsOptions {
   readonly router: Router;
+  readonly clock: Clock;
   readonly welcome: (client: Pick<Welcome, "name" | "uuid" | "args">, isGuest: boolean) => Welcome;
   readonly log: (level: LogLevel, text: string) => void;
 }
@@ -17,10 +20,17 @@ interface ClientsOptions {
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #channels = new Set<Channel>();
+  readonly #faults: LineLimit;
   #count = 0;
 
   constructor(options: ClientsOptions) {
     this.#options = options;
+    const { clock, log } = options;
+    this.#faults = new LineLimit(
+      clock,
+      (text) => log("warning", text),
+      (count) => `${count} more connections were closed for what they sent, or broke`,
+    );
   }
 
   /** Makes a channel a peer, as long as it is open. */
@@ -33,19 +43,22 @@ export class Clients {
       name: name ?? `client-${this.#count}`,
       credentials: isGuest ? { userid: UNKNOWN_USERID, rolemask: ROLE.guest } : ownerCredentials(),
       deliver: (message) => channel.send(message),
-      backlog: () => channel.backlog(),
+      queue: channel,
+      hold: (on) => channel.holdRequests(on),
       fail: (error) => {
         log("err", `${peer.name} is disconnected: ${messageOf(error)}`);
-        channel.close();
+        channel.abort();
       },
     });
+    channel.onDrain(() => router.drained(peer));
+    router.turns.add(channel);
     this.#channels.add(channel);
     router.attach(peer);
     channel.onClose((cause) => {
       this.#channels.delete(channel);
       router.detach(peer);
       if (cause !== undefined && !isDeparture(cause))
-        log("warning", `${peer.name} is disconnected: ${messageOf(cause)}`);
+        this.#faults.append(`${peer.name} is disconnected: ${messageOf(cause)}`);
     });
     const payload = JSON.stringify(welcome({ name: peer.name, uuid, args: [] }, isGuest));
     channel.send({ type: "control", control: "welcome", payload });

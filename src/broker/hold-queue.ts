@@ -1,5 +1,11 @@
 import { ERRNO } from "../errors/index.js";
-import type { Message, RequestMessage, ResponseMessage } from "../messages/index.js";
+import {
+  type Backlog,
+  type Message,
+  payloadBytes,
+  type RequestMessage,
+  type ResponseMessage,
+} from "../messages/index.js";
 import type { Clock, Timer } from "./clock.js";
 import { Peer } from "./peer.js";
 import { noSuchService, type Router } from "./router.js";
@@ -21,6 +27,7 @@ export class HoldQueue {
   /** Given to the old instance and not read by it; older than all that is held. */
   #returned: RequestMessage[] = [];
   #held: RequestMessage[] = [];
+  #bytes = 0;
   #state: "holding" | "returning" | "refusing" = "holding";
 
   /** @param old the instance whose services it takes over, from now on */
@@ -31,6 +38,8 @@ export class HoldQueue {
       name: old.name,
       credentials: undefined,
       deliver: (message) => this.#take(message),
+      // By their bytes they are bounded as what waits for any receiver is.
+      queue: { backlog: () => this.#backlog(), requestBacklog: () => this.#backlog() },
     });
     router.attach(this.peer);
     for (const service of router.services.namesOf(old)) router.services.move(service, this.peer);
@@ -78,18 +87,28 @@ export class HoldQueue {
         this.#refuse(message);
         return;
       case "returning":
-        this.#returned.push(message);
+        this.#keep(message, this.#returned);
         return;
       case "holding":
         if (this.size >= HOLD_LIMITS.requests) this.#refuse(message);
-        else this.#held.push(message);
+        else this.#keep(message, this.#held);
         return;
     }
+  }
+
+  #keep(message: RequestMessage, where: RequestMessage[]): void {
+    where.push(message);
+    this.#bytes += payloadBytes(message.payload);
+  }
+
+  #backlog(): Backlog {
+    return { messages: this.size, bytes: this.#bytes };
   }
 
   #expire(): void {
     this.#state = "refusing";
     for (const request of this.#drain()) this.#refuse(request);
+    this.#router.drained(this.peer);
   }
 
   #refuse(request: RequestMessage): void {
@@ -100,6 +119,7 @@ export class HoldQueue {
     const all = [...this.#returned, ...this.#held];
     this.#returned = [];
     this.#held = [];
+    this.#bytes = 0;
     return all;
   }
 }

@@ -1,7 +1,16 @@
 import { ERRNO, errnumOf, messageOf, requestError, SluiceError } from "../errors/index.js";
 import type { ModuleExit, ModuleSpec, RunningModule } from "../executors/index.js";
-import { FLAG, type Message, MODULE_STATUS, ROLE, type Welcome, type JsonValue } from "../messages/index.js";
+import {
+  type Backlog,
+  FLAG,
+  type Message,
+  MODULE_STATUS,
+  ROLE,
+  type Welcome,
+  type JsonValue,
+} from "../messages/index.js";
 import type { Clock } from "./clock.js";
+import { DeferredMessages } from "./deferred-messages.js";
 import type { HoldQueue } from "./hold-queue.js";
 import type { MessageTrace } from "./message-trace.js";
 import { ownerCredentials, Peer } from "./peer.js";
@@ -87,7 +96,7 @@ export class ModuleInstance {
   /** Why the broker itself ended it. */
   #fault: ModuleFailure | undefined;
   /** What it is to receive, while that is held back. */
-  #deferred: Message[] | undefined;
+  #deferred: DeferredMessages | undefined;
   /** What it said of its own end: undefined before, null when there was no error. */
   #reported: ModuleFailure | null | undefined;
   /** Whether it was told to end. */
@@ -116,10 +125,16 @@ export class ModuleInstance {
         if (this.#deferred === undefined) this.#give(message);
         else this.#deferred.push(message);
       },
-      backlog: () => channel.backlog(),
+      queue: {
+        backlog: () => sumOf(channel.backlog(), this.#deferred?.backlog()),
+        requestBacklog: () => sumOf(channel.requestBacklog(), this.#deferred?.requestBacklog()),
+      },
+      hold: (on) => channel.holdRequests(on),
       fail: (error) => void this.#failWith(error),
     });
     router.attach(this.peer);
+    channel.onDrain(() => router.drained(this.peer));
+    router.turns.add(channel);
     this.ready = new Promise((resolve) => (this.#settleReady = resolve));
     this.ended = this.#watch();
     this.#give({ type: "control", control: "welcome", payload: JSON.stringify(welcome) });
@@ -137,7 +152,7 @@ export class ModuleInstance {
 
   /** Messages on their way to it that it has not taken. */
   get sendQueue(): number {
-    return this.#running.channel.backlog().messages + (this.#deferred?.length ?? 0);
+    return this.peer.queue?.backlog().messages ?? 0;
   }
 
   /** What it has done since it was started. */
@@ -153,12 +168,12 @@ export class ModuleInstance {
   /** Holds back what the module is to receive, or lets it go on; for tests of others. */
   defer(on: boolean): void {
     if (on) {
-      this.#deferred ??= [];
+      this.#deferred ??= new DeferredMessages();
       return;
     }
-    const deferred = this.#deferred ?? [];
+    const deferred = this.#deferred;
     this.#deferred = undefined;
-    for (const message of deferred) this.peer.deliver(message);
+    for (const message of deferred?.messages ?? []) this.peer.deliver(message);
   }
 
   /** Takes what the module says of itself with `module.status`. */
@@ -284,4 +299,9 @@ export function loadFailure(end: ModuleEnd): SluiceError {
 /** A failure as its requester sees it. */
 export function failureError(end: ModuleFailure): SluiceError {
   return new SluiceError("BROKER_REQUEST", end.message, { errnum: end.errnum });
+}
+
+function sumOf(backlog: Backlog, deferred: Backlog | undefined): Backlog {
+  if (deferred === undefined) return backlog;
+  return { messages: backlog.messages + deferred.messages, bytes: backlog.bytes + deferred.bytes };
 }

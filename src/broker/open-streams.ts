@@ -6,6 +6,8 @@ export class OpenStreams {
 
   add(call: Call, stop: () => void): void {
     const streams = this.#bySender.get(call.sender) ?? new Map<number, { call: Call; stop: () => void }>();
+    // Whoever opens a second stream under one matchtag can end only the second.
+    streams.get(call.request.matchtag)?.stop();
     streams.set(call.request.matchtag, { call, stop });
     this.#bySender.set(call.sender, streams);
   }

@@ -1,4 +1,4 @@
-import { type Backlog, type Message, type RequestMessage, ROLE } from "../messages/index.js";
+import { type Channel, type Message, type RequestMessage, ROLE } from "../messages/index.js";
 
 /** Who a message is from, as the broker stamps it on entry (modules.md §2). */
 export interface Credentials {
@@ -30,6 +30,9 @@ export class Link {
   }
 }
 
+/** What was given to a receiver, and waits in our memory to be taken. */
+export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
+
 export interface PeerOptions {
   /** Unique within the broker; what it pushes on route stacks. */
   readonly id: string;
@@ -39,15 +42,15 @@ export interface PeerOptions {
   readonly credentials: Credentials | undefined;
   /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
   readonly deliver: (message: Message) => void;
-  /** What it was given and has not taken yet; default: nothing, as of services of the broker. */
-  readonly backlog?: () => Backlog;
+  /** What waits for it; none for one that takes everything at once. */
+  readonly queue?: ReceiveQueue;
+  /** Holds its requests back, or lets them come; none for one that cannot be made to wait. */
+  readonly hold?: (on: boolean) => void;
   /** Cuts it off, as it cannot get what it must. */
   readonly fail?: (error: unknown) => void;
   /** Told when the peer has been taken out of the router, once. */
   readonly onDetach?: () => void;
 }
-
-const NOTHING_WAITS: Backlog = { messages: 0, bytes: 0 };
 
 /** An end that messages come from and go to: a module, a connection, a service of the broker, another rank. */
 export class Peer {
@@ -55,7 +58,8 @@ export class Peer {
   readonly name: string;
   readonly credentials: Credentials | undefined;
   readonly deliver: (message: Message) => void;
-  readonly backlog: () => Backlog;
+  readonly queue: ReceiveQueue | undefined;
+  readonly hold: ((on: boolean) => void) | undefined;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
   /** By target. */
@@ -63,13 +67,20 @@ export class Peer {
   readonly incoming = new Set<Link>();
   /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
   refusing = false;
+  /** Whether it is in the router. */
+  isAttached = false;
+  /** Those whose requests are held until it has taken some of what waits for it. */
+  readonly waiters = new Set<Peer>();
+  /** Whom its own requests are held for, and the first of them. */
+  wait: { readonly receiver: Peer; parked: RequestMessage | undefined } | undefined;
 
   constructor(options: PeerOptions) {
     this.id = options.id;
     this.name = options.name;
     this.credentials = options.credentials;
     this.deliver = options.deliver;
-    this.backlog = options.backlog ?? (() => NOTHING_WAITS);
+    this.queue = options.queue;
+    this.hold = options.hold;
     this.fail = options.fail ?? (() => undefined);
     this.onDetach = options.onDetach;
   }
@@ -89,4 +100,11 @@ export class Peer {
 export function unlink(link: Link): void {
   link.sender.outgoing.delete(link.target);
   link.target.incoming.delete(link);
+}
+
+/** Says of a message who sent it; another broker has done so already. */
+export function stamp(message: Message, from: Peer): void {
+  if (from.credentials === undefined) return;
+  message.userid = from.credentials.userid;
+  message.rolemask = from.credentials.rolemask;
 }

@@ -1,18 +1,21 @@
-import { ERRNO, errnumOf, messageOf, requestError } from "../errors/index.js";
+import { requestError } from "../errors/index.js";
 import {
   type EventMessage,
   FLAG,
-  ROLE,
   serviceOf,
   type Message,
   type RawPayload,
   type RequestMessage,
   type ResponseMessage,
 } from "../messages/index.js";
+import { BackPressure, isDrowning, isFullOfUnasked, noBufferSpace } from "./back-pressure.js";
+import { disconnectOf, refuse, responseTo } from "./notices.js";
 import type { Overlay } from "./overlay.js";
-import { type Link, Peer, type RequestKey, unlink } from "./peer.js";
+import { type Link, Peer, type RequestKey, stamp, unlink } from "./peer.js";
+import { isLarger } from "./payload-size.js";
 import { ServiceTable } from "./service-table.js";
 import { Subscriptions } from "./subscriptions.js";
+import { Turns } from "./turns.js";
 
 /** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
 function requestKey(route: readonly string[], matchtag: number): RequestKey {
@@ -32,10 +35,13 @@ export function noSuchService(topic: string): string {
 export class Router {
   readonly services = new ServiceTable();
   readonly subscriptions = new Subscriptions();
+  /** Those whose requests it takes by turns. */
+  readonly turns = new Turns();
   readonly #overlay: Overlay;
   readonly #maxPayload: () => number;
   readonly #peers = new Map<string, Peer>();
   readonly #ranks = new Map<number, Peer>();
+  readonly #pressure = new BackPressure((request, sender) => this.#dispatch(request, sender));
 
   /** @param maxPayload bytes, asked at each request */
   constructor(overlay: Overlay, maxPayload: () => number = () => Infinity) {
@@ -45,6 +51,7 @@ export class Router {
 
   attach(peer: Peer): void {
     this.#peers.set(peer.id, peer);
+    peer.isAttached = true;
   }
 
   /**
@@ -52,7 +59,10 @@ export class Router {
    * that it used learn that it is gone. Does nothing the second time.
    */
   detach(peer: Peer): void {
-    if (!this.#peers.delete(peer.id)) return;
+    if (!peer.isAttached) return;
+    this.#pressure.leave(peer);
+    peer.isAttached = false;
+    this.#peers.delete(peer.id);
     this.services.removeAll(peer);
     this.subscriptions.removeAll(peer);
     for (const link of [...peer.incoming]) {
@@ -66,6 +76,11 @@ export class Router {
       for (const service of link.services) link.target.deliver(disconnectOf(service, peer));
     }
     peer.onDetach?.();
+  }
+
+  /** To be called when a peer has taken some of what waits for it. */
+  drained(peer: Peer): void {
+    this.#pressure.drained(peer);
   }
 
   /** A peer that is attached now. */
@@ -84,6 +99,8 @@ export class Router {
 
   /** Routes what a peer has sent. Control messages end at the channel; events come only from the overlay. */
   receive(message: Message, from: Peer): void {
+    // One that was cut off may go on for a moment, but nobody could answer it any more.
+    if (!from.isAttached) return;
     switch (message.type) {
       case "request":
         this.#enter(message, from);
@@ -101,10 +118,11 @@ export class Router {
   broadcast(event: EventMessage): void {
     for (const peer of this.subscriptions.match(event.topic)) {
       try {
+        if (isFullOfUnasked(peer)) throw noBufferSpace(peer);
         peer.deliver(event);
       } catch (error) {
         // A gap in its sequence would be worse: it is cut off, the others get theirs.
-        peer.fail(error);
+        this.#cutOff(peer, error);
       }
     }
   }
@@ -120,6 +138,10 @@ export class Router {
     if (response.errnum !== 0 || (request.flags & FLAG.streaming) === 0) link.pending.delete(key);
     stamp(response, from);
     response.route = response.route.slice(0, -1);
+    if (isDrowning(link.sender)) {
+      this.#cutOff(link.sender, noBufferSpace(link.sender));
+      return;
+    }
     try {
       link.sender.deliver(response);
     } catch (error) {
@@ -154,7 +176,7 @@ export class Router {
     if (request === undefined || sender === undefined) return false;
     awaited?.link.pending.delete(awaited.key);
     if (to === undefined) this.#routeHere(request, sender);
-    else this.#pass(request, sender, to, serviceOf(request.topic));
+    else this.#give(request, sender, to, serviceOf(request.topic));
     return true;
   }
 
@@ -186,23 +208,21 @@ export class Router {
     stamp(request, from);
     // Only other brokers have a route to add to; an end that made one up would pass for another sender.
     request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
-    const { nodeid, payload } = request;
-    if (payload !== undefined && this.#isTooLarge(payload)) {
+    const { payload } = request;
+    if (payload !== undefined && isLarger(payload, this.#maxPayload())) {
       refuse(request, from, requestError("EMSGSIZE", `${request.topic}: payload is over broker.max-payload`));
       return;
     }
+    this.#dispatch(request, from);
+  }
+
+  #dispatch(request: RequestMessage, from: Peer): void {
+    const { nodeid } = request;
     if (nodeid === "any" || nodeid === this.#overlay.rank) {
       this.#routeHere(request, from);
     } else {
       this.#routeAway(request, from, nodeid === "upstream" ? this.#overlay.upstream : nodeid);
     }
-  }
-
-  #isTooLarge(payload: string | Uint8Array): boolean {
-    // A UTF-16 unit makes at most three bytes; counting them is for those in doubt.
-    const atMost = typeof payload === "string" ? payload.length * 3 : payload.byteLength;
-    const limit = this.#maxPayload();
-    return atMost > limit && (typeof payload !== "string" || Buffer.byteLength(payload) > limit);
   }
 
   #routeHere(request: RequestMessage, from: Peer): void {
@@ -229,6 +249,19 @@ export class Router {
   }
 
   #pass(request: RequestMessage, from: Peer, target: Peer, service: string): void {
+    switch (this.#pressure.judge(request, from, target)) {
+      case "pass":
+        this.#give(request, from, target, service);
+        return;
+      case "wait":
+        return;
+      case "refuse":
+        refuse(request, from, noBufferSpace(target));
+        return;
+    }
+  }
+
+  #give(request: RequestMessage, from: Peer, target: Peer, service: string): void {
     const link = from.linkTo(target);
     link.services.add(service);
     if ((request.flags & FLAG.noresponse) === 0) {
@@ -241,6 +274,12 @@ export class Router {
       link.pending.delete(requestKey(request.route, request.matchtag));
       refuse(request, from, error);
     }
+  }
+
+  /** Nothing more is given to it, although it may take its time to end. */
+  #cutOff(peer: Peer, error: unknown): void {
+    this.detach(peer);
+    peer.fail(error);
   }
 
   /** The request that a message with this route and matchtag is about, if `from` still owes its answer. */
@@ -258,40 +297,4 @@ interface Awaited {
   readonly link: Link;
   readonly key: RequestKey;
   readonly request: RequestMessage;
-}
-
-function stamp(message: Message, from: Peer): void {
-  if (from.credentials === undefined) return;
-  message.userid = from.credentials.userid;
-  message.rolemask = from.credentials.rolemask;
-}
-
-/** What every response takes from its request. */
-function responseTo(request: RequestMessage): Pick<ResponseMessage, "type" | "topic" | "matchtag" | "route"> {
-  return { type: "response", topic: request.topic, matchtag: request.matchtag, route: request.route };
-}
-
-/** Fails a request that no peer has. */
-function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
-  if ((request.flags & FLAG.noresponse) !== 0) return;
-  sender.deliver({
-    ...responseTo(request),
-    errnum: errnumOf(error) ?? ERRNO.EIO,
-    error: messageOf(error),
-    route: request.route.slice(0, -1),
-  });
-}
-
-/** What a service is told when a peer that used it is gone. */
-function disconnectOf(service: string, peer: Peer): RequestMessage {
-  return {
-    type: "request",
-    topic: `${service}.disconnect`,
-    matchtag: 0,
-    flags: FLAG.noresponse,
-    nodeid: "any",
-    route: [peer.id],
-    userid: peer.credentials?.userid ?? 0,
-    rolemask: ROLE.owner,
-  };
 }

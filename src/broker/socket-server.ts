@@ -2,12 +2,18 @@ import { chmodSync, rmSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 import { type Channel, socketChannel, type WireLimits } from "../messages/index.js";
+import type { Clock } from "./clock.js";
+import { UnfinishedMessages } from "./unfinished-messages.js";
 
 /** How long clients may take at the end to read what was sent to them. */
 const CLOSE_GRACE_MS = 500;
 
+/** Connections that may wait to be accepted; the kernel allows what `net.core.somaxconn` says at most. */
+const LISTEN_BACKLOG = 4096;
+
 interface SocketServerOptions {
   readonly path: string;
+  readonly clock: Clock;
   /** Asked at each connection, as the limit may be set while the broker runs. */
   readonly limits: () => WireLimits;
   readonly onConnection: (channel: Channel) => void;
@@ -30,13 +36,19 @@ export class SocketServer {
    * Listens, and resolves when clients can connect.
    * @throws SluiceError `BROKER_STATE` with `EEXIST` if another broker listens there
    */
-  static async listen({ path, limits, onConnection, onError }: SocketServerOptions): Promise<SocketServer> {
+  static async listen(options: SocketServerOptions): Promise<SocketServer> {
+    const { path, clock, limits, onConnection, onError } = options;
     const server = createServer();
+    const unfinished = new UnfinishedMessages(clock);
     const result = new SocketServer(path, server);
     server.on("connection", (socket) => {
       result.#sockets.add(socket);
       socket.once("close", () => result.#sockets.delete(socket));
-      onConnection(socketChannel(socket, limits()));
+      const channel = socketChannel(socket, limits(), {
+        onUnfinished: (bytes) =>
+          unfinished.report(socket, bytes, (why) => socket.destroy(new SluiceError("BROKER_PROTOCOL", why))),
+      });
+      onConnection(channel);
     });
     await clearStale(path);
     await listenAt(server, path);
@@ -60,7 +72,7 @@ export class SocketServer {
 function listenAt(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(path, () => {
+    server.listen({ path, backlog: LISTEN_BACKLOG }, () => {
       server.off("error", reject);
       resolve();
     });

@@ -1,6 +1,7 @@
 import { Fifo } from "./fifo.js";
 import { Inbox } from "./inbox.js";
 import { payloadBytes } from "./payload.js";
+import { Tally } from "./tally.js";
 import type { Backlog, Channel, Message } from "./types.js";
 
 /**
@@ -20,8 +21,7 @@ class MemoryChannel implements Channel {
   readonly #arrived = new Fifo<Message>();
   readonly #drainListeners: (() => void)[] = [];
   #peer: MemoryChannel | undefined;
-  #messages = 0;
-  #bytes = 0;
+  readonly #tally = new Tally();
   #wakeScheduled = false;
   #peerClosed = false;
   #closed = false;
@@ -32,8 +32,7 @@ class MemoryChannel implements Channel {
 
   send(message: Message): void {
     if (this.#closed || this.#peer === undefined) return;
-    this.#messages++;
-    this.#bytes += payloadBytes(message.payload);
+    this.#tally.add(payloadBytes(message.payload), message.type === "request");
     this.#peer.arrive(copyOf(message));
   }
 
@@ -54,11 +53,28 @@ class MemoryChannel implements Channel {
   }
 
   backlog(): Backlog {
-    return { messages: this.#messages, bytes: this.#bytes };
+    return this.#tally.all();
+  }
+
+  requestBacklog(): Backlog {
+    return this.#tally.ofRequests();
+  }
+
+  underWay(): number {
+    return this.#tally.messages;
   }
 
   holdRequests(on: boolean): void {
     this.#inbox.hold(on);
+  }
+
+  paceRequests(admit: () => boolean): () => void {
+    return this.#inbox.pace(admit);
+  }
+
+  abort(): void {
+    this.#peer?.forget();
+    this.close();
   }
 
   close(): void {
@@ -80,8 +96,7 @@ class MemoryChannel implements Channel {
 
   /** The other end has handed a message to its listener. */
   taken(message: Message): void {
-    this.#messages--;
-    this.#bytes -= payloadBytes(message.payload);
+    this.#tally.remove(payloadBytes(message.payload), message.type === "request");
     for (const listener of this.#drainListeners) listener();
   }
 
@@ -89,6 +104,11 @@ class MemoryChannel implements Channel {
     if (this.#closed) return;
     this.#arrived.push(message);
     this.#wake();
+  }
+
+  /** Drops what has arrived and not been delivered. */
+  forget(): void {
+    this.#arrived.clear();
   }
 
   closedByPeer(): void {

@@ -5,6 +5,8 @@ import type { Message, RawPayload } from "./types.js";
 
 const FIRST_CAPACITY = 4096;
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Makes messages out of a byte stream that arrives in pieces of any size.
  *
@@ -24,17 +26,20 @@ export class FrameDecoder {
 
   /**
    * Takes the next bytes and delivers each message that they complete, in order. Messages share no memory with the chunk.
+   * @param atMost so many messages
+   * @returns what is left of the chunk after these, to be given first the next time; empty when all of it was taken
    * @throws SluiceError `BROKER_PROTOCOL` if the bytes are no message; what was whole before has been delivered, and
    *   nothing further can be decoded
    */
-  push(chunk: Uint8Array, deliver: (message: Message) => void): void {
+  push(chunk: Uint8Array, deliver: (message: Message) => void, atMost = Infinity): Buffer {
+    let count = 0;
     let rest = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    while (rest.length > 0 && !this.#stopped) {
+    while (rest.length > 0 && !this.#stopped && count < atMost) {
       if (this.#kept === 0) {
         const size = this.#frameSize(rest);
         if (size === undefined || rest.length < size) {
           this.#keep(rest);
-          return;
+          return NOTHING;
         }
         const whole = rest;
         rest = rest.subarray(size);
@@ -42,7 +47,14 @@ export class FrameDecoder {
       } else {
         rest = this.#complete(rest, deliver);
       }
+      count++;
     }
+    return rest;
+  }
+
+  /** How much is kept of a message that is not all there. */
+  get unfinishedBytes(): number {
+    return this.#kept;
   }
 
   /**

@@ -20,6 +20,7 @@ export class Inbox {
   readonly #held = new Fifo<Message>();
   #heldBytes = 0;
   #holding = false;
+  #admit: () => boolean = () => true;
   #end: { readonly cause: Error | undefined; told: boolean } | undefined;
 
   constructor(options: InboxOptions = {}) {
@@ -63,14 +64,21 @@ export class Inbox {
   }
 
   hold(on: boolean): void {
-    this.#holding = on;
-    if (!on) this.#deliverHeld();
+    // Nothing holds up the end: somebody may wait for what the other end will never answer now.
+    this.#holding = on && this.#end === undefined;
+    if (!this.#holding) this.#deliverHeld();
   }
 
-  /** The other end has gone; told after what it had sent. */
+  /** @returns what goes on with the requests that wait for `admit` to say yes */
+  pace(admit: () => boolean): () => void {
+    this.#admit = admit;
+    return () => this.#deliverHeld();
+  }
+
+  /** The other end has gone; told after what it had sent, held or not. */
   end(cause: Error | undefined): void {
     this.#end ??= { cause, told: false };
-    this.#tellEnd();
+    this.hold(false);
   }
 
   /** This end was closed: told now, and what nobody has taken is dropped. */
@@ -92,7 +100,7 @@ export class Inbox {
 
   #route(message: Message, listener: (message: Message) => void): void {
     // While held ones are being delivered a new one may come in; it must stay behind them.
-    if (isHoldable(message) && (this.#holding || this.#held.size > 0)) {
+    if (isHoldable(message) && (this.#holding || this.#held.size > 0 || !this.#admit())) {
       this.#held.push(message);
       this.#heldBytes += payloadBytes(message.payload);
     } else {
@@ -101,7 +109,9 @@ export class Inbox {
   }
 
   #deliverHeld(): void {
-    while (!this.#holding && this.#listener !== undefined) {
+    while (this.#held.size > 0 && !this.#holding && this.#listener !== undefined) {
+      // Nothing holds up the end.
+      if (this.#end === undefined && !this.#admit()) break;
       const message = this.#held.shift();
       if (message === undefined) break;
       this.#heldBytes -= payloadBytes(message.payload);

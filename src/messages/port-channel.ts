@@ -3,11 +3,11 @@ import { Fifo } from "./fifo.js";
 import { Inbox, isHoldable } from "./inbox.js";
 import { payloadBytes } from "./payload.js";
 import { packMessage, type PortItem, unpackMessages } from "./port-form.js";
+import { Tally, type TallyCounts } from "./tally.js";
 import type { Backlog, Channel, Message } from "./types.js";
 
 /** Requests beyond this wait at the sender until the other end has taken some (modules.md §2, back pressure). */
-const CREDIT_MESSAGES = 10_000;
-const CREDIT_BYTES = 64 * 1024 * 1024;
+const CREDIT: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 /** What has been taken is reported with the next message, at this much even without one, and at the latest after this. */
 const REPORT_MESSAGES = 64;
@@ -18,24 +18,32 @@ const REPORT_MS = 20;
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
- * What one `postMessage` carries: how many messages, and bytes of payload, the sender of it has taken since its last,
- * then any number of messages as {@link packMessage} writes them.
+ * What one `postMessage` carries: how many messages, and bytes of payload, the sender of it has taken since its last, and
+ * the same of requests alone; then any number of messages as {@link packMessage} writes them.
  */
-type Parcel = readonly [takenMessages: number, takenBytes: number, ...messages: PortItem[]];
+type Parcel = readonly [
+  messages: number,
+  bytes: number,
+  requests: number,
+  requestBytes: number,
+  ...messages: PortItem[],
+];
 
-const PARCEL_HEAD = 2;
+const PARCEL_HEAD = 4;
 
 /**
  * A channel over a `MessagePort`, between threads. What is sent within one turn of the loop travels together. Both ends
  * must be made by this function: each tells the other what it has taken, which is what the backlog is counted from.
  * @param port in nobody else's use
+ * @param credit how much may be under way before requests wait here
  */
-export function portChannel(port: MessagePort): Channel {
-  return new PortChannel(port);
+export function portChannel(port: MessagePort, credit: Backlog = CREDIT): Channel {
+  return new PortChannel(port, credit);
 }
 
 class PortChannel implements Channel {
   readonly #port: MessagePort;
+  readonly #credit: Backlog;
   readonly #inbox = new Inbox({ onTaken: (message) => this.#took(message) });
   readonly #drainListeners: (() => void)[] = [];
   readonly #receive = (message: Message): void => this.#inbox.receive(message);
@@ -43,17 +51,17 @@ class PortChannel implements Channel {
   #transfer: ArrayBuffer[] = [];
   /** Requests for which there is no credit. */
   readonly #waiting = new Fifo<Message>();
+  /** All that was sent and not reported as taken by the other end, what waits too. */
+  readonly #untaken = new Tally();
   #waitingBytes = 0;
-  /** Posted, and not reported as taken by the other end. */
-  #postedMessages = 0;
-  #postedBytes = 0;
-  #takenMessages = 0;
-  #takenBytes = 0;
+  /** Taken, and not reported. */
+  readonly #taken = new Tally();
   #flushScheduled = false;
   #reportTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(port: MessagePort) {
+  constructor(port: MessagePort, credit: Backlog) {
+    this.#credit = credit;
     this.#port = port;
     port.on("message", (parcel: Parcel) => this.#open(parcel));
     port.on("messageerror", (error) => this.#fail(error));
@@ -63,7 +71,9 @@ class PortChannel implements Channel {
   send(message: Message): void {
     if (this.#closed) return;
     const own = this.#withOwnPayload(message);
-    if (isHoldable(own) && (this.#waiting.size > 0 || !this.#hasCredit())) {
+    const hadCredit = this.#hasCredit();
+    this.#untaken.add(payloadBytes(own.payload), message.type === "request");
+    if (isHoldable(own) && (this.#waiting.size > 0 || !hadCredit)) {
       this.#waiting.push(own);
       this.#waitingBytes += payloadBytes(own.payload);
     } else {
@@ -88,14 +98,28 @@ class PortChannel implements Channel {
   }
 
   backlog(): Backlog {
-    return {
-      messages: this.#postedMessages + this.#waiting.size,
-      bytes: this.#postedBytes + this.#waitingBytes,
-    };
+    return this.#untaken.all();
+  }
+
+  requestBacklog(): Backlog {
+    return this.#untaken.ofRequests();
+  }
+
+  underWay(): number {
+    return this.#untaken.messages - this.#waiting.size;
   }
 
   holdRequests(on: boolean): void {
     this.#inbox.hold(on);
+  }
+
+  paceRequests(admit: () => boolean): () => void {
+    return this.#inbox.pace(admit);
+  }
+
+  abort(): void {
+    this.#waiting.clear();
+    this.close();
   }
 
   close(): void {
@@ -116,7 +140,9 @@ class PortChannel implements Channel {
   }
 
   #hasCredit(): boolean {
-    return this.#postedMessages < CREDIT_MESSAGES && this.#postedBytes < CREDIT_BYTES;
+    return (
+      this.underWay() < this.#credit.messages && this.#untaken.bytes - this.#waitingBytes < this.#credit.bytes
+    );
   }
 
   /** The caller may change its bytes as soon as `send` returns, and they are often part of a larger buffer. */
@@ -138,8 +164,6 @@ class PortChannel implements Channel {
   #post(message: Message): void {
     packMessage(message, this.#outgoing);
     const { payload } = message;
-    this.#postedMessages++;
-    this.#postedBytes += payloadBytes(payload);
     if (payload instanceof Uint8Array && payload.byteLength >= TRANSFER_BYTES) {
       if (payload.buffer instanceof ArrayBuffer) this.#transfer.push(payload.buffer);
     }
@@ -157,34 +181,35 @@ class PortChannel implements Channel {
 
   #flush(): void {
     const parcel = this.#outgoing;
-    if (parcel.length === PARCEL_HEAD && this.#takenMessages === 0) return;
-    parcel[0] = this.#takenMessages;
-    parcel[1] = this.#takenBytes;
+    const taken = this.#taken;
+    if (parcel.length === PARCEL_HEAD && taken.messages === 0) return;
+    parcel[0] = taken.messages;
+    parcel[1] = taken.bytes;
+    parcel[2] = taken.requests;
+    parcel[3] = taken.requestBytes;
+    taken.reset();
     const transfer = this.#transfer;
-    this.#takenMessages = 0;
-    this.#takenBytes = 0;
     this.#outgoing = emptyParcel();
     this.#transfer = [];
     this.#port.postMessage(parcel, transfer);
   }
 
   #open(parcel: Parcel): void {
-    const [messages, bytes] = parcel;
-    if (messages > 0) this.#refill(messages, bytes);
+    const [messages, bytes, requests, requestBytes] = parcel;
+    if (messages > 0) this.#refill({ messages, bytes, requests, requestBytes });
     unpackMessages(parcel, PARCEL_HEAD, this.#receive);
   }
 
-  #refill(messages: number, bytes: number): void {
-    this.#postedMessages -= messages;
-    this.#postedBytes -= bytes;
+  #refill(taken: TallyCounts): void {
+    this.#untaken.subtract(taken);
     this.#postWaiting(() => this.#hasCredit());
     for (const listener of this.#drainListeners) listener();
   }
 
   #took(message: Message): void {
-    this.#takenMessages++;
-    this.#takenBytes += payloadBytes(message.payload);
-    if (this.#takenMessages >= REPORT_MESSAGES || this.#takenBytes >= REPORT_BYTES) this.#scheduleFlush();
+    const taken = this.#taken;
+    taken.add(payloadBytes(message.payload), message.type === "request");
+    if (taken.messages >= REPORT_MESSAGES || taken.bytes >= REPORT_BYTES) this.#scheduleFlush();
     else this.#reportTimer ??= this.#reportSoon();
   }
 
@@ -218,5 +243,5 @@ class PortChannel implements Channel {
 
 /** With room for what has been taken. */
 function emptyParcel(): PortItem[] {
-  return [0, 0];
+  return [0, 0, 0, 0];
 }

@@ -2,18 +2,38 @@ import type { Duplex } from "node:stream";
 import { FrameDecoder } from "./decoder.js";
 import { encodeMessage, WIRE_LIMITS, type WireLimits } from "./encode.js";
 import { Fifo } from "./fifo.js";
-import { Inbox } from "./inbox.js";
+import { Inbox, isHoldable } from "./inbox.js";
+import { leaveOf, leaveMessage } from "./leave.js";
+import { isSocketLike } from "./socket-like.js";
+import { Tally, type TallyCounts } from "./tally.js";
 import type { Backlog, Channel, Message } from "./types.js";
 
-/** Beyond this, a sender whose requests are held back is not read from any more. */
+/** Beyond this, a sender that sends requests although it was told to wait is not read from any more. */
 const HELD_MESSAGES = 10_000;
 const HELD_BYTES = 64 * 1024 * 1024;
+
+/** Messages that are taken in one turn of the loop. */
+const TURN_MESSAGES = 64;
+
+const NOTHING = Buffer.alloc(0);
 
 /** Frames are joined up to this size: one large write costs less than many buffers handed to the kernel. */
 const JOIN_BYTES = 64 * 1024;
 
 /** Milliseconds that the other end is given to close its side once all of ours has left. */
 const LINGER_MS = 1000;
+
+/** A message in its wire form. */
+interface Frame {
+  readonly bytes: Buffer;
+  readonly isRequest: boolean;
+}
+
+/** What a channel over a byte stream may be told. */
+export interface SocketChannelOptions {
+  /** Told how many bytes of a message are there that is not all there, each time that this has changed. */
+  readonly onUnfinished?: (bytes: number) => void;
+}
 
 /**
  * A channel over a byte stream, in the wire form of modules.md §2.
@@ -24,8 +44,12 @@ const LINGER_MS = 1000;
  * @param stream a `net.Socket` or any other duplex stream of bytes, in nobody else's use
  * @param limits of frames in both directions; default {@link WIRE_LIMITS}
  */
-export function socketChannel(stream: Duplex, limits: WireLimits = WIRE_LIMITS): Channel {
-  return new SocketChannel(stream, limits);
+export function socketChannel(
+  stream: Duplex,
+  limits: WireLimits = WIRE_LIMITS,
+  options: SocketChannelOptions = {},
+): Channel {
+  return new SocketChannel(stream, limits, options);
 }
 
 class SocketChannel implements Channel {
@@ -33,15 +57,26 @@ class SocketChannel implements Channel {
   readonly #limits: WireLimits;
   readonly #decoder: FrameDecoder;
   readonly #inbox = new Inbox();
-  readonly #frames = new Fifo<Buffer>();
+  readonly #frames = new Fifo<Frame>();
+  /** Requests for which the other end has no leave to give. */
+  readonly #waiting = new Fifo<Frame>();
+  readonly #onUnfinished: ((bytes: number) => void) | undefined;
+  readonly #receive = (message: Message): void => this.#arrived(message);
   readonly #drainListeners: (() => void)[] = [];
-  #unsentMessages = 0;
-  #unsentBytes = 0;
+  readonly #unsent = new Tally();
   #flushScheduled = false;
   #full = false;
+  /** Whether requests may be sent. */
+  #hasLeave = true;
+  /** Whether the other end may send requests. */
+  #givesLeave = true;
+  #unfinished = 0;
+  /** Has arrived, and not been decoded. */
+  #unread: Buffer = NOTHING;
   #state: "open" | "closing" | "ending" | "closed" = "open";
 
-  constructor(stream: Duplex, limits: WireLimits) {
+  constructor(stream: Duplex, limits: WireLimits, { onUnfinished }: SocketChannelOptions) {
+    this.#onUnfinished = onUnfinished;
     this.#stream = stream;
     this.#limits = limits;
     this.#decoder = new FrameDecoder(limits);
@@ -54,10 +89,13 @@ class SocketChannel implements Channel {
 
   send(message: Message): void {
     if (this.#state !== "open") return;
-    const frame = encodeMessage(message, this.#limits);
+    const frame = { bytes: encodeMessage(message, this.#limits), isRequest: isHoldable(message) };
+    this.#unsent.add(frame.bytes.length, frame.isRequest);
+    if (frame.isRequest && !this.#hasLeave) {
+      this.#waiting.push(frame);
+      return;
+    }
     this.#frames.push(frame);
-    this.#unsentMessages++;
-    this.#unsentBytes += frame.length;
     this.#scheduleFlush();
   }
 
@@ -78,18 +116,48 @@ class SocketChannel implements Channel {
   }
 
   backlog(): Backlog {
-    return { messages: this.#unsentMessages, bytes: this.#unsentBytes };
+    return this.#unsent.all();
+  }
+
+  requestBacklog(): Backlog {
+    return this.#unsent.ofRequests();
+  }
+
+  underWay(): number {
+    return this.#unsent.messages - this.#waiting.size;
   }
 
   holdRequests(on: boolean): void {
+    if (on === this.#givesLeave) {
+      this.#givesLeave = !on;
+      this.send(leaveMessage(this.#givesLeave));
+    }
     this.#inbox.hold(on);
-    if (!this.#isOverfull() && this.#stream.isPaused()) this.#stream.resume();
+    this.#readOn();
+  }
+
+  paceRequests(admit: () => boolean): () => void {
+    const goOn = this.#inbox.pace(admit);
+    return () => {
+      goOn();
+      this.#readOn();
+    };
+  }
+
+  abort(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closing";
+    this.#gone(undefined);
+    this.#stream.destroy();
   }
 
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
+    this.#sendWaiting();
     this.#decoder.stop();
+    this.#unread = NOTHING;
+    this.#tellUnfinished(0);
     this.#stream.resume();
     this.#flush();
   }
@@ -103,18 +171,84 @@ class SocketChannel implements Channel {
   }
 
   #read(chunk: Buffer): void {
+    this.#unread = chunk;
+    this.#decodeSome();
+  }
+
+  /** A few messages in a turn of the loop, so that a sender of many small ones leaves time for others. */
+  #decodeSome(): void {
     if (this.#state !== "open") return;
+    this.#decode(TURN_MESSAGES);
+    if (this.#unread.length > 0) {
+      this.#stream.pause();
+      setImmediate(() => this.#decodeSome());
+    } else {
+      this.#readOn();
+    }
+  }
+
+  #decode(atMost?: number): void {
     try {
-      this.#decoder.push(chunk, (message) => this.#inbox.receive(message));
+      this.#unread = this.#decoder.push(this.#unread, this.#receive, atMost);
     } catch (error) {
+      this.#unread = NOTHING;
       this.#fail(error);
+    }
+  }
+
+  /** Takes the next bytes of the stream, unless too many requests wait already. */
+  #readOn(): void {
+    if (this.#state !== "open" || this.#unread.length > 0) return;
+    if (this.#isOverfull()) {
+      this.#stream.pause();
+      // That it does not finish what it has begun is not its fault now.
+      this.#tellUnfinished(0);
       return;
     }
-    if (this.#isOverfull()) this.#stream.pause();
+    this.#tellUnfinished(this.#decoder.unfinishedBytes);
+    if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  #tellUnfinished(bytes: number): void {
+    if (this.#onUnfinished === undefined || bytes === this.#unfinished) return;
+    this.#unfinished = bytes;
+    this.#onUnfinished(bytes);
+  }
+
+  #arrived(message: Message): void {
+    const leave = leaveOf(message);
+    if (leave === undefined) {
+      this.#inbox.receive(message);
+      return;
+    }
+    this.#hasLeave = leave;
+    if (leave) {
+      this.#sendWaiting();
+      this.#scheduleFlush();
+    } else {
+      this.#holdUnsent();
+    }
+  }
+
+  /** Keeps the requests that have not been written; whatever else is sent goes ahead of them. */
+  #holdUnsent(): void {
+    for (let count = this.#frames.size; count > 0; count--) {
+      const frame = this.#frames.shift();
+      if (frame === undefined) return;
+      (frame.isRequest ? this.#waiting : this.#frames).push(frame);
+    }
+  }
+
+  #sendWaiting(): void {
+    for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
+      this.#frames.push(frame);
+    }
   }
 
   #isOverfull(): boolean {
-    return this.#inbox.heldMessages >= HELD_MESSAGES || this.#inbox.heldBytes >= HELD_BYTES;
+    const { heldMessages, heldBytes } = this.#inbox;
+    // Those that only wait for their turn need not be many.
+    return heldMessages >= (this.#givesLeave ? TURN_MESSAGES : HELD_MESSAGES) || heldBytes >= HELD_BYTES;
   }
 
   #scheduleFlush(): void {
@@ -131,29 +265,32 @@ class SocketChannel implements Channel {
     while (!this.#full) {
       const frame = this.#frames.shift();
       if (frame === undefined) break;
-      if (this.#frames.size === 0) this.#write(frame, 1);
-      else this.#writeJoined(frame);
+      this.#writeFrom(frame);
     }
     if (this.#state === "closing" && this.#frames.size === 0) this.#finish();
   }
 
   /** Writes as many of the next frames as make one sensible write. */
-  #writeJoined(first: Buffer): void {
-    const joined = [first];
-    let bytes = first.length;
-    while (bytes < JOIN_BYTES) {
+  #writeFrom(first: Frame): void {
+    const written = new Tally();
+    written.add(first.bytes.length, first.isRequest);
+    if (this.#frames.size === 0) {
+      this.#write(first.bytes, written);
+      return;
+    }
+    const joined = [first.bytes];
+    while (written.bytes < JOIN_BYTES) {
       const next = this.#frames.shift();
       if (next === undefined) break;
-      joined.push(next);
-      bytes += next.length;
+      joined.push(next.bytes);
+      written.add(next.bytes.length, next.isRequest);
     }
-    this.#write(Buffer.concat(joined, bytes), joined.length);
+    this.#write(Buffer.concat(joined, written.bytes), written);
   }
 
-  #write(bytes: Buffer, messages: number): void {
+  #write(bytes: Buffer, written: TallyCounts): void {
     this.#full = !this.#stream.write(bytes, () => {
-      this.#unsentMessages -= messages;
-      this.#unsentBytes -= bytes.length;
+      this.#unsent.subtract(written);
       for (const listener of this.#drainListeners) listener();
     });
   }
@@ -188,6 +325,10 @@ class SocketChannel implements Channel {
     this.#stream.end();
   }
 
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
   #fail(error: unknown): void {
     this.#gone(error instanceof Error ? error : new Error(String(error)));
     this.#stream.destroy();
@@ -195,15 +336,18 @@ class SocketChannel implements Channel {
 
   #gone(cause: Error | undefined): void {
     if (this.#state === "closed") return;
+    if (this.#state === "open" && this.#unread.length > 0) {
+      this.#decode();
+      if (this.#isClosed()) return;
+    }
     const byUs = this.#state !== "open";
     this.#state = "closed";
     this.#decoder.stop();
+    this.#unread = NOTHING;
+    this.#tellUnfinished(0);
     this.#frames.clear();
+    this.#waiting.clear();
     if (byUs) this.#inbox.abandon();
     else this.#inbox.end(cause);
   }
-}
-
-function isSocketLike(stream: Duplex): stream is Duplex & { ref(): void; unref(): void } {
-  return "ref" in stream && typeof stream.ref === "function" && "unref" in stream;
 }

@@ -36,7 +36,7 @@ export class StreamPacer {
   }
 
   #isAhead(): boolean {
-    return this.#channel.backlog().messages >= AHEAD_MESSAGES;
+    return this.#channel.underWay() >= AHEAD_MESSAGES;
   }
 
   #release(): void {

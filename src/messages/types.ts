@@ -87,15 +87,28 @@ export interface Channel {
   onClose(listener: (cause: Error | undefined) => void): void;
   /** Sends what waits, then closes; what the other end sent and nobody has taken yet is dropped. */
   close(): void;
+  /** Closes at once, for an end that does not take what waits for it: that is dropped too. */
+  abort(): void;
   /** What {@link send} took and the other end has not. For a socket: what the kernel has not. */
   backlog(): Backlog;
+  /** The requests in the backlog, whose senders can be made to wait. */
+  requestBacklog(): Backlog;
+  /** Messages of the backlog that are on their way: all but the requests that wait for the other end's leave. */
+  underWay(): number;
   /** Called when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * While on, requests of the other end wait in the channel, all but its `module.status`; whatever else it sends is
-   * delivered (modules.md §2, back pressure). Switching it off delivers what has waited, in order.
+   * While on, requests of the other end wait, all but its `module.status`; whatever else it sends is delivered
+   * (modules.md §2, back pressure). Few wait here: the other end keeps what it has not sent to itself. Switching it off
+   * delivers what has waited, in order, and so does the end of the channel.
    */
   holdRequests(on: boolean): void;
+  /**
+   * Has each request of the other end, those that {@link holdRequests} lets through, ask whether it may be delivered now.
+   * When one may not, it waits in the channel with all after it.
+   * @returns what has those that wait ask again
+   */
+  paceRequests(admit: () => boolean): () => void;
   /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
   ref(): void;
   unref(): void;

@@ -191,13 +191,15 @@ describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
     expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   });
 
-  test("delivers held requests before it tells that the other end has gone", async () => {
+  test("delivers held requests when the other end has gone, and then tells that it has", async () => {
     const [a, b] = await make();
     const seen: string[] = [];
     b.holdRequests(true);
     const passed = new Promise<void>((resolve) => {
       b.onMessage((m) => {
         seen.push(m.type);
+        // As who holds requests does for each that comes; nothing must be left waiting at the end all the same.
+        b.holdRequests(true);
         if (m.type === "event") resolve();
       });
     });
@@ -208,15 +210,43 @@ describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
       });
     });
     a.send(request("svc.x", { matchtag: 1 }));
+    a.send(request("svc.x", { matchtag: 2 }));
     a.send(event(1));
-    const closed = closing(a);
-    a.close();
-    await Promise.all([closed, passed]);
-    await settled();
+    await passed;
     expect(seen).toEqual(["event"]);
-    b.holdRequests(false);
+    a.close();
     await told;
-    expect(seen).toEqual(["event", "request", "close"]);
+    expect(seen).toEqual(["event", "request", "request", "close"]);
+  });
+
+  test("counts the requests among what waits", async () => {
+    const [a, b] = await make();
+    a.send(request("svc.x", { payload: "12345" }));
+    a.send(event(1, "12345"));
+    a.send(request("svc.x", { payload: "12345" }));
+    expect(a.requestBacklog().messages).toBe(2);
+    expect(a.requestBacklog().bytes).toBeGreaterThanOrEqual(10);
+    expect(a.requestBacklog().bytes).toBeLessThan(a.backlog().bytes);
+    const drained = new Promise<void>((resolve) => {
+      a.onDrain(() => {
+        if (a.backlog().messages === 0) resolve();
+      });
+    });
+    await take(b, 3);
+    await drained;
+    expect(a.requestBacklog()).toEqual({ messages: 0, bytes: 0 });
+  });
+
+  test("drops what waits on both ends when it is aborted, and tells both", async () => {
+    const [a, b] = await make();
+    const closed = Promise.all([closing(a), closing(b)]);
+    for (let i = 0; i < 1000; i++) a.send(event(i, new Uint8Array(10_000)));
+    a.abort();
+    a.send(event(1000));
+    a.abort();
+    b.onMessage(() => undefined);
+    a.onMessage(() => undefined);
+    expect(await closed).toEqual([undefined, undefined]);
   });
 
   test("counts what the other end has not taken, and tells when it becomes less", async () => {
@@ -299,9 +329,38 @@ describe("a socket channel", () => {
     expect(await closed).toBe(cause);
   });
 
-  test("stops reading from a sender with too many requests held back, and goes on when they are let go", async () => {
+  test("keeps at the sender the requests that the other end holds, and lets all else go ahead of them", async () => {
     const [near, far] = await sockets();
     const a = socketChannel(near);
+    const b = socketChannel(far);
+    let requests = 0;
+    const responded = new Promise<void>((resolve) => {
+      b.onMessage((m) => {
+        if (m.type === "response") resolve();
+        else requests++;
+      });
+    });
+    b.holdRequests(true);
+    const told = new Promise<void>((resolve) => a.onMessage(() => resolve()));
+    b.send(event(1));
+    await told;
+    const payload = "x".repeat(1024);
+    for (let i = 0; i < 60_000; i++) a.send(request("svc.x", { matchtag: i, payload }));
+    a.send(reply(request("svc.y")));
+    await responded;
+    expect(a.requestBacklog().messages).toBe(60_000);
+    expect(a.underWay()).toBeLessThanOrEqual(1);
+    expect(far.isPaused()).toBe(false);
+    expect(requests).toBe(0);
+    const all = take(b, 60_000);
+    b.holdRequests(false);
+    expect((await all).map((m) => m.type === "request" && m.matchtag)).toEqual(
+      Array.from({ length: 60_000 }, (_, i) => i),
+    );
+  });
+
+  test("stops reading from a sender that does not wait although its requests are held, and goes on", async () => {
+    const [near, far] = await sockets();
     const b = socketChannel(far);
     let count = 0;
     const all = new Promise<void>((resolve) => {
@@ -311,7 +370,10 @@ describe("a socket channel", () => {
       });
     });
     b.holdRequests(true);
-    for (let i = 0; i < 60_000; i++) a.send(request("svc.x", { matchtag: i, payload: '"0123456789"' }));
+    for (let i = 0; i < 60_000; i++) {
+      near.write(encodeMessage(request("svc.x", { matchtag: i, payload: '"0123456789"' })));
+    }
+    near.resume();
     await new Promise<void>((resolve) => {
       const look = (): void => {
         if (far.isPaused()) resolve();
@@ -320,7 +382,7 @@ describe("a socket channel", () => {
       look();
     });
     expect(count).toBe(0);
-    expect(a.backlog().messages).toBeGreaterThan(0);
+    expect(near.writableLength).toBeGreaterThan(0);
     b.holdRequests(false);
     await all;
   });
@@ -337,6 +399,25 @@ describe("a socket channel", () => {
 });
 
 describe("a port channel", () => {
+  test("counts what is left when the other end has taken a part", async () => {
+    const { port1, port2 } = new MessageChannel();
+    cleanUp.push(() => port1.close());
+    const [a, b] = [portChannel(port1), portChannel(port2)];
+    b.holdRequests(true);
+    b.onMessage(() => undefined);
+    for (let i = 0; i < 100; i++) a.send(request("svc.x", { payload: "12345" }));
+    for (let i = 0; i < 100; i++) a.send(event(i, "123"));
+    expect([a.backlog(), a.requestBacklog()]).toEqual([
+      { messages: 200, bytes: 800 },
+      { messages: 100, bytes: 500 },
+    ]);
+    await new Promise<void>((resolve) => a.onDrain(resolve));
+    expect([a.backlog(), a.requestBacklog()]).toEqual([
+      { messages: 100, bytes: 500 },
+      { messages: 100, bytes: 500 },
+    ]);
+  });
+
   test("lets requests wait at the sender when 10,000 have not been taken, but nothing else", async () => {
     const { port1, port2 } = new MessageChannel();
     cleanUp.push(() => port1.close());

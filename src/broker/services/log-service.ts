@@ -4,6 +4,9 @@ import type { ServiceDefinition } from "../builtin-service.js";
 import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log-ring.js";
 import { OpenStreams } from "../open-streams.js";
 
+/** What is kept of one line, in UTF-16 units: many lines are remembered, and whoever writes them has no other limit. */
+const LINE_LENGTH = 64 * 1024;
+
 /**
  * The log of this rank.
  * @param append takes a line of somebody's
@@ -22,7 +25,7 @@ export function logService(
         if (known === undefined) {
           throw requestError("EINVAL", `no such log level '${level}'; there are ${LOG_LEVELS.join(", ")}`);
         }
-        append(call.peer.name, known, text);
+        append(call.peer.name, known, shortened(text));
         call.respond();
       },
       dmesg: (call) => {
@@ -48,4 +51,9 @@ export function logService(
 
 function entryPayload({ time, level, name, text }: LogEntry): { [key in keyof LogEntry]: LogEntry[key] } {
   return { time, level, name, text };
+}
+
+function shortened(text: string): string {
+  if (text.length <= LINE_LENGTH) return text;
+  return `${text.slice(0, LINE_LENGTH)}… (${text.length - LINE_LENGTH} more)`;
 }

@@ -20,7 +20,7 @@ export function traceMessages(call: Call, trace: MessageTrace, clock: Clock): ()
   const { peer } = call;
   const sink = new BoundedSink({
     clock,
-    backlog: () => peer.backlog(),
+    backlog: () => peer.queue?.backlog() ?? { messages: 0, bytes: 0 },
     send: (record) => call.respond(record),
   });
   const stop = trace.watch(filter, (record) => sink.put(record));
