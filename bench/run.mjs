@@ -8,9 +8,10 @@ import { MESSAGING } from "./rows/messaging.mjs";
 import { PLANNING } from "./rows/planning.mjs";
 import { PYTHON } from "./rows/python.mjs";
 import { RUNNING } from "./rows/running.mjs";
+import { STARTING } from "./rows/starting.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...LOADING, ...PYTHON];
+const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...LOADING, ...STARTING, ...PYTHON];
 const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
   console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);

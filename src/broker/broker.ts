@@ -19,8 +19,9 @@ import { BrokerLog } from "./log.js";
 import { moduleFinder } from "./module-finder.js";
 import { MessageTrace } from "./message-trace.js";
 import { ModuleTable } from "./module-table.js";
-import { loopback, type Overlay } from "./overlay.js";
+import { type Departure, loopback, type Overlay } from "./overlay.js";
 import { ownerCredentials } from "./peer.js";
+import { Roster } from "./roster.js";
 import { Router } from "./router.js";
 import { openRunDirectory, openStateDirectory, type RunDirectory, socketPath } from "./rundir.js";
 import { attrService } from "./services/attr-service.js";
@@ -30,6 +31,7 @@ import { eventService } from "./services/event-service.js";
 import { logService } from "./services/log-service.js";
 import { moduleService } from "./services/module-service.js";
 import type { BrokerFacts } from "./services/module-usage.js";
+import { overlayService, RankOrders } from "./services/overlay-service.js";
 import { serviceService } from "./services/service-service.js";
 import { SocketServer } from "./socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
@@ -49,6 +51,10 @@ export class Broker {
   readonly environment: Environment;
   readonly log: BrokerLog;
   readonly rundir: string;
+  /** Which ranks of the instance are there; how they stand is known on rank 0. */
+  readonly roster: Roster;
+  /** What rank 0 tells the others to do. */
+  readonly orders = new RankOrders();
   /** Where others connect; undefined without a socket. */
   readonly uri: string | undefined;
   readonly #options: BrokerOptions;
@@ -75,6 +81,7 @@ export class Broker {
     this.#clock = options.clock ?? systemClock;
     this.rank = this.#overlay.rank;
     this.size = this.#overlay.size;
+    this.roster = new Roster(this.size, this.#clock);
     this.rundir = directory.path;
     const hasSocket = options.socket ?? true;
     this.uri = hasSocket ? `local://${socketPath(directory.path, this.rank)}` : undefined;
@@ -84,7 +91,7 @@ export class Broker {
       size: this.size,
       rundir: this.rundir,
       statedir: this.#keepsState()
-        ? openStateDirectory(options.attributes?.["statedir"] ?? "")
+        ? openStateDirectory(options.attributes?.["statedir"] ?? "", this.rank)
         : directory.stateDir,
       localUri: this.uri,
       startTimeMs: this.#clock.now(),
@@ -168,7 +175,8 @@ export class Broker {
 
   async #open(): Promise<void> {
     const statedir = this.attributes.get("statedir");
-    if (this.#keepsState() && statedir !== undefined) {
+    // Rank 0 has it for all: nobody else's directory is used without it.
+    if (this.#keepsState() && statedir !== undefined && this.rank === 0) {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }
     for (const service of [
@@ -182,10 +190,19 @@ export class Broker {
     ]) {
       attachService(this.#router, service);
     }
+    if (this.rank === 0) {
+      const panic = (rank: number, message: string): void => this.#panic(`rank ${rank}: ${message}`);
+      attachService(this.#router, overlayService(this.roster, this.orders, panic));
+    }
     await this.#overlay.start({
       message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),
       event: (event) => this.#router.broadcast(event),
-      left: (rank) => this.#router.rankLeft(rank),
+      joined: (rank) => {
+        this.log.append("broker", "debug", `rank ${rank} has joined`);
+        this.roster.joined(rank);
+      },
+      left: (rank, how) => this.#rankLeft(rank, how),
+      log: (level, text) => this.log.append("broker", level, text),
     });
     this.#handle = await this.#connect({ isGuest: false, name: "broker" });
     if (this.uri === undefined) return;
@@ -236,10 +253,7 @@ export class Broker {
       announce: (topic, module) => this.#publish(topic, { ...module, rank: this.rank }),
       started: (name, conf) => void this.#configuration.catchUp(name, conf),
       isPanicOff: () => this.attributes.get("broker.module-nopanic") === "1",
-      panic: (message) => {
-        this.#hasPanicked = true;
-        this.#requestShutdown({ kind: "panic", message });
-      },
+      panic: (message) => this.#panic(message),
     });
   }
 
@@ -283,6 +297,20 @@ export class Broker {
   #wireLimits(): typeof WIRE_LIMITS {
     const payloadBytes = Number(this.attributes.get("broker.max-payload"));
     return { ...WIRE_LIMITS, payloadBytes };
+  }
+
+  #rankLeft(rank: number, how: Departure): void {
+    // Once, on the rank that leads; the others' logs have it too.
+    const level = how === "lost" && (this.rank === 0 || rank === 0) ? "err" : "debug";
+    this.log.append("broker", level, `rank ${rank} ${how === "lost" ? "is lost" : "has left"}`);
+    this.#router.rankLeft(rank);
+    this.roster.left(rank, how);
+    if (rank === 0) this.#requestShutdown({ kind: "panic", message: "rank 0 is gone" });
+  }
+
+  #panic(message: string): void {
+    this.#hasPanicked = true;
+    this.#requestShutdown({ kind: "panic", message });
   }
 
   #requestShutdown(reason: ShutdownReason): void {

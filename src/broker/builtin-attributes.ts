@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { Attributes } from "./attributes.js";
+import { parseDelay } from "./delay.js";
 import { parseLogLevel } from "./log-ring.js";
-import { checkShutdownTimeout, SHUTDOWN_TIMEOUT } from "./shutdown-timeout.js";
 
 /** What the broker knows of itself when its attributes are made. */
 interface Identity {
@@ -43,7 +43,9 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("log-stderr-level", "4", { check: checkLogLevel });
   attributes.define("broker.max-payload", String(WIRE_LIMITS.payloadBytes), { check: checkMaxPayload });
   attributes.define("broker.module-nopanic", "0", { check: checkFlag });
-  attributes.define(SHUTDOWN_TIMEOUT.name, SHUTDOWN_TIMEOUT.value, { check: checkShutdownTimeout });
+  attributes.define("broker.quorum", String(identity.size), { check: checkQuorum(identity.size) });
+  attributes.define("broker.quorum-timeout", "60s", { check: checkDelay });
+  attributes.define("broker.shutdown-timeout", "30s", { check: checkDelay });
   attributes.define("broker.env-blocklist", "");
   for (const [name, value] of Object.entries(given)) {
     if (!CHOSEN_AT_START.some((chosen) => chosen === name)) attributes.set(name, value);
@@ -57,6 +59,19 @@ function checkFlag(value: string): string | undefined {
 
 function checkLogLevel(value: string): string | undefined {
   return parseLogLevel(value) === undefined ? "must be a level from 0 to 7, or its name" : undefined;
+}
+
+function checkDelay(value: string): string | undefined {
+  return parseDelay(value) === undefined
+    ? "must be seconds, a duration such as 500ms or 2m, or infinity"
+    : undefined;
+}
+
+function checkQuorum(size: number): (value: string) => string | undefined {
+  return (value) => {
+    const count = /^\d{1,10}$/.test(value) ? Number(value) : NaN;
+    return count >= 1 && count <= size ? undefined : `must be a number of ranks from 1 to ${size}`;
+  };
 }
 
 function checkMaxPayload(value: string): string | undefined {

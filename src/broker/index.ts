@@ -11,10 +11,14 @@ export {
   type StopSignal,
 } from "./instance-life.js";
 export { type LogFile, openLogFile } from "./log-file.js";
+export { type BrokerReport, PHASE_MARK, type SupervisorOrder } from "./broker-process.js";
+export { delayOf, parseDelay } from "./delay.js";
 export type { LogEntry } from "./log-ring.js";
 export { type ModuleInfo, moduleInfo } from "./module-info.js";
 export type { FindRequest, FoundModule, ModuleFinder } from "./module-finder.js";
+export { localOverlay, type LocalOverlayOptions } from "./overlay-local.js";
 export {
+  type Departure,
   loopback,
   type Overlay,
   type OverlayReceiver,
@@ -22,8 +26,9 @@ export {
   type UnsequencedEvent,
 } from "./overlay.js";
 export { type ProgramProcess, signalProgram, spawnPhase } from "./phase-process.js";
+export { followInstance, leaderGates, type RankGates } from "./rank-life.js";
+export type { RankState, RankStatus } from "./roster.js";
 export { freshRunDirectory } from "./rundir.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
 export { ServiceNotifier } from "./service-notifier.js";
-export { shutdownTimeoutMs } from "./shutdown-timeout.js";
-export { type BrokerReport, Supervisor, type SupervisorOptions, type SupervisorOrder } from "./supervisor.js";
+export { Supervisor, type SupervisorOptions } from "./supervisor.js";

@@ -1,13 +1,20 @@
 /**
- * The life of rank 0 of an instance (instance.md §1), as a state machine over processes that somebody else starts.
+ * The life of one rank of an instance (instance.md §1), as a state machine over phases that somebody else starts.
  *
- *     join ─► init ─► quorum ─► run ─► cleanup ─► shutdown ─► finalize ─► goodbye
- *              rc1               program            stop         rc3
- *               │                                    ▲
- *               └── rc1 failed, or told to stop ─────┘
+ *     rank 0    join ─► init ─► quorum ─► run ─► cleanup ─► shutdown ─► finalize ─► goodbye
+ *                       rc1     all in   program           others go      rc3
+ *                        │        │                           ▲
+ *                        └────────┴── failed, or told to stop ┘
  *
- * `stop` is taken in every state: it asks the process of that state to end and lets the machine go on to `finalize`;
- * a second `stop`, or the shutdown time-out, kills the process of every state that is still to come.
+ *     others    join ─► init ─► quorum ─► run ─► cleanup ─► shutdown ─► finalize ─► goodbye
+ *            rank 0's   rc1    says that   │                              rc3
+ *            rc1 done   │      it is in    └─ until rank 0 is in shutdown
+ *              │        │                                     ▲
+ *              │        └── failed, or told to stop ──────────┘
+ *              └── told to stop: nothing was begun ──────────────────────────► goodbye
+ *
+ * `stop` is taken in every state: it asks the phase of that state to end and lets the machine go on to `finalize`;
+ * a second `stop`, or the shutdown time-out, kills the phase of every state that is still to come.
  */
 export type LifeState = "join" | "init" | "quorum" | "run" | "cleanup" | "shutdown" | "finalize" | "goodbye";
 
@@ -22,7 +29,7 @@ export type StopReason =
   /** A module failed whose policy is `panic`, or the instance lost its supervisor. */
   | { readonly kind: "panic"; readonly message: string };
 
-/** A started rc phase or initial program. */
+/** A started phase: rc1, rc3, the initial program, or waiting for other ranks. */
 export interface PhaseProcess {
   /** Exit status; 128 + N when killed by signal N. Never rejects. */
   readonly exited: Promise<number>;
@@ -36,13 +43,23 @@ export interface LifeOptions {
   /** Each is undefined when the phase is empty. `stopping` says that the instance was told to stop. */
   readonly startRc1: (() => PhaseProcess) | undefined;
   readonly startRc3: ((stopping: boolean) => PhaseProcess) | undefined;
+  /** Waits until this rank may begin, unless it may at once. A status other than 0: it may not. */
+  readonly startJoin?: (() => PhaseProcess) | undefined;
+  /** Waits until enough ranks are in; a status other than 0: they will not be. */
+  readonly startQuorum?: (() => PhaseProcess) | undefined;
+  /** Waits until the ranks that must go before this one have gone. */
+  readonly startShutdown?: (() => PhaseProcess) | undefined;
   /** Undefined: run until told to stop. */
   readonly startProgram: (() => PhaseProcess) | undefined;
-  readonly shutdownTimeoutMs: number;
+  /** Asked when the instance is told to stop; Infinity: no limit. */
+  readonly shutdownTimeoutMs: () => number;
   readonly onState?: (state: LifeState) => void;
-  /** rc1 or rc3 failed, and not because the instance was told to stop. */
+  /** rc1 or rc3 failed, and not because the instance was told to stop, or to do so at once. */
   readonly onFailure?: (phase: "rc1" | "rc3", status: number) => void;
 }
+
+/** What `setTimeout` can count up to; longer is as good as for ever. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const SIGNAL_NUMBER: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
@@ -67,41 +84,58 @@ export class InstanceLife {
 
   /** Takes the instance down in order; the second time, at once. */
   stop(reason: StopReason): void {
+    if (this.#state === "goodbye") return;
     if (this.#stopReason !== undefined) {
       this.#killNow();
       return;
     }
     this.#stopReason = reason;
-    this.#deadline = setTimeout(() => this.#killNow(), this.#options.shutdownTimeoutMs);
-    if (this.#state !== "finalize") this.#running?.signal(signalOf(reason));
+    const timeoutMs = this.#options.shutdownTimeoutMs();
+    if (timeoutMs <= MAX_TIMER_MS) this.#deadline = setTimeout(() => this.#killNow(), timeoutMs);
+    if (this.#state !== "shutdown" && this.#state !== "finalize") this.#running?.signal(signalOf(reason));
     this.#resolveStopped();
   }
 
-  /** Lives from `init` to `finalize`; resolves to the exit status of the instance. */
+  /** Lives from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance. */
   async run(): Promise<number> {
-    const { startRc1, startRc3, startProgram } = this.#options;
-    const rc1 = await this.#phase("init", startRc1);
-    this.#tellFailure("rc1", rc1);
-    let status = rc1 === 0 ? 0 : 1;
-    if (rc1 === 0 && !this.#isStopping()) {
-      this.#enter("quorum");
-      if (startProgram === undefined) {
-        this.#enter("run");
-        await this.#stopped;
-      } else {
-        status = await this.#phase("run", startProgram);
-      }
-      this.#enter("cleanup");
-    }
-    status = this.#stopStatus(status);
-    this.#enter("shutdown");
-    const stopping = this.#isStopping();
-    const rc3 = await this.#phase("finalize", startRc3 && (() => startRc3(stopping)));
-    this.#tellFailure("rc3", rc3);
-    if (rc3 !== 0) status = Math.max(status, 1);
+    const joined = await this.#phase("join", this.#options.startJoin);
+    const hasBegun = joined === 0 && (this.#options.startJoin === undefined || !this.#isStopping());
+    const status = this.#stopStatus(hasBegun ? await this.#live() : joined);
+    const ended = hasBegun ? await this.#end(status) : status;
     clearTimeout(this.#deadline);
     this.#enter("goodbye");
+    return ended;
+  }
+
+  /** From `init` to `cleanup`. */
+  async #live(): Promise<number> {
+    const { startRc1, startQuorum, startProgram } = this.#options;
+    const rc1 = await this.#phase("init", startRc1);
+    if (rc1 !== 0 && !this.#isStopping()) this.#options.onFailure?.("rc1", rc1);
+    if (rc1 !== 0) return 1;
+    if (this.#isStopping()) return 0;
+    const quorum = await this.#phase("quorum", startQuorum);
+    if (quorum !== 0) return 1;
+    if (this.#isStopping()) return 0;
+    let status = 0;
+    if (startProgram === undefined) {
+      this.#enter("run");
+      await this.#stopped;
+    } else {
+      status = await this.#phase("run", startProgram);
+    }
+    this.#enter("cleanup");
     return status;
+  }
+
+  /** `shutdown` and `finalize`. */
+  async #end(status: number): Promise<number> {
+    const { startRc3, startShutdown } = this.#options;
+    await this.#phase("shutdown", startShutdown);
+    const stopping = this.#isStopping();
+    const rc3 = await this.#phase("finalize", startRc3 && (() => startRc3(stopping)));
+    if (rc3 !== 0 && !this.#killing) this.#options.onFailure?.("rc3", rc3);
+    return rc3 === 0 ? status : Math.max(status, 1);
   }
 
   async #phase(state: LifeState, start: (() => PhaseProcess) | undefined): Promise<number> {
@@ -116,10 +150,6 @@ export class InstanceLife {
 
   #isStopping(): boolean {
     return this.#stopReason !== undefined;
-  }
-
-  #tellFailure(phase: "rc1" | "rc3", status: number): void {
-    if (status !== 0 && !this.#isStopping()) this.#options.onFailure?.(phase, status);
   }
 
   #stopStatus(programStatus: number): number {

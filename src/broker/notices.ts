@@ -20,15 +20,15 @@ export function refuse(request: RequestMessage, sender: Peer, error: unknown): v
   });
 }
 
-/** What a service is told when a peer that used it is gone. */
-export function disconnectOf(service: string, peer: Peer): RequestMessage {
+/** What a service is told when a sender that used it is gone, by itself or with the peer that it came through. */
+export function disconnectOf(service: string, route: readonly string[], peer: Peer): RequestMessage {
   return {
     type: "request",
     topic: `${service}.disconnect`,
     matchtag: 0,
     flags: FLAG.noresponse,
     nodeid: "any",
-    route: [peer.id],
+    route: [...route],
     userid: peer.credentials?.userid ?? 0,
     rolemask: ROLE.owner,
   };

@@ -1,4 +1,4 @@
-import type { EventMessage, RequestMessage, ResponseMessage } from "../messages/index.js";
+import type { EventMessage, LogLevel, RequestMessage, ResponseMessage } from "../messages/index.js";
 
 /** An event before rank 0 has given it its place in the order. */
 export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
@@ -7,14 +7,24 @@ export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
 export type PublishOutcome =
   { readonly ok: true; readonly seq: number } | { readonly ok: false; readonly error: Error };
 
+/** How a rank went: it said so, or it was not heard of any more. */
+export type Departure = "goodbye" | "lost";
+
 /** The broker as its overlay sees it. */
 export interface OverlayReceiver {
   /** A request or response that another rank has sent here. */
   message(from: number, message: RequestMessage | ResponseMessage): void;
-  /** The next event of the instance. Called in order of `seq`, without gaps, also for events published here. */
+  /**
+   * The next event of the instance. Called in order of `seq`, without gaps from the first one on, also for events
+   * published here. A rank that joins later gets what is published from then on.
+   */
   event(event: EventMessage): void;
-  /** A rank went away: what it was asked will not be answered. */
-  left(rank: number): void;
+  /** Another rank can be reached from now on; called for those that were there before this one, too. */
+  joined(rank: number): void;
+  /** A rank went away: what it was asked will not be answered. A rank that lost its way to rank 0 hears so of rank 0. */
+  left(rank: number, how: Departure): void;
+  /** Something for the log of this rank. */
+  log(level: LogLevel, text: string): void;
 }
 
 /**
@@ -26,13 +36,19 @@ export interface Overlay {
   readonly size: number;
   /** Where requests to `any` go on to when this rank does not serve them; undefined on rank 0. */
   readonly upstream: number | undefined;
-  /** Joins; messages may arrive from then on. */
+  /**
+   * Joins, as rank 0 by being there and as another rank by being let in by it; messages may arrive from then on.
+   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank is there already, `EINVAL` it is of another instance or size,
+   *   `EHOSTUNREACH` rank 0 is not there in time, `ECANCELED` {@link close} was called meanwhile
+   */
   start(receiver: OverlayReceiver): Promise<void>;
   /** Whether another rank is there to be sent to. */
   reaches(rank: number): boolean;
+  /** @throws SluiceError `EMSGSIZE` if the message is too large, `ENOBUFS` for a request that too much waits before */
   send(rank: number, message: RequestMessage | ResponseMessage): void;
   /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
+  /** Leaves in order. The receiver is not called any more. */
   close(): Promise<void>;
 }
 

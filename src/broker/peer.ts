@@ -1,4 +1,4 @@
-import { type Channel, type Message, type RequestMessage, ROLE } from "../messages/index.js";
+import { type Channel, FLAG, type Message, methodOf, type RequestMessage, ROLE } from "../messages/index.js";
 
 /** Who a message is from, as the broker stamps it on entry (modules.md §2). */
 export interface Credentials {
@@ -14,19 +14,41 @@ export function ownerCredentials(): Credentials {
 /** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */
 export type RequestKey = number | string;
 
+/** A sender that used services of a peer: the end of a link itself, or somebody behind it on another rank. */
+interface LinkUser {
+  readonly route: readonly string[];
+  readonly services: Set<string>;
+}
+
 /**
- * What one peer has going with another: the services it used there, and the requests that are not answered yet.
- * Made once a pair, so that a request costs two look-ups and a response one.
+ * What one peer has going with another: who used which services there, and the requests that are not answered yet.
+ * Made once a pair, so that a request costs few look-ups.
  */
 export class Link {
   readonly sender: Peer;
   readonly target: Peer;
-  readonly services = new Set<string>();
+  /** By route. Only another rank has more than one behind it. */
+  readonly users = new Map<string, LinkUser>();
   readonly pending = new Map<RequestKey, RequestMessage>();
 
   constructor(sender: Peer, target: Peer) {
     this.sender = sender;
     this.target = target;
+  }
+
+  /** Notes who uses a service, until it says itself that it is gone. */
+  use(service: string, { route, topic, flags }: RequestMessage): void {
+    const [id = ""] = route;
+    const key = route.length === 1 ? id : route.join("/");
+    const user = this.users.get(key);
+    if (route.length > 1 && flags === FLAG.noresponse && methodOf(topic) === "disconnect") {
+      user?.services.delete(service);
+      if (user?.services.size === 0) this.users.delete(key);
+    } else if (user === undefined) {
+      this.users.set(key, { route, services: new Set([service]) });
+    } else {
+      user.services.add(service);
+    }
   }
 }
 
@@ -40,6 +62,8 @@ export interface PeerOptions {
   readonly name: string;
   /** Stamped on all it sends; undefined for another broker, which has done so already. */
   readonly credentials: Credentials | undefined;
+  /** If it stands for another rank: which. */
+  readonly rank?: number;
   /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
   readonly deliver: (message: Message) => void;
   /** What waits for it; none for one that takes everything at once. */
@@ -57,6 +81,7 @@ export class Peer {
   readonly id: string;
   readonly name: string;
   readonly credentials: Credentials | undefined;
+  readonly rank: number | undefined;
   readonly deliver: (message: Message) => void;
   readonly queue: ReceiveQueue | undefined;
   readonly hold: ((on: boolean) => void) | undefined;
@@ -78,6 +103,7 @@ export class Peer {
     this.id = options.id;
     this.name = options.name;
     this.credentials = options.credentials;
+    this.rank = options.rank;
     this.deliver = options.deliver;
     this.queue = options.queue;
     this.hold = options.hold;

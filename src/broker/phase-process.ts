@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { constants } from "node:os";
 import type { PhaseProcess } from "./instance-life.js";
+import { killTree } from "./process-tree.js";
 
 export interface SpawnPhaseOptions {
   readonly argv: readonly string[];
@@ -41,7 +42,12 @@ export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonl
       resolve(exitStatus(code, signal));
     });
   });
-  return { child, exited, signal: send, kill: () => send("SIGKILL") };
+  const kill = (): void => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (options.ownGroup && child.pid !== undefined) killTree(child.pid);
+    else send("SIGKILL");
+  };
+  return { child, exited, signal: send, kill };
 }
 
 /** As a shell has it: the status, or 128 + the number of the signal. */
@@ -66,7 +72,8 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
   return sendSignal(-pgid, signal);
 }
 
-function sendSignal(target: number, signal: NodeJS.Signals | 0): boolean {
+/** Sends a signal to a process, or a group if negative; says whether it was there. */
+export function sendSignal(target: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(target, signal);
     return true;

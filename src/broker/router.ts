@@ -55,10 +55,11 @@ export class Router {
   }
 
   /**
-   * Takes a peer out: its services and subscriptions vanish, requests to it fail with `ECONNRESET`, and the services
-   * that it used learn that it is gone. Does nothing the second time.
+   * Takes a peer out: its services and subscriptions vanish, requests to it fail, and the services that it used learn
+   * that it is gone, for each sender that was behind it. Does nothing the second time.
+   * @param error what requests to it fail with; `ECONNRESET` by default
    */
-  detach(peer: Peer): void {
+  detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
     if (!peer.isAttached) return;
     this.#pressure.leave(peer);
     peer.isAttached = false;
@@ -68,12 +69,14 @@ export class Router {
     for (const link of [...peer.incoming]) {
       unlink(link);
       for (const request of link.pending.values()) {
-        refuse(request, link.sender, requestError("ECONNRESET", `${peer.name}: module disconnect`));
+        refuse(request, link.sender, error);
       }
     }
     for (const link of [...peer.outgoing.values()]) {
       unlink(link);
-      for (const service of link.services) link.target.deliver(disconnectOf(service, peer));
+      for (const { route, services } of link.users.values()) {
+        for (const service of services) link.target.deliver(disconnectOf(service, route, peer));
+      }
     }
     peer.onDetach?.();
   }
@@ -188,6 +191,7 @@ export class Router {
       id: `@${rank}`,
       name: `rank ${rank}`,
       credentials: undefined,
+      rank,
       deliver: (message) => {
         if (message.type === "request" || message.type === "response") this.#overlay.send(rank, message);
       },
@@ -201,7 +205,7 @@ export class Router {
   /** Forgets a rank that went away. */
   rankLeft(rank: number): void {
     const peer = this.#ranks.get(rank);
-    if (peer !== undefined) this.detach(peer);
+    if (peer !== undefined) this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} is gone`));
   }
 
   #enter(request: RequestMessage, from: Peer): void {
@@ -263,7 +267,7 @@ export class Router {
 
   #give(request: RequestMessage, from: Peer, target: Peer, service: string): void {
     const link = from.linkTo(target);
-    link.services.add(service);
+    link.use(service, request);
     if ((request.flags & FLAG.noresponse) === 0) {
       link.pending.set(requestKey(request.route, request.matchtag), request);
     }

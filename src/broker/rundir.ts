@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
@@ -44,6 +44,17 @@ export function openRunDirectory(
 }
 
 /**
+ * Takes away what a broker that was killed has left in the run directory of its instance: its socket, its cache, and
+ * state that was to go with it.
+ */
+export function removeRankFiles(rundir: string, rank: number): void {
+  const isOurs = new RegExp(`^(local-${rank}|(cache|state)-${rank}-.*)$`);
+  for (const name of readdirSync(rundir).filter((entry) => isOurs.test(entry))) {
+    rmSync(join(rundir, name), { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/**
  * Makes a fresh directory, mode 0700, below `XDG_RUNTIME_DIR`, or the temporary directory if that is not set.
  * @throws SluiceError `BROKER_STATE` if that cannot be done there
  */
@@ -76,12 +87,13 @@ function makeDirectory(path: string): boolean {
 }
 
 /**
- * Makes the directory of durable state that an attribute names, if it is missing, for us alone (instance.md §2).
+ * Makes the directory of durable state that an attribute names, if it is missing, for us alone (instance.md §2). Ranks
+ * other than 0 have each a directory of their own in it, as the same modules keep the same files there.
  * @returns its absolute path
  * @throws SluiceError `BROKER_STATE` if it cannot be made
  */
-export function openStateDirectory(given: string): string {
-  const path = resolve(given);
+export function openStateDirectory(given: string, rank: number): string {
+  const path = rank === 0 ? resolve(given) : resolve(given, `rank-${rank}`);
   try {
     makeDirectory(path);
   } catch (cause) {

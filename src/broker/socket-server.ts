@@ -16,7 +16,8 @@ interface SocketServerOptions {
   readonly clock: Clock;
   /** Asked at each connection, as the limit may be set while the broker runs. */
   readonly limits: () => WireLimits;
-  readonly onConnection: (channel: Channel) => void;
+  /** @param cut ends the connection now, whatever waits to be sent */
+  readonly onConnection: (channel: Channel, cut: () => void) => void;
   /** A fault of the server itself, such as no descriptors left; it goes on. */
   readonly onError: (error: Error) => void;
 }
@@ -48,7 +49,7 @@ export class SocketServer {
         onUnfinished: (bytes) =>
           unfinished.report(socket, bytes, (why) => socket.destroy(new SluiceError("BROKER_PROTOCOL", why))),
       });
-      onConnection(channel);
+      onConnection(channel, () => socket.destroy());
     });
     await clearStale(path);
     await listenAt(server, path);

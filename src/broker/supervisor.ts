@@ -1,47 +1,46 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
-import { systemMessage } from "../errors/index.js";
+import { messageOf, systemMessage } from "../errors/index.js";
+import { BrokerProcess, type BrokerReport, type Ended } from "./broker-process.js";
 import type { PhaseProcess, StopSignal } from "./instance-life.js";
-import { exitStatus, type ProgramProcess, signalGroup, spawnPhase } from "./phase-process.js";
-
-/** What a broker tells its supervisor over their IPC channel. */
-export type BrokerReport =
-  /** It is time for the initial program, with this environment. */
-  | { readonly type: "program-start"; readonly env: Readonly<Record<string, string>> }
-  | { readonly type: "program-signal"; readonly signal: StopSignal }
-  | { readonly type: "program-kill" };
-
-/** What a supervisor tells a broker. */
-export type SupervisorOrder =
-  | { readonly type: "stop"; readonly signal: StopSignal }
-  /** What to end if the supervisor is lost. */
-  | ({ readonly type: "program-started" } & ProgramProcess)
-  | { readonly type: "program-exit"; readonly status: number };
+import { spawnPhase } from "./phase-process.js";
+import { removeRankFiles } from "./rundir.js";
 
 export interface SupervisorOptions {
-  /** The command line of rank 0's broker. */
-  readonly brokerArgv: readonly string[];
+  /** The command lines of the brokers, by rank. */
+  readonly brokerArgvs: readonly (readonly string[])[];
+  /** That of all brokers; whoever made it takes it away. */
+  readonly rundir: string;
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long an orderly shutdown may take. Brokers keep to it themselves; this is for those that cannot. */
+  readonly shutdownTimeoutMs: number;
   /** Whether a terminal is there to send its own signals to the initial program. */
   readonly onTerminal: boolean;
   /** For people. */
   readonly say: (text: string) => void;
 }
 
-/** How long the processes of a broker that died may take to notice it, before they are killed. */
-const ORPHAN_GRACE_MS = 2000;
-const ORPHAN_CHECK_MS = 20;
+/** What a broker may take longer than it should, before it is killed. */
+const KILL_GRACE_MS = 5000;
+
+/** What `setTimeout` can count up to; longer is as good as for ever. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * The process apart from the brokers that `sluice start` is: it starts the broker, runs the initial program on its own
- * standard input and output, cleans up after both whatever becomes of them, and knows the exit status.
+ * The process apart from the brokers that `sluice start` is: it starts the brokers, runs the initial program on its own
+ * standard input and output, cleans up after all of them whatever becomes of them, and knows the exit status.
+ *
+ * Rank 0 takes the others down with it; without it, they notice that themselves.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  #broker: ChildProcess | undefined;
+  #brokers: readonly BrokerProcess[] = [];
   #program: PhaseProcess | undefined;
+  #stopCount = 0;
+  #leaderHasEnded = false;
+  #otherFailed = false;
+  #lastResort: NodeJS.Timeout | undefined;
+  #lastResortAtMs = Infinity;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -49,35 +48,99 @@ export class Supervisor {
 
   /** Runs the instance to its end; resolves to the exit status. */
   async run(): Promise<number> {
-    const { brokerArgv, env, say } = this.#options;
-    const [file = "", ...args] = brokerArgv;
-    // In a session of its own: what a terminal sends reaches the broker through us alone, once.
-    const broker = spawn(file, args, {
-      env,
-      detached: true,
-      stdio: ["ignore", process.stderr, "inherit", "ipc"],
+    const { brokerArgvs, env } = this.#options;
+    this.#brokers = brokerArgvs.map((argv, rank) => {
+      // Only rank 0 has an initial program.
+      const onReport = (report: BrokerReport): void => {
+        if (rank === 0) this.#onReport(report);
+      };
+      return new BrokerProcess({ rank, argv, env, onReport });
     });
-    this.#broker = broker;
-    broker.on("message", (report: BrokerReport) => this.#onReport(report));
-    const { status, signal, error } = await ended(broker);
+    const [leader, ...others] = this.#brokers;
+    if (leader === undefined) throw new Error("an instance has at least one broker");
+    const othersEnd = Promise.all(others.map((broker) => this.#watch(broker)));
+    const end = await leader.ended;
+    this.#leaderHasEnded = true;
     this.#program?.kill();
     await this.#program?.exited;
-    if (broker.pid !== undefined) await endGroup(broker.pid);
-    if (error !== undefined) say(`broker could not be started: ${error.message}`);
-    if (signal === null) return status;
-    say(`broker was killed by ${signal}`);
-    return 1;
+    await leader.cleanUp();
+    await this.#endOthers(others, othersEnd);
+    clearTimeout(this.#lastResort);
+    return this.#statusOf(end);
   }
 
   /** Passes on a signal; the second one kills what is left. */
   stop(signal: StopSignal): void {
     // A terminal has sent it to the initial program too, and that decides what comes of it.
     if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
-    this.#order({ type: "stop", signal });
+    this.#stopCount += 1;
+    const [leader, ...others] = this.#brokers;
+    leader?.order({ type: "stop", signal });
+    if (this.#stopCount === 1) {
+      this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
+      return;
+    }
+    for (const broker of others) broker.order({ type: "stop", signal });
+    this.#killAfter(KILL_GRACE_MS);
   }
 
-  #order(order: SupervisorOrder): void {
-    if (this.#broker?.connected) this.#broker.send(order);
+  #statusOf({ status, signal, error }: Ended): number {
+    const { say } = this.#options;
+    const isAlone = this.#brokers.length === 1;
+    if (error !== undefined) say(`broker could not be started: ${error.message}`);
+    if (signal !== null) {
+      say(isAlone ? `broker was killed by ${signal}` : `rank 0 was killed by ${signal}: the instance ends`);
+      return 1;
+    }
+    return this.#otherFailed ? Math.max(status, 1) : status;
+  }
+
+  /** Sees to it that a rank other than 0 that ends leaves nothing. */
+  async #watch(broker: BrokerProcess): Promise<void> {
+    const { rundir, say } = this.#options;
+    const { rank } = broker;
+    const { status, signal, error } = await broker.ended;
+    try {
+      removeRankFiles(rundir, rank);
+    } catch (cause) {
+      // What is left of it goes with the run directory.
+      say(`cannot take away the files of rank ${rank}: ${messageOf(cause)}`);
+    }
+    const [leader] = this.#brokers;
+    leader?.order({ type: "rank-exit", rank });
+    const isExpected = this.#leaderHasEnded || this.#stopCount > 0 || this.#isGoingDown();
+    this.#otherFailed ||= isExpected && broker.unclean;
+    if (error !== undefined) say(`rank ${rank} could not be started: ${error.message}`);
+    else if (!isExpected)
+      say(`rank ${rank} ${signal === null ? `ended with status ${status}` : `was killed by ${signal}`}`);
+    await broker.cleanUp();
+  }
+
+  /** Whether rank 0 has told the others to go. */
+  #isGoingDown(): boolean {
+    const state = this.#brokers[0]?.state;
+    return state === "shutdown" || state === "finalize" || state === "goodbye";
+  }
+
+  /** After rank 0 has ended, in order or not. */
+  async #endOthers(others: readonly BrokerProcess[], end: Promise<unknown>): Promise<void> {
+    for (const broker of others) {
+      // Those that have joined know already, and would take it for a second signal.
+      if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
+    }
+    this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
+    await end;
+  }
+
+  /** Ends all that is left after a time, unless that comes earlier already. */
+  #killAfter(delayMs: number): void {
+    const atMs = performance.now() + delayMs;
+    if (delayMs > MAX_TIMER_MS || atMs >= this.#lastResortAtMs) return;
+    clearTimeout(this.#lastResort);
+    this.#lastResortAtMs = atMs;
+    this.#lastResort = setTimeout(() => {
+      for (const broker of this.#brokers) broker.kill();
+    }, delayMs);
   }
 
   #onReport(report: BrokerReport): void {
@@ -90,6 +153,9 @@ export class Supervisor {
         return;
       case "program-kill":
         this.#program?.kill();
+        return;
+      case "state":
+      case "unclean":
         return;
     }
   }
@@ -107,10 +173,11 @@ export class Supervisor {
     });
     this.#program = program;
     const pid = program.child?.pid;
-    if (pid !== undefined) this.#order({ type: "program-started", pid, ownGroup: !onTerminal });
+    const [leader] = this.#brokers;
+    if (pid !== undefined) leader?.order({ type: "program-started", pid, ownGroup: !onTerminal });
     void program.exited.then((status) => {
       this.#program = undefined;
-      this.#order({ type: "program-exit", status });
+      leader?.order({ type: "program-exit", status });
     });
   }
 }
@@ -118,29 +185,4 @@ export class Supervisor {
 function startErrorText(error: NodeJS.ErrnoException): string {
   if (error.code === "ENOENT") return "command not found";
   return systemMessage(error);
-}
-
-interface Ended {
-  readonly status: number;
-  readonly signal: NodeJS.Signals | null;
-  readonly error?: Error;
-}
-
-function ended(child: ChildProcess): Promise<Ended> {
-  return new Promise((resolve) => {
-    child.once("error", (error) => resolve({ status: 1, signal: null, error }));
-    child.once("exit", (code, signal) => resolve({ status: exitStatus(code, signal), signal }));
-  });
-}
-
-/** Waits until nothing of a broker's process group is left; helps after the grace time. */
-async function endGroup(pgid: number): Promise<void> {
-  const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
-  while (signalGroup(pgid, 0)) {
-    if (performance.now() > deadlineMs) {
-      signalGroup(pgid, "SIGKILL");
-      return;
-    }
-    await sleep(ORPHAN_CHECK_MS);
-  }
 }

@@ -16,12 +16,16 @@ export type BrokerConfigOptions = ConfigOptions & InsecureOption;
 
 /**
  * Reads and checks the configuration that a broker starts with.
+ * @param prefix undefined: all that is wrong is said by somebody else who reads the same
  * @throws ExitError after all that is wrong was printed
  */
-export async function startConfig(options: BrokerConfigOptions, prefix: string): Promise<ConfigTable> {
+export async function startConfig(
+  options: BrokerConfigOptions,
+  prefix: string | undefined,
+): Promise<ConfigTable> {
   const checked = await readChecked(options);
   if (checked.ok) return checked.value.table;
-  sayDiagnostics(checked.diagnostics, prefix);
+  if (prefix !== undefined) sayDiagnostics(checked.diagnostics, prefix);
   throw new ExitError(1);
 }
 

@@ -1,101 +1,162 @@
-import { rmSync } from "node:fs";
 import { constants } from "node:os";
 import { Command, Option } from "commander";
 import {
   Broker,
-  type BrokerReport,
+  delayOf,
+  followInstance,
   InstanceLife,
+  leaderGates,
+  localOverlay,
   type LogEntry,
   type LogFile,
   openLogFile,
-  type PhaseProcess,
-  type ProgramProcess,
+  type Overlay,
   ServiceNotifier,
-  shutdownTimeoutMs,
-  signalProgram,
-  spawnPhase,
+  type StopReason,
   type StopSignal,
   type SupervisorOrder,
 } from "../broker/index.js";
+import { isErrno, SluiceError } from "../errors/index.js";
 import { pythonEnvironment } from "../python/index.js";
-import { LineSplitter } from "../rc/index.js";
-import { assignment, collect, wholeNumber } from "./arguments.js";
+import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
 import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
-import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
-import { type InsecureOption, withInsecure } from "./insecure.js";
-import { say, UsageError } from "./output.js";
-import { PACKAGE_ROOT, SHIPPED_MODULES } from "./version.js";
-
-interface BrokerCommandOptions extends ConfigOptions, InsecureOption {
-  readonly rank: number;
-  readonly size: number;
-  readonly rundir?: string;
-  readonly setattr?: readonly (readonly [string, string])[];
-  readonly logFile?: string;
-  readonly supervisedProgram?: boolean;
-  readonly verbose?: boolean;
-}
-
-const PREFIX = "sluice-broker";
+import { brokerPrefix, phaseStarter, report, supervisedProgram } from "./broker-phases.js";
+import { type BrokerCommandOptions, type BrokerPlace, brokerPlace, removeRundir } from "./broker-place.js";
+import { configInputs, withConfig } from "./config-inputs.js";
+import { withInsecure } from "./insecure.js";
+import { ExitError, say, sayError } from "./output.js";
+import { SHIPPED_MODULES } from "./version.js";
 
 export function command(): Command {
   return withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>"))
     .addOption(new Option("--rank <n>", "rank of this broker").argParser(wholeNumber).default(0))
-    .addOption(new Option("--size <n>", "number of brokers").argParser(wholeNumber).default(1))
-    .option("--rundir <dir>", "directory for the socket, ours alone (default: a fresh one)")
+    .addOption(
+      new Option(
+        "--size <n>",
+        "number of brokers (default: 1; for another rank than 0, that of the instance)",
+      ).argParser(positiveInteger),
+    )
+    .option(
+      "--rundir <dir>",
+      "directory for the sockets, ours alone (default: a fresh one; for another rank than 0, that of SLUICE_URI)",
+    )
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
     .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .addOption(new Option("--supervised-program", "the initial program is run by the supervisor").hideHelp())
     .option("-v, --verbose", "say what happens")
-    .addHelpText("after", "\nExample:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site" +
+        "\n  sluice broker --rank=3 --rundir=/run/site    # a lost rank comes back",
+    )
     .action(runBroker);
 }
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
-  if (options.rank !== 0 || options.size !== 1) {
-    throw new UsageError(
-      "instances of more than one broker are not there yet: --rank must be 0 and --size 1",
-    );
-  }
   const isSupervised = process.connected;
   const notifySocket = takeNotifySocket();
-  const config = await startConfig(options, PREFIX);
-  const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, options.rank);
-  const broker = await Broker.start({
-    attributes: Object.fromEntries(options.setattr ?? []),
-    config,
-    readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
-    checkConfig,
-    modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
-    rundir: options.rundir,
-    onStderr: printLog,
-    onLog: (entry) => logFile?.write(entry),
-    insecure: options.insecure,
-  });
-  const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
+  const stops = new Stops(isSupervised);
+  try {
+    const place = await brokerPlace(options);
+    const overlay = overlayOf(place);
+    stops.onStop(() => void overlay?.close());
+    const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, place);
+    const broker = await startBroker({ place, overlay, options, logFile, isSupervised, stops });
+    const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
+    process.exitCode = await live({ broker, options, stops, notifier });
+    logFile?.close();
+    await notifier?.close();
+    // A supervisor removes the directory that it made, unless it is the one that is gone.
+    if (isSupervised && !process.connected) removeRundir(broker.rundir);
+  } finally {
+    if (process.connected) process.disconnect();
+  }
+}
+
+interface Living {
+  readonly broker: Broker;
+  readonly options: BrokerCommandOptions;
+  readonly stops: Stops;
+  readonly notifier: ServiceNotifier | undefined;
+}
+
+/** @returns the exit status */
+async function live({ broker, options, stops, notifier }: Living): Promise<number> {
+  const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
   const life = new InstanceLife({
+    ...(followed?.gates ?? leaderGates(broker)),
     startRc1: phaseStarter(broker, "rc1", options),
     startRc3: phaseStarter(broker, "rc3", options),
     startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
-    // As it stands when the shutdown begins.
-    get shutdownTimeoutMs() {
-      return shutdownTimeoutMs(broker.attributes);
-    },
+    shutdownTimeoutMs: () => delayOf(broker.attributes, "broker.shutdown-timeout"),
     onState: (state) => {
       broker.log.append("broker", "debug", `state ${state}`);
       notifier?.state(state);
+      report({ type: "state", state });
     },
-    onFailure: (phase, status) => broker.log.append("broker", "err", `${phase} ${endText(status)}`),
+    onFailure: (phase, status) => {
+      broker.log.append("broker", "err", `${phase} ${endText(status)}`);
+      if (phase === "rc1") followed?.rc1Failed();
+      else report({ type: "unclean" });
+    },
   });
-  listenForStops(life, broker);
+  const stop = (reason: StopReason): void => life.stop(reason);
+  followed?.follow(stop);
+  broker.onShutdown((reason) => {
+    if (followed === undefined || !broker.roster.present.has(0)) stop(reason);
+    else void followed.requestShutdown(reason, stop);
+  });
+  stops.onRankExit((rank) => broker.roster.ended(rank));
+  stops.onStop(stop);
   const status = await life.run();
   const closed = await broker.close();
-  logFile?.close();
-  await notifier?.close();
-  process.exitCode = Math.max(status, closed.status);
-  // A supervisor removes the directory that it made, unless it is the one that is gone.
-  if (isSupervised && !process.connected) rmSync(broker.rundir, { recursive: true, force: true });
-  if (process.connected) process.disconnect();
+  if (closed.status !== 0) report({ type: "unclean" });
+  return Math.max(status, closed.status);
+}
+
+/** Of an instance of more than one rank, which has a run directory for all. */
+function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
+  return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
+}
+
+interface Starting {
+  readonly place: BrokerPlace;
+  readonly overlay: Overlay | undefined;
+  readonly options: BrokerCommandOptions;
+  readonly logFile: LogFile | undefined;
+  readonly isSupervised: boolean;
+  readonly stops: Stops;
+}
+
+/** @throws ExitError after it was said what is wrong */
+async function startBroker(starting: Starting): Promise<Broker> {
+  const { place, overlay, options, logFile, isSupervised, stops } = starting;
+  const prefix = brokerPrefix(place);
+  // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.
+  const isQuiet = isSupervised && place.rank > 0;
+  try {
+    return await Broker.start({
+      overlay,
+      attributes: { ...Object.fromEntries(options.setattr ?? []), "instance-id": place.instanceId },
+      config: place.configuration?.table ?? (await startConfig(options, isQuiet ? undefined : prefix)),
+      readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
+      checkConfig,
+      modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
+      rundir: place.rundir,
+      onStderr: (entry) => printLog(entry, place),
+      onLog: (entry) => logFile?.write(entry),
+      insecure: options.insecure,
+    });
+  } catch (error) {
+    if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);
+    if (!(error instanceof ExitError) && !(isQuiet && isSharedMistake(error))) sayError(error, prefix);
+    throw new ExitError(1);
+  }
+}
+
+/** A wrong attribute. */
+function isSharedMistake(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === "BROKER_REQUEST";
 }
 
 /** What a status says in words, as `phase-process` makes it. */
@@ -104,8 +165,12 @@ function endText(status: number): string {
   return signal === undefined ? `failed with status ${status}` : `was killed by ${signal}`;
 }
 
-function logFileFor(path: string, rank: number): LogFile {
-  return openLogFile({ path, rank, onError: ({ message }) => say(`${PREFIX}: ${message}`) });
+function logFileFor(path: string, place: BrokerPlace): LogFile {
+  return openLogFile({
+    path,
+    rank: place.rank,
+    onError: ({ message }) => say(`${brokerPrefix(place)}: ${message}`),
+  });
 }
 
 /** Of the service manager that started us, if one did. What we start is none of its business. */
@@ -126,74 +191,55 @@ function notifierFor(socket: string, broker: Broker): ServiceNotifier {
   });
 }
 
-function listenForStops(life: InstanceLife, broker: Broker): void {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
-    process.on(signal, () => life.stop({ kind: "signal", signal }));
-  }
-  process.on("message", (order: SupervisorOrder) => {
-    if (order.type === "stop") life.stop({ kind: "signal", signal: order.signal });
-  });
-  // Nobody would take us down any more.
-  process.on("disconnect", () => {
-    if (life.state !== "goodbye") life.stop({ kind: "panic", message: "lost the supervisor" });
-  });
-  broker.onShutdown((reason) => life.stop(reason));
-}
+/** Everything from outside that ends a broker, or tells of the end of another, from its first moment on. */
+class Stops {
+  readonly #endedRanks: number[] = [];
+  #rankListener: (rank: number) => void = () => undefined;
+  #listener: (reason: StopReason) => void = () => undefined;
+  readonly #reasons: StopReason[] = [];
 
-/** rc1 and rc3 are commands of ours unless an attribute says otherwise; an empty one skips the phase (instance.md §3). */
-function phaseStarter(
-  broker: Broker,
-  phase: "rc1" | "rc3",
-  options: BrokerCommandOptions,
-): ((stopping?: boolean) => PhaseProcess) | undefined {
-  const configured = broker.attributes.get(`broker.${phase}_path`);
-  if (configured === "") return undefined;
-  return (stopping = false) => {
-    const own = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase];
-    if (options.verbose) own.push("--verbose");
-    if (options.insecure) own.push("--insecure");
-    if (phase === "rc3" && stopping) own.push("--cancel-after=1");
-    const process_ = spawnPhase({
-      argv: configured === undefined ? own : ["bash", "-c", configured],
-      env: broker.programEnvironment(),
-      stdio: ["ignore", "pipe", "inherit"],
-      ownGroup: true,
-      onStartError: (error) => say(`sluice-broker: ${phase}: ${error.message}`),
-    });
-    const stdout = process_.child?.stdout;
-    if (stdout) {
-      const lines = new LineSplitter((line) => broker.log.append(phase, "info", line));
-      stdout.on("data", (chunk: Buffer) => lines.push(chunk)).on("end", () => lines.end());
+  constructor(isSupervised: boolean) {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+      process.on(signal, () => this.#stop({ kind: "signal", signal }));
     }
-    return process_;
-  };
-}
-
-/** The initial program runs on the supervisor's standard input and output; we only say when, and hear how it ended. */
-function supervisedProgram(broker: Broker): PhaseProcess {
-  const report = (message: BrokerReport): void => {
-    if (process.connected) process.send?.(message);
-  };
-  let program: ProgramProcess | undefined;
-  const exited = new Promise<number>((resolve) => {
     process.on("message", (order: SupervisorOrder) => {
-      if (order.type === "program-started") program = order;
-      if (order.type === "program-exit") resolve(order.status);
+      if (order.type === "stop") this.#stop({ kind: "signal", signal: order.signal });
+      if (order.type === "rank-exit") {
+        this.#endedRanks.push(order.rank);
+        this.#rankListener(order.rank);
+      }
     });
-    process.on("disconnect", () => {
-      // Nobody else would end it now.
-      if (program !== undefined) signalProgram(program, "SIGKILL");
-      resolve(1);
-    });
-  });
-  report({ type: "program-start", env: broker.programEnvironment() });
-  return {
-    exited,
-    signal: (signal) => report({ type: "program-signal", signal }),
-    kill: () => report({ type: "program-kill" }),
-  };
+    // Nobody would take us down any more.
+    const orphaned = (): void => this.#stop({ kind: "panic", message: "lost the supervisor" });
+    process.on("disconnect", orphaned);
+    if (isSupervised && !process.connected) orphaned();
+  }
+
+  /** What to exit with if nothing was begun before the end came. */
+  get status(): number | undefined {
+    const [first] = this.#reasons;
+    if (first === undefined) return undefined;
+    return first.kind === "signal" ? 128 + constants.signals[first.signal] : 1;
+  }
+
+  /** From now on this is told, beginning with what came before. */
+  onStop(listener: (reason: StopReason) => void): void {
+    this.#listener = listener;
+    for (const reason of this.#reasons) listener(reason);
+  }
+
+  /** As {@link onStop}, of the process of another rank. */
+  onRankExit(listener: (rank: number) => void): void {
+    this.#rankListener = listener;
+    this.#endedRanks.forEach(listener);
+  }
+
+  #stop(reason: StopReason): void {
+    this.#reasons.push(reason);
+    this.#listener(reason);
+  }
 }
 
-function printLog({ name, level, text }: LogEntry): void {
-  say(`${name}.${level}: ${text}`);
+function printLog({ name, level, text }: LogEntry, { rank, size }: BrokerPlace): void {
+  say(size === 1 ? `${name}.${level}: ${text}` : `${name}.${level}[${rank}]: ${text}`);
 }

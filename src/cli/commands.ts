@@ -18,6 +18,11 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {
+    name: "overlay",
+    summary: "say which ranks of the instance are there",
+    load: () => import("./overlay.js"),
+  },
+  {
     name: "module-exec",
     summary: "run one module without an instance",
     load: () => import("./module-exec.js"),

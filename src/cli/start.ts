@@ -1,6 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { Command, Option } from "commander";
-import { freshRunDirectory, type StopSignal, Supervisor } from "../broker/index.js";
+import { freshRunDirectory, parseDelay, type StopSignal, Supervisor } from "../broker/index.js";
 import { configFlags, type ConfigOptions, withConfig } from "./config-inputs.js";
 import { type InsecureOption, withInsecure } from "./insecure.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
@@ -13,6 +14,9 @@ interface StartOptions extends ConfigOptions, InsecureOption {
   readonly logFile?: string;
   readonly verbose?: boolean;
 }
+
+/** Of the attribute `broker.shutdown-timeout`. */
+const SHUTDOWN_TIMEOUT_MS = 30_000;
 
 export function command(): Command {
   return withInsecure(withConfig(new Command("start"), "-c, --config-path <path>"))
@@ -30,14 +34,15 @@ export function command(): Command {
 }
 
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
-  if (options.size !== 1)
-    throw new UsageError("instances of more than one broker are not there yet: --size must be 1");
   if (program[0] === "") throw new UsageError("the command is empty");
   const rundir = freshRunDirectory(process.env);
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
+  const attributes = new Map(options.setattr ?? []);
   const supervisor = new Supervisor({
-    brokerArgv: brokerArgv(rundir, programArgv !== undefined, options),
+    brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, options),
+    rundir,
+    shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
     programArgv,
     env: process.env,
     onTerminal,
@@ -60,17 +65,26 @@ function initialProgram(words: readonly string[], onTerminal: boolean): readonly
   return rest.length === 0 && /\s/.test(first) ? ["bash", "-c", first] : words;
 }
 
-function brokerArgv(rundir: string, hasProgram: boolean, options: StartOptions): string[] {
-  return [
-    process.execPath,
-    `${PACKAGE_ROOT}dist/cli/main.cjs`,
-    "broker",
+/** The same for all ranks but for the rank, and that rank 0 has the initial program. */
+function brokerArgvs(rundir: string, hasProgram: boolean, options: StartOptions): string[][] {
+  const { size, setattr = [] } = options;
+  const hasId = setattr.some(([name]) => name === "instance-id");
+  const shared = [
+    `--size=${size}`,
     `--rundir=${rundir}`,
-    ...(hasProgram ? ["--supervised-program"] : []),
+    ...(hasId ? [] : [`--setattr=instance-id=${randomBytes(8).toString("hex")}`]),
     ...(options.verbose ? ["--verbose"] : []),
-    ...(options.setattr ?? []).map(([name, value]) => `--setattr=${name}=${value}`),
+    ...setattr.map(([name, value]) => `--setattr=${name}=${value}`),
     ...(options.insecure ? ["--insecure"] : []),
     ...(options.logFile === undefined ? [] : [`--log-file=${options.logFile}`]),
     ...configFlags(options),
   ];
+  return Array.from({ length: size }, (_, rank) => [
+    process.execPath,
+    `${PACKAGE_ROOT}dist/cli/main.cjs`,
+    "broker",
+    `--rank=${rank}`,
+    ...shared,
+    ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
+  ]);
 }

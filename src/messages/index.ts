@@ -4,6 +4,7 @@ export { connectHandle } from "./connect.js";
 export { checkSocketPath, connect } from "./connect-local.js";
 export { FrameDecoder } from "./decoder.js";
 export { encodeMessage, WIRE_LIMITS, type WireLimits } from "./encode.js";
+export { Fifo } from "./fifo.js";
 export { fields, type Fields, type FieldSpec } from "./fields.js";
 export { findEntry } from "./entry.js";
 export { type ModuleMain, type ModuleOutcome, runModuleMain } from "./module-runtime.js";

@@ -51,7 +51,7 @@ export class MemoryOverlay implements Overlay {
 
   close(): Promise<void> {
     this.receiver = undefined;
-    for (const rank of this.#ranks) rank.receiver?.left(this.rank);
+    for (const rank of this.#ranks) rank.receiver?.left(this.rank, "goodbye");
     return Promise.resolve();
   }
 }

@@ -34,7 +34,7 @@ export function memoryOverlay(size: number): Overlay[] {
       },
       close() {
         receivers.delete(rank);
-        for (const to of receivers.keys()) later(to, (receiver) => receiver.left(rank));
+        for (const to of receivers.keys()) later(to, (receiver) => receiver.left(rank, "goodbye"));
         return Promise.resolve();
       },
     };

@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { isErrno } from "../errors/index.js";
+
+interface ProcessLine {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+}
+
+/**
+ * Kills a process and all that it started, in whichever process groups those are: a process that is killed cannot see to
+ * its own children any more. Where there is no `/proc`, the process group is all that can be found.
+ */
+export function killTree(root: number): void {
+  const tree = treeOf(root);
+  for (const { pid, group } of tree) {
+    // The group of a process that did not make its own may be that of others.
+    kill(tree.some((line) => line.pid === group) ? -group : pid);
+  }
+  kill(-root);
+}
+
+/** Processes that were started with an environment variable of this value. Where there is no `/proc`, none. */
+export function processesWith(name: string, value: string): number[] {
+  const mark = `\0${name}=${value}\0`;
+  return processIds().filter((pid) => `\0${readProc(pid, "environ")}`.includes(mark));
+}
+
+function treeOf(root: number): ProcessLine[] {
+  const children = new Map<number, ProcessLine[]>();
+  const tree: ProcessLine[] = [];
+  for (const line of processes()) {
+    if (line.pid === root) tree.push(line);
+    const siblings = children.get(line.parent);
+    if (siblings === undefined) children.set(line.parent, [line]);
+    else siblings.push(line);
+  }
+  // Grows while it is gone through.
+  for (const { pid } of tree) tree.push(...(children.get(pid) ?? []));
+  return tree;
+}
+
+function processes(): ProcessLine[] {
+  return processIds()
+    .map((pid) => processLine(pid))
+    .filter((line) => line !== undefined);
+}
+
+/** @returns undefined if it has gone meanwhile */
+function processLine(pid: number): ProcessLine | undefined {
+  const text = readProc(pid, "stat");
+  if (text === "") return undefined;
+  // The name before it is in brackets, and may hold any character.
+  const [, parent, group] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { pid, parent: Number(parent), group: Number(group) };
+}
+
+function processIds(): number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+/** A file of a process; empty if it has gone meanwhile, or is not ours to read. */
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+function kill(target: number): void {
+  try {
+    process.kill(target, "SIGKILL");
+  } catch (error) {
+    // Gone already.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}

@@ -1,0 +1,207 @@
+import { isErrno, messageOf } from "../errors/index.js";
+import { fields, type Handle, type LogLevel } from "../messages/index.js";
+import type { Broker } from "./broker.js";
+import type { ShutdownReason } from "./broker-options.js";
+import { delayOf } from "./delay.js";
+import { formatRankSet, rankSetOf } from "../units/index.js";
+import type { LifeOptions, PhaseProcess, StopReason } from "./instance-life.js";
+import type { RankStatus, Roster } from "./roster.js";
+import type { RankOrder } from "./services/overlay-service.js";
+
+/** Where a rank waits for others in its life. */
+export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startShutdown">;
+
+/** Of a broker, what it takes to lead or to follow. */
+type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log">;
+
+/** Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3. */
+export function leaderGates(broker: RankBroker): RankGates {
+  return {
+    startQuorum: () => {
+      broker.roster.online(0);
+      broker.orders.give("init");
+      return waitForQuorum(broker);
+    },
+    startShutdown: () => {
+      broker.orders.give("shutdown");
+      return waitForDepartures(broker);
+    },
+  };
+}
+
+/** A rank is in when it has joined and its rc1 is done. Ends early when too few are left that could come. */
+function waitForQuorum({ roster, attributes, log }: RankBroker): PhaseProcess {
+  const needed = Number(attributes.get("broker.quorum"));
+  const timeoutMs = delayOf(attributes, "broker.quorum-timeout");
+  const fail = (when: string): number => {
+    log.append("broker", "err", `no quorum${when}: ${missingText(roster.ranks, needed)}`);
+    return 1;
+  };
+  return waitFor(roster, {
+    outcome: () => {
+      const count = (...states: RankStatus["state"][]): number =>
+        roster.ranks.filter(({ state }) => states.includes(state)).length;
+      if (count("online") >= needed) return 0;
+      return count("online", "joining") < needed ? fail("") : undefined;
+    },
+    timeoutMs,
+    onTimeout: () => fail(` within ${timeoutMs / 1000} s`),
+    isAskable: true,
+  });
+}
+
+/** Such as `6 of 8 ranks are in and 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */
+function missingText(ranks: readonly RankStatus[], needed: number): string {
+  const idset = (...states: RankStatus["state"][]): string | undefined => {
+    const missing = ranks.filter(({ state }) => states.includes(state)).map(({ rank }) => rank);
+    return missing.length === 0 ? undefined : ranksText(missing);
+  };
+  const online = ranks.filter(({ state }) => state === "online").length;
+  const [late, failed, lost] = [idset("joining"), idset("failed"), idset("lost", "left")];
+  const missing = [
+    late && `missing: ${late}`,
+    failed && `rc1 failed: ${failed}`,
+    lost && `lost: ${lost}`,
+  ].filter((text) => text !== undefined);
+  return `${online} of ${ranks.length} ranks are in, ${needed} are needed; ${missing.join("; ")}`;
+}
+
+function ranksText(ranks: readonly number[]): string {
+  return `${ranks.length === 1 ? "rank" : "ranks"} ${formatRankSet(rankSetOf(ranks))}`;
+}
+
+/** Each rank keeps to the time-out itself; this is for those that cannot. */
+const DEPARTURE_GRACE_MS = 1000;
+
+function waitForDepartures({ roster, attributes, log }: RankBroker): PhaseProcess {
+  const timeoutMs = delayOf(attributes, "broker.shutdown-timeout") + DEPARTURE_GRACE_MS;
+  return waitFor(roster, {
+    outcome: () => (roster.present.size === 0 ? 0 : undefined),
+    timeoutMs,
+    onTimeout: () => {
+      log.append(
+        "broker",
+        "err",
+        `${ranksText([...roster.present])} did not go within ${timeoutMs / 1000} s`,
+      );
+      return 1;
+    },
+    isAskable: false,
+  });
+}
+
+/** Every other rank: does what rank 0 says, and tells it how it stands. */
+export class Follower {
+  readonly gates: RankGates = {
+    startJoin: () => this.#waitForInit(),
+    startQuorum: () => {
+      this.#report("online");
+      return { exited: Promise.resolve(0), signal: () => undefined, kill: () => undefined };
+    },
+  };
+  readonly #handle: Handle;
+  readonly #log: (level: LogLevel, text: string) => void;
+  #mayBegin: (status: number) => void = () => undefined;
+  readonly #begun = new Promise<number>((resolve) => (this.#mayBegin = resolve));
+
+  /** @param handle a connection to the own broker */
+  constructor(handle: Handle, log: (level: LogLevel, text: string) => void) {
+    this.#handle = handle;
+    this.#log = log;
+  }
+
+  /** Takes the orders of rank 0 from now on. */
+  follow(stop: (reason: StopReason) => void): void {
+    this.#follow(stop).catch((error: unknown) => {
+      // When rank 0 is gone, or the broker of this rank is closed, that is dealt with there.
+      const isEnd =
+        isErrno(error, "EHOSTUNREACH") || isErrno(error, "ECONNRESET") || isErrno(error, "ECANCELED");
+      if (isEnd) return;
+      this.#log("err", `rank 0 gives no orders: ${messageOf(error)}`);
+      stop({ kind: "panic", message: messageOf(error) });
+    });
+  }
+
+  /** rc1 has failed here. */
+  rc1Failed(): void {
+    this.#report("failed");
+  }
+
+  /** Somebody here wants the whole instance to go down. */
+  async requestShutdown(reason: ShutdownReason, stop: (reason: StopReason) => void): Promise<void> {
+    const [topic, payload] =
+      reason.kind === "panic"
+        ? ["overlay.panic", { message: reason.message }]
+        : ["broker.shutdown", undefined];
+    try {
+      await this.#handle.rpc(topic, payload, { rank: 0 });
+    } catch (error) {
+      this.#log("warning", `rank 0 cannot take the instance down: ${messageOf(error)}`);
+      // Then at least this rank does as it was told.
+      stop(reason);
+    }
+  }
+
+  async #follow(stop: (reason: StopReason) => void): Promise<void> {
+    for await (const payload of this.#handle.rpcStream("overlay.orders", undefined, { rank: 0 })) {
+      const order = fields(payload, { order: "string" }).order as RankOrder;
+      switch (order) {
+        case "init":
+          this.#mayBegin(0);
+          break;
+        case "shutdown":
+          stop({ kind: "request" });
+          break;
+      }
+    }
+  }
+
+  #waitForInit(): PhaseProcess {
+    const give = (): void => this.#mayBegin(1);
+    return { exited: this.#begun, signal: give, kill: give };
+  }
+
+  #report(state: "online" | "failed"): void {
+    this.#handle.rpc("overlay.report", { state }, { rank: 0 }).catch((error: unknown) => {
+      this.#log("warning", `rank 0 does not hear how this rank stands: ${messageOf(error)}`);
+    });
+  }
+}
+
+/** @param handle a connection to the broker, which ends with it */
+export function followInstance(broker: Pick<Broker, "log">, handle: Handle): Follower {
+  return new Follower(handle, (level, text) => broker.log.append("broker", level, text));
+}
+
+interface Waiting {
+  /** The status to end with, or undefined while it is open. */
+  readonly outcome: () => number | undefined;
+  readonly timeoutMs: number;
+  readonly onTimeout: () => number;
+  /** Whether a signal ends it; being killed always does. */
+  readonly isAskable: boolean;
+}
+
+/** What `setTimeout` can count up to. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Waiting for other ranks, as a phase of this one's life. */
+function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, isAskable }: Waiting): PhaseProcess {
+  let end: (status: number) => void = () => undefined;
+  let isOver = false;
+  const exited = new Promise<number>((resolve) => (end = resolve));
+  const check = (): void => {
+    const status = isOver ? undefined : outcome();
+    if (status !== undefined) finish(status);
+  };
+  const ignore = roster.onChange(check);
+  const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(() => finish(onTimeout()), timeoutMs) : undefined;
+  const finish = (status: number): void => {
+    isOver = true;
+    ignore();
+    clearTimeout(timer);
+    end(status);
+  };
+  check();
+  return { exited, signal: () => isAskable && finish(1), kill: () => finish(1) };
+}

@@ -1,0 +1,80 @@
+import { requestError } from "../../errors/index.js";
+import type { Call, ServiceDefinition } from "../builtin-service.js";
+import { OpenStreams } from "../open-streams.js";
+import type { RankStatus, Roster } from "../roster.js";
+
+/** What rank 0 tells the others to do, in this order. */
+export type RankOrder = "init" | "shutdown";
+
+/** Rank 0's orders to the other ranks. A rank that comes later gets those that were given before. */
+export class RankOrders {
+  readonly #given: RankOrder[] = [];
+  readonly #streams = new Map<Call, () => void>();
+
+  /** Gives an order, once. */
+  give(order: RankOrder): void {
+    if (this.#given.includes(order)) return;
+    this.#given.push(order);
+    for (const call of this.#streams.keys()) call.respond({ order });
+  }
+
+  /** @returns ends it */
+  follow(call: Call): () => void {
+    for (const order of this.#given) call.respond({ order });
+    const stop = (): void => void this.#streams.delete(call);
+    this.#streams.set(call, stop);
+    return stop;
+  }
+}
+
+/** What rank 0 knows of the ranks, and how it leads them. Other ranks do not have this service: requests go on to rank 0. */
+export function overlayService(
+  roster: Roster,
+  orders: RankOrders,
+  onPanic: (rank: number, message: string) => void,
+): ServiceDefinition {
+  const streams = new OpenStreams();
+  return {
+    name: "overlay",
+    methods: {
+      status: { allowGuest: true, run: (call) => call.respond(statusPayload(roster.ranks)) },
+      // The rest is between the brokers.
+      orders: (call) => {
+        senderOf(call);
+        if (!call.isStreaming) throw requestError("EPROTO", "overlay.orders is a stream");
+        streams.add(call, orders.follow(call));
+      },
+      report: (call) => {
+        const rank = senderOf(call);
+        const { state } = call.fields({ state: "string" });
+        if (state === "online") roster.online(rank);
+        else if (state === "failed") roster.failed(rank);
+        else throw requestError("EINVAL", `no such state '${state}'`);
+        call.respond();
+      },
+      panic: (call) => {
+        const rank = senderOf(call);
+        const { message } = call.fields({ message: "string" });
+        call.respond();
+        onPanic(rank, message);
+      },
+      cancel: (call) => streams.cancel(call),
+      disconnect: (call) => streams.disconnect(call),
+    },
+  };
+}
+
+/** @throws SluiceError `EPERM` unless it comes from another rank, which the overlay vouches for */
+function senderOf(call: Call): number {
+  const { rank } = call.peer;
+  if (rank === undefined) throw requestError("EPERM", `${call.request.topic} is for other ranks`);
+  return rank;
+}
+
+function statusPayload(ranks: readonly RankStatus[]) {
+  return {
+    state: ranks.every(({ state }) => state === "online") ? "full" : "partial",
+    size: ranks.length,
+    ranks: ranks.map(({ rank, state, sinceMs }) => ({ rank, state, since: sinceMs / 1000 })),
+  };
+}
