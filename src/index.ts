@@ -46,7 +46,11 @@ export {
   type Event,
   type Handle,
   type JsonValue,
+  type OutputStream,
   type Payload,
+  RemoteCommand,
+  type RemoteCommandOptions,
+  type RemoteEnd,
   type Request,
 } from "./messages/index.js";
 export {

@@ -15,6 +15,7 @@ import { Clients } from "./clients.js";
 import { type Clock, systemClock } from "./clock.js";
 import { Configuration } from "./configuration.js";
 import { Environment } from "./environment.js";
+import { ExecTable } from "./exec-table.js";
 import { BrokerLog } from "./log.js";
 import { moduleFinder } from "./module-finder.js";
 import { MessageTrace } from "./message-trace.js";
@@ -28,6 +29,7 @@ import { attrService } from "./services/attr-service.js";
 import { brokerService } from "./services/broker-service.js";
 import { configService } from "./services/config-service.js";
 import { eventService } from "./services/event-service.js";
+import { execService } from "./services/exec-service.js";
 import { logService } from "./services/log-service.js";
 import { moduleService } from "./services/module-service.js";
 import type { BrokerFacts } from "./services/module-usage.js";
@@ -65,6 +67,7 @@ export class Broker {
   readonly #configuration: Configuration;
   readonly #modules: ModuleTable;
   readonly #trace = new MessageTrace();
+  readonly #commands: ExecTable;
   readonly #clients: Clients;
   readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
   #server: SocketServer | undefined;
@@ -100,6 +103,13 @@ export class Broker {
     this.log = new BrokerLog({ clock: this.#clock, attributes: this.attributes, onStderr, onLog });
     this.#router = new Router(this.#overlay, () => this.#wireLimits().payloadBytes);
     this.#modules = this.#makeModules();
+    this.#commands = new ExecTable({
+      clock: this.#clock,
+      environment: () => this.programEnvironment(),
+      blocklist: () => this.attributes.get("broker.env-blocklist") ?? "",
+      uri: this.uri,
+      log: (level, text) => this.log.append("broker", level, text),
+    });
     this.#configuration = this.#makeConfiguration();
     this.#clients = new Clients({
       router: this.#router,
@@ -186,6 +196,7 @@ export class Broker {
       attrService(this.attributes),
       configService(this.#configuration),
       logService(this.log.ring, (name, level, text) => this.log.append(name, level, text)),
+      execService(this.#commands),
       brokerService(this.environment, () => this.#requestShutdown({ kind: "request" })),
     ]) {
       attachService(this.#router, service);
@@ -216,6 +227,7 @@ export class Broker {
   }
 
   async #close(): Promise<CloseReport> {
+    await this.#commands.close();
     const notShutDown = await this.#modules.close();
     for (const name of notShutDown) {
       this.log.append("broker", "err", `broker module '${name}' was not properly shut down`);

@@ -24,10 +24,20 @@ export class OpenStreams {
     stream.call.fail("ECANCELED");
   }
 
-  /** Drops the streams of a sender that is gone. */
-  disconnect(disconnect: Call): void {
-    for (const { stop } of this.#bySender.get(disconnect.sender)?.values() ?? []) stop();
-    this.#bySender.delete(disconnect.sender);
+  /** Forgets a stream that its service has ended. */
+  delete({ sender, request }: Call): void {
+    const streams = this.#bySender.get(sender);
+    streams?.delete(request.matchtag);
+    if (streams?.size === 0) this.#bySender.delete(sender);
+  }
+
+  /** Drops the streams of a sender that is gone; of a rank that is gone, those of all who came through it. */
+  disconnect({ sender: gone }: Call): void {
+    for (const [sender, streams] of [...this.#bySender]) {
+      if (sender !== gone && !sender.endsWith(`/${gone}`)) continue;
+      this.#bySender.delete(sender);
+      for (const { stop } of streams.values()) stop();
+    }
   }
 
   /** Number of open streams. */

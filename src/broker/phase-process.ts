@@ -68,12 +68,12 @@ export function signalProgram({ pid, ownGroup }: ProgramProcess, signal: NodeJS.
 }
 
 /** Sends a signal to a process group; one that is gone already is fine. */
-export function signalGroup(pgid: number, signal: NodeJS.Signals | 0): boolean {
+export function signalGroup(pgid: number, signal: NodeJS.Signals | number): boolean {
   return sendSignal(-pgid, signal);
 }
 
 /** Sends a signal to a process, or a group if negative; says whether it was there. */
-export function sendSignal(target: number, signal: NodeJS.Signals | 0): boolean {
+export function sendSignal(target: number, signal: NodeJS.Signals | number): boolean {
   try {
     process.kill(target, signal);
     return true;

@@ -16,6 +16,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top.js") },
+  { name: "exec", summary: "run a command on ranks", load: () => import("./exec.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {
     name: "overlay",

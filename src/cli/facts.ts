@@ -15,6 +15,8 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly rank?: number;
   readonly size?: number;
   readonly attr?: readonly (readonly [string, string])[];
+  /** Of the instance that this process was started in, whatever `uri` says. */
+  readonly here?: boolean;
 }
 
 /** Adds the options that give facts without an instance (planning.md §3). */
@@ -47,7 +49,7 @@ export async function withCircumstances<T>(
 ): Promise<T> {
   const guard = guardFor(options);
   const flags = await configurationOf(options, guard, "sluice-modprobe");
-  const uri = instanceUri(options);
+  const uri = instanceUri(options.here ? {} : options);
   if (uri === undefined) {
     const facts = factsOf(options, flags, { rank: 0, size: 1, attrs: {}, env: {} });
     return run({ facts, configuration: flags, loaded: [], handle: undefined, guard });

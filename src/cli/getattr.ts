@@ -1,23 +1,26 @@
 import { Command } from "commander";
 import { fields } from "../messages/index.js";
 import { printJson, printLine } from "./output.js";
-import { withInstance, withUri } from "./session.js";
+import { labelled, onRanks, type RankOptions, withRanks } from "./ranks.js";
 
-interface GetattrOptions {
-  readonly uri?: string;
+interface GetattrOptions extends RankOptions {
   readonly json?: boolean;
 }
 
 export function command(): Command {
-  return withUri(new Command("getattr"))
+  return withRanks(new Command("getattr"))
     .argument("<attribute>", "attribute")
-    .option("--json", "the value as a JSON string")
-    .addHelpText("after", "\nExample:\n  sluice getattr size")
-    .action(async (name: string, options: GetattrOptions) => {
-      await withInstance(options, async (handle) => {
-        const { value } = fields(await handle.rpc("attr.get", { name }), { value: "string" });
-        if (options.json) printJson(value);
-        else printLine(value);
-      });
+    .option("--json", "the value as a JSON string; of several ranks, an array of {rank, value}")
+    .addHelpText("after", "\nExample:\n  sluice getattr size\n  sluice getattr -r all hostname")
+    .action(async (name: string, { json, ...options }: GetattrOptions) => {
+      await onRanks(
+        options,
+        async (handle, rank) =>
+          fields(await handle.rpc("attr.get", { name }, { rank }), { value: "string" }).value,
+        (answers) => {
+          if (!json) labelled(answers, String).forEach(printLine);
+          else printJson(answers.length === 1 ? answers[0]?.value : answers);
+        },
+      );
     });
 }

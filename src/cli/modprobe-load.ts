@@ -3,29 +3,35 @@ import { dryRunLines, plan } from "../graph/index.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { carryOut, withJobs } from "./modprobe-carry-out.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
+import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./modprobe-ranks.js";
 import { printLine, say } from "./output.js";
 
-interface LoadOptions extends FactOptions, UnitOptions {
+interface LoadOptions extends FactOptions, UnitOptions, OnRanksOptions {
   readonly dryRun?: boolean;
   readonly verbose?: boolean;
   readonly jobs?: number;
 }
 
 export function command(): Command {
-  return withJobs(withUnitOptions(withFacts(new Command("load"))))
+  return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("load")))))
     .argument("<unit...>", "units or services")
     .option("--dry-run", "print what would be done, and do nothing")
     .option("-v, --verbose", "say what happens")
-    .addHelpText("after", "\nExample:\n  sluice modprobe load --dry-run kvs")
-    .action(async (modules: readonly string[], options: LoadOptions) => {
-      await withCircumstances(options, async (circumstances) => {
-        // An operator who asks for a module by name is not held back by what the environment disables.
-        const catalog = await composeFor(options, circumstances, { disableFromEnv: false });
-        const { facts, loaded } = circumstances;
-        const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
-        if (loading.steps.length === 0) say("All modules and their dependencies are already loaded");
-        else if (options.dryRun) dryRunLines(loading).forEach(printLine);
-        else await carryOut(loading, circumstances, options);
-      });
-    });
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice modprobe load --dry-run kvs\n  sluice modprobe load -r 1-3 kvs",
+    )
+    .action((modules: readonly string[], options: LoadOptions) =>
+      hereOrOnRanks(options, () =>
+        withCircumstances(options, async (circumstances) => {
+          // An operator who asks for a module by name is not held back by what the environment disables.
+          const catalog = await composeFor(options, circumstances, { disableFromEnv: false });
+          const { facts, loaded } = circumstances;
+          const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
+          if (loading.steps.length === 0) say("All modules and their dependencies are already loaded");
+          else if (options.dryRun) dryRunLines(loading).forEach(printLine);
+          else await carryOut(loading, circumstances, options);
+        }),
+      ),
+    );
 }

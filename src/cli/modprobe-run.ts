@@ -8,10 +8,11 @@ import type { Runlevel } from "../units/index.js";
 import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { carryOut, type CarryOutOptions, withJobs } from "./modprobe-carry-out.js";
 import { loadedAfterStart, type Phase, phaseFiles, withPlan } from "./modprobe-plan.js";
+import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./modprobe-ranks.js";
 import { type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { printJson, printLine } from "./output.js";
 
-interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions {
+interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
   readonly dryRun?: boolean;
   readonly showDeps?: boolean;
   /** A file, or true for the KVS alone. */
@@ -23,9 +24,7 @@ export function command(): Command {
     .argument("<file>", "TypeScript, JavaScript, Python, TOML or YAML")
     .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
     .action(async (file: string, options: RunOptions) => {
-      await withCircumstances(options, (circumstances) =>
-        execute({ files: [resolve(file)] }, circumstances, options),
-      );
+      await onRanks(options, (circumstances) => execute({ files: [resolve(file)] }, circumstances, options));
     });
 }
 
@@ -35,7 +34,7 @@ export function phaseCommand(runlevel: Runlevel): Command {
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action(async (options: RunOptions) => {
-      await withCircumstances(options, async (circumstances) => {
+      await onRanks(options, async (circumstances) => {
         const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
         const isOfflineStop = runlevel === "rc3" && circumstances.handle === undefined;
         const loaded = isOfflineStop ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
@@ -45,10 +44,18 @@ export function phaseCommand(runlevel: Runlevel): Command {
 }
 
 function withRunOptions(command: Command): Command {
-  return withJobs(withUnitOptions(withFacts(command)))
+  return withOnRanks(withJobs(withUnitOptions(withFacts(command))))
     .option("-v, --verbose", "say what is read, and each unit as it starts and ends")
     .option("--dry-run", "print what would be done, and do nothing")
-    .option("--show-deps", "print one JSON object: unit to its direct predecessors");
+    .option(
+      "--show-deps",
+      "print one JSON object: unit to its direct predecessors; with -r and several ranks, by rank",
+    );
+}
+
+/** Here, or on the ranks that `-r` names; each prints one JSON object if it is to show dependencies. */
+function onRanks(options: RunOptions, run: (circumstances: Circumstances) => Promise<void>): Promise<void> {
+  return hereOrOnRanks(options, () => withCircumstances(options, run), options.showDeps ? "json" : "lines");
 }
 
 function execute(phase: Phase, circumstances: Circumstances, options: RunOptions): Promise<void> {

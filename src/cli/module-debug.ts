@@ -1,11 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { fields, type Handle } from "../messages/index.js";
+import { fields } from "../messages/index.js";
 import { loadedName } from "./module-name.js";
 import { printLine } from "./output.js";
-import { withInstance, withUri } from "./session.js";
+import { labelled, onRanks, type RankOptions, withRanks } from "./ranks.js";
 
-interface DebugOptions {
-  readonly uri?: string;
+interface DebugOptions extends RankOptions {
   readonly clear?: boolean;
   readonly set?: number;
   readonly setbit?: number;
@@ -13,7 +12,7 @@ interface DebugOptions {
 }
 
 export function debugCommand(): Command {
-  return withUri(new Command("debug"))
+  return withRanks(new Command("debug"))
     .description("print the debug bits of a module, or change them")
     .argument("<module|path>", "module, or the path that it was loaded from")
     .option("-C, --clear", "clear all bits")
@@ -22,23 +21,26 @@ export function debugCommand(): Command {
     .addOption(new Option("-c, --clearbit <bit>", "clear these bits").argParser(mask))
     .addHelpText("after", "\nExample:\n  sluice module debug --setbit 0x10 kvs")
     .action(async (which: string, options: DebugOptions) => {
-      await withInstance(options, async (handle) => {
-        const name = await loadedName(handle, which);
-        if (options.clear) await change(handle, name, "clr", 0);
-        if (options.set !== undefined) await change(handle, name, "set", options.set);
-        if (options.setbit !== undefined) await change(handle, name, "setbit", options.setbit);
-        if (options.clearbit !== undefined) await change(handle, name, "clrbit", options.clearbit);
-        const { flags } = fields(await handle.rpc(`${name}.debug`, {}), { flags: "integer" });
-        const isChange = [options.clear, options.set, options.setbit, options.clearbit].some(
-          (given) => given !== undefined,
-        );
-        if (!isChange) printLine(`0x${flags.toString(16)}`);
-      });
+      const changes: readonly (readonly [op: string, flags: number | undefined])[] = [
+        ["clr", options.clear ? 0 : undefined],
+        ["set", options.set],
+        ["setbit", options.setbit],
+        ["clrbit", options.clearbit],
+      ];
+      const asked = changes.filter(([, flags]) => flags !== undefined);
+      await onRanks(
+        options,
+        async (handle, rank) => {
+          const topic = `${await loadedName(handle, which, rank)}.debug`;
+          for (const [op, flags = 0] of asked) await handle.rpc(topic, { op, flags }, { rank });
+          return fields(await handle.rpc(topic, {}, { rank }), { flags: "integer" }).flags;
+        },
+        (answers) => {
+          if (asked.length > 0) return;
+          labelled(answers, (flags) => `0x${flags.toString(16)}`).forEach(printLine);
+        },
+      );
     });
-}
-
-async function change(handle: Handle, name: string, op: string, flags: number): Promise<void> {
-  await handle.rpc(`${name}.debug`, { op, flags });
 }
 
 /** In hexadecimal, octal or decimal, as C has them. */

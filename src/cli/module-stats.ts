@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { JsonValue, Payload } from "../messages/index.js";
 import { loadedName } from "./module-name.js";
-import { ExitError, printJson, printLine, UsageError } from "./output.js";
-import { withInstance, withUri } from "./session.js";
+import { ExitError, printLine, UsageError } from "./output.js";
+import { labelled, onRanks, type RankOptions, withRanks } from "./ranks.js";
+import { withInstance } from "./session.js";
 
-interface StatsOptions {
-  readonly uri?: string;
+interface StatsOptions extends RankOptions {
   readonly parse?: string;
   readonly type?: "int" | "double";
   readonly scale: number;
@@ -16,7 +16,7 @@ interface StatsOptions {
 }
 
 export function statsCommand(): Command {
-  return withUri(new Command("stats"))
+  return withRanks(new Command("stats"))
     .description("print or clear the statistics of a module")
     .argument("[module|path]", "module, or the path that it was loaded from")
     .option("-p, --parse <key.key>", "only the value at this key")
@@ -53,33 +53,45 @@ function untangle(
 }
 
 async function stats(which: string, options: StatsOptions): Promise<void> {
-  await withInstance(options, async (handle) => {
-    const name = await loadedName(handle, which);
-    if (options.clearAll) {
-      await handle.publish(`${name}.stats-clear`);
-    } else if (options.clear) {
-      await handle.rpc(`${name}.stats-clear`);
-    } else if (options.rusage !== undefined) {
-      const whose = options.rusage === true ? {} : { who: options.rusage };
-      printValue(await handle.rpc(`${name}.rusage`, whose), options);
-    } else {
-      printValue(await handle.rpc(`${name}.stats-get`), options);
-    }
-  });
+  if (options.clearAll) {
+    if (options.rank !== undefined)
+      throw new UsageError("--clear-all is for all ranks; --clear takes those of --rank");
+    await withInstance(options, async (handle) =>
+      handle.publish(`${await loadedName(handle, which)}.stats-clear`),
+    );
+    return;
+  }
+  if (options.clear) {
+    await onRanks(options, async (handle, rank) =>
+      handle.rpc(`${await loadedName(handle, which, rank)}.stats-clear`, undefined, { rank }),
+    );
+    return;
+  }
+  const [method, request] = statsRequest(options.rusage);
+  await onRanks(
+    options,
+    async (handle, rank) => {
+      const name = await loadedName(handle, which, rank);
+      return valueText(await handle.rpc(`${name}.${method}`, request, { rank }), options);
+    },
+    (answers) => labelled(answers, String).forEach(printLine),
+  );
 }
 
-function printValue(payload: Payload, { parse, type, scale }: StatsOptions): void {
+function statsRequest(rusage: string | true | undefined): [method: string, request: Payload] {
+  if (rusage === undefined) return ["stats-get", undefined];
+  return ["rusage", rusage === true ? {} : { who: rusage }];
+}
+
+function valueText(payload: Payload, { parse, type, scale }: StatsOptions): string {
   const value = parse === undefined ? payload : valueAt(payload, parse);
   if (typeof value !== "number") {
     if (type !== undefined || scale !== 1)
       throw new ExitError(1, "--type and --scale want a number: name one with --parse");
-    printJson(value);
-    return;
+    return JSON.stringify(value);
   }
   const scaled = value * scale;
-  printLine(
-    type === "int" ? String(Math.trunc(scaled)) : type === "double" ? scaled.toFixed(6) : String(scaled),
-  );
+  return type === "int" ? String(Math.trunc(scaled)) : type === "double" ? scaled.toFixed(6) : String(scaled);
 }
 
 function valueAt(payload: Payload, path: string): JsonValue {

@@ -15,6 +15,12 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** What the command that runs calls itself in messages: `sluice-module`. */
+export function commandPrefix(): string {
+  const name = process.argv[2];
+  return name === undefined ? "sluice" : `sluice-${name}`;
+}
+
 /** A command that failed after it said why, or that has its own status. */
 export class ExitError extends Error {
   readonly status: number;

@@ -1,29 +1,36 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
+import type { Handle } from "../messages/index.js";
+import { rankSetOf } from "../units/index.js";
 import { positiveInteger, seconds } from "./arguments.js";
-import { printJson, printLine, say } from "./output.js";
-import { withInstance, withUri } from "./session.js";
+import { commandPrefix, printJson, printLine, say, sayError, UsageError } from "./output.js";
+import { type RankOptions, ranksIn, withRanks } from "./ranks.js";
+import { withInstance } from "./session.js";
 
-interface PingOptions {
-  readonly uri?: string;
+interface PingOptions extends RankOptions {
   readonly count?: number;
   readonly interval: number;
   readonly json?: boolean;
 }
 
 export function command(): Command {
-  return withUri(new Command("ping"))
-    .argument("<service>", "module or service; NAME.METHOD is not needed")
+  return withRanks(new Command("ping"))
+    .argument("<service>", "module or service; RANK!NAME is that of a rank, RANK its broker")
     .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
     .addOption(new Option("-i, --interval <seconds>", "pause between two").argParser(seconds).default(1, "1"))
-    .option("--json", "one JSON object a line: {seq, topic, timeMs}")
-    .addHelpText("after", "\nExample:\n  sluice ping -c 3 kvs")
+    .option("--json", "one JSON object a line: {seq, topic, timeMs}, and rank where one was named")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice ping -c 3 kvs\n  sluice ping -c 1 3!kvs\n  sluice ping -r all broker",
+    )
     .action(ping);
 }
 
-async function ping(name: string, options: PingOptions): Promise<void> {
+async function ping(target: string, options: PingOptions): Promise<void> {
+  const { name, rank: set } = targetOf(target, options);
   const topic = `${name}.ping`;
   await withInstance(options, async (handle) => {
+    const ranks = set === undefined ? [undefined] : ranksIn(set, handle.size);
     const interrupted = new AbortController();
     const onSignal = (): void => interrupted.abort();
     process.once("SIGINT", onSignal);
@@ -34,12 +41,8 @@ async function ping(name: string, options: PingOptions): Promise<void> {
         await sleep(options.interval * 1000, undefined, { signal: interrupted.signal }).catch(ignoreAbort);
       }
       if (interrupted.signal.aborted) break;
-      const startedAtNs = process.hrtime.bigint();
-      await handle.rpc(topic, { seq });
-      const timeMs = Number(process.hrtime.bigint() - startedAtNs) / 1e6;
-      times.push(timeMs);
-      if (options.json) printJson({ seq, topic, timeMs });
-      else printLine(`${topic} seq=${seq} time=${timeMs.toFixed(3)} ms`);
+      // One after the other: they would wait for each other, and that is not what is measured.
+      for (const rank of ranks) times.push(...(await pingOnce(handle, { topic, seq, rank }, options)));
     }
     process.off("SIGINT", onSignal);
     if (interrupted.signal.aborted) {
@@ -47,6 +50,45 @@ async function ping(name: string, options: PingOptions): Promise<void> {
       process.exitCode = 130;
     }
   });
+}
+
+interface Ping {
+  readonly topic: string;
+  readonly seq: number;
+  readonly rank: number | undefined;
+}
+
+/** What was meant: `NAME`, `RANK!NAME`, or `RANK` for the broker itself. */
+function targetOf(text: string, options: PingOptions): { readonly name: string } & Pick<RankOptions, "rank"> {
+  const parts = /^(\d{1,10})(?:!(.+))?$/.exec(text);
+  if (parts === null) return { name: text, ...(options.rank !== undefined && { rank: options.rank }) };
+  if (options.rank !== undefined) throw new UsageError(`'${text}' names a rank, and so does --rank`);
+  const [, rank = "", name = "broker"] = parts;
+  return { name, rank: rankSetOf([Number(rank)]) };
+}
+
+/** @returns how many milliseconds it took; nothing if a rank that was named failed, which is said */
+async function pingOnce(
+  handle: Handle,
+  { topic, seq, rank }: Ping,
+  { json }: PingOptions,
+): Promise<readonly number[]> {
+  const startedAtNs = process.hrtime.bigint();
+  try {
+    await handle.rpc(topic, { seq }, rank === undefined ? {} : { rank });
+  } catch (error) {
+    if (rank === undefined) throw error;
+    sayError(error, `${commandPrefix()}: rank ${rank}`);
+    process.exitCode = 1;
+    return [];
+  }
+  const timeMs = Number(process.hrtime.bigint() - startedAtNs) / 1e6;
+  if (json) printJson({ ...(rank !== undefined && { rank }), seq, topic, timeMs });
+  else {
+    const where = rank === undefined ? "" : `${rank}!`;
+    printLine(`${where}${topic} seq=${seq} time=${timeMs.toFixed(3)} ms`);
+  }
+  return [timeMs];
 }
 
 function summary(times: readonly number[]): string {

@@ -1,5 +1,5 @@
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
-import { ExitError, say, sayError, UsageError } from "./output.js";
+import { commandPrefix, ExitError, say, sayError, UsageError } from "./output.js";
 
 /**
  * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong
@@ -48,8 +48,7 @@ function report(error: unknown, running: Command): number {
     // Commander has printed it. Help that was asked for is a success, everything else is wrong usage.
     return error.exitCode === 0 ? 0 : 2;
   }
-  const name = process.argv[2];
-  const prefix = name === undefined ? "sluice" : `sluice-${name}`;
+  const prefix = commandPrefix();
   if (error instanceof ExitError) {
     if (error.message !== "") say(`${prefix}: ${error.message}`);
     return error.status;

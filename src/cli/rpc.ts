@@ -1,12 +1,13 @@
 import { Command, Option } from "commander";
 import type { Payload } from "../messages/index.js";
-import { seconds } from "./arguments.js";
+import { seconds, wholeNumber } from "./arguments.js";
 import { printJson } from "./output.js";
 import { readPayload } from "./payload.js";
 import { withInstance, withUri } from "./session.js";
 
 interface RpcCommandOptions {
   readonly uri?: string;
+  readonly rank?: number;
   readonly timeout?: number;
   readonly stream?: boolean;
   readonly raw?: boolean;
@@ -16,6 +17,7 @@ export function command(): Command {
   return withUri(new Command("rpc"))
     .argument("<topic>", "SERVICE.METHOD")
     .argument("[json]", "payload; - reads it from standard input")
+    .addOption(new Option("-r, --rank <rank>", "ask this rank").argParser(wholeNumber))
     .addOption(new Option("-t, --timeout <seconds>", "give up after this long").argParser(seconds))
     .option("--stream", "print every response of a streaming request")
     .option("--raw", "send the payload as raw bytes")
@@ -25,7 +27,11 @@ export function command(): Command {
 
 async function rpc(topic: string, json: string | undefined, options: RpcCommandOptions): Promise<void> {
   const payload = readPayload(json, options.raw === true);
-  const rpcOptions = options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1000 };
+  const { timeout, rank } = options;
+  const rpcOptions = {
+    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+    ...(rank !== undefined && { rank }),
+  };
   await withInstance(options, async (handle) => {
     if (!options.stream) {
       printPayload(await handle.rpc(topic, payload, rpcOptions));

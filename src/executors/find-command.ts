@@ -6,17 +6,22 @@ import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
  * The program that a command names, as a shell finds it: something with a slash is a path, anything else is looked up
  * in the directories of `PATH`.
  * @param path value of `PATH`
+ * @param cwd where relative paths start, absolute. Default: the directory of this process
  * @returns an absolute path
  * @throws SluiceError `LOAD_FAILED` with `ENOENT`, or `EACCES` if it is there and may not be executed
  */
-export async function findCommand(command: string, path: string | undefined): Promise<string> {
+export async function findCommand(
+  command: string,
+  path: string | undefined,
+  cwd = process.cwd(),
+): Promise<string> {
   if (command.includes("/")) {
-    const file = resolve(command);
+    const file = resolve(cwd, command);
     await checkExecutable(file);
     return file;
   }
   for (const directory of (path ?? "").split(":").filter(Boolean)) {
-    const file = resolve(join(directory, command));
+    const file = resolve(cwd, join(directory, command));
     try {
       await checkExecutable(file);
       return file;

@@ -1,8 +1,11 @@
 export { configuredLoaders } from "./configured-loaders.js";
+export { findCommand } from "./find-command.js";
 export { findModule } from "./find-module.js";
 export { moduleNameOf } from "./module-name.js";
+export { parentDeathPrefix } from "./parent-death.js";
 export type * from "./port.js";
 export { createProcessLoader } from "./process.js";
+export { killGroup, signalText } from "./process-end.js";
 export { createProgramLoader } from "./program.js";
 export { createPythonLoader } from "./python.js";
 export { type LoaderChoice, LoaderRegistry } from "./registry.js";

@@ -1,5 +1,5 @@
 /** What C's `strsignal` calls the signals that end processes, as shells print them. */
-const SIGNAL_TEXT: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
+const SIGNAL_TEXT: Readonly<Record<string, string>> = {
   SIGHUP: "Hangup",
   SIGINT: "Interrupt",
   SIGQUIT: "Quit",
@@ -20,9 +20,14 @@ const SIGNAL_TEXT: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGSYS: "Bad system call",
 };
 
+/** What a shell prints for a signal that ended a process, such as `Segmentation fault`; its name where it has no text. */
+export function signalText(signal: string): string {
+  return SIGNAL_TEXT[signal] ?? signal;
+}
+
 /** `killed by Segmentation fault`, or `exit status N` (modules.md §3). */
 export function endText(status: number | null, signal: NodeJS.Signals | null): string {
-  if (signal !== null) return `killed by ${SIGNAL_TEXT[signal] ?? signal}`;
+  if (signal !== null) return `killed by ${signalText(signal)}`;
   return `exit status ${status ?? 0}`;
 }
 

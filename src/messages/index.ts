@@ -12,6 +12,8 @@ export { isHoldable } from "./inbox.js";
 export { decodePayload, encodePayload, payloadBytes } from "./payload.js";
 export { portChannel } from "./port-channel.js";
 export { cpuSeconds } from "./rusage.js";
+export { decodeIo, encodeIo, type OutputStream } from "./exec-protocol.js";
+export { RemoteCommand, type RemoteCommandOptions, type RemoteEnd } from "./remote-command.js";
 export { socketChannel } from "./socket-channel.js";
 export { MODULE_STATUS } from "./status.js";
 export { isSubscription, isTopic, methodOf, serviceOf, SubscriptionTable } from "./topic.js";

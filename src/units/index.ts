@@ -13,7 +13,15 @@ export type { Change, Definition, Fragment, NamedReference } from "./fragment.js
 export { isName } from "./names.js";
 export { type FragmentText, parseFragment, parseRcFragment, readRcFragment } from "./parse-fragment.js";
 export { parseDuration, parseSize, type Quantity } from "./quantity.js";
-export { formatRankSet, MAX_RANK, type Parsed, parseRankSet, rankSetHas, rankSetOf } from "./rank-set.js";
+export {
+  ALL_RANKS,
+  formatRankSet,
+  MAX_RANK,
+  type Parsed,
+  parseRankSet,
+  rankSetHas,
+  rankSetOf,
+} from "./rank-set.js";
 export {
   type ConfigInput,
   configurationFromText,

@@ -31,7 +31,7 @@ describe("what may come next", () => {
   });
 
   test("is an option by its long name, the short ones too after one dash", async () => {
-    expect(await complete("module list --")).toEqual(["--uri", "--long", "--json", "--help"]);
+    expect(await complete("module list --")).toEqual(["--uri", "--rank", "--long", "--json", "--help"]);
     expect(await complete("module list -")).toContain("-l");
     expect(await complete("module list --lo")).toEqual(["--long"]);
   });
@@ -99,7 +99,19 @@ const OWN_WORDS = new Set([
     "n",
     "name",
   ],
-  ...["name=value", "name|path", "seconds", "setting", "topic", "uri", "value", "whose", "words"],
+  ...[
+    "name=value",
+    "rank",
+    "ranks",
+    "name|path",
+    "seconds",
+    "setting",
+    "topic",
+    "uri",
+    "value",
+    "whose",
+    "words",
+  ],
 ]);
 
 test("each placeholder says what stands for it, or is known to be the user's own word", async () => {

@@ -131,7 +131,9 @@ test("attributes are read, set, made, listed and removed, and what is read-only 
 test("a broker is not started with a shutdown time-out that is none", async () => {
   const result = await box.run(["start", "-S", "broker.shutdown-timeout=soon", "true"]);
   expect(result).toMatchObject({ status: 1, stdout: "" });
-  expect(result.stderr).toMatch(/^sluice-broker: attribute broker.shutdown-timeout must be seconds, a duration/);
+  expect(result.stderr).toMatch(
+    /^sluice-broker: attribute broker.shutdown-timeout must be seconds, a duration/,
+  );
 });
 
 test("a shutdown that takes longer than broker.shutdown-timeout is cut short", async () => {
@@ -313,7 +315,7 @@ describe("a service manager", () => {
   }
 
   const EXPECTED = [
-  ["STATUS=join"],
+    ["STATUS=join"],
     ["STATUS=init"],
     ["STATUS=quorum"],
     ["READY=1", "STATUS=run"],

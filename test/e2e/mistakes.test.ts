@@ -53,10 +53,13 @@ describe("wrong usage", () => {
       says: "sluice-kvs: command-argument value 'a=' is invalid for argument 'key=value'. a key wants a value",
     },
     { args: ["rpc", "kvs.get", "{bad"], says: "sluice-rpc: payload is not JSON: " },
-    { args: ["start", "--size=2", "true"], says: "sluice-start: instances of more than one broker" },
-    { args: ["broker", "--rank=1"], says: "sluice-broker: instances of more than one broker" },
+    {
+      args: ["start", "--size=0", "true"],
+      says: "sluice-start: option '-s, --size <n>' argument '0' is invalid",
+    },
+    { args: ["broker", "--rank=1"], says: "sluice-broker: rank 1 needs --rundir, or SLUICE_URI" },
     { args: ["start", ""], says: "sluice-start: the command is empty" },
-    { args: ["modprobe", "load"], says: "sluice-modprobe: missing required argument 'module'" },
+    { args: ["modprobe", "load"], says: "sluice-modprobe: missing required argument 'unit'" },
     { args: ["nonsense"], says: "sluice: unknown command 'nonsense'" },
   ])("$args says why and how, with status 2", async ({ args, says }) => {
     const { status, stdout, stderr } = await box.run(args);

@@ -1,0 +1,17 @@
+import { isUtf8 } from "node:buffer";
+
+/** What a command writes to. */
+export type OutputStream = "stdout" | "stderr";
+
+/** Bytes as they go into JSON: text where they are UTF-8, which people can read, else base64 (RFC 24). */
+export function encodeIo(bytes: Uint8Array): { data: string; encoding?: "base64" } {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return isUtf8(view)
+    ? { data: view.toString("utf8") }
+    : { data: view.toString("base64"), encoding: "base64" };
+}
+
+/** The bytes that {@link encodeIo} was given. */
+export function decodeIo({ data, encoding }: { data: string; encoding?: string | undefined }): Buffer {
+  return Buffer.from(data, encoding === "base64" ? "base64" : "utf8");
+}

@@ -1,0 +1,159 @@
+import { constants } from "node:os";
+import { type ErrnoName, isErrno, requestError } from "../errors/index.js";
+import { decodeIo, encodeIo, type OutputStream } from "./exec-protocol.js";
+import { fields } from "./fields.js";
+import type { Handle, JsonValue, Payload } from "./types.js";
+
+/** How much of each output may be under way from a rank before the command there has to wait. */
+const WINDOW_BYTES = 256 * 1024;
+
+/** What is said of a command that runs no more, and of a rank or an instance that is gone. */
+const GONE: readonly ErrnoName[] = ["ENOENT", "ECONNRESET", "EHOSTUNREACH", "ECANCELED"];
+
+/** What to run on a rank. */
+export interface RemoteCommandOptions {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  /** Absolute. Default: where the broker is. */
+  readonly cwd?: string;
+  /** The whole environment; the rank puts its own `SLUICE_URI` into it. Default: that of the instance. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Whether {@link RemoteCommand.write} will be used. Default: its standard input is empty. */
+  readonly stdin?: boolean;
+  /**
+   * Takes output, in order. What has not been taken, that is until the promise resolves, counts against what may be
+   * under way: a reader that is slow makes the command wait.
+   */
+  readonly onOutput: (stream: OutputStream, bytes: Buffer) => Promise<void> | undefined;
+  readonly onStarted?: (pid: number) => void;
+}
+
+/** How a command ended. */
+export interface RemoteEnd {
+  /** As a shell has it: the exit status, or 128 + the number of the signal. */
+  readonly status: number;
+  /** Name of the signal that killed it. */
+  readonly signal: string | undefined;
+}
+
+/** Ids of ranks' commands, as soon as they are known; undefined if a command could not be started. */
+type Started = number | undefined;
+
+/** A command that runs on a rank for as long as somebody here waits for it: it ends with the handle. */
+export class RemoteCommand {
+  readonly rank: number;
+  /**
+   * All its output has been taken. Rejects with SluiceError `BROKER_REQUEST`: `ENOENT` no such command there, `EACCES`
+   * not executable, `ENOTDIR` no such directory there, `EHOSTUNREACH` no such rank, `ECONNRESET` the rank went away.
+   */
+  readonly ended: Promise<RemoteEnd>;
+  readonly #handle: Handle;
+  readonly #options: RemoteCommandOptions;
+  readonly #started: Promise<Started>;
+  #resolveStarted: (id: Started) => void = () => undefined;
+  /** Output that is being taken. */
+  readonly #taking = new Set<Promise<void>>();
+
+  /** Starts it. */
+  constructor(handle: Handle, rank: number, options: RemoteCommandOptions) {
+    this.rank = rank;
+    this.#handle = handle;
+    this.#options = options;
+    this.#started = new Promise((resolve) => (this.#resolveStarted = resolve));
+    this.ended = this.#run().finally(() => this.#resolveStarted(undefined));
+  }
+
+  /**
+   * Writes to its standard input; resolves when the command, or the pipe to it, has taken all of it.
+   * @returns false if it takes no more: it closed its standard input, or has ended
+   */
+  async write(bytes: Uint8Array): Promise<boolean> {
+    return this.#feed(encodeIo(bytes));
+  }
+
+  /** Ends its standard input. */
+  async endInput(): Promise<void> {
+    await this.#feed({ eof: true });
+  }
+
+  /** Sends a signal to its process group, as soon as there is one; one that has ended is fine. */
+  async signal(signal: NodeJS.Signals): Promise<void> {
+    await this.#ask("exec.kill", { signum: constants.signals[signal] });
+  }
+
+  async #run(): Promise<RemoteEnd> {
+    const { command, cwd, env, stdin = false, onStarted } = this.#options;
+    const request = {
+      command,
+      stdin,
+      window: WINDOW_BYTES,
+      ...(cwd !== undefined && { cwd }),
+      ...(env !== undefined && { env: definedOnly(env) }),
+    };
+    let end: RemoteEnd | undefined;
+    for await (const payload of this.#handle.rpcStream("exec.run", request, { rank: this.rank })) {
+      const { type } = fields(payload, { type: "string" });
+      if (type === "output") this.#take(payload);
+      else if (type === "finished") end = fields(payload, { status: "integer", signal: "string?" });
+      else if (type === "started") {
+        const { id, pid } = fields(payload, { id: "integer", pid: "integer" });
+        this.#resolveStarted(id);
+        onStarted?.(pid);
+      }
+    }
+    await Promise.all(this.#taking);
+    if (end === undefined) throw requestError("EPROTO", "exec.run ended without a status");
+    return end;
+  }
+
+  #take(payload: Payload): void {
+    const { stream: name, ...io } = fields(payload, {
+      stream: "string",
+      data: "string",
+      encoding: "string?",
+    });
+    const stream = name === "stderr" ? "stderr" : "stdout";
+    const bytes = decodeIo(io);
+    const taking = (async () => {
+      await this.#options.onOutput(stream, bytes);
+      await this.#ask("exec.credit", { stream, bytes: bytes.length });
+    })();
+    // A failure is that of the whole, which waits for all that is in here.
+    this.#taking.add(taking);
+    taking.then(
+      () => this.#taking.delete(taking),
+      () => undefined,
+    );
+  }
+
+  async #feed(io: Readonly<Record<string, JsonValue>>): Promise<boolean> {
+    try {
+      return await this.#ask("exec.write", io);
+    } catch (error) {
+      if (isErrno(error, "EPIPE")) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Sends a request about this command.
+   * @returns false if it runs no more, or its rank is gone
+   */
+  async #ask(topic: string, more: Readonly<Record<string, JsonValue>>): Promise<boolean> {
+    const id = await this.#started;
+    if (id === undefined) return false;
+    try {
+      await this.#handle.rpc(topic, { id, ...more }, { rank: this.rank });
+      return true;
+    } catch (error) {
+      if (GONE.some((name) => isErrno(error, name))) return false;
+      throw error;
+    }
+  }
+}
+
+function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
