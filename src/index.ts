@@ -13,7 +13,9 @@ export {
 export {
   type Diagnostic,
   type ErrorCode,
+  isErrno,
   type Location,
+  messageOf,
   renderDiagnostic,
   requestError,
   type Result,
@@ -44,6 +46,7 @@ export {
   type Channel,
   connect,
   type Event,
+  fields,
   type Handle,
   type JsonValue,
   type OutputStream,

@@ -1,9 +1,9 @@
 /** Planning: whole processes of the command line, and the planner alone. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { median, outputOf, peakMegabytesOf, ratioToNode } from "../measure.mjs";
+import { median, outputOf, peakMegabytesOf, ratioToNode, secondsOf } from "../measure.mjs";
 import { chainToml, moduleName, syntheticRoots, syntheticToml } from "../plan-synthetic.mjs";
 
 const SLUICE = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
@@ -18,6 +18,31 @@ async function withSite(toml, roots, run) {
     const rcFile = join(dir, "rc.toml");
     writeFileSync(rcFile, `load = ${JSON.stringify(roots)}\n`);
     return await run({ SLUICE_DATADIR: dir, SLUICE_CONFDIR: join(dir, "none") }, rcFile);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const FLUX_UNITS = fileURLToPath(new URL("../../test/fixtures/flux-units", import.meta.url));
+const FLUX_LOADS = [
+  ...["content", "heartbeat", "cron", "content-backing", "kvs", "kvs-watch", "resource", "job-manager"],
+  ...["job-list", "job-info", "job-ingest", "job-exec", "sched", "feasibility"],
+];
+
+/** The whole process of `plan --size` for a million ranks against one, alternating. */
+function fleetRatio(rounds) {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  try {
+    mkdirSync(join(dir, "modprobe/modprobe.d"), { recursive: true });
+    cpSync(join(FLUX_UNITS, "modprobe.toml"), join(dir, "modprobe/modprobe.toml"));
+    cpSync(join(FLUX_UNITS, "tasks.toml"), join(dir, "modprobe/modprobe.d/tasks.toml"));
+    writeFileSync(join(dir, "modprobe/rc1.toml"), `load = ${JSON.stringify(FLUX_LOADS)}\n`);
+    const env = { SLUICE_DATADIR: dir, SLUICE_LIBEXECDIR: dir, SLUICE_CONFDIR: join(dir, "none") };
+    const argv = [process.execPath, SLUICE, "modprobe", "plan", "--size"];
+    const pairs = Array.from({ length: rounds }, () =>
+      ["1000000", "1"].map((size) => secondsOf([...argv, size], env)),
+    );
+    return [0, 1].map((side) => median(pairs.map((pair) => pair[side])));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -98,6 +123,15 @@ export const PLANNING = [
         unit: "×",
         detail: `${times[i].toFixed(1)} ms, ${times[i + 1].toFixed(1)} ms`,
       }));
+    },
+  },
+  {
+    name: "fleet",
+    title: "plan of an instance of a million ranks, against one of a single rank",
+    measure: () => {
+      const [fleet, single] = fleetRatio(9);
+      const detail = `${seconds(fleet)}, ${seconds(single)} for one rank`;
+      return [{ what: "whole process", measured: fleet / single, goal: 2, unit: "×", detail }];
     },
   },
   {

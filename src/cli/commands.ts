@@ -53,6 +53,11 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "version", summary: "print the version", load: () => import("./version-command.js") },
 ];
 
+/** Whether a command of ours has the name. */
+export function isOwnCommand(name: string): boolean {
+  return COMMANDS.some((command) => command.name === name);
+}
+
 /** The whole command line, or what of it the words name: what is parsed, completed and described in manual pages. */
 export async function sluiceProgram(words: Words): Promise<Command> {
   const program = new Command("sluice")
@@ -61,7 +66,8 @@ export async function sluiceProgram(words: Words): Promise<Command> {
     .version(VERSION)
     .addHelpText(
       "after",
-      "\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
+      "\nAny other command is looked for as sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
+        "\n\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
   return addCommands(program, COMMANDS, words, sluiceProgram);
 }

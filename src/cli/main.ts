@@ -1,8 +1,18 @@
-import { sluiceProgram } from "./commands.js";
+import { isOwnCommand, sluiceProgram } from "./commands.js";
 import { runProgram } from "./program.js";
 
 async function main(): Promise<void> {
-  await runProgram(await sluiceProgram(process.argv.slice(2)));
+  const words = process.argv.slice(2);
+  if (await isExternal(words)) return;
+  await runProgram(await sluiceProgram(words));
+}
+
+/** Runs what others have added under a name that none of ours has, if there is such a thing. */
+async function isExternal([first, ...rest]: readonly string[]): Promise<boolean> {
+  const [name, args] = first === "help" ? [rest[0], ["--help"]] : [first, rest];
+  if (name === undefined || name === "help" || name.startsWith("-") || isOwnCommand(name)) return false;
+  const { runExternal } = await import("./external.js");
+  return runExternal(name, args);
 }
 
 void main();

@@ -132,12 +132,12 @@ function examples(command: Command): string[] {
   return lines.length === 0 ? [] : [".SH EXAMPLES", ...verbatim(lines)];
 }
 
-/** What a command's help says after everything else, without its heading. */
+/** What a command's help has at its end, without the heading. */
 function exampleLines(command: Command): string[] {
   let help = "";
   command.configureOutput({ writeOut: (part) => void (help += part) }).outputHelp();
-  const after = help.slice(help.indexOf(command.helpInformation()) + command.helpInformation().length);
-  const lines = after.split("\n").filter((line) => line.trim() !== "" && !/^Examples?:$/.test(line));
+  const [, after = ""] = help.split(/^Examples?:$/m);
+  const lines = after.split("\n").filter((line) => line.trim() !== "");
   return lines.map((line) => line.replace(/^ {2}/, ""));
 }
 

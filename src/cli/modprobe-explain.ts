@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import { didYouMean, formatLocation, type Origin } from "../errors/index.js";
+import { didYouMean, type Origin } from "../errors/index.js";
 import { accountFor, accountLines, accountToJson, type FactName } from "../graph/index.js";
-import { namedOrigin } from "../units/index.js";
-import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "./facts.js";
+import { originOfFact } from "./fact-origins.js";
+import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { phaseFiles, withPlan } from "./modprobe-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { ExitError, printJson, printLine, say } from "./output.js";
@@ -36,27 +36,4 @@ export function command(): Command {
         });
       });
     });
-}
-
-/** What gave a fact: the place in a configuration file, a flag, the environment or the instance. */
-function originOfFact(
-  fact: FactName,
-  { configuration, handle }: Circumstances,
-  options: ExplainOptions,
-): Origin {
-  const base = namedOrigin(handle === undefined ? "default" : "the instance");
-  switch (fact.kind) {
-    case "rank":
-      return options.rank === undefined ? base : namedOrigin("flag --rank");
-    case "needs-config": {
-      const location = configuration.locate(fact.name.split("."), "value");
-      return location === undefined
-        ? namedOrigin("configuration")
-        : { label: formatLocation(location), location };
-    }
-    case "needs-attrs":
-      return options.attr?.some(([name]) => name === fact.name) ? namedOrigin("flag --attr") : base;
-    case "needs-env":
-      return namedOrigin(`environment ${fact.name}`);
-  }
 }

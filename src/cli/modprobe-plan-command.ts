@@ -1,21 +1,32 @@
 import { Command } from "commander";
-import { differenceText, diffLocks, dryRunLines, type RankedPlan, reasonText } from "../graph/index.js";
+import {
+  differenceText,
+  diffLocks,
+  dryRunLines,
+  type MatrixCell,
+  type RankedPlan,
+  rankMatrix,
+  reasonText,
+} from "../graph/index.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { hashOf, lockFileText, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./modprobe-units.js";
-import { ExitError, printLine } from "./output.js";
+import { ExitError, formatTable, printJson, printLine } from "./output.js";
 import { lockPlans } from "./plan-lock.js";
+import { type RankFactOptions, withRankFacts } from "./rank-facts.js";
 import { writeResult } from "./write-file.js";
 
-interface PlanOptions extends FactOptions, UnitOptions {
+interface PlanOptions extends FactOptions, UnitOptions, RankFactOptions {
   readonly json?: boolean;
+  readonly matrix?: boolean;
   readonly lock?: string;
   readonly checkLock?: string;
 }
 
 export function command(): Command {
-  return withUnitOptions(withFacts(new Command("plan")))
-    .option("--json", "the canonical plan with its hash, as --lock writes it")
+  return withRankFacts(withUnitOptions(withFacts(new Command("plan"))))
+    .option("--json", "the canonical plan with its hash, as --lock writes it; with --matrix, that as data")
+    .option("--matrix", "which unit is on which ranks: a row for each unit, a column for each class")
     .option("--lock <file>", "write the canonical plan there")
     .option(
       "--check-lock <file>",
@@ -35,12 +46,35 @@ async function show(options: PlanOptions): Promise<void> {
   await withCircumstances(options, async (circumstances) => {
     const { plans, lock } = await lockPlans(circumstances, options, options.rank ?? null);
     if (options.lock !== undefined) await writeResult(options.lock, lockFileText(lock));
-    if (options.json) process.stdout.write(lockFileText(lock));
+    if (options.matrix) printMatrix(plans, options.json === true);
+    else if (options.json) process.stdout.write(lockFileText(lock));
     else if (options.lock === undefined) {
       printLine(`${hashOf(lock)}, size ${lock.size}`);
       plans.flatMap(classLines).forEach(printLine);
     }
   });
+}
+
+function printMatrix(plans: readonly RankedPlan[], asJson: boolean): void {
+  const matrix = rankMatrix(plans);
+  if (asJson) {
+    printJson(matrix);
+    return;
+  }
+  const rows = matrix.rows.map(({ unit, cells }) => [unit, ...cells.map(cellText)]);
+  formatTable(["ranks", ...matrix.classes.map(columnTitle)], rows).forEach(printLine);
+}
+
+const TITLE_MAX = 24;
+
+/** A class may be of many ranges; the plan without --matrix, and --json, have them all. */
+function columnTitle(ranks: string): string {
+  return ranks.length <= TITLE_MAX ? ranks : `${ranks.slice(0, TITLE_MAX - 1)}…`;
+}
+
+/** What is done, or in brackets why nothing is. */
+function cellText(cell: MatrixCell): string {
+  return cell.kind === "planned" ? cell.action : `(${cell.reason})`;
 }
 
 function classLines({ ranks, plan }: RankedPlan): string[] {

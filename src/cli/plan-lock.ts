@@ -1,13 +1,15 @@
-import { lockOf, plan, type PlanLock, rankClasses, type RankedPlan } from "../graph/index.js";
+import { factsAt, lockOf, plan, type PlanLock, rankClasses, type RankedPlan } from "../graph/index.js";
 import { rankSetOf } from "../units/index.js";
 import type { Circumstances } from "./facts.js";
-import { phaseFiles, withPlan } from "./modprobe-plan.js";
+import { type Asked, phaseFiles, withPlan } from "./modprobe-plan.js";
 import { type UnitOptions, valueOf } from "./modprobe-units.js";
+import { type RankFactOptions, rankFactsOf } from "./rank-facts.js";
 
 /** The plans of rc1, and their canonical form. */
 export interface LockedPlans {
   readonly plans: readonly RankedPlan[];
   readonly lock: PlanLock;
+  readonly asked: Asked;
 }
 
 /**
@@ -17,24 +19,29 @@ export interface LockedPlans {
  */
 export async function lockPlans(
   circumstances: Circumstances,
-  options: UnitOptions,
+  options: UnitOptions & RankFactOptions,
   rank: number | null,
 ): Promise<LockedPlans> {
   const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
+  const perRank = rankFactsOf(options);
+  const facts =
+    rank === null ? circumstances.facts : factsAt(circumstances.facts, perRank, circumstances.facts.rank);
   return withPlan(
     phase,
-    circumstances,
+    { ...circumstances, facts },
     { ...options, planOnly: true },
-    (first, _session, { enabled, origins }) => {
-      const { catalog, request, facts } = first;
-      const classes = rank === null ? rankClasses(catalog.units, facts.size) : [rankSetOf([rank])];
+    (first, _session, asked) => {
+      const { catalog, request } = first;
+      const isFirst = (lowest: number): boolean =>
+        lowest === facts.rank && (rank !== null || perRank.length === 0);
+      const classes = rank === null ? rankClasses(catalog.units, facts.size, perRank) : [rankSetOf([rank])];
       const plans = classes.map((ranks): RankedPlan => {
         const lowest = ranks.ranges[0]?.[0] ?? facts.rank;
-        if (lowest === facts.rank) return { ranks, plan: first };
-        const planned = plan(catalog, { request, facts: { ...facts, rank: lowest }, enabled, origins });
+        if (isFirst(lowest)) return { ranks, plan: first };
+        const planned = plan(catalog, { request, facts: factsAt(facts, perRank, lowest), ...asked });
         return { ranks, plan: valueOf(planned) };
       });
-      return { plans, lock: lockOf(plans, facts.size, rank) };
+      return { plans, lock: lockOf(plans, facts.size, rank), asked };
     },
   );
 }

@@ -1,6 +1,6 @@
 import type { Origin } from "../errors/index.js";
 import type { Catalog } from "../units/index.js";
-import type { Account, OrderCause, Said } from "./account-types.js";
+import type { Account, Cause, OrderCause, Said } from "./account-types.js";
 import { changeText } from "./change-text.js";
 
 /** Where something is said: always a label for people, and a place if it is in a file; lines and columns from 1. */
@@ -20,12 +20,7 @@ export function accountToJson(account: Account, catalog: Catalog) {
     status,
     action: action ?? null,
     definedAt: originToJson(definedAt),
-    causes: causes.map((cause) => ({
-      unit: cause.unit,
-      text: cause.text,
-      reason: cause.reason === undefined ? null : reasonToJson(cause.reason),
-      said: cause.said.map(saidToJson),
-    })),
+    causes: causes.map(causeToJson),
     services: services.map(({ service, picked, providers }) => ({
       service,
       picked: picked ?? null,
@@ -53,6 +48,16 @@ export function accountToJson(account: Account, catalog: Catalog) {
   };
 }
 
+/** A cause as plain JSON data. */
+export function causeToJson({ unit, text, reason, said }: Cause) {
+  return {
+    unit,
+    text,
+    reason: reason === undefined ? null : reasonToJson(reason),
+    said: said.map(saidToJson),
+  };
+}
+
 /** An origin as plain JSON data; null where nobody said anything. */
 export function originToJson(origin: Origin | undefined): OriginJson | null {
   if (origin === undefined) return null;
@@ -62,7 +67,7 @@ export function originToJson(origin: Origin | undefined): OriginJson | null {
 }
 
 /** A reason without its origin, which stands under `said`. */
-function reasonToJson(reason: NonNullable<Account["causes"][number]["reason"]>) {
+function reasonToJson(reason: NonNullable<Cause["reason"]>) {
   return reason.kind === "disabled" ? { kind: reason.kind } : reason;
 }
 

@@ -1,5 +1,5 @@
 import type { Catalog } from "../units/index.js";
-import type { Account, Candidacy, OrderCause, Said, ServiceAccount } from "./account-types.js";
+import type { Account, Candidacy, Cause, OrderCause, Said, ServiceAccount } from "./account-types.js";
 import type { Advice, Remedy } from "./change-search.js";
 import { changeText } from "./change-text.js";
 
@@ -12,18 +12,20 @@ export function accountLines(account: Account, catalog: Catalog): string[] {
   const place = definedAt === undefined ? "" : `, defined at ${definedAt.label}`;
   return [
     `${unit}: ${statusText(account)}${place}`,
-    ...section(
-      "because",
-      causes.flatMap(({ unit: of, text, said }) => [
-        `${account.status === "left-out" ? `${of}: ` : ""}${text}`,
-        ...said.map((each) => indent(saidText(each))),
-      ]),
-    ),
+    ...section("because", causeLines(causes, account.status === "left-out")),
     ...services.flatMap(serviceLines),
     ...section("comes after", after.map(orderText)),
     ...section("comes before", before.map(orderText)),
     ...(advice === undefined ? [] : adviceLines(advice, catalog)),
   ];
+}
+
+/** A line for each cause, and under it what somebody wrote that makes it one. */
+export function causeLines(causes: readonly Cause[], withUnits = true): string[] {
+  return causes.flatMap(({ unit, text, said }) => [
+    `${withUnits ? `${unit}: ` : ""}${text}`,
+    ...said.map((each) => indent(saidText(each))),
+  ]);
 }
 
 function statusText({ name, unit, status, action }: Account): string {

@@ -103,6 +103,7 @@ const OWN_WORDS = new Set([
     "name=value",
     "rank",
     "ranks",
+    "ranks:name=value",
     "name|path",
     "seconds",
     "setting",

@@ -21,7 +21,10 @@ interface Example {
 
 /** Each `$ command` of the page's blocks with the lines under it. */
 function examplesOf(page: string): Example[] {
-  const text = readFileSync(join(CHECKOUT, page), "utf8");
+  return examplesIn(readFileSync(join(CHECKOUT, page), "utf8"));
+}
+
+function examplesIn(text: string): Example[] {
   const blocks = [...text.matchAll(/^```console\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
   return blocks.flatMap((block) =>
     block
@@ -34,12 +37,24 @@ function examplesOf(page: string): Example[] {
   );
 }
 
-/** Runs commands one after the other in one shell, so that exports last; gives what each printed, both streams. */
-async function transcript(commands: readonly string[], env: Readonly<Record<string, string>>): Promise<string[]> {
-  const mark = "-- next command --";
-  const script = commands.map((command) => `${command} 2>&1\necho '${mark}'`).join("\n");
-  const { stdout } = await box.shell(script, env);
-  return stdout.split(`${mark}\n`).slice(0, -1);
+const MARK = "-- next command --";
+
+/** Commands one after the other in one shell, so that exports last, each with a mark behind what it prints. */
+function scriptOf(commands: readonly string[]): string {
+  return commands.map((command) => `${command} 2>&1\necho '${MARK}'`).join("\n");
+}
+
+/** What each command of a script printed, both streams. */
+function printedBy(stdout: string): string[] {
+  return stdout.split(`${MARK}\n`).slice(0, -1);
+}
+
+async function transcript(
+  commands: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const { stdout } = await box.shell(scriptOf(commands), env);
+  return printedBy(stdout);
 }
 
 test("the examples of README.md print what it says", async () => {
@@ -66,6 +81,30 @@ test("the examples of examples/site/README.md print what it says", async () => {
   expect(printed.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
   expect(box.survivors()).toEqual([]);
 });
+
+test("the examples of examples/batch/README.md print what it says, the later ones in an instance", async () => {
+  cpSync(join(CHECKOUT, "examples"), join(box.dir, "examples"), { recursive: true });
+  const [plans = "", session = ""] = readFileSync(join(CHECKOUT, "examples/batch/README.md"), "utf8").split(
+    "## Jobs",
+  );
+  const env = {
+    FLUX_MODPROBE_PATH_APPEND: join(box.dir, "examples/batch/modprobe"),
+    SLUICE_EXEC_PATH: join(box.dir, "examples/batch/bin"),
+  };
+  const planned = examplesIn(plans);
+  const live = examplesIn(session);
+  expect([planned.length, live.length].every((count) => count > 4)).toBe(true);
+  const onPaper = await transcript(
+    planned.map(({ command }) => command),
+    env,
+  );
+  expect(onPaper.map((output, i) => ({ command: planned[i]?.command, output }))).toEqual(planned);
+  const [, start = ""] = /^sluice (start .*)$/m.exec(session) ?? [];
+  box.write("session.sh", scriptOf(live.map(({ command }) => command)));
+  const { stdout } = await box.shell(`sluice ${start} bash session.sh`, env);
+  expect(printedBy(stdout).map((output, i) => ({ command: live[i]?.command, output }))).toEqual(live);
+  expect(box.survivors()).toEqual([]);
+}, 120_000);
 
 test("the module of docs/modules.md answers as the page shows", async () => {
   const page = readFileSync(join(CHECKOUT, "docs/modules.md"), "utf8");

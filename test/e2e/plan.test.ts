@@ -79,6 +79,65 @@ test("two ranks and two configurations are compared in words", async () => {
   expect((await modprobe("diff", "0")).status).toBe(2);
 });
 
+test("ranks that differ are told with the place of what makes them differ", async () => {
+  site('cron.ranks = "0-1"\n');
+  const { stdout } = await modprobe("diff", "--rank", "1", "--rank", "3", "--size", "4");
+  expect(stdout).toBe(
+    [
+      "ranks 1 → 3: cron goes out: not for this rank, but for 0-1",
+      "  cron: rank 3 is not in ranks 0-1",
+      `    ranks = "0-1" of cron (${at("site/modprobe.d/site.toml")}:1:14)`,
+      "    rank 3 (flag --rank)",
+      "",
+    ].join("\n"),
+  );
+  const json = await modprobe("diff", "3", "1", "--size", "4", "--json");
+  expect(JSON.parse(json.stdout)).toMatchObject([
+    {
+      ranks: "3 → 1",
+      change: { kind: "in", unit: "cron" },
+      causes: [{ unit: "cron", reason: { kind: "rank" }, said: [{ origin: { line: 1 } }, {}] }],
+    },
+  ]);
+});
+
+test("facts of some ranks split the classes, and the matrix shows each", async () => {
+  site('[[modules]]\nname = "gpu"\nneeds-attrs = ["gpu"]\n[[tasks]]\nname = "probe"\nrequires = ["gpu"]\n');
+  const fleet = ["plan", "--size", "100000", "--rank-attr", "64-127:gpu=a100"];
+  const { stdout, status } = await modprobe(...fleet, "--matrix");
+  expect(status).toBe(0);
+  const lines = stdout.split("\n").map((line) => line.split(/ {1,}/));
+  expect(lines[0]).toEqual(["ranks", "0", "1-63,128-99999", "64-127"]);
+  expect(lines).toContainEqual(["gpu", "(condition)", "(condition)", "load"]);
+  expect(lines).toContainEqual(["cron", "load", "(rank)", "(rank)"]);
+  expect(lines).toContainEqual(["probe", "run", "run", "run"]);
+  const json = JSON.parse((await modprobe(...fleet, "--matrix", "--json")).stdout) as { rows: object[] };
+  expect(json).toMatchObject({ classes: ["0", "1-63,128-99999", "64-127"] });
+  expect(json.rows.length).toBe(lines.length - 2);
+  expect(
+    (await modprobe("plan", "--rank", "70", "--size", "128", "--rank-attr", "64-127:gpu=1")).stdout,
+  ).toContain("ranks 70:\n");
+  for (const wrong of ["64-127", "3-1:a=b", "1:a"]) {
+    expect((await modprobe("plan", "--rank-attr", wrong)).status).toBe(2);
+  }
+});
+
+test("planning a million ranks takes less than twice the time of planning one", async () => {
+  const secondsFor = async (size: string): Promise<number> => {
+    const startedAt = performance.now();
+    expect((await modprobe("plan", "--size", size)).status).toBe(0);
+    return performance.now() - startedAt;
+  };
+  const fleet: number[] = [];
+  const single: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    single.push(await secondsFor("1"));
+    fleet.push(await secondsFor("1000000"));
+  }
+  // The best of each: what else the machine does can only add to it.
+  expect(Math.min(...fleet)).toBeLessThan(2 * Math.min(...single));
+});
+
 test("cat prints a unit with the line that set each value, and a service as its providers", async () => {
   site('cron.ranks = "0-1"\n');
   const { stdout } = await modprobe("cat", "cron");

@@ -1,0 +1,44 @@
+import { access, constants, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { passThrough } from "./pass-through.js";
+
+/** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */
+const SCRIPT_SUFFIXES = [".ts", ".mts", ".mjs", ".js"] as const;
+
+const SCRIPT_MAIN = fileURLToPath(new URL("../rc/script-main.js", import.meta.url));
+
+/**
+ * Runs a command that others have added: the first `sluice-NAME` in the directories of `SLUICE_EXEC_PATH`, then of
+ * `PATH`, that is executable or a script. Its status becomes ours.
+ * @returns false if there is none
+ */
+export async function runExternal(name: string, args: readonly string[]): Promise<boolean> {
+  // A path is no name of a command.
+  if (!/^[\w@:+-]+$/.test(name)) return false;
+  const { SLUICE_EXEC_PATH = "", PATH = "" } = process.env;
+  for (const directory of [SLUICE_EXEC_PATH, PATH].flatMap((path) => path.split(":")).filter(Boolean)) {
+    const file = resolve(join(directory, `sluice-${name}`));
+    if (await isFile(file, constants.X_OK)) {
+      await passThrough(file, args, process.env);
+      return true;
+    }
+    for (const suffix of SCRIPT_SUFFIXES) {
+      if (!(await isFile(`${file}${suffix}`, constants.R_OK))) continue;
+      await passThrough(process.execPath, [SCRIPT_MAIN, `${file}${suffix}`, ...args], process.env);
+      return true;
+    }
+  }
+  return false;
+}
+
+async function isFile(path: string, mode: number): Promise<boolean> {
+  try {
+    await access(path, mode);
+    return (await stat(path)).isFile();
+  } catch (error) {
+    // Whatever keeps us from it: the next directory may have one.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
