@@ -12,6 +12,7 @@ const MAY_IMPORT = {
   // Where our Python packages are, and nothing else: both who loads modules and who hosts rc files start interpreters.
   python: [],
   run: ["errors", "graph", "units"],
+  analysis: ["errors", "graph", "run"],
   executors: ["errors", "messages", "python", "run/port"],
   broker: ["errors", "messages", "executors", "units"],
   rc: ["errors", "units", "messages", "python", "run/port"],

@@ -3,6 +3,34 @@
  * process, changes its directory or takes its signals.
  */
 export {
+  type Blame,
+  blame,
+  type ChainLink,
+  type ChromeTrace,
+  criticalChain,
+  type Gantt,
+  type GanttBar,
+  ganttOf,
+  ganttToHtml,
+  ganttToSvg,
+  ganttToTrace,
+  nextToCritical,
+  type Prediction,
+  readRecord,
+  type RecordedPlan,
+  type RecordedStep,
+  recordedTimeline,
+  recordFromText,
+  recordPlan,
+  recordToText,
+  type RunRecord,
+  type StepTime,
+  type Supposition,
+  type Timeline,
+  type Wait,
+  whatIf,
+} from "./analysis/index.js";
+export {
   Broker,
   type BrokerOptions,
   type LoneModule,
@@ -63,7 +91,15 @@ export {
   type RenderPictureOptions,
 } from "./pictures/index.js";
 export { StepExecutor } from "./rc/index.js";
-export { collect, type Executor, type RunEvent, type RunReport, runPlan } from "./run/index.js";
+export {
+  collect,
+  eventToJson,
+  type Executor,
+  type RunEvent,
+  type RunEventJson,
+  type RunReport,
+  runPlan,
+} from "./run/index.js";
 export {
   type Catalog,
   type ComposeUnitsOptions,

@@ -30,11 +30,21 @@ export interface Ended {
   readonly error?: Error;
 }
 
+/** Shows how the phases of brokers go, from what they say and what rank 0 reports on descriptor 4. */
+export interface PhaseView {
+  attach(broker: ChildProcess): void;
+  /** Resolves when the initial program can have the terminal. */
+  leave(): Promise<void>;
+  /** The initial program has ended. */
+  resume(): void;
+}
+
 export interface BrokerProcessOptions {
   readonly rank: number;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly onReport: (report: BrokerReport) => void;
+  readonly view?: PhaseView | undefined;
 }
 
 /**
@@ -55,19 +65,28 @@ export class BrokerProcess {
   #state: LifeState | undefined;
   #unclean = false;
 
-  constructor({ rank, argv: [file = "", ...args], env, onReport }: BrokerProcessOptions) {
+  constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
     this.rank = rank;
     // In a session of its own: what a terminal sends reaches the broker through the supervisor alone, once.
     this.#child = spawn(file, args, {
       env,
       detached: true,
-      stdio: ["ignore", process.stderr, "inherit", "ipc"],
+      stdio:
+        view === undefined
+          ? ["ignore", process.stderr, "inherit", "ipc"]
+          : ["ignore", "pipe", "pipe", "ipc", rank === 0 ? "pipe" : "ignore"],
     });
+    view?.attach(this.#child);
     this.#child.on("message", (report: BrokerReport) => {
       this.#note(report);
       onReport(report);
     });
     this.ended = ended(this.#child);
+  }
+
+  /** Whether it can still be told something. */
+  get isConnected(): boolean {
+    return this.#child.connected;
   }
 
   /** Whether it has said that not all of its going down went well. */

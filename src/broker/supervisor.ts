@@ -1,5 +1,5 @@
 import { messageOf, systemMessage } from "../errors/index.js";
-import { BrokerProcess, type BrokerReport, type Ended } from "./broker-process.js";
+import { BrokerProcess, type BrokerReport, type Ended, type PhaseView } from "./broker-process.js";
 import type { PhaseProcess, StopSignal } from "./instance-life.js";
 import { spawnPhase } from "./phase-process.js";
 import { removeRankFiles } from "./rundir.js";
@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   readonly onTerminal: boolean;
   /** For people. */
   readonly say: (text: string) => void;
+  /** Shows how rc1 and rc3 go. Without one, the brokers have our standard error themselves. */
+  readonly view?: PhaseView | undefined;
 }
 
 /** What a broker may take longer than it should, before it is killed. */
@@ -41,6 +43,7 @@ export class Supervisor {
   #otherFailed = false;
   #lastResort: NodeJS.Timeout | undefined;
   #lastResortAtMs = Infinity;
+  #handedOver: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -48,19 +51,20 @@ export class Supervisor {
 
   /** Runs the instance to its end; resolves to the exit status. */
   async run(): Promise<number> {
-    const { brokerArgvs, env } = this.#options;
+    const { brokerArgvs, env, view } = this.#options;
     this.#brokers = brokerArgvs.map((argv, rank) => {
       // Only rank 0 has an initial program.
       const onReport = (report: BrokerReport): void => {
         if (rank === 0) this.#onReport(report);
       };
-      return new BrokerProcess({ rank, argv, env, onReport });
+      return new BrokerProcess({ rank, argv, env, onReport, view });
     });
     const [leader, ...others] = this.#brokers;
     if (leader === undefined) throw new Error("an instance has at least one broker");
     const othersEnd = Promise.all(others.map((broker) => this.#watch(broker)));
     const end = await leader.ended;
     this.#leaderHasEnded = true;
+    await this.#handedOver;
     this.#program?.kill();
     await this.#program?.exited;
     await leader.cleanUp();
@@ -146,18 +150,24 @@ export class Supervisor {
   #onReport(report: BrokerReport): void {
     switch (report.type) {
       case "program-start":
-        this.#startProgram(report.env);
+        this.#handedOver = this.#handOver(report.env);
         return;
       case "program-signal":
-        this.#program?.signal(report.signal);
+        void this.#handedOver.then(() => this.#program?.signal(report.signal));
         return;
       case "program-kill":
-        this.#program?.kill();
+        void this.#handedOver.then(() => this.#program?.kill());
         return;
       case "state":
       case "unclean":
         return;
     }
+  }
+
+  async #handOver(env: Readonly<Record<string, string>>): Promise<void> {
+    await this.#options.view?.leave();
+    // It may have died meanwhile.
+    if (this.#brokers[0]?.isConnected) this.#startProgram(env);
   }
 
   #startProgram(env: Readonly<Record<string, string>>): void {
@@ -177,6 +187,7 @@ export class Supervisor {
     if (pid !== undefined) leader?.order({ type: "program-started", pid, ownGroup: !onTerminal });
     void program.exited.then((status) => {
       this.#program = undefined;
+      this.#options.view?.resume();
       leader?.order({ type: "program-exit", status });
     });
   }

@@ -9,6 +9,7 @@ import {
   spawnPhase,
   type SupervisorOrder,
 } from "../broker/index.js";
+import type { BrokerCommandOptions } from "./broker-place.js";
 import { LineSplitter } from "../rc/index.js";
 import { say } from "./output.js";
 import { PACKAGE_ROOT } from "./version.js";
@@ -20,19 +21,21 @@ import { PACKAGE_ROOT } from "./version.js";
 export function phaseStarter(
   broker: Broker,
   phase: "rc1" | "rc3",
-  options: { readonly verbose?: boolean; readonly insecure?: boolean },
+  options: BrokerCommandOptions,
 ): ((stopping?: boolean) => PhaseProcess) | undefined {
   const configured = broker.attributes.get(`broker.${phase}_path`);
   if (configured === "") return undefined;
   return (stopping = false) => {
     const own = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase];
     if (options.verbose) own.push("--verbose");
+    else if (options.quiet) own.push("--quiet");
+    if (options.eventsFd !== undefined) own.push("--events-fd=3");
     if (options.insecure) own.push("--insecure");
     if (phase === "rc3" && stopping) own.push("--cancel-after=1");
     const running = spawnPhase({
       argv: configured === undefined ? own : ["bash", "-c", configured],
       env: { ...broker.programEnvironment(), [PHASE_MARK]: String(process.pid) },
-      stdio: ["ignore", "pipe", broker.size === 1 ? "inherit" : "pipe"],
+      stdio: ["ignore", "pipe", broker.size === 1 ? "inherit" : "pipe", options.eventsFd ?? "ignore"],
       ownGroup: true,
       onStartError: (error) => say(`${brokerPrefix(broker)}: ${phase}: ${error.message}`),
     });

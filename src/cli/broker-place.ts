@@ -19,6 +19,8 @@ export interface BrokerCommandOptions extends ConfigOptions, InsecureOption {
   readonly logFile?: string;
   readonly supervisedProgram?: boolean;
   readonly verbose?: boolean;
+  readonly quiet?: boolean;
+  readonly eventsFd?: number;
 }
 
 /** Which broker of which instance is to be started. */

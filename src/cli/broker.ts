@@ -43,7 +43,11 @@ export function command(): Command {
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
     .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .addOption(new Option("--supervised-program", "the initial program is run by the supervisor").hideHelp())
+    .addOption(
+      new Option("--events-fd <fd>", "where rc1 and rc3 report events").argParser(wholeNumber).hideHelp(),
+    )
     .option("-v, --verbose", "say what happens")
+    .option("-q, --quiet", "no live view of rc1 on a terminal")
     .addHelpText(
       "after",
       "\nExamples:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site" +

@@ -35,6 +35,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   path: () => FILES,
   dir: () => FILES,
   "key=value|file": () => FILES,
+  "n|file": () => FILES,
   format: () => names(PICTURE_FORMATS.map((value) => ({ value }))),
   args: () => FILES,
   command: () => FILES,

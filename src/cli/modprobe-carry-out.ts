@@ -1,15 +1,15 @@
 import { type Command, Option } from "commander";
 import type { Plan } from "../graph/index.js";
-import { type OutputLine, type RcSession, StepExecutor } from "../rc/index.js";
+import { type RcSession, StepExecutor } from "../rc/index.js";
 import { collect as collectEvents, type RunReport, runPlan } from "../run/index.js";
-import { positiveInteger, seconds } from "./arguments.js";
+import { positiveInteger, seconds, wholeNumber } from "./arguments.js";
 import type { Circumstances } from "./facts.js";
-import { PlainView } from "./modprobe-view.js";
-import { ExitError, printLine, say } from "./output.js";
+import { openRunView, type RunView, type ViewOptions } from "./modprobe-view.js";
+import { ExitError } from "./output.js";
+import { RunRecording } from "./run-recording.js";
 
 /** How a plan is to be carried out. */
-export interface CarryOutOptions {
-  readonly verbose?: boolean;
+export interface CarryOutOptions extends ViewOptions {
   readonly jobs?: number;
   readonly keepGoing?: boolean;
   /** Seconds after which a module that is being removed is cancelled. */
@@ -17,7 +17,7 @@ export interface CarryOutOptions {
   readonly insecure?: boolean;
 }
 
-/** Adds `--jobs` and `--keep-going`. */
+/** Adds `--jobs`, `--keep-going`, and how to tell of the run. */
 export function withJobs(command: Command): Command {
   return command
     .addOption(
@@ -28,27 +28,61 @@ export function withJobs(command: Command): Command {
     .option("--keep-going", "after a failure go on with what does not depend on it")
     .addOption(
       new Option("--cancel-after <seconds>", "cancel a module that is not gone by then").argParser(seconds),
+    )
+    .addOption(new Option("-q, --quiet", "say nothing but failures").conflicts("verbose"))
+    .addOption(
+      new Option("--json", "print each event as a JSON object on a line").conflicts(["dryRun", "showDeps"]),
+    )
+    .addOption(
+      new Option("--events-fd <fd>", "report events to whoever shows them").argParser(wholeNumber).hideHelp(),
     );
 }
 
+/** A run that is carried out. */
+interface Run {
+  /** `rc1`, `rc3`, `run`, `load` or `remove`. */
+  readonly command: string;
+  readonly circumstances: Pick<Circumstances, "facts" | "handle">;
+  readonly view: RunView;
+  readonly session?: RcSession;
+}
+
+/** The commands whose runs are recorded. */
+const RECORDED: ReadonlySet<string> = new Set(["rc1", "rc3", "run", "load"]);
+
+/** Runs the function with the view that options ask for, and leaves the terminal as it was. */
+export async function withRunView<T>(
+  command: string,
+  options: ViewOptions,
+  run: (view: RunView) => Promise<T>,
+): Promise<T> {
+  const view = await openRunView(command, options);
+  try {
+    return await run(view);
+  } finally {
+    view.close();
+  }
+}
+
 /**
- * Carries out a plan, telling people how it goes. The first SIGINT or SIGTERM starts nothing more, the second cancels
- * what runs (planning.md §7).
+ * Carries out a plan, telling people how it goes, and records the run. The first SIGINT or SIGTERM starts nothing more,
+ * the second cancels what runs (planning.md §7).
+ * @param onReport gets the report however the run ended
  * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; everything is said by then
  */
 export async function carryOut(
   plan: Plan,
-  { handle }: Pick<Circumstances, "handle">,
+  { command, circumstances, view, session }: Run,
   options: CarryOutOptions,
-  session?: RcSession,
-): Promise<RunReport> {
-  const view = new PlainView(options.verbose === true);
+  onReport: (report: RunReport) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   const interrupts = new Interrupts();
+  const recording = RECORDED.has(command) ? RunRecording.open(command, circumstances) : undefined;
   try {
     const executor = new StepExecutor({
-      handle,
+      handle: circumstances.handle,
       session,
-      onOutput: printOutput,
+      onOutput: (line) => view.output(line),
       insecure: options.insecure,
       ...(options.cancelAfter !== undefined && { cancelRemovalAfterMs: options.cancelAfter * 1000 }),
     });
@@ -58,20 +92,16 @@ export async function carryOut(
       keepGoing: options.keepGoing,
       signal: interrupts.first.signal,
       cancelSignal: interrupts.second.signal,
+      durationsMs: recording?.durationsMs,
     });
     const report = await collectEvents(events, (event) => view.show(event));
+    recording?.save(plan, report);
+    await onReport(report);
     if (report.outcome === "interrupted") throw new ExitError(interrupts.status);
     if (report.outcome === "failed") throw new ExitError(1);
-    return report;
   } finally {
     interrupts.stop();
   }
-}
-
-/** Whole lines, each to the stream that the task wrote it to. */
-export function printOutput({ stream, text }: OutputLine): void {
-  if (stream === "stdout") printLine(text);
-  else say(text);
 }
 
 /** Turns the process's signals into the two stages of an interruption. */

@@ -1,15 +1,13 @@
 import { Command } from "commander";
 import { dryRunLines, plan } from "../graph/index.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
-import { carryOut, withJobs } from "./modprobe-carry-out.js";
+import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./modprobe-carry-out.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./modprobe-ranks.js";
 import { printLine, say } from "./output.js";
 
-interface LoadOptions extends FactOptions, UnitOptions, OnRanksOptions {
+interface LoadOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
   readonly dryRun?: boolean;
-  readonly verbose?: boolean;
-  readonly jobs?: number;
 }
 
 export function command(): Command {
@@ -30,7 +28,11 @@ export function command(): Command {
           const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
           if (loading.steps.length === 0) say("All modules and their dependencies are already loaded");
           else if (options.dryRun) dryRunLines(loading).forEach(printLine);
-          else await carryOut(loading, circumstances, options);
+          else {
+            await withRunView("load", options, (view) =>
+              carryOut(loading, { command: "load", circumstances, view }, options),
+            );
+          }
         }),
       ),
     );

@@ -9,7 +9,7 @@ import {
   type Runlevel,
 } from "../units/index.js";
 import type { Circumstances } from "./facts.js";
-import { printOutput } from "./modprobe-carry-out.js";
+import { printOutput, type RunView } from "./modprobe-view.js";
 import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./modprobe-units.js";
 import { say } from "./output.js";
 
@@ -26,6 +26,8 @@ export interface PlanningOptions extends UnitOptions {
   readonly verbose?: boolean;
   /** Nothing is to be done but plan: what rc files set must not reach the instance. */
   readonly planOnly?: boolean;
+  /** Where what tasks print goes; to standard output and error without one. */
+  readonly view?: RunView;
 }
 
 /** What a plan was made from besides its catalog, facts and request. */
@@ -47,11 +49,13 @@ export async function withPlan<T>(
   run: (planned: Plan, session: RcSession, asked: Asked) => T | Promise<T>,
 ): Promise<T> {
   const { facts } = circumstances;
+  const { view } = options;
+  const tell = (text: string): void => (view === undefined ? say(text) : view.say(text));
   const session = new RcSession({
     facts,
     handle: options.planOnly ? undefined : circumstances.handle,
-    onOutput: printOutput,
-    onPrint: options.verbose ? say : () => undefined,
+    onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
+    onPrint: options.verbose ? tell : () => undefined,
   });
   try {
     const read = await readUnits(phase.files, session, circumstances, options);

@@ -1,17 +1,15 @@
 import { Command } from "commander";
 import { dryRunLines, plan } from "../graph/index.js";
 import { type FactOptions, withCircumstances, withFacts } from "./facts.js";
-import { carryOut, withJobs } from "./modprobe-carry-out.js";
+import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./modprobe-carry-out.js";
 import { loadedAfterStart } from "./modprobe-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./modprobe-ranks.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./modprobe-units.js";
 import { printLine } from "./output.js";
 
-interface RemoveOptions extends FactOptions, UnitOptions, OnRanksOptions {
+interface RemoveOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
   readonly dryRun?: boolean;
   readonly recursive?: boolean;
-  readonly verbose?: boolean;
-  readonly jobs?: number;
 }
 
 export function command(): Command {
@@ -33,7 +31,11 @@ export function command(): Command {
           const request = { kind: "remove", modules, recursive: options.recursive === true } as const;
           const removal = valueOf(plan(catalog, { request, facts, loaded }));
           if (options.dryRun) dryRunLines(removal).forEach(printLine);
-          else await carryOut(removal, circumstances, options);
+          else {
+            await withRunView("remove", options, (view) =>
+              carryOut(removal, { command: "remove", circumstances, view }, options),
+            );
+          }
         }),
       ),
     );

@@ -1,16 +1,14 @@
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { dryRunLines, type Plan, showDeps } from "../graph/index.js";
-import type { RcSession } from "../rc/index.js";
-import type { RunReport } from "../run/index.js";
+import { dryRunLines, showDeps } from "../graph/index.js";
 import type { Runlevel } from "../units/index.js";
 import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "./facts.js";
-import { carryOut, type CarryOutOptions, withJobs } from "./modprobe-carry-out.js";
+import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./modprobe-carry-out.js";
 import { loadedAfterStart, type Phase, phaseFiles, withPlan } from "./modprobe-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./modprobe-ranks.js";
 import { type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { printJson, printLine } from "./output.js";
+import { storeTiming } from "./timing.js";
 
 interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
   readonly dryRun?: boolean;
@@ -24,7 +22,9 @@ export function command(): Command {
     .argument("<file>", "TypeScript, JavaScript, Python, TOML or YAML")
     .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
     .action(async (file: string, options: RunOptions) => {
-      await onRanks(options, (circumstances) => execute({ files: [resolve(file)] }, circumstances, options));
+      await onRanks(options, (circumstances) =>
+        execute("run", { files: [resolve(file)] }, circumstances, options),
+      );
     });
 }
 
@@ -38,7 +38,7 @@ export function phaseCommand(runlevel: Runlevel): Command {
         const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
         const isOfflineStop = runlevel === "rc3" && circumstances.handle === undefined;
         const loaded = isOfflineStop ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
-        await execute({ ...phase, loaded }, circumstances, options);
+        await execute(runlevel, { ...phase, loaded }, circumstances, options);
       });
     });
 }
@@ -58,35 +58,24 @@ function onRanks(options: RunOptions, run: (circumstances: Circumstances) => Pro
   return hereOrOnRanks(options, () => withCircumstances(options, run), options.showDeps ? "json" : "lines");
 }
 
-function execute(phase: Phase, circumstances: Circumstances, options: RunOptions): Promise<void> {
-  const planOnly = options.showDeps === true || options.dryRun === true;
-  return withPlan(phase, circumstances, { ...options, planOnly }, (planned, session) => {
-    if (!planOnly) return carryOutTimed(planned, session, circumstances, options);
-    if (options.showDeps) printJson(showDeps(planned));
-    else dryRunLines(planned).forEach(printLine);
-    return Promise.resolve();
-  });
-}
-
-async function carryOutTimed(
-  planned: Plan,
-  session: RcSession,
+async function execute(
+  command: string,
+  phase: Phase,
   circumstances: Circumstances,
   options: RunOptions,
 ): Promise<void> {
-  const report = await carryOut(planned, circumstances, options, session);
-  if (options.timing !== undefined) await storeTiming(report, circumstances, options.timing);
-}
-
-/** `[{name, starttime, duration}]` in seconds, at `modprobe.stats` in the KVS when there is one, and in a file. */
-async function storeTiming(report: RunReport, { handle }: Circumstances, file: string | true): Promise<void> {
-  const timings = report.timings.map(({ unit, startedAtMs, durationMs }) => ({
-    name: unit,
-    starttime: (report.epochMs + startedAtMs) / 1000,
-    duration: durationMs / 1000,
-  }));
-  if (file !== true) writeFileSync(file, `${JSON.stringify(timings)}\n`);
-  if (handle === undefined || !report.done.some(({ unit, action }) => unit === "kvs" && action === "load"))
+  if (options.showDeps === true || options.dryRun === true) {
+    await withPlan(phase, circumstances, { ...options, planOnly: true }, (planned) => {
+      if (options.showDeps) printJson(showDeps(planned));
+      else dryRunLines(planned).forEach(printLine);
+    });
     return;
-  await handle.rpc("kvs.commit", { ops: [{ key: "modprobe.stats", value: timings }] });
+  }
+  await withRunView(command, options, (view) =>
+    withPlan(phase, circumstances, { ...options, view }, (planned, session) =>
+      carryOut(planned, { command, circumstances, view, session }, options, async (report) => {
+        if (options.timing !== undefined) await storeTiming(report, circumstances, options.timing);
+      }),
+    ),
+  );
 }

@@ -47,6 +47,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: () => import("./modprobe-graph.js"),
   },
   {
+    name: "analyze",
+    summary: "say where the time of a recorded run went, and what it would be if things were different",
+    load: () => import("./modprobe-analyze.js"),
+  },
+  {
     name: "verify",
     summary: "say everything that is wrong or doubtful in the composed units",
     load: () => import("./modprobe-verify.js"),

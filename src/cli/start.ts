@@ -6,6 +6,7 @@ import { configFlags, type ConfigOptions, withConfig } from "./config-inputs.js"
 import { type InsecureOption, withInsecure } from "./insecure.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
 import { UsageError, say } from "./output.js";
+import { EVENTS_FD, openStartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "./version.js";
 
 interface StartOptions extends ConfigOptions, InsecureOption {
@@ -13,6 +14,7 @@ interface StartOptions extends ConfigOptions, InsecureOption {
   readonly setattr?: readonly (readonly [string, string])[];
   readonly logFile?: string;
   readonly verbose?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** Of the attribute `broker.shutdown-timeout`. */
@@ -29,24 +31,28 @@ export function command(): Command {
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
     .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .option("-v, --verbose", "say what happens")
+    .addOption(new Option("-q, --quiet", "no live view of rc1 on a terminal").conflicts("verbose"))
     .addHelpText("after", "\nExample:\n  sluice start -S statedir=/var/lib/site sluice module list")
     .action(start);
 }
 
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
   if (program[0] === "") throw new UsageError("the command is empty");
-  const rundir = freshRunDirectory(process.env);
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
+  const view = options.quiet ? undefined : await openStartView();
   const attributes = new Map(options.setattr ?? []);
+  // From here on there is something to take away, so that signals must be ours soon.
+  const rundir = freshRunDirectory(process.env);
   const supervisor = new Supervisor({
-    brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, options),
+    brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, view !== undefined, options),
     rundir,
     shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
     programArgv,
     env: process.env,
     onTerminal,
-    say: (text) => say(`sluice-start: ${text}`),
+    say: (text) => (view ?? { say }).say(`sluice-start: ${text}`),
+    view,
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
     process.on(signal, () => supervisor.stop(signal));
@@ -54,6 +60,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
   try {
     process.exitCode = await supervisor.run();
   } finally {
+    await view?.close();
     rmSync(rundir, { recursive: true, force: true });
   }
 }
@@ -65,8 +72,13 @@ function initialProgram(words: readonly string[], onTerminal: boolean): readonly
   return rest.length === 0 && /\s/.test(first) ? ["bash", "-c", first] : words;
 }
 
-/** The same for all ranks but for the rank, and that rank 0 has the initial program. */
-function brokerArgvs(rundir: string, hasProgram: boolean, options: StartOptions): string[][] {
+/** The same for all ranks but for the rank, and that rank 0 has the initial program and tells how rc1 goes. */
+function brokerArgvs(
+  rundir: string,
+  hasProgram: boolean,
+  hasView: boolean,
+  options: StartOptions,
+): string[][] {
   const { size, setattr = [] } = options;
   const hasId = setattr.some(([name]) => name === "instance-id");
   const shared = [
@@ -86,5 +98,7 @@ function brokerArgvs(rundir: string, hasProgram: boolean, options: StartOptions)
     `--rank=${rank}`,
     ...shared,
     ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
+    // Either we show what happens, or nobody does.
+    ...(rank === 0 && hasView ? [`--events-fd=${EVENTS_FD}`] : ["--quiet"]),
   ]);
 }

@@ -42,6 +42,7 @@ export const ERROR_CODES = [
   "RUN_FAILED",
   "RUN_TIMEOUT",
   "RUN_CANCELLED",
+  "RUN_RECORD",
   // Loading modules (modules.md §4–5).
   "LOAD_NOT_FOUND",
   "LOAD_NO_LOADER",

@@ -1,5 +1,6 @@
 export { type Clock, systemClock } from "./clock.js";
 export { durationText } from "./duration-text.js";
+export { eventToJson, isRunEventJson, type RunEventJson } from "./event-json.js";
 export type {
   CancelEvent,
   EndEvent,
@@ -16,7 +17,10 @@ export type {
   SummaryEvent,
   TimeoutEvent,
 } from "./events.js";
+export { Frontier } from "./frontier.js";
 export { defaultJobs, type RunOptions } from "./options.js";
 export type * from "./port.js";
+export { ReadyHeap } from "./ready-heap.js";
 export { collect, type RunReport, type StepTiming, summarise } from "./report.js";
 export { runPlan } from "./run-plan.js";
+export { expectedDurations, remainingPaths } from "./schedule.js";

@@ -8,18 +8,7 @@ import { Frontier } from "./frontier.js";
 import type { RunSettings } from "./options.js";
 import type { Executor } from "./port.js";
 import { expectedDurations, remainingPaths } from "./schedule.js";
-
-/**
- * The life of a step.
- *
- *     waiting ──▶ running ──▶ done
- *        │           ├──────▶ failed      its own error, or its time-out
- *        │           └──────▶ cancelled   an interrupt
- *        └─────▶ skipped                  what it requires or needs failed
- *
- * What is still waiting when the run is over was not started.
- */
-type StepState = "waiting" | "running" | "done" | "failed" | "cancelled" | "skipped";
+import { StepStates } from "./step-states.js";
 
 /** What the executor has in hand; it keeps its slot until its promise settles or its grace is over. */
 interface RunningStep {
@@ -45,7 +34,7 @@ export class PlanRun {
   readonly events = new EventQueue();
   readonly #plan: Plan;
   readonly #settings: RunSettings;
-  readonly #states: StepState[];
+  readonly #states: StepStates;
   readonly #frontier: Frontier;
   readonly #running = new Set<RunningStep>();
   readonly #startedAtMs: number;
@@ -63,7 +52,7 @@ export class PlanRun {
   constructor(plan: Plan, settings: RunSettings) {
     this.#plan = plan;
     this.#settings = settings;
-    this.#states = plan.steps.map(() => "waiting");
+    this.#states = new StepStates(plan.steps.length);
     const weights = expectedDurations(plan, settings.durationsMs);
     this.#frontier = new Frontier(plan.dag, remainingPaths(plan.dag, weights));
     this.#startedAtMs = settings.clock.nowMs();
@@ -150,7 +139,7 @@ export class PlanRun {
       reported: false,
       cancelled: false,
     };
-    this.#states[index] = "running";
+    this.#states.set(index, "running");
     this.#running.add(running);
     this.events.push({ type: "start", atMs: running.startedAtMs, ...named(step) });
     const { timeoutMs } = step.unit;
@@ -177,7 +166,7 @@ export class PlanRun {
 
   #succeed(running: RunningStep): void {
     running.reported = true;
-    this.#states[running.index] = "done";
+    this.#states.set(running.index, "done");
     this.events.push({ type: "end", ...this.#ending(running) });
     this.#frontier.pass(running.index);
   }
@@ -218,12 +207,12 @@ export class PlanRun {
 
   #reportCancelled(running: RunningStep): void {
     running.reported = true;
-    this.#states[running.index] = "cancelled";
+    this.#states.set(running.index, "cancelled");
     this.events.push({ type: "cancel", ...this.#ending(running), message: "cancelled" });
   }
 
   #failed({ index, step }: RunningStep): void {
-    this.#states[index] = "failed";
+    this.#states.set(index, "failed");
     if (!this.#goesOnAfter(step)) {
       this.#stopCause ??= { kind: "failed", unit: step.unit.name };
       return;
@@ -240,11 +229,11 @@ export class PlanRun {
 
   #skipDependentsOf(failed: number): void {
     this.#dependents ??= new Dependents(this.#plan);
-    const isOpen = (step: number): boolean => this.#states[step] === "waiting";
-    for (const { step: index, because, via } of this.#dependents.skippedBy(failed, isOpen)) {
+    const skipped = this.#dependents.skippedBy(failed, (step) => this.#states.isWaiting(step));
+    for (const { step: index, because, via } of skipped) {
       const step = this.#plan.steps[index];
       if (step === undefined) continue;
-      this.#states[index] = "skipped";
+      this.#states.set(index, "skipped");
       this.#frontier.withdraw(index);
       const message = `skipped, because ${because} failed`;
       this.events.push({ type: "skip", atMs: this.#elapsedMs(), ...named(step), because, via, message });
@@ -268,16 +257,14 @@ export class PlanRun {
     const message = `not started, because ${reason}`;
     const atMs = this.#elapsedMs();
     for (const [index, step] of this.#plan.steps.entries()) {
-      if (this.#states[index] === "waiting") {
+      if (this.#states.isWaiting(index)) {
         this.events.push({ type: "not-started", atMs, ...named(step), because, message });
       }
     }
   }
 
   #reportSummary(): void {
-    const count = { waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0, skipped: 0 };
-    for (const state of this.#states) count[state]++;
-    const { done, failed, cancelled, skipped, waiting: notStarted } = count;
+    const { done, failed, cancelled, skipped, waiting: notStarted } = this.#states.count();
     const outcome = this.#interrupted !== "no" ? "interrupted" : failed > 0 ? "failed" : "ok";
     const atMs = this.#elapsedMs();
     this.events.push({ type: "summary", atMs, outcome, done, failed, cancelled, skipped, notStarted });

@@ -1,14 +1,17 @@
 /**
  * The ready steps of a run: the one with the greatest weight comes out first, of equals the one with the lowest number,
- * which is the first in canonical order. A binary heap over numbers, so that 200,000 ready steps cost no objects.
+ * which is the first in canonical order. A binary heap over numbers, so that 200,000 ready steps cost no objects. A replay
+ * keeps its running steps in one too, with the least time of their end first.
  */
 export class ReadyHeap {
   readonly #weights: Float64Array;
   readonly #items: number[] = [];
+  readonly #sign: 1 | -1;
 
-  /** @param weights of each step, by its number */
-  constructor(weights: Float64Array) {
+  /** @param weights of each step, by its number; that of a step must not change while it is in the heap */
+  constructor(weights: Float64Array, first: "greatest" | "least" = "greatest") {
     this.#weights = weights;
+    this.#sign = first === "greatest" ? 1 : -1;
   }
 
   get size(): number {
@@ -57,7 +60,7 @@ export class ReadyHeap {
   }
 
   #precedes(a: number, b: number): boolean {
-    const difference = (this.#weights[a] ?? 0) - (this.#weights[b] ?? 0);
+    const difference = this.#sign * ((this.#weights[a] ?? 0) - (this.#weights[b] ?? 0));
     return difference > 0 || (difference === 0 && a < b);
   }
 }

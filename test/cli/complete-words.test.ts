@@ -103,6 +103,7 @@ const OWN_WORDS = new Set([
     "name=value",
     "rank",
     "ranks",
+    "unit=factor",
     "ranks:name=value",
     "name|path",
     "seconds",
@@ -117,7 +118,7 @@ const OWN_WORDS = new Set([
 
 test("each placeholder says what stands for it, or is known to be the user's own word", async () => {
   const unknown = (await everyCommand()).flatMap((command) =>
-    [...command.registeredArguments, ...command.options]
+    [...command.registeredArguments, ...command.options.filter(({ hidden }) => !hidden)]
       .filter((source) => source.argChoices === undefined)
       .map(placeholderOf)
       .filter((name) => name !== "" && !OWN_WORDS.has(name) && !COMPLETED_PLACEHOLDERS.includes(name))

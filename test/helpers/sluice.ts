@@ -128,6 +128,13 @@ export class Sandbox {
     return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && readProc(pid, "environ").includes(mark));
   }
 
+  /** The process of this sandbox that runs `sluice COMMAND`. */
+  processNamed(command: string): number {
+    const pid = this.survivors().find((one) => readProc(one, "cmdline").includes(`main.cjs\0${command}\0`));
+    if (pid === undefined) throw new Error(`no sluice ${command} runs`);
+    return Number(pid);
+  }
+
   /** What is left in the runtime directory. */
   leftovers(): string[] {
     return readdirSync(this.runtimeDir);

@@ -48,14 +48,20 @@ export class Terminal {
     return this.#tmux("capture-pane", "-p", "-t", "main");
   }
 
+  isCursorShown(): boolean {
+    return this.#tmux("display-message", "-p", "-t", "main", "#{cursor_flag}").trim() === "1";
+  }
+
   /** Everything since the beginning, also what has scrolled away. */
   scrollback(): string {
     return this.#tmux("capture-pane", "-p", "-t", "main", "-S", "-");
   }
 
-  /** Resolves to the screen as soon as it matches; rejects with what is there instead, after long enough. */
-  waitFor(pattern: RegExp): Promise<string> {
-    return this.#waitUntil((screen) => pattern.test(screen), String(pattern));
+  /** Resolves to the screen as soon as it is as wanted; rejects with what is there instead, after long enough. */
+  waitFor(wanted: RegExp | ((screen: string) => boolean)): Promise<string> {
+    return typeof wanted === "function"
+      ? this.#waitUntil(wanted, "what is to come")
+      : this.#waitUntil((screen) => wanted.test(screen), String(wanted));
   }
 
   /** The same for the lines of the screen, without blanks at their ends. */

@@ -1,0 +1,66 @@
+import type { StepTime, Timeline } from "./timeline.js";
+
+/** One unit of a chain: each waited for the next one. */
+export interface ChainLink {
+  readonly unit: string;
+  readonly startNs: number;
+  readonly durationNs: number;
+  /** How much longer it could have taken without the run taking longer. */
+  readonly slackNs: number;
+  /** What the unit waited for the next link of the chain for; `start`: for nothing, it is the last link. */
+  readonly waitedFor: "dependency" | "slot" | "start";
+  /** How long it was ready and had to wait for a slot. */
+  readonly slotWaitNs: number;
+  /** From when it could have started until it did: what handing it out took. */
+  readonly lagNs: number;
+}
+
+/**
+ * The chain that set the time at which a unit ended, that unit first: what it waited for last, a unit that it comes
+ * after or a slot that another one held, and so on, down to one that could start at once.
+ * @param unit whose chain; undefined: the unit that ended last, whose chain set the time of the run
+ * @returns undefined if the unit did not run; empty if none did and none was named
+ */
+export function criticalChain(timeline: Timeline, unit?: string): ChainLink[] | undefined {
+  const last = unit === undefined ? lastToEnd(timeline) : stepNamed(timeline, unit);
+  if (last === undefined) return unit === undefined ? [] : undefined;
+  const chain: ChainLink[] = [];
+  for (let at: StepTime | undefined = last; at !== undefined;) {
+    chain.push(linkOf(timeline, at));
+    at = at.wait.kind === "none" ? undefined : timeline.byStep.get(at.wait.step);
+  }
+  return chain;
+}
+
+/** The units with the least slack that are not on a chain, nearest first. */
+export function nextToCritical(timeline: Timeline, chain: readonly ChainLink[], most: number): ChainLink[] {
+  const onChain = new Set(chain.map(({ unit }) => unit));
+  return timeline.times
+    .map((time) => linkOf(timeline, time))
+    .filter(({ unit }) => !onChain.has(unit))
+    .sort((a, b) => a.slackNs - b.slackNs || a.startNs - b.startNs)
+    .slice(0, most);
+}
+
+function linkOf({ plan }: Timeline, time: StepTime): ChainLink {
+  const { step, readyNs, eligibleNs, startNs, endNs, slackNs, wait } = time;
+  return {
+    unit: plan.steps[step]?.unit ?? "",
+    startNs,
+    durationNs: endNs - startNs,
+    slackNs,
+    waitedFor: wait.kind === "none" ? "start" : wait.kind,
+    slotWaitNs: wait.kind === "slot" ? eligibleNs - readyNs : 0,
+    lagNs: startNs - eligibleNs,
+  };
+}
+
+function lastToEnd({ times }: Timeline): StepTime | undefined {
+  let last: StepTime | undefined;
+  for (const time of times) if (last === undefined || time.endNs > last.endNs) last = time;
+  return last;
+}
+
+function stepNamed({ plan, byStep }: Timeline, unit: string): StepTime | undefined {
+  return byStep.get(plan.steps.findIndex((step) => step.unit === unit));
+}

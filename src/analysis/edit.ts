@@ -1,0 +1,103 @@
+import type { RecordedPlan, RecordedStep } from "./record.js";
+
+/** A unit that is left out of an edited plan, and why. */
+export interface Removed {
+  readonly unit: string;
+  readonly because:
+    /** It is what was to be left out. */
+    | { readonly kind: "asked" }
+    /** It needs what is left out. */
+    | { readonly kind: "need"; readonly unit: string }
+    /** Only units that are left out asked for it. */
+    | { readonly kind: "unused" };
+}
+
+/** A plan without some of its units. */
+export interface EditedPlan {
+  readonly plan: RecordedPlan;
+  readonly removed: readonly Removed[];
+  /** Of each step of the edited plan, its number in the one before. */
+  readonly was: readonly number[];
+}
+
+/**
+ * The plan as it would have been without some units: units that need them go too, and what only those that went had
+ * asked for. Order that led through a unit that goes is gone with it, as it is only there while the unit is in the plan
+ * (planning.md §1).
+ * @param steps numbers of the steps to leave out
+ */
+export function without(plan: RecordedPlan, steps: readonly number[]): EditedPlan {
+  const removed = new Map<number, Removed["because"]>(steps.map((step) => [step, { kind: "asked" }]));
+  removeNeeding(plan, removed);
+  removeUnused(plan, removed);
+  const was = [...plan.steps.keys()].filter((step) => !removed.has(step));
+  return {
+    plan: renumbered(plan, was),
+    removed: [...removed].map(([step, because]) => ({ unit: nameOf(plan, step), because })),
+    was,
+  };
+}
+
+/** Counters, not passes: a chain of needs stays linear. */
+function removeNeeding({ steps }: RecordedPlan, removed: Map<number, Removed["because"]>): void {
+  const supplies = steps.map((): { readonly of: number; left: number }[] => []);
+  for (const [of, { needs }] of steps.entries()) {
+    for (const providers of needs) {
+      const supply = { of, left: new Set(providers).size };
+      for (const provider of new Set(providers)) supplies[provider]?.push(supply);
+    }
+  }
+  const queue = [...removed.keys()];
+  for (const step of queue) {
+    for (const supply of supplies[step] ?? []) {
+      supply.left--;
+      if (supply.left > 0 || removed.has(supply.of)) continue;
+      removed.set(supply.of, { kind: "need", unit: steps[step]?.unit ?? "" });
+      queue.push(supply.of);
+    }
+  }
+}
+
+/** What could be reached from a root before, and now cannot any more. */
+function removeUnused({ steps }: RecordedPlan, removed: Map<number, Removed["because"]>): void {
+  const before = reachable(steps, () => true);
+  const now = reachable(steps, (step) => !removed.has(step));
+  for (const step of before) if (!now.has(step) && !removed.has(step)) removed.set(step, { kind: "unused" });
+}
+
+function reachable(steps: readonly RecordedStep[], isIn: (step: number) => boolean): Set<number> {
+  const roots = [...steps.keys()].filter((step) => steps[step]?.root === true && isIn(step));
+  const reached = new Set(roots);
+  // Grows while it is walked.
+  for (const step of reached) {
+    for (const required of steps[step]?.requires ?? []) if (isIn(required)) reached.add(required);
+  }
+  return reached;
+}
+
+function renumbered({ kind, steps, barriers }: RecordedPlan, kept: readonly number[]): RecordedPlan {
+  const numbers = new Map(kept.map((step, number) => [step, number]));
+  for (const barrier of barriers.keys()) numbers.set(steps.length + barrier, kept.length + barrier);
+  const renumber = (nodes: readonly number[]): number[] => nodes.flatMap((node) => numbers.get(node) ?? []);
+  return {
+    kind,
+    steps: kept.flatMap((number) => {
+      const step = steps[number];
+      if (step === undefined) return [];
+      const { after, requires, needs, ...rest } = step;
+      return [
+        {
+          ...rest,
+          after: renumber(after),
+          requires: renumber(requires),
+          needs: needs.map(renumber),
+        },
+      ];
+    }),
+    barriers: barriers.map(renumber),
+  };
+}
+
+function nameOf({ steps }: RecordedPlan, step: number): string {
+  return steps[step]?.unit ?? "";
+}

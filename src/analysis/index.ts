@@ -1,0 +1,15 @@
+export { type Blame, blame } from "./blame.js";
+export { type ChromeTrace, ganttToTrace } from "./chrome-trace.js";
+export { type ChainLink, criticalChain, nextToCritical } from "./critical-chain.js";
+export type { Removed } from "./edit.js";
+export { type Gantt, type GanttBar, ganttOf } from "./gantt.js";
+export { ganttToHtml } from "./gantt-html.js";
+export { ganttToSvg } from "./gantt-svg.js";
+export { type Headline, headlineOf, headlineText } from "./headline.js";
+export type { StepEnd } from "./moves.js";
+export { type RecordedPlan, type RecordedStep, recordPlan, type RunRecord } from "./record.js";
+export { readRecord, recordedDurations, RecordStore, type StoredRun } from "./record-store.js";
+export { recordFromText, recordToText, unknownUnit } from "./record-text.js";
+export type { StepTime, Timeline, Wait } from "./timeline.js";
+export { timespan } from "./timespan.js";
+export { type Prediction, recordedTimeline, type Supposition, whatIf } from "./what-if.js";

@@ -1,0 +1,151 @@
+import { type Diagnostic, didYouMean, fail, type Result, SluiceError, succeed } from "../errors/index.js";
+import { isRunEventJson, remainingPaths, type RunEventJson } from "../run/index.js";
+import { dagOf, type RecordedPlan, type RecordedStep, type RunRecord } from "./record.js";
+
+const FORMAT = "sluice-run";
+const VERSION = 1;
+
+/** The message of a failure may be a whole log; this much of it is kept. */
+const MESSAGE_LIMIT = 2000;
+
+/**
+ * A run as text: JSON lines, the first one with the plan, then one for each event in the form of `--json`
+ * (docs/analyze.md).
+ */
+export function recordToText({ command, rank, version, plan, events }: RunRecord): string {
+  const head = { format: FORMAT, version: VERSION, command, rank, sluice: version, plan };
+  return [head, ...events.map(shortened)].map((line) => `${JSON.stringify(line)}\n`).join("");
+}
+
+function shortened(event: RunEventJson): RunEventJson {
+  if (!("message" in event) || event.message.length <= MESSAGE_LIMIT) return event;
+  return { ...event, message: `${event.message.slice(0, MESSAGE_LIMIT)}…` };
+}
+
+/**
+ * Reads what {@link recordToText} wrote.
+ * @param file for messages
+ * @returns `RUN_RECORD` with the line that is wrong
+ */
+export function recordFromText(text: string, file: string): Result<RunRecord> {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  const [first, ...rest] = lines;
+  const head = headOf(first ?? "");
+  if (typeof head === "string") return fail([problem(file, 1, head)]);
+  const units = new Set(head.plan.steps.map(({ unit }) => unit));
+  const events: RunEventJson[] = [];
+  for (const [index, line] of rest.entries()) {
+    const event = parsed(line);
+    if (!isRunEventJson(event)) return fail([problem(file, index + 2, "is no event of a run")]);
+    if ("unit" in event && !units.has(event.unit)) {
+      return fail([problem(file, index + 2, `names ${event.unit}, which is not in the plan`)]);
+    }
+    events.push(event);
+  }
+  if (events[0]?.type !== "plan" || events.at(-1)?.type !== "summary") {
+    return fail([problem(file, lines.length, "ends before the run does")]);
+  }
+  return succeed({ ...head, events });
+}
+
+/** The first line, or what is wrong with it. */
+function headOf(line: string): Omit<RunRecord, "events"> | string {
+  const head = parsed(line);
+  if (!isObject(head) || head["format"] !== FORMAT) return "is not the head of a recorded run";
+  const { version, command, rank, sluice, plan } = head;
+  if (version !== VERSION) return `is of version ${String(version)}; this Sluice reads version ${VERSION}`;
+  if (typeof command !== "string" || typeof sluice !== "string" || !isIndex(rank)) {
+    return "lacks command, rank or sluice";
+  }
+  if (!isPlan(plan)) return "has no plan that can be read";
+  if (!isAcyclic(plan)) return "has a plan with a cycle, which no run can have had";
+  return { command, rank, version: sluice, plan };
+}
+
+function isPlan(value: unknown): value is RecordedPlan {
+  if (!isObject(value)) return false;
+  const { kind, steps, barriers } = value;
+  if (!["start", "stop", "load", "remove"].includes(String(kind))) return false;
+  if (!Array.isArray(steps) || !Array.isArray(barriers)) return false;
+  const isNode = isBelow(steps.length + barriers.length);
+  const isStep = isBelow(steps.length);
+  return (
+    barriers.every((before) => isListOf(before, isNode)) &&
+    steps.every((step) => isRecordedStep(step, isNode, isStep))
+  );
+}
+
+/** Somebody may have edited it; everything that follows relies on an order. */
+function isAcyclic(plan: RecordedPlan): boolean {
+  try {
+    remainingPaths(dagOf(plan), new Float64Array(plan.steps.length));
+    return true;
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === "INTERNAL") return false;
+    throw error;
+  }
+}
+
+function isRecordedStep(
+  value: unknown,
+  isNode: (item: unknown) => boolean,
+  isStep: (item: unknown) => boolean,
+): value is RecordedStep {
+  if (!isObject(value)) return false;
+  const { unit, action, expectedMs, root, after, requires, needs } = value;
+  return (
+    typeof unit === "string" &&
+    ["load", "remove", "run"].includes(String(action)) &&
+    typeof expectedMs === "number" &&
+    typeof root === "boolean" &&
+    isListOf(after, isNode) &&
+    isListOf(requires, isStep) &&
+    Array.isArray(needs) &&
+    needs.every((need) => isListOf(need, isStep))
+  );
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+function isBelow(limit: number): (value: unknown) => boolean {
+  return (value) => isIndex(value) && value < limit;
+}
+
+function isIndex(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function problem(file: string, line: number, message: string): Diagnostic {
+  return {
+    code: "RUN_RECORD",
+    severity: "error",
+    message,
+    location: { file, line, column: 1, endLine: line, endColumn: 2 },
+    related: [],
+  };
+}
+
+/** What to say of a name that no step of a recorded plan has. */
+export function unknownUnit(name: string, { steps }: RecordedPlan): string {
+  const hint = didYouMean(
+    name,
+    steps.map(({ unit }) => unit),
+  );
+  return `no such unit in the recorded run: ${name}${hint === undefined ? "" : `; ${hint}`}`;
+}

@@ -1,0 +1,118 @@
+import type { Dag, Plan, PlanRequest } from "../graph/index.js";
+import { expectedDurations, type RunEventJson, type StepAction } from "../run/index.js";
+
+/** A step of a recorded plan. Steps are named by their numbers, which are their places in canonical order. */
+export interface RecordedStep {
+  readonly unit: string;
+  readonly action: StepAction;
+  /** What the run expected it to take, which decides who goes first: of an earlier run in ms, or 1. */
+  readonly expectedMs: number;
+  /** Asked for by itself, rather than by another unit. */
+  readonly root: boolean;
+  /** Its direct predecessors; numbers from the number of steps on are barriers. */
+  readonly after: readonly number[];
+  /** The steps of the units that it pulled in. */
+  readonly requires: readonly number[];
+  /** For each of its needs, the steps of which one at least must be there. */
+  readonly needs: readonly (readonly number[])[];
+}
+
+/** As much of a plan as can be told about it afterwards. */
+export interface RecordedPlan {
+  readonly kind: PlanRequest["kind"];
+  readonly steps: readonly RecordedStep[];
+  /** The predecessors of each barrier, which takes no time and stands for the edges of a wildcard. */
+  readonly barriers: readonly (readonly number[])[];
+}
+
+/** A run that was recorded: its plan, and its events. */
+export interface RunRecord {
+  /** `rc1`, `rc3`, `run`, `load` or `remove`. */
+  readonly command: string;
+  readonly rank: number;
+  /** Of Sluice, when it was recorded. */
+  readonly version: string;
+  readonly plan: RecordedPlan;
+  /** From `plan` to `summary`. */
+  readonly events: readonly RunEventJson[];
+}
+
+/** What there is to say about a plan beside its events. */
+export function recordPlan(plan: Plan, durationsMs?: ReadonlyMap<string, number>): RecordedPlan {
+  const { steps, dag } = plan;
+  const before = predecessors(dag);
+  const expected = expectedDurations(plan, durationsMs);
+  const links = new Links(plan);
+  const isTaken = plan.request.kind === "start" || plan.request.kind === "load";
+  const roots = new Set(plan.request.kind === "start" ? plan.request.roots : []);
+  return {
+    kind: plan.request.kind,
+    steps: steps.map(({ unit, action, ...step }, index) => ({
+      unit: unit.name,
+      action,
+      expectedMs: expected[index] ?? 1,
+      root: ("explicit" in step && step.explicit) || (action === "run" && roots.has(unit.name)),
+      after: before[index] ?? [],
+      requires: isTaken ? links.requires(unit.requires) : [],
+      needs: isTaken ? links.needs(unit.needs) : [],
+    })),
+    barriers: before.slice(dag.stepCount),
+  };
+}
+
+/** The DAG of a recorded plan, as the runner wants it. */
+export function dagOf({ steps, barriers }: Pick<RecordedPlan, "steps" | "barriers">): Dag {
+  const before = [...steps.map(({ after }) => after), ...barriers];
+  const offsets = new Uint32Array(before.length + 1);
+  for (const from of before.flat()) offsets[from + 1] = (offsets[from + 1] ?? 0) + 1;
+  for (let node = 0; node < before.length; node++) {
+    offsets[node + 1] = (offsets[node + 1] ?? 0) + (offsets[node] ?? 0);
+  }
+  const next = offsets.slice();
+  const targets = new Uint32Array(offsets.at(-1) ?? 0);
+  for (const [node, froms] of before.entries()) {
+    for (const from of froms) {
+      const at = next[from] ?? 0;
+      targets[at] = node;
+      next[from] = at + 1;
+    }
+  }
+  return { stepCount: steps.length, nodeCount: before.length, offsets, targets };
+}
+
+function predecessors({ nodeCount, offsets, targets }: Dag): number[][] {
+  const before = Array.from({ length: nodeCount }, (): number[] => []);
+  for (let node = 0; node < nodeCount; node++) {
+    const end = offsets[node + 1] ?? 0;
+    for (let edge = offsets[node] ?? 0; edge < end; edge++) before[targets[edge] ?? 0]?.push(node);
+  }
+  return before;
+}
+
+/** Names of units and services to the steps that stand for them in one plan. */
+class Links {
+  readonly #plan: Plan;
+  readonly #stepOf: ReadonlyMap<string, number>;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#stepOf = new Map(plan.steps.map(({ unit }, index) => [unit.name, index]));
+  }
+
+  requires(services: readonly string[]): number[] {
+    return services.flatMap((service) => {
+      const pick = this.#plan.picks.get(service);
+      const step = pick === undefined ? undefined : this.#stepOf.get(pick.name);
+      return step === undefined ? [] : [step];
+    });
+  }
+
+  needs(services: readonly string[]): number[][] {
+    return services.flatMap((service) => {
+      const providers = this.#plan.catalog.providers.get(service) ?? [];
+      const steps = providers.flatMap(({ name }) => this.#stepOf.get(name) ?? []);
+      // What no step provides is there already.
+      return steps.length === 0 ? [] : [steps];
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { Frontier, ReadyHeap, remainingPaths } from "../run/index.js";
+import type { Move, Moves, StepEnd } from "./moves.js";
+import { dagOf, type RecordedPlan } from "./record.js";
+
+/** What a step takes when it is replayed; all in nanoseconds. */
+export interface StepCost {
+  readonly durationNs: number;
+  /** Between being eligible and being started. */
+  readonly lagNs: number;
+  /** After its start, before the next one can be handed out. */
+  readonly holdNs: number;
+  readonly ended: StepEnd;
+}
+
+/**
+ * Runs a plan once more without running anything: with the runner's own frontier and priorities, and what each step took.
+ * @param costs by the number of the step; one without did not run, and is passed as soon as nothing is in its own way
+ * @param jobs steps that may run at the same time
+ */
+export function replay(
+  plan: RecordedPlan,
+  costs: ReadonlyMap<number, StepCost>,
+  jobs: number,
+): Pick<Moves, "moves" | "jobs"> {
+  return { moves: new Replay(plan, costs, jobs).run(), jobs };
+}
+
+class Replay {
+  readonly #frontier: Frontier;
+  readonly #costs: ReadonlyMap<number, StepCost>;
+  readonly #jobs: number;
+  /** In the order in which they were started. */
+  readonly #started: number[] = [];
+  readonly #endNs: Float64Array;
+  /** By their places in that order, the first to end on top; of those that end together, the first that started. */
+  readonly #running: ReadyHeap;
+  readonly #moves: Move[] = [];
+  #nowNs = 0;
+  /** Handing out is done one step at a time. */
+  #freeFromNs = 0;
+
+  constructor(plan: RecordedPlan, costs: ReadonlyMap<number, StepCost>, jobs: number) {
+    const dag = dagOf(plan);
+    const weights = Float64Array.from(plan.steps, ({ expectedMs }) => expectedMs);
+    this.#frontier = new Frontier(dag, remainingPaths(dag, weights));
+    this.#costs = costs;
+    this.#jobs = jobs;
+    this.#endNs = new Float64Array(plan.steps.length);
+    this.#running = new ReadyHeap(this.#endNs, "least");
+    for (const step of plan.steps.keys()) {
+      if (costs.has(step)) continue;
+      this.#frontier.withdraw(step);
+      this.#moves.push({ kind: "skip", step, atNs: 0 });
+    }
+  }
+
+  run(): Move[] {
+    this.#advance();
+    for (let next = this.#running.pop(); next !== undefined; next = this.#running.pop()) {
+      const step = this.#started[next] ?? 0;
+      // What ends while another one is handed out is heard of when that is done.
+      this.#nowNs = Math.max(this.#endNs[next] ?? 0, this.#freeFromNs);
+      this.#moves.push({
+        kind: "end",
+        step,
+        atNs: this.#nowNs,
+        ended: this.#costs.get(step)?.ended ?? "end",
+      });
+      this.#frontier.pass(step);
+      this.#advance();
+    }
+    return this.#moves;
+  }
+
+  #advance(): void {
+    while (this.#running.size < this.#jobs) {
+      const step = this.#frontier.take();
+      const cost = step === undefined ? undefined : this.#costs.get(step);
+      if (step === undefined || cost === undefined) return;
+      const startNs = Math.max(this.#nowNs, this.#freeFromNs) + cost.lagNs;
+      const place = this.#started.push(step) - 1;
+      this.#moves.push({ kind: "start", step, atNs: startNs });
+      this.#endNs[place] = startNs + cost.durationNs;
+      this.#running.push(place);
+      this.#freeFromNs = startNs + cost.holdNs;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { without, type Removed } from "./edit.js";
+import { movesOf } from "./moves.js";
+import type { RunRecord } from "./record.js";
+import { replay, type StepCost } from "./replay.js";
+import { layOut, type StepTime, type Timeline } from "./timeline.js";
+
+/** What is to be different. */
+export interface Supposition {
+  /** Units at a time; as recorded if undefined. */
+  readonly jobs?: number | undefined;
+  /** Units to leave out. Each must be in the plan. */
+  readonly without?: readonly string[] | undefined;
+  /** Units that take a part of their time: 2 for half of it. Each must be in the plan, each factor above 0. */
+  readonly faster?: ReadonlyMap<string, number> | undefined;
+}
+
+/** A recorded run, and what it would have been. */
+export interface Prediction {
+  readonly recorded: Timeline;
+  readonly predicted: Timeline;
+  /** What is left out, asked for or in consequence. */
+  readonly removed: readonly Removed[];
+}
+
+/** The recorded run laid out in time. */
+export function recordedTimeline(record: RunRecord): Timeline {
+  return layOut(record.plan, movesOf(record));
+}
+
+/**
+ * What a recorded run would have taken if something had been different: the edited plan is run again on paper, by the
+ * runner's own rules and priorities, each unit taking what it took. With nothing different it gives the recorded time
+ * again. Of a run that failed, only what started is replayed.
+ *
+ * It does not know what units cost each other: if they compete for processors, then more of them at a time will gain
+ * less than it says.
+ */
+export function whatIf(record: RunRecord, supposition: Supposition): Prediction {
+  const recorded = recordedTimeline(record);
+  const { steps } = record.plan;
+  const leaveOut = new Set(supposition.without);
+  const asked = [...steps.keys()].filter((step) => leaveOut.has(steps[step]?.unit ?? ""));
+  const { plan, removed, was } = without(record.plan, asked);
+  const costs = new Map<number, StepCost>();
+  for (const [step, before] of was.entries()) {
+    const time = recorded.byStep.get(before);
+    const factor = supposition.faster?.get(steps[before]?.unit ?? "") ?? 1;
+    if (time !== undefined) costs.set(step, costOf(time, factor));
+  }
+  const replayed = replay(plan, costs, supposition.jobs ?? recorded.jobs);
+  const lastNs = Math.max(0, ...tailOf(replayed.moves));
+  const durationNs = lastNs + recorded.durationNs - lastEndNs(recorded);
+  return { recorded, predicted: layOut(plan, { ...replayed, durationNs }), removed };
+}
+
+function costOf({ startNs, endNs, lagNs, holdNs, ended }: StepTime, factor: number): StepCost {
+  return { durationNs: Math.round((endNs - startNs) / factor), lagNs, holdNs, ended };
+}
+
+/** When the last step ended; the run is over a little later. */
+function lastEndNs({ times }: Timeline): number {
+  return times.reduce((last, { endNs }) => Math.max(last, endNs), 0);
+}
+
+/** Moves are in the order of their times. */
+function tailOf(moves: readonly { readonly atNs: number }[]): number[] {
+  return moves.slice(-1).map(({ atNs }) => atNs);
+}
