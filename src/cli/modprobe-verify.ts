@@ -1,10 +1,19 @@
 import { Command } from "commander";
 import { compareDiagnostics, type Diagnostic } from "../errors/index.js";
-import { doubtOrder, doubtReached, plan, rankClasses, runlevelRoots, verifyCatalog } from "../graph/index.js";
+import {
+  doubtOrder,
+  doubtReached,
+  doubtRequests,
+  plan,
+  rankClasses,
+  runlevelRoots,
+  verifyCatalog,
+} from "../graph/index.js";
 import { RcSession } from "../rc/index.js";
 import { doubtComposition, type Fragment, readRcFragment } from "../units/index.js";
 import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "./facts.js";
 import { phaseFiles, readUnits, type UnitsRead } from "./modprobe-plan.js";
+import { requestsOfModules } from "./module-requests.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./modprobe-units.js";
 import { ExitError, printJson, say, sayDiagnostics } from "./output.js";
 import { toSarif } from "./sarif.js";
@@ -53,7 +62,7 @@ async function findAll(
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
       ...(units.ok
-        ? [...units.warnings, ...doubtUnits(units.value, further, circumstances)]
+        ? [...units.warnings, ...(await doubtUnits(units.value, further, circumstances))]
         : units.diagnostics),
     ];
     const unique = new Map(found.map((diagnostic) => [keyOf(diagnostic), diagnostic]));
@@ -63,15 +72,16 @@ async function findAll(
   }
 }
 
-function doubtUnits(
+async function doubtUnits(
   { catalog, rc }: UnitsRead,
   further: readonly Fragment[],
   { facts }: Circumstances,
-): Diagnostic[] {
+): Promise<Diagnostic[]> {
   const named = [...rc.load, ...further.flatMap(({ load }) => load)].map(({ name }) => name);
   const roots = [...new Set([...rc.tasks, ...runlevelRoots(catalog, "rc1"), ...named])];
   const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
   const lowest = rankClasses(catalog.units, facts.size).map(({ ranges }) => ranges[0]?.[0] ?? facts.rank);
+  const requests = await requestsOfModules(catalog);
   return [
     ...verifyCatalog(catalog),
     ...doubtComposition(catalog),
@@ -80,7 +90,11 @@ function doubtUnits(
       const request = { kind: "start", roots } as const;
       const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });
       if (!planned.ok) return planned.diagnostics;
-      return [...planned.warnings, ...(rank === facts.rank ? doubtOrder(planned.value) : [])];
+      return [
+        ...planned.warnings,
+        ...(rank === facts.rank ? doubtOrder(planned.value) : []),
+        ...doubtRequests(planned.value, requests),
+      ];
     }),
   ];
 }

@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   "UNIT_OVERRIDE",
   "UNIT_UNREACHED",
   "GRAPH_ORDER_BROKEN",
+  "GRAPH_REQUIRES_UNORDERED",
   // Planning (planning.md §4–6).
   "GRAPH_UNKNOWN_NAME",
   "GRAPH_CYCLE",

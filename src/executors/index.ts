@@ -1,7 +1,9 @@
 export { configuredLoaders } from "./configured-loaders.js";
 export { findCommand } from "./find-command.js";
 export { findModule } from "./find-module.js";
+export { readLoadRequests } from "./load-requests.js";
 export { moduleNameOf } from "./module-name.js";
+export type { LoadRequest } from "./module-request.js";
 export { parentDeathPrefix } from "./parent-death.js";
 export type * from "./port.js";
 export { createProcessLoader } from "./process.js";

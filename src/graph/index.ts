@@ -31,3 +31,4 @@ export { toGraph } from "./to-graph.js";
 export type * from "./types.js";
 export { verifyCatalog } from "./verify.js";
 export { doubtOrder, doubtReached } from "./verify-plan.js";
+export { doubtRequests, type RequestAtLoad } from "./verify-requests.js";

@@ -1,6 +1,7 @@
 import type { Diagnostic } from "../errors/index.js";
 import type { Catalog, Unit } from "../units/index.js";
 import { indexOf, type CatalogIndex, serviceName, unitAt, unitsNamed } from "./catalog-index.js";
+import { reachedFrom } from "./reached.js";
 import type { Plan } from "./types.js";
 
 /** Chains that are looked at; each costs a walk over the plan. */
@@ -61,21 +62,6 @@ function absentNeighbours({ steps, leftOut }: Plan, index: CatalogIndex): Map<st
     }
   }
   return neighbours;
-}
-
-/** Nodes of the plan that come after a step, by any way. */
-function reachedFrom({ dag }: Plan, step: number): Uint8Array {
-  const reached = new Uint8Array(dag.nodeCount);
-  const queue = [step];
-  for (const node of queue) {
-    for (let e = dag.offsets[node] ?? 0; e < (dag.offsets[node + 1] ?? 0); e++) {
-      const next = dag.targets[e] ?? 0;
-      if (reached[next] === 1) continue;
-      reached[next] = 1;
-      queue.push(next);
-    }
-  }
-  return reached;
 }
 
 function brokenChain(catalog: Catalog, before: string, absent: string, after: string): Diagnostic {

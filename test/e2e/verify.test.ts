@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
 let sandbox: Sandbox;
@@ -58,4 +58,53 @@ test("--json prints a SARIF log with the place of each problem", async () => {
   expect(log.runs[0]?.results[1]?.locations).toMatchObject([
     { physicalLocation: { region: { startLine: 3, startColumn: 10 } } },
   ]);
+});
+
+describe("a module that asks what it requires before it runs", () => {
+  const unit = (file: string, more = ""): string =>
+    fragment(
+      `load = ["early"]\n[[modules]]\nname = "early"\nmodule = "./${file}"\nrequires = ["kvs"]\n${more}`,
+    );
+
+  test.each([
+    [
+      "early.mjs",
+      'export async function modMain(h) {\n  await h.rpc("kvs.get", { key: "a" });\n  await h.run();\n}\n',
+    ],
+    ["early.py", 'def mod_main(h):\n    h.rpc("kvs.get", {"key": "a"}).get()\n    h.run()\n'],
+  ])("is doubted without an order, with both places: %s", async (file, source) => {
+    const module = sandbox.write(file, source);
+    const { status, stderr } = await sandbox.run(["modprobe", "verify", "--strict", unit(file)]);
+    expect(status).toBe(1);
+    expect(stderr).toContain("more.toml:5:13: ");
+    expect(stderr).toContain("[GRAPH_REQUIRES_UNORDERED]");
+    expect(stderr).toContain(`${module}:2:`);
+    expect(stderr).toContain('after = ["kvs"]');
+    const cured = await sandbox.run(["modprobe", "verify", "--strict", unit(file, 'after = ["kvs"]\n')]);
+    expect([cured.status, cured.stderr]).toEqual([0, "0 errors, 0 warnings\n"]);
+  });
+
+  test("is in the SARIF log, with the request as a related place", async () => {
+    sandbox.write("early.mjs", 'export async function modMain(h) {\n  await h.rpc("kvs.get");\n}\n');
+    const { stdout } = await sandbox.run(["modprobe", "verify", "--json", unit("early.mjs")]);
+    const log = JSON.parse(stdout) as { runs: { results: unknown[] }[] };
+    expect(log.runs[0]?.results).toMatchObject([
+      {
+        ruleId: "GRAPH_REQUIRES_UNORDERED",
+        level: "warning",
+        locations: [{ physicalLocation: { region: { startLine: 5, startColumn: 13 } } }],
+        relatedLocations: [{ physicalLocation: { region: { startLine: 2, startColumn: 11 } } }],
+      },
+    ]);
+  });
+});
+
+test("the examples ask nothing before it is there", async () => {
+  const examples = resolve(import.meta.dirname, "../../examples");
+  for (const example of ["site", "batch"]) {
+    const env = { FLUX_MODPROBE_PATH_APPEND: join(examples, example, "modprobe") };
+    const { stderr } = await sandbox.run(["modprobe", "verify", "--size", "4"], { env });
+    expect(stderr).toContain("0 errors");
+    expect(stderr).not.toContain("GRAPH_REQUIRES_UNORDERED");
+  }
 });
