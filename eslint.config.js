@@ -39,6 +39,8 @@ export default tseslint.config(
         process: "readonly",
         console: "readonly",
         URL: "readonly",
+        AbortController: "readonly",
+        structuredClone: "readonly",
         performance: "readonly",
       },
     },

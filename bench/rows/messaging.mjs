@@ -1,32 +1,19 @@
 /** Requests from a client in another process to a module in a thread, against the bare chain that they take. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { connect } from "../../dist/index.js";
 import { median } from "../measure.mjs";
 import { frame, Frames } from "../servers/frames.mjs";
+import { startServer, stop } from "../servers/start.mjs";
 
 const PAYLOAD = { text: "x".repeat(64), n: 1 };
 const ROUNDS = 7;
 const IN_A_ROW = 3000;
 const PIPELINED = 20_000;
 const IN_FLIGHT = 256;
-
-async function startServer(name, args = []) {
-  const path = fileURLToPath(new URL(`../servers/${name}.mjs`, import.meta.url));
-  const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = await once(child.stdout, "data");
-  return { child, line: String(line).trim() };
-}
-
-async function stop({ child }) {
-  child.kill("SIGTERM");
-  await once(child, "exit");
-}
 
 /** Microseconds a request, one after the other, and with many in flight. */
 async function timings(request) {

@@ -115,10 +115,14 @@ export class BrokerProcess {
     const { pid, signalCode } = this.#child;
     if (pid === undefined) return;
     const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
+    // Of one that was killed as it started a process, that has no mark yet and is found at the second look only.
+    let wasClean = signalCode === null;
     for (;;) {
       // One that ended by itself has waited for its rc1 and rc3.
       const phases = signalCode === null ? [] : processesWith(PHASE_MARK, String(pid));
-      if (phases.length === 0 && !signalGroup(pid, 0)) return;
+      const isClean = phases.length === 0 && !signalGroup(pid, 0);
+      if (isClean && wasClean) return;
+      wasClean = isClean;
       if (performance.now() > deadlineMs) {
         phases.forEach(killTree);
         signalGroup(pid, "SIGKILL");

@@ -28,7 +28,7 @@ export {
 export { type ProgramProcess, signalProgram, spawnPhase } from "./phase-process.js";
 export { followInstance, leaderGates, type RankGates } from "./rank-life.js";
 export type { RankState, RankStatus } from "./roster.js";
-export { freshRunDirectory } from "./rundir.js";
+export { freshRunDirectory, removeAbandonedRundir, stateDirectoryOf } from "./rundir.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
 export { ServiceNotifier } from "./service-notifier.js";
 export { Supervisor, type SupervisorOptions } from "./supervisor.js";

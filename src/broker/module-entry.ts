@@ -119,7 +119,7 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
     state: instance?.state.letter ?? "I",
     idleSeconds: instance?.idleSeconds ?? 0,
     sendq: (instance?.sendQueue ?? 0) + (state.kind === "reloading" ? state.hold.size : 0),
-    recvq: 0,
+    recvq: instance?.receiveQueue ?? 0,
     services: services.filter((service) => service !== name),
     explicit: request.explicit === true,
   };

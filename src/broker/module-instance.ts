@@ -155,6 +155,12 @@ export class ModuleInstance {
     return this.peer.queue?.backlog().messages ?? 0;
   }
 
+  /** Messages that it has sent and the broker has not taken: those held for a receiver, or for its turn. */
+  get receiveQueue(): number {
+    const parked = this.peer.wait?.parked === undefined ? 0 : 1;
+    return this.#running.channel.unread() + parked;
+  }
+
   /** What it has done since it was started. */
   get usage(): InstanceUsage {
     return {

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } fro
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
-import { ERRNO, errnumOf, SluiceError, systemMessage } from "../errors/index.js";
+import { ERRNO, errnumOf, isErrno, SluiceError, systemMessage } from "../errors/index.js";
+import { isServed } from "./socket-server.js";
 
 /** Where a broker keeps what lives as long as it does. */
 export interface RunDirectory {
@@ -55,6 +56,21 @@ export function removeRankFiles(rundir: string, rank: number): void {
 }
 
 /**
+ * Takes away the run directory of an instance that nobody else looks after any more; the last rank that goes does it.
+ * What ranks have left that were killed goes with it.
+ */
+export async function removeAbandonedRundir(rundir: string): Promise<void> {
+  try {
+    const sockets = readdirSync(rundir).filter((name) => /^local-\d+$/.test(name));
+    const served = await Promise.all(sockets.map((name) => isServed(join(rundir, name))));
+    if (!served.includes(true)) rmSync(rundir, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    // Another rank was faster.
+    if (!isErrno(error, "ENOENT")) throw error;
+  }
+}
+
+/**
  * Makes a fresh directory, mode 0700, below `XDG_RUNTIME_DIR`, or the temporary directory if that is not set.
  * @throws SluiceError `BROKER_STATE` if that cannot be done there
  */
@@ -86,6 +102,11 @@ function makeDirectory(path: string): boolean {
   return missing.length > 0;
 }
 
+/** Where a rank keeps durable state below the directory that is given for the whole instance (instance.md §2). */
+export function stateDirectoryOf(given: string, rank: number): string {
+  return rank === 0 ? given : join(given, `rank-${rank}`);
+}
+
 /**
  * Makes the directory of durable state that an attribute names, if it is missing, for us alone (instance.md §2). Ranks
  * other than 0 have each a directory of their own in it, as the same modules keep the same files there.
@@ -93,7 +114,7 @@ function makeDirectory(path: string): boolean {
  * @throws SluiceError `BROKER_STATE` if it cannot be made
  */
 export function openStateDirectory(given: string, rank: number): string {
-  const path = rank === 0 ? resolve(given) : resolve(given, `rank-${rank}`);
+  const path = resolve(stateDirectoryOf(given, rank));
   try {
     makeDirectory(path);
   } catch (cause) {

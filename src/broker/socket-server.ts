@@ -81,21 +81,28 @@ function listenAt(server: Server, path: string): Promise<void> {
 }
 
 /** Takes away the socket of a broker that was killed; that of one that lives is not ours to take. */
-function clearStale(path: string): Promise<void> {
+async function clearStale(path: string): Promise<void> {
+  if (await isServed(path)) {
+    const message = `another broker serves ${path}; give this one a rundir of its own`;
+    throw new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EEXIST });
+  }
+  rmSync(path, { force: true });
+}
+
+/**
+ * Whether a broker listens at a socket, which one that was killed leaves behind.
+ * @throws the system error if that cannot be found out
+ */
+export function isServed(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const probe = createConnection(path);
     probe.once("connect", () => {
       probe.destroy();
-      const message = `another broker serves ${path}; give this one a rundir of its own`;
-      reject(new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EEXIST }));
+      resolve(true);
     });
     probe.once("error", (error) => {
-      if (isErrno(error, "ECONNREFUSED")) rmSync(path);
-      else if (!isErrno(error, "ENOENT")) {
-        reject(error);
-        return;
-      }
-      resolve();
+      if (isErrno(error, "ECONNREFUSED") || isErrno(error, "ENOENT")) resolve(false);
+      else reject(error);
     });
   });
 }

@@ -113,7 +113,8 @@ export class Supervisor {
     const [leader] = this.#brokers;
     leader?.order({ type: "rank-exit", rank });
     const isExpected = this.#leaderHasEnded || this.#stopCount > 0 || this.#isGoingDown();
-    this.#otherFailed ||= isExpected && broker.unclean;
+    // One that had to be killed on its way down has not done its rc3.
+    this.#otherFailed ||= isExpected && (broker.unclean || signal !== null);
     if (error !== undefined) say(`rank ${rank} could not be started: ${error.message}`);
     else if (!isExpected)
       say(`rank ${rank} ${signal === null ? `ended with status ${status}` : `was killed by ${signal}`}`);

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseDelay } from "../broker/index.js";
-import { errnumOf, ERRNO } from "../errors/index.js";
 import { fields, type Handle } from "../messages/index.js";
 import { configFromJson, Configuration } from "../units/index.js";
 import { configInputs, type ConfigOptions } from "./config-inputs.js";
@@ -95,15 +94,4 @@ async function configurationFrom(handle: Handle): Promise<Configuration> {
 function rundirOf(uri: string | undefined): string | undefined {
   const match = /^local:\/\/(\/.*)$/.exec(uri ?? "");
   return match?.[1] === undefined ? undefined : dirname(match[1]);
-}
-
-/** Takes away the run directory of an instance that nobody else looks after any more; the last rank that goes does it. */
-export function removeRundir(rundir: string): void {
-  try {
-    if (readdirSync(rundir).some((name) => name.startsWith("local-"))) return;
-    rmSync(rundir, { recursive: true, force: true });
-  } catch (error) {
-    // Another rank was faster.
-    if (errnumOf(error) !== ERRNO.ENOENT) throw error;
-  }
 }

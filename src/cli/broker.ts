@@ -11,6 +11,7 @@ import {
   type LogFile,
   openLogFile,
   type Overlay,
+  removeAbandonedRundir,
   ServiceNotifier,
   type StopReason,
   type StopSignal,
@@ -21,7 +22,7 @@ import { pythonEnvironment } from "../python/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
 import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
 import { brokerPrefix, phaseStarter, report, supervisedProgram } from "./broker-phases.js";
-import { type BrokerCommandOptions, type BrokerPlace, brokerPlace, removeRundir } from "./broker-place.js";
+import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
 import { configInputs, withConfig } from "./config-inputs.js";
 import { withInsecure } from "./insecure.js";
 import { ExitError, say, sayError } from "./output.js";
@@ -71,7 +72,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     logFile?.close();
     await notifier?.close();
     // A supervisor removes the directory that it made, unless it is the one that is gone.
-    if (isSupervised && !process.connected) removeRundir(broker.rundir);
+    if (isSupervised && !process.connected) await removeAbandonedRundir(broker.rundir);
   } finally {
     if (process.connected) process.disconnect();
   }

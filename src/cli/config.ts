@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { Diagnostic } from "../errors/index.js";
-import { fields } from "../messages/index.js";
+import { fields, type JsonValue } from "../messages/index.js";
 import { PYTHON_PACKAGES } from "../python/index.js";
 import {
   checkConfiguration,
@@ -10,11 +10,12 @@ import {
   defaultDirectories,
 } from "../units/index.js";
 import { ExitError, printJson, printLine, sayDiagnostics, UsageError } from "./output.js";
-import { withInstance, withUri } from "./session.js";
+import { labelled, onRanks, rankOption, type RankOptions, withRanks } from "./ranks.js";
+import { withUri } from "./session.js";
 import { SHIPPED_MODULES } from "./version.js";
 
-interface UriOption {
-  readonly uri?: string;
+interface GetOptions extends RankOptions {
+  readonly raw?: boolean;
 }
 
 export function command(): Command {
@@ -30,30 +31,38 @@ export function command(): Command {
 }
 
 function get(): Command {
-  return withUri(new Command("get"))
-    .description("print the configuration, or the value at a dotted key, as JSON")
-    .argument("[setting]")
-    .option("-r, --raw", "print a string without quotes")
-    .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
-    .action(async (key: string | undefined, options: UriOption & { readonly raw?: boolean }) => {
-      await withInstance(options, async (handle) => {
-        const response = await handle.rpc("config.get", key === undefined ? {} : { key });
-        const { value } = fields(response, { value: "json" });
-        if (options.raw && typeof value === "string") printLine(value);
-        else printJson(value);
-      });
-    });
+  return (
+    withUri(new Command("get"))
+      .description("print the configuration, or the value at a dotted key, as JSON")
+      .argument("[setting]")
+      .option("-r, --raw", "print a string without quotes")
+      // The short form is taken.
+      .addOption(rankOption("on these ranks: 0-3,7 or all", "--rank <ranks>"))
+      .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
+      .action(async (key: string | undefined, options: GetOptions) => {
+        const text = (value: JsonValue): string =>
+          options.raw && typeof value === "string" ? value : JSON.stringify(value);
+        await onRanks(
+          options,
+          async (handle, rank) => {
+            const response = await handle.rpc("config.get", key === undefined ? {} : { key }, { rank });
+            return fields(response, { value: "json" }).value;
+          },
+          (answers) => labelled(answers, text).forEach(printLine),
+        );
+      })
+  );
 }
 
 function load(): Command {
-  return withUri(new Command("load"))
+  return withRanks(new Command("load"))
     .description("replace the configuration by standard input: TOML, JSON or YAML")
     .addHelpText(
       "after",
       "\nThe whole is checked before any module sees it; if a module refuses it, the old one stays." +
         "\n\nExample:\n  sluice config load < site.toml",
     )
-    .action(async (options: UriOption) => {
+    .action(async (options: RankOptions) => {
       if (process.stdin.isTTY)
         throw new UsageError("standard input is a terminal: sluice config load < FILE");
       const read = configurationFromText(readFileSync(0, "utf8"), "<stdin>");
@@ -62,20 +71,20 @@ function load(): Command {
       const checked = checkConfiguration(read.value);
       if (!checked.ok) throw refusal(checked.diagnostics);
       const config = configToJson(checked.value.table);
-      await withInstance(options, (handle) => handle.rpc("config.load", { config }));
+      await onRanks(options, (handle, rank) => handle.rpc("config.load", { config }, { rank }));
     });
 }
 
 function reload(): Command {
-  return withUri(new Command("reload"))
+  return withRanks(new Command("reload"))
     .description("read the configuration again from the files and flags that the broker was started with")
     .addHelpText(
       "after",
       "\nThe whole is checked before any module sees it; if a module refuses it, the old one stays." +
-        "\n\nExample:\n  sluice config reload",
+        "\n\nExample:\n  sluice config reload -r all",
     )
-    .action(async (options: UriOption) => {
-      await withInstance(options, (handle) => handle.rpc("config.reload"));
+    .action(async (options: RankOptions) => {
+      await onRanks(options, (handle, rank) => handle.rpc("config.reload", undefined, { rank }));
     });
 }
 

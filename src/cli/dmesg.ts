@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import pc from "picocolors";
-import { fields, type Payload, type RpcOptions } from "../messages/index.js";
+import { fields, type Payload } from "../messages/index.js";
 import { printJson, printLine } from "./output.js";
-import { untilInterrupted, withInstance, withUri } from "./session.js";
+import { followRanks } from "./rank-streams.js";
+import { onRanks, type RankAnswer, type RankOptions, withRanks } from "./ranks.js";
 
-interface DmesgOptions {
-  readonly uri?: string;
+interface DmesgOptions extends RankOptions {
   readonly human?: boolean;
   readonly clear?: boolean;
   readonly follow?: boolean;
@@ -13,43 +13,78 @@ interface DmesgOptions {
 }
 
 export function command(): Command {
-  return withUri(new Command("dmesg"))
+  return withRanks(new Command("dmesg"))
     .option("-H, --human", "times since the first line, in colour on a terminal")
     .option("-C, --clear", "empty the log instead of printing it")
     .option("-f, --follow", "go on with new lines as they come")
-    .option("--json", "one JSON object a line: {time, level, name, text}")
-    .addHelpText("after", "\nExample:\n  sluice dmesg -H")
+    .option("--json", "one JSON object a line: {time, level, name, text}, with the rank if several are named")
+    .addHelpText("after", "\nExample:\n  sluice dmesg -H\n  sluice dmesg -f -r all")
     .action(dmesg);
 }
 
 async function dmesg(options: DmesgOptions): Promise<void> {
-  await withInstance(options, async (handle) => {
-    if (options.clear) {
-      await handle.rpc("log.clear");
-      return;
-    }
-    const print = options.json ? printJson : options.human ? humanPrinter() : printPlain;
-    const show = async (follow: boolean, until: RpcOptions): Promise<void> => {
-      for await (const entry of handle.rpcStream("log.dmesg", { follow }, until)) print(entry);
-    };
-    await (options.follow ? untilInterrupted((signal) => show(true, { signal })) : show(false, {}));
-  });
+  if (options.clear) {
+    await onRanks(options, (handle, rank) => handle.rpc("log.clear", undefined, { rank }));
+    return;
+  }
+  const print = options.json ? printEntry : options.human ? humanPrinter() : printPlain;
+  if (options.follow) {
+    await followRanks(options, {
+      open: (handle, rpcOptions) => handle.rpcStream("log.dmesg", { follow: true }, rpcOptions),
+      show: (entry, rank) => {
+        print(entry, rank);
+        return undefined;
+      },
+    });
+    return;
+  }
+  await onRanks(
+    options,
+    async (handle, rank) => {
+      const entries: Payload[] = [];
+      for await (const entry of handle.rpcStream("log.dmesg", {}, { rank })) entries.push(entry);
+      return entries;
+    },
+    (answers) => {
+      for (const { rank, value } of inOrder(answers)) print(value, rank);
+    },
+  );
+}
+
+/** The lines of all ranks by their time, each with its rank if there are several. */
+function inOrder(answers: readonly RankAnswer<readonly Payload[]>[]): RankAnswer<Payload>[] {
+  const isOne = answers.length === 1;
+  const lines = answers.flatMap(({ rank, value }) =>
+    value.map((entry) => ({ rank: isOne ? undefined : rank, value: entry })),
+  );
+  // Those of one rank stay as they were written, whatever its clock has done meanwhile.
+  return isOne ? lines : lines.sort((a, b) => fields(a.value, ENTRY).time - fields(b.value, ENTRY).time);
+}
+
+type Print = (payload: Payload, rank: number | undefined) => void;
+
+function label(rank: number | undefined): string {
+  return rank === undefined ? "" : `${rank}: `;
 }
 
 const ENTRY = { time: "number", level: "string", name: "string", text: "string" } as const;
 
-function printPlain(payload: Payload): void {
-  const { time, level, name, text } = fields(payload, ENTRY);
-  printLine(`${new Date(time * 1000).toISOString()} ${name}.${level}: ${text}`);
+function printEntry(payload: Payload, rank: number | undefined): void {
+  printJson(rank === undefined ? payload : { rank, ...fields(payload, ENTRY) });
 }
 
-function humanPrinter(): (payload: Payload) => void {
+function printPlain(payload: Payload, rank: number | undefined): void {
+  const { time, level, name, text } = fields(payload, ENTRY);
+  printLine(`${label(rank)}${new Date(time * 1000).toISOString()} ${name}.${level}: ${text}`);
+}
+
+function humanPrinter(): Print {
   let firstTime: number | undefined;
-  return (payload) => {
+  return (payload, rank) => {
     const { time, level, name, text } = fields(payload, ENTRY);
     firstTime ??= time;
     const stamp = pc.green(`[${`+${(time - firstTime).toFixed(6)}`.padStart(12)}]`);
-    printLine(`${stamp} ${pc.yellow(`${name}.${level}:`)} ${colourOf(level)(text)}`);
+    printLine(`${label(rank)}${stamp} ${pc.yellow(`${name}.${level}:`)} ${colourOf(level)(text)}`);
   };
 }
 

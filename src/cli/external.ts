@@ -1,6 +1,8 @@
 import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isErrno, systemMessage } from "../errors/index.js";
+import { say } from "./output.js";
 import { passThrough } from "./pass-through.js";
 
 /** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */
@@ -20,7 +22,7 @@ export async function runExternal(name: string, args: readonly string[]): Promis
   for (const directory of [SLUICE_EXEC_PATH, PATH].flatMap((path) => path.split(":")).filter(Boolean)) {
     const file = resolve(join(directory, `sluice-${name}`));
     if (await isFile(file, constants.X_OK)) {
-      await passThrough(file, args, process.env);
+      await runProgramFile(file, args);
       return true;
     }
     for (const suffix of SCRIPT_SUFFIXES) {
@@ -30,6 +32,18 @@ export async function runExternal(name: string, args: readonly string[]): Promis
     }
   }
   return false;
+}
+
+/** What is executable may still not run: a script whose `#!` names a program that is not there. */
+async function runProgramFile(file: string, args: readonly string[]): Promise<void> {
+  try {
+    await passThrough(file, args, process.env);
+  } catch (error) {
+    // The file itself was there a moment ago.
+    const why = isErrno(error, "ENOENT") ? "the interpreter it names is not there" : systemMessage(error);
+    say(`sluice: ${file}: ${why}`);
+    process.exitCode = 1;
+  }
 }
 
 async function isFile(path: string, mode: number): Promise<boolean> {

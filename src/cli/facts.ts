@@ -6,7 +6,7 @@ import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.j
 import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
 import { guardFor, type InsecureOption, withInsecure } from "./insecure.js";
 import type { InstanceFacts } from "./instance-facts.js";
-import { ExitError, sayDiagnostics } from "./output.js";
+import { ExitError, sayDiagnostics, UsageError } from "./output.js";
 import { instanceUri, withConnection, withUri } from "./session.js";
 
 /** Options that say for which instance to plan; those of an instance count where they are absent. */
@@ -47,6 +47,7 @@ export async function withCircumstances<T>(
   options: FactOptions,
   run: (circumstances: Circumstances) => Promise<T>,
 ): Promise<T> {
+  refuseImpossibleRank(options);
   const guard = guardFor(options);
   const flags = await configurationOf(options, guard, "sluice-modprobe");
   const uri = instanceUri(options.here ? {} : options);
@@ -61,6 +62,11 @@ export async function withCircumstances<T>(
     const facts = factsOf(options, configuration, instance);
     return run({ facts, configuration, loaded: instance.loaded, handle, guard });
   });
+}
+
+/** A size that nobody gave is no more than a default; one that somebody did says which ranks there are. */
+function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void {
+  if (rank >= size) throw new UsageError(`there is no rank ${rank} in an instance of size ${size}`);
 }
 
 /**

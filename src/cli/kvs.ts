@@ -1,8 +1,8 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
-import { assignment, collect } from "./arguments.js";
+import { assignment, collect, positiveInteger } from "./arguments.js";
 import { printJson, printLine } from "./output.js";
-import { withInstance, withUri } from "./session.js";
+import { untilInterrupted, withInstance, withUri } from "./session.js";
 
 interface UriOption {
   readonly uri?: string;
@@ -13,6 +13,7 @@ export function command(): Command {
     .addCommand(get())
     .addCommand(put())
     .addCommand(dir())
+    .addCommand(watch())
     .addHelpText(
       "after",
       "\nExample:\n  sluice kvs put site.name='\"north\"' site.racks=4\n  sluice kvs dir site",
@@ -69,6 +70,43 @@ function dir(): Command {
         });
       },
     );
+}
+
+interface WatchOptions extends UriOption {
+  readonly count?: number;
+  readonly json?: boolean;
+}
+
+function watch(): Command {
+  return withUri(new Command("watch"))
+    .description(
+      "print the value of a key as JSON, and again whenever it changes; an empty line while it has none",
+    )
+    .argument("<key>")
+    .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
+    .option("--json", "one JSON object a line: {version, value}, without value while it has none")
+    .addHelpText("after", "\nExample:\n  sluice kvs watch -c 1 site.racks")
+    .action(async (key: string, options: WatchOptions) => {
+      await withInstance(options, (handle) =>
+        untilInterrupted((signal) => printChanges(handle, key, options, signal)),
+      );
+    });
+}
+
+async function printChanges(
+  handle: Handle,
+  key: string,
+  { count = Infinity, json }: WatchOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let left = count;
+  for await (const change of handle.rpcStream("kvs-watch.watch", { key }, { signal })) {
+    const { version, value } = fields(change, { version: "integer", value: "json?" });
+    if (json) printJson({ version, ...(value !== undefined && { value }) });
+    else printLine(value === undefined ? "" : JSON.stringify(value));
+    left -= 1;
+    if (left === 0) return;
+  }
 }
 
 interface Entry {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { messageOf } from "../errors/index.js";
+import { systemMessage } from "../errors/index.js";
 import { lockText, type PlanLock } from "../graph/index.js";
 import { ExitError } from "./output.js";
 
@@ -19,7 +19,7 @@ export function lockFileText(lock: PlanLock): string {
  * @throws ExitError if it cannot be read, is none, or was changed by hand, so that its hash is not that of its plan
  */
 export async function readLock(path: string): Promise<PlanLock> {
-  const value = await readJson(path);
+  const value = parsed(await readText(path));
   if (!isLock(value)) throw new ExitError(1, `${path}: not a plan locked by this version of sluice`);
   const { hash, ...lock } = value;
   if (hash !== hashOf(lock))
@@ -27,16 +27,27 @@ export async function readLock(path: string): Promise<PlanLock> {
   return lock;
 }
 
-/** Whether a file holds a lock; false for one that is anything else. */
+/** Whether a file is meant to be a lock: by its suffix, or by what it holds if other things are in such files too. */
 export async function isLockFile(path: string): Promise<boolean> {
-  return path.endsWith(".json") || path.endsWith(".lock") ? isLock(await readJson(path)) : false;
+  if (path.endsWith(".lock")) return true;
+  return path.endsWith(".json") && isLock(parsed(await readText(path)));
 }
 
-async function readJson(path: string): Promise<unknown> {
+async function readText(path: string): Promise<string> {
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    return await readFile(path, "utf8");
   } catch (error) {
-    throw new ExitError(1, `${path}: ${messageOf(error)}`);
+    throw new ExitError(1, `${path}: ${systemMessage(error)}`);
+  }
+}
+
+/** What a text is as JSON; undefined if it is none, and so no lock. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

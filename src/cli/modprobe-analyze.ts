@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { extname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import {
   blame,
@@ -15,12 +15,13 @@ import {
   unknownUnit,
   whatIf,
 } from "../analysis/index.js";
-import { systemMessage } from "../errors/index.js";
+import { didYouMean } from "../errors/index.js";
 import { blameJson, ganttJson, headlineJson, linkJson, predictionJson } from "./analyze-json.js";
 import { blameLines, chainLines, linkText, predictionLines } from "./analyze-text.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
-import { ExitError, formatTable, printJson, printLine } from "./output.js";
+import { ExitError, formatTable, printJson, printLine, UsageError } from "./output.js";
 import { findRecord, type RecordedRunOptions, storedRuns, withRecordedRun } from "./recorded-run.js";
+import { writeResult } from "./write-file.js";
 
 interface AnalyzeOptions extends RecordedRunOptions {
   readonly list?: boolean;
@@ -53,7 +54,9 @@ export function command(): Command {
       "after",
       "\nExample:\n  sluice modprobe analyze blame\n  sluice modprobe analyze what-if --jobs 2 --faster kvs=2",
     )
-    .action(async (options: AnalyzeOptions) => {
+    .allowExcessArguments()
+    .action(async (options: AnalyzeOptions, self: Command) => {
+      refuseUnknownView(self);
       if (options.list) await list(options);
       else await overview(options);
     });
@@ -61,6 +64,15 @@ export function command(): Command {
     analyze.addCommand(view);
   }
   return analyze;
+}
+
+/** Commander takes a view that it does not know for an argument too many. */
+function refuseUnknownView(analyze: Command): void {
+  const [name] = analyze.args;
+  if (name === undefined) return;
+  const views = analyze.commands.map((command) => command.name());
+  const hint = didYouMean(name, views) ?? `there are ${views.join(", ")}`;
+  throw new UsageError(`unknown command '${name}'; ${hint}`);
 }
 
 function view(name: string, summary: string): Command {
@@ -124,9 +136,10 @@ function plotCommand(): Command {
     .addHelpText("after", "\nExample:\n  sluice modprobe analyze plot -o boot.html")
     .action(async (_: unknown, self: Command) => {
       const options = self.optsWithGlobals<PlotOptions>();
+      refuseUnknownSuffix(options);
       const text = picture(await findRecord(options), options);
       if (options.output === undefined) process.stdout.write(text);
-      else writeTo(options.output, text);
+      else await writeResult(options.output, text);
     });
 }
 
@@ -225,12 +238,12 @@ function refuseUnknown({ plan }: RunRecord, names: readonly string[]): void {
   }
 }
 
-function writeTo(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new ExitError(1, `cannot write ${file}: ${systemMessage(error)}`);
-  }
+/** Nobody wants an SVG in a file that says PNG. */
+function refuseUnknownSuffix({ format, trace, json, output = "" }: PlotOptions): void {
+  if (format !== undefined || trace || json) return;
+  const suffix = extname(output).toLowerCase();
+  if (suffix === "" || /^\.(svg|html?)$/.test(suffix)) return;
+  throw new UsageError(`no format has the suffix ${suffix}; use --format svg|html, --trace or --json`);
 }
 
 function speedUp(text: string): readonly [unit: string, factor: number] {

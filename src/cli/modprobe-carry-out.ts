@@ -6,6 +6,7 @@ import { positiveInteger, seconds, wholeNumber } from "./arguments.js";
 import type { Circumstances } from "./facts.js";
 import { openRunView, type RunView, type ViewOptions } from "./modprobe-view.js";
 import { ExitError } from "./output.js";
+import { finishWithoutReader } from "./output-stream.js";
 import { RunRecording } from "./run-recording.js";
 
 /** How a plan is to be carried out. */
@@ -76,8 +77,11 @@ export async function carryOut(
   options: CarryOutOptions,
   onReport: (report: RunReport) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
+  finishWithoutReader();
   const interrupts = new Interrupts();
-  const recording = RECORDED.has(command) ? RunRecording.open(command, circumstances) : undefined;
+  // A run of nothing has nothing to tell, and would hide the one before it.
+  const isRecorded = RECORDED.has(command) && plan.steps.length > 0;
+  const recording = isRecorded ? RunRecording.open(command, circumstances) : undefined;
   try {
     const executor = new StepExecutor({
       handle: circumstances.handle,

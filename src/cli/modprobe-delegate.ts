@@ -1,5 +1,6 @@
 import type { RankSet } from "../units/index.js";
 import { commandPrefix, ExitError, printJson, say } from "./output.js";
+import { finishWithoutReader } from "./output-stream.js";
 import { gatheredOutput, type Gathering, rankOutput, type RankOutput } from "./rank-output.js";
 import { ranksIn } from "./ranks.js";
 import { highestStatus, runOnRanks } from "./run-on-ranks.js";
@@ -19,6 +20,7 @@ export function doOnRanks(
   return withInstance(options, async (handle) => {
     const ranks = ranksIn(set, handle.size);
     if (ranks.length === 1 && ranks[0] === handle.rank) return "own rank";
+    finishWithoutReader();
     const outputs = new RankOutputs(ranks, gathering);
     const ends = await runOnRanks(handle, {
       command: sameCommand(),

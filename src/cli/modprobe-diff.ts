@@ -78,7 +78,7 @@ function diffSides(left: Side, right: Side) {
 async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise<Side> {
   if (/^\d+$/.test(text)) {
     const rank = Number(text);
-    const size = Math.max(options.size ?? 0, rank + 1);
+    const size = options.size ?? rank + 1;
     return planned({ ...options, rank, size }, rank, options);
   }
   if (await isLockFile(text)) return { lock: await readLock(text), account: undefined };

@@ -26,9 +26,10 @@ export function command(): Command {
           const catalog = await composeFor(options, circumstances, { disableFromEnv: false });
           const { facts, loaded } = circumstances;
           const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
-          if (loading.steps.length === 0) say("All modules and their dependencies are already loaded");
-          else if (options.dryRun) dryRunLines(loading).forEach(printLine);
-          else {
+          const isDone = loading.steps.length === 0;
+          if (isDone && !options.quiet) say("All modules and their dependencies are already loaded");
+          if (options.dryRun) dryRunLines(loading).forEach(printLine);
+          else if (!isDone || options.json) {
             await withRunView("load", options, (view) =>
               carryOut(loading, { command: "load", circumstances, view }, options),
             );

@@ -3,10 +3,10 @@ import pc from "picocolors";
 import { fields, type Message, MESSAGE_TYPES, type Payload } from "../messages/index.js";
 import { positiveInteger } from "./arguments.js";
 import { printJson, printLine } from "./output.js";
-import { untilInterrupted, withInstance, withUri } from "./session.js";
+import { followRanks } from "./rank-streams.js";
+import { type RankOptions, withRanks } from "./ranks.js";
 
-interface TraceOptions {
-  readonly uri?: string;
+interface TraceOptions extends RankOptions {
   readonly full?: boolean;
   readonly topic?: string;
   readonly type?: readonly Message["type"][];
@@ -19,7 +19,7 @@ interface TraceOptions {
 }
 
 export function traceCommand(): Command {
-  return withUri(new Command("trace"))
+  return withRanks(new Command("trace"))
     .description("print the messages that modules send (tx) and get (rx), as they come")
     .argument("[module...]", "modules, which need not be loaded yet; default: all")
     .option("-f, --full", "with payloads")
@@ -39,7 +39,7 @@ export function traceCommand(): Command {
     )
     .option(
       "--json",
-      "one JSON object a line: {time, direction, type, name, topic, payloadBytes, payload?, encoding?, errnum?, error?}; {dropped} where messages were not shown to a reader too slow",
+      "one JSON object a line: {time, direction, type, name, topic, payloadBytes, payload?, encoding?, errnum?, error?}, with the rank if several are named; {dropped} where messages were not shown to a reader too slow",
     )
     .addHelpText("after", "\nExample:\n  sluice module trace -T 'kvs.*' -t request,response kvs")
     .action(trace);
@@ -55,15 +55,14 @@ async function trace(names: readonly string[], options: TraceOptions): Promise<v
   };
   const print = options.json ? printRecord : linePrinter(options);
   let left = options.count ?? Infinity;
-  await withInstance(options, (handle) =>
-    untilInterrupted(async (signal) => {
-      for await (const record of handle.rpcStream("module.trace", request, { signal })) {
-        print(record);
-        left -= 1;
-        if (left <= 0) return;
-      }
-    }),
-  );
+  await followRanks(options, {
+    open: (handle, rpcOptions) => handle.rpcStream("module.trace", request, rpcOptions),
+    show: (record, rank) => {
+      print(record, rank);
+      left -= 1;
+      return left <= 0 ? "enough" : undefined;
+    },
+  });
 }
 
 const RECORD = {
@@ -80,21 +79,28 @@ const RECORD = {
   dropped: "integer?",
 } as const;
 
-function printRecord(payload: Payload): void {
+type Print = (payload: Payload, rank: number | undefined) => void;
+
+function printRecord(payload: Payload, rank: number | undefined): void {
   const { payload: text, ...record } = fields(payload, RECORD);
   const isJson = text !== undefined && record.encoding === undefined;
-  printJson({ ...record, ...(text !== undefined && { payload: isJson ? jsonOrText(text) : text }) });
+  printJson({
+    ...(rank !== undefined && { rank }),
+    ...record,
+    ...(text !== undefined && { payload: isJson ? jsonOrText(text) : text }),
+  });
 }
 
-function linePrinter({ human, delta, color }: TraceOptions): (payload: Payload) => void {
+function linePrinter({ human, delta, color }: TraceOptions): Print {
   const colors = pc.createColors(
     human === true && (color === "auto" ? pc.isColorSupported : color !== "never"),
   );
   const stamp = human ? relativeTime(delta === true) : isoTime;
-  return (payload) => {
+  return (payload, rank) => {
+    const label = rank === undefined ? "" : `${rank}: `;
     const record = fields(payload, RECORD);
     if (record.dropped !== undefined) {
-      printLine(`# ${record.dropped} messages are not shown: they came faster than they were read`);
+      printLine(`${label}# ${record.dropped} messages are not shown: they came faster than they were read`);
       return;
     }
     const { time = 0, direction = "", type = "", name = "", topic = "", payloadBytes = 0 } = record;
@@ -102,7 +108,7 @@ function linePrinter({ human, delta, color }: TraceOptions): (payload: Payload) 
     const paint = direction === "tx" ? colors.cyan : colors.yellow;
     const outcome = errnum === undefined ? "" : outcomeOf(errnum, error);
     printLine(
-      `${colors.green(stamp(time))} ${paint(direction)} ${type.padEnd(8)} ${colors.bold(name)} ${topic} ` +
+      `${label}${colors.green(stamp(time))} ${paint(direction)} ${type.padEnd(8)} ${colors.bold(name)} ${topic} ` +
         `[${payloadBytes}]${error === undefined ? outcome : colors.red(outcome)}${text === undefined ? "" : ` ${oneLine(text)}`}`,
     );
   };

@@ -1,13 +1,14 @@
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
 import { commandPrefix, ExitError, say, sayError, UsageError } from "./output.js";
+import { outliveListener, watchOutput } from "./output-stream.js";
 
 /**
  * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong
  * usage (cli.md).
  */
 export async function runProgram(program: Command): Promise<void> {
-  endWithReader(process.stdout);
-  outliveReader(process.stderr);
+  watchOutput();
+  outliveListener();
   configure(program);
   let running = program;
   program.hook("preAction", (_, command) => void (running = command));
@@ -55,19 +56,4 @@ function report(error: unknown, running: Command): number {
   }
   sayError(error, prefix);
   return 1;
-}
-
-/** `sluice … | head` ends quietly once the reader has gone. */
-function endWithReader(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
-  });
-}
-
-/** Talk that nobody hears any more is no reason to stop in the middle of a boot or a shutdown. */
-function outliveReader(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
 }

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { readRecord, RecordStore, type RunRecord, type StoredRun } from "../analysis/index.js";
 import { wholeNumber } from "./arguments.js";
@@ -50,15 +52,24 @@ export async function storedRuns(
 }
 
 async function openStore({ uri, statedir, rank }: RecordedRunOptions): Promise<RecordStore> {
-  if (statedir !== undefined) return new RecordStore(statedir, rank ?? 0);
+  if (statedir !== undefined) return storeBelow(statedir, rank ?? 0);
   const instance = instanceUri({ ...(uri !== undefined && { uri }) });
   if (instance === undefined) {
     throw new ExitError(1, `no recorded run: there is no instance and no --statedir\n  hint: ${HINT}`);
   }
   return withConnection(instance, async (handle) => {
     const [state = "", run = ""] = await Promise.all([handle.attr("statedir"), handle.attr("rundir")]);
-    const directory = recordDirectory({ statedir: state, rundir: run });
+    // That of the rank that answers lies in that of the instance, except for rank 0.
+    const shared = state === "" || handle.rank === 0 ? state : dirname(state);
+    const directory = recordDirectory({ statedir: shared, rundir: run });
     if (directory === undefined) throw new ExitError(1, "the instance has neither statedir nor rundir");
-    return new RecordStore(directory, rank ?? handle.rank);
+    return storeBelow(directory, rank ?? handle.rank);
   });
+}
+
+/** Ranks other than 0 have a directory of their own in the statedir, but none in the rundir, nor without an instance. */
+async function storeBelow(directory: string, rank: number): Promise<RecordStore> {
+  const { stateDirectoryOf } = await import("../broker/index.js");
+  const own = new RecordStore(stateDirectoryOf(directory, rank), rank);
+  return existsSync(own.directory) ? own : new RecordStore(directory, rank);
 }

@@ -64,6 +64,10 @@ class MemoryChannel implements Channel {
     return this.#tally.messages;
   }
 
+  unread(): number {
+    return this.#arrived.size + this.#inbox.unread;
+  }
+
   holdRequests(on: boolean): void {
     this.#inbox.hold(on);
   }

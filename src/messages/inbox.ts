@@ -32,6 +32,11 @@ export class Inbox {
     return this.#held.size;
   }
 
+  /** Number of messages that no listener has been given: those that came before there was one, and those held back. */
+  get unread(): number {
+    return this.#early.size + this.#held.size;
+  }
+
   /** Payload of the requests held back. */
   get heldBytes(): number {
     return this.#heldBytes;

@@ -109,6 +109,10 @@ class PortChannel implements Channel {
     return this.#untaken.messages - this.#waiting.size;
   }
 
+  unread(): number {
+    return this.#inbox.unread;
+  }
+
   holdRequests(on: boolean): void {
     this.#inbox.hold(on);
   }

@@ -127,6 +127,10 @@ class SocketChannel implements Channel {
     return this.#unsent.messages - this.#waiting.size;
   }
 
+  unread(): number {
+    return this.#inbox.unread;
+  }
+
   holdRequests(on: boolean): void {
     if (on === this.#givesLeave) {
       this.#givesLeave = !on;

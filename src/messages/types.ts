@@ -95,6 +95,8 @@ export interface Channel {
   requestBacklog(): Backlog;
   /** Messages of the backlog that are on their way: all but the requests that wait for the other end's leave. */
   underWay(): number;
+  /** Messages of the other end that have arrived, and that the listener has not been given. */
+  unread(): number;
   /** Called when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**

@@ -112,7 +112,9 @@ export class RcSession {
     const file = resolve(path);
     const program = hostProgramFor(file, this.#programs);
     if (program === undefined) {
-      return fail([diagnostic("RC_INVALID", `${file}: no host reads this kind of rc file`)]);
+      const message = `${file}: no host reads this kind of rc file`;
+      const suffixes = [...this.#programs.flatMap((known) => known.suffixes), ".toml", ".yaml", ".yml"];
+      return fail([{ ...diagnostic("RC_INVALID", message), hint: `known are ${suffixes.join(", ")}` }]);
     }
     const slot = this.#slots.get(program) ?? this.#open(program);
     try {

@@ -17,6 +17,12 @@ export function parseJson(text: string): ParsedDocument {
     if (!(error instanceof SyntaxError)) throw error;
     const parsed = parseYaml(text);
     if (!parsed.ok) return parsed;
-    return { ok: false, problems: [{ message: error.message, span: { start: 0, end: 0 } }] };
+    return { ok: false, problems: [{ message: inOneLine(error.message), span: { start: 0, end: 0 } }] };
   }
+}
+
+/** V8 quotes the text after what is wrong with it: `Unexpected token 'o', "{ "a": oops }" is not valid JSON`. */
+function inOneLine(message: string): string {
+  const [wrong = message] = message.split(/, (?:\.{3})?"/, 1);
+  return wrong === message ? message : `${wrong} in JSON`;
 }

@@ -21,9 +21,10 @@ export function typeName(value: unknown): string {
     case "boolean":
       return "a boolean";
     case "bigint":
-      return "an integer";
+      return "an integer that is too large";
     case "number":
-      return Number.isInteger(value) ? "an integer" : "a float";
+      if (!Number.isInteger(value)) return "a float";
+      return Number.isSafeInteger(value) ? "an integer" : "an integer that is too large";
     default:
       return "a table";
   }

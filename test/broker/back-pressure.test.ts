@@ -43,11 +43,17 @@ async function defer(handle: Handle, name: string, on: boolean): Promise<void> {
   await handle.rpc("module.debug", { name, defer: on });
 }
 
+/** How many messages wait for a module (`sendq`), and how many of its own the broker has not taken (`recvq`). */
+async function queues(handle: Handle, module: string): Promise<{ sendq: number; recvq: number }> {
+  const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
+  const found = modules.map((entry) => fields(entry, { name: "string", sendq: "integer", recvq: "integer" }));
+  const { sendq, recvq } = found.find(({ name }) => name === module) ?? { sendq: -1, recvq: -1 };
+  return { sendq, recvq };
+}
+
 /** How many messages wait for a module. */
 async function waiting(handle: Handle, module: string): Promise<number> {
-  const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
-  const found = modules.map((entry) => fields(entry, { name: "string", sendq: "integer" }));
-  return found.find(({ name }) => name === module)?.sendq ?? -1;
+  return (await queues(handle, module)).sendq;
 }
 
 /** As many requests at once, each with its number. */
@@ -91,6 +97,29 @@ describe("a module that takes nothing", () => {
     expect(await Promise.all(answers)).toEqual(numbers(25_000));
     expect(seen).toEqual(numbers(25_000));
     expect(broker.pendingRequests).toBe(0);
+  });
+
+  test("has whoever floods it wait, which module.list shows as requests that were received and not taken", async () => {
+    const { handle } = await startBroker({
+      slow: echo(),
+      keen: async (h) => {
+        h.handle(
+          "flood",
+          async ({ payload }) => (await Promise.all(flood(h, "slow.echo", Number(payload)))).length,
+        );
+        await h.run();
+      },
+    });
+    await load(handle, "slow", "keen");
+    await defer(handle, "slow", true);
+    const flooded = handle.rpc("keen.flood", LIMIT + 500);
+    await vi.waitFor(async () => {
+      expect(await queues(handle, "slow")).toEqual({ sendq: LIMIT, recvq: 0 });
+      expect(await queues(handle, "keen")).toEqual({ sendq: 0, recvq: 500 });
+    }, PATIENTLY);
+    await defer(handle, "slow", false);
+    expect(await flooded).toBe(LIMIT + 500);
+    expect((await queues(handle, "keen")).recvq).toBe(0);
   });
 
   test("has 64 MiB waiting for it and no more, which is one message over at most", async () => {

@@ -124,10 +124,7 @@ describe("of a recorded run", () => {
       units: [{ unit: "base" }, {}, {}, {}],
     });
     const { status, stderr } = await analyze("plot", "-o", "no/such/dir.svg");
-    expect([status, stderr]).toEqual([
-      1,
-      "sluice-modprobe: cannot write no/such/dir.svg: No such file or directory\n",
-    ]);
+    expect([status, stderr]).toEqual([1, "sluice-modprobe: no/such/dir.svg: No such file or directory\n"]);
   });
 
   test("units that are not in it are told of all at once, with what may have been meant", async () => {
@@ -337,4 +334,32 @@ describe("--timing", () => {
       ),
     ]);
   });
+});
+
+test("analyze finds the runs of every rank, asked from any, and after the instance has gone", async () => {
+  const state = join(sandbox.dir, "state");
+  const asks = [0, 1].flatMap((from) =>
+    [0, 1].map((of) => `sluice exec -r ${from} sluice modprobe analyze --rank ${of} --json`),
+  );
+  const inside = await sandbox.run(["start", "-s", "2", "-S", `statedir=${state}`, asks.join("\n")]);
+  expect(inside.status).toBe(0);
+  const after = await sandbox.run(["modprobe", "analyze", "--rank", "1", "--statedir", state, "--json"]);
+  const heads = [...inside.stdout.trimEnd().split("\n"), after.stdout].map(
+    (line) => (JSON.parse(line) as { readonly run: { readonly command: string; readonly rank: number } }).run,
+  );
+  const ranks = [0, 1, 0, 1].map((rank) => ({ command: "rc1", rank }));
+  expect(heads).toMatchObject([...ranks, { command: "rc3", rank: 1 }]);
+});
+
+test("load of what is loaded says so, unless quiet, as events with --json, and is not recorded", async () => {
+  const script =
+    "for o in '' -q --json; do echo; sluice modprobe load $o heartbeat; done; sluice modprobe analyze --list";
+  const { status, stdout, stderr } = await sandbox.run(["start", `exec 2>&1; ${script}`]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const [plain, quiet, asJson = ""] = stdout.split(/^\n/m).filter((_, i) => i > 0);
+  const said = "All modules and their dependencies are already loaded\n";
+  expect([plain, quiet]).toEqual([said, ""]);
+  const events = asJson.split("\n").flatMap((line) => /^\{"type":"(\w+)"/.exec(line)?.[1] ?? []);
+  expect(events).toEqual(["plan", "summary"]);
+  expect(asJson).not.toMatch(/^ *\d+ load/m);
 });

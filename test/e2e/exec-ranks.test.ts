@@ -150,3 +150,69 @@ test("a rank that is lost is named, and the others go on", async () => {
   expect(sortedLines(stdout)).toEqual(["rank 0", "rank 1", "status 68"]);
   expect(stderr).toMatch(/^sluice-exec: rank 2: /m);
 });
+
+test("attributes and the configuration are changed on ranks, and each that fails is named", async () => {
+  const { stdout, stderr } = await script(
+    3,
+    "sluice setattr -r all site.owner ops; sluice getattr -r all site.owner",
+    "sluice setattr -r 1-2 -e site.owner; sluice getattr -r all site.owner; echo $?",
+    "echo 'site.x = 2' | sluice config load -r 0,2; sluice config get --rank all site.x; echo $?",
+    "sluice config reload -r all; echo $?",
+  );
+  expect(stdout.trimEnd().split("\n")).toEqual([
+    ...["0: ops", "1: ops", "2: ops"],
+    ...["ops", "1"],
+    ...["0: 2", "2: 2", "1"],
+    "1",
+  ]);
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    "sluice-getattr: rank 1: no such attribute site.owner",
+    "sluice-getattr: rank 2: no such attribute site.owner",
+    "sluice-config: rank 1: configuration key site.x is not set",
+    ...ranks(3).map((rank) => `sluice-config: rank ${rank}: the configuration was read from no file`),
+  ]);
+});
+
+test("the logs of ranks are one, in order of time, each line with its rank", async () => {
+  const { stdout } = await script(
+    3,
+    ...[2, 0, 1].map((rank) => `sluice rpc -r ${rank} log.append '{"level":"info","text":"mark ${rank}"}'`),
+    "sluice dmesg -r all | grep -o '^[0-9]: .*mark .*' | sed 's/ .* / /'",
+    "sluice dmesg -r 1-2 --json | grep mark | grep -o '\"rank\":[0-9]'",
+    "sluice dmesg -C -r 0-1; sluice dmesg -r all | grep mark | cut -c1",
+  );
+  expect(stdout.trimEnd().split("\n")).toEqual([
+    ...["2: 2", "0: 0", "1: 1"],
+    ...['"rank":2', '"rank":1'],
+    "2",
+  ]);
+});
+
+test("what is followed on ranks comes from all of them, and one that is lost does not end the others", async () => {
+  const { stdout, stderr } = await script(
+    3,
+    "sluice dmesg -f -r 1-2 > log & pid=$!",
+    'say() { sluice rpc -r $1 log.append \'{"level":"info","text":"\'$2\'"}\'; }',
+    "until grep -q '^1: .*early' log && grep -q '^2: .*early' log; do say 1 early; say 2 early; done",
+    'kill -9 "$(sluice getattr -r 2 broker.pid)"',
+    "until grep -q '^1: .*late' log; do say 1 late; done",
+    "kill -INT $pid; wait $pid; echo status $?",
+    "sluice dmesg -f -r 0,2 | head -1 | cut -c1",
+    "sluice module trace -r 7; echo status $?",
+  );
+  expect(stdout).toBe("status 130\n0\nstatus 1\n");
+  expect(stderr).toMatch(/^sluice-dmesg: rank 2: rank 2 is gone$/m);
+  expect(stderr).toMatch(/^sluice-module: rank 7: not in this instance, which has ranks 0-2$/m);
+});
+
+test("messages of modules of several ranks are traced together", async () => {
+  const { stdout } = await script(
+    3,
+    "sluice module load -r 1-2 heartbeat",
+    "sluice module trace -r all -T '*.ping' -t request heartbeat > trace & pid=$!",
+    "until grep -q '^1: .*ping' trace && grep -q '^2: .*ping' trace; do sluice ping -c 1 -r 1-2 heartbeat > pings; done",
+    "kill -INT $pid; wait $pid; echo status $?",
+    "sluice module remove -r 1-2 heartbeat",
+  );
+  expect(stdout).toBe("status 130\n");
+});

@@ -1,5 +1,5 @@
 /** What people get wrong on the command line, and what it says then. */
-import { readdirSync } from "node:fs";
+import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
@@ -61,6 +61,26 @@ describe("wrong usage", () => {
     { args: ["start", ""], says: "sluice-start: the command is empty" },
     { args: ["modprobe", "load"], says: "sluice-modprobe: missing required argument 'unit'" },
     { args: ["nonsense"], says: "sluice: unknown command 'nonsense'" },
+    {
+      args: ["modprobe", "plan", "--rank=9", "--size=4"],
+      says: "sluice-modprobe: there is no rank 9 in an instance of size 4",
+    },
+    {
+      args: ["modprobe", "diff", "0", "4", "--size=4"],
+      says: "sluice-modprobe: there is no rank 4 in an instance of size 4",
+    },
+    {
+      args: ["modprobe", "analyze", "blam"],
+      says: "sluice-modprobe: unknown command 'blam'; did you mean 'blame'?",
+    },
+    {
+      args: ["modprobe", "analyze", "frob"],
+      says: "sluice-modprobe: unknown command 'frob'; there are blame, critical-chain, plot, what-if",
+    },
+    {
+      args: ["modprobe", "analyze", "plot", "-o", "boot.png"],
+      says: "sluice-modprobe: no format has the suffix .png; use --format svg|html",
+    },
   ])("$args says why and how, with status 2", async ({ args, says }) => {
     const { status, stdout, stderr } = await box.run(args);
     expect(status).toBe(2);
@@ -68,6 +88,49 @@ describe("wrong usage", () => {
     expect(stderr.startsWith(says)).toBe(true);
     expect(stderr).toMatch(/^Usage: sluice /m);
   });
+});
+
+test("a lock that is not there, or is none, is told as any file is", async () => {
+  const missing = await box.run(["modprobe", "plan", "--check-lock", "no.lock"]);
+  expect(missing).toMatchObject({
+    status: 1,
+    stderr: "sluice-modprobe: no.lock: No such file or directory\n",
+  });
+  box.write("text.lock", "units\n");
+  for (const args of [
+    ["plan", "--check-lock", "text.lock"],
+    ["diff", "text.lock", "0"],
+  ]) {
+    const { status, stderr } = await box.run(["modprobe", ...args]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "sluice-modprobe: text.lock: not a plan locked by this version of sluice\n",
+    });
+  }
+});
+
+test("a file of configuration that is no JSON is told as such, not as a lock", async () => {
+  box.write("site.json", '{\n  "a": oops\n}\n');
+  const { status, stderr } = await box.run(["modprobe", "diff", "0", "site.json"]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^site\.json:\d+:\d+: Unexpected token 'o' in JSON \[UNIT_SYNTAX\]\n/);
+});
+
+test("a command of others whose interpreter is not there is told as such", async () => {
+  const file = box.write("bin/sluice-broken", "#!/no/such/program\n");
+  chmodSync(file, 0o755);
+  const { status, stderr } = await box.run(["broken"], { env: { SLUICE_EXEC_PATH: join(box.dir, "bin") } });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: `sluice: ${file}: the interpreter it names is not there\n`,
+  });
+});
+
+test("a file that is no rc file is told which are", async () => {
+  box.write("rc.sh", "true\n");
+  const { status, stderr } = await box.run(["modprobe", "run", "rc.sh"]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/hint: known are .*\.ts, .*\.py, \.toml, \.yaml/);
 });
 
 test.each([

@@ -466,6 +466,26 @@ describe("kill -9", () => {
     await expect.poll(() => box.survivors(), DEADLINE).toEqual([]);
     await expect.poll(() => box.leftovers(), DEADLINE).toEqual([]);
   });
+
+  test("of start and of a rank takes every rank down, and what both have left", async () => {
+    const command = box.start(["start", "-s", "3", ...BARE, "echo ready; exec sleep 1000"]);
+    await command.waitFor("ready\n");
+    kill(brokerOf(2) ?? 0);
+    command.kill("SIGKILL");
+    await command.finished;
+    await expect.poll(() => box.survivors(), DEADLINE).toEqual([]);
+    await expect.poll(() => box.leftovers(), DEADLINE).toEqual([]);
+  });
+});
+
+test("a rank that hangs is killed when the others have gone, and the status is 1", async () => {
+  const { status, stderr } = await box.run([
+    ...["start", "-s", "3", ...BARE, "-S", "broker.shutdown-timeout=500ms"],
+    'kill -STOP "$(sluice getattr -r 2 broker.pid)"',
+  ]);
+  expect(stderr).toMatch(/^broker\.err\[0\]: rank 2 did not go within 1\.5 s$/m);
+  expect(status).toBe(1);
+  expectNothingLeft();
 });
 
 /** One that has gone meanwhile is fine. */

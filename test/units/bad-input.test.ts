@@ -282,3 +282,13 @@ describe("ten megabytes of garbage end in one short report", () => {
     expect(errorsOf(check(`${lines.join("\n")}\n`, "a.yaml"))[0]).toMatchObject({ code: "UNIT_SYNTAX" });
   });
 });
+
+test.each([["9007199254740993"], ["99999999999999999999"]])(
+  "an integer that is too large is told as such: %s",
+  (value) => {
+    const result = check(`${UNIT}priority = ${value}\n`);
+    expect(result.ok ? [] : result.diagnostics.map(({ message }) => message)).toEqual([
+      "wrong type for config key 'priority': expected an integer, got an integer that is too large",
+    ]);
+  },
+);

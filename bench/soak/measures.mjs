@@ -1,0 +1,61 @@
+/** What a process holds on to, and whether that has grown. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Handles that come and go with timers and sockets, by what `process.getActiveResourcesInfo()` calls them. */
+const IGNORED_RESOURCES = new Set(["Timeout", "Immediate", "TickObject", "FSReqPromise", "FSReqCallback"]);
+
+/**
+ * Counts what must not be left behind. Needs /proc.
+ * @param pendingRequests those of the broker in this process
+ */
+export function countHeld(pendingRequests) {
+  const resources = process.getActiveResourcesInfo().filter((kind) => !IGNORED_RESOURCES.has(kind));
+  const listeners = process.eventNames().map((name) => process.listenerCount(name));
+  return {
+    descriptors: readdirSync("/proc/self/fd").length,
+    children: childrenOfAllThreads(),
+    threads: readdirSync("/proc/self/task").length,
+    handles: resources.length,
+    listeners: listeners.reduce((sum, count) => sum + count, 0),
+    pending: pendingRequests,
+  };
+}
+
+/** After a collection; needs `--expose-gc`. */
+export function weigh() {
+  for (let i = 0; i < 3; i++) globalThis.gc();
+  const { rss, heapUsed } = process.memoryUsage();
+  return { rssBytes: rss, heapBytes: heapUsed };
+}
+
+/** A process belongs to the thread that started it. */
+function childrenOfAllThreads() {
+  let count = 0;
+  for (const thread of readdirSync("/proc/self/task")) {
+    try {
+      count += readFileSync(`/proc/self/task/${thread}/children`, "utf8").split(" ").length - 1;
+    } catch (error) {
+      // The thread has ended meanwhile.
+      if (error.code !== "ENOENT" && error.code !== "ESRCH") throw error;
+    }
+  }
+  return count;
+}
+
+/**
+ * Says which bounds are broken. Counts may not be larger than after the first tenth, memory may by a share of it.
+ * @param growth the share, 0.2 for a fifth
+ * @returns a sentence for each
+ */
+export function brokenBounds(first, last, growth) {
+  const broken = [];
+  for (const [name, count] of Object.entries(last.held)) {
+    if (count > first.held[name]) broken.push(`${name} grew from ${first.held[name]} to ${count}`);
+  }
+  for (const [name, bytes] of Object.entries(last.memory)) {
+    const before = first.memory[name];
+    if (bytes > before * (1 + growth))
+      broken.push(`${name} grew from ${before} to ${bytes}, by more than ${(growth * 100).toFixed(0)} %`);
+  }
+  return broken;
+}

@@ -1,0 +1,108 @@
+/** Cycles of modules of all loaders against a real broker in this process, and what is left after each tenth of them. */
+import { EventEmitter } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Broker, connect } from "../../dist/index.js";
+import { cycleOf } from "./cycles.mjs";
+import { prepareLoaders } from "./loaders.mjs";
+import { countHeld, weigh } from "./measures.mjs";
+
+/** Cycles at a time: enough to use the second that a restart waits. */
+const LANES = 8;
+
+const SAMPLES = 10;
+
+/** What has ended may take this long to be gone. */
+const SETTLE_MS = 5000;
+const POLL_MS = 20;
+
+/**
+ * Runs the cycles, and yields after each tenth of them `{ cycles, seconds, held, memory, done }`, where `done` counts the
+ * cycles by loader and kind. Nothing is loaded at that time.
+ * @param signal ends it; whatever is loaded is then removed
+ */
+export async function* soak(cycles, signal) {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-soak-"));
+  try {
+    const { config, loaders } = prepareLoaders(dir);
+    const broker = await Broker.start({
+      config,
+      env: { ...process.env, XDG_RUNTIME_DIR: dir },
+      attributes: { "broker.module-nopanic": "1" },
+    });
+    try {
+      const watcher = await broker.connect();
+      const restarts = new EventEmitter().setMaxListeners(0);
+      await watcher.subscribe("module.reloaded", ({ payload }) => restarts.emit(payload.name));
+      yield* tenths({ broker, loaders, restarts, signal }, cycles);
+    } finally {
+      await broker.close();
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function* tenths(context, cycles) {
+  const startedAtMs = performance.now();
+  const done = {};
+  let number = 0;
+  let first;
+  for (let sample = 1; sample <= SAMPLES; sample++) {
+    const end = Math.round((cycles * sample) / SAMPLES);
+    const lane = async () => {
+      while (number < end && !context.signal.aborted) await runCycle(context, number++, done);
+    };
+    // All are waited for, so that none goes on where one has failed.
+    const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
+    for (const { status, reason } of lanes) if (status === "rejected") throw reason;
+    if (context.signal.aborted) return;
+    const held = await settled(context.broker, first);
+    first ??= held;
+    const seconds = (performance.now() - startedAtMs) / 1000;
+    yield { cycles: number, seconds, held, memory: weigh(), done };
+  }
+}
+
+async function runCycle({ broker, loaders, restarts, signal }, number, done) {
+  const { loader, cycle } = cycleOf(number, loaders);
+  const name = `soak-${number}`;
+  const handle = await connect(broker.uri);
+  const load = (extra = {}) =>
+    handle.rpc("module.load", { name, onFailure: "log", ...loader.request, ...extra });
+  try {
+    await cycle.run({ handle, load, name, restarts, signal, sharesThread: loader.sharesThread });
+  } catch (error) {
+    if (signal.aborted) return;
+    throw new Error(`cycle ${number}, ${cycle.cycle} (${loader.loader}): ${error.message}`, { cause: error });
+  } finally {
+    await handle.close();
+  }
+  const counts = (done[loader.loader] ??= {});
+  counts[cycle.cycle] = (counts[cycle.cycle] ?? 0) + 1;
+}
+
+/** What is held when that has come down to what it was, or when it has had its time to. */
+async function settled(broker, first) {
+  const isDown = (held) =>
+    first === undefined
+      ? held.children === 0 && held.pending === 0
+      : Object.entries(held).every(([name, count]) => count <= first[name]);
+  const deadlineMs = performance.now() + SETTLE_MS;
+  for (;;) {
+    // Handles that nobody knows any more are gone when they have been collected.
+    globalThis.gc();
+    const held = countHeld(broker.pendingRequests);
+    // Before there is something to compare with, let all of it end.
+    if (performance.now() > deadlineMs || (first !== undefined && isDown(held))) return held;
+    if (first === undefined && isDown(held) && (await isStable(broker, held))) return held;
+    await sleep(POLL_MS);
+  }
+}
+
+async function isStable(broker, held) {
+  await sleep(POLL_MS * 10);
+  return JSON.stringify(countHeld(broker.pendingRequests)) === JSON.stringify(held);
+}
