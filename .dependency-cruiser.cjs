@@ -11,11 +11,13 @@ const MAY_IMPORT = {
   messages: ["errors"],
   // Where our Python packages are, and nothing else: both who loads modules and who hosts rc files start interpreters.
   python: [],
+  // Makes JavaScript of TypeScript: modules and rc files are written in it.
+  typescript: ["errors"],
   run: ["errors", "graph", "units"],
   analysis: ["errors", "graph", "run"],
-  executors: ["errors", "messages", "python", "run/port"],
+  executors: ["errors", "messages", "python", "run/port", "typescript"],
   broker: ["errors", "messages", "executors", "units"],
-  rc: ["errors", "units", "messages", "python", "run/port"],
+  rc: ["errors", "units", "messages", "python", "run/port", "typescript"],
   modules: ["errors", "messages"],
 };
 

@@ -17,43 +17,77 @@ if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 const common = { bundle: true, platform: "node", target: "node20", format: "cjs", logLevel: "warning" };
 
+/** What starts with code that V8 has made at build time (ADR 5): entry point → program. */
+const LAUNCHED = {
+  "cli/main": "cli/main",
+  "rc/ts-host-main": "rc/ts-host",
+  "executors/thread-main": "executors/thread-main",
+  "executors/process-main": "executors/process-main",
+};
+
+/** Code that is given compiled has to ask its launcher to import. */
+const importByLauncher = {
+  name: "import-by-launcher",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /src.executors.import-url[.]ts$/ }, () => ({
+      contents: "const byLauncher = importUrl; export { byLauncher as importUrl };",
+    })),
+};
+
 for (const file of readdirSync("dist/cli")) if (file.endsWith(".js")) rmSync(`dist/cli/${file}`);
-await build({
-  ...common,
-  entryPoints: ["src/cli/main.ts"],
-  outfile: "dist/cli/sluice.cjs",
-  // Names stay, for stacks.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  // Paths to other files of ours are relative to where a module is; all of them are one folder below dist.
-  define: { "import.meta.url": "__moduleUrl" },
-  banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
-  // Native, or loaded only when something is printed, or shared with user code through the real file.
-  external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib", "pino"],
-});
-for (const host of ["thread-main", "process-main"]) {
+for (const [entry, program] of Object.entries(LAUNCHED)) {
   await build({
     ...common,
-    entryPoints: [`src/executors/${host}.ts`],
-    outfile: `dist/executors/${host}.cjs`,
-    minify: true,
+    entryPoints: [`src/${entry}.ts`],
+    outfile: `dist/${program}.bundle.cjs`,
+    // The launcher reads it as such.
+    charset: "ascii",
+    // Names stay, for stacks.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Paths to other files of ours are relative to where a module is; all of them are one folder below dist.
+    define: { "import.meta.url": "__moduleUrl" },
+    banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
+    // Native, or loaded only when something is printed, or shared with user code through the real file.
+    external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib", "pino"],
+    plugins: [importByLauncher],
   });
+  copyFileSync("scripts/launch.cjs", `dist/${program}.cjs`);
 }
-
-copyFileSync("scripts/launch.cjs", "dist/cli/main.cjs");
 chmodSync("dist/cli/main.cjs", 0o755);
-const warmUp = spawnSync(process.execPath, ["dist/cli/main.cjs", "modprobe", "rc1", "--show-deps"], {
-  env: { PATH: process.env.PATH, SLUICE_WRITE_CODE: "1", SLUICE_CONFDIR: "/nonexistent" },
-  stdio: ["ignore", "ignore", "inherit"],
-});
-if (warmUp.status !== 0) process.exit(warmUp.status ?? 1);
 
-const manPages = spawnSync(process.execPath, ["dist/cli/main.cjs", "man-pages", "dist/man/man1"], {
-  stdio: ["ignore", "ignore", "inherit"],
+// A module of ours is one file in CommonJS: its thread has no time for a dozen, or for the loader of ES modules.
+const modules = readdirSync("src/modules").filter((file) => file.endsWith(".ts"));
+rmSync("dist/modules", { recursive: true });
+await build({
+  ...common,
+  entryPoints: modules.map((file) => `src/modules/${file}`),
+  outdir: "dist/modules",
+  outExtension: { ".js": ".cjs" },
+  external: ["libsql"],
 });
-if (manPages.status !== 0) process.exit(manPages.status ?? 1);
 
+const { Transpiler } = await import("../dist/typescript/index.js");
+for (const phase of ["rc1", "rc3"]) await new Transpiler().ship(`${process.cwd()}/etc/modprobe/${phase}.ts`);
+
+// Every program that there is has a part in this.
+const heartbeat = `${process.cwd()}/dist/modules/heartbeat.cjs`;
+const sluice = `"${process.execPath}" dist/cli/main.cjs`;
+const tour = `${sluice} module load --loader=process -n tour "${heartbeat}" && ${sluice} module remove tour`;
+for (const role of ["main modprobe", "main broker", "main start", "ts-host", "thread-main", "process-main"]) {
+  run(role, ["start", tour]);
+}
+run("", ["man-pages", "dist/man/man1"]);
 // `npx sluice` in the checkout itself finds the command without asking npm.
 mkdirSync("node_modules/.bin", { recursive: true });
 rmSync("node_modules/.bin/sluice", { force: true });
 symlinkSync("../../dist/cli/main.cjs", "node_modules/.bin/sluice");
+
+/** @param role whose compiled code is to be kept */
+function run(role, args) {
+  const { status } = spawnSync(process.execPath, ["dist/cli/main.cjs", ...args], {
+    env: { PATH: process.env.PATH, SLUICE_WRITE_CODE: role, SLUICE_CONFDIR: "/nonexistent" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}

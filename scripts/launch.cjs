@@ -1,23 +1,35 @@
 #!/usr/bin/env node
 /**
- * Starts the command line from its bundle with the code that V8 made of it when it was built: compiling is most of what
- * a short command takes. V8 refuses code of another version or for another machine, and the bundle is then compiled
- * as ever. Code so compiled cannot import(); it has to require(). Copied to dist/cli/main.cjs.
+ * Starts the bundle next to it, NAME.bundle.cjs for NAME.cjs, with the code that V8 made of it when it was built:
+ * compiling is most of what a short command, or the thread of a module, takes to start. V8 refuses code of another
+ * version or for another machine, and the bundle is then compiled as ever. Code so compiled cannot import(): it has to
+ * require(), or to ask for `importUrl`. The build copies this file to where it is needed (ADR 5).
  */
-const { existsSync, readFileSync, writeFileSync } = require("node:fs");
+const { existsSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { Module } = require("node:module");
-const { join } = require("node:path");
+const { basename, join } = require("node:path");
 const { Script } = require("node:vm");
+const { threadId } = require("node:worker_threads");
 
-const bundle = join(__dirname, "sluice.cjs");
-const codeFile = join(__dirname, "sluice.code");
+const name = join(__dirname, basename(__filename, ".cjs"));
+const bundle = `${name}.bundle.cjs`;
+const codeFile = `${name}.code`;
 
-const script = new Script(Module.wrap(readFileSync(bundle, "utf8")), {
-  filename: bundle,
-  cachedData: existsSync(codeFile) ? readFileSync(codeFile) : undefined,
-});
-script.runInThisContext()(exports, Module.createRequire(bundle), module, bundle, __dirname);
+// Bundles are plain ASCII, and this reads that fastest.
+const source = readFileSync(bundle, "latin1");
+const script = new Script(
+  `(function (exports, require, module, __filename, __dirname, importUrl) { ${source}\n})`,
+  { filename: bundle, cachedData: existsSync(codeFile) ? readFileSync(codeFile) : undefined },
+);
+const main = script.runInThisContext();
+main(exports, Module.createRequire(bundle), module, bundle, __dirname, (url) => import(url));
 
-// The build runs a command for this, so that what it used is compiled.
-if (process.env.SLUICE_WRITE_CODE)
-  process.on("exit", () => writeFileSync(codeFile, script.createCachedData()));
+// The build runs commands for this, so that what they used is compiled; each adds to what is there.
+const roles = [basename(name), `${basename(name)} ${process.argv[2]}`];
+if (roles.includes(process.env.SLUICE_WRITE_CODE)) {
+  process.on("exit", () => {
+    const draft = `${codeFile}.${process.pid}-${threadId}`;
+    writeFileSync(draft, script.createCachedData());
+    renameSync(draft, codeFile);
+  });
+}

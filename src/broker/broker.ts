@@ -93,6 +93,7 @@ export class Broker {
       rank: this.rank,
       size: this.size,
       rundir: this.rundir,
+      cachedir: directory.cacheDir,
       statedir: this.#keepsState()
         ? openStateDirectory(options.attributes?.["statedir"] ?? "", this.rank)
         : directory.stateDir,

@@ -12,6 +12,7 @@ interface Identity {
   readonly size: number;
   readonly rundir: string;
   readonly statedir: string;
+  readonly cachedir: string;
   readonly localUri: string | undefined;
   readonly startTimeMs: number;
 }
@@ -35,6 +36,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
     "instance-id": given["instance-id"] ?? randomBytes(8).toString("hex"),
     rundir: identity.rundir,
     statedir: identity.statedir,
+    cachedir: identity.cachedir,
     "local-uri": identity.localUri,
   };
   for (const [name, value] of Object.entries(fixed)) {

@@ -9,7 +9,7 @@ import { isServed } from "./socket-server.js";
 export interface RunDirectory {
   /** Absolute, mode 0700. */
   readonly path: string;
-  /** For transpiled files, mode 0700. */
+  /** For transpiled files, mode 0700; all ranks of the directory share it. */
   readonly cacheDir: string;
   /** Where durable state goes that nobody wanted elsewhere, mode 0700. */
   readonly stateDir: string;
@@ -33,7 +33,8 @@ export function openRunDirectory(
   const isOurs = given === undefined || makeDirectory(given);
   const path = given ?? freshRunDirectory(env);
   if (!insecure) checkRunDirectory(path);
-  const cacheDir = mkdtempSync(join(path, `cache-${rank}-`));
+  const cacheDir = join(path, "cache");
+  mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
   const made = isOurs ? [path] : [cacheDir, stateDir];
   return {
@@ -45,11 +46,11 @@ export function openRunDirectory(
 }
 
 /**
- * Takes away what a broker that was killed has left in the run directory of its instance: its socket, its cache, and
- * state that was to go with it.
+ * Takes away what a broker that was killed has left in the run directory of its instance: its socket, and state that was
+ * to go with it.
  */
 export function removeRankFiles(rundir: string, rank: number): void {
-  const isOurs = new RegExp(`^(local-${rank}|(cache|state)-${rank}-.*)$`);
+  const isOurs = new RegExp(`^(local-${rank}|state-${rank}-.*)$`);
   for (const name of readdirSync(rundir).filter((entry) => isOurs.test(entry))) {
     rmSync(join(rundir, name), { recursive: true, force: true, maxRetries: 3 });
   }

@@ -36,7 +36,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  #brokers: readonly BrokerProcess[] = [];
+  /** By rank. Rank 0 is the first to be started. */
+  readonly #brokers: BrokerProcess[] = [];
+  /** Settle when the others have ended and nothing of them is left. */
+  readonly #watched: Promise<void>[] = [];
   #program: PhaseProcess | undefined;
   #stopCount = 0;
   #leaderHasEnded = false;
@@ -51,26 +54,31 @@ export class Supervisor {
 
   /** Runs the instance to its end; resolves to the exit status. */
   async run(): Promise<number> {
-    const { brokerArgvs, env, view } = this.#options;
-    this.#brokers = brokerArgvs.map((argv, rank) => {
-      // Only rank 0 has an initial program.
-      const onReport = (report: BrokerReport): void => {
-        if (rank === 0) this.#onReport(report);
-      };
-      return new BrokerProcess({ rank, argv, env, onReport, view });
-    });
-    const [leader, ...others] = this.#brokers;
-    if (leader === undefined) throw new Error("an instance has at least one broker");
-    const othersEnd = Promise.all(others.map((broker) => this.#watch(broker)));
+    const leader = this.#startBroker(0, (report) => this.#onReport(report));
     const end = await leader.ended;
     this.#leaderHasEnded = true;
     await this.#handedOver;
     this.#program?.kill();
     await this.#program?.exited;
     await leader.cleanUp();
-    await this.#endOthers(others, othersEnd);
+    await this.#endOthers();
     clearTimeout(this.#lastResort);
     return this.#statusOf(end);
+  }
+
+  #startBroker(rank: number, onReport: (report: BrokerReport) => void = () => undefined): BrokerProcess {
+    const { brokerArgvs, env, view } = this.#options;
+    const broker = new BrokerProcess({ rank, argv: brokerArgvs[rank] ?? [], env, onReport, view });
+    this.#brokers.push(broker);
+    return broker;
+  }
+
+  /** When rank 0 is there for them to join; until then they could only stand in its way. */
+  #startOthers(): void {
+    if (this.#stopCount > 0) return;
+    for (let rank = 1; rank < this.#options.brokerArgvs.length; rank++) {
+      this.#watched.push(this.#watch(this.#startBroker(rank)));
+    }
   }
 
   /** Passes on a signal; the second one kills what is left. */
@@ -128,13 +136,13 @@ export class Supervisor {
   }
 
   /** After rank 0 has ended, in order or not. */
-  async #endOthers(others: readonly BrokerProcess[], end: Promise<unknown>): Promise<void> {
-    for (const broker of others) {
+  async #endOthers(): Promise<void> {
+    for (const broker of this.#brokers.slice(1)) {
       // Those that have joined know already, and would take it for a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
     this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
-    await end;
+    await Promise.all(this.#watched);
   }
 
   /** Ends all that is left after a time, unless that comes earlier already. */
@@ -160,6 +168,8 @@ export class Supervisor {
         void this.#handedOver.then(() => this.#program?.kill());
         return;
       case "state":
+        if (report.state === "init") this.#startOthers();
+        return;
       case "unclean":
         return;
     }

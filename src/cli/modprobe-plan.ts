@@ -54,6 +54,7 @@ export async function withPlan<T>(
   const session = new RcSession({
     facts,
     handle: options.planOnly ? undefined : circumstances.handle,
+    cacheDir: facts.attrs["cachedir"],
     onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
     onPrint: options.verbose ? tell : () => undefined,
   });

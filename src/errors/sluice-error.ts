@@ -11,8 +11,18 @@ interface SluiceErrorOptions {
   readonly location?: Location | undefined;
 }
 
-/** A fault at run time. Recognise it by `code` and `errnum`, never by its text. */
+/** The same in every copy of this library that a process has. */
+const BRAND = Symbol.for("sluice.error");
+
+/**
+ * A fault at run time. Recognise it by `code` and `errnum`, never by its text; `instanceof` also holds for those of another
+ * copy of this library, as modules and rc files may have one of their own.
+ */
 export class SluiceError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
   override readonly name = "SluiceError";
   readonly code: ErrorCode;
   readonly errnum: number | undefined;
@@ -25,6 +35,10 @@ export class SluiceError extends Error {
     this.errnum = options.errnum;
     this.unit = options.unit;
     this.location = options.location;
+  }
+
+  get [BRAND](): true {
+    return true;
   }
 }
 

@@ -1,5 +1,8 @@
 import type { createJiti } from "jiti";
-import type { ModuleFile, PreparedCode, WorkerSetup } from "./thread-protocol.js";
+import { importUrl } from "./import-url.js";
+// Not by way of the index: the compiler has no place in the bundles of hosts.
+import { runPrepared } from "../typescript/prepared-code.js";
+import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
 interface JitiPackage {
   readonly createJiti: typeof createJiti;
@@ -15,7 +18,10 @@ const imported = new Map<string, number>();
  */
 export async function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const { path, prepared } = order;
-  if (prepared !== undefined) return evaluate(path, prepared, setup);
+  if (prepared !== undefined) {
+    const ours = await importLibrary(setup, prepared.libraries);
+    return runPrepared(prepared, (name) => ours[name]);
+  }
   if (path.endsWith(".cjs")) return withSyntaxPlace(path, () => requireAnew(path));
   if (/\.node(?:\.\d+)*$/.test(path)) return openAddon(path);
   if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
@@ -41,10 +47,10 @@ async function withSyntaxPlace(path: string, load: () => unknown): Promise<unkno
 async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
   const times = imported.get(path) ?? 0;
   imported.set(path, times + 1);
-  if (times === 0) return (await import(url)) as unknown;
+  if (times === 0) return await importUrl(url);
   // The query makes a new ES module; CommonJS ones are remembered by path.
   Reflect.deleteProperty(requireFrom(path).cache, path);
-  return (await import(`${url}?load=${times}`)) as unknown;
+  return await importUrl(`${url}?load=${times}`);
 }
 
 /** Spares the thread the start of the loader of ES modules, which takes a fifth of its start. */
@@ -61,28 +67,10 @@ function openAddon(path: string): unknown {
   return module.exports;
 }
 
-/** Runs code that the loader has made of a TypeScript file. */
-async function evaluate(
-  path: string,
-  { code, libraries }: PreparedCode,
-  setup: WorkerSetup,
-): Promise<unknown> {
-  const ours = await importLibrary(setup, libraries);
-  const native = requireFrom(path);
-  const module = { exports: {} };
-  const context = ["exports", "require", "module", "__filename", "__dirname"];
-  const run = process.getBuiltinModule("node:vm").compileFunction(code, context, { filename: path }) as (
-    ...values: unknown[]
-  ) => void;
-  const require = (id: string): unknown => (Object.hasOwn(ours, id) ? ours[id] : native(id));
-  run(module.exports, require, module, path, process.getBuiltinModule("node:path").dirname(path));
-  return module.exports;
-}
-
-/** Slower, but takes TypeScript in several files, and finds our library where Node does not. */
+/** Slower, but takes all that TypeScript can say, and finds our library where Node does not. */
 async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const [jitiPackage, virtualModules] = await Promise.all([
-    import(setup.jiti) as Promise<JitiPackage>,
+    importUrl(setup.jiti) as Promise<JitiPackage>,
     importLibrary(setup, Object.keys(setup.library)),
   ]);
   const jiti = jitiPackage.createJiti(url, {
@@ -98,9 +86,7 @@ async function importLibrary(
   { library }: WorkerSetup,
   names: readonly string[],
 ): Promise<Readonly<Record<string, unknown>>> {
-  const entries = names.map(
-    async (name) => [name, (await import(library[name] ?? name)) as unknown] as const,
-  );
+  const entries = names.map(async (name) => [name, await importUrl(library[name] ?? name)] as const);
   return Object.fromEntries(await Promise.all(entries));
 }
 

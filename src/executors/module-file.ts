@@ -1,8 +1,8 @@
 import { pathToFileURL } from "node:url";
 import { createRequire } from "node:module";
+import type { Transpiler } from "../typescript/index.js";
 import type { ModuleSpec } from "./port.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
-import type { Transpiler } from "./transpile.js";
 
 /** Suffixes of JavaScript and TypeScript modules, in the order in which a bare name is looked up. */
 export const SCRIPT_SUFFIXES: readonly string[] = [".mjs", ".js", ".cjs", ".ts", ".mts"];

@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { WIRE_LIMITS } from "../messages/index.js";
+import { Transpiler } from "../typescript/index.js";
 import { startChild } from "./child-module.js";
 import { hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import { parentDeathPrefix } from "./parent-death.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./port.js";
-import { Transpiler } from "./transpile.js";
 
 const MIB = 1024 * 1024;
 

@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ModuleOutcome } from "../messages/index.js";
+import type { PreparedCode } from "../typescript/index.js";
 
 /** What a host, thread or process, is started with: URLs of what it imports only when a module needs it. */
 export interface WorkerSetup {
@@ -8,20 +9,12 @@ export interface WorkerSetup {
   readonly jiti: string;
 }
 
-/** The code of a module, when the loader has made it. */
-export interface PreparedCode {
-  /** The body of a CommonJS module. */
-  readonly code: string;
-  /** Keys of {@link WorkerSetup.library} that it requires. */
-  readonly libraries: readonly string[];
-}
-
 /** A module's file, as its host imports it. */
 export interface ModuleFile {
   readonly path: string;
   /** The same as a `file:` URL, made here to keep the host's start short. */
   readonly url: string;
-  /** Absent: the host imports the file itself. */
+  /** The code of the file, when the loader has made it. Absent: the host imports the file itself. */
   readonly prepared?: PreparedCode | undefined;
   readonly cacheDir?: string | undefined;
 }

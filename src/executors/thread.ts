@@ -1,10 +1,10 @@
 import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
+import { Transpiler } from "../typescript/index.js";
 import { HostWorker } from "./host-worker.js";
 import { moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./port.js";
-import { Transpiler } from "./transpile.js";
 
 /**
  * The loader of JavaScript and TypeScript modules in worker threads (modules.md §4): a thread of its own for each, or

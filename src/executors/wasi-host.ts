@@ -15,7 +15,7 @@ const STDERR_FD = 2;
  */
 export async function runWasi(path: string, channelFd: number): Promise<number> {
   // Few modules need it, and loading it warns.
-  const { WASI } = await import("node:wasi");
+  const { WASI } = process.getBuiltinModule("node:wasi");
   const wasi = new WASI({
     version: "preview1",
     args: [path],

@@ -16,7 +16,7 @@ export interface HostProgram {
 export const SCRIPT_HOST: HostProgram = {
   name: "typescript",
   suffixes: [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"],
-  command: [process.execPath, fileURLToPath(new URL("../rc/ts-host-main.js", import.meta.url))],
+  command: [process.execPath, fileURLToPath(new URL("../rc/ts-host.cjs", import.meta.url))],
 };
 
 /** Python, by whatever `python3` the path has. */

@@ -57,8 +57,18 @@ const KEYS: Readonly<Record<keyof TaskOptions, string>> = {
   description: "description",
 };
 
-/** Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. */
-let declared: DeclaredTask[] = [];
+/**
+ * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. Of the whole
+ * process: what a plain JavaScript file finds as `sluice/rc` is up to Node, and may be a copy of this that a site has
+ * installed beside its files.
+ */
+const DECLARED = Symbol.for("sluice.rc.declared-tasks");
+
+interface Declarations {
+  [DECLARED]?: DeclaredTask[] | undefined;
+}
+
+const ofProcess: Declarations = globalThis as Declarations;
 
 /**
  * Declares a task of an rc file, at module level (planning.md §8).
@@ -76,13 +86,13 @@ export function task(...given: readonly unknown[]): void {
     if (value !== undefined) keys[KEYS[key]] = value;
   }
   if (!isTaskFunction(run)) throw invalid(`${name}: task missing its function`);
-  declared.push({ name, keys, run, stack: new Error().stack ?? "" });
+  (ofProcess[DECLARED] ??= []).push({ name, keys, run, stack: new Error().stack ?? "" });
 }
 
 /** The tasks declared since the last call, in order. */
 export function takeDeclaredTasks(): DeclaredTask[] {
-  const taken = declared;
-  declared = [];
+  const taken = ofProcess[DECLARED] ?? [];
+  ofProcess[DECLARED] = undefined;
   return taken;
 }
 

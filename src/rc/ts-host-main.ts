@@ -1,21 +1,14 @@
 /**
  * Entry point of the process that hosts TypeScript and JavaScript rc files. Started by the runner only, with a socket on
- * an inherited descriptor (host-protocol.ts).
+ * an inherited descriptor (host-protocol.ts). Bundled into one file, as its start is part of every rc1 and rc3.
  */
 import { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
-import { createJiti } from "jiti";
 import { messageOf } from "../errors/index.js";
 import { connect } from "../messages/index.js";
 import { HOST_URI_VARIABLE, type FromHost, type ToHost } from "./host-protocol.js";
 import { LineSplitter } from "./line-splitter.js";
 import { ScriptHost } from "./script-host.js";
-
-/** What rc files import must be the library that this process has, not a second copy of it. */
-const LIBRARY = {
-  "sluice/rc": fileURLToPath(new URL("./authoring.js", import.meta.url)),
-  sluice: fileURLToPath(new URL("../index.js", import.meta.url)),
-};
+import { ScriptImporter } from "./script-importer.js";
 
 main();
 
@@ -23,10 +16,10 @@ function main(): void {
   const socket = inheritedSocket();
   const send = (message: FromHost, written?: () => void): boolean =>
     socket.write(`${JSON.stringify(message)}\n`, written);
-  let load: ((file: string) => Promise<object>) | undefined;
+  let importer: ScriptImporter | undefined;
   const host = new ScriptHost({
     send,
-    load: (file, cacheDir) => (load ??= loader(cacheDir))(file),
+    load: (file, cacheDir) => (importer ??= new ScriptImporter(cacheDir)).import(file),
     connect: () => connect(),
     env: process.env,
     exit: () => process.exit(0),
@@ -53,16 +46,6 @@ function inheritedSocket(): Socket {
   // What tasks start has no business with it.
   Reflect.deleteProperty(process.env, HOST_URI_VARIABLE);
   return new Socket({ fd: Number(fd), readable: true, writable: true });
-}
-
-function loader(cacheDir: string | undefined): (file: string) => Promise<object> {
-  const jiti = createJiti(import.meta.url, {
-    alias: LIBRARY,
-    // Its own default is a shared temporary directory, where others could leave code for us to run.
-    fsCache: cacheDir ?? false,
-    interopDefault: false,
-  });
-  return (file) => jiti.import<object>(file);
 }
 
 /** Sends what tasks print over the socket, where it can say which task it was. */

@@ -5,7 +5,15 @@ import { Environment } from "../../src/broker/environment.js";
 import { delayOf } from "../../src/broker/delay.js";
 import { ERRNO } from "../../src/errors/index.js";
 
-const IDENTITY = { rank: 0, size: 1, rundir: "/r", statedir: "/s", localUri: undefined, startTimeMs: 0 };
+const IDENTITY = {
+  rank: 0,
+  size: 1,
+  rundir: "/r",
+  statedir: "/s",
+  cachedir: "/c",
+  localUri: undefined,
+  startTimeMs: 0,
+};
 
 function attributes(given: Readonly<Record<string, string>> = {}): Attributes {
   return builtinAttributes(given, IDENTITY);

@@ -96,7 +96,8 @@ describe("modules in threads, asked over the socket", () => {
     const { broker, handle } = await start();
     await handle.rpc("module.load", { path: join(FIXTURES, "typed.ts"), args: [] });
     expect(await handle.rpc("typed.greet")).toBe("hello");
-    expect(readdirSync(broker.rundir).some((entry) => entry.startsWith("cache-"))).toBe(true);
+    expect(await handle.attr("cachedir")).toBe(join(broker.rundir, "cache"));
+    expect(readdirSync(join(broker.rundir, "cache"))).toHaveLength(1);
     await handle.rpc("module.remove", { name: "typed" });
   });
 

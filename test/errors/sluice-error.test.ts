@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   ERRNO,
   ERROR_CODES,
@@ -29,6 +29,17 @@ describe("a fault", () => {
 
   test("has no cause at all, if none is given", () => {
     expect(Object.hasOwn(new SluiceError("INTERNAL", "x"), "cause")).toBe(false);
+  });
+
+  test("is one for whichever copy of the library it comes from", async () => {
+    vi.resetModules();
+    const copy = await import("../../src/errors/index.js");
+    expect(copy.SluiceError).not.toBe(SluiceError);
+    expect(new copy.SluiceError("INTERNAL", "x")).toBeInstanceOf(SluiceError);
+    expect(new SluiceError("INTERNAL", "x")).toBeInstanceOf(copy.SluiceError);
+    for (const other of [new Error("x"), {}, null, undefined, "SluiceError"]) {
+      expect(other instanceof SluiceError).toBe(false);
+    }
   });
 
   test("of a request has the error number, and its text unless there is a better one", () => {

@@ -56,6 +56,13 @@ describe("tasks of rc files", () => {
     expect(s.stdoutOf("reads-reply")).toEqual(['{"from":"mjs"}']);
   });
 
+  test("know our errors, whichever way they have come by the library", async () => {
+    const s = await opened();
+    await s.read(fixture("library.ts"));
+    await s.run("asks");
+    expect(s.stdoutOf("asks")).toEqual(["true SluiceError"]);
+  });
+
   test("cannot change what is planned", async () => {
     const s = await opened();
     await expect(s.run("plans")).rejects.toMatchObject({ code: "RC_FAILED" });

@@ -15,7 +15,7 @@ import {
 /** The built host: a process cannot start from TypeScript. */
 export const BUILT_HOST: HostProgram = {
   ...SCRIPT_HOST,
-  command: [process.execPath, fileURLToPath(new URL("../../../dist/rc/ts-host-main.js", import.meta.url))],
+  command: [process.execPath, fileURLToPath(new URL("../../../dist/rc/ts-host.cjs", import.meta.url))],
 };
 
 /** The path of an rc file among the fixtures. */

@@ -1,0 +1,85 @@
+import { lstat, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
+
+/** Generated code on disk, by what it was made from. Only ever in a directory that nobody else can write. */
+export class CodeCache {
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /**
+   * @param directory made if it is missing, mode 0700
+   * @throws SluiceError `LOAD_FAILED` with `EPERM` if it is not ours alone: what lies in it is run
+   */
+  static async open(directory: string): Promise<CodeCache> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const { uid, mode } = await lstat(directory);
+    if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
+      throw new SluiceError(
+        "LOAD_FAILED",
+        `${directory}: others may reach this cache of code, remove it or 'chmod 700' it`,
+        { errnum: ERRNO.EPERM },
+      );
+    }
+    return new CodeCache(directory);
+  }
+
+  async read(origin: string): Promise<string | undefined> {
+    return readIfThere(this.#fileOf(origin));
+  }
+
+  /** Whole or not at all, as another broker may read it at the same moment. */
+  async write(origin: string, code: string): Promise<void> {
+    const draft = join(this.#directory, `.${process.getBuiltinModule("node:crypto").randomUUID()}`);
+    try {
+      await writeFile(draft, code, { mode: 0o600 });
+      await rename(draft, this.#fileOf(origin));
+    } catch (error) {
+      // The directory has gone with the instance that it was of: then nobody will look for the code either.
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+  }
+
+  #fileOf(origin: string): string {
+    // Not imported at the top: what finds its code elsewhere has no need of it, and it takes 3 ms.
+    const digest = process.getBuiltinModule("node:crypto").createHash("sha256").update(origin).digest("hex");
+    return join(this.#directory, `${digest}.cjs`);
+  }
+}
+
+/**
+ * Code that came with the package, made when that was built, and trusted as much as the rest of it. A file is known by
+ * its name and its source: what somebody has edited is not ours any more.
+ */
+export class ShippedCode {
+  readonly #directory: string;
+
+  /** @param directory need not be there */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async read(path: string, source: string): Promise<string | undefined> {
+    const kept = await readIfThere(join(this.#directory, basename(path)));
+    const head = `${source}\0`;
+    return kept?.startsWith(head) ? kept.slice(head.length) : undefined;
+  }
+
+  /** Of the build. */
+  async write(path: string, source: string, code: string): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await writeFile(join(this.#directory, basename(path)), `${source}\0${code}`);
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import type { createRequire } from "node:module";
+
+/** A TypeScript file made into the body of a CommonJS module. */
+export interface PreparedFile {
+  readonly path: string;
+  readonly code: string;
+  /** Paths of the files next to it that it requires, by what it calls them. */
+  readonly neighbours: Readonly<Record<string, string>>;
+}
+
+/** A TypeScript file and those that it is made of: they import each other, Node's own modules and our library only. */
+export interface PreparedCode {
+  /** The file itself comes first. */
+  readonly files: readonly [PreparedFile, ...PreparedFile[]];
+  /** Names of our library that they require. */
+  readonly libraries: readonly string[];
+}
+
+/** What has been evaluated, by path. */
+export type EvaluatedModules = Map<string, { exports: unknown }>;
+
+const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
+
+/**
+ * Evaluates prepared files.
+ * @param library what a name of our library stands for; only those of {@link PreparedCode.libraries} are asked for
+ * @param modules those of files that are there already; default: none, all is evaluated anew
+ * @returns the exports of the first
+ */
+export function runPrepared(
+  { files, libraries }: PreparedCode,
+  library: (name: string) => unknown,
+  modules: EvaluatedModules = new Map(),
+): unknown {
+  const filesByPath = new Map(files.map((file) => [file.path, file]));
+  const ours = new Set(libraries);
+
+  const evaluate = (file: PreparedFile): unknown => {
+    const known = modules.get(file.path);
+    if (known !== undefined) return known.exports;
+    const module: { exports: unknown } = { exports: {} };
+    // Before it runs, as files may import each other in a ring.
+    modules.set(file.path, module);
+    const native = requireFrom(file.path);
+    const require = (id: string): unknown => {
+      if (ours.has(id)) return library(id);
+      const neighbour = filesByPath.get(file.neighbours[id] ?? "");
+      return neighbour === undefined ? native(id) : evaluate(neighbour);
+    };
+    compile(file)(module.exports, require, module, file.path, directoryOf(file.path));
+    return module.exports;
+  };
+  return evaluate(files[0]);
+}
+
+function compile({ code, path }: PreparedFile): (...values: unknown[]) => void {
+  const { compileFunction } = process.getBuiltinModule("node:vm");
+  return compileFunction(code, PARAMETERS, { filename: path }) as (...values: unknown[]) => void;
+}
+
+function directoryOf(path: string): string {
+  return process.getBuiltinModule("node:path").dirname(path);
+}
+
+/** Not imported at the top, and the others above not either: this is part of what every thread starts with. */
+function requireFrom(path: string): ReturnType<typeof createRequire> {
+  return process.getBuiltinModule("node:module").createRequire(path);
+}

@@ -1,0 +1,189 @@
+import { readFile, stat } from "node:fs/promises";
+import { createRequire, isBuiltin } from "node:module";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compileFunction } from "node:vm";
+import type * as Jiti from "jiti";
+import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
+import { CodeCache, ShippedCode } from "./code-cache.js";
+import type { PreparedCode, PreparedFile } from "./prepared-code.js";
+
+/** Raised when the same source is to be transpiled to other code. */
+const FORMAT = "2";
+
+/** What a file that Node and this module cannot run by themselves is remembered as. */
+const NOT_ALONE = "";
+
+/** A file that was read. */
+interface Source {
+  readonly path: string;
+  readonly source: string;
+  /** All that its code is made from. */
+  readonly origin: string;
+}
+
+/** How modules and rc files call our library. */
+const LIBRARY_NAMES: readonly string[] = ["sluice", "sluice/rc"];
+
+/**
+ * Makes JavaScript of TypeScript files, once for each content, outside the threads and only when no cache has it: the
+ * compiler takes longer to start than a thread or a process does (modules.md §4).
+ */
+export class Transpiler {
+  readonly #shipped: ShippedCode;
+  readonly #done = new Map<string, Promise<string>>();
+
+  /** @param shippedDir where code of known files lies that needs no compiler; default: that of the package */
+  // This form of the path holds in the bundles as well.
+  constructor(shippedDir = fileURLToPath(new URL("../typescript/shipped", import.meta.url))) {
+    this.#shipped = new ShippedCode(shippedDir);
+  }
+
+  /**
+   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports anything else but
+   * Node's own modules and our library, or does what only a loader of modules can do: it has to be imported by jiti.
+   * @param path of a TypeScript file
+   * @param cacheDir a 0700 directory of ours where code is kept; without it, nothing is kept on disk
+   * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error; a system error if it cannot be read
+   */
+  async prepare(path: string, cacheDir: string | undefined): Promise<PreparedCode | undefined> {
+    const cache = cacheDir === undefined ? undefined : await CodeCache.open(cacheDir);
+    const first = await this.#prepareFile(path, cache);
+    if (first === undefined) return undefined;
+    const files: PreparedCode["files"] & PreparedFile[] = [first];
+    const seen = new Set([path]);
+    for (const { neighbours } of files) {
+      for (const neighbour of Object.values(neighbours)) {
+        if (seen.has(neighbour)) continue;
+        seen.add(neighbour);
+        const file = await this.#prepareFile(neighbour, cache);
+        if (file === undefined) return undefined;
+        files.push(file);
+      }
+    }
+    return {
+      files,
+      libraries: [...new Set(files.flatMap(({ code }) => requiredNames(code).filter(isLibrary)))],
+    };
+  }
+
+  /**
+   * Of the build: keeps the code of a file and those next to it where {@link prepare} finds it without a compiler.
+   * @throws SluiceError as {@link prepare}, and `INTERNAL` if the code of the file cannot be made beforehand
+   */
+  async ship(path: string): Promise<void> {
+    const prepared = await this.prepare(path, undefined);
+    if (prepared === undefined) throw new SluiceError("INTERNAL", `${path} needs more than Node to run`);
+    for (const file of prepared.files) {
+      const source = await readFile(file.path, "utf8");
+      // Such code has the path of this machine in it.
+      if (asksForItself(source)) throw new SluiceError("INTERNAL", `${file.path} uses import.meta`);
+      await this.#shipped.write(file.path, source, file.code);
+    }
+  }
+
+  async #prepareFile(path: string, cache: CodeCache | undefined): Promise<PreparedFile | undefined> {
+    const source = await readFile(path, "utf8");
+    const origin = [FORMAT, asksForItself(source) ? path : "", source].join("\0");
+    let made = this.#done.get(origin);
+    if (made === undefined) {
+      made = this.#codeOf({ path, source, origin }, cache);
+      this.#done.set(origin, made);
+      made.catch(() => this.#done.delete(origin));
+    }
+    const code = await made;
+    if (code === NOT_ALONE) return undefined;
+    const neighbours = await neighboursOf(path, code);
+    return neighbours && { path, code, neighbours };
+  }
+
+  async #codeOf({ path, source, origin }: Source, cache: CodeCache | undefined): Promise<string> {
+    const kept = (await this.#shipped.read(path, source)) ?? (await cache?.read(origin));
+    if (kept !== undefined) return kept;
+    const code = transform(path, source);
+    const result = isRunnable(code) ? code : NOT_ALONE;
+    await cache?.write(origin, result);
+    return result;
+  }
+}
+
+/** The path is part of the code where a file asks for its own URL. */
+function asksForItself(source: string): boolean {
+  return source.includes("import.meta");
+}
+
+function transform(filename: string, source: string): string {
+  // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
+  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
+  const jiti = createJiti(filename, { fsCache: false });
+  const code = jiti.transform({ source, filename, ts: true, retainLines: true, interopDefault: true });
+  const failed = /^exports\.__JITI_ERROR__ = (\{.*\})/.exec(code)?.[1];
+  if (failed !== undefined) throw syntaxError(filename, failed);
+  return code;
+}
+
+function syntaxError(path: string, report: string): SluiceError {
+  const { line, column, message } = JSON.parse(report) as { line: number; column: number; message: string };
+  return new SluiceError("LOAD_FAILED", `${path}:${line}:${column}: ${message.trim()}`, {
+    errnum: ERRNO.EINVAL,
+  });
+}
+
+/** Whether code can run without jiti around it. Doubt counts as no: that way is slower, never wrong. */
+function isRunnable(code: string): boolean {
+  if (/\bjiti[A-Z]|\bimport\s*[.(]/.test(code)) return false;
+  const calls = code.match(/\brequire\b/g) ?? [];
+  const names = requiredNames(code);
+  if (names.length !== calls.length) return false;
+  return names.every((name) => isBuiltin(name) || isLibrary(name) || isRelative(name)) && compiles(code);
+}
+
+function requiredNames(code: string): string[] {
+  return [...code.matchAll(/\brequire\("([^"\\]+)"\)/g)].map(([, name]) => name ?? "");
+}
+
+function isLibrary(name: string): boolean {
+  return LIBRARY_NAMES.includes(name);
+}
+
+function isRelative(name: string): boolean {
+  return name.startsWith("./") || name.startsWith("../");
+}
+
+/** An `await` outside a function has no place in CommonJS. */
+function compiles(code: string): boolean {
+  try {
+    compileFunction(code, ["exports", "require", "module", "__filename", "__dirname"]);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/** The TypeScript files that a file requires, by what it calls them; undefined if it requires a file of another kind. */
+async function neighboursOf(path: string, code: string): Promise<Record<string, string> | undefined> {
+  const neighbours: Record<string, string> = {};
+  for (const name of requiredNames(code).filter(isRelative)) {
+    const neighbour = await typescriptFile(resolve(dirname(path), name));
+    if (neighbour === undefined) return undefined;
+    neighbours[name] = neighbour;
+  }
+  return neighbours;
+}
+
+/** `./x.js` stands for `x.ts` where there is no `x.js`, as the TypeScript compiler has it. */
+async function typescriptFile(path: string): Promise<string | undefined> {
+  if (await isFile(path)) return /\.m?ts$/.test(path) ? path : undefined;
+  const source = path.replace(/\.(m?)js$/, ".$1ts");
+  return source !== path && (await isFile(source)) ? source : undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    if (isErrno(error, "ENOENT") || isErrno(error, "ENOTDIR")) return false;
+    throw error;
+  }
+}
