@@ -1,7 +1,7 @@
 /**
- * `npm run soak [-- --cycles=N] [--growth=PERCENT] [--json]`: loads, reloads, restarts, fails and removes modules of all
- * loaders, and exits 1 if anything but a fifth of the memory was left behind since the first tenth; 2 for a mistake in the
- * arguments; 130 after Ctrl-C.
+ * `npm run soak [-- --cycles=N] [--warm-up=N] [--growth=PERCENT] [--json]`: loads, reloads, restarts, fails and removes
+ * modules of all loaders, and exits 1 if anything but a fifth of the memory was left behind since the first tenth; 2 for a
+ * mistake in the arguments; 130 after Ctrl-C. The cycles of the warm-up come before those that count.
  */
 import { parseArgs } from "node:util";
 import { brokenBounds } from "./measures.mjs";
@@ -27,6 +27,7 @@ function optionsOf() {
     const { values } = parseArgs({
       options: {
         cycles: { type: "string", default: "10000" },
+        "warm-up": { type: "string", default: "0" },
         growth: { type: "string", default: "20" },
         json: { type: "boolean", default: false },
       },
@@ -39,6 +40,7 @@ function optionsOf() {
 
 const options = optionsOf();
 const cycles = Math.round(numberOf(options.cycles, "cycles", 10));
+const warmUp = Math.round(numberOf(options["warm-up"], "warm-up", 0));
 const growth = numberOf(options.growth, "growth", -100) / 100;
 if (globalThis.gc === undefined) fail("memory is only known after a collection: run node with --expose-gc");
 
@@ -80,7 +82,7 @@ const samples = [];
 let failure;
 try {
   if (!options.json) console.log(line(HEAD));
-  for await (const sample of soak(cycles, stop.signal)) {
+  for await (const sample of soak({ warmUp, cycles }, stop.signal)) {
     samples.push(structuredClone(sample));
     if (!options.json) show(sample);
   }

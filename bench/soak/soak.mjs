@@ -20,10 +20,11 @@ const POLL_MS = 20;
 
 /**
  * Runs the cycles, and yields after each tenth of them `{ cycles, seconds, held, memory, done }`, where `done` counts the
- * cycles by loader and kind. Nothing is loaded at that time.
+ * cycles by loader and kind. Nothing is loaded at that time. Those of the warm-up come first and are not counted: a process
+ * that has just begun grows whatever it does.
  * @param signal ends it; whatever is loaded is then removed
  */
-export async function* soak(cycles, signal) {
+export async function* soak({ warmUp = 0, cycles }, signal) {
   const dir = mkdtempSync(join(tmpdir(), "sluice-soak-"));
   try {
     const { config, loaders } = prepareLoaders(dir);
@@ -36,7 +37,7 @@ export async function* soak(cycles, signal) {
       const watcher = await broker.connect();
       const restarts = new EventEmitter().setMaxListeners(0);
       await watcher.subscribe("module.reloaded", ({ payload }) => restarts.emit(payload.name));
-      yield* tenths({ broker, loaders, restarts, signal }, cycles);
+      yield* tenths({ broker, loaders, restarts, signal }, { warmUp, cycles });
     } finally {
       await broker.close();
     }
@@ -45,24 +46,27 @@ export async function* soak(cycles, signal) {
   }
 }
 
-async function* tenths(context, cycles) {
+async function* tenths(context, { warmUp, cycles }) {
   const startedAtMs = performance.now();
   const done = {};
   let number = 0;
   let first;
-  for (let sample = 1; sample <= SAMPLES; sample++) {
-    const end = Math.round((cycles * sample) / SAMPLES);
+  const runUpTo = async (end, counts) => {
     const lane = async () => {
-      while (number < end && !context.signal.aborted) await runCycle(context, number++, done);
+      while (number < end && !context.signal.aborted) await runCycle(context, number++, counts);
     };
     // All are waited for, so that none goes on where one has failed.
     const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
     for (const { status, reason } of lanes) if (status === "rejected") throw reason;
+  };
+  await runUpTo(warmUp, {});
+  for (let sample = 1; sample <= SAMPLES; sample++) {
+    await runUpTo(warmUp + Math.round((cycles * sample) / SAMPLES), done);
     if (context.signal.aborted) return;
     const held = await settled(context.broker, first);
     first ??= held;
     const seconds = (performance.now() - startedAtMs) / 1000;
-    yield { cycles: number, seconds, held, memory: weigh(), done };
+    yield { cycles: number - warmUp, seconds, held, memory: weigh(), done };
   }
 }
 

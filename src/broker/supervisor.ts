@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { messageOf, systemMessage } from "../errors/index.js";
 import { BrokerProcess, type BrokerReport, type Ended, type PhaseView } from "./broker-process.js";
 import type { PhaseProcess, StopSignal } from "./instance-life.js";
@@ -55,6 +56,7 @@ export class Supervisor {
   /** Runs the instance to its end; resolves to the exit status. */
   async run(): Promise<number> {
     const leader = this.#startBroker(0, (report) => this.#onReport(report));
+    this.#startOthers(availableParallelism() - 1);
     const end = await leader.ended;
     this.#leaderHasEnded = true;
     await this.#handedOver;
@@ -73,12 +75,12 @@ export class Supervisor {
     return broker;
   }
 
-  /** When rank 0 is there for them to join; until then they could only stand in its way. */
-  #startOthers(): void {
+  /** Not more than there are processors for until rank 0 is there to be joined: they would stand in its way. */
+  #startOthers(most = Infinity): void {
     if (this.#stopCount > 0) return;
-    for (let rank = 1; rank < this.#options.brokerArgvs.length; rank++) {
-      this.#watched.push(this.#watch(this.#startBroker(rank)));
-    }
+    const started = this.#brokers.length;
+    const end = Math.min(started + most, this.#options.brokerArgvs.length);
+    for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
   }
 
   /** Passes on a signal; the second one kills what is left. */
@@ -98,7 +100,7 @@ export class Supervisor {
 
   #statusOf({ status, signal, error }: Ended): number {
     const { say } = this.#options;
-    const isAlone = this.#brokers.length === 1;
+    const isAlone = this.#options.brokerArgvs.length === 1;
     if (error !== undefined) say(`broker could not be started: ${error.message}`);
     if (signal !== null) {
       say(isAlone ? `broker was killed by ${signal}` : `rank 0 was killed by ${signal}: the instance ends`);
