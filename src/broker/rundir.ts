@@ -36,7 +36,9 @@ export function openRunDirectory(
   const cacheDir = join(path, "cache");
   mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
-  const made = isOurs ? [path] : [cacheDir, stateDir];
+  // Rank 0 is the last to go; until then others may need the cache.
+  const own = rank === 0 ? [cacheDir, stateDir] : [stateDir];
+  const made = isOurs ? [path] : own;
   return {
     path,
     cacheDir,

@@ -1,5 +1,5 @@
 /** The ranks of one machine, over the unix socket that joins them. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -229,6 +229,19 @@ describe("joining", () => {
     await presentRanks(zero.broker, 1);
     await zero.handle.rpc("module.load", { path: "/mem/where" }, { rank: 1 });
     expect(await zero.handle.rpc("where.rank", {}, { rank: 1 })).toBe(1);
+  });
+
+  test("shares a cache of code, which is there until rank 0 has gone", async () => {
+    const rundir = sharedRundir();
+    const zero = await startRank({ rank: 0, size: 2, rundir });
+    const one = await startRank({ rank: 1, size: 2, rundir });
+    const cache = join(rundir, "cache");
+    expect([await zero.handle.attr("cachedir"), await one.handle.attr("cachedir")]).toEqual([cache, cache]);
+    expect(statSync(cache).mode & 0o777).toBe(0o700);
+    await one.broker.close();
+    expect(existsSync(cache)).toBe(true);
+    await zero.broker.close();
+    expect(existsSync(cache)).toBe(false);
   });
 
   test("is for us alone: the socket is 0600", async () => {
