@@ -59,6 +59,7 @@ export async function withPlan<T>(
     onPrint: options.verbose ? tell : () => undefined,
   });
   try {
+    session.startHosts(phase.files);
     const read = await readUnits(phase.files, session, circumstances, options);
     if (!read.ok) throw refused(read.diagnostics);
     const { catalog, rc } = read.value;

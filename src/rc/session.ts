@@ -103,6 +103,14 @@ export class RcSession {
     this.#tellAll(() => this.arguments.snapshot());
   }
 
+  /** Starts the hosts of files that are about to be read, so that they are there by then; without it, the first file waits. */
+  startHosts(files: readonly string[]): void {
+    for (const file of files) {
+      const program = hostProgramFor(file, this.#programs);
+      if (program !== undefined && !this.#slots.has(program)) this.#open(program);
+    }
+  }
+
   /**
    * Reads one file, then runs its `setup()`. One at a time.
    * @returns its tasks and what its setup did; `RC_INVALID` if it cannot be read, `RC_FAILED` if its setup fails
