@@ -15,8 +15,8 @@ const HELD_BYTES = 64 * 1024 * 1024;
 /** Requests that may wait for their turn before their sender is told to keep what follows, and when it may go on. */
 const PACED = { most: 256, goOn: 64 } as const;
 
-/** Messages that are taken in one turn of the loop. */
-const TURN_MESSAGES = 64;
+/** Messages that are taken in one turn of the loop: usually, and of an end that has not heard yet that it is to wait. */
+const TURN_MESSAGES = { usual: 64, held: 16 } as const;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -171,7 +171,7 @@ class SocketChannel implements Channel {
   /** A few messages in a turn of the loop, so that a sender of many small ones leaves time for others. */
   #decodeSome(): void {
     if (this.#state !== "open") return;
-    this.#decode(TURN_MESSAGES);
+    this.#decode(this.#givesLeave ? TURN_MESSAGES.usual : TURN_MESSAGES.held);
     this.#tellLeave();
     if (this.#unread.length > 0) {
       this.#stream.pause();
