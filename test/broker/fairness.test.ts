@@ -32,7 +32,7 @@ test("between a request and its answer, those who flood are heard a slice at a t
   }
   between.sort((a, b) => a - b);
   // The beginning is a burst, and the test's own thread does the work of all; the middle is what lasts.
-  expect(between[Math.floor(between.length / 2)]).toBeLessThanOrEqual(64);
+  expect(between[Math.floor(between.length / 2)]).toBeLessThanOrEqual(16);
   await Promise.all(floods);
   expect(broker.pendingRequests).toBe(0);
 });
@@ -55,8 +55,8 @@ test("one that floods alone is answered completely, and in order", async () => {
   expect(order).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
 });
 
-/** What the machine does besides meets a round as a whole, and few rounds. */
-const ROUNDS = 7;
+/** What else the machine does meets windows with floods as often as those without, and few of them. */
+const ROUNDS = 15;
 const WINDOW_MS = 100;
 
 /** Requests of one module to another that were answered, in a window of time. */
@@ -64,9 +64,17 @@ async function count(handle: Handle, lanes: number): Promise<number> {
   return (await handle.rpc("c.measure", { topic: "d.echo", ms: WINDOW_MS, lanes })) as number;
 }
 
-/** As soon as it gets answers. What it takes to begin so many at once is the sender's own time, not the broker's. */
-async function startFlood(handle: Handle, from: string, to: string): Promise<void> {
-  await handle.rpc(`${from}.flood`, { topic: `${to}.echo`, ahead: 12_000 });
+/** Modules a and b ask each other, each so many things at once and one more for each that is answered. */
+async function startFloods(handle: Handle, ahead: number): Promise<void> {
+  await Promise.all([
+    handle.rpc("a.flood", { topic: "b.echo", ahead }),
+    handle.rpc("b.flood", { topic: "a.echo", ahead }),
+  ]);
+}
+
+/** Ends when all has been answered. */
+async function stopFloods(handle: Handle): Promise<void> {
+  await Promise.all([handle.rpc("a.stop"), handle.rpc("b.stop")]);
 }
 
 /** The rate in a window with floods, for each of the windows without any just before and after it. */
@@ -74,10 +82,12 @@ async function ratiosOfRates(handle: Handle, lanes: number): Promise<number[]> {
   const ratios: number[] = [];
   let before = await count(handle, lanes);
   for (let round = 0; round < ROUNDS; round++) {
-    await Promise.all([startFlood(handle, "a", "b"), startFlood(handle, "b", "a")]);
+    await startFloods(handle, 2000);
     await Promise.all(Array.from({ length: 100 }, () => handle.publish("news", "x".repeat(1024))));
+    // What it takes a module to begin so much is its own time, not the broker's.
+    await count(handle, lanes);
     const during = await count(handle, lanes);
-    await Promise.all([handle.rpc("a.stop"), handle.rpc("b.stop")]);
+    await stopFloods(handle);
     const after = await count(handle, lanes);
     ratios.push((2 * during) / (before + after));
     before = after;
@@ -92,7 +102,7 @@ function median(values: readonly number[]): number {
 describe.each([
   { host: "threads", request: {} },
   { host: "processes", request: { exec: true } },
-])("in $host, two modules that flood each other, and a subscriber that never reads", ({ host, request }) => {
+])("in $host, two modules that flood each other, and a subscriber that never reads", ({ request }) => {
   test("leave others half of their rate at least, get their answers, and take little memory of the broker", async () => {
     const { broker, handle } = await realBroker();
     for (const name of ["a", "b", "c", "d"]) {
@@ -102,10 +112,11 @@ describe.each([
     await handle.rpc("deaf.subscribe-and-sleep", { ms: 600_000 });
     await count(handle, 4);
     const bytes = process.memoryUsage().rss;
+    await startFloods(handle, 12_000);
+    await count(handle, 4);
+    await stopFloods(handle);
     for (const lanes of [1, 4]) {
-      const r = await ratiosOfRates(handle, lanes);
-      console.log("RATIO", host, lanes, median(r).toFixed(2), r.map((x) => x.toFixed(2)).join(" "));
-      expect(median(r)).toBeGreaterThanOrEqual(0.5);
+      expect(median(await ratiosOfRates(handle, lanes))).toBeGreaterThanOrEqual(0.5);
     }
     expect(process.memoryUsage().rss - bytes).toBeLessThan(512 * MIB);
     expect(broker.pendingRequests).toBe(0);
