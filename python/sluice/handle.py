@@ -11,6 +11,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple, Type,
 from . import constants as c
 from .errors import ProtocolError, errnum_of, message_of, request_error
 from .future import Future
+from .leave import Leave
 from .message import TYPE_NUMBERS, Message, encode_payload
 from .serving import Responder
 from .stream import Stream, connect
@@ -52,6 +53,7 @@ class Sluice:
         self._poll = select.poll()
         self._poll.register(self._stream.fileno(), select.POLLIN)
         self._polls_write = False
+        self._leave = Leave()
         self._inbox: Deque[Message] = deque()
         self._futures: Dict[int, Future] = {}
         self._ready: Deque[Future] = deque()
@@ -261,7 +263,7 @@ class Sluice:
 
         What a callback raises goes through to the caller; a module fails with it instead.
         """
-        self._stream.flush()
+        self._flush()
         if not self._inbox:
             self._read()
         count = 0
@@ -370,12 +372,14 @@ class Sluice:
             return
         self._closed = True
         deadline = monotonic() + CLOSE_SECONDS
+        self._leave.give()
+        self._flush()
         while self._stream.unsent and not self._stream.gone:
             remaining = deadline - monotonic()
             if remaining <= 0:
                 break
             select.select([], [self._stream], [], remaining)
-            self._stream.flush()
+            self._flush()
         self._poll.unregister(self._stream.fileno())
         self._stream.close(linger)
         self._fail_all(request_error(errno.ECANCELED, "the connection was closed"))
@@ -399,7 +403,7 @@ class Sluice:
             if remaining is not None and remaining < 0:
                 return False
             self._wait(remaining)
-            self._stream.flush()
+            self._flush()
             self._read()
         if self._inbox or self._ready:
             self.changed()
@@ -462,7 +466,10 @@ class Sluice:
         was_gone = self._stream.gone
         for message in self._stream.receive():
             self.stats["rx"][message.type] += 1
-            if message.type != "response":
+            if self._leave.hears(message):
+                self._flush()
+                self.changed()
+            elif message.type != "response":
                 self._inbox.append(message)
                 continue
             future = self._futures.get(message.matchtag)
@@ -558,11 +565,20 @@ class Sluice:
     def _send(self, message: Message) -> None:
         if self._closed:
             raise self._gone_error()
-        had_unsent = self._stream.unsent
-        self._stream.send(encode_message(message))
+        frame = encode_message(message)
         self.stats["tx"][message.type] += 1
+        had_unsent = self._stream.unsent
+        if self._leave.keeps(message, had_unsent):
+            self._leave.keep(frame)
+            return
+        self._stream.send(frame)
         if self._stream.unsent and not had_unsent:
             self.changed()
+
+    def _flush(self) -> None:
+        self._stream.flush()
+        while self._leave.may_take(self._stream.unsent) and not self._stream.gone:
+            self._stream.send(self._leave.take())
 
     def _next_matchtag(self) -> int:
         while True:

@@ -52,6 +52,8 @@ class FakeBroker:
         self._responses: Dict[int, "queue.Queue[Message]"] = {}
         self._arrived = threading.Condition()
         self.closed = threading.Event()
+        self._reads = threading.Event()
+        self._reads.set()
         self.send(Message("control", raw=json.dumps({**WELCOME, **(welcome or {})}), control="welcome"))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -65,6 +67,14 @@ class FakeBroker:
 
     def send_bytes(self, data: bytes) -> None:
         self._ours.sendall(data)
+
+    def pause(self) -> None:
+        """Reads nothing more, after what it is about to read."""
+        self._reads.clear()
+
+    def go_on(self) -> None:
+        """Reads again."""
+        self._reads.set()
 
     def publish(self, topic: str, payload: Any = None, seq: int = 1) -> None:
         self.send(Message("event", topic, encode_payload(payload), seq=seq))
@@ -113,6 +123,7 @@ class FakeBroker:
     def _serve(self) -> None:
         decoder = FrameDecoder()
         while True:
+            self._reads.wait(PATIENCE)
             try:
                 chunk = self._ours.recv(65536)
             except ConnectionError:

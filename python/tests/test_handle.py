@@ -8,6 +8,7 @@ from typing import Any, List
 import sluice
 from sluice import constants as c
 from sluice.handle import READ, WRITE, Sluice
+from sluice.message import Message
 
 from .broker import PATIENCE, FakeBroker, Stream
 
@@ -310,6 +311,60 @@ class Answers(HandleCase):
         self.dispatch_until(lambda: not left.empty())
         self.assertTrue(kept[0].abandoned)
         self.h.respond(kept[0], 1)
+
+
+class Leave(HandleCase):
+    """Not standing in the way: what the broker says of requests."""
+
+    def tell(self, what: str) -> None:
+        self.broker.send(Message("control", raw=f'{{"requests":"{what}"}}', control="status"))
+        # Whatever comes after it: the notice has been heard then.
+        self.broker.publish("told")
+        self.dispatch_until(lambda: self.told)
+        self.told.clear()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.told: List[Any] = []
+        self.h.msg_watcher(lambda h, w, m, a: self.told.append(m), c.MSGTYPE_EVENT, "told").start()
+
+    def test_requests_wait_while_they_are_held_and_go_in_order_after_that(self) -> None:
+        self.broker.answer("a.b", lambda message: message.payload)
+        self.tell("hold")
+        futures = [self.h.rpc("a.b", number) for number in range(3)]
+        self.h.notify("module.status", {"status": 1})
+        self.h.msg_watcher(lambda h, w, m, a: h.respond(m, 1), c.MSGTYPE_REQUEST, "probe.x").start()
+        answer = self.broker.ask("probe.x")
+        self.dispatch_until(lambda: not answer.empty())
+        self.assertEqual([each.topic for each in self.broker.requests], ["module.status"])
+        self.tell("send")
+        self.assertEqual([future.get() for future in futures], [0, 1, 2])
+        self.assertEqual([each.payload for each in self.broker.requests if each.topic == "a.b"], [0, 1, 2])
+
+    def test_a_hold_in_the_midst_of_many_stops_those_that_were_not_handed_on(self) -> None:
+        self.broker.pause()
+        self.broker.answer("a.b", None)
+        futures = [self.h.rpc("a.b", b"x" * 1000) for _ in range(5000)]
+        self.tell("hold")
+        self.h.msg_watcher(lambda h, w, m, a: h.respond(m, 1), c.MSGTYPE_REQUEST, "probe.x").start()
+        answer = self.broker.ask("probe.x")
+        self.broker.go_on()
+        self.dispatch_until(lambda: not answer.empty())
+        self.assertLess(len(self.broker.requests), 5000)
+        self.tell("send")
+        for future in futures:
+            self.assertIsNone(future.get())
+
+    def test_what_is_held_at_the_end_is_sent(self) -> None:
+        self.tell("hold")
+        self.h.notify("a.b", 7)
+        self.h.close()
+        self.assertEqual(self.broker.next_request("a.b").payload, 7)
+
+    def test_a_held_handle_does_not_wake_its_loop(self) -> None:
+        self.tell("hold")
+        self.h.notify("a.b", 7)
+        self.assertEqual((self.h.wants(), self.h.timeout()), (READ, None))
 
 
 class ForeignLoops(HandleCase):

@@ -45,13 +45,13 @@ export class Clients {
       deliver: (message) => channel.send(message),
       queue: channel,
       hold: (on) => channel.holdRequests(on),
+      pace: router.turns.add(channel),
       fail: (error) => {
         log("err", `${peer.name} is disconnected: ${messageOf(error)}`);
         channel.abort();
       },
     });
     channel.onDrain(() => router.drained(peer));
-    router.turns.add(channel);
     this.#channels.add(channel);
     router.attach(peer);
     channel.onClose((cause) => {

@@ -130,11 +130,11 @@ export class ModuleInstance {
         requestBacklog: () => sumOf(channel.requestBacklog(), this.#deferred?.requestBacklog()),
       },
       hold: (on) => channel.holdRequests(on),
+      pace: router.turns.add(channel),
       fail: (error) => void this.#failWith(error),
     });
     router.attach(this.peer);
     channel.onDrain(() => router.drained(this.peer));
-    router.turns.add(channel);
     this.ready = new Promise((resolve) => (this.#settleReady = resolve));
     this.ended = this.#watch();
     this.#give({ type: "control", control: "welcome", payload: JSON.stringify(welcome) });

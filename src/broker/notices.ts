@@ -12,6 +12,7 @@ export function responseTo(
 /** Fails a request that no peer has. */
 export function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
   if ((request.flags & FLAG.noresponse) !== 0) return;
+  if (request.flags === 0) sender.pace?.answered();
   sender.deliver({
     ...responseTo(request),
     errnum: errnumOf(error) ?? ERRNO.EIO,

@@ -1,4 +1,5 @@
 import { type Channel, FLAG, type Message, methodOf, type RequestMessage, ROLE } from "../messages/index.js";
+import type { Pace } from "./turns.js";
 
 /** Who a message is from, as the broker stamps it on entry (modules.md §2). */
 export interface Credentials {
@@ -70,6 +71,8 @@ export interface PeerOptions {
   readonly queue?: ReceiveQueue;
   /** Holds its requests back, or lets them come; none for one that cannot be made to wait. */
   readonly hold?: (on: boolean) => void;
+  /** Told when it is sent a response; none for one whose requests take no turns. */
+  readonly pace?: Pace;
   /** Cuts it off, as it cannot get what it must. */
   readonly fail?: (error: unknown) => void;
   /** Told when the peer has been taken out of the router, once. */
@@ -85,6 +88,7 @@ export class Peer {
   readonly deliver: (message: Message) => void;
   readonly queue: ReceiveQueue | undefined;
   readonly hold: ((on: boolean) => void) | undefined;
+  readonly pace: Pace | undefined;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
   /** By target. */
@@ -107,6 +111,7 @@ export class Peer {
     this.deliver = options.deliver;
     this.queue = options.queue;
     this.hold = options.hold;
+    this.pace = options.pace;
     this.fail = options.fail ?? (() => undefined);
     this.onDetach = options.onDetach;
   }

@@ -139,6 +139,7 @@ export class Router {
     if (awaited === undefined) return;
     const { link, key, request } = awaited;
     if (response.errnum !== 0 || (request.flags & FLAG.streaming) === 0) link.pending.delete(key);
+    if (request.flags === 0) link.sender.pace?.answered();
     stamp(response, from);
     response.route = response.route.slice(0, -1);
     if (isDrowning(link.sender)) {

@@ -2,7 +2,7 @@ import { Fifo } from "./fifo.js";
 import { Inbox } from "./inbox.js";
 import { payloadBytes } from "./payload.js";
 import { Tally } from "./tally.js";
-import type { Backlog, Channel, Message } from "./types.js";
+import type { Backlog, Channel, Message, RequestMessage } from "./types.js";
 
 /**
  * Two ends of a channel within one thread: what one sends the other receives, in order, in a later turn of the loop.
@@ -72,7 +72,7 @@ class MemoryChannel implements Channel {
     this.#inbox.hold(on);
   }
 
-  paceRequests(admit: () => boolean): () => void {
+  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
     return this.#inbox.pace(admit);
   }
 

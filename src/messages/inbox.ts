@@ -1,6 +1,6 @@
 import { Fifo } from "./fifo.js";
 import { payloadBytes } from "./payload.js";
-import type { Message } from "./types.js";
+import type { Message, RequestMessage } from "./types.js";
 
 /** How a channel hears of what its inbox does. */
 interface InboxOptions {
@@ -17,10 +17,10 @@ export class Inbox {
   #listener: ((message: Message) => void) | undefined;
   readonly #closeListeners: ((cause: Error | undefined) => void)[] = [];
   readonly #early = new Fifo<Message>();
-  readonly #held = new Fifo<Message>();
+  readonly #held = new Fifo<RequestMessage>();
   #heldBytes = 0;
   #holding = false;
-  #admit: () => boolean = () => true;
+  #admit: (request: RequestMessage) => boolean = () => true;
   #end: { readonly cause: Error | undefined; told: boolean } | undefined;
 
   constructor(options: InboxOptions = {}) {
@@ -75,7 +75,7 @@ export class Inbox {
   }
 
   /** @returns what goes on with the requests that wait for `admit` to say yes */
-  pace(admit: () => boolean): () => void {
+  pace(admit: (request: RequestMessage) => boolean): () => void {
     this.#admit = admit;
     return () => this.#deliverHeld();
   }
@@ -105,7 +105,7 @@ export class Inbox {
 
   #route(message: Message, listener: (message: Message) => void): void {
     // While held ones are being delivered a new one may come in; it must stay behind them.
-    if (isHoldable(message) && (this.#holding || this.#held.size > 0 || !this.#admit())) {
+    if (message.type === "request" && isHoldable(message) && this.#mustWait(message)) {
       this.#held.push(message);
       this.#heldBytes += payloadBytes(message.payload);
     } else {
@@ -113,12 +113,16 @@ export class Inbox {
     }
   }
 
+  #mustWait(request: RequestMessage): boolean {
+    return this.#holding || this.#held.size > 0 || !this.#admit(request);
+  }
+
   #deliverHeld(): void {
-    while (this.#held.size > 0 && !this.#holding && this.#listener !== undefined) {
+    while (!this.#holding && this.#listener !== undefined) {
+      const message = this.#held.peek();
       // Nothing holds up the end.
-      if (this.#end === undefined && !this.#admit()) break;
-      const message = this.#held.shift();
-      if (message === undefined) break;
+      if (message === undefined || (this.#end === undefined && !this.#admit(message))) break;
+      this.#held.shift();
       this.#heldBytes -= payloadBytes(message.payload);
       this.#deliver(message, this.#listener);
     }

@@ -4,7 +4,7 @@ import { Inbox, isHoldable } from "./inbox.js";
 import { payloadBytes } from "./payload.js";
 import { packMessage, type PortItem, unpackMessages } from "./port-form.js";
 import { Tally, type TallyCounts } from "./tally.js";
-import type { Backlog, Channel, Message } from "./types.js";
+import type { Backlog, Channel, Message, RequestMessage } from "./types.js";
 
 /** Requests beyond this wait at the sender until the other end has taken some (modules.md §2, back pressure). */
 const CREDIT: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
@@ -117,7 +117,7 @@ class PortChannel implements Channel {
     this.#inbox.hold(on);
   }
 
-  paceRequests(admit: () => boolean): () => void {
+  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
     return this.#inbox.pace(admit);
   }
 

@@ -1,19 +1,22 @@
 import type { Duplex } from "node:stream";
 import { FrameDecoder } from "./decoder.js";
 import { encodeMessage, WIRE_LIMITS, type WireLimits } from "./encode.js";
-import { Fifo } from "./fifo.js";
+import { type Frame, FrameQueue } from "./frame-queue.js";
 import { Inbox, isHoldable } from "./inbox.js";
 import { leaveOf, leaveMessage } from "./leave.js";
 import { isSocketLike } from "./socket-like.js";
 import { Tally, type TallyCounts } from "./tally.js";
-import type { Backlog, Channel, Message } from "./types.js";
+import type { Backlog, Channel, Message, RequestMessage } from "./types.js";
 
 /** Beyond this, a sender that sends requests although it was told to wait is not read from any more. */
 const HELD_MESSAGES = 10_000;
 const HELD_BYTES = 64 * 1024 * 1024;
 
-/** Messages that are taken in one turn of the loop. */
-const TURN_MESSAGES = 64;
+/** Requests that may wait for their turn before their sender is told to keep what follows, and when it may go on. */
+const PACED = { most: 256, goOn: 64 } as const;
+
+/** Messages that are taken in one turn of the loop: usually, and of an end that has not heard yet that it is to wait. */
+const TURN_MESSAGES = { usual: 64, held: 16 } as const;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -22,12 +25,6 @@ const JOIN_BYTES = 64 * 1024;
 
 /** Milliseconds that the other end is given to close its side once all of ours has left. */
 const LINGER_MS = 1000;
-
-/** A message in its wire form. */
-interface Frame {
-  readonly bytes: Buffer;
-  readonly isRequest: boolean;
-}
 
 /** What a channel over a byte stream may be told. */
 export interface SocketChannelOptions {
@@ -57,17 +54,14 @@ class SocketChannel implements Channel {
   readonly #limits: WireLimits;
   readonly #decoder: FrameDecoder;
   readonly #inbox = new Inbox();
-  readonly #frames = new Fifo<Frame>();
-  /** Requests for which the other end has no leave to give. */
-  readonly #waiting = new Fifo<Frame>();
+  readonly #frames = new FrameQueue();
   readonly #onUnfinished: ((bytes: number) => void) | undefined;
   readonly #receive = (message: Message): void => this.#arrived(message);
   readonly #drainListeners: (() => void)[] = [];
   readonly #unsent = new Tally();
   #flushScheduled = false;
   #full = false;
-  /** Whether requests may be sent. */
-  #hasLeave = true;
+  #isHolding = false;
   /** Whether the other end may send requests. */
   #givesLeave = true;
   #unfinished = 0;
@@ -91,10 +85,6 @@ class SocketChannel implements Channel {
     if (this.#state !== "open") return;
     const frame = { bytes: encodeMessage(message, this.#limits), isRequest: isHoldable(message) };
     this.#unsent.add(frame.bytes.length, frame.isRequest);
-    if (frame.isRequest && !this.#hasLeave) {
-      this.#waiting.push(frame);
-      return;
-    }
     this.#frames.push(frame);
     this.#scheduleFlush();
   }
@@ -124,7 +114,7 @@ class SocketChannel implements Channel {
   }
 
   underWay(): number {
-    return this.#unsent.messages - this.#waiting.size;
+    return this.#unsent.messages - this.#frames.waiting;
   }
 
   unread(): number {
@@ -132,18 +122,17 @@ class SocketChannel implements Channel {
   }
 
   holdRequests(on: boolean): void {
-    if (on === this.#givesLeave) {
-      this.#givesLeave = !on;
-      this.send(leaveMessage(this.#givesLeave));
-    }
+    this.#isHolding = on;
     this.#inbox.hold(on);
+    this.#tellLeave();
     this.#readOn();
   }
 
-  paceRequests(admit: () => boolean): () => void {
+  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
     const goOn = this.#inbox.pace(admit);
     return () => {
       goOn();
+      this.#tellLeave();
       this.#readOn();
     };
   }
@@ -158,7 +147,7 @@ class SocketChannel implements Channel {
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
-    this.#sendWaiting();
+    this.#frames.setLeave(true);
     this.#decoder.stop();
     this.#unread = NOTHING;
     this.#tellUnfinished(0);
@@ -182,7 +171,8 @@ class SocketChannel implements Channel {
   /** A few messages in a turn of the loop, so that a sender of many small ones leaves time for others. */
   #decodeSome(): void {
     if (this.#state !== "open") return;
-    this.#decode(TURN_MESSAGES);
+    this.#decode(this.#givesLeave ? TURN_MESSAGES.usual : TURN_MESSAGES.held);
+    this.#tellLeave();
     if (this.#unread.length > 0) {
       this.#stream.pause();
       setImmediate(() => this.#decodeSome());
@@ -225,34 +215,22 @@ class SocketChannel implements Channel {
       this.#inbox.receive(message);
       return;
     }
-    this.#hasLeave = leave;
-    if (leave) {
-      this.#sendWaiting();
-      this.#scheduleFlush();
-    } else {
-      this.#holdUnsent();
-    }
+    this.#frames.setLeave(leave);
+    this.#scheduleFlush();
   }
 
-  /** Keeps the requests that have not been written; whatever else is sent goes ahead of them. */
-  #holdUnsent(): void {
-    for (let count = this.#frames.size; count > 0; count--) {
-      const frame = this.#frames.shift();
-      if (frame === undefined) return;
-      (frame.isRequest ? this.#waiting : this.#frames).push(frame);
-    }
-  }
-
-  #sendWaiting(): void {
-    for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
-      this.#frames.push(frame);
-    }
+  /** Has the other end keep its requests while too many wait here, so that its responses are not stuck behind them. */
+  #tellLeave(): void {
+    const { heldMessages } = this.#inbox;
+    const gives = !this.#isHolding && heldMessages < (this.#givesLeave ? PACED.most : PACED.goOn);
+    if (gives === this.#givesLeave) return;
+    this.#givesLeave = gives;
+    this.send(leaveMessage(gives));
   }
 
   #isOverfull(): boolean {
     const { heldMessages, heldBytes } = this.#inbox;
-    // Those that only wait for their turn need not be many.
-    return heldMessages >= (this.#givesLeave ? TURN_MESSAGES : HELD_MESSAGES) || heldBytes >= HELD_BYTES;
+    return heldMessages >= HELD_MESSAGES || heldBytes >= HELD_BYTES;
   }
 
   #scheduleFlush(): void {
@@ -271,14 +249,14 @@ class SocketChannel implements Channel {
       if (frame === undefined) break;
       this.#writeFrom(frame);
     }
-    if (this.#state === "closing" && this.#frames.size === 0) this.#finish();
+    if (this.#state === "closing" && this.#frames.isIdle) this.#finish();
   }
 
   /** Writes as many of the next frames as make one sensible write. */
   #writeFrom(first: Frame): void {
     const written = new Tally();
     written.add(first.bytes.length, first.isRequest);
-    if (this.#frames.size === 0) {
+    if (this.#frames.isIdle) {
       this.#write(first.bytes, written);
       return;
     }
@@ -350,7 +328,6 @@ class SocketChannel implements Channel {
     this.#unread = NOTHING;
     this.#tellUnfinished(0);
     this.#frames.clear();
-    this.#waiting.clear();
     if (byUs) this.#inbox.abandon();
     else this.#inbox.end(cause);
   }

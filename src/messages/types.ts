@@ -110,7 +110,7 @@ export interface Channel {
    * When one may not, it waits in the channel with all after it.
    * @returns what has those that wait ask again
    */
-  paceRequests(admit: () => boolean): () => void;
+  paceRequests(admit: (request: RequestMessage) => boolean): () => void;
   /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
   ref(): void;
   unref(): void;

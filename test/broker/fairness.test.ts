@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { fields, type Handle } from "../../src/messages/index.js";
+import type { Handle } from "../../src/messages/index.js";
 import { realBroker } from "./support/real-broker.js";
 import { startBroker } from "./support/start-broker.js";
 
@@ -32,7 +32,7 @@ test("between a request and its answer, those who flood are heard a slice at a t
   }
   between.sort((a, b) => a - b);
   // The beginning is a burst, and the test's own thread does the work of all; the middle is what lasts.
-  expect(between[Math.floor(between.length / 2)]).toBeLessThanOrEqual(64);
+  expect(between[Math.floor(between.length / 2)]).toBeLessThanOrEqual(16);
   await Promise.all(floods);
   expect(broker.pendingRequests).toBe(0);
 });
@@ -55,43 +55,72 @@ test("one that floods alone is answered completely, and in order", async () => {
   expect(order).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
 });
 
+/** What else the machine does meets windows with floods as often as those without, and few of them. */
+const ROUNDS = 15;
+const WINDOW_MS = 100;
+
+/** Requests of one module to another that were answered, in a window of time. */
 async function count(handle: Handle, lanes: number): Promise<number> {
-  return (await handle.rpc("c.measure", { topic: "d.echo", ms: 300, lanes })) as number;
+  return (await handle.rpc("c.measure", { topic: "d.echo", ms: WINDOW_MS, lanes })) as number;
 }
 
-async function floodEnded(handle: Handle, name: string): Promise<void> {
-  await handle.rpc(`${name}.stop`);
-  for (;;) {
-    const { asked, answered } = fields(await handle.rpc(`${name}.flooded`), {
-      asked: "integer",
-      answered: "integer",
-    });
-    if (asked === answered) return;
+/** Modules a and b ask each other, each so many things at once and one more for each that is answered. */
+async function startFloods(handle: Handle, ahead: number): Promise<void> {
+  await Promise.all([
+    handle.rpc("a.flood", { topic: "b.echo", ahead }),
+    handle.rpc("b.flood", { topic: "a.echo", ahead }),
+  ]);
+}
+
+/** Ends when all has been answered. */
+async function stopFloods(handle: Handle): Promise<void> {
+  await Promise.all([handle.rpc("a.stop"), handle.rpc("b.stop")]);
+}
+
+/** The rate in a window with floods, for each of the windows without any just before and after it. */
+async function ratiosOfRates(handle: Handle, lanes: number): Promise<number[]> {
+  const ratios: number[] = [];
+  let before = await count(handle, lanes);
+  for (let round = 0; round < ROUNDS; round++) {
+    await startFloods(handle, 2000);
+    await Promise.all(Array.from({ length: 100 }, () => handle.publish("news", "x".repeat(1024))));
+    // What it takes a module to begin so much is its own time, not the broker's.
+    await count(handle, lanes);
+    const during = await count(handle, lanes);
+    await stopFloods(handle);
+    const after = await count(handle, lanes);
+    ratios.push((2 * during) / (before + after));
+    before = after;
   }
+  return ratios;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 describe.each([
   { host: "threads", request: {} },
   { host: "processes", request: { exec: true } },
-])("in $host, two modules that flood each other", ({ request }) => {
-  test("get their answers, leave time to others, and take little memory of the broker", async () => {
+])("in $host, two modules that flood each other, and a subscriber that never reads", ({ request }) => {
+  test("leave others half of their rate at least, get their answers, and take little memory of the broker", async () => {
     const { broker, handle } = await realBroker();
-    for (const name of ["a", "b", "c", "d"])
+    for (const name of ["a", "b", "c", "d"]) {
       await handle.rpc("module.load", { path: PACER, name, ...request });
+    }
+    await handle.rpc("module.load", { path: PACER, name: "deaf", exec: true });
+    await handle.rpc("deaf.subscribe-and-sleep", { ms: 600_000 });
     await count(handle, 4);
     const bytes = process.memoryUsage().rss;
-    const ratios: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      const without = await count(handle, 4);
-      await handle.rpc("a.flood", { topic: "b.echo", ahead: 12_000 });
-      await handle.rpc("b.flood", { topic: "a.echo", ahead: 12_000 });
-      ratios.push((await count(handle, 4)) / without);
-      await Promise.all([floodEnded(handle, "a"), floodEnded(handle, "b")]);
+    await startFloods(handle, 12_000);
+    await count(handle, 4);
+    await stopFloods(handle);
+    for (const lanes of [1, 4]) {
+      expect(median(await ratiosOfRates(handle, lanes))).toBeGreaterThanOrEqual(0.5);
     }
-    // The best of the rounds: what else the machine does can only make it worse, and the floods take cores of their own.
-    expect(Math.max(...ratios)).toBeGreaterThan(0.05);
     expect(process.memoryUsage().rss - bytes).toBeLessThan(512 * MIB);
     expect(broker.pendingRequests).toBe(0);
+    await handle.rpc("module.remove", { name: "deaf", cancel: true });
   });
 });
 

@@ -359,6 +359,32 @@ describe("a socket channel", () => {
     );
   });
 
+  test("has a sender keep what follows when its requests only wait for their turn, and its responses arrive", async () => {
+    const [near, far] = await sockets();
+    const a = socketChannel(near);
+    const b = socketChannel(far);
+    const order: number[] = [];
+    let isTurn = false;
+    const goOn = b.paceRequests(() => isTurn);
+    a.onMessage(() => undefined);
+    const responded = new Promise<void>((resolve) => {
+      b.onMessage((m) => {
+        if (m.type === "response") resolve();
+        else if (m.type === "request") order.push(m.matchtag);
+      });
+    });
+    const payload = "x".repeat(1024);
+    for (let i = 0; i < 20_000; i++) a.send(request("svc.x", { matchtag: i, payload }));
+    a.send(reply(request("svc.y")));
+    await responded;
+    expect(order).toEqual([]);
+    expect(b.unread()).toBeLessThan(10_000);
+    isTurn = true;
+    goOn();
+    await expect.poll(() => order.length, { interval: 5, timeout: 30_000 }).toBe(20_000);
+    expect(order).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
+  });
+
   test("stops reading from a sender that does not wait although its requests are held, and goes on", async () => {
     const [near, far] = await sockets();
     const b = socketChannel(far);
