@@ -41,7 +41,10 @@ export class BackPressure {
     const full = isFull(target) ? target : isFullOfUnasked(sender) ? sender : undefined;
     // Reports of a module's own state pass, as they do in its channel.
     if (full === undefined || !isHoldable(request)) return "pass";
-    if (sender.hold === undefined) return isOver(LAST_LIMITS, full.queue?.backlog()) ? "refuse" : "pass";
+    if (!sender.isHoldable) {
+      holdBehind(sender, request, full);
+      return isOver(LAST_LIMITS, full.queue?.backlog()) ? "refuse" : "pass";
+    }
     if (sender.wait !== undefined) {
       // It is heard although it is held: its channel has ended, and this is the last that it had sent.
       this.#routeParked(sender);
@@ -49,13 +52,13 @@ export class BackPressure {
     }
     sender.wait = { receiver: full, parked: request };
     full.waiters.add(sender);
-    sender.hold(true);
+    sender.holdFor(full);
     return "wait";
   }
 
   /** To be called when a peer has taken some of what waits for it. */
   drained(peer: Peer): void {
-    if (peer.waiters.size > 0 && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
+    if (hasWaiters(peer) && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
   }
 
   /** A peer goes away: what it had sent goes on, and nobody waits for it any more. */
@@ -63,7 +66,7 @@ export class BackPressure {
     this.#routeParked(peer);
     peer.wait?.receiver.waiters.delete(peer);
     peer.wait = undefined;
-    if (peer.waiters.size > 0) this.#drain(peer);
+    if (hasWaiters(peer)) this.#drain(peer);
   }
 
   /** In a turn of its own: where routing began in the midst of routing, messages would lose their order. */
@@ -76,8 +79,13 @@ export class BackPressure {
     });
   }
 
-  /** Those that have waited longest first, as long as there is room; who must wait again queues up at the end. */
+  /**
+   * Those that have waited longest first, as long as there is room; who must wait again queues up at the end. Those on
+   * other ranks are told before, all of them: it takes them a while to come.
+   */
   #letGo(receiver: Peer): void {
+    for (const [rank, ids] of receiver.waitersBehind) for (const id of ids) rank.holdBehind?.(id, false);
+    receiver.waitersBehind.clear();
     for (const sender of receiver.waiters) {
       if (receiver.isAttached && isFull(receiver)) return;
       receiver.waiters.delete(sender);
@@ -85,7 +93,7 @@ export class BackPressure {
       sender.wait = undefined;
       if (parked !== undefined) this.#route(parked, sender);
       // It may have to wait again, for this receiver or for another.
-      if (!isWaiting(sender)) sender.hold?.(false);
+      if (waitsFor(sender) !== receiver) sender.resumeFor(receiver);
     }
   }
 
@@ -97,8 +105,26 @@ export class BackPressure {
   }
 }
 
-function isWaiting({ wait }: Peer): boolean {
-  return wait !== undefined;
+/**
+ * A request of another rank has gone too far to be kept. What its sender asks after it is held there, until it is told to
+ * go on; a rank that does not is refused in the end.
+ */
+function holdBehind(rank: Peer, { route }: RequestMessage, receiver: Peer): void {
+  const id = route.at(-2);
+  if (rank.holdBehind === undefined || id === undefined) return;
+  const held = receiver.waitersBehind.get(rank) ?? new Set();
+  receiver.waitersBehind.set(rank, held);
+  if (held.has(id)) return;
+  held.add(id);
+  rank.holdBehind(id, true);
+}
+
+function hasWaiters({ waiters, waitersBehind }: Peer): boolean {
+  return waiters.size > 0 || waitersBehind.size > 0;
+}
+
+function waitsFor({ wait }: Peer): Peer | undefined {
+  return wait?.receiver;
 }
 
 /** Whether as much waits for a peer as may. */

@@ -208,6 +208,8 @@ export class Broker {
     }
     await this.#overlay.start({
       message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),
+      hold: (from, sender, on) => this.#router.rankHolds(from, sender, on),
+      drained: (rank) => this.#router.rankDrained(rank),
       event: (event) => this.#router.broadcast(event),
       joined: (rank) => {
         this.log.append("broker", "debug", `rank ${rank} has joined`);

@@ -1,6 +1,7 @@
 import { createConnection, type Socket } from "node:net";
 import { ERRNO, isErrno, messageOf, requestError, SluiceError } from "../errors/index.js";
 import {
+  type Backlog,
   type Channel,
   type EventMessage,
   Fifo,
@@ -18,7 +19,14 @@ import {
   overlayProtocolError,
   readArrival,
 } from "./overlay-local-wire.js";
-import type { Departure, Overlay, OverlayReceiver, PublishOutcome, UnsequencedEvent } from "./overlay.js";
+import {
+  type Departure,
+  NO_BACKLOG,
+  type Overlay,
+  type OverlayReceiver,
+  type PublishOutcome,
+  type UnsequencedEvent,
+} from "./overlay.js";
 
 /** What may wait for a rank 0 that does not read; requests and events beyond it are refused. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
@@ -76,6 +84,8 @@ export class LocalLeaf implements Overlay {
         if (this.#receiver === undefined) refuse(cause ?? this.#goneError());
         else this.#lost(cause);
       });
+      // All that goes to other ranks goes this way.
+      channel.onDrain(() => this.#present.forEach((rank) => this.#receiver?.drained(rank)));
       channel.onMessage((message) => {
         if (this.#closed.signal.aborted) return;
         try {
@@ -103,6 +113,14 @@ export class LocalLeaf implements Overlay {
     // What was published before must not be overtaken.
     this.#batch.flush();
     this.#channel?.send(carriedMessage({ from: this.rank, to: rank, message }));
+  }
+
+  backlog(): Backlog {
+    return this.#channel?.requestBacklog() ?? NO_BACKLOG;
+  }
+
+  hold(rank: number, sender: string, on: boolean): void {
+    this.#channel?.send(noticeMessage({ kind: "hold", from: this.rank, to: rank, sender, on }));
   }
 
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
@@ -205,6 +223,9 @@ export class LocalLeaf implements Overlay {
       case "left":
         this.#present.delete(notice.rank);
         this.#receiver?.left(notice.rank, notice.how);
+        return;
+      case "hold":
+        this.#receiver?.hold(notice.from, notice.sender, notice.on);
         return;
       case "goodbye":
         this.#departure = "goodbye";

@@ -1,5 +1,12 @@
 import { ERRNO, errnumOf, messageOf, requestError, type SluiceError } from "../errors/index.js";
-import type { Channel, EventMessage, Message, RequestMessage, ResponseMessage } from "../messages/index.js";
+import type {
+  Backlog,
+  Channel,
+  EventMessage,
+  Message,
+  RequestMessage,
+  ResponseMessage,
+} from "../messages/index.js";
 import { systemClock } from "./clock.js";
 import { EventBatch } from "./overlay-local-batch.js";
 import {
@@ -11,7 +18,14 @@ import {
   overlayProtocolError,
   readArrival,
 } from "./overlay-local-wire.js";
-import type { Departure, Overlay, OverlayReceiver, PublishOutcome, UnsequencedEvent } from "./overlay.js";
+import {
+  type Departure,
+  NO_BACKLOG,
+  type Overlay,
+  type OverlayReceiver,
+  type PublishOutcome,
+  type UnsequencedEvent,
+} from "./overlay.js";
 import { SocketServer } from "./socket-server.js";
 
 /** A rank for which more than this waits does not read, and is cut off. */
@@ -67,6 +81,14 @@ export class LocalRoot implements Overlay {
     // What was published before must not be overtaken.
     this.#batch.flush();
     this.#give(member, carriedMessage({ from: 0, to: rank, message }));
+  }
+
+  backlog(rank: number): Backlog {
+    return this.#members.get(rank)?.channel.requestBacklog() ?? NO_BACKLOG;
+  }
+
+  hold(rank: number, sender: string, on: boolean): void {
+    this.#passOn({ kind: "hold", from: 0, to: rank, sender, on });
   }
 
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
@@ -134,6 +156,7 @@ export class LocalRoot implements Overlay {
     this.#toAll(noticeMessage({ kind: "joined", rank }));
     const member = { rank, channel, cut };
     this.#members.set(rank, member);
+    channel.onDrain(() => this.#receiver?.drained(rank));
     this.#receiver?.joined(rank);
     return member;
   }
@@ -154,12 +177,7 @@ export class LocalRoot implements Overlay {
   #receive(member: Member, arrival: Arrival): void {
     switch (arrival.type) {
       case "notice":
-        if (arrival.notice.kind !== "goodbye") {
-          throw overlayProtocolError(`'${arrival.notice.kind}' is not for it to say`);
-        }
-        // It waits for this end to close, so that nothing on its way there meets a closed connection.
-        this.#depart(member, "goodbye");
-        member.channel.close();
+        this.#notice(member, arrival.notice);
         return;
       case "events":
         checkSender(member, arrival.origin);
@@ -178,6 +196,28 @@ export class LocalRoot implements Overlay {
         return;
       }
     }
+  }
+
+  #notice(member: Member, notice: Notice): void {
+    switch (notice.kind) {
+      case "hold":
+        checkSender(member, notice.from);
+        if (notice.to === 0) this.#receiver?.hold(notice.from, notice.sender, notice.on);
+        else this.#passOn(notice);
+        return;
+      case "goodbye":
+        // It waits for this end to close, so that nothing on its way there meets a closed connection.
+        this.#depart(member, "goodbye");
+        member.channel.close();
+        return;
+      default:
+        throw overlayProtocolError(`'${notice.kind}' is not for it to say`);
+    }
+  }
+
+  #passOn(notice: Extract<Notice, { kind: "hold" }>): void {
+    const target = this.#members.get(notice.to);
+    if (target !== undefined) this.#give(target, noticeMessage(notice));
   }
 
   /** Gives an event its place in the order. */

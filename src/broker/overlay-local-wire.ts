@@ -14,7 +14,7 @@ import {
 } from "../messages/index.js";
 import type { Departure } from "./overlay.js";
 
-/** What a rank and rank 0 say to each other of themselves, as against what they carry for others. */
+/** What ranks say to each other of themselves, as against what they carry for others. */
 export type Notice =
   /** The first from a rank that wants to join. */
   | { readonly kind: "hello"; readonly instanceId: string; readonly rank: number; readonly size: number }
@@ -23,6 +23,14 @@ export type Notice =
   | { readonly kind: "refused"; readonly errnum: number; readonly error: string }
   | { readonly kind: "joined"; readonly rank: number }
   | { readonly kind: "left"; readonly rank: number; readonly how: Departure }
+  /** From one rank to another: what a peer there asks is to be held, or to go on. */
+  | {
+      readonly kind: "hold";
+      readonly from: number;
+      readonly to: number;
+      readonly sender: string;
+      readonly on: boolean;
+    }
   /** The connection is about to close, in order. */
   | { readonly kind: "goodbye" };
 
@@ -127,6 +135,11 @@ function noticeOf(payload: Payload): Notice {
       const { rank, how } = fields(payload, { rank: "integer", how: "string" });
       return { kind, rank, how: how === "goodbye" ? "goodbye" : "lost" };
     }
+    case "hold":
+      return {
+        kind,
+        ...fields(payload, { from: "integer", to: "integer", sender: "string", on: "boolean" }),
+      };
     case "goodbye":
       return { kind };
     default:

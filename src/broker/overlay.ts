@@ -1,4 +1,4 @@
-import type { EventMessage, LogLevel, RequestMessage, ResponseMessage } from "../messages/index.js";
+import type { Backlog, EventMessage, LogLevel, RequestMessage, ResponseMessage } from "../messages/index.js";
 
 /** An event before rank 0 has given it its place in the order. */
 export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
@@ -14,6 +14,14 @@ export type Departure = "goodbye" | "lost";
 export interface OverlayReceiver {
   /** A request or response that another rank has sent here. */
   message(from: number, message: RequestMessage | ResponseMessage): void;
+  /**
+   * Another rank has its fill of what one of ours asks there: its requests are to be held, or to go on. They are held no
+   * longer when that rank has left.
+   * @param sender the peer here that they are from, as their routes name it
+   */
+  hold(from: number, sender: string, on: boolean): void;
+  /** Some of what waited for another rank has been sent. */
+  drained(rank: number): void;
   /**
    * The next event of the instance. Called in order of `seq`, without gaps from the first one on, also for events
    * published here. A rank that joins later gets what is published from then on.
@@ -46,11 +54,18 @@ export interface Overlay {
   reaches(rank: number): boolean;
   /** @throws SluiceError `EMSGSIZE` if the message is too large, `ENOBUFS` for a request that too much waits before */
   send(rank: number, message: RequestMessage | ResponseMessage): void;
+  /** Requests that wait here to be sent to another rank. */
+  backlog(rank: number): Backlog;
+  /** Has another rank hold the requests of one of its peers, or let them go on. What is under way still comes. */
+  hold(rank: number, sender: string, on: boolean): void;
   /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
   /** Leaves in order. The receiver is not called any more. */
   close(): Promise<void>;
 }
+
+/** Nothing waits. */
+export const NO_BACKLOG: Backlog = { messages: 0, bytes: 0 };
 
 /** The overlay of an instance of one rank. */
 export function loopback(): Overlay {
@@ -66,6 +81,8 @@ export function loopback(): Overlay {
     },
     reaches: () => false,
     send: () => undefined,
+    backlog: () => NO_BACKLOG,
+    hold: () => undefined,
     publish(event, done) {
       seq += 1;
       receiver?.event({ ...event, type: "event", seq });

@@ -71,6 +71,11 @@ export interface PeerOptions {
   readonly queue?: ReceiveQueue;
   /** Holds its requests back, or lets them come; none for one that cannot be made to wait. */
   readonly hold?: (on: boolean) => void;
+  /**
+   * Of one that stands for another rank: has that rank hold the requests of one of its own peers, or let them come.
+   * @param id by which that rank knows it
+   */
+  readonly holdBehind?: (id: string, on: boolean) => void;
   /** Told when it is sent a response; none for one whose requests take no turns. */
   readonly pace?: Pace;
   /** Cuts it off, as it cannot get what it must. */
@@ -87,7 +92,7 @@ export class Peer {
   readonly rank: number | undefined;
   readonly deliver: (message: Message) => void;
   readonly queue: ReceiveQueue | undefined;
-  readonly hold: ((on: boolean) => void) | undefined;
+  readonly holdBehind: ((id: string, on: boolean) => void) | undefined;
   readonly pace: Pace | undefined;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
@@ -100,8 +105,13 @@ export class Peer {
   isAttached = false;
   /** Those whose requests are held until it has taken some of what waits for it. */
   readonly waiters = new Set<Peer>();
+  /** The same of those on other ranks, by the peers that stand for those. */
+  readonly waitersBehind = new Map<Peer, Set<string>>();
   /** Whom its own requests are held for, and the first of them. */
   wait: { readonly receiver: Peer; parked: RequestMessage | undefined } | undefined;
+  readonly #hold: ((on: boolean) => void) | undefined;
+  /** For whose sake its requests are held: a receiver here, and ranks on which there is one. */
+  readonly #heldFor = new Set<Peer>();
 
   constructor(options: PeerOptions) {
     this.id = options.id;
@@ -110,10 +120,27 @@ export class Peer {
     this.rank = options.rank;
     this.deliver = options.deliver;
     this.queue = options.queue;
-    this.hold = options.hold;
+    this.#hold = options.hold;
+    this.holdBehind = options.holdBehind;
     this.pace = options.pace;
     this.fail = options.fail ?? (() => undefined);
     this.onDetach = options.onDetach;
+  }
+
+  /** Whether its requests can be made to wait. */
+  get isHoldable(): boolean {
+    return this.#hold !== undefined;
+  }
+
+  /** Holds its requests for the sake of a peer. */
+  holdFor(peer: Peer): void {
+    this.#heldFor.add(peer);
+    if (this.#heldFor.size === 1) this.#hold?.(true);
+  }
+
+  /** No longer does; its requests come when nobody else has them held. */
+  resumeFor(peer: Peer): void {
+    if (this.#heldFor.delete(peer) && this.#heldFor.size === 0) this.#hold?.(false);
   }
 
   /** The link to a target, made on first use. */

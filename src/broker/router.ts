@@ -196,6 +196,12 @@ export class Router {
       deliver: (message) => {
         if (message.type === "request" || message.type === "response") this.#overlay.send(rank, message);
       },
+      // Responses do not count: they always pass.
+      queue: {
+        backlog: () => this.#overlay.backlog(rank),
+        requestBacklog: () => this.#overlay.backlog(rank),
+      },
+      holdBehind: (id, on) => this.#overlay.hold(rank, id, on),
       onDetach: () => this.#ranks.delete(rank),
     });
     this.#ranks.set(rank, peer);
@@ -203,10 +209,25 @@ export class Router {
     return peer;
   }
 
+  /** Another rank would have the requests of one of our peers held, or let come. The peer may have gone meanwhile. */
+  rankHolds(rank: number, id: string, on: boolean): void {
+    const peer = this.#peers.get(id);
+    if (on) peer?.holdFor(this.rankPeer(rank));
+    else peer?.resumeFor(this.rankPeer(rank));
+  }
+
+  /** Some of what waited for another rank has been sent. */
+  rankDrained(rank: number): void {
+    const peer = this.#ranks.get(rank);
+    if (peer !== undefined) this.drained(peer);
+  }
+
   /** Forgets a rank that went away. */
   rankLeft(rank: number): void {
     const peer = this.#ranks.get(rank);
-    if (peer !== undefined) this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} is gone`));
+    if (peer === undefined) return;
+    this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} is gone`));
+    for (const other of this.#peers.values()) other.resumeFor(peer);
   }
 
   #enter(request: RequestMessage, from: Peer): void {

@@ -1,5 +1,5 @@
 import type { Overlay, OverlayReceiver, PublishOutcome, UnsequencedEvent } from "../../src/broker/index.js";
-import type { RequestMessage, ResponseMessage } from "../../src/messages/index.js";
+import type { Backlog, RequestMessage, ResponseMessage } from "../../src/messages/index.js";
 
 /** Joins brokers in one thread. */
 export class MemoryOverlay implements Overlay {
@@ -37,6 +37,14 @@ export class MemoryOverlay implements Overlay {
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     const copy = { ...message, route: [...message.route] };
     setImmediate(() => this.#ranks[rank]?.receiver?.message(this.rank, copy));
+  }
+
+  backlog(): Backlog {
+    return { messages: 0, bytes: 0 };
+  }
+
+  hold(rank: number, sender: string, on: boolean): void {
+    setImmediate(() => this.#ranks[rank]?.receiver?.hold(this.rank, sender, on));
   }
 
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {

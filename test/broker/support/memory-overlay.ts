@@ -25,6 +25,8 @@ export function memoryOverlay(size: number): Overlay[] {
         const copy = structuredClone(message);
         later(to, (receiver) => receiver.message(rank, copy));
       },
+      backlog: () => ({ messages: 0, bytes: 0 }),
+      hold: (to, sender, on) => later(to, (receiver) => receiver.hold(rank, sender, on)),
       publish(event, done) {
         setImmediate(() => {
           const sequenced: EventMessage = { ...event, type: "event", seq: ++seq };
