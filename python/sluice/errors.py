@@ -9,6 +9,9 @@ import os
 from typing import Optional
 
 
+_LAST_ERRNUM = 0x7FFFFFFF
+
+
 class ProtocolError(Exception):
     """What arrived is no message (modules.md §2); the connection that it came on is closed."""
 
@@ -24,7 +27,7 @@ def request_error(errnum: int, text: Optional[str] = None) -> OSError:
 
 def errnum_of(error: BaseException) -> Optional[int]:
     """The POSIX number that an error carries: that of an ``OSError``, ``EINVAL`` for a ``ValueError``, else None."""
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError) and isinstance(error.errno, int) and 0 < error.errno <= _LAST_ERRNUM:
         return error.errno
     return errno.EINVAL if isinstance(error, ValueError) else None
 

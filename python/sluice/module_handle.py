@@ -47,6 +47,10 @@ class ModuleSluice(handle.Sluice):
         self._serve_early()
         super().refuse_requests()
 
+    def stop_serving(self) -> None:
+        """From now on answers requests with ``ENOSYS``, those too that have arrived already."""
+        self._refusing = True
+
     def _handle_message(self, message: Message) -> None:
         if message.type == "request" and not self._ran and not self._refusing:
             self._early.append(message)
@@ -70,6 +74,7 @@ def register_default_handlers(h: ModuleSluice) -> None:
     def shutdown(request: Message) -> None:
         h.reactor_stop()
         h.respond(request)
+        h.stop_serving()
 
     def ping(request: Message) -> None:
         # As it came, unparsed; of no payload, none.

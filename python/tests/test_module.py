@@ -6,7 +6,7 @@ import sys
 import tempfile
 import textwrap
 import unittest
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from sluice import constants as c
 from sluice.host_environment import PACKAGE_DIR
@@ -113,6 +113,33 @@ class Life(unittest.TestCase):
         self.assertEqual(module.ended(), (0, None, 0))
         statuses = [each.payload["status"] for each in module.broker.requests if each.topic == "module.status"]
         self.assertEqual(statuses, [1, 2, 3])
+
+    def test_what_comes_after_shutdown_is_refused_even_if_it_was_there_already(self) -> None:
+        source = (
+            "def mod_main(h):\n"
+            "    def block(_h, _w, request, _a):\n"
+            "        h.respond(request, h.rpc('gate.open').get())\n"
+            "    h.msg_watcher(block, topic_glob='*.block').start()\n"
+            "    h.run()\n"
+        )
+        module = Module(self, source)
+        module.broker.status(c.STATUS_RUNNING)
+        asked: List[Any] = []
+
+        def opened(_message: Any) -> None:
+            asked.extend(module.broker.ask(f"mod.{method}") for method in ("shutdown", "ping", "block"))
+
+        module.broker.answer("gate.open", opened)
+        self.assertEqual(module.broker.call("mod.block").errnum, 0)
+        self.assertEqual(
+            [response.get(timeout=PATIENCE).errnum for response in asked], [0, errno.ENOSYS, errno.ENOSYS]
+        )
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_a_number_that_is_no_error_number_is_not_passed_on(self) -> None:
+        for number in (-5, 2**40):
+            module = Module(self, f"def mod_main(h): raise OSError({number}, 'odd')")
+            self.assertEqual(module.ended()[:2], (errno.ECONNRESET, "odd"))
 
     def test_an_error_number_reaches_the_caller(self) -> None:
         source = "import errno, os\ndef mod_main(h): raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))"

@@ -13,7 +13,7 @@ import {
   ROLE,
 } from "../messages/index.js";
 import { Peer } from "./peer.js";
-import { noSuchService, type Router } from "./router.js";
+import type { Router } from "./router.js";
 
 /** A request to a service of the broker itself. */
 export class Call {
@@ -110,7 +110,7 @@ export function attachService(router: Router, { name, methods }: ServiceDefiniti
     if (message.type !== "request") return;
     const method = findMethod(byMethod, methodOf(message.topic));
     const call = new Call(message, peer, router);
-    if (method === undefined) call.fail("ENOSYS", noSuchService(message.topic));
+    if (method === undefined) call.fail("ENOSYS", `Unknown service method '${message.topic}'`);
     else if (!isAllowed(method, message)) call.fail("EPERM", `${message.topic}: ${strerror(ERRNO.EPERM)}`);
     else runMethod(method, call);
   };

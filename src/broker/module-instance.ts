@@ -1,4 +1,4 @@
-import { ERRNO, errnumOf, messageOf, requestError, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, isErrnum, messageOf, requestError, SluiceError } from "../errors/index.js";
 import type { ModuleExit, ModuleSpec, RunningModule } from "../executors/index.js";
 import {
   type Backlog,
@@ -194,7 +194,7 @@ export class ModuleInstance {
         this.peer.refusing = true;
         return;
       case MODULE_STATUS.exited:
-        this.#reported = errnum === 0 ? null : failed(error, errnum, stack);
+        this.#reported = errnum === 0 ? null : failed(error, isErrnum(errnum) ? errnum : undefined, stack);
         return;
       default:
         throw requestError("EINVAL", `no such status ${status}`);

@@ -2,6 +2,8 @@ import { requestError } from "../errors/index.js";
 import {
   type EventMessage,
   FLAG,
+  methodOf,
+  ROLE,
   serviceOf,
   type Message,
   type RawPayload,
@@ -234,6 +236,11 @@ export class Router {
     stamp(request, from);
     // Only other brokers have a route to add to; an end that made one up would pass for another sender.
     request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
+    if (endsModule(request) && ((request.rolemask ?? 0) & ROLE.owner) === 0) {
+      // Not every program looks at who would end it.
+      refuse(request, from, requestError("EPERM", `${request.topic}: not for guests`));
+      return;
+    }
     const { payload } = request;
     if (payload !== undefined && isLarger(payload, this.#maxPayload())) {
       refuse(request, from, requestError("EMSGSIZE", `${request.topic}: payload is over broker.max-payload`));
@@ -317,6 +324,10 @@ export class Router {
     const request = link.pending.get(key);
     return request === undefined ? undefined : { link, key, request };
   }
+}
+
+function endsModule({ topic }: RequestMessage): boolean {
+  return topic.endsWith(".shutdown") && methodOf(topic) === "shutdown";
 }
 
 interface Awaited {

@@ -12,5 +12,13 @@ export {
 } from "./diagnostic.js";
 export { ERRNO, type ErrnoName, errnoName, strerror } from "./errno.js";
 export { formatLocation, renderDiagnostic } from "./render.js";
-export { errnumOf, isErrno, messageOf, requestError, SluiceError, systemMessage } from "./sluice-error.js";
+export {
+  errnumOf,
+  isErrno,
+  isErrnum,
+  messageOf,
+  requestError,
+  SluiceError,
+  systemMessage,
+} from "./sluice-error.js";
 export { didYouMean } from "./suggest.js";

@@ -52,10 +52,19 @@ export function requestError(errno: ErrnoName, message?: string, cause?: unknown
   return new SluiceError("BROKER_REQUEST", message ?? strerror(errnum), { errnum, cause });
 }
 
-/** The error number that a thrown value carries, its own or that of a Node system error. */
+const LAST_ERRNUM = 0x7fff_ffff;
+
+/** Whether a value is an error number as responses carry it. */
+export function isErrnum(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) <= LAST_ERRNUM;
+}
+
+/**
+ * The error number that a thrown value carries, its own or that of a Node system error. What is none, whatever it is
+ * called, does not count.
+ */
 export function errnumOf(error: unknown): number | undefined {
-  if (error instanceof SluiceError) return error.errnum;
-  if (typeof error === "object" && error !== null && "errnum" in error && typeof error.errnum === "number") {
+  if (typeof error === "object" && error !== null && "errnum" in error && isErrnum(error.errnum)) {
     return error.errnum;
   }
   if (
@@ -71,7 +80,7 @@ export function errnumOf(error: unknown): number | undefined {
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return String(error instanceof Error ? error.message : error);
 }
 
 /** The text that the system has for an error of its own, such as `No such file or directory`; else the message. */

@@ -8,6 +8,7 @@ import { RequestServer } from "./request-server.js";
 import { RunLoop } from "./run-loop.js";
 import { MODULE_STATUS } from "./status.js";
 import { StreamPacer } from "./stream-pacer.js";
+import { isTopic } from "./topic.js";
 import type {
   Channel,
   Event,
@@ -118,6 +119,7 @@ export class ChannelHandle implements Handle {
   }
 
   async publish(topic: string, payload?: Payload): Promise<number> {
+    if (!isTopic(topic)) throw requestError("EINVAL", `'${String(topic)}' is not an event topic`);
     return fields(await this.rpc(`event.publish.${topic}`, payload), { seq: "integer" }).seq;
   }
 

@@ -1,4 +1,4 @@
-import { ERRNO, errnumOf, messageOf, requestError, type SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, isErrnum, messageOf, requestError, type SluiceError } from "../errors/index.js";
 import { IncomingRequest } from "./incoming-request.js";
 import { encodePayload } from "./payload.js";
 import { ROLE } from "./types.js";
@@ -82,8 +82,11 @@ export class RequestServer {
 
   /** @throws as {@link respond} */
   respondError(request: Request, errnum: number, error?: string): void {
-    if (errnum === 0) throw requestError("EINVAL", "an error response needs an error number");
-    this.#answer(request, { errnum, error });
+    if (!isErrnum(errnum)) {
+      throw requestError("EINVAL", `an error response needs an error number, ${String(errnum)} is none`);
+    }
+    // Modules in plain JavaScript give what they like.
+    this.#answer(request, { errnum, error: error === undefined ? undefined : String(error) });
   }
 
   #answer(request: Request, answer: Pick<ResponseMessage, "errnum" | "error" | "payload">): void {

@@ -1,9 +1,9 @@
 /**
- * Whether a text is a topic: words joined by single dots, without blanks (modules.md §2). The same rule as the `topic`
+ * Whether a value is a topic: words joined by single dots, without blanks (modules.md §2). The same rule as the `topic`
  * of schema/wire-header.schema.json.
  */
-export function isTopic(text: string): boolean {
-  return TOPIC.test(text);
+export function isTopic(text: unknown): text is string {
+  return typeof text === "string" && TOPIC.test(text);
 }
 
 const TOPIC = /^[^.\s]+(?:\.[^.\s]+)*$/u;
@@ -20,9 +20,10 @@ export function methodOf(topic: string): string {
   return dot === -1 ? "" : topic.slice(dot + 1);
 }
 
-/** Whether a text may be subscribed to: a topic, the beginning of topics followed by `.*`, or `*` for all. */
-export function isSubscription(pattern: string): boolean {
-  return pattern === "*" || isTopic(pattern.endsWith(".*") ? pattern.slice(0, -2) : pattern);
+/** Whether a value may be subscribed to: a topic, the beginning of topics followed by `.*`, or `*` for all. */
+export function isSubscription(pattern: unknown): pattern is string {
+  if (pattern === "*") return true;
+  return isTopic(typeof pattern === "string" && pattern.endsWith(".*") ? pattern.slice(0, -2) : pattern);
 }
 
 /**

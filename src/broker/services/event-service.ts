@@ -1,9 +1,18 @@
 import { requestError } from "../../errors/index.js";
-import { encodePayload, isSubscription, isTopic, type RawPayload } from "../../messages/index.js";
+import {
+  encodePayload,
+  isSubscription,
+  isTopic,
+  type RawPayload,
+  WIRE_LIMITS,
+} from "../../messages/index.js";
 import type { Call, ServiceDefinition } from "../builtin-service.js";
 import type { Overlay } from "../overlay.js";
 import type { Peer } from "../peer.js";
 import type { Router } from "../router.js";
+
+/** What else is in the header of an event takes less than the rest. */
+const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;
 
 const PUBLISH = "event.publish.";
 
@@ -11,6 +20,10 @@ const PUBLISH = "event.publish.";
 export function eventService(router: Router, overlay: Overlay): ServiceDefinition {
   const publish = (call: Call, topic: string, payload: RawPayload): void => {
     if (!isTopic(topic)) throw requestError("EINVAL", `invalid event topic '${topic}'`);
+    // Whoever subscribes over a socket would be failed for it.
+    if (Buffer.byteLength(JSON.stringify(topic)) > MAX_TOPIC_BYTES) {
+      throw requestError("EMSGSIZE", `an event topic may have ${MAX_TOPIC_BYTES} bytes at most`);
+    }
     const { userid, rolemask } = call.request;
     overlay.publish({ topic, payload, userid, rolemask }, (outcome) => {
       if (outcome.ok) call.respond({ seq: outcome.seq });

@@ -49,6 +49,8 @@ export function moduleService(
     methods: {
       load: async (call) => {
         const fields = call.fields(LOAD);
+        if ((fields.memoryLimitBytes ?? 1) < 1)
+          throw requestError("EINVAL", "a memory limit is at least a byte");
         call.respond({ ...(await modules.load({ ...fields, onFailure: failurePolicy(fields.onFailure) })) });
       },
       remove: async (call) => {
