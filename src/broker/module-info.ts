@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import type { LoaderChoice } from "../executors/index.js";
+import type { JsonObject } from "./configuration.js";
 import { moduleFinder } from "./module-finder.js";
 
 /** What can be told of a module without starting it (modules.md §4). */
@@ -25,18 +26,24 @@ export interface ModuleInfo {
   readonly description: string | null;
 }
 
+interface InfoOptions extends LoaderChoice {
+  readonly insecure?: boolean | undefined;
+  readonly config?: JsonObject | undefined;
+}
+
 /**
  * The first two steps of a load, open and verify: finds the file, chooses its loader, and reads its identity.
  * @param path a file, or a bare name
  * @param modulePath colon-separated directories for bare names
+ * @param choice how it would be loaded, and the configuration, which may have further loaders
  * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`; a system error if the file cannot be read
  */
 export async function moduleInfo(
   path: string,
   modulePath: string,
-  choice: LoaderChoice & { readonly insecure?: boolean | undefined } = {},
+  { config = {}, ...choice }: InfoOptions = {},
 ): Promise<ModuleInfo> {
-  const found = await moduleFinder({ modulePath })({ path, ...choice });
+  const found = await moduleFinder({ modulePath, config: () => config })({ path, ...choice });
   const { size } = await stat(found.path);
   return {
     ...{ type: found.loader.name, name: found.name, path: found.path, services: [found.name] },

@@ -13,7 +13,7 @@ interface DebugOptions extends RankOptions {
 
 export function debugCommand(): Command {
   return withRanks(new Command("debug"))
-    .description("print the debug bits of a module, or change them")
+    .description("print the debug bits of a module, after changing them if asked to")
     .argument("<module|path>", "module, or the path that it was loaded from")
     .option("-C, --clear", "clear all bits")
     .addOption(new Option("-S, --set <mask>", "set the bits to this mask").argParser(mask))
@@ -35,10 +35,7 @@ export function debugCommand(): Command {
           for (const [op, flags = 0] of asked) await handle.rpc(topic, { op, flags }, { rank });
           return fields(await handle.rpc(topic, {}, { rank }), { flags: "integer" }).flags;
         },
-        (answers) => {
-          if (asked.length > 0) return;
-          labelled(answers, (flags) => `0x${flags.toString(16)}`).forEach(printLine);
-        },
+        (answers) => labelled(answers, (flags) => `0x${flags.toString(16)}`).forEach(printLine),
       );
     });
 }

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { type LoneModule, runModule } from "../broker/index.js";
@@ -33,24 +34,32 @@ export function command(): Command {
 
 async function moduleExec(path: string, args: readonly string[], options: ModuleExecOptions): Promise<void> {
   const { name, exec, loader, insecure } = options;
+  const { signal } = endedBySignal();
   const module = await runModule(path, {
     ...{ name, args, exec, loader, insecure },
     modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
     onLog: (level, text) => say(`${level}: ${text}`),
   });
-  const lines = createInterface({ input: process.stdin });
-  // The second one ends us at once.
-  process.once("SIGINT", () => {
-    process.exitCode = 130;
-    lines.close();
-  });
   try {
-    for await (const line of lines) {
+    if (signal.aborted) return;
+    for await (const line of createInterface({ input: process.stdin, signal })) {
       if (line.trim() !== "") await request(module, line.trim());
     }
   } finally {
     await module.close();
   }
+}
+
+/** Aborted by the first signal that would end us, before there is anything to leave behind; the second one does end us. */
+function endedBySignal(): AbortController {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      process.exitCode = 128 + constants.signals[signal];
+      controller.abort();
+    });
+  }
+  return controller;
 }
 
 /** A request that fails is said, and the next is sent all the same: they are a test's, and a test wants to see all. */

@@ -24,7 +24,8 @@ const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
 
 /**
  * Shows samples on the terminal until somebody presses q or the iterations are over.
- * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT
+ * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT. Of a hangup the
+ *   process dies.
  */
 export function runScreen(sampler: Sampler, options: ScreenOptions): Promise<number> {
   return new Screen(sampler, options).run();
@@ -41,7 +42,7 @@ class Screen {
   readonly #onSignal: Readonly<Partial<Record<NodeJS.Signals, () => void>>> = {
     SIGINT: () => this.#end(130),
     SIGTERM: () => this.#end(143),
-    SIGHUP: () => this.#end(129),
+    SIGHUP: () => this.#hangUp(),
     SIGCONT: () => this.#continue(),
   };
   #style: TableStyle;
@@ -78,6 +79,16 @@ class Screen {
   #end(status: number): void {
     this.#status = status;
     this.#ended.abort();
+  }
+
+  /** The terminal is mostly gone by now, and Node cannot exit in order without the one that it has changed. */
+  #hangUp(): void {
+    try {
+      this.#leave();
+    } finally {
+      this.#unlisten();
+      process.kill(process.pid, "SIGHUP");
+    }
   }
 
   #listen(): void {

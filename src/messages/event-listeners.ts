@@ -29,7 +29,7 @@ export class EventListeners {
    * @throws SluiceError `EINVAL` for a bad topic, else what `subscribe` rejects with
    */
   async add(topic: string, listener: EventListener, subscribe: () => Promise<unknown>): Promise<void> {
-    if (!isSubscription(topic)) throw requestError("EINVAL", `'${String(topic)}' is not an event topic`);
+    if (!isSubscription(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
     this.#table.add(topic, listener);
     let known = this.#known.get(topic);
     if (known === undefined) {

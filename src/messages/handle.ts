@@ -119,7 +119,7 @@ export class ChannelHandle implements Handle {
   }
 
   async publish(topic: string, payload?: Payload): Promise<number> {
-    if (!isTopic(topic)) throw requestError("EINVAL", `'${String(topic)}' is not an event topic`);
+    if (!isTopic(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
     return fields(await this.rpc(`event.publish.${topic}`, payload), { seq: "integer" }).seq;
   }
 

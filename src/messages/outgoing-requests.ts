@@ -93,7 +93,7 @@ export class OutgoingRequests {
 
   #post(topic: string, payload: Payload, flags: number, nodeid: NodeId, matchtag: number): void {
     if (this.#closedBy !== undefined) throw this.#closedBy;
-    if (!isTopic(topic)) throw requestError("EINVAL", `'${String(topic)}' is not a topic`);
+    if (!isTopic(topic)) throw requestError("EINVAL", `'${topic}' is not a topic`);
     this.#send({
       type: "request",
       topic,

@@ -81,12 +81,12 @@ export class RequestServer {
   }
 
   /** @throws as {@link respond} */
-  respondError(request: Request, errnum: number, error?: string): void {
+  respondError(request: Request, errnum: number, error?: unknown): void {
     if (!isErrnum(errnum)) {
       throw requestError("EINVAL", `an error response needs an error number, ${String(errnum)} is none`);
     }
     // Modules in plain JavaScript give what they like.
-    this.#answer(request, { errnum, error: error === undefined ? undefined : String(error) });
+    this.#answer(request, { errnum, error: error === undefined ? undefined : messageOf(error) });
   }
 
   #answer(request: Request, answer: Pick<ResponseMessage, "errnum" | "error" | "payload">): void {

@@ -2,7 +2,7 @@
  * Whether a value is a topic: words joined by single dots, without blanks (modules.md §2). The same rule as the `topic`
  * of schema/wire-header.schema.json.
  */
-export function isTopic(text: unknown): text is string {
+export function isTopic(text: unknown): boolean {
   return typeof text === "string" && TOPIC.test(text);
 }
 
@@ -21,7 +21,7 @@ export function methodOf(topic: string): string {
 }
 
 /** Whether a value may be subscribed to: a topic, the beginning of topics followed by `.*`, or `*` for all. */
-export function isSubscription(pattern: unknown): pattern is string {
+export function isSubscription(pattern: unknown): boolean {
   if (pattern === "*") return true;
   return isTopic(typeof pattern === "string" && pattern.endsWith(".*") ? pattern.slice(0, -2) : pattern);
 }

@@ -40,6 +40,18 @@ test("module-exec goes on after a request that fails, and exits 1", async () => 
   expect(status).toBe(1);
 });
 
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)("module-exec ended by %s shuts the module down and leaves nothing", async (signal, status) => {
+  box.write("up.mjs", 'export async function modMain(h) { console.log("up"); await h.run(); }');
+  // The input does not end; the module itself says when it is there.
+  const script = `mkfifo input; exec 9<>input; sluice module-exec ./up.mjs < input 2> said & pid=$!
+    until grep -q up said; do :; done; kill -${signal} $pid; wait $pid; echo $?`;
+  expect((await box.shell(script)).stdout).toBe(`${status}\n`);
+});
+
 test("module-exec of a module that fails says so in its own words", async () => {
   const { status, stderr } = await box.run(["module-exec", "./shop.mjs", "--broken"]);
   expect(stderr).toContain("sluice-module-exec: the shop has no roof\n");
@@ -84,4 +96,12 @@ test("module info tells what a file is without starting it", async () => {
   const missing = await box.run(["module", "info", "./none.mjs"]);
   expect(missing.stderr).toBe("sluice-module: ./none.mjs: No such file or directory\n");
   expect(missing.status).toBe(1);
+});
+
+test("module info knows the loaders of the configuration of an instance", async () => {
+  box.write("word.zzz", "");
+  box.write("loader.toml", '[loaders.zzz]\nsuffixes = [".zzz"]\ncommand = ["true"]\n');
+  const bare = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
+  const { stdout } = await box.run(["start", ...bare, "-c", "loader.toml", "sluice module info ./word.zzz"]);
+  expect(stdout).toMatch(/^type +zzz$/m);
 });

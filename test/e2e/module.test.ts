@@ -158,10 +158,10 @@ describe("sluice module stats and debug", () => {
       sluice module stats --clear ./watched.mjs; sluice module stats -p rx.event watched
       sluice module stats --clear-all watched
       until sluice module stats -p rx.request watched | grep -x 1; do :; done
-      sluice module debug --set 0xff ./watched.mjs; sluice module debug ./watched.mjs
-      sluice module debug --clearbit 017 watched; sluice module debug watched
-      sluice module debug --setbit 1 watched; sluice module debug watched
-      sluice module debug --clear watched; sluice module debug watched
+      sluice module debug --set 0xff ./watched.mjs
+      sluice module debug --clearbit 017 watched
+      sluice module debug --setbit 1 watched
+      sluice module debug --clear watched
       sluice module remove watched`);
     expect(lines[0]).toMatch(/^\d+\.\d{6}$/);
     expect(lines.slice(1)).toEqual(["0", "1", "1", "0", "1", "0xff", "0xf0", "0xf1", "0x0"]);
