@@ -8,7 +8,7 @@ import { killTree, processesWith } from "./process-tree.js";
 export type BrokerReport =
   /** It is time for the initial program, with this environment. */
   | { readonly type: "program-start"; readonly env: Readonly<Record<string, string>> }
-  | { readonly type: "program-signal"; readonly signal: StopSignal }
+  | { readonly type: "program-signal"; readonly signal: NodeJS.Signals }
   | { readonly type: "program-kill" }
   | { readonly type: "state"; readonly state: LifeState }
   /** It goes down, and not all of that went well. */

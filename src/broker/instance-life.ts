@@ -14,7 +14,7 @@
  *              └── told to stop: nothing was begun ──────────────────────────► goodbye
  *
  * `stop` is taken in every state: it asks the phase of that state to end and lets the machine go on to `finalize`;
- * a second `stop`, or the shutdown time-out, kills the phase of every state that is still to come.
+ * a second signal, or the shutdown time-out, kills the phase of every state that is still to come.
  */
 export type LifeState = "join" | "init" | "quorum" | "run" | "cleanup" | "shutdown" | "finalize" | "goodbye";
 
@@ -34,7 +34,7 @@ export interface PhaseProcess {
   /** Exit status; 128 + N when killed by signal N. Never rejects. */
   readonly exited: Promise<number>;
   /** Asks it to end. */
-  signal(signal: StopSignal): void;
+  signal(signal: NodeJS.Signals): void;
   /** Ends it and its process group now. */
   kill(): void;
 }
@@ -70,6 +70,7 @@ export class InstanceLife {
   #state: LifeState = "join";
   #running: PhaseProcess | undefined;
   #stopReason: StopReason | undefined;
+  #signals = 0;
   #killing = false;
   #deadline: NodeJS.Timeout | undefined;
 
@@ -82,11 +83,15 @@ export class InstanceLife {
     return this.#state;
   }
 
-  /** Takes the instance down in order; the second time, at once. */
+  /**
+   * Takes the instance down in order; by the second signal, at once. What else asks for it, such as rank 0 or the loss of
+   * the supervisor, comes in addition to a signal as often as not, and hurries nothing.
+   */
   stop(reason: StopReason): void {
     if (this.#state === "goodbye") return;
+    if (reason.kind === "signal") this.#signals++;
     if (this.#stopReason !== undefined) {
-      this.#killNow();
+      if (reason.kind === "signal" && this.#signals > 1) this.#killNow();
       return;
     }
     this.#stopReason = reason;
@@ -156,7 +161,8 @@ export class InstanceLife {
     const reason = this.#stopReason;
     switch (reason?.kind) {
       case "signal":
-        return Math.max(programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
+        // That of a program which we had to kill says nothing.
+        return Math.max(this.#killing ? 0 : programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
       case "panic":
         // Whatever the program made of being ended.
         return 1;

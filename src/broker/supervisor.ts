@@ -94,8 +94,14 @@ export class Supervisor {
       this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
       return;
     }
-    for (const broker of others) broker.order({ type: "stop", signal });
+    // The first was for rank 0 to pass on, so that they need both now.
+    for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
     this.#killAfter(KILL_GRACE_MS);
+  }
+
+  /** Passes on a signal that is the initial program's affair alone. */
+  forward(signal: NodeJS.Signals): void {
+    this.#program?.signal(signal);
   }
 
   #statusOf({ status, signal, error }: Ended): number {

@@ -90,8 +90,13 @@ async function live({ broker, options, stops, notifier }: Living): Promise<numbe
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker)),
-    startRc1: phaseStarter(broker, "rc1", options),
-    startRc3: phaseStarter(broker, "rc3", options),
+    // Asked when it is time: attributes may have been set meanwhile.
+    get startRc1() {
+      return phaseStarter(broker, "rc1", options);
+    },
+    get startRc3() {
+      return phaseStarter(broker, "rc3", options);
+    },
     startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
     shutdownTimeoutMs: () => delayOf(broker.attributes, "broker.shutdown-timeout"),
     onState: (state) => {
@@ -202,13 +207,14 @@ class Stops {
   #rankListener: (rank: number) => void = () => undefined;
   #listener: (reason: StopReason) => void = () => undefined;
   readonly #reasons: StopReason[] = [];
+  readonly #signalledBy = new Set<"system" | "supervisor">();
 
   constructor(isSupervised: boolean) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
-      process.on(signal, () => this.#stop({ kind: "signal", signal }));
+      process.on(signal, () => this.#signalled("system", signal));
     }
     process.on("message", (order: SupervisorOrder) => {
-      if (order.type === "stop") this.#stop({ kind: "signal", signal: order.signal });
+      if (order.type === "stop") this.#signalled("supervisor", order.signal);
       if (order.type === "rank-exit") {
         this.#endedRanks.push(order.rank);
         this.#rankListener(order.rank);
@@ -237,6 +243,14 @@ class Stops {
   onRankExit(listener: (rank: number) => void): void {
     this.#rankListener = listener;
     this.#endedRanks.forEach(listener);
+  }
+
+  /** One signal may come both ways, as a service manager sends it to every process of a service. */
+  #signalled(from: "system" | "supervisor", signal: StopSignal): void {
+    const isRepeated = this.#signalledBy.has(from);
+    const isNews = this.#signalledBy.size === 0;
+    this.#signalledBy.add(from);
+    if (isNews || isRepeated) this.#stop({ kind: "signal", signal });
   }
 
   #stop(reason: StopReason): void {

@@ -34,12 +34,15 @@ export const EX_NOHOST = 68;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 
-/** Signals that are passed on. */
-const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const satisfies NodeJS.Signals[];
+/** Signals that are passed on, and end a program unless it takes them otherwise. */
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const satisfies NodeJS.Signals[];
+
+/** Those that a program has its own use for, as often as they come. Node would wait for a debugger. */
+const PLAIN = ["SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
 
 /**
- * Runs a command on ranks to its end everywhere. Signals that come meanwhile go to all of its process groups; the same
- * one again kills them, and once more gives them up.
+ * Runs a command on ranks to its end everywhere. Signals that come meanwhile go to all of its process groups; of
+ * those that end programs, the same one again kills them, and once more gives them up.
  * @returns the highest status: that of the command, 128 + N if signal N killed it, 127 not found, 126 not executable,
  *   68 for a rank that cannot be reached
  * @throws ExitError if they were given up
@@ -135,17 +138,20 @@ class SignalForwarder {
   readonly #say: (text: string) => void;
   readonly #counts = new Map<NodeJS.Signals, number>();
   readonly #onSignal = (signal: NodeJS.Signals): void => this.#take(signal);
+  readonly #onPlain = (signal: NodeJS.Signals): void => this.#send(signal);
   #giveUp: (error: ExitError) => void = () => undefined;
 
   constructor(commands: readonly RemoteCommand[], say: (text: string) => void) {
     this.#commands = commands;
     this.#say = say;
     this.givenUp = new Promise((_, reject) => (this.#giveUp = reject));
-    for (const signal of FORWARDED) process.on(signal, this.#onSignal);
+    for (const signal of ENDING) process.on(signal, this.#onSignal);
+    for (const signal of PLAIN) process.on(signal, this.#onPlain);
   }
 
   close(): void {
-    for (const signal of FORWARDED) process.off(signal, this.#onSignal);
+    for (const signal of ENDING) process.off(signal, this.#onSignal);
+    for (const signal of PLAIN) process.off(signal, this.#onPlain);
   }
 
   #take(signal: NodeJS.Signals): void {

@@ -17,6 +17,9 @@ interface StartOptions extends ConfigOptions, InsecureOption {
   readonly quiet?: boolean;
 }
 
+/** Each is a process, and has a connection to rank 0: more do not run on one machine. */
+const MAX_RANKS = 10_000;
+
 /** Of the attribute `broker.shutdown-timeout`. */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
@@ -38,6 +41,7 @@ export function command(): Command {
 
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
   if (program[0] === "") throw new UsageError("the command is empty");
+  if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
   const view = options.quiet ? undefined : await openStartView();
@@ -57,6 +61,8 @@ async function start(program: readonly string[], options: StartOptions): Promise
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
     process.on(signal, () => supervisor.stop(signal));
   }
+  // Node's own answer to the first of these is to wait for a debugger.
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => supervisor.forward(signal));
   try {
     process.exitCode = await supervisor.run();
   } finally {

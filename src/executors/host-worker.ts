@@ -8,6 +8,8 @@ interface HostOptions {
   /** For messages. */
   readonly name: string;
   readonly memoryLimitBytes?: number | undefined;
+  /** Default: a copy of that of this process. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A module that is being loaded, without what the worker numbers itself. */
@@ -47,7 +49,7 @@ export class HostWorker {
   /** Outcomes of modules that are reported once the thread has gone. */
   #last: { readonly module: LiveModule; readonly exit: ModuleExit } | undefined;
 
-  constructor({ name, memoryLimitBytes }: HostOptions) {
+  constructor({ name, memoryLimitBytes, env }: HostOptions) {
     this.#name = name;
     this.#worker = new Worker(THREAD_MAIN, {
       workerData: hostSetup(),
@@ -55,6 +57,7 @@ export class HostWorker {
       execArgv: [],
       // Standard output is for results of commands.
       stdout: true,
+      ...(env !== undefined && { env }),
       ...(memoryLimitBytes !== undefined && {
         resourceLimits: { maxOldGenerationSizeMb: Math.max(1, Math.floor(memoryLimitBytes / MIB)) },
       }),

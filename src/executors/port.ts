@@ -12,7 +12,7 @@ export interface ModuleSpec {
   readonly memoryLimitBytes?: number | undefined;
   /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
   readonly cacheDir?: string | undefined;
-  /** Environment of a process; default: that of ours. Threads share ours. */
+  /** Environment; default: that of ours. The modules of a thread group have that of the first. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** The largest payload of a message (attribute `broker.max-payload`); default: that of the wire form. */
   readonly maxPayloadBytes?: number | undefined;

@@ -34,11 +34,11 @@ class ThreadLoader implements ModuleLoader {
     return { channel, exited: exited.promise, terminate: () => worker.terminate(exited.id) };
   }
 
-  #workerFor({ thread, memoryLimitBytes }: ModuleSpec): HostWorker {
-    if (thread === "own") return new HostWorker({ name: "own thread", memoryLimitBytes });
+  #workerFor({ thread, memoryLimitBytes, env }: ModuleSpec): HostWorker {
+    if (thread === "own") return new HostWorker({ name: "own thread", memoryLimitBytes, env });
     const running = this.#groups.get(thread);
     if (running?.isOpen === true) return running;
-    const worker = new HostWorker({ name: `thread group '${thread}'` });
+    const worker = new HostWorker({ name: `thread group '${thread}'`, env });
     this.#groups.set(thread, worker);
     return worker;
   }

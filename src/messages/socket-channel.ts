@@ -83,7 +83,9 @@ class SocketChannel implements Channel {
 
   send(message: Message): void {
     if (this.#state !== "open") return;
-    const frame = { bytes: encodeMessage(message, this.#limits), isRequest: isHoldable(message) };
+    // What the ends say to each other of themselves, such as the welcome, is not what limits are for.
+    const limits = message.type === "control" ? WIRE_LIMITS : this.#limits;
+    const frame = { bytes: encodeMessage(message, limits), isRequest: isHoldable(message) };
     this.#unsent.add(frame.bytes.length, frame.isRequest);
     this.#frames.push(frame);
     this.#scheduleFlush();
