@@ -31,7 +31,7 @@ export function openRunDirectory(
   insecure = false,
 ): RunDirectory {
   const isOurs = given === undefined || makeDirectory(given);
-  const path = given ?? freshRunDirectory(env);
+  const path = given === undefined ? freshRunDirectory(env) : resolve(given);
   if (!insecure) checkRunDirectory(path);
   const cacheDir = join(path, "cache");
   mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
@@ -79,7 +79,7 @@ export async function removeAbandonedRundir(rundir: string): Promise<void> {
  */
 export function freshRunDirectory(env: Readonly<Record<string, string | undefined>>): string {
   // Set to nothing counts as not set: a relative directory would be another one for each process.
-  const parent = env["XDG_RUNTIME_DIR"] || tmpdir();
+  const parent = resolve(env["XDG_RUNTIME_DIR"] || tmpdir());
   try {
     return mkdtempSync(join(parent, "sluice-"));
   } catch (cause) {

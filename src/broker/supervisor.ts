@@ -149,7 +149,8 @@ export class Supervisor {
       // Those that have joined know already, and would take it for a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
-    this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
+    // If rank 0 went in order, it has given them their time already.
+    this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
     await Promise.all(this.#watched);
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { parseDelay } from "../broker/index.js";
 import { fields, type Handle } from "../messages/index.js";
 import { configFromJson, Configuration } from "../units/index.js";
@@ -61,12 +61,14 @@ function leaderPlace({ size = 1, rundir }: BrokerCommandOptions, instanceId: str
   if (size > 1 && rundir === undefined) {
     throw new UsageError(`an instance of ${size} brokers needs --rundir, where they meet`);
   }
-  return { rank: 0, size, rundir, instanceId, configuration: undefined };
+  const place = rundir === undefined ? undefined : resolve(rundir);
+  return { rank: 0, size, rundir: place, instanceId, configuration: undefined };
 }
 
 async function followerPlace(options: BrokerCommandOptions, given: string | undefined): Promise<KnownPlace> {
   const { rank, size } = options;
-  const rundir = options.rundir ?? rundirOf(instanceUri({}));
+  const named = options.rundir ?? rundirOf(instanceUri({}));
+  const rundir = named === undefined ? undefined : resolve(named);
   if (rundir === undefined) {
     throw new UsageError(
       `rank ${rank} needs --rundir, or SLUICE_URI: where the instance is that it is to join`,

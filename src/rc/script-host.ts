@@ -168,7 +168,8 @@ function readFailure(error: unknown, file: string): Omit<ReadFailure, "phase"> {
   // The parser puts the place into its message; whoever shows this puts it in front.
   // A module that is not found comes with the chain of those that want it, of our own loader's too.
   const [first = message] = message.split("\nRequire stack:");
-  const words = first.replace(`${file}:${site.line}:${site.column}`, "").trim();
+  const place = `${file}:${site.line}:${site.column}`;
+  const words = first.replace(`${place}: `, "").replace(place, "").trim();
   return { message: words, ...site, stack };
 }
 

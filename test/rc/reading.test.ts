@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { fixture, TestSession } from "./support/session.js";
 
 let session: TestSession;
@@ -72,6 +75,19 @@ describe("reading an rc file", () => {
       diagnostics: [{ code, severity: "error", location: { file: fixture(`broken/${file}`), line } }],
     });
     expect(result).toMatchObject({ diagnostics: [{ message }] });
+  });
+
+  test("says where a syntax error in TypeScript is, and nothing else before it", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "sluice-rc-reading-"));
+    onTestFinished(() => rmSync(dir, { recursive: true }));
+    const file = join(dir, "syntax.ts");
+    writeFileSync(file, "export const fine: number = 1;\nexport const x: = 2;\n");
+    expect(await session.read(file)).toMatchObject({
+      ok: false,
+      diagnostics: [
+        { code: "RC_INVALID", location: { file, line: 2 }, message: expect.stringMatching(/^\w/) as string },
+      ],
+    });
   });
 
   test("says what is wrong where there is no place to name", async () => {
