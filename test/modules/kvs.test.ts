@@ -122,7 +122,8 @@ describe("kvs", () => {
       expect(versions.toSorted((a, b) => a - b)).toEqual(
         Array.from({ length: 1000 }, (_, index) => index + 1),
       );
-      expect((await requestsOfContent()) - before).toBeLessThan(500);
+      // Each by itself would write its value, its directory and the root.
+      expect((await requestsOfContent()) - before).toBeLessThan(1000);
       for (const index of [0, 500, 999]) expect(await instance.get(`k.${index}`)).toBe(index);
     });
   });
