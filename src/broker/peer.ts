@@ -110,8 +110,8 @@ export class Peer {
   /** Whom its own requests are held for, and the first of them. */
   wait: { readonly receiver: Peer; parked: RequestMessage | undefined } | undefined;
   readonly #hold: ((on: boolean) => void) | undefined;
-  /** For whose sake its requests are held: a receiver here, and ranks on which there is one. */
-  readonly #heldFor = new Set<Peer>();
+  /** For whose sake its requests are held: a receiver here, and the numbers of ranks that have asked for it. */
+  readonly #heldFor = new Set<Peer | number>();
 
   constructor(options: PeerOptions) {
     this.id = options.id;
@@ -132,15 +132,15 @@ export class Peer {
     return this.#hold !== undefined;
   }
 
-  /** Holds its requests for the sake of a peer. */
-  holdFor(peer: Peer): void {
-    this.#heldFor.add(peer);
+  /** Holds its requests for the sake of a peer, or of another rank. */
+  holdFor(whom: Peer | number): void {
+    this.#heldFor.add(whom);
     if (this.#heldFor.size === 1) this.#hold?.(true);
   }
 
   /** No longer does; its requests come when nobody else has them held. */
-  resumeFor(peer: Peer): void {
-    if (this.#heldFor.delete(peer) && this.#heldFor.size === 0) this.#hold?.(false);
+  resumeFor(whom: Peer | number): void {
+    if (this.#heldFor.delete(whom) && this.#heldFor.size === 0) this.#hold?.(false);
   }
 
   /** The link to a target, made on first use. */

@@ -214,8 +214,9 @@ export class Router {
   /** Another rank would have the requests of one of our peers held, or let come. The peer may have gone meanwhile. */
   rankHolds(rank: number, id: string, on: boolean): void {
     const peer = this.#peers.get(id);
-    if (on) peer?.holdFor(this.rankPeer(rank));
-    else peer?.resumeFor(this.rankPeer(rank));
+    // By its number: for what waits to be sent there, the peer may be held for that of the rank besides.
+    if (on) peer?.holdFor(rank);
+    else peer?.resumeFor(rank);
   }
 
   /** Some of what waited for another rank has been sent. */
@@ -229,7 +230,7 @@ export class Router {
     const peer = this.#ranks.get(rank);
     if (peer === undefined) return;
     this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} is gone`));
-    for (const other of this.#peers.values()) other.resumeFor(peer);
+    for (const other of this.#peers.values()) other.resumeFor(rank);
   }
 
   #enter(request: RequestMessage, from: Peer): void {
