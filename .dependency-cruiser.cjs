@@ -1,43 +1,113 @@
 /**
- * The import rules of the house: one row a folder, what it may import besides itself.
- * Type imports count. `cli` and `index.ts` wire everything and have no row.
+ * The import rules of the house (docs/architecture.md): one row a folder, what it may import besides itself. Type imports
+ * count. `errors` and `processes` are open to everything. `cli` and `index.ts` wire everything and have no row.
  */
 const MAY_IMPORT = {
   errors: [],
-  units: ["errors"],
-  graph: ["errors", "units"],
-  // What draws plans; planning itself stays free of it.
-  pictures: ["errors", "graph"],
-  messages: ["errors"],
-  // Where our Python packages are, and nothing else: both who loads modules and who hosts rc files start interpreters.
-  python: [],
+  processes: [],
+  units: [],
+  // Planning is pure: a process is nothing to it.
+  graph: ["units"],
+  pictures: ["graph", "run"],
+  messages: [],
   // Makes JavaScript of TypeScript: modules and rc files are written in it.
-  typescript: ["errors"],
-  run: ["errors", "graph", "units"],
-  analysis: ["errors", "graph", "run"],
-  executors: ["errors", "messages", "python", "run/port", "typescript"],
-  broker: ["errors", "messages", "executors", "units"],
-  rc: ["errors", "units", "messages", "python", "run/port", "typescript"],
-  modules: ["errors", "messages"],
+  typescript: [],
+  run: ["graph", "units"],
+  analysis: ["graph", "run"],
+  loaders: ["messages", "typescript"],
+  broker: ["messages", "loaders", "units"],
+  rc: ["units", "messages", "run", "graph/types.ts", "typescript"],
+  modules: ["messages"],
 };
+
+/** Folders inside a folder: what each may import of it besides itself. `*` stands for the files directly in it. */
+const MAY_IMPORT_INSIDE = {
+  broker: {
+    log: ["clock.ts", "attributes.ts", "delay.ts"],
+    routing: ["log", "clock.ts", "attributes.ts", "delay.ts"],
+    modules: ["routing", "log", "*"],
+    ranks: ["routing", "log", "*"],
+    exec: ["routing", "log", "life", "*"],
+    life: ["ranks", "log", "*"],
+    services: ["routing", "log", "modules", "ranks", "exec", "life", "*"],
+  },
+  graph: {
+    cycles: ["*"],
+    fleet: ["*"],
+    why: ["*", "fleet"],
+    verify: ["*"],
+    picture: ["*"],
+  },
+  messages: {
+    wire: ["*"],
+    channels: ["wire", "*"],
+    handle: ["wire", "*"],
+  },
+  units: {
+    formats: ["*"],
+    reading: ["formats", "generated", "*"],
+    composing: ["*"],
+  },
+  loaders: { source: ["*"] },
+};
+
+const pathOf = (folder, name) =>
+  name === "*"
+    ? `^src/${folder}/[^/]+[.]ts$`
+    : name.endsWith(".ts")
+      ? `^src/${folder}/${name.replace(".", "[.]")}$`
+      : `^src/${folder}/${name}/`;
 
 const houseRules = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
   name: `house-${folder}`,
-  comment: `src/${folder} may import only: ${allowed.join(", ") || "nothing"}`,
+  comment: `src/${folder} may import only: errors, ${allowed.join(", ")}`,
   severity: "error",
   from: { path: `^src/${folder}/` },
   to: {
     path: "^src/",
     pathNot: [
       `^src/${folder}/`,
-      ...allowed.map((name) => `^src/${name}${name.includes("/") ? "[.]ts$" : "/"}`),
+      "^src/errors/",
+      ...(folder === "errors" || folder === "graph" ? [] : ["^src/processes/"]),
+      ...allowed.map((name) => (name.includes("/") ? `^src/${name.replace(".", "[.]")}$` : `^src/${name}/`)),
     ],
   },
 }));
 
+const innerRules = Object.entries(MAY_IMPORT_INSIDE).flatMap(([folder, rows]) =>
+  Object.entries(rows).map(([inner, allowed]) => ({
+    name: `house-${folder}-${inner}`,
+    comment: `src/${folder}/${inner} may import of src/${folder} only: ${allowed.join(", ")}`,
+    severity: "error",
+    from: { path: `^src/${folder}/${inner}/` },
+    to: {
+      path: `^src/${folder}/`,
+      pathNot: [`^src/${folder}/${inner}/`, ...allowed.map((name) => pathOf(folder, name))],
+    },
+  })),
+);
+
+/** What of a folder nothing but its wiring may import: its parts, or a part of them. */
+const CLOSED = [
+  {
+    name: "planner-uses-cycles-only",
+    comment: "the planner (the files directly in src/graph) needs nothing of what explains and draws plans",
+    from: { path: "^src/graph/[^/]+[.]ts$", pathNot: "^src/graph/index[.]ts$" },
+    to: { path: "^src/graph/(why|verify|fleet|picture)/" },
+  },
+  {
+    name: "services-are-wired-by-the-broker",
+    comment: "only broker.ts and index.ts may import src/broker/services",
+    from: { path: "^src/", pathNot: "^src/broker/(services/|rank-life[.]ts$|broker[.]ts$|index[.]ts$)" },
+    to: { path: "^src/broker/services/" },
+  },
+].map((rule) => ({ severity: "error", ...rule }));
+
 module.exports = {
   forbidden: [
     ...houseRules,
+    ...innerRules,
+    ...CLOSED,
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     {
       name: "no-dev-dependency-in-src",

@@ -21,15 +21,15 @@ const common = { bundle: true, platform: "node", target: "node20", format: "cjs"
 const LAUNCHED = {
   "cli/main": "cli/main",
   "rc/ts-host-main": "rc/ts-host",
-  "executors/thread-main": "executors/thread-main",
-  "executors/process-main": "executors/process-main",
+  "loaders/thread-main": "loaders/thread-main",
+  "loaders/process-main": "loaders/process-main",
 };
 
 /** Code that is given compiled has to ask its launcher to import. */
 const importByLauncher = {
   name: "import-by-launcher",
   setup: ({ onLoad }) =>
-    onLoad({ filter: /src.executors.import-url[.]ts$/ }, () => ({
+    onLoad({ filter: /src.loaders.import-url[.]ts$/ }, () => ({
       contents: "const byLauncher = importUrl; export { byLauncher as importUrl };",
     })),
 };

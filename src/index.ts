@@ -49,7 +49,7 @@ export {
   type Result,
   SluiceError,
 } from "./errors/index.js";
-export type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "./executors/index.js";
+export type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "./loaders/index.js";
 export {
   dryRunLines,
   type Explanation,

@@ -1,10 +1,10 @@
-import type { ModuleLoader } from "../executors/index.js";
+import type { ModuleLoader } from "../loaders/index.js";
 import type { ConfigTable } from "../units/index.js";
 import type { Clock } from "./clock.js";
 import type { JsonObject } from "./configuration.js";
-import type { LogEntry } from "./log-ring.js";
-import type { ModuleFinder } from "./module-finder.js";
-import type { Overlay } from "./overlay.js";
+import type { LogEntry } from "./log/log-ring.js";
+import type { ModuleFinder } from "./modules/module-finder.js";
+import type { Overlay } from "./routing/overlay.js";
 
 /** What a broker is started with. Everything may be left out: that is an instance of one rank. */
 export interface BrokerOptions {

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { Attributes } from "./attributes.js";
 import { parseDelay } from "./delay.js";
-import { parseLogLevel } from "./log-ring.js";
+import { parseLogLevel } from "./log/log-ring.js";
 
 /** What the broker knows of itself when its attributes are made. */
 interface Identity {

@@ -12,8 +12,8 @@ import {
   type RequestMessage,
   ROLE,
 } from "../messages/index.js";
-import { Peer } from "./peer.js";
-import type { Router } from "./router.js";
+import { Peer } from "./routing/peer.js";
+import type { Router } from "./routing/router.js";
 
 /** A request to a service of the broker itself. */
 export class Call {

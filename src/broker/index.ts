@@ -9,14 +9,14 @@ export {
   type PhaseProcess,
   type StopReason,
   type StopSignal,
-} from "./instance-life.js";
-export { type LogFile, openLogFile } from "./log-file.js";
-export { type BrokerReport, PHASE_MARK, type SupervisorOrder } from "./broker-process.js";
+} from "./life/instance-life.js";
+export { type LogFile, openLogFile } from "./log/log-file.js";
+export { type BrokerReport, PHASE_MARK, type SupervisorOrder } from "./life/broker-process.js";
 export { delayOf, parseDelay } from "./delay.js";
-export type { LogEntry } from "./log-ring.js";
-export { type ModuleInfo, moduleInfo } from "./module-info.js";
-export type { FindRequest, FoundModule, ModuleFinder } from "./module-finder.js";
-export { localOverlay, type LocalOverlayOptions } from "./overlay-local.js";
+export type { LogEntry } from "./log/log-ring.js";
+export { type ModuleInfo, moduleInfo } from "./modules/module-info.js";
+export type { FindRequest, FoundModule, ModuleFinder } from "./modules/module-finder.js";
+export { localOverlay, type LocalOverlayOptions } from "./ranks/local-overlay.js";
 export {
   type Departure,
   loopback,
@@ -24,11 +24,11 @@ export {
   type OverlayReceiver,
   type PublishOutcome,
   type UnsequencedEvent,
-} from "./overlay.js";
-export { type ProgramProcess, signalProgram, spawnPhase } from "./phase-process.js";
+} from "./routing/overlay.js";
+export { type ProgramProcess, signalProgram, spawnPhase } from "./life/phase-process.js";
 export { followInstance, leaderGates, type RankGates } from "./rank-life.js";
-export type { RankState, RankStatus } from "./roster.js";
+export type { RankState, RankStatus } from "./ranks/roster.js";
 export { freshRunDirectory, removeAbandonedRundir, stateDirectoryOf } from "./rundir.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
-export { ServiceNotifier } from "./service-notifier.js";
-export { Supervisor, type SupervisorOptions } from "./supervisor.js";
+export { ServiceNotifier } from "./life/service-notifier.js";
+export { Supervisor, type SupervisorOptions } from "./life/supervisor.js";

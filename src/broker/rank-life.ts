@@ -4,8 +4,8 @@ import type { Broker } from "./broker.js";
 import type { ShutdownReason } from "./broker-options.js";
 import { delayOf } from "./delay.js";
 import { formatRankSet, rankSetOf } from "../units/index.js";
-import type { LifeOptions, PhaseProcess, StopReason } from "./instance-life.js";
-import type { RankStatus, Roster } from "./roster.js";
+import type { LifeOptions, PhaseProcess, StopReason } from "./life/instance-life.js";
+import type { RankStatus, Roster } from "./ranks/roster.js";
 import type { RankOrder } from "./services/overlay-service.js";
 
 /** Where a rank waits for others in its life. */

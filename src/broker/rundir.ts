@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
 import { ERRNO, errnumOf, isErrno, SluiceError, systemMessage } from "../errors/index.js";
-import { isServed } from "./socket-server.js";
+import { isServed } from "./routing/socket-server.js";
 
 /** Where a broker keeps what lives as long as it does. */
 export interface RunDirectory {

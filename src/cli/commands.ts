@@ -3,10 +3,18 @@ import { addCommands, type LazyCommand, type Words } from "./lazy.js";
 import { VERSION } from "./version.js";
 
 const COMMANDS: readonly LazyCommand[] = [
-  { name: "start", summary: "start an instance and run a command in it", load: () => import("./start.js") },
-  { name: "broker", summary: "run one broker in the foreground", load: () => import("./broker.js") },
-  { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe.js") },
-  { name: "module", summary: "manage the modules of a running instance", load: () => import("./module.js") },
+  {
+    name: "start",
+    summary: "start an instance and run a command in it",
+    load: () => import("./instance/start.js"),
+  },
+  { name: "broker", summary: "run one broker in the foreground", load: () => import("./instance/broker.js") },
+  { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe/modprobe.js") },
+  {
+    name: "module",
+    summary: "manage the modules of a running instance",
+    load: () => import("./module/module.js"),
+  },
   { name: "ping", summary: "measure the round trip to a module or service", load: () => import("./ping.js") },
   { name: "rpc", summary: "send one request and print the response", load: () => import("./rpc.js") },
   { name: "event", summary: "publish events, or print them as they come", load: () => import("./event.js") },
@@ -15,8 +23,8 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
-  { name: "top", summary: "watch the modules of a running instance", load: () => import("./top.js") },
-  { name: "exec", summary: "run a command on ranks", load: () => import("./exec.js") },
+  { name: "top", summary: "watch the modules of a running instance", load: () => import("./top/top.js") },
+  { name: "exec", summary: "run a command on ranks", load: () => import("./ranks/exec.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {
     name: "overlay",
@@ -26,7 +34,7 @@ const COMMANDS: readonly LazyCommand[] = [
   {
     name: "module-exec",
     summary: "run one module without an instance",
-    load: () => import("./module-exec.js"),
+    load: () => import("./module/exec.js"),
   },
   {
     name: "python",
@@ -36,19 +44,19 @@ const COMMANDS: readonly LazyCommand[] = [
   {
     name: "completion",
     summary: "print what makes a shell complete commands and names",
-    load: () => import("./completion.js"),
+    load: () => import("./complete/completion.js"),
   },
   {
     name: "complete",
     summary: "print what may come next on a command line",
     hidden: true,
-    load: () => import("./complete.js"),
+    load: () => import("./complete/complete.js"),
   },
   {
     name: "man-pages",
     summary: "write the manual pages into a directory",
     hidden: true,
-    load: () => import("./man-pages.js"),
+    load: () => import("./complete/man-pages.js"),
   },
   { name: "version", summary: "print the version", load: () => import("./version-command.js") },
 ];

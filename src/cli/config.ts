@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { Diagnostic } from "../errors/index.js";
 import { fields, type JsonValue } from "../messages/index.js";
-import { PYTHON_PACKAGES } from "../python/index.js";
+import { PYTHON_PACKAGES } from "../processes/index.js";
 import {
   checkConfiguration,
   configToJson,
   configurationFromText,
   defaultDirectories,
 } from "../units/index.js";
-import { ExitError, printJson, printLine, sayDiagnostics, UsageError } from "./output.js";
-import { labelled, onRanks, rankOption, type RankOptions, withRanks } from "./ranks.js";
+import { ExitError, printJson, printLine, sayDiagnostics, UsageError } from "./terminal/output.js";
+import { labelled, onRanks, rankOption, type RankOptions, withRanks } from "./ranks/ranks.js";
 import { withUri } from "./session.js";
 import { SHIPPED_MODULES } from "./version.js";
 

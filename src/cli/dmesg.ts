@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import pc from "picocolors";
 import { fields, type Payload } from "../messages/index.js";
-import { printJson, printLine } from "./output.js";
-import { followRanks } from "./rank-streams.js";
-import { onRanks, type RankAnswer, type RankOptions, withRanks } from "./ranks.js";
+import { printJson, printLine } from "./terminal/output.js";
+import { followRanks } from "./ranks/rank-streams.js";
+import { onRanks, type RankAnswer, type RankOptions, withRanks } from "./ranks/ranks.js";
 
 interface DmesgOptions extends RankOptions {
   readonly human?: boolean;

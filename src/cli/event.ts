@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import type { Handle } from "../messages/index.js";
 import { positiveInteger } from "./arguments.js";
-import { printJson, printLine } from "./output.js";
+import { printJson, printLine } from "./terminal/output.js";
 import { readPayload } from "./payload.js";
 import { untilInterrupted, withInstance, withUri } from "./session.js";
 

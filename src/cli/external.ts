@@ -2,7 +2,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isErrno, systemMessage } from "../errors/index.js";
-import { say } from "./output.js";
+import { say } from "./terminal/output.js";
 import { passThrough } from "./pass-through.js";
 
 /** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */

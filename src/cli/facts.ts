@@ -6,7 +6,7 @@ import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.j
 import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
 import { guardFor, type InsecureOption, withInsecure } from "./insecure.js";
 import type { InstanceFacts } from "./instance-facts.js";
-import { ExitError, sayDiagnostics, UsageError } from "./output.js";
+import { ExitError, sayDiagnostics, UsageError } from "./terminal/output.js";
 import { instanceUri, withConnection, withUri } from "./session.js";
 
 /** Options that say for which instance to plan; those of an instance count where they are absent. */

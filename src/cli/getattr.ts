@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { fields } from "../messages/index.js";
-import { printJson, printLine } from "./output.js";
-import { labelled, onRanks, type RankOptions, withRanks } from "./ranks.js";
+import { printJson, printLine } from "./terminal/output.js";
+import { labelled, onRanks, type RankOptions, withRanks } from "./ranks/ranks.js";
 
 interface GetattrOptions extends RankOptions {
   readonly json?: boolean;

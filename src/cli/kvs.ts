@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
-import { printJson, printLine } from "./output.js";
+import { printJson, printLine } from "./terminal/output.js";
 import { untilInterrupted, withInstance, withUri } from "./session.js";
 
 interface UriOption {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { compareText } from "../errors/index.js";
 import { fields } from "../messages/index.js";
-import { formatTable, printJson, printLine } from "./output.js";
+import { formatTable, printJson, printLine } from "./terminal/output.js";
 import { withInstance, withUri } from "./session.js";
 
 interface LsattrOptions {

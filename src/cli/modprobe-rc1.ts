@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { phaseCommand } from "./modprobe-run.js";
+import { phaseCommand } from "./modprobe/run.js";
 
 export function command(): Command {
   return phaseCommand("rc1");

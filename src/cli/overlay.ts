@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { fields } from "../messages/index.js";
-import { formatTable, printJson, printLine } from "./output.js";
+import { formatTable, printJson, printLine } from "./terminal/output.js";
 import { withInstance, withUri } from "./session.js";
 
 interface StatusOptions {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "../errors/index.js";
 import type { JsonValue, Payload } from "../messages/index.js";
-import { UsageError } from "./output.js";
+import { UsageError } from "./terminal/output.js";
 
 /**
  * The payload that an argument of the command line stands for.

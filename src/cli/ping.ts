@@ -3,8 +3,8 @@ import { Command, Option } from "commander";
 import type { Handle } from "../messages/index.js";
 import { rankSetOf } from "../units/index.js";
 import { positiveInteger, seconds } from "./arguments.js";
-import { commandPrefix, printJson, printLine, say, sayError, UsageError } from "./output.js";
-import { type RankOptions, ranksIn, withRanks } from "./ranks.js";
+import { commandPrefix, printJson, printLine, say, sayError, UsageError } from "./terminal/output.js";
+import { type RankOptions, ranksIn, withRanks } from "./ranks/ranks.js";
 import { withInstance } from "./session.js";
 
 interface PingOptions extends RankOptions {

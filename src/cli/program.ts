@@ -1,6 +1,6 @@
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
-import { commandPrefix, ExitError, say, sayError, UsageError } from "./output.js";
-import { outliveListener, watchOutput } from "./output-stream.js";
+import { commandPrefix, ExitError, say, sayError, UsageError } from "./terminal/output.js";
+import { outliveListener, watchOutput } from "./terminal/output-stream.js";
 
 /**
  * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { isErrno } from "../errors/index.js";
-import { pythonEnvironment } from "../python/index.js";
-import { ExitError } from "./output.js";
+import { pythonEnvironment } from "../processes/index.js";
+import { ExitError } from "./terminal/output.js";
 import { passThrough } from "./pass-through.js";
 
 export function command(): Command {

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import type { Payload } from "../messages/index.js";
 import { seconds, wholeNumber } from "./arguments.js";
-import { printJson } from "./output.js";
+import { printJson } from "./terminal/output.js";
 import { readPayload } from "./payload.js";
 import { withInstance, withUri } from "./session.js";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Handle } from "../messages/index.js";
-import { ExitError } from "./output.js";
+import { ExitError } from "./terminal/output.js";
 import { readerGone } from "./reader.js";
 
 /** Adds `--uri`, which every command that talks to an instance has. */

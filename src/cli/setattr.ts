@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { UsageError } from "./output.js";
-import { onRanks, type RankOptions, withRanks } from "./ranks.js";
+import { UsageError } from "./terminal/output.js";
+import { onRanks, type RankOptions, withRanks } from "./ranks/ranks.js";
 
 interface SetattrOptions extends RankOptions {
   readonly expunge?: boolean;

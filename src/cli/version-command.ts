@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { printLine } from "./output.js";
+import { printLine } from "./terminal/output.js";
 import { VERSION } from "./version.js";
 
 export function command(): Command {

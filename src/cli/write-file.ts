@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isErrno, systemMessage } from "../errors/index.js";
-import { ExitError } from "./output.js";
+import { ExitError } from "./terminal/output.js";
 
 /**
  * Writes a result to a file that is whole at any time: the old one or the new one. Links are followed, the mode of an

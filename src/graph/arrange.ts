@@ -1,6 +1,6 @@
 import { fail, type Result, succeed } from "../errors/index.js";
 import type { CatalogIndex } from "./catalog-index.js";
-import { cycleDiagnostic, findCycles } from "./cycles.js";
+import { cycleDiagnostic, findCycles } from "./cycles/cycles.js";
 import { buildEdges } from "./edges.js";
 import { canonicalOrder, toDag } from "./order.js";
 import type { Dag, Step } from "./types.js";

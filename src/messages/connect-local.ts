@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from "node:net";
 import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { connectHandle } from "./connect.js";
-import { socketChannel } from "./socket-channel.js";
+import { socketChannel } from "./channels/socket-channel.js";
 import type { Handle } from "./types.js";
 
 const SCHEME = "local://";

@@ -1,8 +1,8 @@
 import { SluiceError } from "../errors/index.js";
 import { fields } from "./fields.js";
-import { ChannelHandle, type HandleKind } from "./handle.js";
-import { decodePayload } from "./payload.js";
-import { protocolError } from "./wire-header.js";
+import { ChannelHandle, type HandleKind } from "./handle/handle.js";
+import { decodePayload } from "./wire/payload.js";
+import { protocolError } from "./wire/wire-header.js";
 import type { Channel, Handle, Message, Welcome } from "./types.js";
 
 /**

@@ -1,7 +1,7 @@
 import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { connectAs } from "./connect.js";
-import { registerDefaultHandlers } from "./default-handlers.js";
-import type { ChannelHandle } from "./handle.js";
+import { registerDefaultHandlers } from "./handle/default-handlers.js";
+import type { ChannelHandle } from "./handle/handle.js";
 import { MODULE_STATUS } from "./status.js";
 import type { Channel, Handle } from "./types.js";
 

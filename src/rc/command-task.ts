@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { errnumOf, messageOf, SluiceError, strerror } from "../errors/index.js";
 import type { OutputLine } from "./host-port.js";
 import { OutputLines } from "./output-lines.js";
-import { endText, isSuccess, processEnd } from "./process-end.js";
-import { killGroup } from "./process-group.js";
+import { endText, isSuccess, processEnd } from "../processes/process-end.js";
+import { killGroup } from "../processes/process-group.js";
 
 /** A declarative task, ready to run. */
 export interface CommandTask {

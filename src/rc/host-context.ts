@@ -4,7 +4,7 @@ import { messageOf, SluiceError } from "../errors/index.js";
 import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
 import type { Context } from "./context.js";
 import type { HostMirror } from "./host-mirror.js";
-import { endText, isSuccess, type ProcessEnd, processEnd } from "./process-end.js";
+import { endText, isSuccess, type ProcessEnd, processEnd } from "../processes/process-end.js";
 import type { FromHost, ModuleOptionEdit, SetupEffect } from "./host-protocol.js";
 
 /** What a context needs of the host that made it. */

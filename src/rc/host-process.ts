@@ -15,8 +15,8 @@ import {
 } from "./host-protocol.js";
 import { LineSplitter } from "./line-splitter.js";
 import { OutputLines } from "./output-lines.js";
-import { endText, isSuccess, type ProcessEnd, processEnd } from "./process-end.js";
-import { killGroup } from "./process-group.js";
+import { endText, isSuccess, type ProcessEnd, processEnd } from "../processes/process-end.js";
+import { killGroup } from "../processes/process-group.js";
 
 /** How to start a host. */
 export interface HostStart {

@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { pythonEnvironment } from "../python/index.js";
+import { pythonEnvironment } from "../processes/index.js";
 
 /** The command that hosts rc files of one language. */
 export interface HostProgram {

@@ -1,6 +1,6 @@
 import { isErrno, SluiceError } from "../errors/index.js";
 import type { Handle, JsonValue } from "../messages/index.js";
-import type { Executor } from "../run/port.js";
+import type { Executor } from "../run/step-executor.js";
 import type { ModuleUnit, TaskUnit } from "../units/index.js";
 import { runCommand } from "./command-task.js";
 import type { OutputLine } from "./host-port.js";

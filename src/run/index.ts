@@ -19,7 +19,7 @@ export type {
 } from "./events.js";
 export { Frontier } from "./frontier.js";
 export { defaultJobs, type RunOptions } from "./options.js";
-export type * from "./port.js";
+export type * from "./step-executor.js";
 export { ReadyHeap } from "./ready-heap.js";
 export { collect, type RunReport, type StepTiming, summarise } from "./report.js";
 export { runPlan } from "./run-plan.js";

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { SluiceError } from "../errors/index.js";
 import { type Clock, systemClock } from "./clock.js";
-import type { Executor } from "./port.js";
+import type { Executor } from "./step-executor.js";
 
 /** How a plan is to be run. */
 export interface RunOptions {

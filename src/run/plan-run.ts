@@ -6,7 +6,7 @@ import { EventQueue } from "./event-queue.js";
 import type { StopCause } from "./events.js";
 import { Frontier } from "./frontier.js";
 import type { RunSettings } from "./options.js";
-import type { Executor } from "./port.js";
+import type { Executor } from "./step-executor.js";
 import { expectedDurations, remainingPaths } from "./schedule.js";
 import { StepStates } from "./step-states.js";
 

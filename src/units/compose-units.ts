@@ -1,10 +1,10 @@
 import type { Origin, Result } from "../errors/index.js";
-import { composeReadings } from "./compose.js";
-import type { DisableRequest } from "./composer.js";
-import { configReadings, Configuration } from "./configuration.js";
+import { composeReadings } from "./composing/compose.js";
+import type { DisableRequest } from "./composing/composer.js";
+import { configReadings, Configuration } from "./reading/configuration.js";
 import type { FileGuard } from "./file-guard.js";
 import type { Fragment } from "./fragment.js";
-import { type ReadEvent, readAll } from "./read-fragments.js";
+import { type ReadEvent, readAll } from "./reading/read-fragments.js";
 import { defaultDirectories, type Directories, type Env, unitSearchPath } from "./search-path.js";
 import { namedOrigin } from "./source.js";
 import type { Alternative, Catalog, ConfigTable } from "./types.js";

@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Diagnostic, ERRNO, type Related, SluiceError } from "../errors/index.js";
-import { problemAt } from "./document.js";
+import { problemAt } from "./formats/document.js";
 import { wholeFile } from "./source.js";
 
 /** Says whether others could have written what we are about to read or run (instance.md §2). */

@@ -1,17 +1,32 @@
 export { catalogToToml } from "./catalog-toml.js";
-export { type CodeContribution, codeFragment, type CodeTask, type SetupEdit } from "./code-fragment.js";
-export { compose, type ComposeOptions } from "./compose.js";
+export {
+  type CodeContribution,
+  codeFragment,
+  type CodeTask,
+  type SetupEdit,
+} from "./reading/code-fragment.js";
+export { compose, type ComposeOptions } from "./composing/compose.js";
 export { composeUnits, type ComposeUnitsOptions, disableNames } from "./compose-units.js";
-export type { DisableRequest } from "./composer.js";
-export { configFromJson, type ConfigJson, type ConfigJsonTable, configToJson } from "./config-json.js";
-export { configGet, mergeConfig } from "./config-value.js";
-export { checkConfiguration, Configuration, type ConfigLayer } from "./configuration.js";
-export { doubtComposition } from "./doubts.js";
-export { type Format, formatOf } from "./document.js";
+export type { DisableRequest } from "./composing/composer.js";
+export {
+  configFromJson,
+  type ConfigJson,
+  type ConfigJsonTable,
+  configToJson,
+} from "./reading/config-json.js";
+export { configGet, mergeConfig } from "./reading/config-value.js";
+export { checkConfiguration, Configuration, type ConfigLayer } from "./reading/configuration.js";
+export { doubtComposition } from "./composing/doubts.js";
+export { type Format, formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
 export type { Change, Definition, Fragment, NamedReference } from "./fragment.js";
 export { isName } from "./names.js";
-export { type FragmentText, parseFragment, parseRcFragment, readRcFragment } from "./parse-fragment.js";
+export {
+  type FragmentText,
+  parseFragment,
+  parseRcFragment,
+  readRcFragment,
+} from "./reading/parse-fragment.js";
 export { parseDuration, parseSize, type Quantity } from "./quantity.js";
 export {
   ALL_RANKS,
@@ -27,9 +42,9 @@ export {
   configurationFromText,
   parseConfigText,
   readConfiguration,
-} from "./read-config.js";
-export { unreadable } from "./read-file.js";
-export { readFragments, type ReadEvent, type ReadFragmentsOptions } from "./read-fragments.js";
+} from "./reading/read-config.js";
+export { unreadable } from "./reading/read-file.js";
+export { readFragments, type ReadEvent, type ReadFragmentsOptions } from "./reading/read-fragments.js";
 export {
   defaultDirectories,
   type Directories,

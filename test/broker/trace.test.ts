@@ -1,7 +1,7 @@
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { MessageTrace } from "../../src/broker/message-trace.js";
+import { MessageTrace } from "../../src/broker/routing/message-trace.js";
 import { ERRNO, requestError } from "../../src/errors/index.js";
 import {
   decodePayload,

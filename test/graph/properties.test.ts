@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { buildEdges } from "../../src/graph/edges.js";
 import { indexOf } from "../../src/graph/catalog-index.js";
 import { canonicalOrder } from "../../src/graph/order.js";
-import { type Cycle, findCycles } from "../../src/graph/cycles.js";
+import { type Cycle, findCycles } from "../../src/graph/cycles/cycles.js";
 import { dryRunLines, type Plan, plan, showDeps } from "../../src/graph/index.js";
 import { catalogOf, type UnitLiteral } from "../helpers/catalog.js";
 import { type Case, cases, FACTS } from "./arbitrary.js";

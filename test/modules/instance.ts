@@ -5,7 +5,7 @@ import { basename, isAbsolute, join } from "node:path";
 import { Broker, type LogEntry, type Overlay } from "../../src/broker/index.js";
 
 import { requestError } from "../../src/errors/index.js";
-import type { ModuleExit, ModuleLoader } from "../../src/executors/index.js";
+import type { ModuleExit, ModuleLoader } from "../../src/loaders/index.js";
 import {
   channelPair,
   type Event,

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { PYTHON_PACKAGES } from "../../src/python/index.js";
+import { PYTHON_PACKAGES } from "../../src/processes/index.js";
 
 /** Compiled files would lie in the package that is published. */
 const ENV = { ...process.env, PYTHONDONTWRITEBYTECODE: "1" };

@@ -7,9 +7,9 @@ import {
   WIRE_LIMITS,
 } from "../../messages/index.js";
 import type { Call, ServiceDefinition } from "../builtin-service.js";
-import type { Overlay } from "../overlay.js";
-import type { Peer } from "../peer.js";
-import type { Router } from "../router.js";
+import type { Overlay } from "../routing/overlay.js";
+import type { Peer } from "../routing/peer.js";
+import type { Router } from "../routing/router.js";
 
 /** What else is in the header of an event takes less than the rest. */
 const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;

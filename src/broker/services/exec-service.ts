@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
 import type { OutputStream } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
-import type { ExecTable } from "../exec-table.js";
+import type { ExecTable } from "../exec/exec-table.js";
 
 const RUN = {
   command: "string[]",

@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
 import type { LogLevel } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
-import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log-ring.js";
+import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
 import { OpenStreams } from "../open-streams.js";
 
 /** What is kept of one line, in UTF-16 units: many lines are remembered, and whoever writes them has no other limit. */

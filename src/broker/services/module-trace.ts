@@ -1,11 +1,11 @@
 import { requestError } from "../../errors/index.js";
 import { type Message, MESSAGE_TYPES } from "../../messages/index.js";
 import { isName } from "../../units/index.js";
-import { BoundedSink } from "../bounded-sink.js";
+import { BoundedSink } from "../exec/bounded-sink.js";
 import type { Call } from "../builtin-service.js";
 import type { Clock } from "../clock.js";
-import type { MessageTrace, TraceFilter } from "../message-trace.js";
-import { topicGlob } from "../topic-glob.js";
+import type { MessageTrace, TraceFilter } from "../routing/message-trace.js";
+import { topicGlob } from "../routing/topic-glob.js";
 
 /** What `module.trace` asks for. */
 const TRACE = { names: "string[]?", topic: "string?", types: "string[]?", full: "boolean?" } as const;

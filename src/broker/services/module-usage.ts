@@ -1,8 +1,8 @@
 import type { JsonValue } from "../../messages/index.js";
 import type { Clock } from "../clock.js";
-import type { InstanceUsage } from "../module-instance.js";
-import type { ModuleTable } from "../module-table.js";
-import { ownUsage, processUsage } from "../process-usage.js";
+import type { InstanceUsage } from "../modules/module-instance.js";
+import type { ModuleTable } from "../modules/module-table.js";
+import { ownUsage, processUsage } from "../modules/process-usage.js";
 
 /** What `module.usage` tells of the broker itself. */
 export interface BrokerFacts {

@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
 import type { Call, ServiceDefinition } from "../builtin-service.js";
 import { OpenStreams } from "../open-streams.js";
-import type { RankStatus, Roster } from "../roster.js";
+import type { RankStatus, Roster } from "../ranks/roster.js";
 
 /** What rank 0 tells the others to do, in this order. */
 export type RankOrder = "init" | "shutdown";

@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
-import type { ModuleTable } from "../module-table.js";
-import type { Router } from "../router.js";
+import type { ModuleTable } from "../modules/module-table.js";
+import type { Router } from "../routing/router.js";
 
 /** Services that modules and clients register while they run. */
 export function serviceService(router: Router, modules: ModuleTable): ServiceDefinition {

@@ -1,6 +1,6 @@
 import type { ModuleFinder } from "../../../src/broker/index.js";
 import { ERRNO } from "../../../src/errors/index.js";
-import type { ModuleExit, ModuleLoader } from "../../../src/executors/index.js";
+import type { ModuleExit, ModuleLoader } from "../../../src/loaders/index.js";
 import { type Channel, channelPair, FLAG, type RequestMessage } from "../../../src/messages/index.js";
 
 /**

@@ -1,5 +1,5 @@
 import { requestError } from "../../../src/errors/index.js";
-import type { ModuleExit, ModuleLoader, ModuleSpec } from "../../../src/executors/index.js";
+import type { ModuleExit, ModuleLoader, ModuleSpec } from "../../../src/loaders/index.js";
 import { channelPair, type ModuleMain, runModuleMain } from "../../../src/messages/index.js";
 import type { ModuleFinder } from "../../../src/broker/index.js";
 

@@ -1,0 +1,213 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { stat } from "node:fs/promises";
+import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import { errnumOf, requestError, SluiceError, systemMessage } from "../../errors/index.js";
+import { findCommand, killGroup, parentDeathPrefix } from "../../loaders/index.js";
+import type { OutputStream } from "../../messages/index.js";
+import { exitStatus, signalGroup } from "../life/phase-process.js";
+
+/** Where commands are looked for if their environment does not say, as C libraries have it. */
+const DEFAULT_PATH = "/usr/bin:/bin";
+
+/** In which what a killed command wrote last can still be read when something out of reach holds its outputs. */
+const LAST_OUTPUT_MS = 100;
+
+/** A command to be run. */
+export interface ExecCommand {
+  /** The program and its arguments; at least one word. */
+  readonly words: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Whether somebody will write to its standard input; without, that is empty. */
+  readonly hasInput: boolean;
+  /** How many bytes of each output may be under way without having been taken; undefined: any number. */
+  readonly windowBytes: number | undefined;
+}
+
+/** How a command ended: as a shell has it, and the signal if one killed it. */
+export interface ExecEnd {
+  readonly status: number;
+  readonly signal: NodeJS.Signals | null;
+}
+
+interface ExecListener {
+  readonly output: (stream: OutputStream, bytes: Buffer) => void;
+  /** All its output has come, and nothing of its process group is left. */
+  readonly finished: (end: ExecEnd) => void;
+}
+
+/**
+ * A command in a process group of its own, which dies with the broker.
+ *
+ * It has finished when it has exited and nobody holds its outputs any more, as with `ssh`: what a pipeline in the
+ * background still writes is not lost. What is then left of its group is killed. SIGKILL ends it in any case.
+ */
+export class ExecProcess {
+  readonly pid: number;
+  readonly #child: Child;
+  readonly #listener: ExecListener;
+  readonly #room: Record<OutputStream, number>;
+  #end: ExecEnd | undefined;
+  #isFinished = false;
+  /** Whether it is to be gone at once. */
+  #isKilled = false;
+  /** Nobody wants its output any more. */
+  #isMuted = false;
+
+  /** @throws SluiceError `ENOENT` no such command or directory, `EACCES` not executable, or why the system refused */
+  static async start(command: ExecCommand, listener: ExecListener): Promise<ExecProcess> {
+    const argv = await argvOf(command);
+    const child = spawnCommand(argv, command);
+    // What the process writes waits in its pipes until somebody listens.
+    const process_ = new ExecProcess(child, command, listener);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        child.once("spawn", resolve);
+        child.once("error", reject);
+      });
+    } catch (cause) {
+      throw startError(command, cause);
+    }
+    return process_;
+  }
+
+  private constructor(child: Child, { windowBytes = Infinity }: ExecCommand, listener: ExecListener) {
+    this.#child = child;
+    this.pid = child.pid ?? 0;
+    this.#listener = listener;
+    this.#room = { stdout: windowBytes, stderr: windowBytes };
+    child.once("exit", (code, signal) => {
+      this.#end = { status: exitStatus(code, signal), signal };
+      if (this.#isMuted) this.#closeOutputs();
+      else if (this.#isKilled) this.#closeOutputsSoon();
+    });
+    child.once("close", () => this.#finish());
+    // Its callers hear of a standard input that nobody reads by their writes.
+    child.stdin?.on("error", () => child.stdin?.destroy());
+  }
+
+  /** Lets its output come. */
+  listen(): void {
+    for (const name of ["stdout", "stderr"] as const) {
+      const stream = this.#child[name];
+      stream.on("data", (bytes: Buffer) => this.#take(name, stream, bytes));
+    }
+  }
+
+  /** So many bytes of an output have been taken, and as many more may come. */
+  credit(name: OutputStream, bytes: number): void {
+    this.#room[name] += bytes;
+    if (this.#room[name] > 0) this.#child[name].resume();
+  }
+
+  /**
+   * Writes to its standard input.
+   * @param done called when the process, or the pipe to it, has taken it all; with an error if it never will
+   */
+  write(bytes: Buffer, done: (error?: Error | null) => void): void {
+    const { stdin } = this.#child;
+    if (stdin?.writable) stdin.write(bytes, done);
+    else done(requestError("EPIPE", "its standard input is closed"));
+  }
+
+  /** Ends its standard input after what was written. */
+  endInput(): void {
+    this.#child.stdin?.end();
+  }
+
+  /**
+   * Sends a signal to its process group.
+   * @throws the system error: `EPERM` if it has become another user's
+   */
+  signal(signal: NodeJS.Signals | number): void {
+    if (this.#isFinished) return;
+    const isSomebodyThere = signalGroup(this.pid, signal);
+    if (signal === "SIGKILL" || signal === constants.signals.SIGKILL) this.#isKilled = true;
+    // Something that left the group may hold the outputs, and no signal of ours reaches it.
+    if (this.#end !== undefined && (this.#isKilled || !isSomebodyThere)) this.#closeOutputsSoon();
+  }
+
+  /** Nobody wants its output any more, so that it cannot wait for anybody to take it. */
+  mute(): void {
+    this.#isMuted = true;
+    if (this.#end !== undefined) this.#closeOutputs();
+    else for (const stream of [this.#child.stdout, this.#child.stderr]) stream.resume();
+  }
+
+  #take(name: OutputStream, stream: Readable, bytes: Buffer): void {
+    if (this.#isMuted) return;
+    this.#room[name] -= bytes.length;
+    if (this.#room[name] <= 0) stream.pause();
+    this.#listener.output(name, bytes);
+  }
+
+  #closeOutputsSoon(): void {
+    const timer = setTimeout(() => this.#closeOutputs(), LAST_OUTPUT_MS);
+    this.#child.once("close", () => clearTimeout(timer));
+  }
+
+  #closeOutputs(): void {
+    this.#child.stdout.destroy();
+    this.#child.stderr.destroy();
+  }
+
+  #finish(): void {
+    if (this.#isFinished || this.#end === undefined) return;
+    this.#isFinished = true;
+    killGroup(this.pid);
+    this.#listener.finished(this.#end);
+  }
+}
+
+type Child = ChildProcessByStdio<Writable | null, Readable, Readable>;
+
+/** Asked for once; the answer is that of the machine. */
+let deathPrefix: Promise<readonly string[]> | undefined;
+
+/** What to start: by the words as they were given, once it is known that they can be. */
+async function argvOf({ words, cwd, env }: ExecCommand): Promise<readonly string[]> {
+  const [name = ""] = words;
+  await checkDirectory(cwd);
+  const [prefix] = await Promise.all([
+    (deathPrefix ??= parentDeathPrefix()),
+    findCommand(name, env["PATH"] ?? DEFAULT_PATH, cwd),
+  ]);
+  return [...prefix, ...words];
+}
+
+async function checkDirectory(cwd: string): Promise<void> {
+  let problem = "Not a directory";
+  let cause: unknown;
+  try {
+    if ((await stat(cwd)).isDirectory()) return;
+  } catch (error) {
+    cause = error;
+    problem = systemMessage(error);
+  }
+  throw requestError("ENOTDIR", `cannot change directory to ${cwd}: ${problem}`, cause);
+}
+
+function spawnCommand(argv: readonly string[], command: ExecCommand): Child {
+  const [file = "", ...args] = argv;
+  const options = { cwd: command.cwd, env: command.env, detached: true } as const;
+  try {
+    return command.hasInput
+      ? spawn(file, args, { ...options, stdio: ["pipe", "pipe", "pipe"] })
+      : spawn(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  } catch (cause) {
+    // Node reports few reasons by an event and throws the others, such as E2BIG.
+    throw startError(command, cause);
+  }
+}
+
+function startError({ words }: ExecCommand, cause: unknown): SluiceError {
+  const errnum = errnumOf(cause) ?? (isInvalidArgument(cause) ? errnumOf(requestError("EINVAL")) : undefined);
+  return new SluiceError("BROKER_REQUEST", `${words[0] ?? ""}: ${systemMessage(cause)}`, { errnum, cause });
+}
+
+/** Node's own check, for words that no system can pass on: with a zero byte. */
+function isInvalidArgument(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_INVALID_ARG_VALUE";
+}

@@ -1,0 +1,235 @@
+import { isAbsolute } from "node:path";
+import { messageOf, requestError } from "../../errors/index.js";
+import { decodeIo, encodeIo, type LogLevel, type OutputStream } from "../../messages/index.js";
+import type { Call } from "../builtin-service.js";
+import type { Clock, Timer } from "../clock.js";
+import { Environment } from "../environment.js";
+import { type ExecCommand, type ExecEnd, ExecProcess } from "./exec-process.js";
+import { GroupGuard } from "./group-guard.js";
+import { OpenStreams } from "../open-streams.js";
+
+/** How long a command whose requester is gone has between SIGTERM and SIGKILL. */
+const ABANDONED_GRACE_MS = 5000;
+
+/** The same for one that still runs when the broker goes down. */
+const SHUTDOWN_GRACE_MS = 2000;
+
+/** What the table needs of its broker. */
+interface ExecTableOptions {
+  readonly clock: Clock;
+  /** What programs of the instance are started with. */
+  readonly environment: () => Readonly<Record<string, string>>;
+  /** Variables that programs of the instance are not given (`broker.env-blocklist`). */
+  readonly blocklist: () => string;
+  /** Where programs find this rank; undefined without a socket. */
+  readonly uri: string | undefined;
+  readonly log: (level: LogLevel, text: string) => void;
+}
+
+/** One command, from the request to its end. */
+interface Entry {
+  readonly id: number;
+  readonly call: Call;
+  readonly words: readonly string[];
+  readonly startedAtMs: number;
+  /** Undefined while it is being started. */
+  process: ExecProcess | undefined;
+  /** Whether it is to end: nobody waits for it, or the broker goes down. */
+  isEnding: boolean;
+  patience: Timer | undefined;
+}
+
+/** What `exec.run` asks for. */
+export interface ExecRequest {
+  readonly command: readonly string[];
+  readonly cwd: string | undefined;
+  readonly env: Readonly<Record<string, unknown>> | undefined;
+  readonly stdin: boolean | undefined;
+  readonly window: number | undefined;
+}
+
+/** The commands that a rank runs for others (instance.md §5). */
+export class ExecTable {
+  readonly #options: ExecTableOptions;
+  readonly #entries = new Map<number, Entry>();
+  readonly #streams = new OpenStreams();
+  readonly #guard: GroupGuard;
+  #lastId = 0;
+  #isClosed = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: ExecTableOptions) {
+    this.#options = options;
+    this.#guard = new GroupGuard((error) =>
+      options.log("err", `exec: commands are not guarded: ${error.message}`),
+    );
+  }
+
+  /** Runs a command for a streaming request; resolves when it has been started. */
+  async run(call: Call, request: ExecRequest): Promise<void> {
+    if (this.#isClosed) throw requestError("ECANCELED", "the broker is going down");
+    const command = this.#commandOf(request);
+    const entry: Entry = {
+      id: ++this.#lastId,
+      call,
+      words: command.words,
+      startedAtMs: this.#options.clock.now(),
+      process: undefined,
+      isEnding: false,
+      patience: undefined,
+    };
+    this.#entries.set(entry.id, entry);
+    this.#streams.add(call, () => this.#abandon(entry, ABANDONED_GRACE_MS));
+    try {
+      entry.process = await ExecProcess.start(command, {
+        output: (stream, bytes) => call.respond({ type: "output", stream, ...encodeIo(bytes) }),
+        finished: (end) => this.#finished(entry, end),
+      });
+    } catch (error) {
+      this.#forget(entry);
+      throw error;
+    }
+    this.#guard.add(entry.process.pid);
+    call.respond({ type: "started", id: entry.id, pid: entry.process.pid });
+    entry.process.listen();
+    if (entry.isEnding) this.#abandon(entry, ABANDONED_GRACE_MS);
+  }
+
+  /** @throws SluiceError `ENOENT` if it has ended */
+  write(
+    call: Call,
+    id: number,
+    io: { data?: string | undefined; encoding?: string | undefined; eof?: boolean | undefined },
+  ): void {
+    const process_ = this.#running(id);
+    const { data = "", encoding, eof } = io;
+    const done = (error?: Error | null): void => {
+      if (error) call.fail("EPIPE", "its standard input is closed");
+      else call.respond();
+    };
+    if (data === "") done();
+    else process_.write(decodeIo({ data, encoding }), done);
+    if (eof === true) process_.endInput();
+  }
+
+  credit(id: number, stream: OutputStream, bytes: number): void {
+    // It may have ended meanwhile.
+    this.#entries.get(id)?.process?.credit(stream, bytes);
+  }
+
+  /** @throws SluiceError `ENOENT` if it has ended, `EPERM` if it has become another user's */
+  kill(id: number, signum: number): void {
+    this.#running(id).signal(signum);
+  }
+
+  list(): { id: number; pid: number; command: readonly string[]; seconds: number }[] {
+    const now = this.#options.clock.now();
+    return [...this.#entries.values()].map(({ id, process: process_, words, startedAtMs }) => ({
+      id,
+      pid: process_?.pid ?? 0,
+      command: words,
+      seconds: (now - startedAtMs) / 1000,
+    }));
+  }
+
+  /** Ends the command whose stream a `cancel` is about. */
+  cancel(call: Call): void {
+    this.#streams.cancel(call);
+  }
+
+  /** Ends the commands of a sender that is gone. */
+  disconnect(call: Call): void {
+    this.#streams.disconnect(call);
+  }
+
+  /** Ends all that still run, says so, and resolves when they are gone. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#entries.size > 0) await this.#endAll();
+    await this.#guard.close();
+  }
+
+  async #endAll(): Promise<void> {
+    const gone = new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    for (const entry of [...this.#entries.values()]) {
+      // Of one that nobody waits for any more nobody wants to hear.
+      if (!entry.isEnding) {
+        const what = `'${entry.words.join(" ")}' (pid ${entry.process?.pid ?? 0})`;
+        this.#options.log("warning", `exec: ${what} still runs at shutdown and is ended`);
+      }
+      this.#end(entry, SHUTDOWN_GRACE_MS);
+    }
+    await gone;
+  }
+
+  #commandOf({ command, cwd = process.cwd(), env, stdin, window }: ExecRequest): ExecCommand {
+    if (command[0] === undefined || command[0] === "") throw requestError("EINVAL", "the command is empty");
+    if (!isAbsolute(cwd)) throw requestError("EINVAL", `cwd must be an absolute path, not '${cwd}'`);
+    if (window !== undefined && window < 1) throw requestError("EINVAL", "window must be at least 1 byte");
+    return {
+      words: command,
+      cwd,
+      env: env === undefined ? this.#options.environment() : this.#environmentOf(env),
+      hasInput: stdin === true,
+      windowBytes: window,
+    };
+  }
+
+  /** That of the caller, at this rank. */
+  #environmentOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
+    const { blocklist, uri } = this.#options;
+    const environment = new Environment({});
+    // Where the caller's own rank is says nothing here.
+    environment.update({ ...given, SLUICE_URI: null });
+    const inherited = environment.inherited(blocklist());
+    return uri === undefined ? inherited : { ...inherited, SLUICE_URI: uri };
+  }
+
+  #running(id: number): ExecProcess {
+    const process_ = this.#entries.get(id)?.process;
+    if (process_ === undefined) throw requestError("ENOENT", `no command ${id} runs here`);
+    return process_;
+  }
+
+  /** Nobody hears of it any more. */
+  #abandon(entry: Entry, graceMs: number): void {
+    entry.process?.mute();
+    this.#end(entry, graceMs);
+  }
+
+  /** Asks it to end, and sees to it that it does. */
+  #end(entry: Entry, graceMs: number): void {
+    entry.isEnding = true;
+    if (entry.process === undefined) return;
+    this.#signal(entry, "SIGTERM");
+    entry.patience?.cancel();
+    entry.patience = this.#options.clock.after(graceMs, () => {
+      entry.process?.mute();
+      this.#signal(entry, "SIGKILL");
+    });
+  }
+
+  #signal(entry: Entry, signal: NodeJS.Signals): void {
+    try {
+      entry.process?.signal(signal);
+    } catch (error) {
+      // It has become another user's, which is out of our hands.
+      this.#options.log("err", `exec: '${entry.words.join(" ")}' cannot be ended: ${messageOf(error)}`);
+      this.#forget(entry);
+    }
+  }
+
+  #finished(entry: Entry, { status, signal }: ExecEnd): void {
+    this.#forget(entry);
+    entry.call.respond({ type: "finished", status, ...(signal !== null && { signal }) });
+    entry.call.fail("ENODATA");
+  }
+
+  #forget(entry: Entry): void {
+    entry.patience?.cancel();
+    this.#streams.delete(entry.call);
+    if (entry.process !== undefined) this.#guard.delete(entry.process.pid);
+    this.#entries.delete(entry.id);
+    if (this.#entries.size === 0) this.#onEmpty?.();
+  }
+}

@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LifeState, StopSignal } from "./instance-life.js";
+import { exitStatus, type ProgramProcess, sendSignal, signalGroup } from "./phase-process.js";
+import { killTree, processesWith } from "../../processes/process-tree.js";
+
+/** What a broker tells its supervisor over their IPC channel. */
+export type BrokerReport =
+  /** It is time for the initial program, with this environment. */
+  | { readonly type: "program-start"; readonly env: Readonly<Record<string, string>> }
+  | { readonly type: "program-signal"; readonly signal: NodeJS.Signals }
+  | { readonly type: "program-kill" }
+  | { readonly type: "state"; readonly state: LifeState }
+  /** It goes down, and not all of that went well. */
+  | { readonly type: "unclean" };
+
+/** What a supervisor tells a broker. */
+export type SupervisorOrder =
+  | { readonly type: "stop"; readonly signal: StopSignal }
+  /** What to end if the supervisor is lost. */
+  | ({ readonly type: "program-started" } & ProgramProcess)
+  | { readonly type: "program-exit"; readonly status: number }
+  /** The process of another rank has ended. */
+  | { readonly type: "rank-exit"; readonly rank: number };
+
+/** How a process ended. */
+export interface Ended {
+  readonly status: number;
+  readonly signal: NodeJS.Signals | null;
+  readonly error?: Error;
+}
+
+/** Shows how the phases of brokers go, from what they say and what rank 0 reports on descriptor 4. */
+export interface PhaseView {
+  attach(broker: ChildProcess): void;
+  /** Resolves when the initial program can have the terminal. */
+  leave(): Promise<void>;
+  /** The initial program has ended. */
+  resume(): void;
+}
+
+export interface BrokerProcessOptions {
+  readonly rank: number;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly onReport: (report: BrokerReport) => void;
+  readonly view?: PhaseView | undefined;
+}
+
+/**
+ * Environment variable of all that belongs to the rc1 or rc3 of a broker: its process id. They are in process groups of
+ * their own, and a broker that is killed cannot say any more which.
+ */
+export const PHASE_MARK = "SLUICE_PHASE_OF";
+
+/** How long the processes of a broker that died may take to notice it, before they are killed. */
+const ORPHAN_GRACE_MS = 2000;
+const ORPHAN_CHECK_MS = 50;
+
+/** One broker that a supervisor has started, in a session of its own, and what that has started in turn. */
+export class BrokerProcess {
+  readonly rank: number;
+  readonly ended: Promise<Ended>;
+  readonly #child: ChildProcess;
+  #state: LifeState | undefined;
+  #unclean = false;
+
+  constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
+    this.rank = rank;
+    // In a session of its own: what a terminal sends reaches the broker through the supervisor alone, once.
+    this.#child = spawn(file, args, {
+      env,
+      detached: true,
+      stdio:
+        view === undefined
+          ? ["ignore", process.stderr, "inherit", "ipc"]
+          : ["ignore", "pipe", "pipe", "ipc", rank === 0 ? "pipe" : "ignore"],
+    });
+    view?.attach(this.#child);
+    this.#child.on("message", (report: BrokerReport) => {
+      this.#note(report);
+      onReport(report);
+    });
+    this.ended = ended(this.#child);
+  }
+
+  /** Whether it can still be told something. */
+  get isConnected(): boolean {
+    return this.#child.connected;
+  }
+
+  /** Whether it has said that not all of its going down went well. */
+  get unclean(): boolean {
+    return this.#unclean;
+  }
+
+  /** Where it is in its life; undefined before that has begun. */
+  get state(): LifeState | undefined {
+    return this.#state;
+  }
+
+  order(order: SupervisorOrder): void {
+    // Without a callback, a broker that dies meanwhile would be an error of ours.
+    if (this.#child.connected) this.#child.send(order, () => undefined);
+  }
+
+  /** Ends it and all that it started now. */
+  kill(): void {
+    const { pid } = this.#child;
+    if (pid !== undefined && signalGroup(pid, 0)) killTree(pid);
+  }
+
+  /** Waits, after it has ended, until nothing of what it started is left; helps after the grace time. */
+  async cleanUp(): Promise<void> {
+    const { pid, signalCode } = this.#child;
+    if (pid === undefined) return;
+    const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
+    // Of one that was killed as it started a process, that has no mark yet and is found at the second look only.
+    let wasClean = signalCode === null;
+    for (;;) {
+      // One that ended by itself has waited for its rc1 and rc3.
+      const phases = signalCode === null ? [] : processesWith(PHASE_MARK, String(pid));
+      const isClean = phases.length === 0 && !signalGroup(pid, 0);
+      if (isClean && wasClean) return;
+      wasClean = isClean;
+      if (performance.now() > deadlineMs) {
+        phases.forEach(killTree);
+        signalGroup(pid, "SIGKILL");
+        return;
+      }
+      // A plan that is told twice to end cancels what it runs.
+      for (const phase of phases) sendSignal(phase, "SIGTERM");
+      await sleep(ORPHAN_CHECK_MS);
+    }
+  }
+
+  #note(report: BrokerReport): void {
+    if (report.type === "state") this.#state = report.state;
+    else if (report.type === "unclean") this.#unclean = true;
+  }
+}
+
+function ended(child: ChildProcess): Promise<Ended> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve({ status: 1, signal: null, error }));
+    child.once("exit", (code, signal) => resolve({ status: exitStatus(code, signal), signal }));
+  });
+}

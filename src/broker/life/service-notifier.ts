@@ -1,0 +1,130 @@
+import { spawn } from "node:child_process";
+import { messageOf } from "../../errors/index.js";
+import type { LifeState } from "./instance-life.js";
+
+/** A program that sends its arguments, each `NAME=VALUE`, to the socket that `NOTIFY_SOCKET` names. */
+export interface NotifySender {
+  readonly command: readonly [file: string, ...args: string[]];
+  /** Besides the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+interface NotifierOptions {
+  /** What `NOTIFY_SOCKET` was. */
+  readonly socket: string;
+  /** In order of preference; one that is not there is passed over for good. */
+  readonly senders: readonly NotifySender[];
+  /** Told of what could not be sent. */
+  readonly onError: (text: string) => void;
+}
+
+/** How long one message may take. systemd-notify waits until the manager has taken it. */
+const SEND_TIMEOUT_MS = 5000;
+
+/**
+ * Tells a service manager how an instance is doing, by the protocol of sd_notify(3). Node has no datagram sockets of the
+ * file system, so that small programs send for us; one message at a time, in order. Nothing waits for them but
+ * {@link close}.
+ */
+export class ServiceNotifier {
+  readonly #options: NotifierOptions;
+  readonly #senders: NotifySender[];
+  #last: Promise<void> = Promise.resolve();
+  #isStopping = false;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    this.#senders = [...options.senders];
+  }
+
+  /** `STATUS=` the state; with it `READY=1` when the instance runs, `STOPPING=1` when it begins to end. */
+  state(state: LifeState): void {
+    const assignments = [`STATUS=${state}`];
+    if (state === "run") assignments.unshift("READY=1");
+    if (isEnding(state) && !this.#isStopping) {
+      this.#isStopping = true;
+      assignments.unshift("STOPPING=1");
+    }
+    this.#last = this.#last.then(() => this.#send(assignments));
+  }
+
+  /** Resolves when all has been sent, or given up. */
+  close(): Promise<void> {
+    return this.#last;
+  }
+
+  async #send(assignments: readonly string[]): Promise<void> {
+    for (let sender = this.#senders[0]; sender !== undefined; sender = this.#senders[0]) {
+      const outcome = await run(sender, assignments, this.#options.socket);
+      switch (outcome.kind) {
+        case "sent":
+          return;
+        case "missing":
+          this.#senders.shift();
+          if (this.#senders.length === 0) this.#complainOfSenders();
+          break;
+        case "failed":
+          this.#options.onError(
+            `cannot notify ${this.#options.socket}: ${sender.command[0]}: ${outcome.message}`,
+          );
+          return;
+      }
+    }
+  }
+
+  #complainOfSenders(): void {
+    const names = this.#options.senders.map(({ command }) => command[0]).join(" nor ");
+    this.#options.onError(`NOTIFY_SOCKET is set, and there is neither ${names} to send to it`);
+  }
+}
+
+function isEnding(state: LifeState): boolean {
+  switch (state) {
+    case "cleanup":
+    case "shutdown":
+    case "finalize":
+    case "goodbye":
+      return true;
+    case "join":
+    case "init":
+    case "quorum":
+    case "run":
+      return false;
+  }
+}
+
+type SendOutcome =
+  | { readonly kind: "sent" }
+  | { readonly kind: "missing" }
+  | { readonly kind: "failed"; readonly message: string };
+
+function run(
+  { command, env }: NotifySender,
+  assignments: readonly string[],
+  socket: string,
+): Promise<SendOutcome> {
+  const [file, ...args] = command;
+  return new Promise((resolve) => {
+    const child = spawn(file, [...args, ...assignments], {
+      env: { ...process.env, ...env, NOTIFY_SOCKET: socket },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    // The one that spawn() has would go on after a program that is not there.
+    const timer = setTimeout(() => child.kill("SIGKILL"), SEND_TIMEOUT_MS);
+    let text = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      resolve(error.code === "ENOENT" ? { kind: "missing" } : { kind: "failed", message: messageOf(error) });
+    });
+    child.once("close", (status, signal) => {
+      clearTimeout(timer);
+      if (status === 0) resolve({ kind: "sent" });
+      else
+        resolve({
+          kind: "failed",
+          message: text.trim() || (signal === null ? `exit status ${status}` : "no answer in time"),
+        });
+    });
+  });
+}

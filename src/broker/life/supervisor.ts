@@ -1,0 +1,219 @@
+import { availableParallelism } from "node:os";
+import { messageOf, systemMessage } from "../../errors/index.js";
+import { BrokerProcess, type BrokerReport, type Ended, type PhaseView } from "./broker-process.js";
+import type { PhaseProcess, StopSignal } from "./instance-life.js";
+import { spawnPhase } from "./phase-process.js";
+import { removeRankFiles } from "../rundir.js";
+
+export interface SupervisorOptions {
+  /** The command lines of the brokers, by rank. */
+  readonly brokerArgvs: readonly (readonly string[])[];
+  /** That of all brokers; whoever made it takes it away. */
+  readonly rundir: string;
+  /** The initial program; undefined if there is none. */
+  readonly programArgv: readonly string[] | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long an orderly shutdown may take. Brokers keep to it themselves; this is for those that cannot. */
+  readonly shutdownTimeoutMs: number;
+  /** Whether a terminal is there to send its own signals to the initial program. */
+  readonly onTerminal: boolean;
+  /** For people. */
+  readonly say: (text: string) => void;
+  /** Shows how rc1 and rc3 go. Without one, the brokers have our standard error themselves. */
+  readonly view?: PhaseView | undefined;
+}
+
+/** What a broker may take longer than it should, before it is killed. */
+const KILL_GRACE_MS = 5000;
+
+/** What `setTimeout` can count up to; longer is as good as for ever. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * The process apart from the brokers that `sluice start` is: it starts the brokers, runs the initial program on its own
+ * standard input and output, cleans up after all of them whatever becomes of them, and knows the exit status.
+ *
+ * Rank 0 takes the others down with it; without it, they notice that themselves.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  /** By rank. Rank 0 is the first to be started. */
+  readonly #brokers: BrokerProcess[] = [];
+  /** Settle when the others have ended and nothing of them is left. */
+  readonly #watched: Promise<void>[] = [];
+  #program: PhaseProcess | undefined;
+  #stopCount = 0;
+  #leaderHasEnded = false;
+  #otherFailed = false;
+  #lastResort: NodeJS.Timeout | undefined;
+  #lastResortAtMs = Infinity;
+  #handedOver: Promise<void> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Runs the instance to its end; resolves to the exit status. */
+  async run(): Promise<number> {
+    const leader = this.#startBroker(0, (report) => this.#onReport(report));
+    this.#startOthers(availableParallelism() - 1);
+    const end = await leader.ended;
+    this.#leaderHasEnded = true;
+    await this.#handedOver;
+    this.#program?.kill();
+    await this.#program?.exited;
+    await leader.cleanUp();
+    await this.#endOthers();
+    clearTimeout(this.#lastResort);
+    return this.#statusOf(end);
+  }
+
+  #startBroker(rank: number, onReport: (report: BrokerReport) => void = () => undefined): BrokerProcess {
+    const { brokerArgvs, env, view } = this.#options;
+    const broker = new BrokerProcess({ rank, argv: brokerArgvs[rank] ?? [], env, onReport, view });
+    this.#brokers.push(broker);
+    return broker;
+  }
+
+  /** Not more than there are processors for until rank 0 is there to be joined: they would stand in its way. */
+  #startOthers(most = Infinity): void {
+    if (this.#stopCount > 0) return;
+    const started = this.#brokers.length;
+    const end = Math.min(started + most, this.#options.brokerArgvs.length);
+    for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
+  }
+
+  /** Passes on a signal; the second one kills what is left. */
+  stop(signal: StopSignal): void {
+    // A terminal has sent it to the initial program too, and that decides what comes of it.
+    if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
+    this.#stopCount += 1;
+    const [leader, ...others] = this.#brokers;
+    leader?.order({ type: "stop", signal });
+    if (this.#stopCount === 1) {
+      this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
+      return;
+    }
+    // The first was for rank 0 to pass on, so that they need both now.
+    for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
+    this.#killAfter(KILL_GRACE_MS);
+  }
+
+  /** Passes on a signal that is the initial program's affair alone. */
+  forward(signal: NodeJS.Signals): void {
+    this.#program?.signal(signal);
+  }
+
+  #statusOf({ status, signal, error }: Ended): number {
+    const { say } = this.#options;
+    const isAlone = this.#options.brokerArgvs.length === 1;
+    if (error !== undefined) say(`broker could not be started: ${error.message}`);
+    if (signal !== null) {
+      say(isAlone ? `broker was killed by ${signal}` : `rank 0 was killed by ${signal}: the instance ends`);
+      return 1;
+    }
+    return this.#otherFailed ? Math.max(status, 1) : status;
+  }
+
+  /** Sees to it that a rank other than 0 that ends leaves nothing. */
+  async #watch(broker: BrokerProcess): Promise<void> {
+    const { rundir, say } = this.#options;
+    const { rank } = broker;
+    const { status, signal, error } = await broker.ended;
+    try {
+      removeRankFiles(rundir, rank);
+    } catch (cause) {
+      // What is left of it goes with the run directory.
+      say(`cannot take away the files of rank ${rank}: ${messageOf(cause)}`);
+    }
+    const [leader] = this.#brokers;
+    leader?.order({ type: "rank-exit", rank });
+    const isExpected = this.#leaderHasEnded || this.#stopCount > 0 || this.#isGoingDown();
+    // One that had to be killed on its way down has not done its rc3.
+    this.#otherFailed ||= isExpected && (broker.unclean || signal !== null);
+    if (error !== undefined) say(`rank ${rank} could not be started: ${error.message}`);
+    else if (!isExpected)
+      say(`rank ${rank} ${signal === null ? `ended with status ${status}` : `was killed by ${signal}`}`);
+    await broker.cleanUp();
+  }
+
+  /** Whether rank 0 has told the others to go. */
+  #isGoingDown(): boolean {
+    const state = this.#brokers[0]?.state;
+    return state === "shutdown" || state === "finalize" || state === "goodbye";
+  }
+
+  /** After rank 0 has ended, in order or not. */
+  async #endOthers(): Promise<void> {
+    for (const broker of this.#brokers.slice(1)) {
+      // Those that have joined know already, and would take it for a second signal.
+      if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
+    }
+    // If rank 0 went in order, it has given them their time already.
+    this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
+    await Promise.all(this.#watched);
+  }
+
+  /** Ends all that is left after a time, unless that comes earlier already. */
+  #killAfter(delayMs: number): void {
+    const atMs = performance.now() + delayMs;
+    if (delayMs > MAX_TIMER_MS || atMs >= this.#lastResortAtMs) return;
+    clearTimeout(this.#lastResort);
+    this.#lastResortAtMs = atMs;
+    this.#lastResort = setTimeout(() => {
+      for (const broker of this.#brokers) broker.kill();
+    }, delayMs);
+  }
+
+  #onReport(report: BrokerReport): void {
+    switch (report.type) {
+      case "program-start":
+        this.#handedOver = this.#handOver(report.env);
+        return;
+      case "program-signal":
+        void this.#handedOver.then(() => this.#program?.signal(report.signal));
+        return;
+      case "program-kill":
+        void this.#handedOver.then(() => this.#program?.kill());
+        return;
+      case "state":
+        if (report.state === "init") this.#startOthers();
+        return;
+      case "unclean":
+        return;
+    }
+  }
+
+  async #handOver(env: Readonly<Record<string, string>>): Promise<void> {
+    await this.#options.view?.leave();
+    // It may have died meanwhile.
+    if (this.#brokers[0]?.isConnected) this.#startProgram(env);
+  }
+
+  #startProgram(env: Readonly<Record<string, string>>): void {
+    const { programArgv, onTerminal, say } = this.#options;
+    if (programArgv === undefined)
+      throw new Error("the broker asked for an initial program that there is not");
+    const program = spawnPhase({
+      argv: programArgv,
+      env,
+      stdio: "inherit",
+      ownGroup: !onTerminal,
+      onStartError: (error) => say(`${programArgv[0] ?? ""}: ${startErrorText(error)}`),
+    });
+    this.#program = program;
+    const pid = program.child?.pid;
+    const [leader] = this.#brokers;
+    if (pid !== undefined) leader?.order({ type: "program-started", pid, ownGroup: !onTerminal });
+    void program.exited.then((status) => {
+      this.#program = undefined;
+      this.#options.view?.resume();
+      leader?.order({ type: "program-exit", status });
+    });
+  }
+}
+
+function startErrorText(error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return "command not found";
+  return systemMessage(error);
+}

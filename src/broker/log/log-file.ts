@@ -1,0 +1,81 @@
+import { createRequire } from "node:module";
+import type * as Pino from "pino";
+import { errnumOf, SluiceError, systemMessage } from "../../errors/index.js";
+import type { LogLevel } from "../../messages/index.js";
+import type { LogEntry } from "./log-ring.js";
+
+/** A log that is written to a file (instance.md §3). */
+export interface LogFile {
+  /** Appends a line. The kernel has it when this returns, so that a crash takes nothing with it. */
+  write(entry: LogEntry): void;
+  close(): void;
+}
+
+/** Where a log goes, and who hears of it when it cannot. */
+export interface LogFileOptions {
+  readonly path: string;
+  /** Of the broker whose log it is. */
+  readonly rank: number;
+  /** Told when lines cannot be written, such as when the disk is full; again only after it went well in between. */
+  readonly onError: (error: SluiceError) => void;
+}
+
+/** What a file that cannot be written to may keep waiting; lines beyond are lost. */
+const BUFFER_BYTES = 1024 * 1024;
+
+/**
+ * Opens a log file, made if it is missing: one JSON object a line with `level`, `time` (seconds since 1970), `name`,
+ * `rank` and `text`. It is only ever appended to, so that the ranks of one machine may share it, and so that a tool such
+ * as logrotate may cut it (`copytruncate`).
+ * @throws SluiceError `BROKER_STATE` if it cannot be opened
+ */
+export function openLogFile({ path, rank, onError }: LogFileOptions): LogFile {
+  // Only who asks for a file pays for what writes it.
+  const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
+  let file: ReturnType<typeof destination>;
+  try {
+    file = destination({ dest: path, append: true, sync: true, maxLength: BUFFER_BYTES });
+  } catch (cause) {
+    throw fileError(`log file ${path} cannot be opened`, cause);
+  }
+  let isFailing = false;
+  file.on("write", () => (isFailing = false));
+  file.on("error", (cause: unknown) => {
+    if (isFailing) return;
+    isFailing = true;
+    onError(fileError(`log file ${path} cannot be written`, cause));
+  });
+  const logger = pino<LogLevel>(
+    {
+      base: null,
+      timestamp: false,
+      customLevels: PINO_LEVELS,
+      useOnlyCustomLevels: true,
+      level: "debug",
+      messageKey: "text",
+      formatters: { level: (level) => ({ level }) },
+    },
+    file,
+  );
+  return {
+    write: ({ time, level, name, text }) => logger[level]({ time, name, rank }, text),
+    close: () => file.end(),
+  };
+}
+
+/** The graver the larger, as pino wants it. */
+const PINO_LEVELS: Readonly<Record<LogLevel, number>> = {
+  debug: 10,
+  info: 20,
+  notice: 30,
+  warning: 40,
+  err: 50,
+  crit: 60,
+  alert: 70,
+  emerg: 80,
+};
+
+function fileError(what: string, cause: unknown): SluiceError {
+  const options = { cause, errnum: errnumOf(cause) };
+  return new SluiceError("BROKER_STATE", `${what}: ${systemMessage(cause)}`, options);
+}

@@ -1,0 +1,66 @@
+import type { LogLevel } from "../../messages/index.js";
+
+/** Levels by number, as syslog has them (RFC 5424 §6.2.1). */
+export const LOG_LEVELS: readonly LogLevel[] = [
+  "emerg",
+  "alert",
+  "crit",
+  "err",
+  "warning",
+  "notice",
+  "info",
+  "debug",
+];
+
+/** How many lines a broker remembers (instance.md §3). */
+const LOG_RING_SIZE = 1024;
+
+/** One line of the log. */
+export interface LogEntry {
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly level: LogLevel;
+  /** The module or connection that wrote it, or `broker`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The level that a number or a name stands for, or undefined. */
+export function parseLogLevel(text: string): LogLevel | undefined {
+  return /^\d$/.test(text) ? LOG_LEVELS[Number(text)] : LOG_LEVELS.find((level) => level === text);
+}
+
+/** Whether a level is at least as grave as a threshold. */
+export function reaches(level: LogLevel, threshold: LogLevel): boolean {
+  return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(threshold);
+}
+
+/** The last lines of the log, and who follows it. */
+export class LogRing {
+  readonly #entries: LogEntry[] = [];
+  /** Where the next line goes; the oldest line is there once the ring is full. */
+  #next = 0;
+  readonly #followers = new Set<(entry: LogEntry) => void>();
+
+  append(entry: LogEntry): void {
+    this.#entries[this.#next] = entry;
+    this.#next = (this.#next + 1) % LOG_RING_SIZE;
+    for (const follower of [...this.#followers]) follower(entry);
+  }
+
+  /** The oldest first. */
+  entries(): LogEntry[] {
+    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
+  }
+
+  clear(): void {
+    this.#entries.length = 0;
+    this.#next = 0;
+  }
+
+  /** Calls with every line from now on; returns what ends that. */
+  follow(follower: (entry: LogEntry) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+}

@@ -1,0 +1,125 @@
+import { ERRNO } from "../../errors/index.js";
+import {
+  type Backlog,
+  type Message,
+  payloadBytes,
+  type RequestMessage,
+  type ResponseMessage,
+} from "../../messages/index.js";
+import type { Clock, Timer } from "../clock.js";
+import { Peer } from "../routing/peer.js";
+import { noSuchService, type Router } from "../routing/router.js";
+
+/** How many requests are held for a module that is being reloaded, and how long (modules.md §3). */
+const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
+
+/**
+ * Stands in for a module while it is reloaded: takes the requests to its services and keeps them, in order, for the
+ * new instance. A request leaves it when its sender goes away.
+ */
+export class HoldQueue {
+  /** Owns the services meanwhile. */
+  readonly peer: Peer;
+  /** Services that the new instance has registered; it gets them when it runs. */
+  readonly claimed = new Set<string>();
+  readonly #router: Router;
+  readonly #timer: Timer;
+  /** Given to the old instance and not read by it; older than all that is held. */
+  #returned: RequestMessage[] = [];
+  #held: RequestMessage[] = [];
+  #bytes = 0;
+  #state: "holding" | "returning" | "refusing" = "holding";
+
+  /** @param old the instance whose services it takes over, from now on */
+  constructor({ router, clock }: { readonly router: Router; readonly clock: Clock }, old: Peer) {
+    this.#router = router;
+    this.peer = new Peer({
+      id: `${old.id}+hold`,
+      name: old.name,
+      credentials: undefined,
+      deliver: (message) => this.#take(message),
+      // By their bytes they are bounded as what waits for any receiver is.
+      queue: { backlog: () => this.#backlog(), requestBacklog: () => this.#backlog() },
+    });
+    router.attach(this.peer);
+    for (const service of router.services.namesOf(old)) router.services.move(service, this.peer);
+    this.#timer = clock.after(HOLD_LIMITS.timeMs, () => this.#expire());
+  }
+
+  get size(): number {
+    return this.#returned.length + this.#held.length;
+  }
+
+  /**
+   * Takes back a request that the old instance refused unread.
+   * @returns false if nobody waits for it any more
+   */
+  takeBack(response: ResponseMessage, from: Peer): boolean {
+    if (this.#state === "refusing") return false;
+    this.#state = "returning";
+    const taken = this.#router.reassign(response, from, this.peer);
+    this.#state = "holding";
+    return taken;
+  }
+
+  /** Gives the services and what was held to the new instance, oldest first, and ends. */
+  release(name: string, to: Peer): void {
+    this.#timer.cancel();
+    const { services } = this.#router;
+    services.move(name, to);
+    for (const service of this.claimed) services.move(service, to);
+    services.removeAll(this.peer);
+    for (const request of this.#drain()) this.#router.reassign(request, this.peer);
+    this.#router.detach(this.peer);
+  }
+
+  /** Fails all that was held, and ends. */
+  fail(errnum: number, error: string): void {
+    this.#timer.cancel();
+    for (const request of this.#drain()) this.#router.answerError(request, this.peer, errnum, error);
+    this.#router.detach(this.peer);
+  }
+
+  #take(message: Message): void {
+    if (message.type !== "request") return;
+    switch (this.#state) {
+      case "refusing":
+        this.#refuse(message);
+        return;
+      case "returning":
+        this.#keep(message, this.#returned);
+        return;
+      case "holding":
+        if (this.size >= HOLD_LIMITS.requests) this.#refuse(message);
+        else this.#keep(message, this.#held);
+        return;
+    }
+  }
+
+  #keep(message: RequestMessage, where: RequestMessage[]): void {
+    where.push(message);
+    this.#bytes += payloadBytes(message.payload);
+  }
+
+  #backlog(): Backlog {
+    return { messages: this.size, bytes: this.#bytes };
+  }
+
+  #expire(): void {
+    this.#state = "refusing";
+    for (const request of this.#drain()) this.#refuse(request);
+    this.#router.drained(this.peer);
+  }
+
+  #refuse(request: RequestMessage): void {
+    this.#router.answerError(request, this.peer, ERRNO.ENOSYS, noSuchService(request.topic));
+  }
+
+  #drain(): RequestMessage[] {
+    const all = [...this.#returned, ...this.#held];
+    this.#returned = [];
+    this.#held = [];
+    this.#bytes = 0;
+    return all;
+  }
+}

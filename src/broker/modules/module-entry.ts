@@ -1,0 +1,126 @@
+import type { FailurePolicy } from "../../units/index.js";
+import type { JsonValue } from "../../messages/index.js";
+import type { Timer } from "../clock.js";
+import type { HoldQueue } from "./hold-queue.js";
+import type { FoundModule } from "./module-finder.js";
+import type { InstanceUsage, ModuleInstance } from "./module-instance.js";
+import { RestartPolicy } from "./restart-policy.js";
+import type { Router } from "../routing/router.js";
+
+/** What `module.load` asks for. */
+export interface LoadRequest {
+  readonly path: string;
+  readonly name?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+  readonly exec?: boolean | undefined;
+  readonly loader?: string | undefined;
+  readonly thread?: string | undefined;
+  readonly memoryLimitBytes?: number | undefined;
+  readonly onFailure?: FailurePolicy | undefined;
+  readonly explicit?: boolean | undefined;
+  /** Load it even if others may write to its file. */
+  readonly insecure?: boolean | undefined;
+}
+
+/** What `module.reload` asks for; what is undefined stays as it is. */
+export interface ReloadRequest {
+  readonly args?: readonly string[] | undefined;
+  readonly exec?: boolean | undefined;
+  readonly loader?: string | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/** How a module is to end: asked to, or cancelled at once, or cancelled although that ends its thread group. */
+export type Removal = "ask" | "cancel" | "force";
+
+/** A module as `module.list` has it, and what its run has done. */
+export interface ModuleUsage {
+  readonly listed: Readonly<Record<string, JsonValue>>;
+  /** Undefined until its loader has started it. */
+  readonly usage: InstanceUsage | undefined;
+}
+
+/** What was loaded, for the requester. */
+export interface Loaded {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/**
+ * What the broker is doing about a module. The states of one run of it are those of {@link ModuleInstance}.
+ *
+ *                    remove
+ *     starting ──► up ──────► removing ──────────────────────────► (gone)
+ *       ▲   │      │ │                                               ▲
+ *       │   │      │ └ reload ─► reloading ─► up, or failed ─────────┤
+ *       │   └──────┼──────────── failed load ────────────────────────┤
+ *       │          │ failed, on-failure = restart                    │
+ *       └─────── backoff ─────── remove, gave up ────────────────────┘
+ */
+export type EntryState =
+  | { readonly kind: "starting" }
+  | { readonly kind: "up"; readonly instance: ModuleInstance }
+  | { readonly kind: "removing"; readonly done: Promise<void> }
+  | { readonly kind: "reloading"; readonly hold: HoldQueue }
+  | { readonly kind: "backoff"; readonly timer: Timer };
+
+/** A module of the table: its name is taken as long as it is there. */
+export class ModuleEntry {
+  readonly name: string;
+  request: LoadRequest;
+  readonly policy: FailurePolicy;
+  readonly restarts = new RestartPolicy();
+  args: readonly string[];
+  /** Looked for once: a reload takes the same file, unless another loader is to take it. */
+  file: FoundModule | undefined;
+  state: EntryState = { kind: "starting" };
+  /** The latest run; undefined until its loader has started it. */
+  instance: ModuleInstance | undefined;
+  /** Settles, never rejects, when the start or reload under way is decided. */
+  busy: Promise<void> = Promise.resolve();
+  /** Somebody does not want it any more while its loader is still at work. */
+  isAbandoned = false;
+
+  constructor(name: string, request: LoadRequest, file: FoundModule | undefined) {
+    this.name = name;
+    this.file = file;
+    this.request = request;
+    this.policy = request.onFailure ?? "panic";
+    this.args = request.args ?? [];
+  }
+
+  /** Takes what a reload asks for anew, for the next run. */
+  change({ args, exec, loader, insecure }: ReloadRequest): void {
+    this.args = args ?? this.args;
+    const isOtherLoader = exec !== undefined || loader !== undefined;
+    if (!isOtherLoader && insecure === undefined) return;
+    const how = isOtherLoader ? { exec, loader } : {};
+    this.request = { ...this.request, ...how, insecure: insecure ?? this.request.insecure };
+    // To be looked for anew.
+    this.file = undefined;
+  }
+
+  /** Whether this is its name, or the path that it was loaded from. */
+  isCalled(which: string): boolean {
+    return which === this.name || which === this.file?.path || which === this.request.path;
+  }
+}
+
+/** A module as `module.list` has it. */
+export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
+  const { name, instance, file, args, request, state } = entry;
+  const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;
+  const services = owner === undefined ? [] : router.services.namesOf(owner);
+  return {
+    name,
+    uuid: instance?.uuid ?? "",
+    path: file?.path ?? request.path,
+    args,
+    state: instance?.state.letter ?? "I",
+    idleSeconds: instance?.idleSeconds ?? 0,
+    sendq: (instance?.sendQueue ?? 0) + (state.kind === "reloading" ? state.hold.size : 0),
+    recvq: instance?.receiveQueue ?? 0,
+    services: services.filter((service) => service !== name),
+    explicit: request.explicit === true,
+  };
+}

@@ -1,0 +1,113 @@
+import {
+  configuredLoaders,
+  createProcessLoader,
+  createProgramLoader,
+  createPythonLoader,
+  createThreadLoader,
+  findModule,
+  LoaderRegistry,
+  type ModuleLoader,
+  moduleNameOf,
+} from "../../loaders/index.js";
+import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
+import type { JsonObject } from "../configuration.js";
+
+/** What somebody asked to load. */
+export interface FindRequest {
+  /** A path, or a bare name to look up on the module path. */
+  readonly path: string;
+  /** What it is to be called; undefined = as the file says. */
+  readonly name?: string | undefined;
+  /** Run it in a process. */
+  readonly exec?: boolean | undefined;
+  /** Name of the loader; undefined = by the file. */
+  readonly loader?: string | undefined;
+  /** Take it even if others may write to its file. */
+  readonly insecure?: boolean | undefined;
+}
+
+/** A module file and who can run it. */
+export interface FoundModule {
+  /** Absolute. */
+  readonly path: string;
+  readonly name: string;
+  readonly loader: ModuleLoader;
+  /**
+   * Called before each further start of it, when the file may have changed hands.
+   * @throws SluiceError as finding it
+   */
+  readonly verify?: () => void;
+}
+
+/**
+ * Finds a module's file and its loader.
+ * @throws SluiceError `LOAD_NOT_FOUND` (`ENOENT`), `UNIT_INSECURE` (`EPERM`), `LOAD_NO_LOADER` (`EINVAL`) or as the
+ *   loader has it
+ */
+export type ModuleFinder = (request: FindRequest) => Promise<FoundModule>;
+
+interface FinderOptions {
+  /** Colon-separated. */
+  readonly modulePath?: string | undefined;
+  readonly loaders?: readonly ModuleLoader[] | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** The configuration as it stands, asked at each load. Default: none. */
+  readonly config?: (() => JsonObject) | undefined;
+  /** Take every file, whoever may write to it. */
+  readonly insecure?: boolean | undefined;
+}
+
+/**
+ * Looks on the module path of the options, and runs what it finds with our loaders, theirs, and those of the
+ * configuration; the later of these win.
+ */
+export function moduleFinder({
+  modulePath,
+  loaders = [],
+  env = process.env,
+  config = () => ({}),
+  insecure: takesAll = false,
+}: FinderOptions): ModuleFinder {
+  const fixed = [
+    createProgramLoader(),
+    createPythonLoader(),
+    createProcessLoader(),
+    createThreadLoader(),
+    ...loaders,
+  ];
+  const registryOf = registryCache(fixed, (plugin) =>
+    refuseInsecure(takesAll ? INSECURE : createFileGuard(), plugin),
+  );
+  const path = modulePath ?? env["FLUX_MODULE_PATH"] ?? "";
+  const directories = path.split(":").filter((directory) => directory.trim() !== "");
+  return async (request) => {
+    const registry = registryOf(config());
+    const file = await findModule(request.path, { directories, registry });
+    const isLax = takesAll || request.insecure === true;
+    const verify = (): void => verifyFiles(isLax ? INSECURE : createFileGuard(), file, request);
+    verify();
+    const loader = await registry.choose(file, request);
+    return { path: file, name: request.name ?? (await moduleNameOf(file, loader)), loader, verify };
+  };
+}
+
+/** A loader that is given by path is run as well. */
+function verifyFiles(guard: FileGuard, file: string, { loader }: FindRequest): void {
+  refuseInsecure(guard, file);
+  if (loader?.includes("/") === true) refuseInsecure(guard, loader);
+}
+
+/** Loaders of the configuration are made anew only when it has changed, as each keeps what it has found out. */
+function registryCache(
+  fixed: readonly ModuleLoader[],
+  verifyPlugin: (path: string) => void,
+): (config: JsonObject) => LoaderRegistry {
+  let last: { readonly config: JsonObject; readonly registry: LoaderRegistry } | undefined;
+  return (config) => {
+    if (last?.config !== config) {
+      const configured = configuredLoaders(config["loaders"], verifyPlugin);
+      last = { config, registry: new LoaderRegistry([...fixed, ...configured]) };
+    }
+    return last.registry;
+  };
+}

@@ -1,0 +1,313 @@
+import { ERRNO, errnumOf, isErrnum, messageOf, requestError, SluiceError } from "../../errors/index.js";
+import type { ModuleExit, ModuleSpec, RunningModule } from "../../loaders/index.js";
+import {
+  type Backlog,
+  FLAG,
+  type Message,
+  MODULE_STATUS,
+  ROLE,
+  type Welcome,
+  type JsonValue,
+} from "../../messages/index.js";
+import type { Clock } from "../clock.js";
+import { DeferredMessages } from "./deferred-messages.js";
+import type { HoldQueue } from "./hold-queue.js";
+import type { MessageTrace } from "../routing/message-trace.js";
+import { ownerCredentials, Peer } from "../routing/peer.js";
+import type { Router } from "../routing/router.js";
+
+/** How a module ended, as the broker judges it. */
+export type ModuleEnd =
+  | { readonly kind: "ok" }
+  /** By `remove` with `cancel`, or with the broker. */
+  | { readonly kind: "cancelled" }
+  | ModuleFailure;
+
+export interface ModuleFailure {
+  readonly kind: "failed";
+  readonly errnum: number;
+  readonly message: string;
+  /** With the stack where there is one. */
+  readonly detail: string;
+}
+
+/**
+ * One run of a module, from the start of its thread or process to its end (modules.md §3).
+ *
+ *       status 1            status 2               status 3, exit
+ *    I ──────────► R ───────────────────► F ─────────────────────► E
+ *    │             │                                               ▲
+ *    │             └── exits, throws, crashes: runtime failure ────┤
+ *    └──────────────── exits before it runs: failed load ──────────┘
+ *
+ * Wanted states are given by the table that owns it: `shutdown()` and `cancel()` ask for E.
+ */
+export type ModuleState =
+  | { readonly letter: "I" }
+  | { readonly letter: "R" }
+  | { readonly letter: "F" }
+  | { readonly letter: "E"; readonly end: ModuleEnd };
+
+/** What a module says of itself with `module.status`. */
+export interface StatusReport {
+  readonly status: number;
+  readonly errnum?: number | undefined;
+  readonly error?: string | undefined;
+  readonly stack?: string | undefined;
+}
+
+export interface InstanceOptions {
+  readonly spec: ModuleSpec;
+  readonly running: RunningModule;
+  readonly welcome: Welcome;
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly trace: MessageTrace;
+}
+
+/** What a run of a module has done up to now. */
+export interface InstanceUsage {
+  /** Undefined for one in a thread of the broker. */
+  readonly pid: number | undefined;
+  readonly ageSeconds: number;
+  /** Messages that it has sent, and that it was given. */
+  readonly tx: number;
+  readonly rx: number;
+}
+
+export class ModuleInstance {
+  readonly peer: Peer;
+  readonly uuid: string;
+  /** The configuration that it began with. */
+  readonly conf: JsonValue;
+  /** Resolves when it runs; to its end, if it ended before. */
+  readonly ready: Promise<ModuleEnd | undefined>;
+  /** Resolves when nothing of it is left and its peer is out of the router. */
+  readonly ended: Promise<ModuleEnd>;
+  /** Takes back what it has not read, while it is being reloaded. */
+  hold: HoldQueue | undefined;
+  readonly #running: RunningModule;
+  readonly #router: Router;
+  readonly #clock: Clock;
+  readonly #trace: MessageTrace;
+  #state: ModuleState = { letter: "I" };
+  #isConnected = true;
+  #isCancelled = false;
+  /** Why the broker itself ended it. */
+  #fault: ModuleFailure | undefined;
+  /** What it is to receive, while that is held back. */
+  #deferred: DeferredMessages | undefined;
+  /** What it said of its own end: undefined before, null when there was no error. */
+  #reported: ModuleFailure | null | undefined;
+  /** Whether it was told to end. */
+  #isAsked = false;
+  readonly #startedAtMs: number;
+  #lastActiveMs: number;
+  #sentMessages = 0;
+  #receivedMessages = 0;
+  #settleReady: (end: ModuleEnd | undefined) => void = () => undefined;
+
+  constructor({ spec, running, welcome, router, clock, trace }: InstanceOptions) {
+    this.uuid = spec.uuid;
+    this.conf = welcome.conf;
+    this.#running = running;
+    this.#router = router;
+    this.#clock = clock;
+    this.#trace = trace;
+    this.#startedAtMs = clock.now();
+    this.#lastActiveMs = this.#startedAtMs;
+    const { channel } = running;
+    this.peer = new Peer({
+      id: spec.uuid,
+      name: spec.name,
+      credentials: ownerCredentials(),
+      deliver: (message) => {
+        if (this.#deferred === undefined) this.#give(message);
+        else this.#deferred.push(message);
+      },
+      queue: {
+        backlog: () => sumOf(channel.backlog(), this.#deferred?.backlog()),
+        requestBacklog: () => sumOf(channel.requestBacklog(), this.#deferred?.requestBacklog()),
+      },
+      hold: (on) => channel.holdRequests(on),
+      pace: router.turns.add(channel),
+      fail: (error) => void this.#failWith(error),
+    });
+    router.attach(this.peer);
+    channel.onDrain(() => router.drained(this.peer));
+    this.ready = new Promise((resolve) => (this.#settleReady = resolve));
+    this.ended = this.#watch();
+    this.#give({ type: "control", control: "welcome", payload: JSON.stringify(welcome) });
+    channel.onMessage((message) => this.#receive(message));
+  }
+
+  get state(): ModuleState {
+    return this.#state;
+  }
+
+  /** How long it has sent nothing. */
+  get idleSeconds(): number {
+    return Math.max(0, Math.floor((this.#clock.now() - this.#lastActiveMs) / 1000));
+  }
+
+  /** Messages on their way to it that it has not taken. */
+  get sendQueue(): number {
+    return this.peer.queue?.backlog().messages ?? 0;
+  }
+
+  /** Messages that it has sent and the broker has not taken: those held for a receiver, or for its turn. */
+  get receiveQueue(): number {
+    const parked = this.peer.wait?.parked === undefined ? 0 : 1;
+    return this.#running.channel.unread() + parked;
+  }
+
+  /** What it has done since it was started. */
+  get usage(): InstanceUsage {
+    return {
+      pid: this.#running.pid,
+      ageSeconds: (this.#clock.now() - this.#startedAtMs) / 1000,
+      tx: this.#sentMessages,
+      rx: this.#receivedMessages,
+    };
+  }
+
+  /** Holds back what the module is to receive, or lets it go on; for tests of others. */
+  defer(on: boolean): void {
+    if (on) {
+      this.#deferred ??= new DeferredMessages();
+      return;
+    }
+    const deferred = this.#deferred;
+    this.#deferred = undefined;
+    for (const message of deferred?.messages ?? []) this.peer.deliver(message);
+  }
+
+  /** Takes what the module says of itself with `module.status`. */
+  report({ status, errnum = 0, error = "", stack }: StatusReport): void {
+    switch (status) {
+      case MODULE_STATUS.running:
+        if (this.#state.letter === "I") this.#state = { letter: "R" };
+        this.#settleReady(undefined);
+        return;
+      case MODULE_STATUS.finalizing:
+        this.#state = { letter: "F" };
+        this.peer.refusing = true;
+        return;
+      case MODULE_STATUS.exited:
+        this.#reported = errnum === 0 ? null : failed(error, isErrnum(errnum) ? errnum : undefined, stack);
+        return;
+      default:
+        throw requestError("EINVAL", `no such status ${status}`);
+    }
+  }
+
+  /** Asks it to end. One that cannot be reached any more is ended. */
+  shutdown(): void {
+    if (!this.#isConnected) {
+      void this.cancel();
+      return;
+    }
+    this.#isAsked = true;
+    this.peer.deliver({
+      type: "request",
+      topic: `${this.peer.name}.shutdown`,
+      matchtag: 0,
+      flags: FLAG.noresponse,
+      nodeid: "any",
+      route: [],
+      userid: 0,
+      rolemask: ROLE.owner,
+    });
+  }
+
+  /** Ends it at once. */
+  async cancel(): Promise<void> {
+    this.#isCancelled = true;
+    await this.#running.terminate();
+  }
+
+  /** Ends a module that cannot be given what it must get; that is a failure of it. */
+  async #failWith(error: unknown): Promise<void> {
+    this.#fault ??= failed(messageOf(error), errnumOf(error));
+    await this.#running.terminate();
+  }
+
+  #give(message: Message): void {
+    this.#running.channel.send(message);
+    this.#receivedMessages++;
+    this.#trace.tap?.(this.peer.name, "rx", message);
+  }
+
+  #receive(message: Message): void {
+    this.#lastActiveMs = this.#clock.now();
+    this.#sentMessages++;
+    this.#trace.tap?.(this.peer.name, "tx", message);
+    // What a module had not read when it was told to end, it answers with ENOSYS.
+    const isUnread =
+      message.type === "response" && message.errnum === ERRNO.ENOSYS && this.#state.letter === "F";
+    if (isUnread && this.hold?.takeBack(message, this.peer) === true) return;
+    this.#router.receive(message, this.peer);
+  }
+
+  async #watch(): Promise<ModuleEnd> {
+    const closed = new Promise<void>((resolve) => {
+      this.#running.channel.onClose(() => {
+        this.#isConnected = false;
+        this.#router.detach(this.peer);
+        resolve();
+      });
+    });
+    const exit = await this.#running.exited;
+    // Answers may still be on their way out of the channel when the thread or process is gone.
+    await closed;
+    const end = this.#judge(exit);
+    this.#state = { letter: "E", end };
+    this.#settleReady(end);
+    return end;
+  }
+
+  #judge(exit: ModuleExit): ModuleEnd {
+    if (this.#isCancelled) return { kind: "cancelled" };
+    if (this.#fault !== undefined) return this.#fault;
+    const reported = this.#reported;
+    switch (exit.kind) {
+      case "ok":
+        if (reported !== undefined) return reported ?? { kind: "ok" };
+        // It stopped in the middle of its life, however content it was.
+        return this.#state.letter === "R" && !this.#isAsked ? failed("exit status 0") : { kind: "ok" };
+      case "error":
+        return failed(exit.message, exit.errnum ?? reported?.errnum, exit.stack ?? reported?.detail);
+      case "died":
+        // A program that failed says why on its channel, and once more by its exit status.
+        return reported ?? failed(exit.message);
+      case "terminated":
+        return failed("terminated");
+    }
+  }
+}
+
+function failed(message: string, errnum: number = ERRNO.ECONNRESET, stack?: string): ModuleFailure {
+  return { kind: "failed", errnum, message, detail: stack ?? message };
+}
+
+/** The error of a load whose module ended before it ran. */
+export function loadFailure(end: ModuleEnd): SluiceError {
+  switch (end.kind) {
+    case "ok":
+      return requestError("ECONNRESET", "module exited before it was running");
+    case "cancelled":
+      return requestError("ECANCELED", "load was cancelled");
+    case "failed":
+      return failureError(end);
+  }
+}
+
+/** A failure as its requester sees it. */
+export function failureError(end: ModuleFailure): SluiceError {
+  return new SluiceError("BROKER_REQUEST", end.message, { errnum: end.errnum });
+}
+
+function sumOf(backlog: Backlog, deferred: Backlog | undefined): Backlog {
+  if (deferred === undefined) return backlog;
+  return { messages: backlog.messages + deferred.messages, bytes: backlog.bytes + deferred.bytes };
+}

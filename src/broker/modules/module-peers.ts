@@ -1,0 +1,50 @@
+import { requestError } from "../../errors/index.js";
+import type { HoldQueue } from "./hold-queue.js";
+import type { ModuleEntry } from "./module-entry.js";
+import type { ModuleInstance, StatusReport } from "./module-instance.js";
+import type { Peer } from "../routing/peer.js";
+import type { Router } from "../routing/router.js";
+
+/** The modules that live, by their peers: which of them a request of a module is about. */
+export class ModulePeers {
+  readonly #router: Router;
+  readonly #byPeer = new Map<Peer, { readonly instance: ModuleInstance; readonly entry: ModuleEntry }>();
+
+  constructor(router: Router) {
+    this.#router = router;
+  }
+
+  /** Knows a run of a module until it has ended. */
+  add(instance: ModuleInstance, entry: ModuleEntry): void {
+    this.#byPeer.set(instance.peer, { instance, entry });
+    void instance.ended.then(() => this.#byPeer.delete(instance.peer));
+  }
+
+  /**
+   * Takes what a module says of itself.
+   * @throws SluiceError `EPERM` if the peer is no module, `EINVAL` if there is no such status
+   */
+  report(peer: Peer, report: StatusReport): void {
+    const known = this.#byPeer.get(peer);
+    if (known === undefined) throw requestError("EPERM", "only a module has a status");
+    known.instance.report(report);
+  }
+
+  /** Whether a service is kept for a module that is being reloaded and asks for it; it gets it when it runs. */
+  claim(peer: Peer, service: string): boolean {
+    const hold = this.#holdOf(peer);
+    if (hold === undefined || this.#router.services.owner(service) !== hold.peer) return false;
+    hold.claimed.add(service);
+    return true;
+  }
+
+  /** Takes a {@link claim} back. */
+  unclaim(peer: Peer, service: string): boolean {
+    return this.#holdOf(peer)?.claimed.delete(service) ?? false;
+  }
+
+  #holdOf(peer: Peer): HoldQueue | undefined {
+    const state = this.#byPeer.get(peer)?.entry.state;
+    return state?.kind === "reloading" ? state.hold : undefined;
+  }
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import { requestError } from "../../errors/index.js";
+import type { JsonValue, LogLevel, Welcome } from "../../messages/index.js";
+import type { Clock } from "../clock.js";
+import type { ModuleEntry } from "./module-entry.js";
+import type { MessageTrace } from "../routing/message-trace.js";
+import type { ModuleFinder } from "./module-finder.js";
+import { loadFailure, ModuleInstance } from "./module-instance.js";
+import type { Router } from "../routing/router.js";
+
+/** What the module table needs from the broker around it. */
+export interface ModuleHost {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly trace: MessageTrace;
+  readonly find: ModuleFinder;
+  /** A 0700 directory for transpiled files. */
+  readonly cacheDir: string | undefined;
+  /** What modules in processes are started with. */
+  environment(): Readonly<Record<string, string>>;
+  /** The largest payload that they may send and get. */
+  maxPayloadBytes(): number;
+  welcome(module: Pick<Welcome, "name" | "uuid" | "args">): Welcome;
+  /** Told of each run that has begun, with the configuration that it was welcomed with. */
+  started(name: string, conf: JsonValue): void;
+  /** Publishes an event about a module of this rank. */
+  announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
+  log(level: LogLevel, text: string): void;
+  /** Whether failures are only to be logged (`broker.module-nopanic`), asked at each. */
+  isPanicOff(): boolean;
+  panic(message: string): void;
+}
+
+interface StartOptions {
+  /** Its services are held by another peer until it runs. */
+  readonly isHeld: boolean;
+  /** Called as soon as there is something to cancel. */
+  readonly onStarted: (instance: ModuleInstance) => void;
+}
+
+/**
+ * Starts a run of a module and resolves when it reports that it runs.
+ * @throws SluiceError `ECANCELED` if it was abandoned meanwhile; the loader's error, or the module's own
+ */
+export async function startInstance(
+  host: ModuleHost,
+  entry: ModuleEntry,
+  { isHeld, onStarted }: StartOptions,
+): Promise<ModuleInstance> {
+  const { name, args, request } = entry;
+  entry.file?.verify?.();
+  const file = (entry.file ??= await host.find(request));
+  const spec = {
+    name,
+    uuid: randomUUID(),
+    path: file.path,
+    args,
+    thread: request.thread ?? "own",
+    memoryLimitBytes: request.memoryLimitBytes,
+    cacheDir: host.cacheDir,
+    env: host.environment(),
+    maxPayloadBytes: host.maxPayloadBytes(),
+  };
+  refuseAbandoned(entry);
+  if (file.loader.name !== "thread") host.log("info", `module-exec ${name}`);
+  const running = await file.loader.start(spec);
+  if (entry.isAbandoned) await running.terminate();
+  refuseAbandoned(entry);
+  const { router, clock, trace } = host;
+  const welcome = host.welcome({ name, uuid: spec.uuid, args });
+  const instance = new ModuleInstance({ spec, running, welcome, router, clock, trace });
+  if (!isHeld) router.services.add(name, instance.peer);
+  onStarted(instance);
+  const end = await instance.ready;
+  if (end !== undefined) throw loadFailure(end);
+  return instance;
+}
+
+function refuseAbandoned(entry: ModuleEntry): void {
+  if (entry.isAbandoned) throw requestError("ECANCELED", "load was cancelled");
+}

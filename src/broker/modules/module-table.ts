@@ -1,0 +1,310 @@
+import { errnumOf, ERRNO, messageOf, requestError } from "../../errors/index.js";
+import { isName } from "../../units/index.js";
+import { afterFailure, logFailure } from "./failure-policy.js";
+import { HoldQueue } from "./hold-queue.js";
+import {
+  describeEntry,
+  type Loaded,
+  type LoadRequest,
+  ModuleEntry,
+  type ModuleUsage,
+  type ReloadRequest,
+  type Removal,
+} from "./module-entry.js";
+import type { FoundModule } from "./module-finder.js";
+import { failureError, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
+import { type ModuleHost, startInstance } from "./module-start.js";
+import { ModulePeers } from "./module-peers.js";
+import { groupRefusal } from "./thread-group.js";
+
+/** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
+export class ModuleTable {
+  /** Knows modules by the peer that a request comes from. */
+  readonly peers: ModulePeers;
+  readonly #host: ModuleHost;
+  readonly #entries = new Map<string, ModuleEntry>();
+  #isClosing = false;
+
+  constructor(host: ModuleHost) {
+    this.#host = host;
+    this.peers = new ModulePeers(host.router);
+  }
+
+  /**
+   * Finds and starts a module, and resolves when it reports that it runs.
+   * @throws SluiceError `EEXIST` if the name is taken by a module or a service, `ENOENT` if there is no such file,
+   *   `EINVAL` for what cannot be a name, else the module's own error
+   */
+  async load(request: LoadRequest): Promise<Loaded> {
+    const { name } = request;
+    if (name !== undefined) return this.#admit(name, request, undefined);
+    const file = await this.#host.find(request);
+    return this.#admit(file.name, request, file);
+  }
+
+  /**
+   * Has a module end, and resolves when it is gone.
+   * @param which its name, or the path that it was loaded from
+   * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if to cancel it takes others along; the module's own error
+   *   if it ended with one
+   */
+  async remove(which: string, how: Removal): Promise<void> {
+    const entry = this.#find(which);
+    const isCancel = how !== "ask";
+    const refusal = how === "cancel" ? groupRefusal(entry, this.#entries.values()) : undefined;
+    if (refusal !== undefined) throw refusal;
+    const { state } = entry;
+    switch (state.kind) {
+      case "backoff":
+        state.timer.cancel();
+        this.#forget(entry);
+        return;
+      case "removing":
+        if (isCancel) await entry.instance?.cancel();
+        return state.done;
+      case "starting":
+      case "reloading":
+        if (isCancel) await this.#abandon(entry);
+        await entry.busy;
+        return this.#entries.get(entry.name) === entry ? this.remove(entry.name, how) : undefined;
+      case "up": {
+        const done = this.#stop(entry, state.instance, isCancel);
+        entry.state = { kind: "removing", done };
+        return done;
+      }
+    }
+  }
+
+  /**
+   * Removes a module and loads it again from the same file. Requests to it and to its services are held meanwhile.
+   * @throws SluiceError as {@link load} and {@link remove}
+   */
+  async reload(which: string, request: ReloadRequest): Promise<Loaded> {
+    const entry = this.#find(which);
+    const { state } = entry;
+    switch (state.kind) {
+      case "backoff":
+        state.timer.cancel();
+        entry.change(request);
+        entry.state = { kind: "starting" };
+        return this.#occupy(
+          entry,
+          this.#startOrForget(entry).then((loaded) => this.#announce(loaded)),
+        );
+      case "starting":
+      case "reloading":
+        await entry.busy;
+        return this.reload(entry.name, request);
+      case "removing":
+        await Promise.allSettled([state.done]);
+        throw notLoaded(which);
+      case "up":
+        // While the old one runs: what would not start must not end it.
+        if (request.insecure !== true) entry.file?.verify?.();
+        return this.#occupy(entry, this.#replace(entry, state.instance, request));
+    }
+  }
+
+  /**
+   * Holds back what a module is to receive, or lets it go on.
+   * @throws SluiceError `ENOENT` if it is not loaded
+   */
+  defer(which: string, on: boolean): void {
+    const { instance } = this.#find(which);
+    if (instance === undefined) throw notLoaded(which);
+    instance.defer(on);
+  }
+
+  /** Whether a module has this name, or is to have it in a moment. */
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** Names of the modules that run. */
+  names(): string[] {
+    return [...this.#entries.values()].filter(({ state }) => state.kind === "up").map(({ name }) => name);
+  }
+
+  /** What `module.list` and `module.usage` answer, in the order loaded. */
+  list(): ModuleUsage[] {
+    return [...this.#entries.values()].map((entry) => ({
+      listed: describeEntry(entry, this.#host.router),
+      usage: entry.instance?.usage,
+    }));
+  }
+
+  /**
+   * Ends every module that is left.
+   * @returns names of those that nobody had removed
+   */
+  async close(): Promise<string[]> {
+    this.#isClosing = true;
+    const left: string[] = [];
+    const endings: Promise<unknown>[] = [];
+    for (const entry of [...this.#entries.values()]) {
+      if (entry.state.kind === "backoff") {
+        entry.state.timer.cancel();
+        this.#forget(entry);
+        continue;
+      }
+      left.push(entry.name);
+      endings.push(this.remove(entry.name, "force"));
+    }
+    const settled = await Promise.allSettled(endings);
+    for (const result of settled) {
+      if (result.status === "rejected") this.#host.log("err", messageOf(result.reason));
+    }
+    return left;
+  }
+
+  /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
+  #admit(name: string, request: LoadRequest, file: FoundModule | undefined): Promise<Loaded> {
+    this.#checkName(name);
+    const entry = new ModuleEntry(name, request, file);
+    this.#entries.set(name, entry);
+    return this.#occupy(entry, this.#startOrForget(entry));
+  }
+
+  #checkName(name: string): void {
+    if (!isName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
+    if (this.#isClosing) throw requestError("ECANCELED", "the broker is closing");
+    if (this.#entries.has(name)) throw requestError("EEXIST", `${name}: File exists`);
+    const owner = this.#host.router.services.owner(name);
+    if (owner !== undefined) {
+      throw requestError("EEXIST", `${name}: File exists (it is a service of ${owner.name})`);
+    }
+  }
+
+  #find(which: string): ModuleEntry {
+    const entry =
+      this.#entries.get(which) ?? [...this.#entries.values()].find((candidate) => candidate.isCalled(which));
+    if (entry === undefined) throw notLoaded(which);
+    return entry;
+  }
+
+  #forget(entry: ModuleEntry): void {
+    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
+  }
+
+  /** Notes what is under way, so that others can wait for it. */
+  #occupy(entry: ModuleEntry, work: Promise<Loaded>): Promise<Loaded> {
+    entry.busy = Promise.allSettled([work]).then(() => undefined);
+    return work;
+  }
+
+  async #abandon(entry: ModuleEntry): Promise<void> {
+    entry.isAbandoned = true;
+    await entry.instance?.cancel();
+  }
+
+  async #startOrForget(entry: ModuleEntry): Promise<Loaded> {
+    try {
+      return await this.#start(entry, undefined);
+    } catch (error) {
+      this.#forget(entry);
+      throw error;
+    }
+  }
+
+  async #start(entry: ModuleEntry, hold: HoldQueue | undefined): Promise<Loaded> {
+    const instance = await startInstance(this.#host, entry, {
+      isHeld: hold !== undefined,
+      onStarted: (started) => {
+        entry.instance = started;
+        this.peers.add(started, entry);
+      },
+    });
+    hold?.release(entry.name, instance.peer);
+    entry.state = { kind: "up", instance };
+    this.#host.started(entry.name, instance.conf);
+    void this.#watch(entry, instance);
+    return { name: entry.name, uuid: instance.uuid };
+  }
+
+  /** Tells whoever depends on a module that there is a new instance, which knows nothing of what the old one was told. */
+  #announce(loaded: Loaded): Loaded {
+    this.#host.announce("module.reloaded", { ...loaded });
+    return loaded;
+  }
+
+  async #stop(entry: ModuleEntry, instance: ModuleInstance, isCancel: boolean): Promise<void> {
+    if (isCancel) await instance.cancel();
+    else instance.shutdown();
+    const end = await instance.ended;
+    this.#forget(entry);
+    if (end.kind !== "failed") return;
+    logFailure(this.#host, entry, end);
+    throw failureError(end);
+  }
+
+  async #replace(entry: ModuleEntry, old: ModuleInstance, request: ReloadRequest): Promise<Loaded> {
+    const hold = new HoldQueue(this.#host, old.peer);
+    entry.state = { kind: "reloading", hold };
+    old.hold = hold;
+    old.shutdown();
+    const end = await old.ended;
+    if (end.kind === "failed") logFailure(this.#host, entry, end);
+    entry.change(request);
+    try {
+      return this.#announce(await this.#start(entry, hold));
+    } catch (error) {
+      hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
+      this.#forget(entry);
+      throw error;
+    }
+  }
+
+  /** Deals with an end that nobody asked for; whoever asked for one waits for it. */
+  async #watch(entry: ModuleEntry, instance: ModuleInstance): Promise<void> {
+    const end = await instance.ended;
+    if (entry.state.kind !== "up" || entry.instance !== instance) return;
+    switch (end.kind) {
+      case "ok":
+      case "cancelled":
+        this.#host.log("info", `${entry.name} exited`);
+        this.#forget(entry);
+        return;
+      case "failed":
+        this.#failed(entry, end);
+        return;
+    }
+  }
+
+  #failed(entry: ModuleEntry, failure: ModuleFailure): void {
+    const delayMs = afterFailure(this.#host, entry, failure);
+    if (delayMs === undefined) {
+      this.#forget(entry);
+      return;
+    }
+    const timer = this.#host.clock.after(delayMs, () => this.#restart(entry));
+    entry.state = { kind: "backoff", timer };
+  }
+
+  #restart(entry: ModuleEntry): void {
+    entry.state = { kind: "starting" };
+    const work = this.#start(entry, undefined);
+    entry.busy = work.then(
+      (loaded) => {
+        this.#host.log("notice", `${entry.name} runs again`);
+        this.#announce(loaded);
+      },
+      (error: unknown) => {
+        if (entry.isAbandoned || this.#isClosing) {
+          this.#forget(entry);
+          return;
+        }
+        const message = messageOf(error);
+        this.#failed(entry, {
+          kind: "failed",
+          errnum: errnumOf(error) ?? ERRNO.EIO,
+          message,
+          detail: message,
+        });
+      },
+    );
+  }
+}
+
+function notLoaded(which: string): Error {
+  return requestError("ENOENT", `${which}: No such file or directory`);
+}

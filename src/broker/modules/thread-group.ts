@@ -1,0 +1,31 @@
+import { requestError, type SluiceError } from "../../errors/index.js";
+import type { ModuleEntry } from "./module-entry.js";
+
+/** The thread group that a module runs in; undefined if it has a thread or process of its own. */
+function threadGroupOf({ request: { thread = "own" }, file }: ModuleEntry): string | undefined {
+  return thread === "own" || file?.loader.name !== "thread" ? undefined : thread;
+}
+
+/** It waits to be restarted, or is about to be forgotten. */
+function hasEnded({ instance }: ModuleEntry): boolean {
+  return instance?.state.letter === "E";
+}
+
+/**
+ * Why a module may not just be cancelled: a thread ends with all the modules in it (modules.md §3).
+ * @param all the modules of the broker
+ * @returns undefined if nobody shares its thread; else an error with `EBUSY`
+ */
+export function groupRefusal(entry: ModuleEntry, all: Iterable<ModuleEntry>): SluiceError | undefined {
+  const group = threadGroupOf(entry);
+  if (group === undefined || hasEnded(entry)) return undefined;
+  const others = [...all].filter(
+    (other) => other !== entry && threadGroupOf(other) === group && !hasEnded(other),
+  );
+  if (others.length === 0) return undefined;
+  const names = others.map(({ name }) => name).join(", ");
+  return requestError(
+    "EBUSY",
+    `${entry.name}: to cancel it ends its thread group '${group}', and with it ${names}; --force does so`,
+  );
+}

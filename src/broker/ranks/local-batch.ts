@@ -1,0 +1,52 @@
+import type { EventMessage, Message } from "../../messages/index.js";
+import { batchMessage, eventFrame } from "./local-wire.js";
+
+/** A batch does not become larger than this, unless by a single event that is. */
+const BATCH_BYTES = 256 * 1024;
+
+/**
+ * Joins the events of one turn of the loop to one message: each is encoded once however many ranks it goes to, and a
+ * thousand small ones cost little more than one.
+ */
+export class EventBatch {
+  readonly #send: (batch: Message) => void;
+  #origin = 0;
+  #frames: Buffer[] = [];
+  #bytes = 0;
+  #isScheduled = false;
+
+  constructor(send: (batch: Message) => void) {
+    this.#send = send;
+  }
+
+  /**
+   * @param origin the rank that has published it
+   * @throws SluiceError `EMSGSIZE` if the event cannot be sent; nothing is changed then
+   */
+  add(origin: number, event: EventMessage): void {
+    const frame = eventFrame(event);
+    if (origin !== this.#origin || this.#bytes + frame.length > BATCH_BYTES) this.flush();
+    this.#origin = origin;
+    this.#frames.push(frame);
+    this.#bytes += frame.length;
+    this.#schedule();
+  }
+
+  /** Sends what there is now, as has to be done before anything else that must not overtake it. */
+  flush(): void {
+    if (this.#frames.length === 0) return;
+    const batch = batchMessage(this.#origin, this.#frames);
+    this.#frames = [];
+    this.#bytes = 0;
+    this.#send(batch);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.flush();
+    });
+  }
+}

@@ -1,0 +1,291 @@
+import { createConnection, type Socket } from "node:net";
+import { ERRNO, isErrno, messageOf, requestError, SluiceError } from "../../errors/index.js";
+import {
+  type Backlog,
+  type Channel,
+  type EventMessage,
+  Fifo,
+  type RequestMessage,
+  type ResponseMessage,
+  socketChannel,
+} from "../../messages/index.js";
+import { EventBatch } from "./local-batch.js";
+import {
+  type Arrival,
+  carriedMessage,
+  type Notice,
+  noticeMessage,
+  OVERLAY_LIMITS,
+  overlayProtocolError,
+  readArrival,
+} from "./local-wire.js";
+import {
+  type Departure,
+  NO_BACKLOG,
+  type Overlay,
+  type OverlayReceiver,
+  type PublishOutcome,
+  type UnsequencedEvent,
+} from "../routing/overlay.js";
+
+/** What may wait for a rank 0 that does not read; requests and events beyond it are refused. */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
+/** All ranks start at once, and rank 0 may not listen yet. */
+const RETRY_MS = 20;
+
+/** How long rank 0 may take to close the connection of a rank that goes. */
+const GOODBYE_TIMEOUT_MS = 1000;
+
+interface LeafOptions {
+  readonly rank: number;
+  readonly size: number;
+  readonly instanceId: string;
+  readonly joinTimeoutMs: number;
+}
+
+/** Every rank but 0 of the local overlay: has one connection, to rank 0, and all goes through that. */
+export class LocalLeaf implements Overlay {
+  readonly rank: number;
+  readonly size: number;
+  readonly upstream = 0;
+  readonly #path: string;
+  readonly #options: LeafOptions;
+  readonly #present = new Set<number>();
+  /** Events of this rank that have no place in the order yet; they come back in the order that they were sent in. */
+  readonly #unordered = new Fifo<(outcome: PublishOutcome) => void>();
+  readonly #batch = new EventBatch((batch) => this.#channel?.send(batch));
+  readonly #closed = new AbortController();
+  #receiver: OverlayReceiver | undefined;
+  #channel: Channel | undefined;
+  #socket: Socket | undefined;
+  #seq = 0;
+  /** How rank 0 will have gone when the connection ends. */
+  #departure: Departure = "lost";
+
+  constructor(path: string, options: LeafOptions) {
+    this.#path = path;
+    this.#options = options;
+    this.rank = options.rank;
+    this.size = options.size;
+  }
+
+  async start(receiver: OverlayReceiver): Promise<void> {
+    const socket = await this.#connect();
+    this.#socket = socket;
+    const channel = socketChannel(socket, OVERLAY_LIMITS);
+    this.#channel = channel;
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (error: unknown): void => {
+        socket.destroy();
+        reject(stateError(messageOf(error), "EHOSTUNREACH", error));
+      };
+      channel.onClose((cause) => {
+        if (this.#receiver === undefined) refuse(cause ?? this.#goneError());
+        else this.#lost(cause);
+      });
+      // All that goes to other ranks goes this way.
+      channel.onDrain(() => this.#present.forEach((rank) => this.#receiver?.drained(rank)));
+      channel.onMessage((message) => {
+        if (this.#closed.signal.aborted) return;
+        try {
+          const arrival = readArrival(message);
+          if (this.#receiver !== undefined) this.#receive(arrival);
+          else if (this.#enter(arrival, receiver)) resolve();
+        } catch (error) {
+          if (this.#receiver !== undefined) this.#fail(error);
+          else if (error instanceof SluiceError && error.code === "BROKER_STATE") reject(error);
+          else refuse(error);
+        }
+      });
+      const { instanceId, rank, size } = this.#options;
+      channel.send(noticeMessage({ kind: "hello", instanceId, rank, size }));
+      this.#closed.signal.addEventListener("abort", () => reject(closedError()));
+    });
+  }
+
+  reaches(rank: number): boolean {
+    return this.#present.has(rank);
+  }
+
+  send(rank: number, message: RequestMessage | ResponseMessage): void {
+    if (message.type === "request" && this.#isOverfull()) throw this.#overfullError();
+    // What was published before must not be overtaken.
+    this.#batch.flush();
+    this.#channel?.send(carriedMessage({ from: this.rank, to: rank, message }));
+  }
+
+  backlog(): Backlog {
+    return this.#channel?.requestBacklog() ?? NO_BACKLOG;
+  }
+
+  hold(rank: number, sender: string, on: boolean): void {
+    this.#channel?.send(noticeMessage({ kind: "hold", from: this.rank, to: rank, sender, on }));
+  }
+
+  publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
+    try {
+      if (!this.#present.has(0)) throw this.#goneError();
+      if (this.#isOverfull()) throw this.#overfullError();
+      this.#batch.add(this.rank, { ...event, type: "event", seq: 0 });
+      this.#unordered.push(done);
+    } catch (error) {
+      done({ ok: false, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  }
+
+  close(): Promise<void> {
+    const wasIn = this.#receiver !== undefined;
+    this.#receiver = undefined;
+    this.#present.clear();
+    this.#closed.abort();
+    const [channel, socket] = [this.#channel, this.#socket];
+    if (channel === undefined || socket === undefined || socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      socket.once("close", () => resolve());
+      if (!wasIn) {
+        channel.close();
+        return;
+      }
+      this.#batch.flush();
+      channel.send(noticeMessage({ kind: "goodbye" }));
+      // Rank 0 closes first: what it is still sending must not meet a closed connection.
+      const impatience = setTimeout(() => channel.close(), GOODBYE_TIMEOUT_MS);
+      socket.once("close", () => clearTimeout(impatience));
+    });
+  }
+
+  /** Tries until rank 0 listens, or the time is up. */
+  #connect(): Promise<Socket> {
+    const { joinTimeoutMs } = this.#options;
+    const deadlineMs = performance.now() + joinTimeoutMs;
+    const { signal } = this.#closed;
+    return new Promise((resolve, reject) => {
+      let retry: NodeJS.Timeout | undefined;
+      const attempt = (): void => {
+        const socket = createConnection(this.#path);
+        socket.once("connect", () => {
+          socket.removeAllListeners("error");
+          if (signal.aborted) socket.destroy();
+          else resolve(socket);
+        });
+        socket.once("error", (cause) => {
+          const isEarly = isErrno(cause, "ENOENT") || isErrno(cause, "ECONNREFUSED");
+          if (isEarly && performance.now() < deadlineMs) retry = setTimeout(attempt, RETRY_MS);
+          else reject(stateError(`rank 0 is not there: ${messageOf(cause)}`, "EHOSTUNREACH", cause));
+        });
+      };
+      signal.addEventListener("abort", () => {
+        clearTimeout(retry);
+        reject(closedError());
+      });
+      if (signal.aborted) reject(closedError());
+      else attempt();
+    });
+  }
+
+  /** @returns whether this was the welcome */
+  #enter(arrival: Arrival, receiver: OverlayReceiver): boolean {
+    const notice = arrival.type === "notice" ? arrival.notice : undefined;
+    switch (notice?.kind) {
+      case "refused":
+        throw new SluiceError("BROKER_STATE", notice.error, { errnum: notice.errnum });
+      case "welcome":
+        this.#receiver = receiver;
+        this.#seq = notice.seq;
+        for (const rank of notice.ranks) this.#joined(rank);
+        return true;
+      default:
+        throw overlayProtocolError("rank 0 does not say whether it lets this rank in");
+    }
+  }
+
+  #receive(arrival: Arrival): void {
+    switch (arrival.type) {
+      case "notice":
+        this.#notice(arrival.notice);
+        return;
+      case "events":
+        for (const event of arrival.events) this.#event(event, arrival.origin);
+        return;
+      case "carried":
+        if (arrival.to !== this.rank) throw overlayProtocolError(`a message for rank ${arrival.to}`);
+        this.#receiver?.message(arrival.from, arrival.message);
+        return;
+    }
+  }
+
+  #notice(notice: Notice): void {
+    switch (notice.kind) {
+      case "joined":
+        this.#joined(notice.rank);
+        return;
+      case "left":
+        this.#present.delete(notice.rank);
+        this.#receiver?.left(notice.rank, notice.how);
+        return;
+      case "hold":
+        this.#receiver?.hold(notice.from, notice.sender, notice.on);
+        return;
+      case "goodbye":
+        this.#departure = "goodbye";
+        return;
+      case "hello":
+      case "welcome":
+      case "refused":
+        throw overlayProtocolError(`'${notice.kind}' at the wrong time`);
+    }
+  }
+
+  #joined(rank: number): void {
+    this.#present.add(rank);
+    this.#receiver?.joined(rank);
+  }
+
+  #event(event: EventMessage, origin: number): void {
+    if (event.seq !== this.#seq + 1) {
+      throw overlayProtocolError(`event ${event.seq} follows ${this.#seq}`);
+    }
+    this.#seq = event.seq;
+    this.#receiver?.event(event);
+    if (origin === this.rank) this.#unordered.shift()?.({ ok: true, seq: event.seq });
+  }
+
+  #fail(error: unknown): void {
+    this.#socket?.destroy();
+    this.#lost(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** Without rank 0 nobody can be reached. */
+  #lost(cause: Error | undefined): void {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    if (cause !== undefined) receiver?.log("err", `the connection to rank 0 is broken: ${messageOf(cause)}`);
+    for (let done = this.#unordered.shift(); done !== undefined; done = this.#unordered.shift()) {
+      done({ ok: false, error: this.#goneError() });
+    }
+    const ranks = [...this.#present].sort((a, b) => b - a);
+    this.#present.clear();
+    for (const rank of ranks) receiver?.left(rank, this.#departure);
+  }
+
+  #isOverfull(): boolean {
+    return (this.#channel?.backlog().bytes ?? 0) > MAX_BACKLOG_BYTES;
+  }
+
+  #overfullError(): SluiceError {
+    return requestError("ENOBUFS", "rank 0 does not read what it is sent");
+  }
+
+  #goneError(): SluiceError {
+    return requestError("EHOSTUNREACH", "rank 0 is gone");
+  }
+}
+
+function closedError(): SluiceError {
+  return stateError("the broker was told to end before it had joined", "ECANCELED");
+}
+
+function stateError(message: string, errno: "ECANCELED" | "EHOSTUNREACH", cause?: unknown): SluiceError {
+  return new SluiceError("BROKER_STATE", message, { errnum: ERRNO[errno], cause });
+}

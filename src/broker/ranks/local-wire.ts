@@ -1,0 +1,176 @@
+import { ERRNO, messageOf, SluiceError } from "../../errors/index.js";
+import {
+  decodePayload,
+  encodeMessage,
+  type EventMessage,
+  fields,
+  FrameDecoder,
+  type Message,
+  type Payload,
+  type RequestMessage,
+  type ResponseMessage,
+  WIRE_LIMITS,
+  type WireLimits,
+} from "../../messages/index.js";
+import type { Departure } from "../routing/overlay.js";
+
+/** What ranks say to each other of themselves, as against what they carry for others. */
+export type Notice =
+  /** The first from a rank that wants to join. */
+  | { readonly kind: "hello"; readonly instanceId: string; readonly rank: number; readonly size: number }
+  /** It is in: who else is, and the last event that it has missed. */
+  | { readonly kind: "welcome"; readonly ranks: readonly number[]; readonly seq: number }
+  | { readonly kind: "refused"; readonly errnum: number; readonly error: string }
+  | { readonly kind: "joined"; readonly rank: number }
+  | { readonly kind: "left"; readonly rank: number; readonly how: Departure }
+  /** From one rank to another: what a peer there asks is to be held, or to go on. */
+  | {
+      readonly kind: "hold";
+      readonly from: number;
+      readonly to: number;
+      readonly sender: string;
+      readonly on: boolean;
+    }
+  /** The connection is about to close, in order. */
+  | { readonly kind: "goodbye" };
+
+/** A request or response on its way between two ranks. */
+export interface Carried {
+  readonly from: number;
+  readonly to: number;
+  readonly message: RequestMessage | ResponseMessage;
+}
+
+/** What arrives on a connection of the overlay. */
+export type Arrival =
+  | { readonly type: "notice"; readonly notice: Notice }
+  | ({ readonly type: "carried" } & Carried)
+  /** Events that one rank has published, one after the other; `seq` is 0 on their way to rank 0. */
+  | { readonly type: "events"; readonly origin: number; readonly events: readonly EventMessage[] };
+
+const PRELUDE_BYTES = 8;
+/** The names of two ranks on a route. */
+const ENVELOPE_BYTES = 64;
+
+/**
+ * Larger than between a broker and its clients, so that whatever was let in there gets through here: a route is two names
+ * longer, and an event travels with its header inside of a payload.
+ */
+export const OVERLAY_LIMITS: WireLimits = {
+  headerBytes: WIRE_LIMITS.headerBytes + ENVELOPE_BYTES,
+  payloadBytes: WIRE_LIMITS.payloadBytes + WIRE_LIMITS.headerBytes + ENVELOPE_BYTES + PRELUDE_BYTES,
+};
+
+/** Of events that have their place in the order: a number that they did not have when they were let in. */
+const SEQUENCED_LIMITS: WireLimits = { ...WIRE_LIMITS, headerBytes: OVERLAY_LIMITS.headerBytes };
+
+const BATCH = "overlay.batch";
+
+/** Notices travel as control messages, which are never carried further. */
+export function noticeMessage(notice: Notice): Message {
+  return { type: "control", control: "status", payload: JSON.stringify(notice) };
+}
+
+/** Who it is from and for goes on top of the route, where rank 0 finds it without looking further. */
+export function carriedMessage({ from, to, message }: Carried): Message {
+  return { ...message, route: [...message.route, String(from), String(to)] };
+}
+
+/**
+ * The wire form of one event, to be joined with others to a {@link batchMessage}.
+ * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if it is too large
+ */
+export function eventFrame(event: EventMessage): Buffer {
+  return encodeMessage(event, event.seq === 0 ? WIRE_LIMITS : SEQUENCED_LIMITS);
+}
+
+/** Events one after the other that one rank has published. */
+export function batchMessage(origin: number, frames: readonly Buffer[]): Message {
+  return { type: "event", topic: `${BATCH}.${origin}`, seq: 0, payload: Buffer.concat(frames) };
+}
+
+/**
+ * Makes out what a message of an overlay connection is.
+ * @throws SluiceError `BROKER_PROTOCOL` if it is nothing that another broker would send
+ */
+export function readArrival(message: Message): Arrival {
+  switch (message.type) {
+    case "control":
+      return { type: "notice", notice: readNotice(message.payload) };
+    case "event":
+      return readBatch(message);
+    case "request":
+    case "response":
+      return readCarried(message);
+  }
+}
+
+/** @returns SluiceError `BROKER_PROTOCOL` with `EPROTO` */
+export function overlayProtocolError(text: string, cause?: unknown): SluiceError {
+  return new SluiceError("BROKER_PROTOCOL", text, { errnum: ERRNO.EPROTO, cause });
+}
+
+function readNotice(payload: Message["payload"]): Notice {
+  try {
+    return noticeOf(decodePayload(payload));
+  } catch (cause) {
+    throw overlayProtocolError(`malformed notice of the overlay: ${messageOf(cause)}`, cause);
+  }
+}
+
+function noticeOf(payload: Payload): Notice {
+  const { kind } = fields(payload, { kind: "string" });
+  switch (kind) {
+    case "hello":
+      return { kind, ...fields(payload, { instanceId: "string", rank: "integer", size: "integer" }) };
+    case "welcome": {
+      const { ranks, seq } = fields(payload, { ranks: "array", seq: "integer" });
+      return { kind, ranks: ranks.map((rank) => fields({ rank }, { rank: "integer" }).rank), seq };
+    }
+    case "refused":
+      return { kind, ...fields(payload, { errnum: "integer", error: "string" }) };
+    case "joined":
+      return { kind, ...fields(payload, { rank: "integer" }) };
+    case "left": {
+      const { rank, how } = fields(payload, { rank: "integer", how: "string" });
+      return { kind, rank, how: how === "goodbye" ? "goodbye" : "lost" };
+    }
+    case "hold":
+      return {
+        kind,
+        ...fields(payload, { from: "integer", to: "integer", sender: "string", on: "boolean" }),
+      };
+    case "goodbye":
+      return { kind };
+    default:
+      throw new Error(`no such kind '${kind}'`);
+  }
+}
+
+function readCarried(message: RequestMessage | ResponseMessage): Arrival {
+  const { route } = message;
+  const to = rankOf(route.at(-1));
+  const from = rankOf(route.at(-2));
+  return { type: "carried", from, to, message: { ...message, route: route.slice(0, -2) } };
+}
+
+function readBatch({ topic, payload }: EventMessage): Arrival {
+  if (!topic.startsWith(`${BATCH}.`) || !(payload instanceof Uint8Array)) {
+    throw overlayProtocolError(`unexpected event ${topic} on a connection of the overlay`);
+  }
+  const events: EventMessage[] = [];
+  const decoder = new FrameDecoder(SEQUENCED_LIMITS);
+  decoder.push(payload, (message) => {
+    if (message.type !== "event") throw overlayProtocolError(`a ${message.type} among events`);
+    events.push(message);
+  });
+  decoder.end();
+  return { type: "events", origin: rankOf(topic.slice(BATCH.length + 1)), events };
+}
+
+function rankOf(text: string | undefined): number {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) {
+    throw overlayProtocolError("a message of the overlay that does not say between which ranks");
+  }
+  return Number(text);
+}

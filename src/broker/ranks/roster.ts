@@ -1,0 +1,91 @@
+import type { Clock } from "../clock.js";
+import type { Departure } from "../routing/overlay.js";
+
+/**
+ * How a rank stands, as rank 0 sees it.
+ *
+ *     joining ─► online ─► left (said goodbye) or lost
+ *        │  ▲                     │
+ *        │  └─────────────────────┘  it has come back
+ *        └─► failed (rc1) ─► left or lost
+ */
+export type RankState = "joining" | "online" | "failed" | "left" | "lost";
+
+export interface RankStatus {
+  readonly rank: number;
+  readonly state: RankState;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
+/** Which ranks of the instance are there, and how they stand. */
+export class Roster {
+  readonly #clock: Clock;
+  readonly #ranks: RankStatus[];
+  /** Those that can be reached. */
+  readonly #present = new Set<number>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(size: number, clock: Clock) {
+    this.#clock = clock;
+    const sinceMs = clock.now();
+    this.#ranks = Array.from({ length: size }, (_, rank) => ({ rank, state: "joining", sinceMs }));
+  }
+
+  /** All ranks, in order. */
+  get ranks(): readonly RankStatus[] {
+    return this.#ranks;
+  }
+
+  /** Number of other ranks that can be reached. */
+  get present(): ReadonlySet<number> {
+    return this.#present;
+  }
+
+  /** A rank can be reached from now on. */
+  joined(rank: number): void {
+    this.#present.add(rank);
+    this.#set(rank, "joining");
+  }
+
+  /** The rc1 of a rank is done. */
+  online(rank: number): void {
+    this.#set(rank, "online");
+  }
+
+  /** The rc1 of a rank has failed; the rank is about to leave. */
+  failed(rank: number): void {
+    this.#set(rank, "failed");
+  }
+
+  left(rank: number, how: Departure): void {
+    this.#present.delete(rank);
+    // Why it has left says more than that it has.
+    if (this.#ranks[rank]?.state === "failed") this.#tell();
+    else this.#set(rank, how === "lost" ? "lost" : "left");
+  }
+
+  /** The process of a rank has ended, which nobody else says if it never got as far as joining. */
+  ended(rank: number): void {
+    if (!this.#present.has(rank) && this.#ranks[rank]?.state === "joining") this.#set(rank, "lost");
+  }
+
+  /**
+   * Calls back after each change.
+   * @returns ends that
+   */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #set(rank: number, state: RankState): void {
+    if (this.#ranks[rank] === undefined) return;
+    this.#ranks[rank] = { rank, state, sinceMs: this.#clock.now() };
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

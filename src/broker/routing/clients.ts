@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import { isErrno, messageOf } from "../../errors/index.js";
+import { type Channel, type LogLevel, ROLE, type Welcome } from "../../messages/index.js";
+import type { Clock } from "../clock.js";
+import { LineLimit } from "../log/line-limit.js";
+import { ownerCredentials, Peer } from "./peer.js";
+import type { Router } from "./router.js";
+
+/** The user of guests: nobody that the system knows (RFC 12). */
+const UNKNOWN_USERID = 0xffff_ffff;
+
+interface ClientsOptions {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly welcome: (client: Pick<Welcome, "name" | "uuid" | "args">, isGuest: boolean) => Welcome;
+  readonly log: (level: LogLevel, text: string) => void;
+}
+
+/** Connections to one broker that are no modules: of commands, of embedders. */
+export class Clients {
+  readonly #options: ClientsOptions;
+  readonly #channels = new Set<Channel>();
+  readonly #faults: LineLimit;
+  #count = 0;
+
+  constructor(options: ClientsOptions) {
+    this.#options = options;
+    const { clock, log } = options;
+    this.#faults = new LineLimit(
+      clock,
+      (text) => log("warning", text),
+      (count) => `${count} more connections were closed for what they sent, or broke`,
+    );
+  }
+
+  /** Makes a channel a peer, as long as it is open. */
+  add(channel: Channel, { isGuest, name }: { readonly isGuest: boolean; readonly name?: string }): void {
+    const { router, welcome, log } = this.#options;
+    if (name === undefined) this.#count += 1;
+    const uuid = randomUUID();
+    const peer = new Peer({
+      id: uuid,
+      name: name ?? `client-${this.#count}`,
+      credentials: isGuest ? { userid: UNKNOWN_USERID, rolemask: ROLE.guest } : ownerCredentials(),
+      deliver: (message) => channel.send(message),
+      queue: channel,
+      hold: (on) => channel.holdRequests(on),
+      pace: router.turns.add(channel),
+      fail: (error) => {
+        log("err", `${peer.name} is disconnected: ${messageOf(error)}`);
+        channel.abort();
+      },
+    });
+    channel.onDrain(() => router.drained(peer));
+    this.#channels.add(channel);
+    router.attach(peer);
+    channel.onClose((cause) => {
+      this.#channels.delete(channel);
+      router.detach(peer);
+      if (cause !== undefined && !isDeparture(cause))
+        this.#faults.append(`${peer.name} is disconnected: ${messageOf(cause)}`);
+    });
+    const payload = JSON.stringify(welcome({ name: peer.name, uuid, args: [] }, isGuest));
+    channel.send({ type: "control", control: "welcome", payload });
+    channel.onMessage((message) => router.receive(message, peer));
+  }
+
+  /** Number of open connections. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  closeAll(): void {
+    for (const channel of [...this.#channels]) channel.close();
+  }
+}
+
+/** It went while something was on its way to it, as who has seen enough of a stream does. */
+function isDeparture(cause: Error): boolean {
+  return isErrno(cause, "EPIPE") || isErrno(cause, "ECONNRESET");
+}

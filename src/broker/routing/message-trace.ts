@@ -1,0 +1,85 @@
+import type { JsonValue, Message } from "../../messages/index.js";
+
+/** From the module's point of view: what it has sent, and what it was given. */
+export type TraceDirection = "tx" | "rx";
+
+/** Which messages somebody wants to see, and how much of each. */
+export interface TraceFilter {
+  /** Of modules, loaded or not; none = all of them. */
+  readonly names: ReadonlySet<string>;
+  /** Of requests, responses and events; control messages have no topic, so that none of them passes. */
+  readonly matchesTopic: ((topic: string) => boolean) | undefined;
+  /** None = all. */
+  readonly types: ReadonlySet<Message["type"]>;
+  /** With their payloads. */
+  readonly isFull: boolean;
+}
+
+/** A message as `module.trace` tells of it. */
+export type TraceRecord = Readonly<Record<string, JsonValue>>;
+
+/** Beyond this the payload itself is left out: the trace is for people, and must not cost the broker its time. */
+const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
+
+/** A topic that tells of messages, and would go on for ever telling of itself to a module that traces. */
+const OWN_TOPIC = "module.trace";
+
+/** Who watches the messages of the modules of one broker. */
+export class MessageTrace {
+  /**
+   * To be called with each message of a module; undefined while nobody watches, and then that is all that tracing costs.
+   */
+  tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
+  readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
+
+  /**
+   * Calls back with each message that passes the filter, from now on.
+   * @returns ends it
+   */
+  watch(filter: TraceFilter, callback: (record: TraceRecord) => void): () => void {
+    this.#watchers.set(callback, filter);
+    this.tap = (name, direction, message) => this.#see(name, direction, message);
+    return () => {
+      this.#watchers.delete(callback);
+      if (this.#watchers.size === 0) this.tap = undefined;
+    };
+  }
+
+  #see(name: string, direction: TraceDirection, message: Message): void {
+    if (message.type === "response" && message.topic === OWN_TOPIC) return;
+    for (const [callback, filter] of this.#watchers) {
+      if (passes(filter, name, message)) callback(recordOf(name, direction, message, filter.isFull));
+    }
+  }
+}
+
+function passes({ names, types, matchesTopic }: TraceFilter, name: string, message: Message): boolean {
+  if (names.size > 0 && !names.has(name)) return false;
+  if (types.size > 0 && !types.has(message.type)) return false;
+  return matchesTopic === undefined || (message.type !== "control" && matchesTopic(message.topic));
+}
+
+function recordOf(name: string, direction: TraceDirection, message: Message, isFull: boolean): TraceRecord {
+  return {
+    time: (performance.timeOrigin + performance.now()) / 1000,
+    direction,
+    type: message.type,
+    name,
+    topic: message.type === "control" ? message.control : message.topic,
+    ...payloadFields(message, isFull),
+    ...(message.type === "response" && errorFields(message.errnum, message.error)),
+  };
+}
+
+function payloadFields({ payload }: Message, isFull: boolean): TraceRecord {
+  if (payload === undefined) return { payloadBytes: 0 };
+  const payloadBytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
+  if (!isFull || payloadBytes > SHOWN_PAYLOAD_BYTES) return { payloadBytes };
+  // As it travelled: that it is JSON is for those to find out who read it.
+  if (typeof payload === "string") return { payloadBytes, payload };
+  return { payloadBytes, payload: Buffer.from(payload).toString("base64"), encoding: "base64" };
+}
+
+function errorFields(errnum: number, error: string | undefined): TraceRecord {
+  return errnum === 0 || error === undefined ? { errnum } : { errnum, error };
+}

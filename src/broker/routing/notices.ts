@@ -1,0 +1,36 @@
+import { ERRNO, errnumOf, messageOf } from "../../errors/index.js";
+import { FLAG, type RequestMessage, type ResponseMessage, ROLE } from "../../messages/index.js";
+import type { Peer } from "./peer.js";
+
+/** What every response takes from its request. */
+export function responseTo(
+  request: RequestMessage,
+): Pick<ResponseMessage, "type" | "topic" | "matchtag" | "route"> {
+  return { type: "response", topic: request.topic, matchtag: request.matchtag, route: request.route };
+}
+
+/** Fails a request that no peer has. */
+export function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
+  if ((request.flags & FLAG.noresponse) !== 0) return;
+  if (request.flags === 0) sender.pace?.answered();
+  sender.deliver({
+    ...responseTo(request),
+    errnum: errnumOf(error) ?? ERRNO.EIO,
+    error: messageOf(error),
+    route: request.route.slice(0, -1),
+  });
+}
+
+/** What a service is told when a sender that used it is gone, by itself or with the peer that it came through. */
+export function disconnectOf(service: string, route: readonly string[], peer: Peer): RequestMessage {
+  return {
+    type: "request",
+    topic: `${service}.disconnect`,
+    matchtag: 0,
+    flags: FLAG.noresponse,
+    nodeid: "any",
+    route: [...route],
+    userid: peer.credentials?.userid ?? 0,
+    rolemask: ROLE.owner,
+  };
+}

@@ -1,0 +1,102 @@
+import type {
+  Backlog,
+  EventMessage,
+  LogLevel,
+  RequestMessage,
+  ResponseMessage,
+} from "../../messages/index.js";
+
+/** An event before rank 0 has given it its place in the order. */
+export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
+
+/** What came of a publication. */
+export type PublishOutcome =
+  { readonly ok: true; readonly seq: number } | { readonly ok: false; readonly error: Error };
+
+/** How a rank went: it said so, or it was not heard of any more. */
+export type Departure = "goodbye" | "lost";
+
+/** The broker as its overlay sees it. */
+export interface OverlayReceiver {
+  /** A request or response that another rank has sent here. */
+  message(from: number, message: RequestMessage | ResponseMessage): void;
+  /**
+   * Another rank has its fill of what one of ours asks there: its requests are to be held, or to go on. They are held no
+   * longer when that rank has left.
+   * @param sender the peer here that they are from, as their routes name it
+   */
+  hold(from: number, sender: string, on: boolean): void;
+  /** Some of what waited for another rank has been sent. */
+  drained(rank: number): void;
+  /**
+   * The next event of the instance. Called in order of `seq`, without gaps from the first one on, also for events
+   * published here. A rank that joins later gets what is published from then on.
+   */
+  event(event: EventMessage): void;
+  /** Another rank can be reached from now on; called for those that were there before this one, too. */
+  joined(rank: number): void;
+  /** A rank went away: what it was asked will not be answered. A rank that lost its way to rank 0 hears so of rank 0. */
+  left(rank: number, how: Departure): void;
+  /** Something for the log of this rank. */
+  log(level: LogLevel, text: string): void;
+}
+
+/**
+ * What joins the brokers of an instance (instance.md §5). It carries messages between any two ranks, gives events one
+ * order, and knows who is there. Credentials on what it delivers were stamped by the broker where the message entered.
+ */
+export interface Overlay {
+  readonly rank: number;
+  readonly size: number;
+  /** Where requests to `any` go on to when this rank does not serve them; undefined on rank 0. */
+  readonly upstream: number | undefined;
+  /**
+   * Joins, as rank 0 by being there and as another rank by being let in by it; messages may arrive from then on.
+   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank is there already, `EINVAL` it is of another instance or size,
+   *   `EHOSTUNREACH` rank 0 is not there in time, `ECANCELED` {@link close} was called meanwhile
+   */
+  start(receiver: OverlayReceiver): Promise<void>;
+  /** Whether another rank is there to be sent to. */
+  reaches(rank: number): boolean;
+  /** @throws SluiceError `EMSGSIZE` if the message is too large, `ENOBUFS` for a request that too much waits before */
+  send(rank: number, message: RequestMessage | ResponseMessage): void;
+  /** Requests that wait here to be sent to another rank. */
+  backlog(rank: number): Backlog;
+  /** Has another rank hold the requests of one of its peers, or let them go on. What is under way still comes. */
+  hold(rank: number, sender: string, on: boolean): void;
+  /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
+  publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
+  /** Leaves in order. The receiver is not called any more. */
+  close(): Promise<void>;
+}
+
+/** Nothing waits. */
+export const NO_BACKLOG: Backlog = { messages: 0, bytes: 0 };
+
+/** The overlay of an instance of one rank. */
+export function loopback(): Overlay {
+  let receiver: OverlayReceiver | undefined;
+  let seq = 0;
+  return {
+    rank: 0,
+    size: 1,
+    upstream: undefined,
+    start(to) {
+      receiver = to;
+      return Promise.resolve();
+    },
+    reaches: () => false,
+    send: () => undefined,
+    backlog: () => NO_BACKLOG,
+    hold: () => undefined,
+    publish(event, done) {
+      seq += 1;
+      receiver?.event({ ...event, type: "event", seq });
+      done({ ok: true, seq });
+    },
+    close() {
+      receiver = undefined;
+      return Promise.resolve();
+    },
+  };
+}

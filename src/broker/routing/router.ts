@@ -1,0 +1,338 @@
+import { requestError } from "../../errors/index.js";
+import {
+  type EventMessage,
+  FLAG,
+  methodOf,
+  ROLE,
+  serviceOf,
+  type Message,
+  type RawPayload,
+  type RequestMessage,
+  type ResponseMessage,
+} from "../../messages/index.js";
+import { BackPressure, isDrowning, isFullOfUnasked, noBufferSpace } from "./back-pressure.js";
+import { disconnectOf, refuse, responseTo } from "./notices.js";
+import type { Overlay } from "./overlay.js";
+import { type Link, Peer, type RequestKey, stamp, unlink } from "./peer.js";
+import { isLarger } from "./payload-size.js";
+import { ServiceTable } from "./service-table.js";
+import { Subscriptions } from "./subscriptions.js";
+import { Turns } from "./turns.js";
+
+/** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
+function requestKey(route: readonly string[], matchtag: number): RequestKey {
+  return route.length === 1 ? matchtag : `${matchtag}/${route.join("/")}`;
+}
+
+/** The text of `ENOSYS` for a request that nobody takes. */
+export function noSuchService(topic: string): string {
+  return `No service matching ${topic} is registered`;
+}
+
+/**
+ * Carries messages between peers by the first word of their topics, and never looks into payloads.
+ *
+ * It never changes a `route` array that it was given: between peers in one thread the sender may still hold it.
+ */
+export class Router {
+  readonly services = new ServiceTable();
+  readonly subscriptions = new Subscriptions();
+  /** Those whose requests it takes by turns. */
+  readonly turns = new Turns();
+  readonly #overlay: Overlay;
+  readonly #maxPayload: () => number;
+  readonly #peers = new Map<string, Peer>();
+  readonly #ranks = new Map<number, Peer>();
+  readonly #pressure = new BackPressure((request, sender) => this.#dispatch(request, sender));
+
+  /** @param maxPayload bytes, asked at each request */
+  constructor(overlay: Overlay, maxPayload: () => number = () => Infinity) {
+    this.#overlay = overlay;
+    this.#maxPayload = maxPayload;
+  }
+
+  attach(peer: Peer): void {
+    this.#peers.set(peer.id, peer);
+    peer.isAttached = true;
+  }
+
+  /**
+   * Takes a peer out: its services and subscriptions vanish, requests to it fail, and the services that it used learn
+   * that it is gone, for each sender that was behind it. Does nothing the second time.
+   * @param error what requests to it fail with; `ECONNRESET` by default
+   */
+  detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
+    if (!peer.isAttached) return;
+    this.#pressure.leave(peer);
+    peer.isAttached = false;
+    this.#peers.delete(peer.id);
+    this.services.removeAll(peer);
+    this.subscriptions.removeAll(peer);
+    for (const link of [...peer.incoming]) {
+      unlink(link);
+      for (const request of link.pending.values()) {
+        refuse(request, link.sender, error);
+      }
+    }
+    for (const link of [...peer.outgoing.values()]) {
+      unlink(link);
+      for (const { route, services } of link.users.values()) {
+        for (const service of services) link.target.deliver(disconnectOf(service, route, peer));
+      }
+    }
+    peer.onDetach?.();
+  }
+
+  /** To be called when a peer has taken some of what waits for it. */
+  drained(peer: Peer): void {
+    this.#pressure.drained(peer);
+  }
+
+  /** A peer that is attached now. */
+  peer(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** Requests that were passed on and not answered yet, in the whole broker. */
+  get pendingCount(): number {
+    let count = 0;
+    for (const peer of this.#peers.values()) {
+      for (const link of peer.incoming) count += link.pending.size;
+    }
+    return count;
+  }
+
+  /** Routes what a peer has sent. Control messages end at the channel; events come only from the overlay. */
+  receive(message: Message, from: Peer): void {
+    // One that was cut off may go on for a moment, but nobody could answer it any more.
+    if (!from.isAttached) return;
+    switch (message.type) {
+      case "request":
+        this.#enter(message, from);
+        return;
+      case "response":
+        this.respond(message, from);
+        return;
+      case "event":
+      case "control":
+        return;
+    }
+  }
+
+  /** Hands an event, already in order, to its subscribers on this rank. */
+  broadcast(event: EventMessage): void {
+    for (const peer of this.subscriptions.match(event.topic)) {
+      try {
+        if (isFullOfUnasked(peer)) throw noBufferSpace(peer);
+        peer.deliver(event);
+      } catch (error) {
+        // A gap in its sequence would be worse: it is cut off, the others get theirs.
+        this.#cutOff(peer, error);
+      }
+    }
+  }
+
+  /**
+   * Routes a response back to the requester that it is for. One that nobody waits for any more is dropped: its
+   * requester is gone, or the responder made it up.
+   */
+  respond(response: ResponseMessage, from: Peer): void {
+    const awaited = this.#awaited(response, from);
+    if (awaited === undefined) return;
+    const { link, key, request } = awaited;
+    if (response.errnum !== 0 || (request.flags & FLAG.streaming) === 0) link.pending.delete(key);
+    if (request.flags === 0) link.sender.pace?.answered();
+    stamp(response, from);
+    response.route = response.route.slice(0, -1);
+    if (isDrowning(link.sender)) {
+      this.#cutOff(link.sender, noBufferSpace(link.sender));
+      return;
+    }
+    try {
+      link.sender.deliver(response);
+    } catch (error) {
+      // Too large for the requester's channel: it must not wait for ever.
+      link.pending.delete(key);
+      refuse(request, link.sender, error);
+    }
+  }
+
+  /** A response to a request as its receiver has it. */
+  answer(request: RequestMessage, from: Peer, payload?: RawPayload): void {
+    if ((request.flags & FLAG.noresponse) !== 0) return;
+    this.respond({ ...responseTo(request), errnum: 0, payload }, from);
+  }
+
+  answerError(request: RequestMessage, from: Peer, errnum: number, error: string): void {
+    if ((request.flags & FLAG.noresponse) !== 0) return;
+    this.respond({ ...responseTo(request), errnum, error }, from);
+  }
+
+  /**
+   * Takes a request from a peer that was given it, and gives it to another.
+   * @param which the request as delivered, or a response to it
+   * @param to undefined: to whoever serves its topic now
+   * @returns false if nobody waits for it any more
+   */
+  reassign(which: RequestMessage | ResponseMessage, from: Peer, to?: Peer): boolean {
+    const isNotice = which.type === "request" && (which.flags & FLAG.noresponse) !== 0;
+    const awaited = this.#awaited(which, from);
+    const sender = this.#peers.get(which.route.at(-1) ?? "");
+    const request = isNotice ? which : awaited?.request;
+    if (request === undefined || sender === undefined) return false;
+    awaited?.link.pending.delete(awaited.key);
+    if (to === undefined) this.#routeHere(request, sender);
+    else this.#give(request, sender, to, serviceOf(request.topic));
+    return true;
+  }
+
+  /** The peer that stands for another rank. */
+  rankPeer(rank: number): Peer {
+    const known = this.#ranks.get(rank);
+    if (known !== undefined) return known;
+    const peer = new Peer({
+      id: `@${rank}`,
+      name: `rank ${rank}`,
+      credentials: undefined,
+      rank,
+      deliver: (message) => {
+        if (message.type === "request" || message.type === "response") this.#overlay.send(rank, message);
+      },
+      // Responses do not count: they always pass.
+      queue: {
+        backlog: () => this.#overlay.backlog(rank),
+        requestBacklog: () => this.#overlay.backlog(rank),
+      },
+      holdBehind: (id, on) => this.#overlay.hold(rank, id, on),
+      onDetach: () => this.#ranks.delete(rank),
+    });
+    this.#ranks.set(rank, peer);
+    this.attach(peer);
+    return peer;
+  }
+
+  /** Another rank would have the requests of one of our peers held, or let come. The peer may have gone meanwhile. */
+  rankHolds(rank: number, id: string, on: boolean): void {
+    const peer = this.#peers.get(id);
+    // By its number: for what waits to be sent there, the peer may be held for that of the rank besides.
+    if (on) peer?.holdFor(rank);
+    else peer?.resumeFor(rank);
+  }
+
+  /** Some of what waited for another rank has been sent. */
+  rankDrained(rank: number): void {
+    const peer = this.#ranks.get(rank);
+    if (peer !== undefined) this.drained(peer);
+  }
+
+  /** Forgets a rank that went away. */
+  rankLeft(rank: number): void {
+    const peer = this.#ranks.get(rank);
+    if (peer === undefined) return;
+    this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} is gone`));
+    for (const other of this.#peers.values()) other.resumeFor(rank);
+  }
+
+  #enter(request: RequestMessage, from: Peer): void {
+    stamp(request, from);
+    // Only other brokers have a route to add to; an end that made one up would pass for another sender.
+    request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
+    if (endsModule(request) && ((request.rolemask ?? 0) & ROLE.owner) === 0) {
+      // Not every program looks at who would end it.
+      refuse(request, from, requestError("EPERM", `${request.topic}: not for guests`));
+      return;
+    }
+    const { payload } = request;
+    if (payload !== undefined && isLarger(payload, this.#maxPayload())) {
+      refuse(request, from, requestError("EMSGSIZE", `${request.topic}: payload is over broker.max-payload`));
+      return;
+    }
+    this.#dispatch(request, from);
+  }
+
+  #dispatch(request: RequestMessage, from: Peer): void {
+    const { nodeid } = request;
+    if (nodeid === "any" || nodeid === this.#overlay.rank) {
+      this.#routeHere(request, from);
+    } else {
+      this.#routeAway(request, from, nodeid === "upstream" ? this.#overlay.upstream : nodeid);
+    }
+  }
+
+  #routeHere(request: RequestMessage, from: Peer): void {
+    const service = serviceOf(request.topic);
+    const target = this.services.owner(service);
+    if (target !== undefined && !target.refusing) {
+      this.#pass(request, from, target, service);
+    } else if (target === undefined && request.nodeid === "any" && this.#overlay.upstream !== undefined) {
+      this.#routeAway(request, from, this.#overlay.upstream);
+    } else {
+      refuse(request, from, requestError("ENOSYS", noSuchService(request.topic)));
+    }
+  }
+
+  #routeAway(request: RequestMessage, from: Peer, rank: number | undefined): void {
+    if (rank === undefined || !this.#overlay.reaches(rank)) {
+      const where = rank === undefined ? "there is no rank upstream" : `rank ${rank} is not there`;
+      refuse(request, from, requestError("EHOSTUNREACH", `${request.topic}: ${where}`));
+      return;
+    }
+    // Upstream is for this hop only: where it arrives it is that rank's own.
+    const onward = request.nodeid === "upstream" ? { ...request, nodeid: rank } : request;
+    this.#pass(onward, from, this.rankPeer(rank), serviceOf(request.topic));
+  }
+
+  #pass(request: RequestMessage, from: Peer, target: Peer, service: string): void {
+    switch (this.#pressure.judge(request, from, target)) {
+      case "pass":
+        this.#give(request, from, target, service);
+        return;
+      case "wait":
+        return;
+      case "refuse":
+        refuse(request, from, noBufferSpace(target));
+        return;
+    }
+  }
+
+  #give(request: RequestMessage, from: Peer, target: Peer, service: string): void {
+    const link = from.linkTo(target);
+    link.use(service, request);
+    if ((request.flags & FLAG.noresponse) === 0) {
+      link.pending.set(requestKey(request.route, request.matchtag), request);
+    }
+    try {
+      target.deliver(request);
+    } catch (error) {
+      // Too large for the target's channel. Nothing of it was sent.
+      link.pending.delete(requestKey(request.route, request.matchtag));
+      refuse(request, from, error);
+    }
+  }
+
+  /** Nothing more is given to it, although it may take its time to end. */
+  #cutOff(peer: Peer, error: unknown): void {
+    this.detach(peer);
+    peer.fail(error);
+  }
+
+  /** The request that a message with this route and matchtag is about, if `from` still owes its answer. */
+  #awaited(message: RequestMessage | ResponseMessage, from: Peer): Awaited | undefined {
+    const { route, matchtag } = message;
+    const link = this.#peers.get(route.at(-1) ?? "")?.outgoing.get(from);
+    if (link === undefined) return undefined;
+    const key = requestKey(route, matchtag);
+    const request = link.pending.get(key);
+    return request === undefined ? undefined : { link, key, request };
+  }
+}
+
+function endsModule({ topic }: RequestMessage): boolean {
+  return topic.endsWith(".shutdown") && methodOf(topic) === "shutdown";
+}
+
+interface Awaited {
+  readonly link: Link;
+  readonly key: RequestKey;
+  readonly request: RequestMessage;
+}

@@ -1,0 +1,167 @@
+import { type Argument, Option } from "commander";
+import { type Fields, fields, type FieldSpec, MESSAGE_TYPES } from "../../messages/index.js";
+import type { Catalog, Unit } from "../../units/index.js";
+import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
+
+/** What a value is asked for. */
+export interface ValueQuestion {
+  /** Its placeholder, `<unit>` or `[unit...]`, says what it is. */
+  readonly source: Argument | Option;
+  readonly begun: string;
+  /** The arguments before it. */
+  readonly given: readonly string[];
+  readonly tell: (problem: unknown) => void;
+}
+
+/** Of `modprobe graph`, which says by itself what is wrong with another. */
+export const PICTURE_FORMATS = ["dot", "svg", "png", "mermaid", "json"] as const;
+
+type Lookup = (begun: string) => Answer | Promise<Answer>;
+
+const FILES: Answer = { ...NOTHING, files: true };
+
+/** What stands for each placeholder that is not a word of the user's own. */
+const LOOKUPS: Readonly<Record<string, Lookup>> = {
+  unit: async () => names(unitsAndServices(await catalog())),
+  module: async () => names(await loadedModules()),
+  service: async () => names(await liveServices()),
+  attribute: async () => names(await attributes()),
+  key: keys,
+  "service=unit": providers,
+  "module|path": async () => ({ ...names(await loadedModules()), files: true }),
+  "path|name": async () => ({ ...names(moduleFiles(await catalog())), files: true }),
+  types: messageTypes,
+  file: () => FILES,
+  path: () => FILES,
+  dir: () => FILES,
+  "key=value|file": () => FILES,
+  "n|file": () => FILES,
+  format: () => names(PICTURE_FORMATS.map((value) => ({ value }))),
+  args: () => FILES,
+  command: () => FILES,
+};
+
+/** Placeholders that {@link valuesOf} has something to say about. */
+export const COMPLETED_PLACEHOLDERS: readonly string[] = Object.keys(LOOKUPS);
+
+/** What an option's flags have between the brackets, or an argument's name. */
+export function placeholderOf(source: Argument | Option): string {
+  if (!(source instanceof Option)) return source.name();
+  return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";
+}
+
+/** Values that may stand for an argument or an option; none where they cannot be looked up just now. */
+export async function valuesOf({ source, begun, given, tell }: ValueQuestion): Promise<Answer> {
+  if (source.argChoices !== undefined) return names(source.argChoices.map((value) => ({ value })));
+  const lookup = Object.hasOwn(LOOKUPS, placeholderOf(source)) ? LOOKUPS[placeholderOf(source)] : undefined;
+  if (lookup === undefined) return NOTHING;
+  try {
+    const answer = await lookup(begun);
+    const known = new Set(given);
+    return { ...answer, candidates: answer.candidates.filter(({ value }) => !known.has(value)) };
+  } catch (problem) {
+    tell(problem);
+    return NOTHING;
+  }
+}
+
+function names(candidates: readonly Candidate[]): Answer {
+  return { ...NOTHING, candidates };
+}
+
+/** Types of messages, joined by commas. */
+function messageTypes(begun: string): Answer {
+  const before = begun.slice(0, begun.lastIndexOf(",") + 1);
+  return names(MESSAGE_TYPES.map((type) => ({ value: before + type })));
+}
+
+async function catalog(): Promise<Catalog> {
+  const { composeUnits } = await import("../../units/index.js");
+  const composed = await composeUnits({ disableFromEnv: false });
+  if (composed.ok) return composed.value;
+  throw new Error(composed.diagnostics.map(({ message }) => message).join("; "));
+}
+
+function unitsAndServices(catalog: Catalog): Candidate[] {
+  return [
+    ...catalog.units.map(({ name, kind }) => ({ value: name, description: kind })),
+    ...services(catalog).map(([value, by]) => ({
+      value,
+      description: `service of ${by.map(({ name }) => name).join(", ")}`,
+    })),
+  ];
+}
+
+/** Services with a name of their own, and who provides them. */
+function services({ byName, providers }: Catalog): (readonly [string, readonly Unit[]])[] {
+  return [...providers].filter(([name]) => !byName.has(name));
+}
+
+function moduleFiles({ units }: Catalog): Candidate[] {
+  return units.filter(({ kind }) => kind === "module").map(({ name }) => ({ value: name }));
+}
+
+/** `SERVICE=` first, then each of its providers. */
+async function providers(begun: string): Promise<Answer> {
+  const known = services(await catalog());
+  const equals = begun.indexOf("=");
+  if (equals === -1) return { ...names(known.map(([service]) => ({ value: `${service}=` }))), noSpace: true };
+  const wanted = begun.slice(0, equals);
+  const [, by = []] = known.find(([service]) => service === wanted) ?? [];
+  return names(by.map(({ name }) => ({ value: `${wanted}=${name}` })));
+}
+
+/** How long an instance may take to answer before a name is left for the user to type. */
+const PATIENCE_MS = 2000;
+
+/** Asks the instance that the environment names. */
+async function ask<const S extends FieldSpec>(
+  topic: string,
+  spec: S,
+  payload: Readonly<Record<string, string>> = {},
+): Promise<Fields<S>> {
+  const { instanceUri, withConnection } = await import("../session.js");
+  const uri = instanceUri({});
+  if (uri === undefined) throw new Error("there is no instance to ask");
+  return withConnection(uri, async (handle) =>
+    fields(await handle.rpc(topic, payload, { timeoutMs: PATIENCE_MS }), spec),
+  );
+}
+
+async function loadedModules(): Promise<Candidate[]> {
+  const { modules } = await ask("module.list", { modules: "array" });
+  return modules.map((entry) => {
+    const { name, path } = fields(entry, { name: "string", path: "string" });
+    return { value: name, description: path };
+  });
+}
+
+/** Modules, and the services that they have besides their names. */
+async function liveServices(): Promise<Candidate[]> {
+  const { modules } = await ask("module.list", { modules: "array" });
+  return modules.flatMap((entry) => {
+    const { name, services } = fields(entry, { name: "string", services: "string[]" });
+    return [
+      { value: name, description: "module" },
+      ...services.map((value) => ({ value, description: `service of ${name}` })),
+    ];
+  });
+}
+
+async function attributes(): Promise<Candidate[]> {
+  const { attrs } = await ask("attr.list", { attrs: "object" });
+  return Object.entries(attrs).map(([value, current]) => ({
+    value,
+    description: typeof current === "string" ? current : "",
+  }));
+}
+
+/** Keys of the directory that the word has got to; a directory goes on after its dot. */
+async function keys(begun: string): Promise<Answer> {
+  const above = begun.slice(0, Math.max(0, begun.lastIndexOf(".")));
+  const { entries } = await ask("kvs.dir", { entries: "array" }, above === "" ? {} : { key: above });
+  const found = entries.map((entry) => fields(entry, { name: "string", dir: "boolean" }));
+  const prefix = above === "" ? "" : `${above}.`;
+  const candidates = found.map(({ name, dir }) => ({ value: `${prefix}${name}${dir ? "." : ""}` }));
+  return { ...names(candidates), noSpace: found.some(({ dir }) => dir) };
+}

@@ -1,0 +1,22 @@
+import { Command } from "commander";
+import { answerLines } from "./complete-answer.js";
+import { answer } from "./complete-words.js";
+import type { MakeProgram, Words } from "../lazy.js";
+import { printLine, say } from "../terminal/output.js";
+
+/** Asked by the scripts that `completion` prints: words up to the cursor, the last of which is begun. */
+export function command(_: Words, program: MakeProgram): Command {
+  return new Command("complete")
+    .argument("[words...]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (words: readonly string[]) => {
+      for (const line of answerLines(await answer(words, program, tell))) printLine(line);
+    });
+}
+
+/** Nothing may be printed into the middle of somebody's command line, unless it is looked for. */
+function tell(problem: unknown): void {
+  if (process.env["SLUICE_DEBUG"]) say(`sluice-complete: ${String(problem)}`);
+}

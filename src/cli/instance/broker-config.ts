@@ -1,0 +1,53 @@
+import type { JsonObject } from "../../broker/index.js";
+import { fail, renderDiagnostic, requestError, type Result } from "../../errors/index.js";
+import {
+  checkConfiguration,
+  configFromJson,
+  Configuration,
+  type ConfigTable,
+  readConfiguration,
+} from "../../units/index.js";
+import { configInputs, type ConfigOptions } from "../config-inputs.js";
+import { guardFor, type InsecureOption } from "../insecure.js";
+import { ExitError, sayDiagnostics } from "../terminal/output.js";
+
+/** What a broker is told of its configuration. */
+export type BrokerConfigOptions = ConfigOptions & InsecureOption;
+
+/**
+ * Reads and checks the configuration that a broker starts with.
+ * @param prefix undefined: all that is wrong is said by somebody else who reads the same
+ * @throws ExitError after all that is wrong was printed
+ */
+export async function startConfig(
+  options: BrokerConfigOptions,
+  prefix: string | undefined,
+): Promise<ConfigTable> {
+  const checked = await readChecked(options);
+  if (checked.ok) return checked.value.table;
+  if (prefix !== undefined) sayDiagnostics(checked.diagnostics, prefix);
+  throw new ExitError(1);
+}
+
+/**
+ * Reads it again, for somebody who sees what is wrong from afar.
+ * @throws SluiceError BROKER_REQUEST `EINVAL` with all that is wrong, each with its place
+ */
+export async function reloadedConfig(options: BrokerConfigOptions): Promise<ConfigTable> {
+  const checked = await readChecked(options);
+  if (checked.ok) return checked.value.table;
+  const problems = checked.diagnostics.map(renderDiagnostic).join("\n");
+  throw requestError("EINVAL", `refused, the configuration stays as it is\n${problems}`);
+}
+
+/** What is wrong with a configuration that came in a message, one problem a line. */
+export function checkConfig(config: JsonObject): string | undefined {
+  const checked = checkConfiguration(Configuration.of(configFromJson(config), "new configuration"));
+  return checked.ok ? undefined : checked.diagnostics.map(({ message }) => message).join("\n");
+}
+
+/** Files are looked at anew each time: they may have changed hands. */
+async function readChecked(options: BrokerConfigOptions): Promise<Result<Configuration>> {
+  const read = await readConfiguration(configInputs(options), guardFor(options));
+  return read.ok ? checkConfiguration(read.value) : fail(read.diagnostics);
+}

@@ -1,0 +1,264 @@
+import { constants } from "node:os";
+import { Command, Option } from "commander";
+import {
+  Broker,
+  delayOf,
+  followInstance,
+  InstanceLife,
+  leaderGates,
+  localOverlay,
+  type LogEntry,
+  type LogFile,
+  openLogFile,
+  type Overlay,
+  removeAbandonedRundir,
+  ServiceNotifier,
+  type StopReason,
+  type StopSignal,
+  type SupervisorOrder,
+} from "../../broker/index.js";
+import { isErrno, SluiceError } from "../../errors/index.js";
+import { pythonEnvironment } from "../../processes/index.js";
+import { assignment, collect, positiveInteger, wholeNumber } from "../arguments.js";
+import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
+import { brokerPrefix, phaseStarter, report, supervisedProgram } from "./broker-phases.js";
+import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
+import { configInputs, withConfig } from "../config-inputs.js";
+import { withInsecure } from "../insecure.js";
+import { ExitError, say, sayError } from "../terminal/output.js";
+import { SHIPPED_MODULES } from "../version.js";
+
+export function command(): Command {
+  return withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>"))
+    .addOption(new Option("--rank <n>", "rank of this broker").argParser(wholeNumber).default(0))
+    .addOption(
+      new Option(
+        "--size <n>",
+        "number of brokers (default: 1; for another rank than 0, that of the instance)",
+      ).argParser(positiveInteger),
+    )
+    .option(
+      "--rundir <dir>",
+      "directory for the sockets, ours alone (default: a fresh one; for another rank than 0, that of SLUICE_URI)",
+    )
+    .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
+    .option("--log-file <file>", "append the log to this file, one JSON object a line")
+    .addOption(new Option("--supervised-program", "the initial program is run by the supervisor").hideHelp())
+    .addOption(
+      new Option("--events-fd <fd>", "where rc1 and rc3 report events").argParser(wholeNumber).hideHelp(),
+    )
+    .option("-v, --verbose", "say what happens")
+    .option("-q, --quiet", "no live view of rc1 on a terminal")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site" +
+        "\n  sluice broker --rank=3 --rundir=/run/site    # a lost rank comes back",
+    )
+    .action(runBroker);
+}
+
+async function runBroker(options: BrokerCommandOptions): Promise<void> {
+  const isSupervised = process.connected;
+  const notifySocket = takeNotifySocket();
+  const stops = new Stops(isSupervised);
+  try {
+    const place = await brokerPlace(options);
+    const overlay = overlayOf(place);
+    stops.onStop(() => void overlay?.close());
+    const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, place);
+    const broker = await startBroker({ place, overlay, options, logFile, isSupervised, stops });
+    const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
+    process.exitCode = await live({ broker, options, stops, notifier });
+    logFile?.close();
+    await notifier?.close();
+    // A supervisor removes the directory that it made, unless it is the one that is gone.
+    if (isSupervised && !process.connected) await removeAbandonedRundir(broker.rundir);
+  } finally {
+    if (process.connected) process.disconnect();
+  }
+}
+
+interface Living {
+  readonly broker: Broker;
+  readonly options: BrokerCommandOptions;
+  readonly stops: Stops;
+  readonly notifier: ServiceNotifier | undefined;
+}
+
+/** @returns the exit status */
+async function live({ broker, options, stops, notifier }: Living): Promise<number> {
+  const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
+  const life = new InstanceLife({
+    ...(followed?.gates ?? leaderGates(broker)),
+    // Asked when it is time: attributes may have been set meanwhile.
+    get startRc1() {
+      return phaseStarter(broker, "rc1", options);
+    },
+    get startRc3() {
+      return phaseStarter(broker, "rc3", options);
+    },
+    startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
+    shutdownTimeoutMs: () => delayOf(broker.attributes, "broker.shutdown-timeout"),
+    onState: (state) => {
+      broker.log.append("broker", "debug", `state ${state}`);
+      notifier?.state(state);
+      report({ type: "state", state });
+    },
+    onFailure: (phase, status) => {
+      broker.log.append("broker", "err", `${phase} ${endText(status)}`);
+      if (phase === "rc1") followed?.rc1Failed();
+      else report({ type: "unclean" });
+    },
+  });
+  const stop = (reason: StopReason): void => life.stop(reason);
+  followed?.follow(stop);
+  broker.onShutdown((reason) => {
+    if (followed === undefined || !broker.roster.present.has(0)) stop(reason);
+    else void followed.requestShutdown(reason, stop);
+  });
+  stops.onRankExit((rank) => broker.roster.ended(rank));
+  stops.onStop(stop);
+  const status = await life.run();
+  const closed = await broker.close();
+  if (closed.status !== 0) report({ type: "unclean" });
+  return Math.max(status, closed.status);
+}
+
+/** Of an instance of more than one rank, which has a run directory for all. */
+function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
+  return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
+}
+
+interface Starting {
+  readonly place: BrokerPlace;
+  readonly overlay: Overlay | undefined;
+  readonly options: BrokerCommandOptions;
+  readonly logFile: LogFile | undefined;
+  readonly isSupervised: boolean;
+  readonly stops: Stops;
+}
+
+/** @throws ExitError after it was said what is wrong */
+async function startBroker(starting: Starting): Promise<Broker> {
+  const { place, overlay, options, logFile, isSupervised, stops } = starting;
+  const prefix = brokerPrefix(place);
+  // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.
+  const isQuiet = isSupervised && place.rank > 0;
+  try {
+    return await Broker.start({
+      overlay,
+      attributes: { ...Object.fromEntries(options.setattr ?? []), "instance-id": place.instanceId },
+      config: place.configuration?.table ?? (await startConfig(options, isQuiet ? undefined : prefix)),
+      readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
+      checkConfig,
+      modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
+      rundir: place.rundir,
+      onStderr: (entry) => printLog(entry, place),
+      onLog: (entry) => logFile?.write(entry),
+      insecure: options.insecure,
+    });
+  } catch (error) {
+    if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);
+    if (!(error instanceof ExitError) && !(isQuiet && isSharedMistake(error))) sayError(error, prefix);
+    throw new ExitError(1);
+  }
+}
+
+/** A wrong attribute. */
+function isSharedMistake(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === "BROKER_REQUEST";
+}
+
+/** What a status says in words, as `phase-process` makes it. */
+function endText(status: number): string {
+  const signal = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
+  return signal === undefined ? `failed with status ${status}` : `was killed by ${signal}`;
+}
+
+function logFileFor(path: string, place: BrokerPlace): LogFile {
+  return openLogFile({
+    path,
+    rank: place.rank,
+    onError: ({ message }) => say(`${brokerPrefix(place)}: ${message}`),
+  });
+}
+
+/** Of the service manager that started us, if one did. What we start is none of its business. */
+function takeNotifySocket(): string | undefined {
+  const socket = process.env["NOTIFY_SOCKET"];
+  delete process.env["NOTIFY_SOCKET"];
+  return socket || undefined;
+}
+
+function notifierFor(socket: string, broker: Broker): ServiceNotifier {
+  return new ServiceNotifier({
+    socket,
+    senders: [
+      { command: ["systemd-notify"] },
+      { command: ["python3", "-m", "sluice.sd_notify"], env: pythonEnvironment(process.env) },
+    ],
+    onError: (text) => broker.log.append("broker", "warning", text),
+  });
+}
+
+/** Everything from outside that ends a broker, or tells of the end of another, from its first moment on. */
+class Stops {
+  readonly #endedRanks: number[] = [];
+  #rankListener: (rank: number) => void = () => undefined;
+  #listener: (reason: StopReason) => void = () => undefined;
+  readonly #reasons: StopReason[] = [];
+  readonly #signalledBy = new Set<"system" | "supervisor">();
+
+  constructor(isSupervised: boolean) {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+      process.on(signal, () => this.#signalled("system", signal));
+    }
+    process.on("message", (order: SupervisorOrder) => {
+      if (order.type === "stop") this.#signalled("supervisor", order.signal);
+      if (order.type === "rank-exit") {
+        this.#endedRanks.push(order.rank);
+        this.#rankListener(order.rank);
+      }
+    });
+    // Nobody would take us down any more.
+    const orphaned = (): void => this.#stop({ kind: "panic", message: "lost the supervisor" });
+    process.on("disconnect", orphaned);
+    if (isSupervised && !process.connected) orphaned();
+  }
+
+  /** What to exit with if nothing was begun before the end came. */
+  get status(): number | undefined {
+    const [first] = this.#reasons;
+    if (first === undefined) return undefined;
+    return first.kind === "signal" ? 128 + constants.signals[first.signal] : 1;
+  }
+
+  /** From now on this is told, beginning with what came before. */
+  onStop(listener: (reason: StopReason) => void): void {
+    this.#listener = listener;
+    for (const reason of this.#reasons) listener(reason);
+  }
+
+  /** As {@link onStop}, of the process of another rank. */
+  onRankExit(listener: (rank: number) => void): void {
+    this.#rankListener = listener;
+    this.#endedRanks.forEach(listener);
+  }
+
+  /** One signal may come both ways, as a service manager sends it to every process of a service. */
+  #signalled(from: "system" | "supervisor", signal: StopSignal): void {
+    const isRepeated = this.#signalledBy.has(from);
+    const isNews = this.#signalledBy.size === 0;
+    this.#signalledBy.add(from);
+    if (isNews || isRepeated) this.#stop({ kind: "signal", signal });
+  }
+
+  #stop(reason: StopReason): void {
+    this.#reasons.push(reason);
+    this.#listener(reason);
+  }
+}
+
+function printLog({ name, level, text }: LogEntry, { rank, size }: BrokerPlace): void {
+  say(size === 1 ? `${name}.${level}: ${text}` : `${name}.${level}[${rank}]: ${text}`);
+}

@@ -1,0 +1,103 @@
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { LineSplitter } from "../../rc/index.js";
+import { isRunEventJson } from "../../run/index.js";
+import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
+
+/** The descriptor on which a broker gets the pipe for the events of its rc files; 3 is that of its orders. */
+export const EVENTS_FD = 4;
+
+/** The live view of rc1 and rc3 on the terminal of `start`, or undefined where there is none. */
+export async function openStartView(): Promise<StartView | undefined> {
+  if (!canShowLive(process.stderr)) return undefined;
+  return new StartView(await openLiveRegion(process.stderr));
+}
+
+/**
+ * Shows how rc1 and rc3 go. They run in processes of their own, which report what happens through a pipe; what they and
+ * the broker say comes here too while the view lasts, so that it does not get into it. When the initial program has the
+ * terminal nothing is drawn.
+ */
+export class StartView {
+  readonly #region: LiveRegion;
+  readonly #pipes: { destroy(): void }[] = [];
+  #hasProgram = false;
+  /** Resolves when the last summary is on the terminal. */
+  #summary: Promise<void> = Promise.resolve();
+
+  constructor(region: LiveRegion) {
+    this.#region = region;
+  }
+
+  /** Takes what a broker says, and what its rc files report. */
+  attach({ stdout, stderr, stdio }: Pick<ChildProcess, "stdout" | "stderr" | "stdio">): void {
+    for (const talk of [stdout, stderr]) if (talk !== null) this.#passOn(talk);
+    const events = new LineSplitter((line) => this.#take(line));
+    const pipe = stdio[EVENTS_FD];
+    pipe?.on("data", (chunk: Buffer) => events.push(chunk)).on("end", () => events.end());
+    for (const one of [stdout, stderr, pipe]) if (one !== null && one !== undefined) this.#pipes.push(one);
+  }
+
+  /** Talk of our own. */
+  say(text: string): void {
+    this.#region.above(`${text}\n`);
+  }
+
+  /** Resolves when the terminal is the initial program's. */
+  async leave(): Promise<void> {
+    // What rc1 reported before it ended is in the pipe by now, and is read within this turn.
+    await nextTurn();
+    await this.#summary;
+    this.#region.end();
+    this.#hasProgram = true;
+  }
+
+  /** The initial program has ended. */
+  resume(): void {
+    this.#hasProgram = false;
+  }
+
+  /** Gives the terminal back. What of the broker's outlives it would keep the pipes open, and us with them. */
+  async close(): Promise<void> {
+    await nextTurn();
+    this.#region.end();
+    for (const pipe of this.#pipes) pipe.destroy();
+  }
+
+  /** Whole lines above the view, while there is one. */
+  #passOn(talk: Readable): void {
+    const decoder = new StringDecoder("utf8");
+    let rest = "";
+    const write = (text: string): void => {
+      if (text !== "") this.#region.above(text);
+    };
+    talk.on("data", (chunk: Buffer) => {
+      const text = rest + decoder.write(chunk);
+      const end = this.#region.isOpen ? text.lastIndexOf("\n") + 1 : text.length;
+      rest = text.slice(end);
+      write(text.slice(0, end));
+    });
+    talk.on("close", () => write(rest + decoder.end()));
+  }
+
+  #take(line: string): void {
+    const report: unknown = JSON.parse(line);
+    if (typeof report !== "object" || report === null || !("event" in report)) return;
+    const { event } = report;
+    if (!isRunEventJson(event) || this.#hasProgram) return;
+    this.#region.show(event);
+    if (event.type !== "summary") return;
+    // That all is down again is no news.
+    const isNews = !("command" in report && report.command === "rc3") || event.outcome !== "ok";
+    const summary = isNews ? this.#region.progress?.summary() : undefined;
+    if (summary !== undefined) this.#summary = this.#sayLast(summary);
+  }
+
+  /** What was said before it comes through another pipe, and is read within this turn. */
+  async #sayLast(text: string): Promise<void> {
+    await nextTurn();
+    this.#region.above(`${text}\n`);
+  }
+}

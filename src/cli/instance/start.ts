@@ -1,0 +1,110 @@
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { Command, Option } from "commander";
+import { freshRunDirectory, parseDelay, type StopSignal, Supervisor } from "../../broker/index.js";
+import { configFlags, type ConfigOptions, withConfig } from "../config-inputs.js";
+import { type InsecureOption, withInsecure } from "../insecure.js";
+import { assignment, collect, positiveInteger } from "../arguments.js";
+import { UsageError, say } from "../terminal/output.js";
+import { EVENTS_FD, openStartView } from "./start-view.js";
+import { PACKAGE_ROOT } from "../version.js";
+
+interface StartOptions extends ConfigOptions, InsecureOption {
+  readonly size: number;
+  readonly setattr?: readonly (readonly [string, string])[];
+  readonly logFile?: string;
+  readonly verbose?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Each is a process, and has a connection to rank 0: more do not run on one machine. */
+const MAX_RANKS = 10_000;
+
+/** Of the attribute `broker.shutdown-timeout`. */
+const SHUTDOWN_TIMEOUT_MS = 30_000;
+
+export function command(): Command {
+  return withInsecure(withConfig(new Command("start"), "-c, --config-path <path>"))
+    .argument(
+      "[command...]",
+      "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
+    )
+    .passThroughOptions()
+    .addOption(new Option("-s, --size <n>", "number of brokers").argParser(positiveInteger).default(1))
+    .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
+    .option("--log-file <file>", "append the log to this file, one JSON object a line")
+    .option("-v, --verbose", "say what happens")
+    .addOption(new Option("-q, --quiet", "no live view of rc1 on a terminal").conflicts("verbose"))
+    .addHelpText("after", "\nExample:\n  sluice start -S statedir=/var/lib/site sluice module list")
+    .action(start);
+}
+
+async function start(program: readonly string[], options: StartOptions): Promise<void> {
+  if (program[0] === "") throw new UsageError("the command is empty");
+  if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
+  const onTerminal = process.stdin.isTTY;
+  const programArgv = initialProgram(program, onTerminal);
+  const view = options.quiet ? undefined : await openStartView();
+  const attributes = new Map(options.setattr ?? []);
+  // From here on there is something to take away, so that signals must be ours soon.
+  const rundir = freshRunDirectory(process.env);
+  const supervisor = new Supervisor({
+    brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, view !== undefined, options),
+    rundir,
+    shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
+    programArgv,
+    env: process.env,
+    onTerminal,
+    say: (text) => (view ?? { say }).say(`sluice-start: ${text}`),
+    view,
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+    process.on(signal, () => supervisor.stop(signal));
+  }
+  // Node's own answer to the first of these is to wait for a debugger.
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => supervisor.forward(signal));
+  try {
+    process.exitCode = await supervisor.run();
+  } finally {
+    await view?.close();
+    rmSync(rundir, { recursive: true, force: true });
+  }
+}
+
+/** A single word with blanks is a shell line; without any, a shell if somebody sits there (instance.md §1). */
+function initialProgram(words: readonly string[], onTerminal: boolean): readonly string[] | undefined {
+  const [first, ...rest] = words;
+  if (first === undefined) return onTerminal ? [process.env["SHELL"] ?? "/bin/sh"] : undefined;
+  return rest.length === 0 && /\s/.test(first) ? ["bash", "-c", first] : words;
+}
+
+/** The same for all ranks but for the rank, and that rank 0 has the initial program and tells how rc1 goes. */
+function brokerArgvs(
+  rundir: string,
+  hasProgram: boolean,
+  hasView: boolean,
+  options: StartOptions,
+): string[][] {
+  const { size, setattr = [] } = options;
+  const hasId = setattr.some(([name]) => name === "instance-id");
+  const shared = [
+    `--size=${size}`,
+    `--rundir=${rundir}`,
+    ...(hasId ? [] : [`--setattr=instance-id=${randomBytes(8).toString("hex")}`]),
+    ...(options.verbose ? ["--verbose"] : []),
+    ...setattr.map(([name, value]) => `--setattr=${name}=${value}`),
+    ...(options.insecure ? ["--insecure"] : []),
+    ...(options.logFile === undefined ? [] : [`--log-file=${options.logFile}`]),
+    ...configFlags(options),
+  ];
+  return Array.from({ length: size }, (_, rank) => [
+    process.execPath,
+    `${PACKAGE_ROOT}dist/cli/main.cjs`,
+    "broker",
+    `--rank=${rank}`,
+    ...shared,
+    ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
+    // Either we show what happens, or nobody does.
+    ...(rank === 0 && hasView ? [`--events-fd=${EVENTS_FD}`] : ["--quiet"]),
+  ]);
+}

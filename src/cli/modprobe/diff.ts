@@ -1,0 +1,104 @@
+import { Command } from "commander";
+import {
+  type AccountInput,
+  causeLines,
+  causesOfDifference,
+  causeToJson,
+  differenceText,
+  diffLocks,
+  type PlanLock,
+} from "../../graph/index.js";
+import { collect, wholeNumber } from "../arguments.js";
+import { configInputs } from "../config-inputs.js";
+import { originOfFact } from "../fact-origins.js";
+import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { isLockFile, readLock } from "./lock-file.js";
+import { type UnitOptions, withUnitOptions } from "./units.js";
+import { printJson, printLine, UsageError } from "../terminal/output.js";
+import { lockPlans } from "./plan-lock.js";
+import { type RankFactOptions, withRankFacts } from "../rank-facts.js";
+
+interface DiffOptions extends Omit<FactOptions, "rank">, UnitOptions, RankFactOptions {
+  readonly rank?: readonly number[];
+  readonly json?: boolean;
+}
+
+export function command(): Command {
+  const diff = withRankFacts(withUnitOptions(withFacts(new Command("diff"))));
+  // Elsewhere the last rank counts; here there are two of them.
+  diff.options.find((option) => option.long === "--rank")?.argParser(collect(wholeNumber));
+  return diff
+    .argument("[a]", "a lock, a rank, or a configuration file or directory")
+    .argument("[b]", "another one")
+    .option("--json", "an array of {ranks, change, causes}")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice modprobe diff plan.lock new.lock\n  sluice modprobe diff 0 1 --size 16",
+    )
+    .action(async (a: string | undefined, b: string | undefined, options: DiffOptions) => {
+      const { rank: ranks, ...common } = options;
+      const sides = [a, b].filter((side) => side !== undefined);
+      const [before, after, third] = [...sides, ...(ranks ?? []).map(String)];
+      if (before === undefined || after === undefined || third !== undefined) {
+        throw new UsageError("Usage: sluice modprobe diff A B");
+      }
+      const left = await sideOf(before, common);
+      const right = await sideOf(after, common);
+      const found = diffSides(left, right);
+      if (options.json) {
+        printJson(
+          found.map(({ causes, ...difference }) => ({ ...difference, causes: causes.map(causeToJson) })),
+        );
+        return;
+      }
+      for (const { causes, ...difference } of found) {
+        printLine(differenceText(difference));
+        for (const line of causeLines(causes)) printLine(`  ${line}`);
+      }
+    });
+}
+
+/** What is compared: a lock, and where it was planned just now for one class of ranks, what is behind it. */
+interface Side {
+  readonly lock: PlanLock;
+  readonly account: AccountInput | undefined;
+}
+
+function diffSides(left: Side, right: Side) {
+  return diffLocks(left.lock, right.lock).map((difference) => ({
+    ...difference,
+    causes:
+      left.account === undefined || right.account === undefined
+        ? []
+        : causesOfDifference(difference.change, left.account, right.account),
+  }));
+}
+
+/** A lock as it was written; or what the plan is on a rank, or with a configuration over the other ones. */
+async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise<Side> {
+  if (/^\d+$/.test(text)) {
+    const rank = Number(text);
+    const size = options.size ?? rank + 1;
+    return planned({ ...options, rank, size }, rank, options);
+  }
+  if (await isLockFile(text)) return { lock: await readLock(text), account: undefined };
+  return planned(
+    { ...options, conf: [...configInputs(options), { kind: "path", path: text }] },
+    null,
+    options,
+  );
+}
+
+function planned(
+  facts: FactOptions,
+  rank: number | null,
+  options: UnitOptions & RankFactOptions,
+): Promise<Side> {
+  return withCircumstances(facts, async (circumstances) => {
+    const { lock, plans, asked } = await lockPlans(circumstances, options, rank);
+    const [only, another] = plans;
+    if (only === undefined || another !== undefined) return { lock, account: undefined };
+    const factOrigin: AccountInput["factOrigin"] = (fact) => originOfFact(fact, circumstances, facts);
+    return { lock, account: { plan: only.plan, ...asked, factOrigin } };
+  });
+}

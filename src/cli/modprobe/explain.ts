@@ -1,0 +1,39 @@
+import { Command } from "commander";
+import { didYouMean, type Origin } from "../../errors/index.js";
+import { accountFor, accountLines, accountToJson, type FactName } from "../../graph/index.js";
+import { originOfFact } from "../fact-origins.js";
+import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { phaseFiles, withPlan } from "./read-and-plan.js";
+import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
+import { ExitError, printJson, printLine, say } from "../terminal/output.js";
+
+interface ExplainOptions extends FactOptions, UnitOptions {
+  readonly json?: boolean;
+}
+
+export function command(): Command {
+  return withUnitOptions(withFacts(new Command("explain")))
+    .argument("<unit...>", "units, or services for the providers that are picked")
+    .option("--json", "one object a line for each name; docs/explain.md has its shape")
+    .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
+    .action(async (names: readonly string[], options: ExplainOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        // What a start would do, and did: that units run by now is not why.
+        const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
+        await withPlan(phase, circumstances, { ...options, planOnly: true }, (plan, _session, asked) => {
+          const factOrigin = (fact: FactName): Origin => originOfFact(fact, circumstances, options);
+          let unknown = 0;
+          for (const name of names) {
+            const account = accountFor({ plan, ...asked, factOrigin }, name);
+            if (account === undefined) {
+              unknown += 1;
+              const hint = didYouMean(name, plan.catalog.providers.keys());
+              say(`${PREFIX}: no such task or module ${name}${hint === undefined ? "" : `; ${hint}`}`);
+            } else if (options.json) printJson(accountToJson(account, plan.catalog));
+            else accountLines(account, plan.catalog).forEach(printLine);
+          }
+          if (unknown > 0) throw new ExitError(1);
+        });
+      });
+    });
+}

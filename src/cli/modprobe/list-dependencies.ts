@@ -1,0 +1,28 @@
+import { Command } from "commander";
+import { dependencyTree, treeLines } from "../../graph/index.js";
+import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
+import { printLine } from "../terminal/output.js";
+
+interface ListOptions extends FactOptions, UnitOptions {
+  readonly full?: boolean;
+}
+
+export function command(): Command {
+  return withUnitOptions(withFacts(new Command("list-dependencies")))
+    .argument("<unit>", "unit or service")
+    .option("-f, --full", "show every occurrence, not only the shallowest")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice modprobe list-dependencies -S content-backing=content-files kvs",
+    )
+    .action(async (name: string, options: ListOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        const catalog = await composeFor(options, circumstances);
+        const tree = valueOf(
+          dependencyTree(catalog, circumstances.facts, name, { full: options.full === true }),
+        );
+        for (const line of treeLines(tree)) printLine(line);
+      });
+    });
+}

@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { systemMessage } from "../../errors/index.js";
+import { lockText, type PlanLock } from "../../graph/index.js";
+import { ExitError } from "../terminal/output.js";
+
+/** `sha256:HEX` of the canonical text of a plan. */
+export function hashOf(lock: PlanLock): string {
+  return `sha256:${createHash("sha256").update(lockText(lock)).digest("hex")}`;
+}
+
+/** The bytes of a lock file: the hash, then the plan. */
+export function lockFileText(lock: PlanLock): string {
+  return lockText({ hash: hashOf(lock), ...lock });
+}
+
+/**
+ * Reads a lock file.
+ * @throws ExitError if it cannot be read, is none, or was changed by hand, so that its hash is not that of its plan
+ */
+export async function readLock(path: string): Promise<PlanLock> {
+  const value = parsed(await readText(path));
+  if (!isLock(value)) throw new ExitError(1, `${path}: not a plan locked by this version of sluice`);
+  const { hash, ...lock } = value;
+  if (hash !== hashOf(lock))
+    throw new ExitError(1, `${path}: its hash is not that of its plan; make it anew`);
+  return lock;
+}
+
+/** Whether a file is meant to be a lock: by its suffix, or by what it holds if other things are in such files too. */
+export async function isLockFile(path: string): Promise<boolean> {
+  if (path.endsWith(".lock")) return true;
+  return path.endsWith(".json") && isLock(parsed(await readText(path)));
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new ExitError(1, `${path}: ${systemMessage(error)}`);
+  }
+}
+
+/** What a text is as JSON; undefined if it is none, and so no lock. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The hash vouches for the rest: only we write it. */
+function isLock(value: unknown): value is PlanLock & { readonly hash: string } {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "format" in value &&
+    value.format === "sluice-plan" &&
+    "version" in value &&
+    value.version === 1 &&
+    "hash" in value &&
+    typeof value.hash === "string"
+  );
+}

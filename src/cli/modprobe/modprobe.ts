@@ -1,0 +1,67 @@
+import { Command } from "commander";
+import { addCommands, type LazyCommand, type MakeProgram, type Words } from "../lazy.js";
+
+const COMMANDS: readonly LazyCommand[] = [
+  { name: "load", summary: "load modules with what they require", load: () => import("./load.js") },
+  {
+    name: "remove",
+    summary: "remove modules, and what nobody uses without them",
+    load: () => import("./remove.js"),
+  },
+  { name: "run", summary: "run one rc file", load: () => import("./run.js") },
+  { name: "rc1", summary: "bring up what the rc files load", load: () => import("../modprobe-rc1.js") },
+  { name: "rc3", summary: "take down what is loaded", load: () => import("../modprobe-rc3.js") },
+  {
+    name: "show",
+    summary: "print a unit as composed, one JSON object with every key",
+    load: () => import("./show.js"),
+  },
+  {
+    name: "list-dependencies",
+    summary: "print the tree of what a unit or service requires",
+    load: () => import("./list-dependencies.js"),
+  },
+  {
+    name: "explain",
+    summary: "say why a unit is in the plan of rc1, or why not and what would bring it in",
+    load: () => import("./explain.js"),
+  },
+  {
+    name: "cat",
+    summary: "print the composed units as TOML, each value with the line that set it",
+    load: () => import("./cat.js"),
+  },
+  {
+    name: "plan",
+    summary: "print the canonical plan of every class of ranks, or lock it, or check it against a lock",
+    load: () => import("./plan.js"),
+  },
+  {
+    name: "diff",
+    summary: "say what differs between two locks, two ranks or two configurations",
+    load: () => import("./diff.js"),
+  },
+  {
+    name: "graph",
+    summary: "draw the plan as SVG or PNG, or print it for Graphviz, for Mermaid or as JSON",
+    load: () => import("./graph.js"),
+  },
+  {
+    name: "analyze",
+    summary: "say where the time of a recorded run went, and what it would be if things were different",
+    load: () => import("./analyze.js"),
+  },
+  {
+    name: "verify",
+    summary: "say everything that is wrong or doubtful in the composed units",
+    load: () => import("./verify.js"),
+  },
+];
+
+export function command(words: Words, program: MakeProgram): Promise<Command> {
+  const modprobe = new Command("modprobe").addHelpText(
+    "after",
+    "\nExample:\n  sluice modprobe rc1 --dry-run --rank 3 --size 16",
+  );
+  return addCommands(modprobe, COMMANDS, words, program);
+}

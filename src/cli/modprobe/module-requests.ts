@@ -1,0 +1,48 @@
+import { SluiceError } from "../../errors/index.js";
+import {
+  createProcessLoader,
+  createPythonLoader,
+  createThreadLoader,
+  findModule,
+  LoaderRegistry,
+  type LoadRequest,
+  readLoadRequests,
+} from "../../loaders/index.js";
+import type { Catalog } from "../../units/index.js";
+import { SHIPPED_MODULES } from "../version.js";
+
+/** Loaders that run JavaScript, TypeScript or Python; what another one makes of a file is not known. */
+const LOADERS: readonly (string | undefined)[] = [undefined, "thread", "process", "exec", "python"];
+
+/** What the modules of units that require something send before they run, by unit. */
+export async function requestsOfModules({ units }: Catalog): Promise<Map<string, readonly LoadRequest[]>> {
+  const directories = [...(process.env["FLUX_MODULE_PATH"] ?? "").split(":"), SHIPPED_MODULES];
+  const search = {
+    directories: directories.filter((directory) => directory.trim() !== ""),
+    registry: new LoaderRegistry([createPythonLoader(), createProcessLoader(), createThreadLoader()]),
+  };
+  const byModule = new Map<string, readonly LoadRequest[]>();
+  const found = new Map<string, readonly LoadRequest[]>();
+  for (const unit of units) {
+    if (unit.kind !== "module" || unit.requires.length === 0 || !LOADERS.includes(unit.loader)) continue;
+    // A library's modules are in one file, and its source does not tell whose start-up is whose.
+    if (unit.module.includes("#")) continue;
+    const requests = byModule.get(unit.module) ?? (await requestsOf(unit.module, search));
+    byModule.set(unit.module, requests);
+    if (requests.length > 0) found.set(unit.name, requests);
+  }
+  return found;
+}
+
+async function requestsOf(
+  module: string,
+  search: Parameters<typeof findModule>[1],
+): Promise<readonly LoadRequest[]> {
+  try {
+    return await readLoadRequests(await findModule(module, search));
+  } catch (error) {
+    // A plan for another machine names modules that this one need not have.
+    if (error instanceof SluiceError && error.code === "LOAD_NOT_FOUND") return [];
+    throw error;
+  }
+}

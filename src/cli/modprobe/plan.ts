@@ -1,0 +1,102 @@
+import { Command } from "commander";
+import {
+  differenceText,
+  diffLocks,
+  dryRunLines,
+  type MatrixCell,
+  type RankedPlan,
+  rankMatrix,
+  reasonText,
+} from "../../graph/index.js";
+import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { hashOf, lockFileText, readLock } from "./lock-file.js";
+import { type UnitOptions, withUnitOptions } from "./units.js";
+import { ExitError, formatTable, printJson, printLine } from "../terminal/output.js";
+import { lockPlans } from "./plan-lock.js";
+import { type RankFactOptions, withRankFacts } from "../rank-facts.js";
+import { writeResult } from "../write-file.js";
+
+interface PlanOptions extends FactOptions, UnitOptions, RankFactOptions {
+  readonly json?: boolean;
+  readonly matrix?: boolean;
+  readonly lock?: string;
+  readonly checkLock?: string;
+}
+
+export function command(): Command {
+  return withRankFacts(withUnitOptions(withFacts(new Command("plan"))))
+    .option("--json", "the canonical plan with its hash, as --lock writes it; with --matrix, that as data")
+    .option("--matrix", "which unit is on which ranks: a row for each unit, a column for each class")
+    .option("--lock <file>", "write the canonical plan there")
+    .option(
+      "--check-lock <file>",
+      "exit 1 if the plan is not the one that is locked there, and say what differs",
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  sluice modprobe plan --size 1024 --lock plan.lock\n  sluice modprobe plan --check-lock plan.lock",
+    )
+    .action(async (options: PlanOptions) => {
+      if (options.checkLock === undefined) await show(options);
+      else await check(options.checkLock, options);
+    });
+}
+
+async function show(options: PlanOptions): Promise<void> {
+  await withCircumstances(options, async (circumstances) => {
+    const { plans, lock } = await lockPlans(circumstances, options, options.rank ?? null);
+    if (options.lock !== undefined) await writeResult(options.lock, lockFileText(lock));
+    if (options.matrix) printMatrix(plans, options.json === true);
+    else if (options.json) process.stdout.write(lockFileText(lock));
+    else if (options.lock === undefined) {
+      printLine(`${hashOf(lock)}, size ${lock.size}`);
+      plans.flatMap(classLines).forEach(printLine);
+    }
+  });
+}
+
+function printMatrix(plans: readonly RankedPlan[], asJson: boolean): void {
+  const matrix = rankMatrix(plans);
+  if (asJson) {
+    printJson(matrix);
+    return;
+  }
+  const rows = matrix.rows.map(({ unit, cells }) => [unit, ...cells.map(cellText)]);
+  formatTable(["ranks", ...matrix.classes.map(columnTitle)], rows).forEach(printLine);
+}
+
+const TITLE_MAX = 24;
+
+/** A class may be of many ranges; the plan without --matrix, and --json, have them all. */
+function columnTitle(ranks: string): string {
+  return ranks.length <= TITLE_MAX ? ranks : `${ranks.slice(0, TITLE_MAX - 1)}…`;
+}
+
+/** What is done, or in brackets why nothing is. */
+function cellText(cell: MatrixCell): string {
+  return cell.kind === "planned" ? cell.action : `(${cell.reason})`;
+}
+
+function classLines({ ranks, plan }: RankedPlan): string[] {
+  const leftOut = Array.from(plan.leftOut, ([unit, reason]) => `    ${unit}: ${reasonText(reason)}`);
+  return [
+    `ranks ${ranks.text}:`,
+    ...dryRunLines(plan).map((line) => `  ${line}`),
+    ...(leftOut.length === 0 ? [] : ["  left out:", ...leftOut]),
+  ];
+}
+
+/** Plans for the size and rank of the lock, unless flags say otherwise. */
+async function check(path: string, options: PlanOptions): Promise<void> {
+  const locked = await readLock(path);
+  const rank = options.rank ?? locked.rank;
+  const facts = { size: locked.size, ...options, ...(rank !== null && { rank }) };
+  await withCircumstances(facts, async (circumstances) => {
+    const { lock } = await lockPlans(circumstances, options, rank);
+    if (hashOf(lock) === hashOf(locked)) return;
+    const differences = diffLocks(locked, lock);
+    if (differences.length === 0) printLine("what is left out, and why, has changed");
+    for (const difference of differences) printLine(differenceText(difference));
+    throw new ExitError(1, `the plan is not the one locked in ${path}`);
+  });
+}

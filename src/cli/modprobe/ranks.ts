@@ -1,0 +1,44 @@
+import { type Command, Option } from "commander";
+import type { RankSet } from "../../units/index.js";
+import type { Gathering } from "../ranks/rank-output.js";
+import { rankOption } from "../ranks/ranks.js";
+
+/** On which ranks of an instance a command is to do its work. */
+export interface OnRanksOptions {
+  readonly uri?: string;
+  readonly onRanks?: RankSet;
+  /** This is the process that does it on one of them. */
+  readonly here?: boolean;
+}
+
+/** Adds `-r`. */
+export function withOnRanks(command: Command): Command {
+  return command
+    .addOption(
+      rankOption(
+        "do it on these ranks of the instance, on each by its own facts: 0-3,7 or all",
+        "-r, --on-ranks <ranks>",
+      ),
+    )
+    .addOption(new Option("--here", "whatever -r and --uri say").hideHelp());
+}
+
+/**
+ * Does it here; or, with `-r`, has each of those ranks do it. There it is the same command in a process of its own, so
+ * that plans are made by the rank's own facts and files, and rc files and tasks run where they belong.
+ * @throws ExitError with the highest status of all ranks if one failed; each has said why
+ */
+export async function hereOrOnRanks(
+  options: OnRanksOptions,
+  doHere: () => Promise<void>,
+  gathering: Gathering = "lines",
+): Promise<void> {
+  const { onRanks, here } = options;
+  if (onRanks === undefined || here) {
+    await doHere();
+    return;
+  }
+  // Loaded only by who asks other ranks.
+  const { doOnRanks } = await import("./delegate.js");
+  if ((await doOnRanks(options, onRanks, gathering)) === "own rank") await doHere();
+}

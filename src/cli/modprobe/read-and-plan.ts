@@ -1,0 +1,134 @@
+import { fail, type Origin, type Result, succeed } from "../../errors/index.js";
+import { type LoadedModule, type PhaseContents, phaseRequest, type Plan, plan } from "../../graph/index.js";
+import { type RcReading, RcSession, rcFiles, readRcFiles } from "../../rc/index.js";
+import {
+  type Catalog,
+  defaultDirectories,
+  type Fragment,
+  rcSearchPath,
+  type Runlevel,
+} from "../../units/index.js";
+import type { Circumstances } from "../facts.js";
+import { printOutput, type RunView } from "./view.js";
+import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
+import { say } from "../terminal/output.js";
+
+/** What is to be planned. */
+export interface Phase {
+  readonly files: readonly string[];
+  /** Whose declarative tasks are roots; undefined for `run FILE`. */
+  readonly runlevel?: Runlevel;
+  /** Default: what the instance has loaded. */
+  readonly loaded?: readonly LoadedModule[];
+}
+
+export interface PlanningOptions extends UnitOptions {
+  readonly verbose?: boolean;
+  /** Nothing is to be done but plan: what rc files set must not reach the instance. */
+  readonly planOnly?: boolean;
+  /** Where what tasks print goes; to standard output and error without one. */
+  readonly view?: RunView;
+}
+
+/** What a plan was made from besides its catalog, facts and request. */
+export interface Asked {
+  /** Names that rc files force-enable. */
+  readonly enabled: readonly string[];
+  /** What names a root, by its name. */
+  readonly origins: ReadonlyMap<string, Origin>;
+}
+
+/**
+ * Reads the rc files, composes, plans, and runs the function with the plan and the host of the files' code.
+ * @throws ExitError after all problems of all files were printed
+ */
+export async function withPlan<T>(
+  phase: Phase,
+  circumstances: Circumstances,
+  options: PlanningOptions,
+  run: (planned: Plan, session: RcSession, asked: Asked) => T | Promise<T>,
+): Promise<T> {
+  const { facts } = circumstances;
+  const { view } = options;
+  const tell = (text: string): void => (view === undefined ? say(text) : view.say(text));
+  const session = new RcSession({
+    facts,
+    handle: options.planOnly ? undefined : circumstances.handle,
+    cacheDir: facts.attrs["cachedir"],
+    onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
+    onPrint: options.verbose ? tell : () => undefined,
+  });
+  try {
+    session.startHosts(phase.files);
+    const read = await readUnits(phase.files, session, circumstances, options);
+    if (!read.ok) throw refused(read.diagnostics);
+    const { catalog, rc } = read.value;
+    const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
+    const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
+    const loaded = phase.loaded ?? circumstances.loaded;
+    const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
+    if (!options.planOnly) session.useCatalog(catalog, planned.picks);
+    return await run(planned, session, { enabled: rc.enabled, origins });
+  } finally {
+    await session.close();
+  }
+}
+
+/** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
+export async function loadedAfterStart(
+  circumstances: Circumstances,
+  options: UnitOptions,
+): Promise<readonly LoadedModule[]> {
+  const { setAlternative, disable } = options;
+  const phase: Phase = { files: await phaseFiles("rc1"), runlevel: "rc1" };
+  const planning = { planOnly: true, ...(setAlternative && { setAlternative }), ...(disable && { disable }) };
+  return withPlan(phase, circumstances, planning, ({ steps }) => {
+    const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
+    return loads.map(({ unit, explicit }) => ({ name: unit.name, services: unit.provides, explicit }));
+  });
+}
+
+/** The rc files of a phase, in order. */
+export function phaseFiles(runlevel: Runlevel, verbose = false): Promise<string[]> {
+  const directories = defaultDirectories(process.env);
+  const path = rcSearchPath(process.env, directories);
+  return rcFiles(path, runlevel, directories.libexecDir, (pattern) => {
+    if (verbose) say(`checking ${pattern}`);
+  });
+}
+
+/** All units, those of rc files among them, and what else rc files say. */
+export interface UnitsRead {
+  readonly catalog: Catalog;
+  readonly rc: RcReading;
+}
+
+/**
+ * Composes twice: what rc files ask about modules is answered from the units without them, and what they say is then
+ * composed over those.
+ * @param further fragments that come after all others
+ */
+export async function readUnits(
+  files: readonly string[],
+  session: RcSession,
+  circumstances: Circumstances,
+  options: PlanningOptions,
+  further: readonly Fragment[] = [],
+): Promise<Result<UnitsRead>> {
+  const onRead = options.verbose ? sayReading : () => undefined;
+  if (files.some((file) => session.reads(file))) {
+    const base = await tryCompose({}, circumstances, { disableFromEnv: false });
+    if (base.ok) session.useCatalog(base.value);
+  }
+  const { guard } = circumstances;
+  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }), guard);
+  const fragments = [...(rc.ok ? rc.value.fragments : []), ...further];
+  const composed = await tryCompose(options, circumstances, { rc: fragments, onRead });
+  if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);
+  return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
+}
+
+function contentsOf({ tasks, load, remove }: RcReading): PhaseContents {
+  const names = (references: readonly { readonly name: string }[]) => references.map(({ name }) => name);
+  return { tasks, load: names(load), remove: remove === "all" ? "all" : names(remove) };
+}

@@ -1,0 +1,42 @@
+import { Command } from "commander";
+import { dryRunLines, plan } from "../../graph/index.js";
+import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
+import { loadedAfterStart } from "./read-and-plan.js";
+import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
+import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
+import { printLine } from "../terminal/output.js";
+
+interface RemoveOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
+  readonly dryRun?: boolean;
+  readonly recursive?: boolean;
+}
+
+export function command(): Command {
+  // Nothing may follow the dots: commander would take a single name, and its letters for names.
+  return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("remove")))))
+    .argument("<module...>", "units or services that are loaded, or all")
+    .option("--dry-run", "print what would be done, and do nothing; without an instance, after an rc1")
+    .option("--recursive", "remove what uses them too")
+    .option("-v, --verbose", "say what happens")
+    .addHelpText("after", "\nExample:\n  sluice modprobe remove --recursive --dry-run kvs")
+    .action((names: readonly string[], options: RemoveOptions) =>
+      hereOrOnRanks(options, () =>
+        withCircumstances(options, async (circumstances) => {
+          const catalog = await composeFor(options, circumstances);
+          const { facts, handle } = circumstances;
+          const loaded =
+            handle === undefined ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
+          const modules = names.length === 1 && names[0] === "all" ? "all" : names;
+          const request = { kind: "remove", modules, recursive: options.recursive === true } as const;
+          const removal = valueOf(plan(catalog, { request, facts, loaded }));
+          if (options.dryRun) dryRunLines(removal).forEach(printLine);
+          else {
+            await withRunView("remove", options, (view) =>
+              carryOut(removal, { command: "remove", circumstances, view }, options),
+            );
+          }
+        }),
+      ),
+    );
+}

@@ -1,0 +1,81 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { dryRunLines, showDeps } from "../../graph/index.js";
+import type { Runlevel } from "../../units/index.js";
+import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
+import { loadedAfterStart, type Phase, phaseFiles, withPlan } from "./read-and-plan.js";
+import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
+import { type UnitOptions, withUnitOptions } from "./units.js";
+import { printJson, printLine } from "../terminal/output.js";
+import { storeTiming } from "./timing.js";
+
+interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
+  readonly dryRun?: boolean;
+  readonly showDeps?: boolean;
+  /** A file, or true for the KVS alone. */
+  readonly timing?: string | true;
+}
+
+export function command(): Command {
+  return withRunOptions(new Command("run"))
+    .argument("<file>", "TypeScript, JavaScript, Python, TOML or YAML")
+    .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
+    .action(async (file: string, options: RunOptions) => {
+      await onRanks(options, (circumstances) =>
+        execute("run", { files: [resolve(file)] }, circumstances, options),
+      );
+    });
+}
+
+/** `rc1` and `rc3`: start-up and shutdown. */
+export function phaseCommand(runlevel: Runlevel): Command {
+  return withRunOptions(new Command(runlevel))
+    .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
+    .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
+    .action(async (options: RunOptions) => {
+      await onRanks(options, async (circumstances) => {
+        const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
+        const isOfflineStop = runlevel === "rc3" && circumstances.handle === undefined;
+        const loaded = isOfflineStop ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
+        await execute(runlevel, { ...phase, loaded }, circumstances, options);
+      });
+    });
+}
+
+function withRunOptions(command: Command): Command {
+  return withOnRanks(withJobs(withUnitOptions(withFacts(command))))
+    .option("-v, --verbose", "say what is read, and each unit as it starts and ends")
+    .option("--dry-run", "print what would be done, and do nothing")
+    .option(
+      "--show-deps",
+      "print one JSON object: unit to its direct predecessors; with -r and several ranks, by rank",
+    );
+}
+
+/** Here, or on the ranks that `-r` names; each prints one JSON object if it is to show dependencies. */
+function onRanks(options: RunOptions, run: (circumstances: Circumstances) => Promise<void>): Promise<void> {
+  return hereOrOnRanks(options, () => withCircumstances(options, run), options.showDeps ? "json" : "lines");
+}
+
+async function execute(
+  command: string,
+  phase: Phase,
+  circumstances: Circumstances,
+  options: RunOptions,
+): Promise<void> {
+  if (options.showDeps === true || options.dryRun === true) {
+    await withPlan(phase, circumstances, { ...options, planOnly: true }, (planned) => {
+      if (options.showDeps) printJson(showDeps(planned));
+      else dryRunLines(planned).forEach(printLine);
+    });
+    return;
+  }
+  await withRunView(command, options, (view) =>
+    withPlan(phase, circumstances, { ...options, view }, (planned, session) =>
+      carryOut(planned, { command, circumstances, view, session }, options, async (report) => {
+        if (options.timing !== undefined) await storeTiming(report, circumstances, options.timing);
+      }),
+    ),
+  );
+}

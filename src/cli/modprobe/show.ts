@@ -1,0 +1,30 @@
+import { Command } from "commander";
+import { didYouMean } from "../../errors/index.js";
+import type { Facts } from "../../graph/index.js";
+import { type Catalog, type Unit, unitToJson } from "../../units/index.js";
+import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { composeFor, type UnitOptions, withUnitOptions } from "./units.js";
+import { ExitError, printJson } from "../terminal/output.js";
+
+export function command(): Command {
+  return withUnitOptions(withFacts(new Command("show")))
+    .argument("<unit>", "unit, or service for the provider that would be picked")
+    .addHelpText("after", "\nExample:\n  sluice modprobe show content-sqlite")
+    .action(async (name: string, options: FactOptions & UnitOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        const catalog = await composeFor(options, circumstances);
+        const unit = catalog.byName.get(name) ?? (await pickOf(name, catalog, circumstances.facts));
+        printJson(unitToJson(unit));
+      });
+    });
+}
+
+/** A service's provider. The planner is loaded only for this. */
+async function pickOf(name: string, catalog: Catalog, facts: Facts): Promise<Unit> {
+  const { plan } = await import("../../graph/index.js");
+  const planned = plan(catalog, { roots: [name], facts });
+  const unit = planned.ok ? planned.value.picks.get(name) : catalog.providers.get(name)?.at(-1);
+  if (unit !== undefined) return unit;
+  const hint = didYouMean(name, catalog.providers.keys());
+  throw new ExitError(1, `no such task or module ${name}${hint === undefined ? "" : `; ${hint}`}`);
+}

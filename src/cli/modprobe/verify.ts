@@ -1,0 +1,105 @@
+import { Command } from "commander";
+import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
+import {
+  doubtOrder,
+  doubtReached,
+  doubtRequests,
+  plan,
+  rankClasses,
+  runlevelRoots,
+  verifyCatalog,
+} from "../../graph/index.js";
+import { RcSession } from "../../rc/index.js";
+import { doubtComposition, type Fragment, readRcFragment } from "../../units/index.js";
+import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { phaseFiles, readUnits, type UnitsRead } from "./read-and-plan.js";
+import { requestsOfModules } from "./module-requests.js";
+import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
+import { ExitError, printJson, say, sayDiagnostics } from "../terminal/output.js";
+import { toSarif } from "./sarif.js";
+import { VERSION } from "../version.js";
+
+interface VerifyOptions extends FactOptions, UnitOptions {
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+export function command(): Command {
+  return withUnitOptions(withFacts(new Command("verify")))
+    .argument("[file...]", "further fragments, composed after the others")
+    .option("--strict", "exit 1 for warnings too")
+    .option("--json", "a SARIF 2.1.0 log, for editors and CI")
+    .addHelpText("after", "\nExample:\n  sluice modprobe verify --strict ./motd.toml")
+    .action(async (files: readonly string[], options: VerifyOptions) => {
+      await withCircumstances(options, async (circumstances) => {
+        const found = await findAll(files, circumstances, options);
+        if (options.json) printJson(toSarif(found, VERSION));
+        else sayDiagnostics(found, PREFIX);
+        const errors = found.filter(({ severity }) => severity === "error").length;
+        if (!options.json) say(`${errors} errors, ${found.length - errors} warnings`);
+        if (errors > 0 || (options.strict && found.length > 0)) throw new ExitError(1);
+      });
+    });
+}
+
+/** Everything wrong or doubtful, each once, sorted by place. */
+async function findAll(
+  files: readonly string[],
+  circumstances: Circumstances,
+  options: VerifyOptions,
+): Promise<Diagnostic[]> {
+  const read = await Promise.all(files.map((file) => readRcFragment(file, circumstances.guard)));
+  const further = read.flatMap((result) => (result.ok ? [result.value] : []));
+  const session = new RcSession({
+    facts: circumstances.facts,
+    handle: undefined,
+    onOutput: () => undefined,
+    onPrint: () => undefined,
+  });
+  try {
+    const rcFiles = await phaseFiles("rc1");
+    const units = await readUnits(rcFiles, session, circumstances, { ...options, planOnly: true }, further);
+    const found = [
+      ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
+      ...(units.ok
+        ? [...units.warnings, ...(await doubtUnits(units.value, further, circumstances))]
+        : units.diagnostics),
+    ];
+    const unique = new Map(found.map((diagnostic) => [keyOf(diagnostic), diagnostic]));
+    return [...unique.values()].sort(compareDiagnostics);
+  } finally {
+    await session.close();
+  }
+}
+
+async function doubtUnits(
+  { catalog, rc }: UnitsRead,
+  further: readonly Fragment[],
+  { facts }: Circumstances,
+): Promise<Diagnostic[]> {
+  const named = [...rc.load, ...further.flatMap(({ load }) => load)].map(({ name }) => name);
+  const roots = [...new Set([...rc.tasks, ...runlevelRoots(catalog, "rc1"), ...named])];
+  const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
+  const lowest = rankClasses(catalog.units, facts.size).map(({ ranges }) => ranges[0]?.[0] ?? facts.rank);
+  const requests = await requestsOfModules(catalog);
+  return [
+    ...verifyCatalog(catalog),
+    ...doubtComposition(catalog),
+    ...doubtReached(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
+    ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
+      const request = { kind: "start", roots } as const;
+      const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });
+      if (!planned.ok) return planned.diagnostics;
+      return [
+        ...planned.warnings,
+        ...(rank === facts.rank ? doubtOrder(planned.value) : []),
+        ...doubtRequests(planned.value, requests),
+      ];
+    }),
+  ];
+}
+
+/** The same place and words are the same problem, on however many ranks. */
+function keyOf({ code, message, location }: Diagnostic): string {
+  return JSON.stringify([code, message, location?.file, location?.line, location?.column]);
+}

@@ -1,0 +1,229 @@
+import { writeSync } from "node:fs";
+import type { OutputLine } from "../../rc/index.js";
+import { eventToJson, type NotStartedEvent, type RunEvent, type SkipEvent } from "../../run/index.js";
+import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
+import { printJson, printLine, say } from "../terminal/output.js";
+
+/** How a run is to be told of. */
+export interface ViewOptions {
+  readonly verbose?: boolean;
+  /** Failures alone, and no live view. */
+  readonly quiet?: boolean;
+  /** Events as JSON lines on standard output. */
+  readonly json?: boolean;
+  /** A file descriptor for whoever shows the run: lines of `{command, event}`. */
+  readonly eventsFd?: number;
+}
+
+/** Tells people how a run goes. */
+export interface RunView {
+  show(event: RunEvent): void;
+  /** A line that a task or a command printed. */
+  output(line: OutputLine): void;
+  /** Talk. */
+  say(text: string): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
+}
+
+/** The view that options and the terminal ask for. */
+export async function openRunView(command: string, options: ViewOptions): Promise<RunView> {
+  const { verbose = false, quiet = false, json = false, eventsFd } = options;
+  if (json) return new JsonView(verbose);
+  if (eventsFd !== undefined) return new ReportingView(command, verbose, eventsFd);
+  if (quiet || !canShowLive(process.stderr)) return new PlainView({ verbose });
+  return new LiveView(await openLiveRegion(process.stderr), verbose);
+}
+
+/** Whole lines, each to the stream that the task wrote it to. */
+export function printOutput({ stream, text }: OutputLine): void {
+  if (stream === "stdout") printLine(text);
+  else say(text);
+}
+
+/** How many names of units one line holds before it says how many more there are. */
+const NAMES_SHOWN = 12;
+
+const DONE: Readonly<Record<"load" | "remove" | "run", string>> = {
+  load: "loaded",
+  remove: "removed",
+  run: "ran",
+};
+
+interface PlainViewOptions {
+  readonly verbose: boolean;
+  readonly say?: (text: string) => void;
+  /** Whether to end with a line of counts when verbose. */
+  readonly counts?: boolean;
+}
+
+/**
+ * Tells people on standard error how a run goes: failures always, each start and end when verbose. Units that were never
+ * started are gathered by their cause, one line each, however many they are.
+ */
+class PlainView implements RunView {
+  readonly say: (text: string) => void;
+  readonly #verbose: boolean;
+  readonly #counts: boolean;
+  readonly #waiting = new Map<string, string[]>();
+
+  constructor(options: PlainViewOptions) {
+    this.#verbose = options.verbose;
+    this.#counts = options.verbose && (options.counts ?? true);
+    this.say = options.say ?? say;
+  }
+
+  show(event: RunEvent): void {
+    switch (event.type) {
+      case "start":
+        if (this.#verbose) this.say(`${event.action} ${event.unit}`);
+        return;
+      case "end":
+        if (this.#verbose)
+          this.say(`${DONE[event.action]} ${event.unit} in ${event.durationMs.toFixed(0)} ms`);
+        return;
+      case "fail":
+      case "timeout":
+      case "cancel":
+        this.say(`sluice-modprobe: ${event.unit}: ${event.message}`);
+        return;
+      case "skip":
+      case "not-started":
+        this.#gather(event);
+        return;
+      case "interrupt":
+        this.say(
+          event.stage === "stop" ? "interrupted: starting nothing more" : "interrupted: cancelling what runs",
+        );
+        return;
+      case "summary":
+        for (const [message, units] of this.#waiting) {
+          this.say(`sluice-modprobe: ${someOf(units)}: ${message}`);
+        }
+        if (this.#counts)
+          this.say(`${event.done} done, ${event.failed} failed in ${(event.atMs / 1000).toFixed(2)} s`);
+        return;
+      case "plan":
+        return;
+    }
+  }
+
+  output(line: OutputLine): void {
+    printOutput(line);
+  }
+
+  close(): void {
+    // Nothing of it stays on the terminal.
+  }
+
+  #gather(event: SkipEvent | NotStartedEvent): void {
+    const units = this.#waiting.get(event.message);
+    if (units === undefined) this.#waiting.set(event.message, [event.unit]);
+    else units.push(event.unit);
+  }
+}
+
+/** For programs: each event, and each line of output, is a JSON object on standard output; people still hear of failures. */
+class JsonView implements RunView {
+  readonly #plain: PlainView;
+
+  constructor(verbose: boolean) {
+    this.#plain = new PlainView({ verbose });
+  }
+
+  show(event: RunEvent): void {
+    printJson(eventToJson(event));
+    this.#plain.show(event);
+  }
+
+  output({ unit, stream, text }: OutputLine): void {
+    printJson({ type: "output", unit: unit ?? null, stream, text });
+  }
+
+  say(text: string): void {
+    say(text);
+  }
+
+  close(): void {
+    this.#plain.close();
+  }
+}
+
+/** For `start`: it has the terminal, so that it shows the run. */
+class ReportingView implements RunView {
+  readonly #command: string;
+  readonly #plain: PlainView;
+  #fd: number | undefined;
+
+  constructor(command: string, verbose: boolean, fd: number) {
+    this.#command = command;
+    this.#plain = new PlainView({ verbose, counts: false });
+    this.#fd = fd;
+  }
+
+  show(event: RunEvent): void {
+    this.#plain.show(event);
+    this.#report(`${JSON.stringify({ command: this.#command, event: eventToJson(event) })}\n`);
+  }
+
+  output(line: OutputLine): void {
+    printOutput(line);
+  }
+
+  say(text: string): void {
+    say(text);
+  }
+
+  close(): void {
+    this.#plain.close();
+  }
+
+  #report(line: string): void {
+    if (this.#fd === undefined) return;
+    const bytes = Buffer.from(line);
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
+    } catch (error) {
+      this.#fd = undefined;
+      // Who showed the run is gone; that is no reason to stop in the middle of it.
+      say(
+        `sluice-modprobe: no live view any more: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+}
+
+/** For people at a terminal: what runs right now, below what is to stay. */
+class LiveView implements RunView {
+  readonly #region: LiveRegion;
+  readonly #plain: PlainView;
+
+  constructor(region: LiveRegion, verbose: boolean) {
+    this.#region = region;
+    this.#plain = new PlainView({ verbose, say: (text) => this.say(text), counts: false });
+  }
+
+  show(event: RunEvent): void {
+    this.#region.show(event);
+    this.#plain.show(event);
+    const summary = event.type === "summary" ? this.#region.progress?.summary() : undefined;
+    if (summary !== undefined) this.say(summary);
+  }
+
+  output({ stream, text }: OutputLine): void {
+    this.#region.above(`${text}\n`, stream === "stdout" ? process.stdout : process.stderr);
+  }
+
+  say(text: string): void {
+    this.#region.above(`${text}\n`);
+  }
+
+  close(): void {
+    this.#region.end();
+  }
+}
+
+function someOf(units: readonly string[]): string {
+  const shown = units.slice(0, NAMES_SHOWN).join(", ");
+  return units.length > NAMES_SHOWN ? `${shown} and ${units.length - NAMES_SHOWN} more` : shown;
+}

@@ -1,0 +1,79 @@
+import { constants } from "node:os";
+import { createInterface } from "node:readline";
+import { Command } from "commander";
+import { type LoneModule, runModule } from "../../broker/index.js";
+import { messageOf } from "../../errors/index.js";
+import { withInsecure } from "../insecure.js";
+import { printJson, say } from "../terminal/output.js";
+import { parseJson } from "../payload.js";
+import { SHIPPED_MODULES } from "../version.js";
+
+interface ModuleExecOptions {
+  readonly name?: string;
+  readonly exec?: boolean;
+  readonly loader?: string;
+  readonly insecure?: boolean;
+}
+
+export function command(): Command {
+  return withInsecure(new Command("module-exec"))
+    .argument("<path|name>", "a file, or a name looked up on the module path")
+    .argument("[args...]", "arguments for the module")
+    .passThroughOptions()
+    .option("-n, --name <name>", "name to run it under")
+    .option("--exec", "run it in a process of its own")
+    .option("--loader <name>", "loader to use")
+    .addHelpText(
+      "after",
+      "\nEach line of standard input is a request, METHOD [JSON]; its response is printed as a line of JSON, or null." +
+        "\nAt the end of input the module is shut down; the status is 1 if a request or the module failed." +
+        "\n\nExample:\n  echo 'ping {\"n\":1}' | sluice module-exec ./motd.mjs greeting=hello",
+    )
+    .action(moduleExec);
+}
+
+async function moduleExec(path: string, args: readonly string[], options: ModuleExecOptions): Promise<void> {
+  const { name, exec, loader, insecure } = options;
+  const { signal } = endedBySignal();
+  const module = await runModule(path, {
+    ...{ name, args, exec, loader, insecure },
+    modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
+    onLog: (level, text) => say(`${level}: ${text}`),
+  });
+  try {
+    if (signal.aborted) return;
+    for await (const line of createInterface({ input: process.stdin, signal })) {
+      if (line.trim() !== "") await request(module, line.trim());
+    }
+  } finally {
+    await module.close();
+  }
+}
+
+/** Aborted by the first signal that would end us, before there is anything to leave behind; the second one does end us. */
+function endedBySignal(): AbortController {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      process.exitCode = 128 + constants.signals[signal];
+      controller.abort();
+    });
+  }
+  return controller;
+}
+
+/** A request that fails is said, and the next is sent all the same: they are a test's, and a test wants to see all. */
+async function request({ name, handle }: LoneModule, line: string): Promise<void> {
+  const [, method = "", json] = /^(\S+)(?:\s+(.*))?$/.exec(line) ?? [];
+  try {
+    const response = await handle.rpc(`${name}.${method}`, json === undefined ? undefined : parseJson(json));
+    printJson(
+      response instanceof Uint8Array
+        ? { base64: Buffer.from(response).toString("base64") }
+        : (response ?? null),
+    );
+  } catch (error) {
+    say(`sluice-module-exec: ${method}: ${messageOf(error)}`);
+    process.exitCode = 1;
+  }
+}

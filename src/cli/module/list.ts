@@ -1,0 +1,90 @@
+import { Command } from "commander";
+import { fields, type JsonValue } from "../../messages/index.js";
+import { printJson, printLine } from "../terminal/output.js";
+import { onRanks, type RankAnswer, type RankOptions, withRanks } from "../ranks/ranks.js";
+import { idleText } from "../top/table.js";
+
+interface ListOptions extends RankOptions {
+  readonly long?: boolean;
+  readonly json?: boolean;
+}
+
+export function listCommand(): Command {
+  return withRanks(new Command("list"))
+    .description("list the loaded modules")
+    .option("-l, --long", "with their paths")
+    .option("--json", "an array as module.list has it, with the rank where one was named")
+    .addHelpText("after", "\nExample:\n  sluice module list -l")
+    .action(async (options: ListOptions) => {
+      await onRanks(
+        options,
+        async (handle, rank) =>
+          fields(await handle.rpc("module.list", undefined, { rank }), { modules: "array" }).modules,
+        (answers) => {
+          if (options.json) printJson(answers.flatMap(modulesWithRank));
+          else printModules(answers, options.long === true);
+        },
+      );
+    });
+}
+
+const LISTED = {
+  name: "string",
+  path: "string",
+  state: "string",
+  idleSeconds: "number",
+  sendq: "number",
+  recvq: "number",
+  services: "string[]",
+} as const;
+
+/** Services beyond this many characters are cut with `+` in the long form, which has little room left for them. */
+const LONG_SERVICE_WIDTH = 24;
+
+function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): readonly JsonValue[] {
+  if (rank === undefined) return value;
+  return value.map((module) => ({ rank, ...(module as Readonly<Record<string, JsonValue>>) }));
+}
+
+/** With a column for the rank where several have answered. */
+function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long: boolean): void {
+  const rankCell = (text: string): string => (answers.length > 1 ? `${text.padStart(4)} ` : "");
+  const head = moduleLine(["Module", "Idle", "S", "Sendq", "Recvq", "Service"], long ? "Path" : undefined);
+  printLine(rankCell("Rank") + head);
+  for (const { rank, value: modules } of answers) {
+    for (const module of modules) printLine(rankCell(String(rank)) + listedLine(module, long));
+  }
+}
+
+function listedLine(module: JsonValue, long: boolean): string {
+  const { name, path, state, idleSeconds, sendq, recvq, services } = fields(module, LISTED);
+  const cells: ModuleCells = [
+    name,
+    idleText(idleSeconds),
+    state,
+    String(sendq),
+    String(recvq),
+    services.join(","),
+  ];
+  return moduleLine(cells, long ? path : undefined);
+}
+
+type ModuleCells = readonly [
+  name: string,
+  idle: string,
+  state: string,
+  sendq: string,
+  recvq: string,
+  services: string,
+];
+
+function moduleLine(
+  [name, idle, state, sendq, recvq, services]: ModuleCells,
+  path: string | undefined,
+): string {
+  const left = `${name.padEnd(25)} ${idle.padStart(4)}  ${state} ${sendq.padStart(5)} ${recvq.padStart(5)}`;
+  if (path === undefined) return `${left} ${services}`.trimEnd();
+  const cut =
+    services.length > LONG_SERVICE_WIDTH ? `${services.slice(0, LONG_SERVICE_WIDTH - 1)}+` : services;
+  return `${left} ${cut.padEnd(LONG_SERVICE_WIDTH)} ${path}`;
+}

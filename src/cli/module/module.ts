@@ -1,0 +1,123 @@
+import { Command } from "commander";
+import { isErrno } from "../../errors/index.js";
+import { type InsecureOption, withInsecure } from "../insecure.js";
+import { debugCommand } from "./debug.js";
+import { infoCommand } from "./info.js";
+import { listCommand } from "./list.js";
+import { modulePath } from "./name.js";
+import { statsCommand } from "./stats.js";
+import { traceCommand } from "./trace.js";
+import { UsageError } from "../terminal/output.js";
+import { onRanks, type RankOptions, withRanks } from "../ranks/ranks.js";
+
+interface LoadOptions extends RankOptions, InsecureOption {
+  readonly name?: string;
+  readonly exec?: boolean;
+  readonly loader?: string;
+}
+
+interface RemoveOptions extends RankOptions {
+  readonly force?: boolean;
+  readonly cancel?: boolean;
+}
+
+export function command(): Command {
+  return new Command("module")
+    .enablePositionalOptions()
+    .addCommand(load())
+    .addCommand(reload())
+    .addCommand(remove())
+    .addCommand(listCommand())
+    .addCommand(infoCommand())
+    .addCommand(statsCommand())
+    .addCommand(debugCommand())
+    .addCommand(traceCommand())
+    .addHelpText("after", "\nExample:\n  sluice module load ./motd.mjs greeting=hello\n  sluice module list");
+}
+
+function load(): Command {
+  const load = new Command("load")
+    .description("load one module, without what it requires")
+    .argument("<path|name>", "a file, or a name looked up on the module path")
+    .argument("[args...]", "arguments for the module");
+  return withRanks(withInsecure(withLoading(load)))
+    .addHelpText("after", "\nExample:\n  sluice module load -n motd2 ./motd.mjs")
+    .action(async (path: string, args: readonly string[], options: LoadOptions) => {
+      const request = { path: modulePath(path), args, explicit: true, ...howToRun(path, options) };
+      await onRanks(options, (handle, rank) => handle.rpc("module.load", request, { rank }));
+    });
+}
+
+/** Adds the options that say how a module is to be loaded; those after its path are the module's own. */
+function withLoading(command: Command): Command {
+  return command
+    .passThroughOptions()
+    .option("-n, --name <name>", "name to load it under")
+    .option("--exec", "run it in a process of its own")
+    .option(
+      "--loader <name|path>",
+      "loader to use, or a program that is one; the module must be given by path",
+    );
+}
+
+/** Name and loader as a load or reload of the path asks for them. */
+function howToRun(
+  path: string,
+  { name, exec, loader, insecure }: LoadOptions,
+): Record<string, string | boolean> {
+  if (loader !== undefined && !path.includes("/")) {
+    throw new UsageError(`--loader needs a module given by path: ./${path}`);
+  }
+  return {
+    ...(name !== undefined && { name }),
+    ...(exec && { exec }),
+    ...(insecure && { insecure }),
+    ...(loader !== undefined && { loader: modulePath(loader) }),
+  };
+}
+
+function reload(): Command {
+  const reload = new Command("reload")
+    .description("remove a module and load it again; requests that arrive meanwhile are held for it")
+    .argument("<module|path>", "module, or the path that it was loaded from")
+    .argument("[args...]", "new arguments; without any it keeps its own");
+  return withRanks(withInsecure(withLoading(reload)))
+    .option("-f, --force", "load it even if it was not loaded")
+    .addHelpText("after", "\nExample:\n  sluice module reload cron")
+    .action(async (which: string, args: readonly string[], options: LoadOptions & RemoveOptions) => {
+      const how = howToRun(which, options);
+      const request = { ...how, name: options.name ?? modulePath(which), ...(args.length > 0 && { args }) };
+      await onRanks(options, async (handle, rank) => {
+        try {
+          await handle.rpc("module.reload", request, { rank });
+        } catch (error) {
+          if (!options.force || !isErrno(error, "ENOENT")) throw error;
+          const load = { path: modulePath(which), args, explicit: true, ...how };
+          await handle.rpc("module.load", load, { rank });
+        }
+      });
+    });
+}
+
+function remove(): Command {
+  return withRanks(new Command("remove"))
+    .alias("unload")
+    .description("remove one module")
+    .argument("<module|path>", "module, or the path that it was loaded from")
+    .option("-f, --force", "it is no error if it is not loaded; with --cancel, end its thread group too")
+    .option("--cancel", "do not ask it: end its thread or process")
+    .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")
+    .action(async (name: string, options: RemoveOptions) => {
+      const request = {
+        name: modulePath(name),
+        ...(options.cancel && { cancel: true, force: options.force === true }),
+      };
+      await onRanks(options, async (handle, rank) => {
+        try {
+          await handle.rpc("module.remove", request, { rank });
+        } catch (error) {
+          if (!options.force || !isErrno(error, "ENOENT")) throw error;
+        }
+      });
+    });
+}

@@ -1,0 +1,61 @@
+import type { Readable } from "node:stream";
+import { systemMessage } from "../../errors/index.js";
+import type { RemoteCommand } from "../../messages/index.js";
+
+/**
+ * Passes what is read on to every command that still takes it. The next piece is read when all have taken the last:
+ * nothing piles up for one that is slow.
+ */
+export class RankInput {
+  readonly #source: Readable;
+  readonly #takers: Set<RemoteCommand>;
+  readonly #onError: (error: unknown) => void;
+
+  /** @param onError what could not be read or passed on; the commands that are left then find the end of their input */
+  constructor(source: Readable, commands: readonly RemoteCommand[], onError: (text: string) => void) {
+    this.#source = source;
+    this.#takers = new Set(commands);
+    this.#onError = (error) => onError(`standard input: ${systemMessage(error)}`);
+    source.on("data", (bytes: Buffer) => {
+      source.pause();
+      void this.#pass(bytes);
+    });
+    source.once("end", () => void this.#end());
+    source.once("error", (error) => {
+      this.#onError(error);
+      void this.#end();
+    });
+  }
+
+  /** Reads no more. */
+  close(): void {
+    this.#takers.clear();
+    this.#source.destroy();
+  }
+
+  async #pass(bytes: Buffer): Promise<void> {
+    await this.#each(async (command) => {
+      if (!(await command.write(bytes))) this.#takers.delete(command);
+    });
+    if (this.#takers.size === 0) this.close();
+    else this.#source.resume();
+  }
+
+  #end(): Promise<void> {
+    return this.#each((command) => command.endInput());
+  }
+
+  /** A command that fails has said so itself, and the others go on. */
+  async #each(act: (command: RemoteCommand) => Promise<void>): Promise<void> {
+    await Promise.all(
+      [...this.#takers].map(async (command) => {
+        try {
+          await act(command);
+        } catch (error) {
+          this.#takers.delete(command);
+          this.#onError(error);
+        }
+      }),
+    );
+  }
+}

@@ -1,0 +1,59 @@
+import type { Handle, NodeId, Payload, RpcOptions } from "../../messages/index.js";
+import { commandPrefix, ExitError, sayError } from "../terminal/output.js";
+import { type RankOptions, ranksIn } from "./ranks.js";
+import { untilInterrupted, withInstance } from "../session.js";
+
+interface RankStream {
+  /** Begins the stream of one rank; `any` if none is named. */
+  readonly open: (handle: Handle, options: RpcOptions & { readonly rank: NodeId }) => AsyncIterable<Payload>;
+  /**
+   * Shows what comes, with the rank that it comes from if several were named.
+   * @returns `"enough"` ends all streams
+   */
+  readonly show: (payload: Payload, rank: number | undefined) => "enough" | undefined;
+}
+
+/**
+ * Shows streams of every rank that is named, each as it comes, until all have ended, Ctrl-C, or nobody reads any more.
+ * A rank that fails says why while the others go on; the status is then 1.
+ */
+export async function followRanks(options: RankOptions, { open, show }: RankStream): Promise<void> {
+  await withInstance(options, (handle) =>
+    untilInterrupted(async (interrupted) => {
+      const enough = new AbortController();
+      const signal = AbortSignal.any([interrupted, enough.signal]);
+      const follow = async (rank: number | undefined, label: number | undefined): Promise<void> => {
+        for await (const payload of open(handle, { rank: rank ?? "any", signal })) {
+          if (enough.signal.aborted) return;
+          if (show(payload, label) === "enough") enough.abort();
+        }
+      };
+      if (options.rank === undefined) {
+        await follow(undefined, undefined).catch(unlessAborted(signal));
+        return;
+      }
+      const ranks = ranksIn(options.rank, handle.size);
+      const failed: number[] = [];
+      const fail = (rank: number, error: unknown): void => {
+        failed.push(rank);
+        // At once: the others may go on for long.
+        sayError(error, `${commandPrefix()}: rank ${rank}`);
+      };
+      await Promise.all(
+        ranks.map((rank) =>
+          follow(rank, ranks.length > 1 ? rank : undefined)
+            .catch(unlessAborted(signal))
+            .catch((error: unknown) => fail(rank, error)),
+        ),
+      );
+      if (failed.length > 0) throw new ExitError(1);
+    }),
+  );
+}
+
+/** Takes what a stream that we have ended ourselves ends with for its end. */
+function unlessAborted(signal: AbortSignal): (error: unknown) => void {
+  return (error) => {
+    if (!signal.aborted) throw error;
+  };
+}

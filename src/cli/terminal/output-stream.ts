@@ -1,0 +1,35 @@
+import { isErrno, systemMessage } from "../../errors/index.js";
+import { commandPrefix, say } from "./output.js";
+
+let isReadRequired = true;
+
+/** For commands that change things: what is begun is finished even if nobody takes what it prints. */
+export function finishWithoutReader(): void {
+  isReadRequired = false;
+}
+
+/**
+ * Deals with a standard output that takes no more. That its reader has gone, as in `sluice … | head`, ends the command
+ * quietly; any other fault, such as a disk that is full, is said, and the status is 1.
+ */
+export function watchOutput(): void {
+  let isBroken = false;
+  process.stdout.on("error", (error) => {
+    // Later writes fail as well, in words of their own.
+    if (isBroken) return;
+    isBroken = true;
+    const status = isErrno(error, "EPIPE") ? 0 : 1;
+    if (status !== 0) say(`${commandPrefix()}: standard output: ${systemMessage(error)}`);
+    if (isReadRequired) process.exit(status);
+    process.once("exit", (code) => {
+      if (code === 0) process.exitCode = status;
+    });
+  });
+}
+
+/** Talk that cannot be written is no reason to stop in the middle of a boot or a shutdown, nor to fail. */
+export function outliveListener(): void {
+  process.stderr.on("error", () => {
+    // There is nobody left to tell.
+  });
+}

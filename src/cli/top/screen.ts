@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
+import { createLogUpdate } from "log-update";
+import pc from "picocolors";
+import { isErrno } from "../../errors/index.js";
+import type { Sample, Sampler } from "./sample.js";
+import { type Sort, SORT_NAMES, SORTS, sampleLines, type TableStyle } from "./table.js";
+
+export interface ScreenOptions {
+  readonly intervalMs: number;
+  /** Looks until it ends by itself. */
+  readonly iterations: number;
+  readonly sort: Sort;
+}
+
+/** As less(1) and top(1) do: what was on the terminal is there again afterwards. */
+const ALTERNATE_SCREEN = { enter: "\u001b[?1049h\u001b[H", leave: "\u001b[?1049l" } as const;
+const CLEAR = "\u001b[2J\u001b[H";
+
+const KEY = { interrupt: "\u0003", suspend: "\u001a" } as const;
+
+/** For terminals that say 0. */
+const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
+
+/**
+ * Shows samples on the terminal until somebody presses q or the iterations are over.
+ * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT. Of a hangup the
+ *   process dies.
+ */
+export function runScreen(sampler: Sampler, options: ScreenOptions): Promise<number> {
+  return new Screen(sampler, options).run();
+}
+
+class Screen {
+  readonly #sampler: Sampler;
+  readonly #options: ScreenOptions;
+  readonly #update = createLogUpdate(process.stdout);
+  readonly #ended = new AbortController();
+  readonly #onKeys = (chunk: Buffer): void => this.#keys(chunk.toString("latin1"));
+  readonly #onResize = (): void => this.#redraw();
+  readonly #onExit = (): void => this.#leave();
+  readonly #onSignal: Readonly<Partial<Record<NodeJS.Signals, () => void>>> = {
+    SIGINT: () => this.#end(130),
+    SIGTERM: () => this.#end(143),
+    SIGHUP: () => this.#hangUp(),
+    SIGCONT: () => this.#continue(),
+  };
+  #style: TableStyle;
+  #sample: Sample | undefined;
+  #status = 0;
+  #isShown = false;
+  /** The size that the last frame was made for. */
+  #drawn: { readonly columns: number; readonly rows: number } = { columns: 0, rows: 0 };
+
+  constructor(sampler: Sampler, options: ScreenOptions) {
+    this.#sampler = sampler;
+    this.#options = options;
+    this.#style = { sort: options.sort, isReversed: false };
+  }
+
+  async run(): Promise<number> {
+    this.#listen();
+    this.#enter();
+    try {
+      for (let left = this.#options.iterations; left > 0 && !this.#ended.signal.aborted; left--) {
+        this.#sample = await this.#sampler.next(this.#ended.signal);
+        this.#redraw();
+        if (left > 1) await sleep(this.#options.intervalMs, undefined, { signal: this.#ended.signal });
+      }
+    } catch (error) {
+      if (!this.#ended.signal.aborted || !isCancellation(error)) throw error;
+    } finally {
+      this.#leave();
+      this.#unlisten();
+    }
+    return this.#status;
+  }
+
+  #end(status: number): void {
+    this.#status = status;
+    this.#ended.abort();
+  }
+
+  /** The terminal is mostly gone by now, and Node cannot exit in order without the one that it has changed. */
+  #hangUp(): void {
+    try {
+      this.#leave();
+    } finally {
+      this.#unlisten();
+      process.kill(process.pid, "SIGHUP");
+    }
+  }
+
+  #listen(): void {
+    // Whatever ends the process, the terminal is left as it was.
+    process.once("exit", this.#onExit);
+    process.stdout.on("resize", this.#onResize);
+    process.stdin.on("data", this.#onKeys);
+    for (const [signal, listener] of Object.entries(this.#onSignal)) process.on(signal, listener);
+  }
+
+  #unlisten(): void {
+    process.off("exit", this.#onExit);
+    process.stdout.off("resize", this.#onResize);
+    process.stdin.off("data", this.#onKeys).pause();
+    for (const [signal, listener] of Object.entries(this.#onSignal)) process.off(signal, listener);
+  }
+
+  #enter(): void {
+    this.#isShown = true;
+    process.stdout.write(ALTERNATE_SCREEN.enter);
+    if (process.stdin.isTTY) process.stdin.setRawMode(true);
+    process.stdin.resume();
+    this.#redraw();
+  }
+
+  #leave(): void {
+    if (!this.#isShown) return;
+    this.#isShown = false;
+    this.#update.clear();
+    this.#update.done();
+    if (process.stdin.isTTY) process.stdin.setRawMode(false);
+    process.stdout.write(ALTERNATE_SCREEN.leave);
+  }
+
+  /** Ctrl-Z, which a terminal in raw mode leaves to us. */
+  #suspend(): void {
+    this.#leave();
+    process.kill(process.pid, "SIGTSTP");
+  }
+
+  #continue(): void {
+    if (!this.#isShown && !this.#ended.signal.aborted) this.#enter();
+  }
+
+  #keys(text: string): void {
+    // An arrow or function key is several characters, none of them meant.
+    for (const key of stripVTControlCharacters(text)) this.#press(key);
+  }
+
+  #press(key: string): void {
+    switch (key) {
+      case "q":
+        this.#end(0);
+        return;
+      case KEY.interrupt:
+        this.#end(130);
+        return;
+      case KEY.suspend:
+        this.#suspend();
+        return;
+      case "R":
+        this.#style = { ...this.#style, isReversed: !this.#style.isReversed };
+        this.#redraw();
+        return;
+      default: {
+        const sort = SORT_NAMES.find((name) => SORTS[name].key === key);
+        if (sort === undefined) return;
+        this.#style = { sort, isReversed: false };
+        this.#redraw();
+      }
+    }
+  }
+
+  #redraw(): void {
+    if (!this.#isShown) return;
+    const columns = process.stdout.columns || DEFAULT_SIZE.columns;
+    const rows = process.stdout.rows || DEFAULT_SIZE.rows;
+    if (columns !== this.#drawn.columns || rows !== this.#drawn.rows) {
+      // The terminal has moved lines about as it saw fit.
+      this.#update.clear();
+      process.stdout.write(CLEAR);
+      this.#drawn = { columns, rows };
+    }
+    this.#update(this.#frame(columns, rows).join("\n"));
+  }
+
+  /** Plain text, all of it ASCII, is cut to the width before it is coloured. */
+  #frame(columns: number, rows: number): string[] {
+    if (this.#sample === undefined) return ["waiting for the broker"];
+    const { head, rows: all } = sampleLines(this.#sample, this.#style);
+    // One line is left for the cursor, two for the keys.
+    const room = Math.max(0, rows - head.length - 3);
+    const shown = all.length <= room ? all : all.slice(0, Math.max(0, room - 1));
+    const more = all.length > shown.length ? [`${all.length - shown.length} more`] : [];
+    const cut = (line: string): string => line.slice(0, columns);
+    const frame = [...head, ...shown, ...more, "", this.#help()].map(cut).slice(0, Math.max(1, rows - 1));
+    return frame.map((line, at) => (at === head.length - 1 ? pc.bold(line) : line));
+  }
+
+  #help(): string {
+    const { sort, isReversed } = this.#style;
+    const keys = SORT_NAMES.map((name) => `${SORTS[name].key} ${name}`).join(", ");
+    return `q quit, R reverse; sorted by ${sort}${isReversed ? " reversed" : ""}: ${keys}`;
+  }
+}
+
+/** Of the request or the pause that was under way when it was to end. */
+function isCancellation(error: unknown): boolean {
+  return isErrno(error, "ECANCELED") || (error instanceof Error && error.name === "AbortError");
+}

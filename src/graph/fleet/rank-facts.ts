@@ -1,0 +1,40 @@
+import { type RankSet, rankSetHas, type Unit } from "../../units/index.js";
+import type { Facts } from "../types.js";
+
+/** Facts that hold on some ranks only, over those that hold on all; the last of several counts (instance.md §5). */
+export interface RankFacts {
+  readonly ranks: RankSet;
+  readonly attrs?: Facts["attrs"];
+  readonly env?: Facts["env"];
+}
+
+/** The facts of one rank: those of all ranks, and over them what is said of this one. */
+export function factsAt(facts: Facts, perRank: readonly RankFacts[], rank: number): Facts {
+  const own = perRank.filter(({ ranks }) => rankSetHas(ranks, rank));
+  if (own.length === 0) return { ...facts, rank };
+  return {
+    ...facts,
+    rank,
+    attrs: Object.assign({}, facts.attrs, ...own.map(({ attrs }) => attrs)) as Facts["attrs"],
+    env: Object.assign({}, facts.env, ...own.map(({ env }) => env)) as Facts["env"],
+  };
+}
+
+/**
+ * The sets of ranks that tell plans apart: the different values of `ranks`, and the ranks on which a fact is said that
+ * a condition of some unit asks for. A fact that nothing asks for makes no difference.
+ */
+export function decisiveRankSets(units: readonly Unit[], perRank: readonly RankFacts[]): RankSet[] {
+  const sets = new Map<string, RankSet>();
+  for (const { ranks } of units) sets.set(ranks.text, ranks);
+  if (perRank.length === 0) return [...sets.values()];
+  const attrs = new Set(units.flatMap(({ needsAttrs }) => needsAttrs.map(({ key }) => key)));
+  const env = new Set(units.flatMap(({ needsEnv }) => needsEnv.map(({ key }) => key)));
+  for (const { ranks, attrs: itsAttrs = {}, env: itsEnv = {} } of perRank) {
+    const isAsked =
+      Object.keys(itsAttrs).some((name) => attrs.has(name)) ||
+      Object.keys(itsEnv).some((name) => env.has(name));
+    if (isAsked) sets.set(ranks.text, ranks);
+  }
+  return [...sets.values()];
+}

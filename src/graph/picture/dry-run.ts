@@ -1,0 +1,17 @@
+import type { Plan, Step } from "../types.js";
+
+/** What `--dry-run` prints (planning.md §7): `load NAME ARGS…`, `remove NAME` and `run NAME`, in canonical order. */
+export function dryRunLines(plan: Plan): string[] {
+  return plan.steps.map(dryRunLine);
+}
+
+function dryRunLine(step: Step): string {
+  switch (step.action) {
+    case "load":
+      return ["load", step.unit.name, ...step.unit.args].join(" ");
+    case "remove":
+      return `remove ${step.unit.name}`;
+    case "run":
+      return `run ${step.unit.name}`;
+  }
+}

@@ -1,0 +1,132 @@
+import { type CatalogIndex, indexOf, unitId } from "../catalog-index.js";
+import { reasonText } from "../reason-text.js";
+import { impliedEdges } from "./reduction.js";
+import { directPredecessors } from "../show-deps.js";
+import type { Plan } from "../types.js";
+
+/** A unit in a picture. */
+export interface PictureNode {
+  readonly name: string;
+  readonly kind: "module" | "task";
+  /** Why it is left out; undefined if it is planned. */
+  readonly leftOut: string | undefined;
+  /** Services that it serves and others provide too. */
+  readonly serves: readonly string[];
+}
+
+/** `order`: `from` comes before `to`. `requires`, `needs`: `from` asks for what `to` provides. */
+export interface PictureEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly relation: "order" | "requires" | "needs";
+}
+
+/** A service that a planned unit was picked for although others provide it too. */
+export interface PictureService {
+  readonly service: string;
+  readonly picked: string;
+  /** The other providers in load order. */
+  readonly others: readonly string[];
+}
+
+/** What is to be drawn of a plan: data for all the formats. */
+export interface Picture {
+  /** The unit that it is about; undefined for one of a whole plan. */
+  readonly centre: string | undefined;
+  readonly nodes: readonly PictureNode[];
+  readonly edges: readonly PictureEdge[];
+  readonly services: readonly PictureService[];
+}
+
+/**
+ * A plan as a picture: planned units in canonical order, then those that are left out; of the order only what does not
+ * follow from the rest of it.
+ * @param around only this unit, or the provider of this service, and what is one relation away
+ * @returns undefined if nothing has that name
+ */
+export function pictureOf(plan: Plan, around?: string): Picture | undefined {
+  const index = indexOf(plan.catalog);
+  const services = contestedServices(plan);
+  const nodes = nodesOf(plan, services);
+  const edges = [...orderEdges(plan), ...askEdges(plan, index)];
+  if (around === undefined) return { centre: undefined, nodes, edges, services };
+  const centre = unitId(index, around) >= 0 ? around : plan.explain(around)?.unit;
+  if (centre === undefined) return undefined;
+  const near = new Set([centre]);
+  for (const { from, to } of edges) {
+    if (from === centre) near.add(to);
+    if (to === centre) near.add(from);
+  }
+  return {
+    centre,
+    nodes: nodes.filter(({ name }) => near.has(name)),
+    edges: edges.filter(({ from, to }) => near.has(from) && near.has(to)),
+    services: services.filter(({ picked }) => near.has(picked)),
+  };
+}
+
+function contestedServices({ leftOut, catalog, picks }: Plan): PictureService[] {
+  return Array.from(picks).flatMap(([service, picked]) => {
+    const providers = catalog.providers.get(service) ?? [];
+    if (providers.length < 2 || leftOut.has(picked.name)) return [];
+    const others = providers.filter((unit) => unit.name !== picked.name).map(({ name }) => name);
+    return [{ service, picked: picked.name, others }];
+  });
+}
+
+function nodesOf({ steps, leftOut, catalog }: Plan, services: readonly PictureService[]): PictureNode[] {
+  const serves = new Map<string, string[]>();
+  for (const { service, picked } of services) {
+    const known = serves.get(picked);
+    if (known === undefined) serves.set(picked, [service]);
+    else known.push(service);
+  }
+  const planned = steps.map(({ unit }): PictureNode => {
+    return { name: unit.name, kind: unit.kind, leftOut: undefined, serves: serves.get(unit.name) ?? [] };
+  });
+  const out = Array.from(leftOut, ([name, reason]): PictureNode => {
+    return {
+      name,
+      kind: catalog.byName.get(name)?.kind ?? "module",
+      leftOut: reasonText(reason),
+      serves: [],
+    };
+  });
+  return [...planned, ...out];
+}
+
+/** The direct predecessors that are not also indirect ones. */
+function orderEdges(plan: Plan): PictureEdge[] {
+  const predecessors = directPredecessors(plan);
+  const implied = impliedEdges(predecessors);
+  const nameOf = (step: number): string => plan.steps[step]?.unit.name ?? "";
+  const edges: PictureEdge[] = [];
+  for (let step = 0; step < predecessors.rowCount; step++) {
+    for (let e = predecessors.start(step); e < predecessors.end(step); e++) {
+      if (implied[e] === 1) continue;
+      edges.push({ from: nameOf(predecessors.item(e)), to: nameOf(step), relation: "order" });
+    }
+  }
+  return edges;
+}
+
+/** Requirements go to the pick; needs to each planned provider, or where there is none, to all that are left out. */
+function askEdges({ steps, leftOut, picks, catalog }: Plan, index: CatalogIndex): PictureEdge[] {
+  const inPicture = new Set([...steps.map(({ unit }) => unit.name), ...leftOut.keys()]);
+  return index.units.flatMap((unit) => {
+    if (!inPicture.has(unit.name)) return [];
+    const required = unit.requires.flatMap(
+      (name) => picks.get(name)?.name ?? catalog.providers.get(name)?.at(-1)?.name ?? [],
+    );
+    const needed = unit.needs.flatMap((name) => {
+      const providers = (catalog.providers.get(name) ?? []).map((provider) => provider.name);
+      const planned = providers.filter((provider) => !leftOut.has(provider));
+      return planned.length > 0 ? planned : providers;
+    });
+    return [...edgesTo(unit.name, required, "requires"), ...edgesTo(unit.name, needed, "needs")];
+  });
+}
+
+function edgesTo(from: string, targets: readonly string[], relation: PictureEdge["relation"]): PictureEdge[] {
+  return [...new Set(targets)].filter((to) => to !== from).map((to) => ({ from, to, relation }));
+}

@@ -1,0 +1,51 @@
+import type { Csr } from "../csr.js";
+
+/** Nodes of which it is known at a time who comes before whom: 32 words a node, whatever the number of nodes. */
+const BLOCK = 1024;
+
+/**
+ * Which edges of a graph without cycles follow from the others (its transitive reduction), a block of sources at a
+ * time, so that memory stays linear.
+ * @param predecessors of each node, all of them of smaller number, without repeats
+ * @returns for each item of `predecessors` 1 if it is implied, else 0
+ */
+export function impliedEdges(predecessors: Csr): Uint8Array {
+  const implied = new Uint8Array(predecessors.items.length);
+  const words = Math.ceil(Math.min(BLOCK, predecessors.rowCount) / 32);
+  const ancestors = new Uint32Array(predecessors.rowCount * words);
+  for (let first = 0; first < predecessors.rowCount; first += BLOCK) {
+    ancestors.fill(0);
+    markBlock(predecessors, first, words, ancestors, implied);
+  }
+  return implied;
+}
+
+/** @param ancestors filled on the way: of each node those in the block, a bit each */
+function markBlock(
+  predecessors: Csr,
+  first: number,
+  words: number,
+  ancestors: Uint32Array,
+  implied: Uint8Array,
+): void {
+  for (let node = first + 1; node < predecessors.rowCount; node++) {
+    const own = node * words;
+    for (let e = predecessors.start(node); e < predecessors.end(node); e++) {
+      const theirs = predecessors.item(e) * words;
+      for (let word = 0; word < words; word++)
+        ancestors[own + word] = (ancestors[own + word] ?? 0) | (ancestors[theirs + word] ?? 0);
+    }
+    // Up to here these are the ancestors of its predecessors: one that is among them is reached by way of another.
+    for (let e = predecessors.start(node); e < predecessors.end(node); e++) {
+      const place = predecessors.item(e) - first;
+      if (place < 0 || place >= BLOCK) continue;
+      if ((((ancestors[own + (place >>> 5)] ?? 0) >>> (place & 31)) & 1) === 1) implied[e] = 1;
+    }
+    for (let e = predecessors.start(node); e < predecessors.end(node); e++) {
+      const place = predecessors.item(e) - first;
+      if (place < 0 || place >= BLOCK) continue;
+      const word = own + (place >>> 5);
+      ancestors[word] = (ancestors[word] ?? 0) | (1 << (place & 31));
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import type { Diagnostic } from "../../errors/index.js";
+import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
+
+/**
+ * Warnings about what no rank and no facts can bring about: UNIT_NEED_UNMEETABLE (on no rank of the unit is there a
+ * provider of what it needs) and UNIT_NEVER_PICKED (conditions that contradict each other, no ranks at all, or a
+ * provider that another one always beats although nobody ranked it lower).
+ */
+export function doubtProviders(catalog: Catalog): Diagnostic[] {
+  const best = bestAlwaysUsable(catalog);
+  return catalog.units.flatMap((unit) => [
+    ...doubtNeeds(catalog, unit),
+    ...doubtUsable(catalog, unit),
+    ...doubtPicked(catalog, unit, best),
+  ]);
+}
+
+function doubtNeeds(catalog: Catalog, unit: Unit): Diagnostic[] {
+  return [...new Set(unit.needs)].flatMap((need) => {
+    const providers = catalog.providers.get(need);
+    if (providers === undefined || providers.some((other) => canMeet(unit.ranks, other))) return [];
+    const names = providers.slice(0, 5).map((other) => `${other.name} (${rankText(other)})`);
+    return [
+      {
+        code: "UNIT_NEED_UNMEETABLE",
+        severity: "warning",
+        message: `${unit.name} needs ${need}, which no rank of ${unit.ranks.text} has: ${names.join(", ")}`,
+        location: catalog.originOf(unit.name, "needs", need)?.location,
+        related: providers.slice(0, 5).map((other) => ({
+          message: `${other.name} provides it`,
+          location: catalog.originOf(other.name, other.disabled ? "disabled" : "ranks")?.location,
+        })),
+      },
+    ];
+  });
+}
+
+function rankText({ disabled, ranks }: Unit): string {
+  return disabled ? "disabled" : `ranks ${ranks.text}`;
+}
+
+function canMeet(ranks: RankSet, provider: Unit): boolean {
+  return !provider.disabled && overlaps(ranks, provider.ranks);
+}
+
+/** Whether two sets have a rank in common; walks both once. */
+function overlaps(a: RankSet, b: RankSet): boolean {
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const [left, right] = [a.ranges[i], b.ranges[j]];
+    if (left === undefined || right === undefined) return false;
+    if (left[1] < right[0]) i += 1;
+    else if (right[1] < left[0]) j += 1;
+    else return true;
+  }
+}
+
+/** A unit that no facts make usable. */
+function doubtUsable(catalog: Catalog, unit: Unit): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  if (unit.ranks.ranges.length === 0) {
+    found.push(neverPicked(catalog, unit, "ranks", `${unit.name} is for no rank: ranks ${unit.ranks.text}`));
+  }
+  const lists = [
+    ["needs-config", unit.needsConfig],
+    ["needs-attrs", unit.needsAttrs],
+    ["needs-env", unit.needsEnv],
+  ] as const;
+  for (const [key, conditions] of lists) {
+    const both = contradiction(conditions);
+    if (both === undefined) continue;
+    const message = `${unit.name} can never be used: ${key} has both ${both} and !${both}`;
+    found.push(neverPicked(catalog, unit, key, message));
+  }
+  return found;
+}
+
+function contradiction(conditions: readonly Condition[]): string | undefined {
+  const wanted = new Set(conditions.filter(({ negated }) => !negated).map(({ key }) => key));
+  return conditions.find(({ key, negated }) => negated && wanted.has(key))?.key;
+}
+
+/** For each service, the provider with the highest (priority, load order) among those that are always usable. */
+function bestAlwaysUsable(catalog: Catalog): Map<string, Unit> {
+  const best = new Map<string, Unit>();
+  for (const [service, providers] of catalog.providers) {
+    const chosen = catalog.alternatives.find((alternative) => alternative.service === service)?.unit;
+    for (const unit of providers) {
+      if (!isAlwaysUsable(unit)) continue;
+      const before = best.get(service);
+      const beats =
+        before === undefined ||
+        unit.name === chosen ||
+        (before.name !== chosen && unit.priority >= before.priority);
+      if (beats) best.set(service, unit);
+    }
+  }
+  return best;
+}
+
+function isAlwaysUsable(unit: Unit): boolean {
+  return (
+    !unit.disabled &&
+    unit.needs.length + unit.needsConfig.length + unit.needsAttrs.length + unit.needsEnv.length === 0
+  );
+}
+
+/**
+ * A provider with a lower priority stands by, on purpose. One with the same or a higher one, that for all its services
+ * still comes second on all its ranks, was meant to serve.
+ */
+function doubtPicked(catalog: Catalog, unit: Unit, best: ReadonlyMap<string, Unit>): Diagnostic[] {
+  const shared = unit.provides.filter((service) => service !== unit.name);
+  const winners = shared.map((service) => best.get(service));
+  const [winner] = winners;
+  if (winner === undefined || unit.disabled || winners.includes(unit)) return [];
+  const isBeaten = winners.every(
+    (other) => other !== undefined && unit.priority >= other.priority && covers(other.ranks, unit.ranks),
+  );
+  const isChosen = catalog.alternatives.some((alternative) => alternative.unit === unit.name);
+  if (!isBeaten || isChosen || ranksAbove(catalog, winner, unit, shared[0] ?? "")) return [];
+  const message = `${unit.name} is never picked for ${shared.join(", ")}: ${winner.name} always serves`;
+  return [
+    {
+      ...neverPicked(catalog, unit, "provides", message),
+      hint: `lower its priority if it is to stand by, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
+    },
+  ];
+}
+
+/** Whether the unit beats the other after all, by (priority, load order) with nothing forced against it. */
+function ranksAbove(catalog: Catalog, other: Unit, unit: Unit, service: string): boolean {
+  const isForced = catalog.alternatives.some((set) => set.service === service && set.unit === other.name);
+  const isLater = unit.priority === other.priority && unit.order > other.order;
+  return !isForced && (unit.priority > other.priority || isLater);
+}
+
+/** Whether each range of the second lies within one of the first; both ascend. */
+function covers(outer: RankSet, inner: RankSet): boolean {
+  let i = 0;
+  return inner.ranges.every(([low, high]) => {
+    while ((outer.ranges[i]?.[1] ?? Infinity) < low) i += 1;
+    const around = outer.ranges[i];
+    return around !== undefined && around[0] <= low && high <= around[1];
+  });
+}
+
+function neverPicked(catalog: Catalog, unit: Unit, key: string, message: string): Diagnostic {
+  const origin = catalog.originOf(unit.name, key) ?? catalog.originOf(unit.name, "name");
+  return { code: "UNIT_NEVER_PICKED", severity: "warning", message, location: origin?.location, related: [] };
+}

@@ -1,0 +1,48 @@
+import { compareDiagnostics, type Diagnostic, didYouMean } from "../../errors/index.js";
+import type { Catalog, Unit } from "../../units/index.js";
+import { WILDCARD } from "../catalog-index.js";
+import { doubtProviders } from "./verify-providers.js";
+
+/** Each suggestion looks at every name there is; beyond these, warnings come without. */
+const SUGGESTIONS = 20;
+
+/**
+ * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
+ * or `before` that nothing provides is ignored) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
+ * and those of `doubtProviders`; sorted by place (planning.md §4).
+ */
+export function verifyCatalog(catalog: Catalog): Diagnostic[] {
+  let suggestions = 0;
+  const hint = (name: string): string | undefined => {
+    suggestions += 1;
+    return suggestions > SUGGESTIONS ? undefined : didYouMean(name, catalog.providers.keys());
+  };
+  return catalog.units
+    .flatMap((unit) => [
+      ...doubts(catalog, unit, "after", hint),
+      ...doubts(catalog, unit, "before", hint),
+      ...doubts(catalog, unit, "needs", hint),
+    ])
+    .concat(doubtProviders(catalog))
+    .sort(compareDiagnostics);
+}
+
+function doubts(
+  catalog: Catalog,
+  unit: Unit,
+  key: "after" | "before" | "needs",
+  hint: (name: string) => string | undefined,
+): Diagnostic[] {
+  const unknown = [...new Set(unit[key])].filter((name) => name !== WILDCARD && !catalog.providers.has(name));
+  return unknown.map((name) => ({
+    code: key === "needs" ? "UNIT_NEED_ON_UNKNOWN" : "UNIT_ORDER_ON_UNKNOWN",
+    severity: "warning",
+    message:
+      key === "needs"
+        ? `${unit.name} needs ${name}, which nothing provides, and is always left out`
+        : `${unit.name} is ${key} ${name}, which nothing provides; this is ignored`,
+    location: catalog.originOf(unit.name, key, name)?.location,
+    related: [],
+    hint: hint(name),
+  }));
+}

@@ -1,0 +1,154 @@
+import type { Origin } from "../../errors/index.js";
+import type { Unit } from "../../units/index.js";
+import { choiceBetween } from "./account-services.js";
+import type { AccountInput, Cause, FactName, Said } from "./account-types.js";
+import { ownReasonText } from "../reason-text.js";
+import type { AskedFor, Reason } from "../types.js";
+
+/** Units that require what is not asked for, of which the places are given. */
+const REQUIRERS_SHOWN = 8;
+
+/** From a root to a planned unit, each asked for by the one before it. */
+export function causesOfPlanned(input: AccountInput, chain: readonly AskedFor[]): Cause[] {
+  return chain.map(({ name, unit }, i) => {
+    const asker = chain[i - 1]?.unit;
+    const served = name === unit ? "" : `, which ${unit} serves`;
+    return {
+      unit,
+      reason: undefined,
+      text: asker === undefined ? `${name} is a root${served}` : `${asker} requires ${name}${served}`,
+      said: [
+        asker === undefined ? saidOfRoot(input, name) : saidByUnit(input, asker, "requires", name),
+        ...saidOfChoice(input, name, unit),
+      ],
+    };
+  });
+}
+
+interface Link {
+  readonly unit: string;
+  readonly reason: Reason;
+}
+
+/** From a unit that is left out to what is at the bottom of it. As deep as the chain of needs, without recursion. */
+export function causesOfLeftOut(input: AccountInput, unit: string, reason: Reason): Cause[] {
+  const causes: Cause[] = [];
+  // What needs each other and was not asked for would go round and round.
+  const seen = new Set<string>();
+  let current: Link | undefined = { unit, reason };
+  while (current !== undefined && !seen.has(current.unit)) {
+    const link: Link = current;
+    seen.add(link.unit);
+    causes.push(causeOf(input, link.unit, link.reason));
+    current = nextCause(input, link.unit, link.reason);
+  }
+  return causes;
+}
+
+/** What is behind a reason: the lacking provider of a need, or the reason of the one unit that would have asked. */
+function nextCause({ plan }: AccountInput, unit: string, reason: Reason): Link | undefined {
+  if (reason.kind === "need") return reason.because;
+  if (reason.kind !== "not-asked") return undefined;
+  const [requirer] = reason.requiredBy;
+  const deeper = requirer === undefined || requirer === unit ? undefined : plan.leftOut.get(requirer);
+  // That a requirer was not asked for either says nothing more.
+  if (requirer === undefined || deeper === undefined || deeper.kind === "not-asked") return undefined;
+  return { unit: requirer, reason: deeper };
+}
+
+function causeOf(input: AccountInput, unit: string, reason: Reason): Cause {
+  return {
+    unit,
+    text: ownReasonText(reason),
+    reason: withoutRest(reason),
+    said: saidFor(input, unit, reason),
+  };
+}
+
+function withoutRest(reason: Reason): Cause["reason"] {
+  return reason.kind === "need" ? { kind: "need", need: reason.need } : reason;
+}
+
+function saidFor(input: AccountInput, unit: string, reason: Reason): Said[] {
+  switch (reason.kind) {
+    case "disabled":
+      return [{ text: "disabled = true", unit, origin: reason.by }];
+    case "rank":
+      return [
+        saidByUnit(input, unit, "ranks", undefined, reason.ranks),
+        saidOfFact(input, `rank ${reason.rank}`, { kind: "rank", rank: reason.rank }),
+      ];
+    case "condition": {
+      const name = reason.condition.replace(/^!/, "");
+      const isSet = reason.condition.startsWith("!");
+      return [
+        saidByUnit(input, unit, reason.key, reason.condition),
+        ...(isSet ? [saidOfFact(input, `${name} is set`, { kind: reason.key, name })] : []),
+      ];
+    }
+    case "need":
+      return [saidByUnit(input, unit, "needs", reason.need)];
+    case "set-aside":
+      return [saidByUnit(input, unit, "needs", reason.missing)];
+    case "other-provider":
+      return saidOfLoss(input, reason.service, reason.picked, unit);
+    case "not-asked":
+      return saidByRequirers(input, unit, reason.requiredBy);
+  }
+}
+
+function saidByUnit(
+  { plan }: AccountInput,
+  unit: string,
+  key: string,
+  element?: string,
+  value = element,
+): Said {
+  return { text: `${key} = "${value ?? ""}"`, unit, origin: plan.catalog.originOf(unit, key, element) };
+}
+
+function saidOfFact(input: AccountInput, text: string, fact: FactName): Said {
+  return { text, unit: undefined, origin: input.factOrigin?.(fact) };
+}
+
+/** What makes a name a root: who asked to load it, or for a task, that it is one. */
+function saidOfRoot({ plan, origins }: AccountInput, name: string): Said {
+  const unit = plan.catalog.byName.get(name);
+  const named = origins.get(name);
+  if (unit?.kind !== "task" || named !== undefined)
+    return { text: `load = "${name}"`, unit: undefined, origin: named };
+  const origin: Origin | undefined =
+    plan.catalog.originOf(name, "runlevels") ?? plan.catalog.originOf(name, "name");
+  const text = unit.command === undefined ? "a task" : `runlevels = "${unit.runlevels.join(", ")}"`;
+  return { text, unit: name, origin };
+}
+
+/** Why this unit serves the name, if another could have. */
+function saidOfChoice({ plan }: AccountInput, service: string, picked: string): Said[] {
+  const winner = plan.catalog.byName.get(picked);
+  const rival = plan.catalog.providers.get(service)?.findLast(({ name }) => isBeaten(plan.leftOut.get(name)));
+  if (winner === undefined || rival === undefined) return [];
+  return [...choiceBetween(plan.catalog, service, winner, rival).said];
+}
+
+/** A unit that could have served: nothing was wrong with it but that another was better. */
+function isBeaten(reason: Reason | undefined): boolean {
+  return reason?.kind === "other-provider";
+}
+
+function saidOfLoss({ plan }: AccountInput, service: string, picked: string, loser: string): Said[] {
+  const winner: Unit | undefined = plan.catalog.byName.get(picked);
+  const other = plan.catalog.byName.get(loser);
+  return winner === undefined || other === undefined
+    ? []
+    : [...choiceBetween(plan.catalog, service, winner, other).said];
+}
+
+function saidByRequirers(input: AccountInput, unit: string, requirers: readonly string[]): Said[] {
+  const { catalog } = input.plan;
+  const services = new Set([unit, ...(catalog.byName.get(unit)?.provides ?? [])]);
+  return requirers.slice(0, REQUIRERS_SHOWN).flatMap((requirer) => {
+    const name = catalog.byName.get(requirer)?.requires.find((service) => services.has(service));
+    return name === undefined ? [] : [saidByUnit(input, requirer, "requires", name)];
+  });
+}

@@ -1,0 +1,63 @@
+import type { Unit } from "../../units/index.js";
+import type { OrderCause } from "./account-types.js";
+import { WILDCARD } from "../catalog-index.js";
+import type { Plan } from "../types.js";
+
+/**
+ * The relations that order one planned unit against the others (planning.md §5.2): its own keys first, then those of
+ * other units that mean it. Looks once at each relation of the plan.
+ */
+export function orderOf(
+  plan: Plan,
+  unit: Unit,
+): Pick<Record<"after" | "before", OrderCause[]>, "after" | "before"> {
+  const others = plan.steps.map((step) => step.unit).filter(({ name }) => name !== unit.name);
+  const own = new Set([unit.name, ...unit.provides]);
+  return {
+    after: [...ownCauses(plan, unit, "after", others), ...foreignCauses(plan, unit, "before", others, own)],
+    before: [...ownCauses(plan, unit, "before", others), ...foreignCauses(plan, unit, "after", others, own)],
+  };
+}
+
+type OrderKey = "after" | "before";
+
+/** What the unit itself says. */
+function ownCauses(plan: Plan, unit: Unit, key: OrderKey, others: readonly Unit[]): OrderCause[] {
+  return [...new Set(unit[key])].flatMap((name) => {
+    const meant = others.filter((other) =>
+      name === WILDCARD
+        ? !other[key].includes(WILDCARD)
+        : other.name === name || other.provides.includes(name),
+    );
+    return meant.length === 0 ? [] : [orderCause(plan, unit, key, name, meant)];
+  });
+}
+
+/** What other units say about it. */
+function foreignCauses(
+  plan: Plan,
+  unit: Unit,
+  key: OrderKey,
+  others: readonly Unit[],
+  own: ReadonlySet<string>,
+): OrderCause[] {
+  const isCovered = (name: string): boolean =>
+    name === WILDCARD ? !unit[key].includes(WILDCARD) : own.has(name);
+  return others.flatMap((other) =>
+    [...new Set(other[key])].filter(isCovered).map((name) => orderCause(plan, other, key, name, [other])),
+  );
+}
+
+function orderCause(
+  plan: Plan,
+  owner: Unit,
+  key: OrderKey,
+  name: string,
+  units: readonly Unit[],
+): OrderCause {
+  const origin = plan.catalog.originOf(owner.name, key, name);
+  return {
+    units: units.map((other) => other.name),
+    said: { text: `${key} = "${name}"`, unit: owner.name, origin },
+  };
+}

@@ -1,0 +1,88 @@
+import type { Alternative, Catalog, Unit } from "../../units/index.js";
+import type { Candidacy, Said, ServiceAccount } from "./account-types.js";
+import { reasonText } from "../reason-text.js";
+import type { PickedBy, Plan } from "../types.js";
+
+/**
+ * For each service of a unit that others provide too: which of them was picked, and what each of the others lost by
+ * (planning.md §4).
+ * @param asked a service to account for even if it has one provider only
+ */
+export function servicesOf(plan: Plan, unit: Unit, asked: string): ServiceAccount[] {
+  return [...new Set([asked, unit.name, ...unit.provides])].flatMap((service) => {
+    const providers = plan.catalog.providers.get(service) ?? [];
+    const isPlain = providers.length < 2 && service === unit.name;
+    return isPlain || providers.length === 0 ? [] : [accountOf(plan, service, providers)];
+  });
+}
+
+function accountOf(plan: Plan, service: string, providers: readonly Unit[]): ServiceAccount {
+  const picked = plan.picks.get(service);
+  const ordered = picked === undefined ? providers : [picked, ...providers.filter((unit) => unit !== picked)];
+  return {
+    service,
+    picked: picked?.name,
+    providers: ordered.map((unit) => candidacy(plan, service, picked, unit)),
+  };
+}
+
+function candidacy(plan: Plan, service: string, picked: Unit | undefined, unit: Unit): Candidacy {
+  const { name, priority } = unit;
+  if (unit === picked) return { unit: name, priority, lost: undefined, said: [] };
+  const reason = plan.leftOut.get(name);
+  const isUnable = reason !== undefined && reason.kind !== "other-provider" && reason.kind !== "not-asked";
+  if (isUnable)
+    return { unit: name, priority, lost: { by: reason.kind, text: reasonText(reason) }, said: [] };
+  if (picked === undefined) return { unit: name, priority, lost: undefined, said: [] };
+  const choice = choiceBetween(plan.catalog, service, picked, unit);
+  return { unit: name, priority, lost: { by: choice.by, text: choice.text }, said: choice.said };
+}
+
+/** What put one usable provider before another, and where that is said. */
+export function choiceBetween(
+  catalog: Catalog,
+  service: string,
+  picked: Unit,
+  other: Unit,
+): { readonly by: Exclude<PickedBy, "loaded">; readonly text: string; readonly said: readonly Said[] } {
+  const alternative = alternativeFor(catalog, service, picked);
+  if (alternative !== undefined) {
+    return {
+      by: "alternative",
+      text: `${picked.name} is the alternative for ${alternative.service}`,
+      said: [
+        {
+          text: `alternatives.${alternative.service} = "${picked.name}"`,
+          unit: undefined,
+          origin: alternative.origin,
+        },
+      ],
+    };
+  }
+  const key = picked.priority === other.priority ? "order" : "priority";
+  const said = [picked, other].map((unit) => saidBy(catalog, unit, key === "priority" ? "priority" : "name"));
+  return {
+    by: key,
+    text:
+      key === "priority"
+        ? `priority ${other.priority} against ${picked.priority} of ${picked.name}`
+        : `the same priority ${picked.priority}, and ${picked.name} is defined later`,
+    said,
+  };
+}
+
+/** That of the service itself, else the one set last for another service. */
+function alternativeFor(catalog: Catalog, service: string, picked: Unit): Alternative | undefined {
+  const own = catalog.alternatives.filter(({ unit }) => unit === picked.name);
+  return own.find((alternative) => alternative.service === service) ?? own.at(-1);
+}
+
+function saidBy(catalog: Catalog, unit: Unit, key: "priority" | "name"): Said {
+  const given = catalog.originOf(unit.name, key);
+  const text = key === "priority" ? `priority = ${unit.priority}` : `name = "${unit.name}"`;
+  return {
+    text: given === undefined ? `${text} by default` : text,
+    unit: unit.name,
+    origin: given ?? catalog.originOf(unit.name, "name"),
+  };
+}

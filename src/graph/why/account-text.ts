@@ -1,0 +1,104 @@
+import type { Catalog } from "../../units/index.js";
+import type { Account, Candidacy, Cause, OrderCause, Said, ServiceAccount } from "./account-types.js";
+import type { Advice, Remedy } from "./change-search.js";
+import { changeText } from "./change-text.js";
+
+/** Names and lines of one kind that are shown; the rest is counted. All of them are in the JSON. */
+const SHOWN = 12;
+
+/** An account for people, indented by two blanks a level (cli.md, `explain`). */
+export function accountLines(account: Account, catalog: Catalog): string[] {
+  const { unit, definedAt, causes, services, after, before, advice } = account;
+  const place = definedAt === undefined ? "" : `, defined at ${definedAt.label}`;
+  return [
+    `${unit}: ${statusText(account)}${place}`,
+    ...section("because", causeLines(causes, account.status === "left-out")),
+    ...services.flatMap(serviceLines),
+    ...section("comes after", after.map(orderText)),
+    ...section("comes before", before.map(orderText)),
+    ...(advice === undefined ? [] : adviceLines(advice, catalog)),
+  ];
+}
+
+/** A line for each cause, and under it what somebody wrote that makes it one. */
+export function causeLines(causes: readonly Cause[], withUnits = true): string[] {
+  return causes.flatMap(({ unit, text, said }) => [
+    `${withUnits ? `${unit}: ` : ""}${text}`,
+    ...said.map((each) => indent(saidText(each))),
+  ]);
+}
+
+function statusText({ name, unit, status, action }: Account): string {
+  const served = name === unit ? "" : ` for ${name}`;
+  switch (status) {
+    case "planned":
+      return `planned${served}, to ${action ?? "run"}`;
+    case "loaded":
+      return `runs already${served}`;
+    case "left-out":
+      return `left out${served}`;
+  }
+}
+
+function serviceLines({ service, picked, providers }: ServiceAccount): string[] {
+  const head = picked === undefined ? `${service}: not asked for` : `${service}: ${picked} was picked`;
+  const others = providers.filter(({ unit }) => unit !== picked);
+  return section(head, others.flatMap(candidacyLines));
+}
+
+function candidacyLines({ unit, priority, lost, said }: Candidacy): string[] {
+  if (lost === undefined) return [`${unit} provides it, priority ${priority}`];
+  return [`not ${unit}: ${lost.text}`, ...said.map((each) => indent(saidText(each)))];
+}
+
+function orderText({ units, said }: OrderCause): string {
+  return `${namesText(units)}: ${saidText(said)}`;
+}
+
+function saidText({ text, unit, origin }: Said): string {
+  const owner = unit === undefined ? "" : ` of ${unit}`;
+  return `${text}${owner}${origin === undefined ? "" : ` (${origin.label})`}`;
+}
+
+function adviceLines({ remedies, isExhaustive, tried }: Advice, catalog: Catalog): string[] {
+  const [first, ...others] = remedies;
+  if (first === undefined) {
+    return [
+      indent(
+        isExhaustive
+          ? "neither one change nor two bring it in"
+          : `no change was found that brings it in, after planning ${tried} of them`,
+      ),
+    ];
+  }
+  return [
+    ...section("to bring it in", remedyLines(first, catalog)),
+    ...others.flatMap((remedy) => section("or", remedyLines(remedy, catalog))),
+  ];
+}
+
+function remedyLines({ changes, alsoIn, thenOut }: Remedy, catalog: Catalog): string[] {
+  return [
+    ...changes.map((change) => changeText(change, catalog)),
+    ...(alsoIn.length === 0 ? [] : [indent(`brings in too: ${namesText(alsoIn)}`)]),
+    ...(thenOut.length === 0 ? [] : [indent(`puts out: ${namesText(thenOut)}`)]),
+  ];
+}
+
+/** A heading and what is under it; nothing if there is nothing. */
+function section(heading: string, lines: readonly string[]): string[] {
+  if (lines.length === 0) return [];
+  const shown = lines.slice(0, 4 * SHOWN);
+  const left = lines.length - shown.length;
+  const rest = left > 0 ? [`and ${left} more lines; --json has them all`] : [];
+  return [indent(`${heading}:`), ...[...shown, ...rest].map((line) => indent(indent(line)))];
+}
+
+function namesText(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN).join(", ");
+  return names.length > SHOWN ? `${shown} and ${names.length - SHOWN} more` : shown;
+}
+
+function indent(line: string): string {
+  return `  ${line}`;
+}

@@ -1,0 +1,84 @@
+import type { Origin } from "../../errors/index.js";
+import type { Advice } from "./change-search.js";
+import type { Facts, PickedBy, Plan, Reason, Step } from "../types.js";
+
+/** What an account of a unit is made from. */
+export interface AccountInput {
+  /** A plan of kind `start`. */
+  readonly plan: Plan;
+  /** Names that were force-enabled for the plan. */
+  readonly enabled: readonly string[];
+  /** What named a root, by its name. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  /** What gave a fact: the file of a configuration key, the flag of a rank. */
+  readonly factOrigin?: ((fact: FactName) => Origin | undefined) | undefined;
+  /** Most units to plan in the search for a change; see `findRemedies`. 0 for no search. */
+  readonly budget?: number | undefined;
+}
+
+/** One fact: the rank, or a configuration key, attribute or variable by its name. */
+export type FactName =
+  | { readonly kind: "rank"; readonly rank: Facts["rank"] }
+  | { readonly kind: "needs-config" | "needs-attrs" | "needs-env"; readonly name: string };
+
+/** Something that was said, and what said it. */
+export interface Said {
+  /** As a unit file has it: `requires = "kvs"`. */
+  readonly text: string;
+  /** The unit whose key it is; undefined for facts, roots and alternatives. */
+  readonly unit: string | undefined;
+  readonly origin: Origin | undefined;
+}
+
+/** One cause in a chain, nearest to the unit first for what is out, from the root on for what is in. */
+export interface Cause {
+  readonly unit: string;
+  /** For people, one line. */
+  readonly text: string;
+  /** Without what a need lacks, which is the next cause. */
+  readonly reason:
+    Omit<Extract<Reason, { kind: "need" }>, "because"> | Exclude<Reason, { kind: "need" }> | undefined;
+  readonly said: readonly Said[];
+}
+
+/** A unit that provides a service, and how it fared. */
+export interface Candidacy {
+  readonly unit: string;
+  readonly priority: number;
+  /** Why it was not picked; undefined for the pick, and where the service was not asked for. */
+  readonly lost: { readonly by: PickedBy | Reason["kind"]; readonly text: string } | undefined;
+  readonly said: readonly Said[];
+}
+
+/** A service with more than one provider, or whose provider is not named like it. */
+export interface ServiceAccount {
+  readonly service: string;
+  /** Undefined if the plan did not ask for the service. */
+  readonly picked: string | undefined;
+  /** The pick first, then in load order. */
+  readonly providers: readonly Candidacy[];
+}
+
+/** A relation that orders a unit. */
+export interface OrderCause {
+  /** Units of the plan that it is ordered against by this relation, in canonical order. */
+  readonly units: readonly string[];
+  readonly said: Said;
+}
+
+/** All that there is to say about why a unit is in a plan or not, as data. */
+export interface Account {
+  /** The name that was asked about. */
+  readonly name: string;
+  readonly unit: string;
+  readonly status: "planned" | "left-out" | "loaded";
+  readonly action: Step["action"] | undefined;
+  readonly definedAt: Origin | undefined;
+  readonly causes: readonly Cause[];
+  readonly services: readonly ServiceAccount[];
+  /** What comes before it, and by which relations; empty for what is out. */
+  readonly after: readonly OrderCause[];
+  readonly before: readonly OrderCause[];
+  /** How to bring it in; undefined for what is in, and without a search. */
+  readonly advice: Advice | undefined;
+}

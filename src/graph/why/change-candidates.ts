@@ -1,0 +1,166 @@
+import { rankSetHas, type Unit } from "../../units/index.js";
+import { type CatalogIndex, indexOf, serviceName, unitAt, unitId, unitsNamed } from "../catalog-index.js";
+import { type Change, type StartInput, withRank } from "./change.js";
+import { unmetConditions } from "../facts.js";
+
+/** A change and whether a unit that cannot be used might be usable with it. */
+export interface Candidate {
+  readonly change: Change;
+  /** Makes the unit that is asked about usable, or a part of that. */
+  readonly helpsTarget: boolean;
+}
+
+/** Changes in the order of preference: the gentle ones first. */
+const COST: Readonly<Record<Change["kind"], number>> = {
+  enable: 0,
+  fact: 1,
+  load: 3,
+  alternative: 2,
+  ranks: 4,
+  rank: 5,
+  "drop-needs": 8,
+  force: 9,
+};
+/** For each relation that a change is away: enabling what is needed comes before doing without it. */
+const STEP = 4;
+
+/** What there is to try. */
+export interface Candidates {
+  /** Changes that may have to do with whether the unit is in, the likely ones first. */
+  readonly near: readonly Candidate[];
+  /** Changes to other units, which can only help where a near one makes a plan that fails, e.g. by a cycle. */
+  readonly far: readonly Candidate[];
+}
+
+/**
+ * Every change of the kinds of {@link Change}, by whether it may have to do with a unit.
+ *
+ * Near are those to the units that hang together with it by `requires`, `needs` and `provides`, as `after` and `before`
+ * only order; and facts, which all units share. What can be had already is not proposed: a fact that no condition
+ * lacks, a root that is one, a rank that is in the set.
+ */
+export function candidatesFor(input: StartInput, target: string): Candidates {
+  const index = indexOf(input.catalog);
+  const distances = distancesFrom(index, unitId(index, target));
+  const found = new Map<
+    string,
+    { readonly candidate: Candidate; readonly cost: number; readonly isNear: boolean }
+  >();
+  const byDistance = [...distances.keys(), ...index.units.keys()];
+  const given: Given = {
+    input,
+    roots: new Set(input.roots),
+    forced: new Set(input.enabled.flatMap((name) => unitsNamed(index, name))),
+  };
+  for (const id of new Set(byDistance)) {
+    const { name } = unitAt(index, id);
+    const distance = distances.get(id) ?? distances.size;
+    for (const change of changesTo(index, id, given)) {
+      const key = JSON.stringify(change);
+      const known = found.get(key);
+      const helpsTarget = known?.candidate.helpsTarget === true || (isUsability(change) && name === target);
+      const isNear = distances.has(id) || change.kind === "fact" || change.kind === "rank";
+      const cost = known?.cost ?? costOf(change, index) + STEP * distance;
+      found.set(key, { candidate: { change, helpsTarget }, cost, isNear: known?.isNear ?? isNear });
+    }
+  }
+  // Sorting is stable: what costs the same keeps the order of discovery.
+  const sorted = [...found.values()].sort((a, b) => a.cost - b.cost);
+  return {
+    near: sorted.filter(({ isNear }) => isNear).map(({ candidate }) => candidate),
+    far: sorted.filter(({ isNear }) => !isNear).map(({ candidate }) => candidate),
+  };
+}
+
+/** What is planned from, and what need not be proposed any more. */
+interface Given {
+  readonly input: StartInput;
+  readonly roots: ReadonlySet<string>;
+  /** Numbers of units. */
+  readonly forced: ReadonlySet<number>;
+}
+
+function changesTo(index: CatalogIndex, id: number, { input, roots, forced }: Given): Change[] {
+  const unit = unitAt(index, id);
+  return [
+    // A fact that a forced unit does not ask for may still matter to another.
+    ...usability(unit, input).filter(({ kind }) => kind !== "force" || !forced.has(id)),
+    ...(roots.has(unit.name) ? [] : [{ kind: "load", unit: unit.name } as const]),
+    ...selections(index, id, input),
+    ...droppings(unit),
+  ];
+}
+
+/** Being the alternative for what nobody else provides helps too, but is a riddle to whoever reads it. */
+function costOf(change: Change, index: CatalogIndex): number {
+  const isRiddle =
+    change.kind === "alternative" && index.providers.count(index.serviceIds.get(change.service) ?? -1) < 2;
+  return COST[change.kind] + (isRiddle ? STEP : 0);
+}
+
+/** Changes that take away what makes a unit unusable. */
+function usability(unit: Unit, { facts }: StartInput): Change[] {
+  const changes: Change[] = [];
+  if (unit.disabled) changes.push({ kind: "enable", unit: unit.name });
+  if (!rankSetHas(unit.ranks, facts.rank)) {
+    changes.push({ kind: "ranks", unit: unit.name, ranks: withRank(unit.ranks, facts.rank) });
+    const [first] = unit.ranks.ranges;
+    if (first !== undefined && first[0] < facts.size) changes.push({ kind: "rank", rank: first[0] });
+  }
+  for (const { key, condition } of unmetConditions(unit, facts)) {
+    changes.push({ kind: "fact", key, name: condition.key, set: !condition.negated });
+  }
+  if (changes.length > 0) changes.push({ kind: "force", unit: unit.name });
+  return changes;
+}
+
+function isUsability({ kind }: Change): boolean {
+  return kind === "enable" || kind === "ranks" || kind === "rank" || kind === "fact" || kind === "force";
+}
+
+/**
+ * Making a unit the provider of what others provide too. That it is the alternative for a service that only it provides
+ * counts as well: a selection holds for all that a unit provides (planning.md §4.2).
+ */
+function selections(index: CatalogIndex, id: number, { catalog }: StartInput): Change[] {
+  const { name } = unitAt(index, id);
+  const provided = [...index.provides.row(id)];
+  if (provided.every((service) => index.providers.count(service) < 2)) return [];
+  return provided
+    .map((service) => serviceName(index, service))
+    .filter(
+      (service) => catalog.alternatives.at(-1)?.service !== service || !isChosen(catalog, service, name),
+    )
+    .map((service) => ({ kind: "alternative", service, unit: name }));
+}
+
+function isChosen({ alternatives }: StartInput["catalog"], service: string, unit: string): boolean {
+  return alternatives.some((set) => set.service === service && set.unit === unit);
+}
+
+function droppings({ name, needs }: Unit): Change[] {
+  const all = [...new Set(needs)];
+  const each = all.map((need): Change => ({ kind: "drop-needs", unit: name, needs: [need] }));
+  return all.length > 1 ? [...each, { kind: "drop-needs", unit: name, needs: all }] : each;
+}
+
+/** Units that hang together with one, by how many relations they are away, nearest first. */
+function distancesFrom(index: CatalogIndex, from: number): Map<number, number> {
+  const requirers = index.requires.reversed(index.serviceCount);
+  const distances = new Map<number, number>([[from, 0]]);
+  const seen = new Uint8Array(index.serviceCount);
+  // A map's iterator also visits what is added while it runs: this is the queue.
+  for (const [unit, distance] of distances) {
+    for (const rows of [index.provides, index.needs, index.requires]) {
+      for (const service of rows.row(unit)) {
+        if (seen[service] === 1) continue;
+        seen[service] = 1;
+        for (const near of [index.providers, requirers, index.needers]) {
+          for (const other of near.row(service))
+            if (!distances.has(other)) distances.set(other, distance + 1);
+        }
+      }
+    }
+  }
+  return distances;
+}

@@ -1,0 +1,144 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { Socket } from "node:net";
+import { errnumOf, messageOf, SluiceError } from "../errors/index.js";
+import { type Channel, socketChannel, WIRE_LIMITS } from "../messages/index.js";
+import type { ModuleExit, ModuleSpec, RunningModule } from "./module-loader.js";
+import { endText, killGroup } from "../processes/end-text.js";
+
+/** Says to a module on which of its descriptors it speaks the wire form (docs/wire-protocol.md). */
+const MODULE_URI_VARIABLE = "SLUICE_MODULE_URI";
+
+/** What to run. */
+export interface ChildStart {
+  readonly spec: ModuleSpec;
+  /** Absolute path of the program, and its arguments. */
+  readonly command: readonly string[];
+  /** For its standard input, which ends after it. Default: nothing. */
+  readonly input?: string | undefined;
+  /** What to add to the cause of its death. */
+  readonly remark?: ((signal: NodeJS.Signals) => string | undefined) | undefined;
+}
+
+/** The channel is the fourth of the child's descriptors. */
+const CHANNEL_FD = 3;
+
+/** Standard output is for results of commands, so both go where the broker's errors go. */
+const STDERR_FD = 2;
+
+/** Milliseconds in which what a process sent last can still be read when something else holds its descriptor. */
+const LAST_MESSAGES_MS = 50;
+
+/** Milliseconds that a process is given to exit when its channel has closed. */
+const EXIT_MS = 1000;
+
+/**
+ * Starts a program that speaks the wire form on an inherited descriptor, in a process group of its own.
+ * @throws SluiceError `LOAD_FAILED` with the system's error number if it cannot be started
+ */
+export async function startChild(start: ChildStart): Promise<RunningModule> {
+  const { spec, command, input } = start;
+  const [file = "", ...args] = command;
+  const child = spawn(file, args, {
+    // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is not for it.
+    detached: true,
+    stdio: [input === undefined ? "ignore" : "pipe", STDERR_FD, STDERR_FD, "pipe"],
+    env: { ...(spec.env ?? process.env), [MODULE_URI_VARIABLE]: `fd://${CHANNEL_FD}` },
+  });
+  const module = new ChildModule(child, start);
+  try {
+    await new Promise((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+  } catch (cause) {
+    throw new SluiceError("LOAD_FAILED", `${file}: ${messageOf(cause)}`, { errnum: errnumOf(cause), cause });
+  }
+  // One that ends before it has read all says why by how it ended.
+  child.stdin?.once("error", () => child.stdin?.destroy());
+  child.stdin?.end(input);
+  return module;
+}
+
+/**
+ * A module in a process.
+ *
+ * When the process ends, whatever it left in its group is killed, and its channel closes even if something that left the
+ * group holds the descriptor. When the channel closes first, the process has a second to end as well.
+ */
+class ChildModule implements RunningModule {
+  readonly channel: Channel;
+  readonly exited: Promise<ModuleExit>;
+  readonly pid: number;
+  readonly #socket: Socket;
+  readonly #remark: ChildStart["remark"];
+  #hasExited = false;
+  #isTerminated = false;
+  /** Why the channel was closed on our side. */
+  #fault: SluiceError | undefined;
+  #isOverdue = false;
+  #patience: NodeJS.Timeout | undefined;
+
+  constructor(child: ChildProcess, { spec, remark }: ChildStart) {
+    this.pid = child.pid ?? 0;
+    this.#remark = remark;
+    this.#socket = socketOf(child);
+    const { maxPayloadBytes: payloadBytes = WIRE_LIMITS.payloadBytes } = spec;
+    this.channel = socketChannel(this.#socket, { ...WIRE_LIMITS, payloadBytes });
+    this.channel.onClose((cause) => this.#channelClosed(cause));
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (status, signal) => {
+        this.#hasExited = true;
+        clearTimeout(this.#patience);
+        killGroup(this.pid);
+        this.#closeChannelSoon();
+        resolve(this.#exitBy(status, signal));
+      });
+    });
+  }
+
+  async terminate(): Promise<void> {
+    if (!this.#hasExited) {
+      this.#isTerminated = true;
+      killGroup(this.pid);
+    }
+    await this.exited;
+  }
+
+  #channelClosed(cause: Error | undefined): void {
+    // Other causes, such as a reset, follow from its end, which says more.
+    if (cause instanceof SluiceError && cause.code === "BROKER_PROTOCOL") this.#fault = cause;
+    if (this.#hasExited) return;
+    this.#patience = setTimeout(() => {
+      this.#isOverdue = true;
+      killGroup(this.pid);
+    }, EXIT_MS);
+  }
+
+  #closeChannelSoon(): void {
+    const timer = setTimeout(() => {
+      // Reads what has arrived while the loop was busy, before it lets go.
+      setImmediate(() => this.#socket.destroy());
+    }, LAST_MESSAGES_MS);
+    this.channel.onClose(() => clearTimeout(timer));
+  }
+
+  #exitBy(status: number | null, signal: NodeJS.Signals | null): ModuleExit {
+    if (this.#isTerminated) return { kind: "terminated" };
+    if (this.#fault !== undefined) {
+      return { kind: "error", message: this.#fault.message, errnum: this.#fault.errnum };
+    }
+    if (this.#isOverdue) {
+      return { kind: "died", message: `it did not end within ${EXIT_MS} ms of closing its channel` };
+    }
+    if (status === 0) return { kind: "ok" };
+    const remark = signal === null ? undefined : this.#remark?.(signal);
+    const text = endText(status, signal);
+    return { kind: "died", message: remark === undefined ? text : `${text}; ${remark}` };
+  }
+}
+
+function socketOf(child: ChildProcess): Socket {
+  const socket = child.stdio[CHANNEL_FD];
+  if (socket instanceof Socket) return socket;
+  throw new SluiceError("INTERNAL", "a process was started without its channel");
+}

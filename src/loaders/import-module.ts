@@ -1,0 +1,107 @@
+import type { createJiti } from "jiti";
+import { importUrl } from "./import-url.js";
+// Not by way of the index: the compiler has no place in the bundles of hosts.
+import { runPrepared } from "../typescript/prepared-code.js";
+import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
+
+interface JitiPackage {
+  readonly createJiti: typeof createJiti;
+}
+
+/** Paths that this thread or process has imported before, and how often. */
+const imported = new Map<string, number>();
+
+/**
+ * What a module's file exports. Each load evaluates the file anew: modules of one thread share no state, and a file that
+ * was edited is read again.
+ * @returns the namespace object, or the exports of a CommonJS module
+ */
+export async function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
+  const { path, prepared } = order;
+  if (prepared !== undefined) {
+    const ours = await importLibrary(setup, prepared.libraries);
+    return runPrepared(prepared, (name) => ours[name]);
+  }
+  if (path.endsWith(".cjs")) return withSyntaxPlace(path, () => requireAnew(path));
+  if (/\.node(?:\.\d+)*$/.test(path)) return openAddon(path);
+  if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
+  try {
+    return await withSyntaxPlace(path, () => importPlain(order));
+  } catch (error) {
+    if (lacksLibrary(path, error)) return importWithJiti(order, setup);
+    throw error;
+  }
+}
+
+async function withSyntaxPlace(path: string, load: () => unknown): Promise<unknown> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // Rarely needed, so not part of what every thread starts with.
+    const { withPlace } = await import("./source/syntax-place.js");
+    throw await withPlace(error, path);
+  }
+}
+
+async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
+  const times = imported.get(path) ?? 0;
+  imported.set(path, times + 1);
+  if (times === 0) return await importUrl(url);
+  // The query makes a new ES module; CommonJS ones are remembered by path.
+  Reflect.deleteProperty(requireFrom(path).cache, path);
+  return await importUrl(`${url}?load=${times}`);
+}
+
+/** Spares the thread the start of the loader of ES modules, which takes a fifth of its start. */
+function requireAnew(path: string): unknown {
+  const require = requireFrom(path);
+  Reflect.deleteProperty(require.cache, path);
+  return require(path) as unknown;
+}
+
+/** `require` takes an addon only by its suffix, and a version may follow that. */
+function openAddon(path: string): unknown {
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports;
+}
+
+/** Slower, but takes all that TypeScript can say, and finds our library where Node does not. */
+async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
+  const [jitiPackage, virtualModules] = await Promise.all([
+    importUrl(setup.jiti) as Promise<JitiPackage>,
+    importLibrary(setup, Object.keys(setup.library)),
+  ]);
+  const jiti = jitiPackage.createJiti(url, {
+    // Never the shared temporary directory, where others may have put code.
+    fsCache: cacheDir ?? false,
+    moduleCache: false,
+    virtualModules,
+  });
+  return jiti.import(path);
+}
+
+async function importLibrary(
+  { library }: WorkerSetup,
+  names: readonly string[],
+): Promise<Readonly<Record<string, unknown>>> {
+  const entries = names.map(async (name) => [name, await importUrl(library[name] ?? name)] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** Whether a file failed to import something and our library cannot be found from where it lies. */
+function lacksLibrary(path: string, error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") return false;
+  try {
+    requireFrom(path).resolve("sluice");
+    return false;
+  } catch (cause) {
+    return cause instanceof Error;
+  }
+}
+
+/** Not imported at the top: few modules need it, and each thread would wait for it. */
+function requireFrom(path: string): NodeJS.Require {
+  return process.getBuiltinModule("node:module").createRequire(path);
+}

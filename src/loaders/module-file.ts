@@ -1,0 +1,34 @@
+import { pathToFileURL } from "node:url";
+import { createRequire } from "node:module";
+import type { Transpiler } from "../typescript/index.js";
+import type { ModuleSpec } from "./module-loader.js";
+import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
+
+/** Suffixes of JavaScript and TypeScript modules, in the order in which a bare name is looked up. */
+export const SCRIPT_SUFFIXES: readonly string[] = [".mjs", ".js", ".cjs", ".ts", ".mts"];
+
+/**
+ * A module's file as its host, thread or process, imports it: what Node does not take as it is has been made into JavaScript.
+ * @throws SluiceError as {@link Transpiler.prepare}
+ */
+export async function moduleFile(spec: ModuleSpec, transpiler: Transpiler): Promise<ModuleFile> {
+  const { path, cacheDir } = spec;
+  const prepared = needsPreparing(path) ? await transpiler.prepare(path, cacheDir) : undefined;
+  return { path, url: pathToFileURL(path).href, prepared, cacheDir };
+}
+
+/** Where hosts find our library, and what they need for TypeScript that cannot be prepared. */
+export function hostSetup(): WorkerSetup {
+  return {
+    library: {
+      sluice: new URL("../index.js", import.meta.url).href,
+      "sluice/rc": new URL("../rc/authoring.js", import.meta.url).href,
+    },
+    jiti: pathToFileURL(createRequire(import.meta.url).resolve("jiti")).href,
+  };
+}
+
+/** Node imports neither TypeScript nor what has a version after its suffix, `x.mjs.1.2`. */
+function needsPreparing(path: string): boolean {
+  return /\.(?:m?ts(?:\.\d+)*|[cm]?js(?:\.\d+)+)$/.test(path);
+}

@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import { WIRE_LIMITS } from "../messages/index.js";
+import { Transpiler } from "../typescript/index.js";
+import { startChild } from "./child-module.js";
+import { hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
+import { readExportedName } from "./module-name.js";
+import { parentDeathPrefix } from "../processes/parent-death.js";
+import { isWasi, type ProcessSetup } from "./process-protocol.js";
+import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+
+const MIB = 1024 * 1024;
+
+/** Node-API addons, a crash of which must not take the broker along, and WASI programs (modules.md §4). */
+const NATIVE_SUFFIXES = [".node", ".wasm"];
+
+/** That Node calls WASI experimental is nothing for the log. */
+const QUIET = "--disable-warning=ExperimentalWarning";
+
+// This form holds both in dist/loaders and in the bundled command line next to it.
+const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
+
+/**
+ * The loader of the same modules as the thread loader, each in a Node process of its own (modules.md §4), of
+ * Node-API addons, and of WASI programs, which speak the wire form themselves. Unlike threads, processes harm nobody else however they fail, and can always be removed.
+ */
+export function createProcessLoader(): ModuleLoader {
+  return new ProcessLoader();
+}
+
+class ProcessLoader implements ModuleLoader {
+  readonly name = "process";
+  readonly suffixes = [...SCRIPT_SUFFIXES, ...NATIVE_SUFFIXES];
+  readonly #transpiler = new Transpiler();
+  #prefix: Promise<readonly string[]> | undefined;
+
+  async readModuleName(path: string): Promise<string | undefined> {
+    return isNative(path) ? undefined : readExportedName(path);
+  }
+
+  async start(spec: ModuleSpec): Promise<RunningModule> {
+    const [prefix, file] = await Promise.all([
+      (this.#prefix ??= parentDeathPrefix()),
+      moduleFile(spec, this.#transpiler),
+    ]);
+    const { memoryLimitBytes, maxPayloadBytes = WIRE_LIMITS.payloadBytes } = spec;
+    const setup: ProcessSetup = { file, setup: hostSetup(), maxPayloadBytes };
+    const limits = memoryLimitBytes === undefined ? [] : [`--max-old-space-size=${inMib(memoryLimitBytes)}`];
+    return startChild({
+      spec,
+      // The path is for people who look at the list of processes.
+      command: [
+        ...prefix,
+        process.execPath,
+        ...(isWasi(spec.path) ? [QUIET] : []),
+        ...limits,
+        fileURLToPath(PROCESS_MAIN),
+        spec.path,
+      ],
+      input: JSON.stringify(setup),
+      remark: (signal) => memoryRemark(signal, memoryLimitBytes),
+    });
+  }
+}
+
+function isNative(path: string): boolean {
+  return /\.(?:node|wasm)(?:\.\d+)*$/.test(path);
+}
+
+function inMib(bytes: number): number {
+  return Math.max(1, Math.floor(bytes / MIB));
+}
+
+/** Node aborts when its heap is full; it says so, but only on standard error. */
+function memoryRemark(signal: NodeJS.Signals, limitBytes: number | undefined): string | undefined {
+  if (signal !== "SIGABRT" || limitBytes === undefined) return undefined;
+  return `most likely out of memory, its memory-limit is ${inMib(limitBytes)} MiB`;
+}

@@ -1,0 +1,78 @@
+import { startChild } from "./child-module.js";
+import { findCommand } from "../processes/find-command.js";
+import { parentDeathPrefix } from "../processes/parent-death.js";
+import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+
+/** What the first bytes of an executable are: ELF, or a script that names its interpreter. */
+const MAGICS = [Buffer.from("\x7fELF", "latin1"), Buffer.from("#!")];
+
+/** A loader that is a command (`[loaders.NAME]` of the configuration). */
+export interface CommandLoaderOptions {
+  readonly name: string;
+  /** With the dot. */
+  readonly suffixes: readonly string[];
+  /** First bytes of its files. */
+  readonly magic?: Uint8Array | undefined;
+  /** Program and arguments; the module's path is appended. */
+  readonly command: readonly string[];
+}
+
+/**
+ * The loader of executables that speak the wire form on the descriptor that `SLUICE_MODULE_URI=fd://N` names
+ * (docs/wire-protocol.md).
+ */
+export function createProgramLoader(): ModuleLoader {
+  return new ProgramLoader({
+    name: "program",
+    suffixes: [],
+    recognises: (head) => MAGICS.some((magic) => startsWith(head, magic)),
+    commandFor: ({ path }) => [path],
+  });
+}
+
+/** A loader from the configuration: as `program`, but runs its command with the module's path after it. */
+export function createCommandLoader({ name, suffixes, magic, command }: CommandLoaderOptions): ModuleLoader {
+  return new ProgramLoader({
+    name,
+    suffixes,
+    recognises: magic === undefined ? undefined : (head) => startsWith(head, magic),
+    commandFor: ({ path }) => [...command, path],
+  });
+}
+
+interface ProgramLoaderOptions {
+  readonly name: string;
+  readonly suffixes: readonly string[];
+  readonly recognises: ((head: Uint8Array) => boolean) | undefined;
+  readonly commandFor: (spec: ModuleSpec) => readonly string[];
+}
+
+class ProgramLoader implements ModuleLoader {
+  readonly name: string;
+  readonly suffixes: readonly string[];
+  readonly #options: ProgramLoaderOptions;
+  #prefix: Promise<readonly string[]> | undefined;
+
+  constructor(options: ProgramLoaderOptions) {
+    this.name = options.name;
+    this.suffixes = options.suffixes;
+    this.#options = options;
+  }
+
+  recognises(head: Uint8Array): boolean {
+    return this.#options.recognises?.(head) === true;
+  }
+
+  async start(spec: ModuleSpec): Promise<RunningModule> {
+    const [program = "", ...args] = this.#options.commandFor(spec);
+    const [prefix, file] = await Promise.all([
+      (this.#prefix ??= parentDeathPrefix()),
+      findCommand(program, (spec.env ?? process.env)["PATH"]),
+    ]);
+    return startChild({ spec, command: [...prefix, file, ...args] });
+  }
+}
+
+function startsWith(head: Uint8Array, magic: Uint8Array): boolean {
+  return magic.every((byte, at) => head[at] === byte);
+}

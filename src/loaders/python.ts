@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { pythonEnvironment } from "../processes/index.js";
+import { startChild } from "./child-module.js";
+import { findCommand } from "../processes/find-command.js";
+import { parentDeathPrefix } from "../processes/parent-death.js";
+import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+
+/** The interpreter where the configuration (`loaders.python.command`) names none. */
+const INTERPRETER: readonly string[] = ["python3"];
+
+/** `moduleName = "…"`, also as Python spells names, at the beginning of a line. */
+const OWN_NAME = /^(?:moduleName|module_name)\s*(?::[^=\n]+)?=\s*(["'])([^"'\n.\\]+)\1/m;
+
+/**
+ * The loader of Python modules (modules.md §4, §5), each in an interpreter of its own: `python3 -m sluice.module_exec PATH`.
+ * @param command interpreter and its options
+ */
+export function createPythonLoader(command: readonly string[] = INTERPRETER): ModuleLoader {
+  return new PythonLoader(command);
+}
+
+class PythonLoader implements ModuleLoader {
+  readonly name = "python";
+  readonly suffixes = [".py"];
+  readonly #command: readonly string[];
+  #prefix: Promise<readonly string[]> | undefined;
+
+  constructor(command: readonly string[]) {
+    this.#command = command;
+  }
+
+  async readModuleName(path: string): Promise<string | undefined> {
+    return OWN_NAME.exec(await readFile(path, "utf8"))?.[2];
+  }
+
+  async start(spec: ModuleSpec): Promise<RunningModule> {
+    const [program = "", ...options] = this.#command;
+    const env = spec.env ?? present(process.env);
+    const [prefix, interpreter] = await Promise.all([
+      (this.#prefix ??= parentDeathPrefix()),
+      findCommand(program, env["PATH"]),
+    ]);
+    const { memoryLimitBytes } = spec;
+    // Python fails to allocate rather than dies of it, which the module then fails with.
+    const limits = memoryLimitBytes === undefined ? [] : [`--memory-limit=${memoryLimitBytes}`];
+    return startChild({
+      spec: { ...spec, env: { ...env, ...pythonEnvironment(env) } },
+      command: [...prefix, interpreter, ...options, "-m", "sluice.module_exec", ...limits, spec.path],
+    });
+  }
+}
+
+/** A variable that is there but undefined is not set. */
+function present(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}

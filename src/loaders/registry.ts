@@ -1,0 +1,111 @@
+import { open } from "node:fs/promises";
+import { basename } from "node:path";
+import { didYouMean, ERRNO, SluiceError } from "../errors/index.js";
+import type { ModuleLoader } from "./module-loader.js";
+import { createCommandLoader } from "./program.js";
+
+/** What a load asks for, besides the file. */
+export interface LoaderChoice {
+  /** Name of a loader, or path of a program that is one; wins over everything that the file tells. */
+  readonly loader?: string | undefined;
+  /** A process of its own, for a file that would get a thread. */
+  readonly exec?: boolean | undefined;
+}
+
+/** How much of a file a loader sees to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
+const HEAD_BYTES = 256;
+
+/** Other names of loaders (modules.md §4). */
+const ALIASES: Readonly<Record<string, string>> = { exec: "process" };
+
+/** The loaders of a broker, and the rule which of them takes a file (modules.md §4). */
+export class LoaderRegistry {
+  readonly #loaders = new Map<string, ModuleLoader>();
+
+  /** @param loaders the latest is asked first whether it takes or recognises a file */
+  constructor(loaders: Iterable<ModuleLoader> = []) {
+    for (const loader of loaders) this.add(loader);
+  }
+
+  /** Adds a loader; one of the same name is replaced. */
+  add(loader: ModuleLoader): void {
+    this.#loaders.set(loader.name, loader);
+  }
+
+  /** All known suffixes, those of the first loaders first. */
+  get suffixes(): string[] {
+    return [...new Set([...this.#loaders.values()].flatMap((loader) => loader.suffixes))];
+  }
+
+  /**
+   * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches `.node`),
+   * else one that recognises the beginning of the file.
+   * @param path of the file; read only if its name tells nothing
+   * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders; a system error if the file cannot be read
+   */
+  async choose(path: string, { loader, exec }: LoaderChoice = {}): Promise<ModuleLoader> {
+    if (loader !== undefined) return loader.includes("/") ? programLoader(loader) : this.#named(loader);
+    const found = this.#bySuffix(basename(path)) ?? (await this.#byHead(path));
+    if (exec === true && (found === undefined || found.name === "thread")) return this.#named("process");
+    if (found !== undefined) return found;
+    throw noLoader(`${path}: no loader takes this file, there are: ${this.#describeAll()}`);
+  }
+
+  #named(name: string): ModuleLoader {
+    const found = this.#loaders.get(name) ?? this.#loaders.get(ALIASES[name] ?? name);
+    if (found !== undefined) return found;
+    const hint = didYouMean(name, this.#loaders.keys());
+    throw noLoader(
+      `no loader '${name}', there are: ${this.#describeAll()}${hint === undefined ? "" : `; ${hint}`}`,
+    );
+  }
+
+  #bySuffix(name: string): ModuleLoader | undefined {
+    let best: { readonly loader: ModuleLoader; readonly length: number } | undefined;
+    for (const loader of this.#loaders.values()) {
+      for (const suffix of loader.suffixes) {
+        if (suffix.length >= (best?.length ?? 0) && hasSuffix(name, suffix))
+          best = { loader, length: suffix.length };
+      }
+    }
+    return best?.loader;
+  }
+
+  async #byHead(path: string): Promise<ModuleLoader | undefined> {
+    const candidates = [...this.#loaders.values()].filter((loader) => loader.recognises !== undefined);
+    if (candidates.length === 0) return undefined;
+    const head = await readHead(path);
+    return candidates.findLast((loader) => loader.recognises?.(head));
+  }
+
+  #describeAll(): string {
+    const all = [...this.#loaders.values()].map(({ name, suffixes }) => [name, ...suffixes].join(" "));
+    return all.length === 0 ? "none" : all.join(", ");
+  }
+}
+
+/** Whether a file name ends with a suffix, or with a suffix and a version: `.1`, `.1.2`, `.1.2.3`. */
+function hasSuffix(name: string, suffix: string): boolean {
+  const at = name.lastIndexOf(suffix);
+  // A name that is nothing but a suffix is a hidden file.
+  return at > 0 && /^(?:\.\d+)*$/.test(name.slice(at + suffix.length));
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A program that was asked for as a loader: it is given the module's path. */
+function programLoader(path: string): ModuleLoader {
+  return createCommandLoader({ name: path, suffixes: [], command: [path] });
+}
+
+function noLoader(message: string): SluiceError {
+  return new SluiceError("LOAD_NO_LOADER", message, { errnum: ERRNO.EINVAL });
+}

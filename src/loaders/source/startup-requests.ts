@@ -1,0 +1,43 @@
+import { open } from "node:fs/promises";
+import { isErrno } from "../../errors/index.js";
+import { type LoadRequest, placeRequests, type RequestSpan } from "./startup-request.js";
+import { pythonRequests } from "./python-requests.js";
+import { scriptRequests } from "./script-requests.js";
+
+/** Of a longer file nothing is told: nobody wrote it by hand. */
+const SOURCE_BYTES_MAX = 1024 * 1024;
+
+/**
+ * The requests that a module sends before it runs, read from its source; nothing of it runs. What its start-up calls
+ * elsewhere is not followed.
+ * @param path of a JavaScript, TypeScript or Python file; of others, of one over 1 MiB, and of one that may not be read,
+ *   nothing is told
+ */
+export async function readLoadRequests(path: string): Promise<LoadRequest[]> {
+  const scan = scannerFor(path);
+  if (scan === undefined) return [];
+  const text = await readSource(path);
+  return text === undefined ? [] : placeRequests(path, text, scan(text));
+}
+
+function scannerFor(path: string): ((text: string) => RequestSpan[]) | undefined {
+  if (/\.py(?:\.\d+)*$/.test(path)) return pythonRequests;
+  return /\.[cm]?[jt]s(?:\.\d+)*$/.test(path) ? scriptRequests : undefined;
+}
+
+async function readSource(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(path);
+    try {
+      const about = await file.stat();
+      if (!about.isFile() || about.size > SOURCE_BYTES_MAX) return undefined;
+      return await file.readFile("utf8");
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    // Whoever loads it is told so.
+    if (isErrno(error, "ENOENT") || isErrno(error, "EACCES")) return undefined;
+    throw error;
+  }
+}

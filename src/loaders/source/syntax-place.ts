@@ -1,0 +1,23 @@
+import { execFile } from "node:child_process";
+import { ERRNO, SluiceError } from "../../errors/index.js";
+
+/**
+ * A syntax error of a JavaScript module with its place. V8 tells the place only to who prints the error to a terminal,
+ * so Node is asked to check the file again, which costs a process, but only once something is wrong.
+ * @returns `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`; the error as it is if the file itself is sound, as when
+ *   the mistake is in something that it imports
+ */
+export async function withPlace(error: SyntaxError, path: string): Promise<Error> {
+  const report = await checkReport(path);
+  const [, line, before] = /^.*:(\d+)\n.*\n(\s*)\^/.exec(report) ?? [];
+  if (line === undefined || before === undefined) return error;
+  const message = `${path}:${line}:${before.length + 1}: ${error.message}`;
+  return new SluiceError("LOAD_FAILED", message, { cause: error, errnum: ERRNO.EINVAL });
+}
+
+/** What `node --check` says, nothing if all is well; `PATH:LINE`, the line, and a caret are what it begins with. */
+function checkReport(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ["--check", path], (_error, _stdout, stderr) => resolve(stderr));
+  });
+}

@@ -1,0 +1,251 @@
+import type { MessagePort } from "node:worker_threads";
+import { Fifo } from "../fifo.js";
+import { Inbox, isHoldable } from "./inbox.js";
+import { payloadBytes } from "../wire/payload.js";
+import { packMessage, type PortItem, unpackMessages } from "../wire/port-form.js";
+import { Tally, type TallyCounts } from "./tally.js";
+import type { Backlog, Channel, Message, RequestMessage } from "../types.js";
+
+/** Requests beyond this wait at the sender until the other end has taken some (modules.md §2, back pressure). */
+const CREDIT: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
+
+/** What has been taken is reported with the next message, at this much even without one, and at the latest after this. */
+const REPORT_MESSAGES = 64;
+const REPORT_BYTES = 1024 * 1024;
+const REPORT_MS = 20;
+
+/** Copies at least this large are moved to the other thread; below, copying once more is cheaper. */
+const TRANSFER_BYTES = 16 * 1024;
+
+/**
+ * What one `postMessage` carries: how many messages, and bytes of payload, the sender of it has taken since its last, and
+ * the same of requests alone; then any number of messages as {@link packMessage} writes them.
+ */
+type Parcel = readonly [
+  messages: number,
+  bytes: number,
+  requests: number,
+  requestBytes: number,
+  ...messages: PortItem[],
+];
+
+const PARCEL_HEAD = 4;
+
+/**
+ * A channel over a `MessagePort`, between threads. What is sent within one turn of the loop travels together. Both ends
+ * must be made by this function: each tells the other what it has taken, which is what the backlog is counted from.
+ * @param port in nobody else's use
+ * @param credit how much may be under way before requests wait here
+ */
+export function portChannel(port: MessagePort, credit: Backlog = CREDIT): Channel {
+  return new PortChannel(port, credit);
+}
+
+class PortChannel implements Channel {
+  readonly #port: MessagePort;
+  readonly #credit: Backlog;
+  readonly #inbox = new Inbox({ onTaken: (message) => this.#took(message) });
+  readonly #drainListeners: (() => void)[] = [];
+  readonly #receive = (message: Message): void => this.#inbox.receive(message);
+  #outgoing: PortItem[] = emptyParcel();
+  #transfer: ArrayBuffer[] = [];
+  /** Requests for which there is no credit. */
+  readonly #waiting = new Fifo<Message>();
+  /** All that was sent and not reported as taken by the other end, what waits too. */
+  readonly #untaken = new Tally();
+  #waitingBytes = 0;
+  /** Taken, and not reported. */
+  readonly #taken = new Tally();
+  #flushScheduled = false;
+  #reportTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(port: MessagePort, credit: Backlog) {
+    this.#credit = credit;
+    this.#port = port;
+    port.on("message", (parcel: Parcel) => this.#open(parcel));
+    port.on("messageerror", (error) => this.#fail(error));
+    port.on("close", () => this.#gone());
+  }
+
+  send(message: Message): void {
+    if (this.#closed) return;
+    const own = this.#withOwnPayload(message);
+    const hadCredit = this.#hasCredit();
+    this.#untaken.add(payloadBytes(own.payload), message.type === "request");
+    if (isHoldable(own) && (this.#waiting.size > 0 || !hadCredit)) {
+      this.#waiting.push(own);
+      this.#waitingBytes += payloadBytes(own.payload);
+    } else {
+      this.#post(own);
+    }
+  }
+
+  flush(): void {
+    if (!this.#closed) this.#flush();
+  }
+
+  onMessage(listener: (message: Message) => void): void {
+    this.#inbox.onMessage(listener);
+  }
+
+  onClose(listener: (cause: Error | undefined) => void): void {
+    this.#inbox.onClose(listener);
+  }
+
+  onDrain(listener: () => void): void {
+    this.#drainListeners.push(listener);
+  }
+
+  backlog(): Backlog {
+    return this.#untaken.all();
+  }
+
+  requestBacklog(): Backlog {
+    return this.#untaken.ofRequests();
+  }
+
+  underWay(): number {
+    return this.#untaken.messages - this.#waiting.size;
+  }
+
+  unread(): number {
+    return this.#inbox.unread;
+  }
+
+  holdRequests(on: boolean): void {
+    this.#inbox.hold(on);
+  }
+
+  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
+    return this.#inbox.pace(admit);
+  }
+
+  abort(): void {
+    this.#waiting.clear();
+    this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#postWaiting(() => true);
+    this.#flush();
+    this.#shut();
+    this.#port.close();
+    queueMicrotask(() => this.#inbox.abandon());
+  }
+
+  ref(): void {
+    this.#port.ref();
+  }
+
+  unref(): void {
+    this.#port.unref();
+  }
+
+  #hasCredit(): boolean {
+    return (
+      this.underWay() < this.#credit.messages && this.#untaken.bytes - this.#waitingBytes < this.#credit.bytes
+    );
+  }
+
+  /** The caller may change its bytes as soon as `send` returns, and they are often part of a larger buffer. */
+  #withOwnPayload(message: Message): Message {
+    return message.payload instanceof Uint8Array
+      ? { ...message, payload: new Uint8Array(message.payload) }
+      : message;
+  }
+
+  #postWaiting(mayPost: () => boolean): void {
+    while (mayPost()) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#waitingBytes -= payloadBytes(next.payload);
+      this.#post(next);
+    }
+  }
+
+  #post(message: Message): void {
+    packMessage(message, this.#outgoing);
+    const { payload } = message;
+    if (payload instanceof Uint8Array && payload.byteLength >= TRANSFER_BYTES) {
+      if (payload.buffer instanceof ArrayBuffer) this.#transfer.push(payload.buffer);
+    }
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    process.nextTick(() => {
+      this.#flushScheduled = false;
+      if (!this.#closed) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const parcel = this.#outgoing;
+    const taken = this.#taken;
+    if (parcel.length === PARCEL_HEAD && taken.messages === 0) return;
+    parcel[0] = taken.messages;
+    parcel[1] = taken.bytes;
+    parcel[2] = taken.requests;
+    parcel[3] = taken.requestBytes;
+    taken.reset();
+    const transfer = this.#transfer;
+    this.#outgoing = emptyParcel();
+    this.#transfer = [];
+    this.#port.postMessage(parcel, transfer);
+  }
+
+  #open(parcel: Parcel): void {
+    const [messages, bytes, requests, requestBytes] = parcel;
+    if (messages > 0) this.#refill({ messages, bytes, requests, requestBytes });
+    unpackMessages(parcel, PARCEL_HEAD, this.#receive);
+  }
+
+  #refill(taken: TallyCounts): void {
+    this.#untaken.subtract(taken);
+    this.#postWaiting(() => this.#hasCredit());
+    for (const listener of this.#drainListeners) listener();
+  }
+
+  #took(message: Message): void {
+    const taken = this.#taken;
+    taken.add(payloadBytes(message.payload), message.type === "request");
+    if (taken.messages >= REPORT_MESSAGES || taken.bytes >= REPORT_BYTES) this.#scheduleFlush();
+    else this.#reportTimer ??= this.#reportSoon();
+  }
+
+  /** Usually a message of ours takes the report along before the timer fires. */
+  #reportSoon(): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      this.#reportTimer = undefined;
+      if (!this.#closed) this.#flush();
+    }, REPORT_MS);
+    return timer.unref();
+  }
+
+  #fail(error: Error): void {
+    if (this.#closed) return;
+    this.#shut();
+    this.#inbox.end(error);
+    this.#port.close();
+  }
+
+  #gone(): void {
+    if (this.#closed) return;
+    this.#shut();
+    this.#inbox.end(undefined);
+  }
+
+  #shut(): void {
+    this.#closed = true;
+    clearTimeout(this.#reportTimer);
+  }
+}
+
+/** With room for what has been taken. */
+function emptyParcel(): PortItem[] {
+  return [0, 0, 0, 0];
+}

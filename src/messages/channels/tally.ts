@@ -1,0 +1,50 @@
+import type { Backlog } from "../types.js";
+
+/** Counts messages that wait, and the requests among them. Sizes are the caller's measure: payload, or wire form. */
+export class Tally {
+  messages = 0;
+  bytes = 0;
+  requests = 0;
+  requestBytes = 0;
+
+  add(bytes: number, isRequest: boolean): void {
+    this.messages++;
+    this.bytes += bytes;
+    if (!isRequest) return;
+    this.requests++;
+    this.requestBytes += bytes;
+  }
+
+  remove(bytes: number, isRequest: boolean): void {
+    this.messages--;
+    this.bytes -= bytes;
+    if (!isRequest) return;
+    this.requests--;
+    this.requestBytes -= bytes;
+  }
+
+  /** Takes away what another has counted. */
+  subtract({ messages, bytes, requests, requestBytes }: Readonly<TallyCounts>): void {
+    this.messages -= messages;
+    this.bytes -= bytes;
+    this.requests -= requests;
+    this.requestBytes -= requestBytes;
+  }
+
+  reset(): void {
+    this.subtract(this);
+  }
+
+  /** All that waits. */
+  all(): Backlog {
+    return { messages: this.messages, bytes: this.bytes };
+  }
+
+  /** The requests that wait. */
+  ofRequests(): Backlog {
+    return { messages: this.requests, bytes: this.requestBytes };
+  }
+}
+
+/** What a {@link Tally} counts. */
+export type TallyCounts = Pick<Tally, "messages" | "bytes" | "requests" | "requestBytes">;

@@ -1,0 +1,65 @@
+import { messageOf, requestError } from "../../errors/index.js";
+import { fields } from "../fields.js";
+import type { ChannelHandle } from "./handle.js";
+import { resourceUsage } from "../rusage.js";
+import type { JsonValue, Payload, Request } from "../types.js";
+
+/** What everybody may ask; the rest is the owner's. */
+const FOR_GUESTS = { allowGuest: true };
+
+/** The handlers that every module has unless it registers its own (modules.md §3). */
+export function registerDefaultHandlers(handle: ChannelHandle): void {
+  handle.handle("shutdown", (request) => {
+    handle.stop();
+    handle.respond(request);
+  });
+  handle.handle("ping", (request) => answerSame(handle, request), FOR_GUESTS);
+  handle.handle("stats-get", () => asJson(handle.stats), FOR_GUESTS);
+  handle.handle("stats-clear", (request) => {
+    handle.clearStats();
+    handle.respond(request);
+  });
+  handle.handle("rusage", (request) => asJson(resourceUsage(request.payload)), FOR_GUESTS);
+  handle.handle("debug", (request) => ({ flags: changeDebugFlags(handle, request.payload) }));
+  // The handle has put the new configuration in place before this runs.
+  handle.handle("config-reload", (request) => {
+    handle.respond(request);
+  });
+  handle
+    .subscribe(`${handle.name}.stats-clear`, () => handle.clearStats())
+    .catch((error: unknown) => handle.log("err", `stats-clear: ${messageOf(error)}`));
+}
+
+/** Also for a payload of none, which a handler cannot return as an answer. */
+function answerSame(handle: ChannelHandle, request: Request): undefined {
+  handle.respond(request, request.payload);
+}
+
+function asJson(value: object): Payload {
+  return value as { readonly [key: string]: JsonValue };
+}
+
+/** @returns the bits as they are then */
+function changeDebugFlags(handle: ChannelHandle, payload: Payload): number {
+  const { op, flags } = fields(payload, { op: "string?", flags: "integer?" });
+  const mask = flags ?? 0;
+  switch (op) {
+    case undefined:
+      break;
+    case "setbit":
+      handle.debugFlags |= mask;
+      break;
+    case "clrbit":
+      handle.debugFlags &= ~mask;
+      break;
+    case "set":
+      handle.debugFlags = mask;
+      break;
+    case "clr":
+      handle.debugFlags = 0;
+      break;
+    default:
+      throw requestError("EPROTO", `'op' must be one of setbit, clrbit, set, clr, not '${op}'`);
+  }
+  return handle.debugFlags >>> 0;
+}

@@ -1,0 +1,292 @@
+import { isErrno, requestError } from "../../errors/index.js";
+import { Configuration, readConfiguration } from "./configuration.js";
+import { EventListeners } from "./event-listeners.js";
+import { fields } from "../fields.js";
+import { Fifo } from "../fifo.js";
+import { OutgoingRequests } from "./outgoing-requests.js";
+import { RequestServer } from "./request-server.js";
+import { RunLoop } from "./run-loop.js";
+import { MODULE_STATUS } from "../status.js";
+import { StreamPacer } from "./stream-pacer.js";
+import { isTopic } from "../topic.js";
+import type {
+  Channel,
+  Event,
+  Handle,
+  HandleStats,
+  HandlerOptions,
+  JsonValue,
+  LogLevel,
+  Message,
+  MessageCounts,
+  NodeId,
+  Payload,
+  Request,
+  RequestHandler,
+  RequestMessage,
+  RpcOptions,
+  Welcome,
+} from "../types.js";
+
+/** Whose handle it is. A module's reports its states, and answers requests only once it runs. */
+export type HandleKind = "client" | "module";
+
+/** {@link Handle} over a channel whose `welcome` has come. */
+export class ChannelHandle implements Handle {
+  readonly name: string;
+  readonly uuid: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly args: readonly string[];
+  readonly closed: Promise<Error | undefined>;
+  readonly configuration: Configuration;
+  /** Debug bits, as set with `NAME.debug`. */
+  debugFlags = 0;
+  readonly #kind: HandleKind;
+  readonly #channel: Channel;
+  readonly #attrs: Readonly<Record<string, string>>;
+  readonly #requests: OutgoingRequests;
+  readonly #server: RequestServer;
+  readonly #pacer: StreamPacer;
+  readonly #events: EventListeners;
+  readonly #loop = new RunLoop();
+  /** Requests to a module that does not run yet: its handlers may not all be registered. */
+  readonly #early = new Fifo<RequestMessage>();
+  #tx = noMessages();
+  #rx = noMessages();
+
+  constructor(channel: Channel, welcome: Welcome, kind: HandleKind) {
+    this.name = welcome.name;
+    this.uuid = welcome.uuid;
+    this.rank = welcome.rank;
+    this.size = welcome.size;
+    this.args = welcome.args;
+    this.configuration = new Configuration(welcome.conf);
+    this.#attrs = welcome.attrs;
+    this.#kind = kind;
+    this.#channel = channel;
+    this.#pacer = new StreamPacer(channel);
+    this.#requests = new OutgoingRequests((message) => this.#send(message));
+    this.#server = new RequestServer({
+      send: (message) => this.#send(message),
+      ready: () => this.#pacer.ready(),
+      fault: (error) => this.#fault(error),
+      unheard: (text) => this.log("err", text),
+    });
+    this.#events = new EventListeners({
+      fault: (error) => this.#fault(error),
+      unheard: (text) => this.log("err", text),
+    });
+    this.closed = new Promise((resolve) => {
+      channel.onClose((cause) => {
+        this.#gone();
+        resolve(cause);
+      });
+    });
+  }
+
+  rpc(topic: string, payload?: Payload, options: RpcOptions = {}): Promise<Payload> {
+    return this.#requests.rpc(topic, payload, options);
+  }
+
+  rpcStream(topic: string, payload?: Payload, options: RpcOptions = {}): AsyncIterableIterator<Payload> {
+    return this.#requests.stream(topic, payload, options);
+  }
+
+  notify(topic: string, payload?: Payload, options: { readonly rank?: NodeId } = {}): void {
+    this.#requests.notify(topic, payload, options.rank);
+  }
+
+  handle(method: string, handler: RequestHandler, options: HandlerOptions = {}): void {
+    const effective = method === "config-reload" ? this.#configured(handler) : handler;
+    this.#server.handle(method, effective, options);
+  }
+
+  respond(request: Request, payload?: Payload): void {
+    this.#server.respond(request, payload);
+  }
+
+  respondError(request: Request, errnum: number, message?: string): void {
+    this.#server.respondError(request, errnum, message);
+  }
+
+  async subscribe(topic: string, listener: (event: Event) => void): Promise<void> {
+    await this.#events.add(topic, listener, () => this.rpc("event.subscribe", { topic }));
+  }
+
+  async unsubscribe(topic: string): Promise<void> {
+    if (this.#events.delete(topic)) await this.rpc("event.unsubscribe", { topic });
+  }
+
+  async publish(topic: string, payload?: Payload): Promise<number> {
+    if (!isTopic(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
+    return fields(await this.rpc(`event.publish.${topic}`, payload), { seq: "integer" }).seq;
+  }
+
+  async registerService(name: string): Promise<void> {
+    await this.rpc("service.add", { name });
+  }
+
+  async unregisterService(name: string): Promise<void> {
+    await this.rpc("service.remove", { name });
+  }
+
+  /** Once the channel has gone nobody can hear of it, and a log line must never be what fails a program. */
+  log(level: LogLevel, text: string): void {
+    if (this.isOpen) this.notify("log.append", { level, text });
+  }
+
+  async attr(name: string): Promise<string | undefined> {
+    if (Object.hasOwn(this.#attrs, name)) return this.#attrs[name];
+    try {
+      return fields(await this.rpc("attr.get", { name }), { value: "string" }).value;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  conf(key?: string): JsonValue | undefined {
+    return this.configuration.get(key);
+  }
+
+  setRunning(): void {
+    if (!this.#loop.markRunning()) return;
+    if (this.#kind === "module" && this.isOpen) {
+      this.notify("module.status", { status: MODULE_STATUS.running });
+      // The module may go on to compute for a minute, and whoever loads it waits for this.
+      this.#channel.flush();
+    }
+    // After what the caller does in this turn: often it registers the last handlers.
+    queueMicrotask(() => this.#serveEarly());
+  }
+
+  run(): Promise<void> {
+    this.setRunning();
+    return this.#loop.wait();
+  }
+
+  stop(error?: Error): void {
+    // A module whose loop has ended serves no more, although it may still be cleaning up.
+    if (this.#kind === "module") this.#server.refuse();
+    this.#loop.stop(error);
+  }
+
+  debugTest(bit: number, clear = false): boolean {
+    const isSet = (this.debugFlags & bit) !== 0;
+    if (clear) this.debugFlags &= ~bit;
+    return isSet;
+  }
+
+  async close(): Promise<void> {
+    this.#requests.close(requestError("ECANCELED", "the handle was closed"));
+    this.#channel.close();
+    await this.closed;
+  }
+
+  ref(): void {
+    this.#channel.ref();
+  }
+
+  unref(): void {
+    this.#channel.unref();
+  }
+
+  /** Messages sent and received since the beginning, or since {@link clearStats}. */
+  get stats(): HandleStats {
+    return { tx: { ...this.#tx }, rx: { ...this.#rx } };
+  }
+
+  clearStats(): void {
+    this.#tx = noMessages();
+    this.#rx = noMessages();
+  }
+
+  /** Whether messages can still be sent. */
+  get isOpen(): boolean {
+    return !this.#requests.closed;
+  }
+
+  /** How the event loop stands; for the module runtime. */
+  get loop(): RunLoop {
+    return this.#loop;
+  }
+
+  /** Answers all requests with `ENOSYS` from now on, those that have waited for the module to run too. */
+  refuseRequests(): void {
+    this.#server.refuse();
+    this.#serveEarly();
+  }
+
+  /** Takes a message of the channel; only who made the handle calls it. */
+  receive(message: Message): void {
+    this.#rx[message.type]++;
+    switch (message.type) {
+      case "request":
+        if (this.#isServing()) this.#server.receive(message);
+        else this.#early.push(message);
+        break;
+      case "response":
+        this.#requests.settle(message);
+        break;
+      case "event":
+        this.#events.deliver(message);
+        break;
+      case "control":
+        // A second welcome tells nothing new; only `disconnect` asks for something.
+        if (message.control === "disconnect") this.#channel.close();
+        break;
+    }
+  }
+
+  /** The handler finds the new configuration in place; if it throws, the module keeps the old one. */
+  #configured(handler: RequestHandler): RequestHandler {
+    return async (request) => {
+      const old = this.configuration.whole;
+      this.configuration.replace(readConfiguration(request.payload));
+      try {
+        return (await handler(request)) as Payload;
+      } catch (error) {
+        this.configuration.replace(old);
+        throw error;
+      }
+    };
+  }
+
+  #isServing(): boolean {
+    return this.#early.size === 0 && (this.#kind === "client" || this.#loop.state !== "starting");
+  }
+
+  #serveEarly(): void {
+    for (let message = this.#early.shift(); message !== undefined; message = this.#early.shift()) {
+      this.#server.receive(message);
+    }
+  }
+
+  #send(message: Message): void {
+    this.#channel.send(message);
+    this.#tx[message.type]++;
+  }
+
+  /** A module fails with it; in anybody else's program it is an uncaught error, as with any emitter. */
+  #fault(error: Error): void {
+    if (this.#kind === "module") {
+      this.stop(error);
+      return;
+    }
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+
+  #gone(): void {
+    this.#requests.close(requestError("ECONNRESET", "the connection to the broker has gone"));
+    this.#server.close();
+    this.#pacer.close();
+    this.#loop.stop();
+  }
+}
+
+function noMessages(): MessageCounts {
+  return { request: 0, response: 0, event: 0, control: 0 };
+}

@@ -1,0 +1,222 @@
+import { ERRNO, errnumOf, isErrnum, messageOf, requestError, type SluiceError } from "../../errors/index.js";
+import { IncomingRequest } from "./incoming-request.js";
+import { encodePayload } from "../wire/payload.js";
+import { ROLE } from "../types.js";
+import type {
+  HandlerOptions,
+  Payload,
+  Request,
+  RequestHandler,
+  RequestMessage,
+  ResponseMessage,
+} from "../types.js";
+
+/** What the server needs of its handle. */
+interface ServerPort {
+  send(message: ResponseMessage): void;
+  /** Resolves when the channel takes more of a stream. */
+  ready(): Promise<void> | undefined;
+  /** A handler threw what is no answer to anybody: a fault of the program. */
+  fault(error: Error): void;
+  /** An error that no requester will hear of. */
+  unheard(text: string): void;
+}
+
+const SLUICE_ERROR: SluiceError["name"] = "SluiceError";
+
+interface Handler {
+  readonly handler: RequestHandler;
+  readonly allowGuest: boolean;
+}
+
+/** Answers requests: finds the handler, sends what it returns or throws, and drops what nobody waits for any more. */
+export class RequestServer {
+  readonly #port: ServerPort;
+  readonly #handlers = new Map<string, Handler>();
+  /** Unanswered requests that must hear when nobody waits for them any more, by sender and matchtag. */
+  readonly #open = new Map<string, Map<number, IncomingRequest>>();
+  readonly #onWatched = (request: IncomingRequest): void => this.#track(request);
+  #refusing = false;
+
+  constructor(port: ServerPort) {
+    this.#port = port;
+  }
+
+  handle(method: string, handler: RequestHandler, options: HandlerOptions): void {
+    this.#handlers.set(method, { handler, allowGuest: options.allowGuest ?? false });
+  }
+
+  /** From now on answers every request with `ENOSYS`. */
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  /** The channel has gone. */
+  close(): void {
+    for (const requests of this.#open.values()) for (const request of requests.values()) request.abandon();
+    this.#open.clear();
+  }
+
+  receive(message: RequestMessage): void {
+    const request = new IncomingRequest(message, this.#onWatched);
+    if (request.method === "disconnect") this.#dropSender(request.sender);
+    if (isCancel(request)) {
+      this.#cancel(request);
+      return;
+    }
+    const entry = this.#refusing ? undefined : this.#handlers.get(request.method);
+    if (entry === undefined) {
+      this.#answerUnknown(request);
+    } else if (!entry.allowGuest && (request.rolemask & ROLE.owner) === 0) {
+      this.respondError(request, ERRNO.EPERM);
+    } else {
+      if (request.streaming) this.#track(request);
+      this.#call(entry.handler, request);
+    }
+  }
+
+  /** @throws SluiceError `EINVAL` if it has been answered, or is not a request that came through this handle */
+  respond(request: Request, payload: Payload): void {
+    this.#answer(request, { errnum: 0, payload: encodePayload(payload) });
+  }
+
+  /** @throws as {@link respond} */
+  respondError(request: Request, errnum: number, error?: unknown): void {
+    if (!isErrnum(errnum)) {
+      throw requestError("EINVAL", `an error response needs an error number, ${String(errnum)} is none`);
+    }
+    // Modules in plain JavaScript give what they like.
+    this.#answer(request, { errnum, error: error === undefined ? undefined : messageOf(error) });
+  }
+
+  #answer(request: Request, answer: Pick<ResponseMessage, "errnum" | "error" | "payload">): void {
+    if (!(request instanceof IncomingRequest)) throw requestError("EINVAL", "not a request of this handle");
+    if (request.abandoned) return;
+    if (request.answered) throw requestError("EINVAL", `${request.topic}: has been answered already`);
+    const { topic, matchtag, route } = request.message;
+    if (!request.noresponse) this.#port.send({ type: "response", topic, matchtag, route, ...answer });
+    if (answer.errnum === 0 && request.streaming) return;
+    request.markAnswered();
+    this.#untrack(request);
+  }
+
+  #call(handler: RequestHandler, request: IncomingRequest): void {
+    try {
+      const result = handler(request);
+      if (result === undefined) return;
+      if (result instanceof Promise) this.#await(request, result);
+      else if (isAsyncIterable(result)) this.#await(request, this.#stream(request, result));
+      else this.#finish(request, result);
+    } catch (error) {
+      this.#fail(request, error);
+    }
+  }
+
+  #await(request: IncomingRequest, result: Promise<Payload> | Promise<void>): void {
+    result.then(
+      (payload) => this.#tryFinish(request, payload as Payload),
+      (error: unknown) => this.#fail(request, error),
+    );
+  }
+
+  #tryFinish(request: IncomingRequest, payload: Payload): void {
+    try {
+      this.#finish(request, payload);
+    } catch (error) {
+      this.#fail(request, error);
+    }
+  }
+
+  /** What a handler returned is the response; for a streaming request, the only one. */
+  #finish(request: IncomingRequest, payload: Payload): void {
+    if (payload === undefined) return;
+    this.respond(request, payload);
+    if (request.streaming && !request.answered) this.respondError(request, ERRNO.ENODATA);
+  }
+
+  async #stream(request: IncomingRequest, source: AsyncIterable<Payload>): Promise<void> {
+    if (!request.streaming || request.noresponse) {
+      throw requestError("EPROTO", `${request.topic}: needs a streaming request`);
+    }
+    const iterator = source[Symbol.asyncIterator]();
+    const stop = (): void => {
+      // Not awaited: a generator that waits for something returns only after that.
+      iterator.return?.().catch((error: unknown) => this.#port.fault(asError(error)));
+    };
+    request.signal.addEventListener("abort", stop, { once: true });
+    for (;;) {
+      const result = await iterator.next();
+      if (result.done === true || request.answered) break;
+      this.respond(request, result.value);
+      await this.#port.ready();
+    }
+    request.signal.removeEventListener("abort", stop);
+    if (!request.answered) this.respondError(request, ERRNO.ENODATA);
+  }
+
+  /** An error that carries a number is an answer; any other is also a fault of the program. */
+  #fail(request: IncomingRequest, error: unknown): void {
+    const errnum = errnumOf(error);
+    // By name: what a module throws comes from its own copy of the library.
+    const meant = errnum !== undefined || (error instanceof Error && error.name === SLUICE_ERROR);
+    const text = messageOf(error);
+    if (!request.answered) this.respondError(request, errnum ?? (meant ? ERRNO.EIO : ERRNO.ECONNRESET), text);
+    if (!meant) this.#port.fault(asError(error));
+    else if (request.noresponse) this.#port.unheard(`${request.topic}: ${text}`);
+  }
+
+  #answerUnknown(request: IncomingRequest): void {
+    if (request.noresponse) return;
+    if (request.method === "disconnect" && !this.#refusing) this.respond(request, undefined);
+    else {
+      this.respondError(request, ERRNO.ENOSYS, `Unknown service method '${request.topic}'`);
+    }
+  }
+
+  #track(request: IncomingRequest): void {
+    if (request.noresponse) return;
+    const { sender, message } = request;
+    const requests = this.#open.get(sender);
+    if (requests === undefined) this.#open.set(sender, new Map([[message.matchtag, request]]));
+    else requests.set(message.matchtag, request);
+  }
+
+  #untrack(request: IncomingRequest): void {
+    const requests = this.#open.get(request.sender);
+    if (requests?.get(request.message.matchtag) !== request) return;
+    requests.delete(request.message.matchtag);
+    if (requests.size === 0) this.#open.delete(request.sender);
+  }
+
+  #dropSender(sender: string): void {
+    const requests = this.#open.get(sender);
+    this.#open.delete(sender);
+    for (const request of requests?.values() ?? []) request.abandon();
+  }
+
+  /** Ends one stream of this sender, as its requester has stopped listening (RFC 6). */
+  #cancel(cancel: IncomingRequest): void {
+    const matchtag = (cancel.payload as { readonly matchtag: number }).matchtag;
+    const request = this.#open.get(cancel.sender)?.get(matchtag);
+    if (request?.streaming !== true) return;
+    const { topic, route } = request.message;
+    this.#port.send({ type: "response", topic, matchtag, route, errnum: ERRNO.ECANCELED });
+    this.#untrack(request);
+    request.abandon();
+  }
+}
+
+/** What {@link OutgoingRequests} sends when a stream is left; a module's own method `cancel` is asked otherwise. */
+function isCancel(request: IncomingRequest): boolean {
+  if (request.method !== "cancel" || !request.noresponse) return false;
+  const raw = request.message.payload;
+  return typeof raw === "string" && /^\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*$/.test(raw);
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<Payload> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

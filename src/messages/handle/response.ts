@@ -1,0 +1,17 @@
+import { SluiceError, strerror } from "../../errors/index.js";
+import { decodePayload } from "../wire/payload.js";
+import type { Payload, ResponseMessage } from "../types.js";
+
+/** The error of a response that is not a success, as its requester gets it: the errnum and the text that were sent. */
+export function responseError({ errnum, error }: ResponseMessage): SluiceError {
+  return new SluiceError("BROKER_REQUEST", error ?? strerror(errnum), { errnum });
+}
+
+/**
+ * The payload of a response.
+ * @throws SluiceError `BROKER_REQUEST` with the response's errnum if it is not a success, `EPROTO` if it is not JSON
+ */
+export function payloadOf(message: ResponseMessage): Payload {
+  if (message.errnum !== 0) throw responseError(message);
+  return decodePayload(message.payload);
+}

@@ -1,0 +1,37 @@
+import { messageOf, requestError } from "../../errors/index.js";
+import type { JsonValue, Payload, RawPayload } from "../types.js";
+
+/**
+ * What a program gives, as it travels: JSON text for a JSON value, bytes as they are.
+ * @throws SluiceError `BROKER_REQUEST` with `EINVAL` for what JSON cannot express (a cycle, a bigint, a function)
+ */
+export function encodePayload(payload: Payload): RawPayload {
+  if (payload === undefined || payload instanceof Uint8Array) return payload;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(payload);
+  } catch (cause) {
+    throw requestError("EINVAL", `payload is not JSON: ${messageOf(cause)}`, cause);
+  }
+  // A function or a symbol gets past the types of a JavaScript caller; stringify then gives undefined.
+  if (typeof text !== "string") throw requestError("EINVAL", `payload is not JSON: a ${typeof payload}`);
+  return text;
+}
+
+/**
+ * What travelled, as a program gets it.
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` if the text is not JSON
+ */
+export function decodePayload(raw: RawPayload): Payload {
+  if (typeof raw !== "string") return raw;
+  try {
+    return JSON.parse(raw) as JsonValue;
+  } catch (cause) {
+    throw requestError("EPROTO", `payload is not JSON: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** Rough size of a payload for limits and credits: bytes, or UTF-16 units of JSON text. */
+export function payloadBytes(raw: RawPayload): number {
+  return raw === undefined ? 0 : raw.length;
+}

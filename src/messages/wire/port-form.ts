@@ -1,0 +1,110 @@
+import type { ControlMessage, Message, NodeId, RawPayload } from "../types.js";
+
+/** What a `MessagePort` carries: texts, numbers and bytes only. */
+export type PortItem = RawPayload | number;
+
+const CODE = { request: 0, response: 1, event: 2, control: 3 } as const;
+
+/** Items before the payload, and then the length of the route, of every message. */
+const FIXED_ITEMS = 9;
+
+/**
+ * Appends a message to what travels between threads. All messages of a turn go as one flat array: cloning an object with
+ * its property names takes several times as long, at both ends of every hop, and that is most of what a hop costs.
+ */
+export function packMessage(message: Message, into: PortItem[]): void {
+  const { payload, userid, rolemask } = message;
+  switch (message.type) {
+    case "request": {
+      const { topic, matchtag, flags, nodeid, route } = message;
+      into.push(
+        CODE.request,
+        topic,
+        matchtag,
+        flags,
+        nodeid,
+        payload,
+        userid,
+        rolemask,
+        route.length,
+        ...route,
+      );
+      break;
+    }
+    case "response": {
+      const { topic, matchtag, errnum, error, route } = message;
+      into.push(
+        CODE.response,
+        topic,
+        matchtag,
+        errnum,
+        error,
+        payload,
+        userid,
+        rolemask,
+        route.length,
+        ...route,
+      );
+      break;
+    }
+    case "event": {
+      const { topic, seq } = message;
+      into.push(CODE.event, topic, seq, undefined, undefined, payload, userid, rolemask, 0);
+      break;
+    }
+    case "control":
+      into.push(CODE.control, message.control, 0, undefined, undefined, payload, userid, rolemask, 0);
+      break;
+  }
+}
+
+/**
+ * Delivers the messages that {@link packMessage} has put into an array, in order. Both ends of a port are our own code, in
+ * one process, so nothing is checked.
+ * @param start index of the first
+ */
+export function unpackMessages(
+  items: readonly PortItem[],
+  start: number,
+  deliver: (message: Message) => void,
+): void {
+  let at = start;
+  while (at < items.length) {
+    const end = at + FIXED_ITEMS + (items[at + 8] as number);
+    deliver(unpack(items, at, end));
+    at = end;
+  }
+}
+
+function unpack(items: readonly PortItem[], at: number, end: number): Message {
+  const payload = items[at + 5] as RawPayload;
+  const userid = items[at + 6] as number | undefined;
+  const rolemask = items[at + 7] as number | undefined;
+  const topic = items[at + 1] as string;
+  switch (items[at] as (typeof CODE)[keyof typeof CODE]) {
+    case CODE.request: {
+      const matchtag = items[at + 2] as number;
+      const flags = items[at + 3] as number;
+      const nodeid = items[at + 4] as NodeId;
+      const route = items.slice(at + FIXED_ITEMS, end) as string[];
+      return { type: "request", topic, matchtag, flags, nodeid, route, payload, userid, rolemask };
+    }
+    case CODE.response: {
+      const matchtag = items[at + 2] as number;
+      const errnum = items[at + 3] as number;
+      const error = items[at + 4] as string | undefined;
+      const route = items.slice(at + FIXED_ITEMS, end) as string[];
+      return { type: "response", topic, matchtag, errnum, error, route, payload, userid, rolemask };
+    }
+    case CODE.event:
+      return { type: "event", topic, seq: items[at + 2] as number, payload, userid, rolemask };
+    case CODE.control:
+      return {
+        type: "control",
+        control: topic as ControlMessage["control"],
+        payload,
+        userid,
+        rolemask,
+      };
+  }
+}

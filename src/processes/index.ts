@@ -1,0 +1,1 @@
+export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";

@@ -1,1 +1,0 @@
-export { PYTHON_PACKAGES, pythonEnvironment } from "./environment.js";

@@ -1,0 +1,44 @@
+import type { Origin } from "../../errors/index.js";
+import type { Draft } from "./draft.js";
+import type { Alternative, Catalog, Unit } from "../types.js";
+
+/** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be worked out when asked for. */
+export class ComposedCatalog implements Catalog {
+  readonly units: readonly Unit[];
+  readonly byName: ReadonlyMap<string, Unit>;
+  readonly providers: ReadonlyMap<string, readonly Unit[]>;
+  readonly alternatives: readonly Alternative[];
+  readonly #drafts: ReadonlyMap<string, Draft>;
+
+  constructor(drafts: ReadonlyMap<string, Draft>, alternatives: readonly Alternative[]) {
+    this.#drafts = drafts;
+    this.units = Array.from(drafts.values(), (draft) => draft.toUnit());
+    this.byName = new Map(this.units.map((unit) => [unit.name, unit]));
+    this.providers = indexProviders(this.units);
+    this.alternatives = alternatives;
+  }
+
+  /** What the units were made of, in load order. */
+  drafts(): Iterable<Draft> {
+    return this.#drafts.values();
+  }
+
+  originOf(unit: string, key: string, element?: string): Origin | undefined {
+    return this.#drafts.get(unit)?.originOf(key, element);
+  }
+}
+
+function indexProviders(units: readonly Unit[]): ReadonlyMap<string, readonly Unit[]> {
+  const providers = new Map<string, Unit[]>();
+  const add = (service: string, unit: Unit) => {
+    const others = providers.get(service);
+    if (others === undefined) providers.set(service, [unit]);
+    // A unit may list a service twice, or its own name.
+    else if (others.at(-1) !== unit) others.push(unit);
+  };
+  for (const unit of units) {
+    add(unit.name, unit);
+    for (const service of unit.provides) add(service, unit);
+  }
+  return providers;
+}

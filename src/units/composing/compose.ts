@@ -1,0 +1,113 @@
+import { type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
+import { ComposedCatalog } from "./catalog.js";
+import { Composer, type DisableRequest } from "./composer.js";
+import type { Draft } from "./draft.js";
+import type { Fragment, Reading } from "../fragment.js";
+import type { Alternative, Catalog } from "../types.js";
+
+/** What is set besides files. */
+export interface ComposeOptions {
+  /** Providers of services, over those of all fragments, e.g. of a flag `-S`. */
+  readonly alternatives?: readonly Alternative[];
+  /** Units, or services with all their providers, to disable when everything else is done. */
+  readonly disable?: readonly DisableRequest[];
+}
+
+/**
+ * Composes fragments into a catalog (planning.md §2). They are in the order of composition: built-in file, unit files,
+ * configuration, rc files. A pure function, and independent of everything but that order.
+ *
+ * Errors: `UNIT_DUPLICATE_NAME`, `UNIT_UNKNOWN_UNIT`, `UNIT_UNKNOWN_KEY`, `UNIT_LIST_EDIT_IN_DEFINITION`,
+ * `UNIT_WILDCARD_CONFLICT`, `UNIT_UNKNOWN_SERVICE`, `UNIT_NOT_A_PROVIDER`; all of them at once.
+ * Warning: `UNIT_MISSING_KEY`, of a task without a command.
+ */
+export function compose(fragments: readonly Fragment[], options: ComposeOptions = {}): Result<Catalog> {
+  return composeReadings(
+    fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false })),
+    options,
+  );
+}
+
+/** As {@link compose}, of sources that may not all be sound: reports what is wrong with them too. */
+export function composeReadings(readings: readonly Reading[], options: ComposeOptions = {}): Result<Catalog> {
+  const composer = new Composer(readings.find((reading) => reading.isBroken)?.fragment.source.name);
+  for (const { fragment } of readings) composer.add(fragment);
+  composer.applyOptions();
+  for (const request of options.disable ?? []) composer.disable(request);
+  const drafts = [...composer.drafts.values()];
+  const alternatives = lastOfEach([...composer.alternatives, ...(options.alternatives ?? [])]);
+  const catalog = new ComposedCatalog(composer.drafts, alternatives);
+  const diagnostics = [
+    ...readings.flatMap((reading) => reading.diagnostics),
+    ...composer.diagnostics,
+    ...drafts.flatMap(checkWildcards),
+    ...alternatives.flatMap((alternative) => checkAlternative(alternative, catalog, composer)),
+  ];
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, drafts.flatMap(doubtCommand));
+}
+
+/** The last alternative of each service, in the order in which those were set. */
+function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
+  const last = new Map<string, Alternative>();
+  for (const { service, unit, origin } of alternatives) {
+    last.delete(service);
+    last.set(service, { service, unit, origin });
+  }
+  return [...last.values()];
+}
+
+/** A task of a unit file that has nothing to run may be meant as a milestone, or the command was forgotten. */
+function doubtCommand(draft: Draft): Diagnostic[] {
+  if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return [];
+  return [
+    {
+      code: "UNIT_MISSING_KEY",
+      severity: "warning",
+      message: `${draft.name}: a task without 'command' does nothing`,
+      // Planning must not pay for a place that nobody prints.
+      get location() {
+        return draft.definedAt.location;
+      },
+      related: [],
+    },
+  ];
+}
+
+/** `"*"` on one side leaves no room for anything on the other; checked here, as the sides may be of different files. */
+function checkWildcards(draft: Draft): Diagnostic[] {
+  const { before = [], after = [] } = draft.settings;
+  if (before.length === 0 || after.length === 0) return [];
+  const sides = [
+    ["before", before, "after"],
+    ["after", after, "before"],
+  ] as const;
+  const conflict = sides.find(([, names]) => names.includes("*"));
+  if (conflict === undefined) return [];
+  const [key, , other] = conflict;
+  return [
+    {
+      code: "UNIT_WILDCARD_CONFLICT",
+      severity: "error",
+      message: `${draft.name}: cannot specify '${key}=["*"]' when '${other}' is also set`,
+      location: draft.originOf(key, "*")?.location,
+      related: [{ message: `'${other}' is set here`, location: draft.originOf(other)?.location }],
+    },
+  ];
+}
+
+function checkAlternative(alternative: Alternative, catalog: Catalog, composer: Composer): Diagnostic[] {
+  const { service, unit, origin } = alternative;
+  const providers = catalog.providers.get(service);
+  if (providers?.some((provider) => provider.name === unit) === true) return [];
+  const location = origin.location;
+  const related = location === undefined ? [{ message: `set by ${origin.label}`, location }] : [];
+  if (providers === undefined) {
+    const hint = composer.hintFor(service, catalog.providers.keys());
+    const message = `no such service ${service}`;
+    return [{ code: "UNIT_UNKNOWN_SERVICE", severity: "error", message, location, related, hint }];
+  }
+  const names = providers.map((provider) => provider.name);
+  const hint = composer.hintFor(unit, names) ?? `provided by ${names.slice(0, 5).join(", ")}`;
+  const message = `no module ${unit} provides ${service}`;
+  return [{ code: "UNIT_NOT_A_PROVIDER", severity: "error", message, location, related, hint }];
+}

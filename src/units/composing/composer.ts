@@ -1,0 +1,212 @@
+import { type Diagnostic, didYouMean, type Location, type Origin } from "../../errors/index.js";
+import { Draft } from "./draft.js";
+import { argsEdit, type Change, type Definition, type Fragment } from "../fragment.js";
+import { isKeyOf } from "../keys.js";
+import { locateProblems, type Problem } from "../problems.js";
+import { keysSetBy, NO_SETTINGS, type Setting } from "../settings.js";
+import { originSource, type Source } from "../source.js";
+import { quoted } from "../text.js";
+import type { Alternative } from "../types.js";
+
+/** A name of a unit or service to be left out of plans, and what says so. */
+export interface DisableRequest {
+  readonly name: string;
+  readonly origin: Origin;
+}
+
+type OptionsChange = Extract<Change, { kind: "options" }>;
+
+/** Looking for a similar name goes through all of them; after so many unknown ones nobody reads the hints. */
+const HINT_LIMIT = 50;
+
+/** Lays fragments over each other, in the order of planning.md §2. */
+export class Composer {
+  readonly diagnostics: Diagnostic[] = [];
+  /** By name, in load order. */
+  readonly drafts = new Map<string, Draft>();
+  /** As set, in order; not yet checked. */
+  readonly alternatives: Alternative[] = [];
+  readonly #options: OptionsChange[] = [];
+  /** Providers of a service by more than their name. */
+  readonly #providers = new Map<string, Set<Draft>>();
+  readonly #unread: string | undefined;
+  #hintsLeft = HINT_LIMIT;
+
+  /** @param unread a source that could not be read, and may define names that will be missed */
+  constructor(unread: string | undefined) {
+    this.#unread = unread;
+  }
+
+  add(fragment: Fragment): void {
+    const inThisSource = new Set<string>();
+    for (const definition of fragment.definitions) {
+      this.#define(definition, inThisSource.has(definition.name));
+      inThisSource.add(definition.name);
+    }
+    for (const change of fragment.changes) this.#change(change);
+  }
+
+  /** Arguments that rc files set, which hold whatever tables said before or after (planning.md §8). */
+  applyOptions(): void {
+    for (const change of this.#options) this.#applyOptions(change);
+  }
+
+  /** Disables a unit, else every provider of a service. */
+  disable({ name, origin }: DisableRequest): void {
+    const drafts = this.#named(name);
+    if (drafts.length === 0) this.#reportUnknown(name, origin.location, origin.label);
+    const settings = { ...NO_SETTINGS, disabled: true };
+    for (const draft of drafts) {
+      draft.apply({ source: originSource(origin), path: [], settings, edits: [] });
+    }
+  }
+
+  /** The hint for a name that is not known. */
+  hintFor(name: string, known: Iterable<string>): string | undefined {
+    const hint = this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
+    return (
+      hint ??
+      (this.#unread === undefined ? undefined : `${this.#unread} could not be read, and may define it`)
+    );
+  }
+
+  #define(definition: Definition, isRepeated: boolean): void {
+    const draft = this.drafts.get(definition.name);
+    if (draft === undefined) {
+      const created = new Draft(definition, this.drafts.size);
+      this.drafts.set(definition.name, created);
+      this.#index(created);
+      this.#refuseEdits(definition);
+    } else if (isRepeated || draft.kind !== definition.kind || draft.isCode || definition.isCode) {
+      this.#reportDuplicate(definition, draft);
+    } else {
+      this.#update(draft, definition);
+    }
+  }
+
+  #refuseEdits({ source, path, edits }: Definition): void {
+    if (edits.length === 0) return;
+    this.#report(
+      source,
+      edits.map(({ key, op }) => ({
+        code: "UNIT_LIST_EDIT_IN_DEFINITION",
+        message: `'${key}${op}' has nothing to edit in the first definition of a unit`,
+        path: [...path, `${key}${op}`],
+        part: "key",
+        hint: op === "+" ? `write ${key} = …` : undefined,
+      })),
+    );
+  }
+
+  #change(change: Change): void {
+    switch (change.kind) {
+      case "update": {
+        const draft = this.drafts.get(change.target) ?? this.#foremost(change.target);
+        if (draft !== undefined) this.#update(draft, change.setting);
+        else {
+          const { source, path } = change.setting;
+          this.#reportUnknown(change.target, source.locate(path, "key"), source.name);
+        }
+        return;
+      }
+      case "alternative":
+        this.alternatives.push(change);
+        return;
+      case "options":
+        this.#options.push(change);
+        return;
+    }
+  }
+
+  #update(draft: Draft, setting: Setting): void {
+    const foreign = keysSetBy(setting).filter((key) => !isKeyOf(draft.kind, key));
+    this.#report(
+      setting.source,
+      foreign.map((key) => ({
+        code: "UNIT_UNKNOWN_KEY",
+        message: `invalid config key ${key}`,
+        path: [...setting.path, key],
+        part: "key",
+        hint: `'${draft.name}' is a ${draft.kind}`,
+      })),
+    );
+    const before = draft.provides;
+    draft.apply(setting);
+    if (draft.provides === before) return;
+    for (const service of before) this.#providers.get(service)?.delete(draft);
+    this.#index(draft);
+  }
+
+  #index(draft: Draft): void {
+    for (const service of draft.provides) {
+      const providers = this.#providers.get(service);
+      if (providers === undefined) this.#providers.set(service, new Set([draft]));
+      else providers.add(draft);
+    }
+  }
+
+  /** The unit of that name, else the providers of the service. */
+  #named(name: string): readonly Draft[] {
+    const draft = this.drafts.get(name);
+    return draft === undefined ? [...(this.#providers.get(name) ?? [])] : [draft];
+  }
+
+  /** The provider that an update of a service means. */
+  #foremost(service: string): Draft | undefined {
+    const providers = this.#named(service);
+    const enabled = providers.filter((draft) => draft.settings.disabled !== true);
+    let best: Draft | undefined;
+    for (const draft of enabled.length > 0 ? enabled : providers) {
+      const isBetter =
+        best === undefined ||
+        draft.priority > best.priority ||
+        (draft.priority === best.priority && draft.order > best.order);
+      if (isBetter) best = draft;
+    }
+    return best;
+  }
+
+  #applyOptions({ target, args, overwrite, source }: OptionsChange): void {
+    const drafts = this.#named(target);
+    if (drafts.length === 0) this.#reportUnknown(target, source.locate([], "value"), source.name);
+    const setting: Setting = overwrite
+      ? { source, path: [], settings: { ...NO_SETTINGS, args }, edits: [] }
+      : { source, path: [], settings: NO_SETTINGS, edits: [argsEdit(args)] };
+    const modules = drafts.filter((draft) => draft.kind === "module");
+    // A task among the providers of a service has no arguments; a task that was named is an error.
+    for (const draft of modules.length > 0 ? modules : drafts) this.#update(draft, setting);
+  }
+
+  #reportDuplicate(definition: Definition, first: Draft): void {
+    const { name, source, path, kind } = definition;
+    const already = first.definedAt;
+    const what = kind === first.kind ? `defined twice` : `both a module and a task`;
+    this.diagnostics.push({
+      code: "UNIT_DUPLICATE_NAME",
+      severity: "error",
+      message: `${name}: ${what}`,
+      location: source.locate([...path, "name"], "value"),
+      related: [{ message: "first defined here", location: already.location }],
+    });
+  }
+
+  #reportUnknown(name: string, location: Location | undefined, by: string): void {
+    this.diagnostics.push({
+      code: "UNIT_UNKNOWN_UNIT",
+      severity: "error",
+      message: `no such module or task ${quoted(name)}`,
+      location,
+      related: location === undefined ? [{ message: `named by ${by}`, location }] : [],
+      hint: this.hintFor(name, this.#names()),
+    });
+  }
+
+  *#names(): Generator<string> {
+    yield* this.drafts.keys();
+    yield* this.#providers.keys();
+  }
+
+  #report(source: Source, problems: readonly Problem[]): void {
+    this.diagnostics.push(...locateProblems(source, problems));
+  }
+}

@@ -1,0 +1,103 @@
+import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
+import { ComposedCatalog } from "./catalog.js";
+import type { Draft } from "./draft.js";
+import type { UnitKey } from "../keys.js";
+import { applySetting, keysSetBy, type Setting } from "../settings.js";
+import type { Catalog } from "../types.js";
+
+/** What a unit has where nothing is said, for comparing with what is. */
+const DEFAULTS: Partial<Readonly<Record<UnitKey, unknown>>> = {
+  priority: 100,
+  disabled: false,
+  description: "",
+  exec: false,
+  thread: "own",
+  "on-failure": "panic",
+  runlevels: ["rc1"],
+};
+
+/**
+ * Warnings about how a catalog came about: UNIT_NO_EFFECT (a table says what is so already) and UNIT_OVERRIDE (a file
+ * replaces what a fragment of `modprobe.d` had set). A catalog that was not composed has none.
+ * Sorted by place.
+ */
+export function doubtComposition(catalog: Catalog): Diagnostic[] {
+  if (!(catalog instanceof ComposedCatalog)) return [];
+  return [...catalog.drafts()].flatMap(doubtDraft).sort(compareDiagnostics);
+}
+
+function doubtDraft(draft: Draft): Diagnostic[] {
+  const [definition, ...updates] = draft.history;
+  const found: Diagnostic[] = [];
+  const setBy = new Map<UnitKey, Setting>(keysSetBy(definition).map((key) => [key, definition]));
+  let settings = definition.settings;
+  for (const update of updates) {
+    const after = applySetting(settings, update);
+    const keys = keysSetBy(update);
+    if (keys.length === 0) found.push(...noEffect(draft, update, undefined));
+    for (const key of new Set(keys)) {
+      const earlier = setBy.get(key);
+      if (isSame(settings[key] ?? defaultOf(draft, key), after[key] ?? defaultOf(draft, key))) {
+        found.push(...noEffect(draft, update, key));
+      } else if (update.settings[key] !== undefined && earlier !== undefined && isFragment(earlier)) {
+        found.push(...override(draft, update, key, earlier));
+      }
+      setBy.set(key, update);
+    }
+    settings = after;
+  }
+  return found;
+}
+
+function defaultOf(draft: Draft, key: UnitKey): unknown {
+  if (key === "module") return draft.name;
+  return key in DEFAULTS ? DEFAULTS[key] : [];
+}
+
+/** Values are plain data: texts, numbers, lists, and sets of ranks with their text. */
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** The built-in file is there to be changed; that two fragments disagree may be news to whoever wrote them. */
+function isFragment({ source }: Setting): boolean {
+  return /(?:^|\/)modprobe\.d\/[^/]+$/.test(source.name);
+}
+
+function noEffect(draft: Draft, update: Setting, key: UnitKey | undefined): Diagnostic[] {
+  const location = placeOf(update, key);
+  if (location === undefined) return [];
+  const what = key === undefined ? "sets nothing" : `leaves ${key} as it is`;
+  return [
+    {
+      code: "UNIT_NO_EFFECT",
+      severity: "warning",
+      message: `this update of ${draft.name} ${what}`,
+      location,
+      related: [],
+      hint: "take it away, or correct what it says",
+    },
+  ];
+}
+
+function override(draft: Draft, update: Setting, key: UnitKey, earlier: Setting): Diagnostic[] {
+  const location = placeOf(update, key);
+  // Flags, variables and the configuration are there to have the last word.
+  if (location === undefined || update.source.directory === undefined) return [];
+  return [
+    {
+      code: "UNIT_OVERRIDE",
+      severity: "warning",
+      message: `${draft.name}.${key} is overridden here`,
+      location,
+      related: [{ message: "it was set here", location: placeOf(earlier, key) }],
+    },
+  ];
+}
+
+function placeOf({ source, path, edits }: Setting, key: UnitKey | undefined) {
+  if (key === undefined) return source.locate(path, "key");
+  const edit = edits.find((each) => each.key === key);
+  const written = edit === undefined || edit.op === "append" ? key : `${key}${edit.op}`;
+  return source.locate([...path, written], "value");
+}

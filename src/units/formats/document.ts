@@ -1,0 +1,70 @@
+import { type Diagnostic, type ErrorCode, type Location } from "../../errors/index.js";
+import { parseJson } from "./json.js";
+import type { ParsedDocument } from "./parsed-document.js";
+import { DocumentSource, findLineStarts, spanLocation } from "../source.js";
+import { shortened } from "../text.js";
+import { parseToml } from "./toml.js";
+import { parseYaml } from "./yaml.js";
+
+/** The languages that units and configuration are written in. */
+export type Format = "toml" | "yaml" | "json";
+
+/** The format that the name of a file says it has, if it is one of ours. */
+export function formatOf(file: string): Format | undefined {
+  const suffix = /\.([^./]+)$/.exec(file)?.[1];
+  switch (suffix) {
+    case "toml":
+    case "json":
+      return suffix;
+    case "yaml":
+    case "yml":
+      return "yaml";
+    default:
+      return undefined;
+  }
+}
+
+/** A document as read, or every reason why it cannot be. */
+export type LoadedDocument =
+  | { readonly ok: true; readonly value: unknown; readonly source: DocumentSource }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/**
+ * Parses a document. Errors: `UNIT_SYNTAX`.
+ * @param file its name, for places
+ */
+export function parseDocument(text: string, file: string, format: Format): LoadedDocument {
+  // Offsets then agree between parsers that skip it and parsers that do not.
+  const body = text.startsWith("\uFEFF") ? text.slice(1) : text;
+  const parsed = parseAs(body, format);
+  if (parsed.ok) {
+    const source = new DocumentSource(file, body, parsed.makePositions);
+    return { ok: true, value: parsed.value, source };
+  }
+  const lineStarts = findLineStarts(body);
+  const diagnostics = parsed.problems.map(({ message, span }) =>
+    problemAt("UNIT_SYNTAX", shortened(message, 200), spanLocation(file, body, lineStarts, span)),
+  );
+  return { ok: false, diagnostics };
+}
+
+function parseAs(text: string, format: Format): ParsedDocument {
+  switch (format) {
+    case "toml":
+      return parseToml(text);
+    case "yaml":
+      return parseYaml(text);
+    case "json":
+      return parseJson(text);
+  }
+}
+
+/** An error with a place and nothing more. */
+export function problemAt(
+  code: ErrorCode,
+  message: string,
+  location: Location | undefined,
+  hint?: string,
+): Diagnostic {
+  return { code, severity: "error", message, location, related: [], hint };
+}

@@ -1,0 +1,12 @@
+import type { Positions, Span } from "../source.js";
+
+/** What is wrong with the text of a document, and where. */
+export interface SyntaxProblem {
+  readonly message: string;
+  readonly span: Span;
+}
+
+/** Plain values, and how to find their places; or why there are none. */
+export type ParsedDocument =
+  | { readonly ok: true; readonly value: unknown; readonly makePositions: () => Positions }
+  | { readonly ok: false; readonly problems: readonly SyntaxProblem[] };

@@ -1,0 +1,98 @@
+import type * as Yaml from "yaml";
+import type { Alias, Node, YAMLMap, YAMLSeq } from "yaml";
+import type { SyntaxProblem } from "./parsed-document.js";
+import type { Span } from "../source.js";
+import { quoted } from "../text.js";
+
+/** Values after aliases are followed, so that a kilobyte of them cannot stand for a billion. */
+const VALUE_LIMIT = 1_000_000;
+
+interface Anchored {
+  readonly node: Node;
+  /** undefined while the value is being read: an alias inside it would make it endless. */
+  value: { readonly plain: unknown; readonly size: number } | undefined;
+}
+
+/**
+ * Turns the nodes of a YAML document into plain values. The library's own conversion gives tables with a prototype,
+ * looks through the whole document for each alias, and leaves duplicate keys to a quadratic check.
+ * Recursive, on nodes whose depth was checked.
+ */
+export class YamlReader {
+  readonly problems: SyntaxProblem[] = [];
+  /** What each alias stands for, for places. */
+  readonly targets = new Map<Alias, Node>();
+  readonly #yaml: typeof Yaml;
+  readonly #anchors = new Map<string, Anchored>();
+  #size = 0;
+
+  constructor(yaml: typeof Yaml) {
+    this.#yaml = yaml;
+  }
+
+  /** The plain value of a node; what is wrong with it goes to `problems`. */
+  read(node: Node | null): unknown {
+    if (this.#yaml.isAlias(node)) return this.#readAlias(node);
+    if (!this.#yaml.isScalar(node) && !this.#yaml.isCollection(node)) return null;
+    const anchored: Anchored = { node, value: undefined };
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, anchored);
+    const before = this.#size;
+    this.#grow(1, node);
+    const plain = this.#readPlain(node);
+    anchored.value = { plain, size: this.#size - before };
+    return plain;
+  }
+
+  #readPlain(node: Node): unknown {
+    if (this.#yaml.isMap(node)) return this.#readMap(node);
+    if (this.#yaml.isSeq(node)) return this.#readSeq(node);
+    return this.#yaml.isScalar(node) ? node.value : null;
+  }
+
+  #readAlias(alias: Alias): unknown {
+    const anchored = this.#anchors.get(alias.source);
+    if (anchored?.value === undefined) {
+      this.#report(anchored === undefined ? "unknown anchor" : "anchor inside itself", alias);
+      return null;
+    }
+    this.targets.set(alias, anchored.node);
+    this.#grow(anchored.value.size, alias);
+    return anchored.value.plain;
+  }
+
+  #readSeq(seq: YAMLSeq): unknown[] {
+    return seq.items.map((item) => this.read(this.#yaml.isNode(item) ? item : null));
+  }
+
+  #readMap(map: YAMLMap): object {
+    const table = Object.create(null) as Record<string, unknown>;
+    for (const { key, value } of map.items) {
+      if (!this.#yaml.isScalar(key) || typeof key.value !== "string") {
+        this.#report("keys must be strings", this.#yaml.isNode(key) ? key : map);
+      } else if (key.value === "__proto__") {
+        this.#report("document contains an unsafe property", key);
+      } else if (Object.hasOwn(table, key.value)) {
+        this.#report(`duplicate key ${quoted(key.value)}`, key);
+      } else {
+        table[key.value] = this.read(this.#yaml.isNode(value) ? value : null);
+      }
+    }
+    return table;
+  }
+
+  #grow(size: number, node: Node): void {
+    const isWithin = this.#size <= VALUE_LIMIT;
+    this.#size += size;
+    if (isWithin && this.#size > VALUE_LIMIT) this.#report("too many values", node);
+  }
+
+  #report(message: string, node: Node): void {
+    this.problems.push({ message, span: nodeSpan(node) });
+  }
+}
+
+/** The stretch of the text that a node is. */
+export function nodeSpan(node: Node): Span {
+  const [start, end] = node.range ?? [0, 0];
+  return { start, end };
+}

@@ -1,0 +1,90 @@
+import { isTable, type Problem } from "../problems.js";
+import type { Path } from "../source.js";
+import { typeName } from "../text.js";
+import type { ConfigTable, ConfigValue } from "../types.js";
+
+/** What is nested deeper is refused, so that everything that walks a configuration may recurse. */
+const DEPTH_LIMIT = 100;
+
+/** A table that is being filled; without a prototype, so that any key is just a key. */
+type Fresh = Record<string, ConfigValue>;
+
+/**
+ * The value at a dotted key (planning.md §3): `a.b.c` is key `c` of table `b` of table `a`. A key below a value that is
+ * no table is not set.
+ */
+export function configGet(table: ConfigTable, key: string): ConfigValue | undefined {
+  let value: ConfigValue | undefined = table;
+  for (const part of key.split(".")) {
+    if (!isConfigTable(value) || !Object.hasOwn(value, part)) return undefined;
+    value = value[part];
+  }
+  return value;
+}
+
+/** Whether a value of a configuration is a table. */
+export function isConfigTable(value: ConfigValue | undefined): value is ConfigTable {
+  return isTable(value);
+}
+
+/** Lays one configuration over another: tables are merged key by key, everything else is replaced. */
+export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable {
+  const merged = fresh(below);
+  for (const [key, value] of Object.entries(above)) {
+    const before = merged[key];
+    merged[key] = isConfigTable(before) && isConfigTable(value) ? mergeConfig(before, value) : value;
+  }
+  return merged;
+}
+
+/**
+ * A document as a configuration. Null means that a key is not set.
+ * @param problems gets what does not belong in one
+ */
+export function toConfigTable(root: unknown, problems: Problem[]): ConfigTable {
+  if (isTable(root)) return readTable(root, [], problems);
+  problems.push(refusal(`a configuration must be a table, not ${typeName(root)}`, []));
+  return fresh();
+}
+
+function readTable(table: Readonly<Record<string, unknown>>, path: Path, problems: Problem[]): ConfigTable {
+  const read = fresh();
+  for (const [key, value] of Object.entries(table)) {
+    if (value === null) continue;
+    const known = readValue(value, [...path, key], problems);
+    if (known !== undefined) read[key] = known;
+  }
+  return read;
+}
+
+function readValue(value: unknown, path: Path, problems: Problem[]): ConfigValue | undefined {
+  if (path.length > DEPTH_LIMIT) {
+    problems.push(refusal("nested too deeply", path.slice(0, 2)));
+    return undefined;
+  }
+  switch (typeof value) {
+    case "string":
+    case "number":
+    case "boolean":
+    case "bigint":
+      return value;
+    default:
+      break;
+  }
+  if (value instanceof Date) return value;
+  if (Array.isArray(value)) {
+    const elements = value.map((element, index) => readValue(element, [...path, index], problems));
+    return elements.filter((element) => element !== undefined);
+  }
+  if (isTable(value)) return readTable(value, path, problems);
+  problems.push(refusal(`${typeName(value)} is no value of a configuration`, path));
+  return undefined;
+}
+
+function refusal(message: string, path: Path): Problem {
+  return { code: "BROKER_CONFIG", message, path, part: "value" };
+}
+
+function fresh(from?: ConfigTable): Fresh {
+  return Object.assign(Object.create(null) as Fresh, from);
+}

@@ -1,0 +1,93 @@
+import { type Diagnostic, fail, type Location, type Result, succeed } from "../../errors/index.js";
+import { mergeConfig, configGet } from "./config-value.js";
+import { emptyFragment, type Reading } from "../fragment.js";
+import { checkInstanceConfig } from "../generated/validators.js";
+import { explainErrors, locateProblems } from "../problems.js";
+import { readTables } from "./read-tables.js";
+import { namedSource, type Part, type Path, type Source } from "../source.js";
+import type { ConfigTable, ConfigValue } from "../types.js";
+
+/** One file or flag of a configuration. */
+export interface ConfigLayer {
+  readonly table: ConfigTable;
+  readonly source: Source;
+}
+
+/** The configuration of an instance: layers, later ones over earlier ones, and what they make together. Immutable. */
+export class Configuration {
+  readonly table: ConfigTable;
+  readonly layers: readonly ConfigLayer[];
+
+  constructor(layers: readonly ConfigLayer[]) {
+    this.layers = layers;
+    this.table = layers.reduce<ConfigTable>((below, { table }) => mergeConfig(below, table), {});
+  }
+
+  /**
+   * A table that is in no file, such as the one that a broker answers with.
+   * @param label what errors call it
+   */
+  static of(table: ConfigTable, label = "configuration"): Configuration {
+    return new Configuration([{ table, source: namedSource(label) }]);
+  }
+
+  /** The value at a dotted key, if it is set. */
+  get(key: string): ConfigValue | undefined {
+    return configGet(this.table, key);
+  }
+
+  /** The place of a value, in the last layer that has one there. */
+  locate(path: Path, part: Part): Location | undefined {
+    return this.layers.findLast(({ table }) => hasPath(table, path))?.source.locate(path, part);
+  }
+}
+
+/**
+ * Checks the tables that are ours: `modules`, `loaders`, `kinds`. Others are the site's own (instance.md §3).
+ * Errors: `BROKER_CONFIG`, and for `modules` those of `parseFragment`. Whether the units that it names exist is
+ * for composition to say.
+ */
+export function checkConfiguration(configuration: Configuration): Result<Configuration> {
+  const diagnostics = [
+    ...checkTables(configuration),
+    ...configReadings(configuration).flatMap((reading) => reading.diagnostics),
+  ];
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(configuration);
+}
+
+function checkTables(configuration: Configuration): Diagnostic[] {
+  const { table } = configuration;
+  if (checkInstanceConfig(table)) return [];
+  const problems = explainErrors(checkInstanceConfig.errors, table, [], [])
+    // Read table by table, which knows better what to say.
+    .filter((problem) => problem.path[0] !== "modules")
+    .map((problem) => ({ ...problem, code: "BROKER_CONFIG" as const }));
+  const source: Source = {
+    name: "configuration",
+    directory: undefined,
+    locate: (path, part) => configuration.locate(path, part),
+  };
+  return locateProblems(source, problems);
+}
+
+/** The `modules` tables of all layers, as what they change of the units (planning.md §2). */
+export function configReadings(configuration: Configuration): Reading[] {
+  return configuration.layers
+    .filter(({ table }) => Object.hasOwn(table, "modules"))
+    .map(({ table, source }) => readTables(table["modules"], source, "configuration", ["modules"]))
+    .map((reading) =>
+      // A table that is none at all hides no definitions: there are none in a configuration.
+      reading.isBroken
+        ? { ...reading, fragment: emptyFragment(reading.fragment.source), isBroken: false }
+        : reading,
+    );
+}
+
+function hasPath(table: ConfigTable, path: Path): boolean {
+  let value: unknown = table;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return false;
+    value = Reflect.get(value, step);
+  }
+  return true;
+}

@@ -1,0 +1,71 @@
+import { fail, type Result, succeed } from "../../errors/index.js";
+import { type Format, formatOf, parseDocument, problemAt } from "../formats/document.js";
+import { createFileGuard, type FileGuard } from "../file-guard.js";
+import { emptyFragment, type Fragment, type Reading } from "../fragment.js";
+import { readText } from "./read-file.js";
+import { type DocumentKind, readTables } from "./read-tables.js";
+import { namedSource, wholeFile } from "../source.js";
+
+/** Whose text it is, and in which language. */
+export interface FragmentText {
+  /** For places, and for the directory that relative `module` paths start from. Need not exist. */
+  readonly file: string;
+  /** Default: by the suffix of `file`, else TOML. */
+  readonly format?: Format;
+}
+
+/**
+ * Reads the text of a unit file (planning.md §1–2).
+ * Errors: `UNIT_SYNTAX`, and what the keys of units demand: `UNIT_UNKNOWN_KEY`, `UNIT_WRONG_TYPE`, `UNIT_MISSING_KEY`,
+ * `UNIT_INVALID_NAME`, `UNIT_INVALID_RANKS`, `UNIT_INVALID_DURATION`, `UNIT_INVALID_SIZE`, `UNIT_INVALID_VALUE`,
+ * `UNIT_LIST_EDIT_CONFLICT`; all of them at once.
+ */
+export function parseFragment(text: string, options: FragmentText): Result<Fragment> {
+  return resultOf(parseReading(text, options, "unit-file"));
+}
+
+/** As {@link parseFragment}, of a TOML or YAML rc file, which may also say `load` and `remove` (planning.md §8). */
+export function parseRcFragment(text: string, options: FragmentText): Result<Fragment> {
+  return resultOf(parseReading(text, options, "rc-file"));
+}
+
+/**
+ * Reads a TOML or YAML rc file. Errors: as {@link parseFragment}, and `UNIT_INSECURE`, `UNIT_UNREADABLE`,
+ * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`, `UNIT_UNKNOWN_FORMAT`.
+ * @param guard default: one of its own
+ */
+export async function readRcFragment(
+  file: string,
+  guard: FileGuard = createFileGuard(),
+): Promise<Result<Fragment>> {
+  return resultOf(await readReading(file, "rc-file", guard));
+}
+
+/** A file with what is wrong with it, for composition with others. */
+export async function readReading(file: string, kind: DocumentKind, guard: FileGuard): Promise<Reading> {
+  const format = formatOf(file);
+  if (format === undefined || format === "json") {
+    const message = "is neither TOML nor YAML: its name ends in none of .toml, .yaml, .yml";
+    return brokenReading(file, [problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
+  }
+  const content = await readText(file, guard);
+  return content.ok
+    ? parseReading(content.text, { file, format }, kind)
+    : brokenReading(file, content.diagnostics);
+}
+
+function parseReading(text: string, { file, format }: FragmentText, kind: DocumentKind): Reading {
+  const document = parseDocument(text, file, format ?? formatOf(file) ?? "toml");
+  if (!document.ok) return brokenReading(file, document.diagnostics);
+  return readTables(document.value, document.source, kind);
+}
+
+/** Of a source that could not be read at all. */
+export function brokenReading(file: string, diagnostics: Reading["diagnostics"]): Reading {
+  return { fragment: emptyFragment(namedSource(file)), diagnostics, isBroken: true };
+}
+
+/** A fragment, if nothing is wrong with it. */
+export function resultOf({ fragment, diagnostics }: Reading): Result<Fragment> {
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(fragment);
+}

@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import pLimit from "p-limit";
+import { fail, type Result, succeed } from "../../errors/index.js";
+import { createFileGuard, type FileGuard } from "../file-guard.js";
+import type { Fragment, Reading } from "../fragment.js";
+import { listFiles } from "./list-files.js";
+import { brokenReading, readReading } from "./parse-fragment.js";
+
+/** What reading does, as it does it: for verbose output. */
+export type ReadEvent =
+  | { readonly kind: "checking"; readonly directory: string; readonly pattern: string }
+  | { readonly kind: "loading"; readonly file: string };
+
+/** Which files to read. */
+export interface ReadFragmentsOptions {
+  /** `<dataDir>/modprobe/modprobe.toml` is read first, if it exists. */
+  readonly dataDir?: string | undefined;
+  /** Directories whose `modprobe.d` is read, in order. Those that do not exist are skipped. */
+  readonly searchPath: readonly string[];
+  readonly onRead?: ((event: ReadEvent) => void) | undefined;
+  /** What files must pass to be read. Default: a guard of its own, see `createFileGuard`. */
+  readonly guard?: FileGuard | undefined;
+}
+
+const SUFFIXES = ["toml", "yaml", "yml"];
+/** Open files at a time: far below any limit, and enough to keep the disk busy. */
+const CONCURRENCY = 16;
+
+/**
+ * Reads all unit files in the order of composition (planning.md §2).
+ * Errors, of all files at once and sorted by place: those of `parseFragment`, `UNIT_INSECURE`, `UNIT_UNREADABLE`,
+ * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
+ */
+export async function readFragments(options: ReadFragmentsOptions): Promise<Result<Fragment[]>> {
+  const readings = await readAll(options);
+  const diagnostics = readings.flatMap((reading) => reading.diagnostics);
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(readings.map((reading) => reading.fragment));
+}
+
+/** As {@link readFragments}, each file with what is wrong with it. */
+export async function readAll({
+  dataDir,
+  searchPath,
+  onRead,
+  guard = createFileGuard(),
+}: ReadFragmentsOptions): Promise<Reading[]> {
+  const limit = pLimit(CONCURRENCY);
+  const readings: Promise<Reading>[] = [];
+  const load = (file: string) => {
+    onRead?.({ kind: "loading", file });
+    readings.push(limit(() => readReading(file, "unit-file", guard)));
+  };
+  if (dataDir !== undefined) {
+    const directory = join(dataDir, "modprobe");
+    const { names, diagnostics } = await listFiles(directory, SUFFIXES);
+    if (diagnostics.length > 0) readings.push(Promise.resolve(brokenReading(directory, diagnostics)));
+    if (names.includes("modprobe.toml")) load(join(directory, "modprobe.toml"));
+  }
+  for (const entry of searchPath) {
+    const directory = join(entry, "modprobe.d");
+    onRead?.({ kind: "checking", directory, pattern: "*.toml" });
+    const { names, diagnostics } = await listFiles(directory, SUFFIXES);
+    if (diagnostics.length > 0) readings.push(Promise.resolve(brokenReading(directory, diagnostics)));
+    for (const name of names) load(join(directory, name));
+  }
+  return Promise.all(readings);
+}

@@ -1,0 +1,257 @@
+import type { Change, Definition, Fragment, NamedReference, Reading } from "../fragment.js";
+import {
+  checkAlternatives,
+  checkLibrary,
+  checkModule,
+  checkTask,
+  checkUpdate,
+} from "../generated/validators.js";
+import type { LibraryTable, UpdateTable } from "../generated/tables.js";
+import { COMMON_KEYS, MODULE_KEYS, TASK_KEYS } from "../keys.js";
+import { isName, NAME_RULE } from "../names.js";
+import { explainErrors, isTable, locateProblems, type Problem, similarKey, wrongType } from "../problems.js";
+import { readSetting } from "../settings.js";
+import { type Path, type Source, SourceOrigin } from "../source.js";
+import { quoted, shortened, typeName } from "../text.js";
+import type { Validator } from "../validator.js";
+
+const MODULE_TABLE_KEYS = ["name", ...COMMON_KEYS, ...MODULE_KEYS];
+const TASK_TABLE_KEYS = ["name", ...COMMON_KEYS, ...TASK_KEYS];
+const UPDATE_TABLE_KEYS = [...COMMON_KEYS, ...MODULE_KEYS, ...TASK_KEYS];
+const LIBRARY_KEYS = ["file", "modules", "name", "as", "args"];
+const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
+
+/** What kind of document the tables are of: it decides which words at the top mean something. */
+export type DocumentKind = "unit-file" | "rc-file" | "configuration";
+
+/**
+ * Reads the tables of a document (planning.md §2). Everything that is wrong is reported, and what is sound is kept, so
+ * that one slip does not hide the next, nor make it look as if a name were missing.
+ * @param root the document, or for a configuration its `modules` table
+ * @param base path of `root` in the source
+ */
+export function readTables(root: unknown, source: Source, kind: DocumentKind, base: Path = []): Reading {
+  const reader = new TablesReader(source, kind, base);
+  const fragment = reader.read(root);
+  return { fragment, diagnostics: locateProblems(source, reader.problems), isBroken: !isTable(root) };
+}
+
+class TablesReader {
+  readonly problems: Problem[] = [];
+  readonly #source: Source;
+  readonly #kind: DocumentKind;
+  readonly #base: Path;
+  readonly #definitions: Definition[] = [];
+  readonly #changes: Change[] = [];
+  #load: readonly NamedReference[] = [];
+  #remove: readonly NamedReference[] = [];
+
+  constructor(source: Source, kind: DocumentKind, base: Path) {
+    this.#source = source;
+    this.#kind = kind;
+    this.#base = base;
+  }
+
+  read(root: unknown): Fragment {
+    if (isTable(root)) this.#readRoot(root);
+    else this.problems.push(notTables(root, this.#base));
+    return {
+      source: this.#source,
+      definitions: this.#definitions,
+      changes: this.#changes,
+      load: this.#load,
+      remove: this.#remove,
+    };
+  }
+
+  #readRoot(root: Readonly<Record<string, unknown>>): void {
+    if (this.#kind !== "configuration") {
+      this.#readArray(root, "modules", (entry, path) => this.#readModule(entry, path));
+      this.#readArray(root, "libraries", (entry, path) => this.#readLibrary(entry, path));
+      this.#readArray(root, "tasks", (entry, path) => this.#readTask(entry, path));
+    }
+    for (const key of this.#keysInFileOrder(root, this.#base)) this.#readTopKey(key, root[key]);
+  }
+
+  #readTopKey(key: string, value: unknown): void {
+    if (key === "alternatives") {
+      this.#readAlternatives(value, [...this.#base, key]);
+    } else if (this.#kind === "configuration" || !FILE_KEYS.includes(key)) {
+      if (this.#kind === "rc-file" && key === "load" && !isTable(value))
+        this.#load = this.#readNames(key, value);
+      else if (this.#kind === "rc-file" && key === "remove" && !isTable(value)) {
+        this.#remove = this.#readNames(key, value);
+      } else this.#readUpdate(key, value);
+    }
+  }
+
+  #readArray(
+    root: Readonly<Record<string, unknown>>,
+    key: string,
+    readEntry: (entry: unknown, path: Path) => void,
+  ): void {
+    if (!Object.hasOwn(root, key)) return;
+    const value = root[key];
+    const path = [...this.#base, key];
+    if (!Array.isArray(value)) {
+      this.problems.push(wrongType(key, "tables", value, path));
+      return;
+    }
+    for (let index = 0; index < value.length; index++) readEntry(value[index], [...path, index]);
+  }
+
+  #readModule(entry: unknown, path: Path): void {
+    const table = this.#check(checkModule, entry, path, MODULE_TABLE_KEYS);
+    if (table !== undefined) this.#define("module", table.name, table, path);
+  }
+
+  #readTask(entry: unknown, path: Path): void {
+    const table = this.#check(checkTask, entry, path, TASK_TABLE_KEYS);
+    if (table === undefined) return;
+    // The tasks of an rc file are roots because they are in it, not for their runlevels.
+    const { runlevels } = table;
+    this.#define(
+      "task",
+      table.name,
+      this.#kind === "rc-file" && runlevels === undefined ? { ...table, runlevels: [] } : table,
+      path,
+    );
+  }
+
+  #define(kind: "module" | "task", name: string, table: UpdateTable, path: Path): void {
+    const { settings, edits } = readSetting(table, this.#source, path, this.problems);
+    this.#definitions.push({ source: this.#source, path, settings, edits, kind, name, isCode: false });
+  }
+
+  /** A library defines a module for each of those picked from it (modules.md §6). */
+  #readLibrary(entry: unknown, path: Path): void {
+    const library = this.#check(checkLibrary, entry, path, LIBRARY_KEYS);
+    if (library === undefined) return;
+    for (const [index, pick] of library.modules.entries()) {
+      const { name, table } = pickedModule(library, pick);
+      this.#define("module", name, table, [...path, "modules", index]);
+    }
+  }
+
+  #readUpdate(target: string, value: unknown): void {
+    const path = [...this.#base, target];
+    if (!isTable(value)) {
+      this.problems.push(this.#strayKey(target, path));
+    } else if (!isName(target)) {
+      this.problems.push(invalidName(target, path));
+    } else {
+      const table = this.#check(checkUpdate, value, path, UPDATE_TABLE_KEYS);
+      if (table === undefined) return;
+      if (table.name !== undefined && table.name !== target) {
+        const message = `${target}: an update cannot change the name`;
+        this.problems.push({ code: "UNIT_INVALID_VALUE", message, path: [...path, "name"], part: "value" });
+      }
+      const setting = readSetting(table, this.#source, path, this.problems);
+      this.#changes.push({ kind: "update", target, setting });
+    }
+  }
+
+  /** A word at the top with a plain value: a key of units, where a table was meant. */
+  #strayKey(key: string, path: Path): Problem {
+    const hint = () =>
+      similarKey(key, FILE_KEYS) ?? "keys of a unit go into a table of its name, or [[modules]]";
+    return {
+      code: "UNIT_UNKNOWN_KEY",
+      message: `invalid config key ${shortened(key)}`,
+      path,
+      part: "key",
+      hint,
+    };
+  }
+
+  #readAlternatives(value: unknown, path: Path): void {
+    const table = this.#check(checkAlternatives, value, path, []);
+    if (table === undefined) return;
+    for (const service of this.#keysInFileOrder(table, path)) {
+      const unit = table[service];
+      const at = [...path, service];
+      if (!isName(service)) this.problems.push(invalidName(service, at));
+      else if (unit !== undefined) {
+        this.#changes.push({
+          kind: "alternative",
+          service,
+          unit,
+          origin: new SourceOrigin(this.#source, at),
+        });
+      }
+    }
+  }
+
+  #readNames(key: string, value: unknown): NamedReference[] {
+    const path = [...this.#base, key];
+    if (!Array.isArray(value)) {
+      this.problems.push(wrongType(key, "array", value, path));
+      return [];
+    }
+    const references: NamedReference[] = [];
+    for (const [index, name] of value.entries()) {
+      const at = [...path, index];
+      if (typeof name !== "string") this.problems.push(wrongType(key, "string", name, at));
+      else if (!isName(name)) this.problems.push({ ...invalidName(name, at), part: "value" });
+      else references.push({ name, origin: new SourceOrigin(this.#source, at) });
+    }
+    return references;
+  }
+
+  /** A table that satisfies its schema; if it does not, what is left of it without what is wrong. */
+  #check<T>(validator: Validator<T>, value: unknown, path: Path, known: readonly string[]): T | undefined {
+    // To a validator, a date is an object.
+    if (isTable(value) && validator(value)) return value;
+    if (!isTable(value)) {
+      this.problems.push(wrongType(keyOf(path), "object", value, path));
+      return undefined;
+    }
+    const found = explainErrors(validator.errors, value, path, known);
+    this.problems.push(...found);
+    const wrong = new Set(found.map((problem) => problem.path[path.length]));
+    const sound: unknown = Object.fromEntries(Object.entries(value).filter(([key]) => !wrong.has(key)));
+    return validator(sound) ? sound : undefined;
+  }
+
+  /**
+   * The keys of a table in the order written. JavaScript puts keys that look like array indices first; a unit may be
+   * named so, and then places tell.
+   */
+  #keysInFileOrder(table: object, path: Path): string[] {
+    const keys = Object.keys(table);
+    if (!/^(?:0|[1-9]\d*)$/.test(keys[0] ?? "")) return keys;
+    const placed = keys.map((key) => ({ key, place: this.#source.locate([...path, key], "key") }));
+    placed.sort(
+      (a, b) =>
+        (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0),
+    );
+    return placed.map(({ key }) => key);
+  }
+}
+
+function pickedModule(
+  library: LibraryTable,
+  pick: LibraryTable["modules"][number],
+): { readonly name: string; readonly table: UpdateTable } {
+  if (typeof pick === "string") return { name: pick, table: { module: `${library.file}#${pick}` } };
+  const table = { module: `${library.file}#${pick.name}` };
+  return {
+    name: pick.as ?? pick.name,
+    table: pick.args === undefined ? table : { ...table, args: pick.args },
+  };
+}
+
+function notTables(root: unknown, path: Path): Problem {
+  const message = `expected tables, got ${typeName(root)}`;
+  return { code: "UNIT_WRONG_TYPE", message, path, part: "value" };
+}
+
+function invalidName(name: string, path: Path): Problem {
+  const message = `invalid name ${quoted(name)}`;
+  return { code: "UNIT_INVALID_NAME", message, path, part: "key", hint: NAME_RULE };
+}
+
+/** The name of an entry's array or of a table, for messages. */
+function keyOf(path: Path): string {
+  return path.findLast((step) => typeof step === "string") ?? "";
+}

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { type ModuleSample, type Sample, Sampler } from "../../../src/cli/top/sample.js";
+import { type Sort, SORT_NAMES, SORTS, sampleLines } from "../../../src/cli/top/table.js";
+import type { Handle } from "../../../src/messages/index.js";
+import { startBroker } from "../../broker/support/start-broker.js";
+
+const echo = async (h: Handle): Promise<void> => {
+  h.handle("echo", (request) => request.payload);
+  await h.run();
+};
+
+const never = new AbortController().signal;
+
+describe("rates", () => {
+  test("are means since the start of a module at first, then since the sample before", async () => {
+    const { handle, clock } = await startBroker({ echo });
+    await handle.rpc("module.load", { path: "/mem/echo" });
+    const sampler = new Sampler(handle);
+    clock.advance(2000);
+    const [first] = (await sampler.next(never)).modules;
+    // Its welcome and the answer to its subscription, and that and its status.
+    expect(first).toMatchObject({ name: "echo", state: "R", idleSeconds: 2, rxPerSecond: 1, txPerSecond: 1 });
+    for (let n = 0; n < 12; n++) await handle.rpc("echo.echo", n);
+    clock.advance(4000);
+    const [second] = (await sampler.next(never)).modules;
+    expect(second).toMatchObject({ rxPerSecond: 3, txPerSecond: 3 });
+    clock.advance(1000);
+    const [third] = (await sampler.next(never)).modules;
+    expect(third).toMatchObject({ rxPerSecond: 0, txPerSecond: 0 });
+  });
+
+  test("begin anew with the instance that a reload has made", async () => {
+    const { handle, clock } = await startBroker({ echo });
+    await handle.rpc("module.load", { path: "/mem/echo" });
+    const sampler = new Sampler(handle);
+    for (let n = 0; n < 100; n++) await handle.rpc("echo.echo", n);
+    clock.advance(1000);
+    await sampler.next(never);
+    await handle.rpc("module.reload", { name: "echo" });
+    clock.advance(1000);
+    const [module] = (await sampler.next(never)).modules;
+    expect(module).toMatchObject({ rxPerSecond: 2, txPerSecond: 2 });
+  });
+
+  test("count the clients and requests of others only", async () => {
+    const { handle, broker } = await startBroker({ echo });
+    const { broker: alone } = await new Sampler(handle).next(never);
+    expect(alone).toMatchObject({ rank: 0, size: 1, pid: process.pid, clients: 1, pendingRequests: 0 });
+    const other = await broker.connect();
+    const following = other.rpcStream("log.dmesg", { follow: true });
+    const first = following.next();
+    await other.rpc("module.ping");
+    const { broker: busy } = await new Sampler(handle).next(never);
+    expect(busy).toMatchObject({ clients: 2, pendingRequests: 1 });
+    expect(busy.rssBytes).toBeGreaterThan(1024 * 1024);
+    await following.return?.();
+    await first;
+  });
+});
+
+function module(name: string, more: Partial<ModuleSample> = {}): ModuleSample {
+  return {
+    name,
+    uuid: name,
+    state: "R",
+    idleSeconds: 0,
+    sendq: 0,
+    recvq: 0,
+    services: [],
+    rxPerSecond: 0,
+    txPerSecond: 0,
+    ...more,
+  };
+}
+
+const SAMPLE: Sample = {
+  time: 1_700_000_000,
+  broker: {
+    rank: 3,
+    size: 16,
+    pid: 4711,
+    uptimeSeconds: 3723.9,
+    clients: 1,
+    pendingRequests: 2,
+    cpuPercent: 12.34,
+    rssBytes: 85 * 1024 * 1024,
+  },
+  modules: [
+    module("kvs", { rxPerSecond: 1234.4, txPerSecond: 20, sendq: 5, idleSeconds: 100, services: ["a", "b"] }),
+    module("content", { rxPerSecond: 3, txPerSecond: 99.94, cpuPercent: 150, rssBytes: 3 * 1024 ** 3 }),
+    module("alpha", { state: "F", idleSeconds: 99, recvq: 7, cpuPercent: 0, rssBytes: 2 ** 20 }),
+  ],
+};
+
+describe("the table", () => {
+  test("has the columns of module list, and rates, processor and memory", () => {
+    const { head, rows } = sampleLines(SAMPLE, { sort: "load", isReversed: false });
+    expect([...head, ...rows].join("\n")).toBe(
+      [
+        "rank 3 of 16, up 01:02:03, 3 modules, 1 client, 2 requests pending",
+        "broker 4711: 12.3% cpu, 85 MiB; modules: 1237 rx/s, 120 tx/s",
+        "",
+        "Module                    Idle  S Sendq Recvq    Rx/s    Tx/s  CPU%      Mem Service",
+        "kvs                       idle  R     5     0    1234    20.0     -        - a,b",
+        "content                      0  R     0     0     3.0    99.9 150.0  3.0 GiB",
+        "alpha                       99  F     0     7     0.0     0.0   0.0    1 MiB",
+      ].join("\n"),
+    );
+  });
+
+  const ORDER: Readonly<Record<Sort, readonly string[]>> = {
+    load: ["kvs", "content", "alpha"],
+    name: ["alpha", "content", "kvs"],
+    idle: ["content", "alpha", "kvs"],
+    queue: ["alpha", "kvs", "content"],
+    rx: ["kvs", "content", "alpha"],
+    tx: ["content", "kvs", "alpha"],
+    cpu: ["content", "alpha", "kvs"],
+    memory: ["content", "alpha", "kvs"],
+  };
+
+  test.each(SORT_NAMES)("is sorted by %s, and the other way round", (sort) => {
+    const namesOf = (isReversed: boolean): string[] =>
+      sampleLines(SAMPLE, { sort, isReversed }).rows.map((row) => row.split(" ")[0] ?? "");
+    expect(namesOf(false)).toEqual(ORDER[sort]);
+    expect(namesOf(true)).toEqual([...ORDER[sort]].reverse());
+  });
+
+  test("has a key for each order, and none twice", () => {
+    const keys = SORT_NAMES.map((name) => SORTS[name].key);
+    expect(new Set([...keys, "q", "R"]).size).toBe(keys.length + 2);
+  });
+});
