@@ -6,7 +6,6 @@ export { type Gantt, type GanttBar, ganttOf } from "./gantt.js";
 export { ganttToHtml } from "./gantt-html.js";
 export { ganttToSvg } from "./gantt-svg.js";
 export { type Headline, headlineOf, headlineText } from "./headline.js";
-export type { StepEnd } from "./moves.js";
 export { type RecordedPlan, type RecordedStep, recordPlan, type RunRecord } from "./record.js";
 export { readRecord, recordedDurations, RecordStore, type StoredRun } from "./record-store.js";
 export { recordFromText, recordToText, unknownUnit } from "./record-text.js";

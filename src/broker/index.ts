@@ -1,34 +1,24 @@
 export { Broker } from "./broker.js";
-export type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
-export { type Clock, systemClock, type Timer } from "./clock.js";
+export type { BrokerOptions, ShutdownReason } from "./broker-options.js";
+export { type Clock } from "./clock.js";
 export type { JsonObject } from "./configuration.js";
-export {
-  InstanceLife,
-  type LifeOptions,
-  type LifeState,
-  type PhaseProcess,
-  type StopReason,
-  type StopSignal,
-} from "./life/instance-life.js";
+export { InstanceLife, type PhaseProcess, type StopReason, type StopSignal } from "./life/instance-life.js";
 export { type LogFile, openLogFile } from "./log/log-file.js";
 export { type BrokerReport, PHASE_MARK, type SupervisorOrder } from "./life/broker-process.js";
 export { delayOf, parseDelay } from "./delay.js";
 export type { LogEntry } from "./log/log-ring.js";
 export { type ModuleInfo, moduleInfo } from "./modules/module-info.js";
-export type { FindRequest, FoundModule, ModuleFinder } from "./modules/module-finder.js";
+export type { ModuleFinder } from "./modules/module-finder.js";
 export { localOverlay, type LocalOverlayOptions } from "./ranks/local-overlay.js";
 export {
-  type Departure,
-  loopback,
   type Overlay,
   type OverlayReceiver,
   type PublishOutcome,
   type UnsequencedEvent,
 } from "./routing/overlay.js";
 export { type ProgramProcess, signalProgram, spawnPhase } from "./life/phase-process.js";
-export { followInstance, leaderGates, type RankGates } from "./rank-life.js";
-export type { RankState, RankStatus } from "./ranks/roster.js";
+export { followInstance, leaderGates } from "./rank-life.js";
 export { freshRunDirectory, removeAbandonedRundir, stateDirectoryOf } from "./rundir.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
 export { ServiceNotifier } from "./life/service-notifier.js";
-export { Supervisor, type SupervisorOptions } from "./life/supervisor.js";
+export { Supervisor } from "./life/supervisor.js";

@@ -1,16 +1,15 @@
 export { accountFor } from "./why/account.js";
-export { accountToJson, causeToJson, originToJson } from "./why/account-json.js";
+export { accountToJson, causeToJson } from "./why/account-json.js";
 export { accountLines, causeLines } from "./why/account-text.js";
 export type * from "./why/account-types.js";
 export { applyChange, type Change, type StartInput } from "./why/change.js";
-export { type Advice, findRemedies, type Remedy } from "./why/change-search.js";
-export { changeText } from "./why/change-text.js";
+export { findRemedies } from "./why/change-search.js";
 export { causesOfDifference } from "./why/difference-causes.js";
 export { dependencyTree, renderTree, treeLines } from "./picture/tree.js";
 export { dryRunLines } from "./picture/dry-run.js";
 export { type PhaseContents, phaseRequest } from "./phase-request.js";
-export { type LockedClass, lockOf, lockText, type PlanLock, type RankedPlan } from "./fleet/lock.js";
-export { differenceText, diffLocks, type LockChange, type LockDifference } from "./fleet/lock-diff.js";
+export { lockOf, lockText, type PlanLock, type RankedPlan } from "./fleet/lock.js";
+export { differenceText, diffLocks } from "./fleet/lock-diff.js";
 export {
   type Picture,
   type PictureEdge,
@@ -23,7 +22,7 @@ export { pictureToDot, pictureToMermaid } from "./picture/picture-text.js";
 export { plan } from "./plan.js";
 export { rankClasses } from "./fleet/rank-classes.js";
 export { factsAt, type RankFacts } from "./fleet/rank-facts.js";
-export { type MatrixCell, type RankMatrix, rankMatrix } from "./fleet/rank-matrix.js";
+export { type MatrixCell, rankMatrix } from "./fleet/rank-matrix.js";
 export { runlevelRoots } from "./runlevel-roots.js";
 export { reasonText } from "./reason-text.js";
 export { showDeps } from "./show-deps.js";

@@ -1,10 +1,8 @@
 export * from "./authoring.js";
-export { HOST_PROGRAMS, type HostProgram, PYTHON_HOST, SCRIPT_HOST } from "./host-program.js";
-export type { OutputLine, RcFileReport } from "./host-port.js";
-export type { ModuleOptionEdit, SetupEffect, TaskReport } from "./host-protocol.js";
+export { type HostProgram, PYTHON_HOST, SCRIPT_HOST } from "./host-program.js";
+export type { OutputLine } from "./host-port.js";
 export { LineSplitter } from "./line-splitter.js";
-export { ModuleArguments } from "./module-arguments.js";
-export { isRcFile, rcFiles } from "./rc-files.js";
+export { rcFiles } from "./rc-files.js";
 export { type RcReading, readRcFiles } from "./rc-reading.js";
 export { type RcFacts, RcSession, type RcSessionOptions } from "./session.js";
 export { StepExecutor, type StepExecutorOptions } from "./step-executor.js";
