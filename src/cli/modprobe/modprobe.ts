@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { Runlevel } from "../../units/index.js";
 import { addCommands, type LazyCommand, type MakeProgram, type Words } from "../lazy.js";
 
 const COMMANDS: readonly LazyCommand[] = [
@@ -9,8 +10,8 @@ const COMMANDS: readonly LazyCommand[] = [
     load: () => import("./remove.js"),
   },
   { name: "run", summary: "run one rc file", load: () => import("./run.js") },
-  { name: "rc1", summary: "bring up what the rc files load", load: () => import("../modprobe-rc1.js") },
-  { name: "rc3", summary: "take down what is loaded", load: () => import("../modprobe-rc3.js") },
+  { name: "rc1", summary: "bring up what the rc files load", load: () => loadPhase("rc1") },
+  { name: "rc3", summary: "take down what is loaded", load: () => loadPhase("rc3") },
   {
     name: "show",
     summary: "print a unit as composed, one JSON object with every key",
@@ -64,4 +65,9 @@ export function command(words: Words, program: MakeProgram): Promise<Command> {
     "\nExample:\n  sluice modprobe rc1 --dry-run --rank 3 --size 16",
   );
   return addCommands(modprobe, COMMANDS, words, program);
+}
+
+async function loadPhase(runlevel: Runlevel): ReturnType<LazyCommand["load"]> {
+  const { phaseCommand } = await import("./run.js");
+  return { command: () => phaseCommand(runlevel) };
 }

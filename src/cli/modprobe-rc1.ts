@@ -1,6 +1,0 @@
-import type { Command } from "commander";
-import { phaseCommand } from "./modprobe/run.js";
-
-export function command(): Command {
-  return phaseCommand("rc1");
-}
