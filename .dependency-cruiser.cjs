@@ -27,7 +27,7 @@ const MAY_IMPORT_INSIDE = {
     routing: ["log", "clock.ts", "attributes.ts", "delay.ts"],
     modules: ["routing", "log", "*"],
     ranks: ["routing", "log", "*"],
-    exec: ["routing", "log", "life", "*"],
+    exec: ["routing", "log", "*"],
     life: ["ranks", "log", "*"],
     services: ["routing", "log", "modules", "ranks", "exec", "life", "*"],
   },
@@ -94,6 +94,12 @@ const CLOSED = [
     comment: "the planner (the files directly in src/graph) needs nothing of what explains and draws plans",
     from: { path: "^src/graph/[^/]+[.]ts$", pathNot: "^src/graph/index[.]ts$" },
     to: { path: "^src/graph/(why|verify|fleet|picture)/" },
+  },
+  {
+    name: "processes-has-one-door",
+    comment: "the parts of src/processes are imported by its index.ts",
+    from: { path: "^src/", pathNot: "^src/processes/" },
+    to: { path: "^src/processes/", pathNot: "^src/processes/index[.]ts$" },
   },
   {
     name: "services-are-wired-by-the-broker",

@@ -1,6 +1,8 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+const NO_DEFAULT_EXPORT = { selector: "ExportDefaultDeclaration", message: "Named exports only." };
+
 export default tseslint.config(
   { ignores: ["dist", "coverage", "node_modules", "src/units/generated", "test/fixtures"] },
   js.configs.recommended,
@@ -22,14 +24,40 @@ export default tseslint.config(
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/unified-signatures": "off",
       "no-empty": ["error", { allowEmptyCatch: false }],
-      "no-restricted-syntax": [
-        "error",
-        { selector: "ExportDefaultDeclaration", message: "Named exports only." },
-      ],
+      "no-restricted-syntax": ["error", NO_DEFAULT_EXPORT],
       eqeqeq: "error",
     },
   },
-  { files: ["src/**"], rules: { "no-console": "error" } },
+  {
+    files: ["src/**"],
+    ignores: ["src/processes/**"],
+    rules: {
+      "no-console": "error",
+      "no-restricted-syntax": [
+        "error",
+        NO_DEFAULT_EXPORT,
+        {
+          selector:
+            "CallExpression[callee.name=/^set(Timeout|Interval)$/]:not([arguments.1.type='Literal']):not([arguments.1.name=/^[A-Z_]+$/]):not([arguments.1.callee.property.name='min'])",
+          message: "Node's timers are due at once after more than 24.8 days: startTimer takes any delay.",
+        },
+        {
+          selector:
+            "CallExpression[callee.object.name='process'][callee.property.name='kill'][arguments.0.type!='MemberExpression']",
+          message: "Signals are sent by src/processes, which knows what EPERM means.",
+        },
+      ],
+      "no-restricted-imports": [
+        "error",
+        {
+          name: "node:timers/promises",
+          importNames: ["setTimeout", "setInterval"],
+          message: "sleep() takes any delay.",
+        },
+      ],
+    },
+  },
+  { files: ["src/processes/**"], rules: { "no-console": "error" } },
   { files: ["**/*.js", "**/*.mjs", "**/*.cjs"], ...tseslint.configs.disableTypeChecked },
   {
     files: ["**/*.js", "**/*.mjs", "**/*.cjs"],

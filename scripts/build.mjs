@@ -15,7 +15,16 @@ const tsc = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p"
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
-const common = { bundle: true, platform: "node", target: "node20", format: "cjs", logLevel: "warning" };
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "cjs",
+  logLevel: "warning",
+  // Paths to other files of ours are relative to where a module is; all of them are one folder below dist.
+  define: { "import.meta.url": "__moduleUrl" },
+  banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
+};
 
 /** What starts with code that V8 has made at build time (ADR 5): entry point → program. */
 const LAUNCHED = {
@@ -45,9 +54,6 @@ for (const [entry, program] of Object.entries(LAUNCHED)) {
     // Names stay, for stacks.
     minifyWhitespace: true,
     minifySyntax: true,
-    // Paths to other files of ours are relative to where a module is; all of them are one folder below dist.
-    define: { "import.meta.url": "__moduleUrl" },
-    banner: { js: 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
     // Native, or loaded only when something is printed, or shared with user code through the real file.
     external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib", "pino"],
     plugins: [importByLauncher],

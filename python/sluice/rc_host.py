@@ -86,7 +86,11 @@ class Host:
     def _cancel(self, task: str) -> None:
         """Code in a thread cannot be interrupted; the runner kills this process when its other tasks have ended."""
         for child in list(self._running.get(task, [])):
-            child.kill()
+            try:
+                child.kill()
+            except PermissionError:
+                text = f"process {child.pid} belongs to another user and goes on\n"
+                self.output.write_as(task, "stderr", text)
 
     # -- for contexts ---------------------------------------------------------------------------------------------
 

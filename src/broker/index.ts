@@ -16,7 +16,7 @@ export {
   type PublishOutcome,
   type UnsequencedEvent,
 } from "./routing/overlay.js";
-export { type ProgramProcess, signalProgram, spawnPhase } from "./life/phase-process.js";
+export { spawnPhase } from "./life/phase-process.js";
 export { followInstance, leaderGates } from "./rank-life.js";
 export { freshRunDirectory, removeAbandonedRundir, stateDirectoryOf } from "./rundir.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";

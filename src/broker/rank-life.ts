@@ -1,5 +1,6 @@
 import { isErrno, messageOf } from "../errors/index.js";
 import { fields, type Handle, type LogLevel } from "../messages/index.js";
+import { startTimer } from "../processes/index.js";
 import type { Broker } from "./broker.js";
 import type { ShutdownReason } from "./broker-options.js";
 import { delayOf } from "./delay.js";
@@ -182,9 +183,6 @@ interface Waiting {
   readonly isAskable: boolean;
 }
 
-/** What `setTimeout` can count up to. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /** Waiting for other ranks, as a phase of this one's life. */
 function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, isAskable }: Waiting): PhaseProcess {
   let end: (status: number) => void = () => undefined;
@@ -195,11 +193,11 @@ function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, isAskable }: W
     if (status !== undefined) finish(status);
   };
   const ignore = roster.onChange(check);
-  const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(() => finish(onTimeout()), timeoutMs) : undefined;
+  const timer = startTimer(timeoutMs, () => finish(onTimeout()));
   const finish = (status: number): void => {
     isOver = true;
     ignore();
-    clearTimeout(timer);
+    timer.cancel();
     end(status);
   };
   check();

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Handle } from "../messages/index.js";
+import { sleep } from "../processes/index.js";
 import { rankSetOf } from "../units/index.js";
 import { positiveInteger, seconds } from "./arguments.js";
 import { commandPrefix, printJson, printLine, say, sayError, UsageError } from "./terminal/output.js";
@@ -38,7 +38,7 @@ async function ping(target: string, options: PingOptions): Promise<void> {
     const count = options.count ?? Infinity;
     for (let seq = 0; seq < count; seq++) {
       if (seq > 0) {
-        await sleep(options.interval * 1000, undefined, { signal: interrupted.signal }).catch(ignoreAbort);
+        await sleep(options.interval * 1000, interrupted.signal).catch(ignoreAbort);
       }
       if (interrupted.signal.aborted) break;
       // One after the other: they would wait for each other, and that is not what is measured.

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import { errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { type Channel, socketChannel, WIRE_LIMITS } from "../messages/index.js";
+import { endOf, killGroup, moduleEndText } from "../processes/index.js";
 import type { ModuleExit, ModuleSpec, RunningModule } from "./module-loader.js";
-import { endText, killGroup } from "../processes/end-text.js";
 
 /** Says to a module on which of its descriptors it speaks the wire form (docs/wire-protocol.md). */
 const MODULE_URI_VARIABLE = "SLUICE_MODULE_URI";
@@ -69,8 +69,10 @@ class ChildModule implements RunningModule {
   readonly channel: Channel;
   readonly exited: Promise<ModuleExit>;
   readonly pid: number;
+  readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #remark: ChildStart["remark"];
+  #settle: (exit: ModuleExit) => void = () => undefined;
   #hasExited = false;
   #isTerminated = false;
   /** Why the channel was closed on our side. */
@@ -79,6 +81,7 @@ class ChildModule implements RunningModule {
   #patience: NodeJS.Timeout | undefined;
 
   constructor(child: ChildProcess, { spec, remark }: ChildStart) {
+    this.#child = child;
     this.pid = child.pid ?? 0;
     this.#remark = remark;
     this.#socket = socketOf(child);
@@ -86,6 +89,7 @@ class ChildModule implements RunningModule {
     this.channel = socketChannel(this.#socket, { ...WIRE_LIMITS, payloadBytes });
     this.channel.onClose((cause) => this.#channelClosed(cause));
     this.exited = new Promise((resolve) => {
+      this.#settle = resolve;
       child.once("exit", (status, signal) => {
         this.#hasExited = true;
         clearTimeout(this.#patience);
@@ -99,7 +103,7 @@ class ChildModule implements RunningModule {
   async terminate(): Promise<void> {
     if (!this.#hasExited) {
       this.#isTerminated = true;
-      killGroup(this.pid);
+      this.#kill();
     }
     await this.exited;
   }
@@ -110,8 +114,15 @@ class ChildModule implements RunningModule {
     if (this.#hasExited) return;
     this.#patience = setTimeout(() => {
       this.#isOverdue = true;
-      killGroup(this.pid);
+      this.#kill();
     }, EXIT_MS);
+  }
+
+  #kill(): void {
+    if (killGroup(this.pid) !== "denied") return;
+    this.#child.unref();
+    this.#socket.destroy();
+    this.#settle({ kind: "died", message: `process ${this.pid} belongs to another user and goes on` });
   }
 
   #closeChannelSoon(): void {
@@ -132,7 +143,7 @@ class ChildModule implements RunningModule {
     }
     if (status === 0) return { kind: "ok" };
     const remark = signal === null ? undefined : this.#remark?.(signal);
-    const text = endText(status, signal);
+    const text = moduleEndText(endOf(status, signal));
     return { kind: "died", message: remark === undefined ? text : `${text}; ${remark}` };
   }
 }

@@ -1,5 +1,6 @@
 import { type MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf } from "../errors/index.js";
+import { moduleEndText } from "../processes/index.js";
 import { hostSetup } from "./module-file.js";
 import type { ModuleExit } from "./module-loader.js";
 import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
@@ -128,7 +129,8 @@ export class HostWorker {
         ? { kind: "terminated" }
         : { kind: "died", message: `${this.#name} was terminated` };
     }
-    if (this.#uncaught === undefined) return { kind: "died", message: `exit status ${status}` };
+    if (this.#uncaught === undefined)
+      return { kind: "died", message: moduleEndText({ kind: "exited", status }) };
     const { error } = this.#uncaught;
     const message = messageOf(error);
     if (isOutOfMemory(error)) return { kind: "died", message };

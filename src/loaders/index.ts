@@ -1,13 +1,10 @@
 export { configuredLoaders } from "./configured-loaders.js";
-export { findCommand } from "../processes/find-command.js";
 export { findModule } from "./find-module.js";
 export { readLoadRequests } from "./source/startup-requests.js";
 export { moduleNameOf } from "./module-name.js";
 export type { LoadRequest } from "./source/startup-request.js";
-export { parentDeathPrefix } from "../processes/parent-death.js";
 export type * from "./module-loader.js";
 export { createProcessLoader } from "./process.js";
-export { killGroup, signalText } from "../processes/end-text.js";
 export { createProgramLoader } from "./program.js";
 export { createPythonLoader } from "./python.js";
 export { type LoaderChoice, LoaderRegistry } from "./registry.js";

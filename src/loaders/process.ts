@@ -4,7 +4,7 @@ import { Transpiler } from "../typescript/index.js";
 import { startChild } from "./child-module.js";
 import { hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
-import { parentDeathPrefix } from "../processes/parent-death.js";
+import { parentDeathPrefix } from "../processes/index.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 

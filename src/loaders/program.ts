@@ -1,6 +1,5 @@
 import { startChild } from "./child-module.js";
-import { findCommand } from "../processes/find-command.js";
-import { parentDeathPrefix } from "../processes/parent-death.js";
+import { findCommand, parentDeathPrefix } from "../processes/index.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** What the first bytes of an executable are: ELF, or a script that names its interpreter. */

@@ -1,8 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { pythonEnvironment } from "../processes/index.js";
+import { findCommand, parentDeathPrefix, pythonEnvironment } from "../processes/index.js";
 import { startChild } from "./child-module.js";
-import { findCommand } from "../processes/find-command.js";
-import { parentDeathPrefix } from "../processes/parent-death.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** The interpreter where the configuration (`loaders.python.command`) names none. */

@@ -1,5 +1,6 @@
 import { messageOf } from "../errors/index.js";
 import type { Handle } from "../messages/index.js";
+import { startInterval } from "../processes/index.js";
 import { keyValues, numberWithin } from "./arguments/key-values.js";
 
 const DEFAULT_INTERVAL_S = "2";
@@ -25,15 +26,15 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
     await h.run();
     return;
   }
-  const timer = setInterval(() => {
+  const timer = startInterval(intervalMs, () => {
     count++;
     h.publish(topic, { count }).catch((error: unknown) => {
       h.log("err", `cannot publish ${topic}: ${messageOf(error)}`);
     });
-  }, intervalMs);
+  });
   try {
     await h.run();
   } finally {
-    clearInterval(timer);
+    timer.cancel();
   }
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { messageOf, SluiceError } from "../errors/index.js";
+import { sleep } from "../processes/index.js";
 import type { Picture } from "../graph/index.js";
 import type { Drawing, DrawnPicture, DrawReport } from "./draw-port.js";
 import { pictureTitle } from "./title.js";
@@ -23,8 +23,6 @@ export interface RenderPictureOptions {
 /** Also in the bundle of the command line, which is one folder below `dist` too. */
 const DRAW_MAIN = new URL("../pictures/draw-main.js", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
-/** The longest that a timer of Node can wait. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
  * Draws a picture of a plan by Graphviz. It is done in a thread of its own: the caller's event loop goes on meanwhile.
@@ -70,7 +68,7 @@ async function drawInThread(
   try {
     return await Promise.race([
       outcomeOf(worker),
-      ...(timeoutMs === undefined ? [] : [setTimeout(Math.min(timeoutMs, TIMER_MAX_MS), undefined, stop)]),
+      ...(timeoutMs === undefined ? [] : [sleep(timeoutMs, stop.signal).then(() => undefined)]),
       ...(signal === undefined ? [] : [abortionOf(signal, stop.signal)]),
     ]);
   } finally {

@@ -1,1 +1,26 @@
+export { findCommand } from "./find-command.js";
+export { parentDeathPrefix } from "./parent-death.js";
+export {
+  commandEndText,
+  endOf,
+  endOfShellStatus,
+  isSuccess,
+  moduleEndText,
+  partEndText,
+  type ProcessEnd,
+  processEnd,
+  releaseOutputs,
+  shellStatus,
+  signalText,
+} from "./process-end.js";
+export { killTree, processesWith } from "./process-tree.js";
 export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";
+export {
+  killGroup,
+  type ProgramProcess,
+  signalGroup,
+  signalProcess,
+  signalProgram,
+  type SignalOutcome,
+} from "./signals.js";
+export { sleep, startInterval, startTimer, type Timer } from "./timers.js";

@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { constants } from "node:os";
+import { startTimer } from "./timers.js";
 
 /** How a process ended. */
 export type ProcessEnd =
@@ -10,6 +11,28 @@ export type ProcessEnd =
 
 /** How long output may still come when the process has ended but something that it started holds its pipes. */
 const LAST_OUTPUT_MS = 100;
+
+/** What C's `strsignal` calls the signals that end processes, as shells print them. */
+const SIGNAL_TEXT: Readonly<Record<string, string>> = {
+  SIGHUP: "Hangup",
+  SIGINT: "Interrupt",
+  SIGQUIT: "Quit",
+  SIGILL: "Illegal instruction",
+  SIGTRAP: "Trace/breakpoint trap",
+  SIGABRT: "Aborted",
+  SIGBUS: "Bus error",
+  SIGFPE: "Floating point exception",
+  SIGKILL: "Killed",
+  SIGUSR1: "User defined signal 1",
+  SIGSEGV: "Segmentation fault",
+  SIGUSR2: "User defined signal 2",
+  SIGPIPE: "Broken pipe",
+  SIGALRM: "Alarm clock",
+  SIGTERM: "Terminated",
+  SIGXCPU: "CPU time limit exceeded",
+  SIGXFSZ: "File size limit exceeded",
+  SIGSYS: "Bad system call",
+};
 
 /**
  * Waits until a process has ended and its output is read. What it left in the background may keep its pipes open for as
@@ -21,9 +44,19 @@ export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const [status, signal] = (await exited) as [number | null, NodeJS.Signals | null];
   await atMost(LAST_OUTPUT_MS, closed);
+  releaseOutputs(child);
+  return endOf(status, signal);
+}
+
+/** From the arguments of Node's `exit` event. */
+export function endOf(status: number | null, signal: NodeJS.Signals | null): ProcessEnd {
+  // Node gives neither of them where the system said nothing of either.
+  return signal === null ? { kind: "exited", status: status ?? 0 } : { kind: "killed", signal };
+}
+
+/** What a process that still runs writes is not waited for any more. */
+export function releaseOutputs(child: ChildProcess): void {
   for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
-  if (signal !== null) return { kind: "killed", signal };
-  return { kind: "exited", status: status ?? 0 };
 }
 
 /** Whether it exited with status 0. */
@@ -31,21 +64,50 @@ export function isSuccess(end: ProcessEnd): boolean {
   return end.kind === "exited" && end.status === 0;
 }
 
-/** `exited with exit status N` or `died by signal N` (planning.md §8). */
-export function endText(end: ProcessEnd): string {
-  switch (end.kind) {
-    case "exited":
-      return `exited with exit status ${end.status}`;
-    case "killed":
-      return `died by signal ${constants.signals[end.signal]}`;
-  }
+/** As a shell has it: the status, or 128 + the number of the signal. */
+export function shellStatus(end: ProcessEnd): number {
+  return end.kind === "exited" ? end.status : 128 + constants.signals[end.signal];
+}
+
+/** Of a module: `exit status N`, or `killed by Segmentation fault` (modules.md §3). */
+export function moduleEndText(end: ProcessEnd): string {
+  return end.kind === "exited" ? `exit status ${end.status}` : `killed by ${signalText(end.signal)}`;
+}
+
+/** Of a command that a task, an rc file or cron runs: `exited with exit status N`, or `died by signal N` (planning.md §8). */
+export function commandEndText(end: ProcessEnd): string {
+  return end.kind === "exited"
+    ? `exited with exit status ${end.status}`
+    : `died by signal ${constants.signals[end.signal]}`;
+}
+
+/**
+ * Of a part of the instance, a broker or a phase: `ended with status N`, or `was killed by SIGKILL`.
+ * @param verb `failed` for a part whose status is its verdict, as that of rc1 is
+ */
+export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended"): string {
+  return end.kind === "exited" ? `${verb} with status ${end.status}` : `was killed by ${end.signal}`;
+}
+
+/** What a shell prints for a signal that ended a process, such as `Segmentation fault`; its name where it has no text. */
+export function signalText(signal: string): string {
+  return SIGNAL_TEXT[signal] ?? signal;
+}
+
+/** Undoes {@link shellStatus}. */
+export function endOfShellStatus(status: number): ProcessEnd {
+  const named = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
+  return named === undefined
+    ? { kind: "exited", status }
+    : { kind: "killed", signal: named as NodeJS.Signals };
 }
 
 async function atMost(limitMs: number, promise: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
+  await new Promise<void>((resolve) => {
+    const timer = startTimer(limitMs, resolve);
+    void promise.then(() => {
+      timer.cancel();
+      resolve();
+    });
   });
-  await Promise.race([promise, limit]);
-  clearTimeout(timer);
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { isErrno } from "../errors/index.js";
+import { killGroup, signalGroup, signalProcess } from "./signals.js";
 
 interface ProcessLine {
   readonly pid: number;
@@ -15,9 +16,10 @@ export function killTree(root: number): void {
   const tree = treeOf(root);
   for (const { pid, group } of tree) {
     // The group of a process that did not make its own may be that of others.
-    kill(tree.some((line) => line.pid === group) ? -group : pid);
+    if (tree.some((line) => line.pid === group)) signalGroup(group, "SIGKILL");
+    else signalProcess(pid, "SIGKILL");
   }
-  kill(-root);
+  killGroup(root);
 }
 
 /** Processes that were started with an environment variable of this value. Where there is no `/proc`, none. */
@@ -72,14 +74,5 @@ function readProc(pid: number, file: string): string {
     return readFileSync(`/proc/${pid}/${file}`, "latin1");
   } catch {
     return "";
-  }
-}
-
-function kill(target: number): void {
-  try {
-    process.kill(target, "SIGKILL");
-  } catch (error) {
-    // Gone already.
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }

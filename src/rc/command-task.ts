@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { errnumOf, messageOf, SluiceError, strerror } from "../errors/index.js";
 import type { OutputLine } from "./host-port.js";
 import { OutputLines } from "./output-lines.js";
-import { endText, isSuccess, processEnd } from "../processes/process-end.js";
-import { killGroup } from "../processes/process-group.js";
+import { commandEndText, isSuccess, killGroup, processEnd, releaseOutputs } from "../processes/index.js";
 
 /** A declarative task, ready to run. */
 export interface CommandTask {
@@ -14,7 +13,8 @@ export interface CommandTask {
 }
 
 /**
- * Runs a command in a process group of its own, which an abort kills.
+ * Runs a command in a process group of its own, which an abort kills. A command that has become another user's, such as
+ * sudo, cannot be killed: after an abort it is not waited for, and a line of its output says so.
  * @throws SluiceError `RUN_FAILED`: `exited with exit status N`, `died by signal N`, or why it could not be started;
  *   after an abort the reason of the signal
  */
@@ -30,17 +30,38 @@ export async function runCommand(
   const output = new OutputLines(onOutput);
   child.stdout.on("data", (chunk: Buffer) => output.push(name, "stdout", chunk));
   child.stderr.on("data", (chunk: Buffer) => output.push(name, "stderr", chunk));
-  const kill = (): void => killGroup(child);
-  signal.addEventListener("abort", kill);
+  const abandoned = killedByAbort(child, signal, ({ pid = 0 }) => {
+    onOutput({ unit: name, stream: "stderr", text: `process ${pid} belongs to another user and goes on` });
+  });
   try {
-    await succeeded(child, file, name);
+    await Promise.race([succeeded(child, file, name), abandoned.promise]);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
   } finally {
-    signal.removeEventListener("abort", kill);
+    abandoned.stop();
     output.endAll();
   }
+}
+
+/** Kills the group of a process when a signal aborts; rejects only if that is not allowed. */
+function killedByAbort(
+  child: ChildProcess,
+  signal: AbortSignal,
+  onDenied: (child: ChildProcess) => void,
+): { readonly promise: Promise<never>; stop(): void } {
+  let kill = (): void => undefined;
+  const promise = new Promise<never>((_resolve, reject) => {
+    kill = () => {
+      if (child.pid === undefined || killGroup(child.pid) !== "denied") return;
+      onDenied(child);
+      child.unref();
+      releaseOutputs(child);
+      reject(new SluiceError("RUN_CANCELLED", "it belongs to another user"));
+    };
+  });
+  signal.addEventListener("abort", kill);
+  return { promise, stop: () => signal.removeEventListener("abort", kill) };
 }
 
 async function succeeded(child: ChildProcess, file: string, unit: string): Promise<void> {
@@ -49,5 +70,5 @@ async function succeeded(child: ChildProcess, file: string, unit: string): Promi
     const reason = errnum === undefined ? messageOf(cause) : strerror(errnum);
     throw new SluiceError("RUN_FAILED", `${file}: ${reason}`, { cause, errnum, unit });
   });
-  if (!isSuccess(end)) throw new SluiceError("RUN_FAILED", endText(end), { unit });
+  if (!isSuccess(end)) throw new SluiceError("RUN_FAILED", commandEndText(end), { unit });
 }

@@ -4,7 +4,7 @@ import { messageOf, SluiceError } from "../errors/index.js";
 import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
 import type { Context } from "./context.js";
 import type { HostMirror } from "./host-mirror.js";
-import { endText, isSuccess, type ProcessEnd, processEnd } from "../processes/process-end.js";
+import { commandEndText, isSuccess, type ProcessEnd, processEnd } from "../processes/index.js";
 import type { FromHost, ModuleOptionEdit, SetupEffect } from "./host-protocol.js";
 
 /** What a context needs of the host that made it. */
@@ -111,7 +111,7 @@ export class HostContext implements Context {
 
   async bash(command: string): Promise<void> {
     const end = await this.#runBash(command);
-    if (!isSuccess(end)) throw new SluiceError("RC_FAILED", `bash: ${endText(end)}`);
+    if (!isSuccess(end)) throw new SluiceError("RC_FAILED", `bash: ${commandEndText(end)}`);
     await this.#refresh();
   }
 

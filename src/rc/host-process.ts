@@ -15,8 +15,7 @@ import {
 } from "./host-protocol.js";
 import { LineSplitter } from "./line-splitter.js";
 import { OutputLines } from "./output-lines.js";
-import { endText, isSuccess, type ProcessEnd, processEnd } from "../processes/process-end.js";
-import { killGroup } from "../processes/process-group.js";
+import { commandEndText, isSuccess, killGroup, type ProcessEnd, processEnd } from "../processes/index.js";
 
 /** How to start a host. */
 export interface HostStart {
@@ -162,7 +161,7 @@ export class HostProcess implements RcHost {
 
   #kill(): void {
     this.#doomed = true;
-    killGroup(this.#child);
+    if (this.#child.pid !== undefined) killGroup(this.#child.pid);
   }
 
   #send(message: ToHost): void {
@@ -268,7 +267,7 @@ function taskError(unit: string, { message, stack }: RemoteError): SluiceError {
 }
 
 function deathText(end: ProcessEnd): string {
-  return isSuccess(end) ? "ended" : endText(end);
+  return isSuccess(end) ? "ended" : commandEndText(end);
 }
 
 function socketOf(child: ChildProcess): Socket {

@@ -1,5 +1,6 @@
 import { isErrno, SluiceError } from "../errors/index.js";
 import type { Handle, JsonValue } from "../messages/index.js";
+import { startTimer } from "../processes/index.js";
 import type { Executor } from "../run/step-executor.js";
 import type { ModuleUnit, TaskUnit } from "../units/index.js";
 import { runCommand } from "./command-task.js";
@@ -128,6 +129,6 @@ function withLimit(
 ): { readonly signal: AbortSignal; stop(): void } {
   if (limitMs === undefined) return { signal, stop: () => undefined };
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), limitMs);
-  return { signal: AbortSignal.any([signal, limit.signal]), stop: () => clearTimeout(timer) };
+  const timer = startTimer(limitMs, () => limit.abort());
+  return { signal: AbortSignal.any([signal, limit.signal]), stop: () => timer.cancel() };
 }

@@ -1,3 +1,5 @@
+import { startTimer } from "../processes/index.js";
+
 /** Where a run takes its time from; tests bring one that they turn by hand. */
 export interface Clock {
   /** Monotonic, from an arbitrary start, in milliseconds with fractions. */
@@ -11,21 +13,12 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void;
 }
 
-/** Node fires a timer with a longer delay at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /** The time of this machine. Delays may be of any length. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   epochMs: () => Date.now(),
   after(delayMs, callback) {
-    const deadlineMs = performance.now() + delayMs;
-    let timer: NodeJS.Timeout;
-    const arm = (): void => {
-      const leftMs = deadlineMs - performance.now();
-      timer = leftMs > LONGEST_TIMER_MS ? setTimeout(arm, LONGEST_TIMER_MS) : setTimeout(callback, leftMs);
-    };
-    arm();
-    return () => clearTimeout(timer);
+    const timer = startTimer(delayMs, callback);
+    return () => timer.cancel();
   },
 };

@@ -97,7 +97,7 @@ describe("cron", () => {
       await instance.handle.publish("e");
       const failure = await instance.logged(({ text }) => text === "bad: exited with exit status 3");
       expect(failure.level).toBe("err");
-      await instance.logged(({ text }) => text === "killed: died by signal SIGKILL");
+      await instance.logged(({ text }) => text === "killed: died by signal 9");
       expect((await instance.logged(({ text }) => text === "bad: out")).level).toBe("info");
       expect((await instance.logged(({ text }) => text === "bad: err")).level).toBe("warning");
       await printed(instance, "bad: unfinished");

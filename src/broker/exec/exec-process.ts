@@ -3,9 +3,15 @@ import { stat } from "node:fs/promises";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { errnumOf, requestError, SluiceError, systemMessage } from "../../errors/index.js";
-import { findCommand, killGroup, parentDeathPrefix } from "../../loaders/index.js";
 import type { OutputStream } from "../../messages/index.js";
-import { exitStatus, signalGroup } from "../life/phase-process.js";
+import {
+  endOf,
+  findCommand,
+  killGroup,
+  parentDeathPrefix,
+  shellStatus,
+  signalGroup,
+} from "../../processes/index.js";
 
 /** Where commands are looked for if their environment does not say, as C libraries have it. */
 const DEFAULT_PATH = "/usr/bin:/bin";
@@ -79,7 +85,7 @@ export class ExecProcess {
     this.#listener = listener;
     this.#room = { stdout: windowBytes, stderr: windowBytes };
     child.once("exit", (code, signal) => {
-      this.#end = { status: exitStatus(code, signal), signal };
+      this.#end = { status: shellStatus(endOf(code, signal)), signal };
       if (this.#isMuted) this.#closeOutputs();
       else if (this.#isKilled) this.#closeOutputsSoon();
     });
@@ -119,14 +125,15 @@ export class ExecProcess {
 
   /**
    * Sends a signal to its process group.
-   * @throws the system error: `EPERM` if it has become another user's
+   * @throws SluiceError `EPERM` if it has become another user's
    */
   signal(signal: NodeJS.Signals | number): void {
     if (this.#isFinished) return;
-    const isSomebodyThere = signalGroup(this.pid, signal);
+    const outcome = signalGroup(this.pid, signal);
+    if (outcome === "denied") throw requestError("EPERM", `process ${this.pid} belongs to another user`);
     if (signal === "SIGKILL" || signal === constants.signals.SIGKILL) this.#isKilled = true;
     // Something that left the group may hold the outputs, and no signal of ours reaches it.
-    if (this.#end !== undefined && (this.#isKilled || !isSomebodyThere)) this.#closeOutputsSoon();
+    if (this.#end !== undefined && (this.#isKilled || outcome === "gone")) this.#closeOutputsSoon();
   }
 
   /** Nobody wants its output any more, so that it cannot wait for anybody to take it. */

@@ -1,8 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
+import {
+  endOf,
+  killTree,
+  processesWith,
+  type ProgramProcess,
+  shellStatus,
+  signalGroup,
+  signalProcess,
+  sleep,
+} from "../../processes/index.js";
 import type { LifeState, StopSignal } from "./instance-life.js";
-import { exitStatus, type ProgramProcess, sendSignal, signalGroup } from "./phase-process.js";
-import { killTree, processesWith } from "../../processes/process-tree.js";
 
 /** What a broker tells its supervisor over their IPC channel. */
 export type BrokerReport =
@@ -107,7 +114,7 @@ export class BrokerProcess {
   /** Ends it and all that it started now. */
   kill(): void {
     const { pid } = this.#child;
-    if (pid !== undefined && signalGroup(pid, 0)) killTree(pid);
+    if (pid !== undefined && signalGroup(pid, 0) === "sent") killTree(pid);
   }
 
   /** Waits, after it has ended, until nothing of what it started is left; helps after the grace time. */
@@ -120,7 +127,7 @@ export class BrokerProcess {
     for (;;) {
       // One that ended by itself has waited for its rc1 and rc3.
       const phases = signalCode === null ? [] : processesWith(PHASE_MARK, String(pid));
-      const isClean = phases.length === 0 && !signalGroup(pid, 0);
+      const isClean = phases.length === 0 && signalGroup(pid, 0) !== "sent";
       if (isClean && wasClean) return;
       wasClean = isClean;
       if (performance.now() > deadlineMs) {
@@ -129,7 +136,7 @@ export class BrokerProcess {
         return;
       }
       // A plan that is told twice to end cancels what it runs.
-      for (const phase of phases) sendSignal(phase, "SIGTERM");
+      for (const phase of phases) signalProcess(phase, "SIGTERM");
       await sleep(ORPHAN_CHECK_MS);
     }
   }
@@ -143,6 +150,6 @@ export class BrokerProcess {
 function ended(child: ChildProcess): Promise<Ended> {
   return new Promise((resolve) => {
     child.once("error", (error) => resolve({ status: 1, signal: null, error }));
-    child.once("exit", (code, signal) => resolve({ status: exitStatus(code, signal), signal }));
+    child.once("exit", (code, signal) => resolve({ status: shellStatus(endOf(code, signal)), signal }));
   });
 }

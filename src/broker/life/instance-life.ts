@@ -1,3 +1,5 @@
+import { startTimer, type Timer } from "../../processes/index.js";
+
 /**
  * The life of one rank of an instance (instance.md §1), as a state machine over phases that somebody else starts.
  *
@@ -58,9 +60,6 @@ export interface LifeOptions {
   readonly onFailure?: (phase: "rc1" | "rc3", status: number) => void;
 }
 
-/** What `setTimeout` can count up to; longer is as good as for ever. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 const SIGNAL_NUMBER: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
 export class InstanceLife {
@@ -72,7 +71,7 @@ export class InstanceLife {
   #stopReason: StopReason | undefined;
   #signals = 0;
   #killing = false;
-  #deadline: NodeJS.Timeout | undefined;
+  #deadline: Timer | undefined;
 
   constructor(options: LifeOptions) {
     this.#options = options;
@@ -95,8 +94,7 @@ export class InstanceLife {
       return;
     }
     this.#stopReason = reason;
-    const timeoutMs = this.#options.shutdownTimeoutMs();
-    if (timeoutMs <= MAX_TIMER_MS) this.#deadline = setTimeout(() => this.#killNow(), timeoutMs);
+    this.#deadline = startTimer(this.#options.shutdownTimeoutMs(), () => this.#killNow());
     if (this.#state !== "shutdown" && this.#state !== "finalize") this.#running?.signal(signalOf(reason));
     this.#resolveStopped();
   }
@@ -107,7 +105,7 @@ export class InstanceLife {
     const hasBegun = joined === 0 && (this.#options.startJoin === undefined || !this.#isStopping());
     const status = this.#stopStatus(hasBegun ? await this.#live() : joined);
     const ended = hasBegun ? await this.#end(status) : status;
-    clearTimeout(this.#deadline);
+    this.#deadline?.cancel();
     this.#enter("goodbye");
     return ended;
   }

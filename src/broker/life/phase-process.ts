@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { constants } from "node:os";
+import { endOf, killTree, shellStatus, signalProgram } from "../../processes/index.js";
 import type { PhaseProcess } from "./instance-life.js";
-import { killTree } from "../../processes/process-tree.js";
 
 export interface SpawnPhaseOptions {
   readonly argv: readonly string[];
@@ -39,7 +38,7 @@ export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonl
     child.once("exit", (code, signal) => {
       // What it left behind in its group must not outlive the phase.
       if (options.ownGroup) send("SIGKILL");
-      resolve(exitStatus(code, signal));
+      resolve(shellStatus(endOf(code, signal)));
     });
   });
   const kill = (): void => {
@@ -48,37 +47,4 @@ export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonl
     else send("SIGKILL");
   };
   return { child, exited, signal: send, kill };
-}
-
-/** As a shell has it: the status, or 128 + the number of the signal. */
-export function exitStatus(code: number | null, signal: NodeJS.Signals | null): number {
-  if (signal !== null) return 128 + constants.signals[signal];
-  return code ?? 1;
-}
-
-/** A process that somebody started, alone in its process group or in that of others. */
-export interface ProgramProcess {
-  readonly pid: number;
-  readonly ownGroup: boolean;
-}
-
-/** Sends a signal to a program: to all of its process group if that is its own. */
-export function signalProgram({ pid, ownGroup }: ProgramProcess, signal: NodeJS.Signals): void {
-  sendSignal(ownGroup ? -pid : pid, signal);
-}
-
-/** Sends a signal to a process group; one that is gone already is fine. */
-export function signalGroup(pgid: number, signal: NodeJS.Signals | number): boolean {
-  return sendSignal(-pgid, signal);
-}
-
-/** Sends a signal to a process, or a group if negative; says whether it was there. */
-export function sendSignal(target: number, signal: NodeJS.Signals | number): boolean {
-  try {
-    process.kill(target, signal);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
-    throw error;
-  }
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { messageOf } from "../../errors/index.js";
+import { commandEndText, endOf } from "../../processes/index.js";
 import type { LifeState } from "./instance-life.js";
 
 /** A program that sends its arguments, each `NAME=VALUE`, to the socket that `NOTIFY_SOCKET` names. */
@@ -110,7 +111,11 @@ function run(
       stdio: ["ignore", "ignore", "pipe"],
     });
     // The one that spawn() has would go on after a program that is not there.
-    const timer = setTimeout(() => child.kill("SIGKILL"), SEND_TIMEOUT_MS);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      child.kill("SIGKILL");
+    }, SEND_TIMEOUT_MS);
     let text = "";
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
     child.once("error", (error: NodeJS.ErrnoException) => {
@@ -123,7 +128,7 @@ function run(
       else
         resolve({
           kind: "failed",
-          message: text.trim() || (signal === null ? `exit status ${status}` : "no answer in time"),
+          message: text.trim() || (isLate ? "no answer in time" : commandEndText(endOf(status, signal))),
         });
     });
   });

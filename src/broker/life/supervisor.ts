@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { messageOf, systemMessage } from "../../errors/index.js";
+import { endOf, partEndText, startTimer, type Timer } from "../../processes/index.js";
 import { BrokerProcess, type BrokerReport, type Ended, type PhaseView } from "./broker-process.js";
 import type { PhaseProcess, StopSignal } from "./instance-life.js";
 import { spawnPhase } from "./phase-process.js";
@@ -26,9 +27,6 @@ export interface SupervisorOptions {
 /** What a broker may take longer than it should, before it is killed. */
 const KILL_GRACE_MS = 5000;
 
-/** What `setTimeout` can count up to; longer is as good as for ever. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /**
  * The process apart from the brokers that `sluice start` is: it starts the brokers, runs the initial program on its own
  * standard input and output, cleans up after all of them whatever becomes of them, and knows the exit status.
@@ -45,7 +43,7 @@ export class Supervisor {
   #stopCount = 0;
   #leaderHasEnded = false;
   #otherFailed = false;
-  #lastResort: NodeJS.Timeout | undefined;
+  #lastResort: Timer | undefined;
   #lastResortAtMs = Infinity;
   #handedOver: Promise<void> = Promise.resolve();
 
@@ -64,7 +62,7 @@ export class Supervisor {
     await this.#program?.exited;
     await leader.cleanUp();
     await this.#endOthers();
-    clearTimeout(this.#lastResort);
+    this.#lastResort?.cancel();
     return this.#statusOf(end);
   }
 
@@ -109,7 +107,8 @@ export class Supervisor {
     const isAlone = this.#options.brokerArgvs.length === 1;
     if (error !== undefined) say(`broker could not be started: ${error.message}`);
     if (signal !== null) {
-      say(isAlone ? `broker was killed by ${signal}` : `rank 0 was killed by ${signal}: the instance ends`);
+      const how = partEndText(endOf(status, signal));
+      say(isAlone ? `broker ${how}` : `rank 0 ${how}: the instance ends`);
       return 1;
     }
     return this.#otherFailed ? Math.max(status, 1) : status;
@@ -132,8 +131,7 @@ export class Supervisor {
     // One that had to be killed on its way down has not done its rc3.
     this.#otherFailed ||= isExpected && (broker.unclean || signal !== null);
     if (error !== undefined) say(`rank ${rank} could not be started: ${error.message}`);
-    else if (!isExpected)
-      say(`rank ${rank} ${signal === null ? `ended with status ${status}` : `was killed by ${signal}`}`);
+    else if (!isExpected) say(`rank ${rank} ${partEndText(endOf(status, signal))}`);
     await broker.cleanUp();
   }
 
@@ -157,12 +155,12 @@ export class Supervisor {
   /** Ends all that is left after a time, unless that comes earlier already. */
   #killAfter(delayMs: number): void {
     const atMs = performance.now() + delayMs;
-    if (delayMs > MAX_TIMER_MS || atMs >= this.#lastResortAtMs) return;
-    clearTimeout(this.#lastResort);
+    if (atMs >= this.#lastResortAtMs) return;
+    this.#lastResort?.cancel();
     this.#lastResortAtMs = atMs;
-    this.#lastResort = setTimeout(() => {
+    this.#lastResort = startTimer(delayMs, () => {
       for (const broker of this.#brokers) broker.kill();
-    }, delayMs);
+    });
   }
 
   #onReport(report: BrokerReport): void {

@@ -9,6 +9,7 @@ import {
   type Welcome,
   type JsonValue,
 } from "../../messages/index.js";
+import { moduleEndText } from "../../processes/index.js";
 import type { Clock } from "../clock.js";
 import { DeferredMessages } from "./deferred-messages.js";
 import type { HoldQueue } from "./hold-queue.js";
@@ -274,7 +275,9 @@ export class ModuleInstance {
       case "ok":
         if (reported !== undefined) return reported ?? { kind: "ok" };
         // It stopped in the middle of its life, however content it was.
-        return this.#state.letter === "R" && !this.#isAsked ? failed("exit status 0") : { kind: "ok" };
+        return this.#state.letter === "R" && !this.#isAsked
+          ? failed(moduleEndText({ kind: "exited", status: 0 }))
+          : { kind: "ok" };
       case "error":
         return failed(exit.message, exit.errnum ?? reported?.errnum, exit.stack ?? reported?.detail);
       case "died":

@@ -4,11 +4,10 @@ import {
   type BrokerReport,
   PHASE_MARK,
   type PhaseProcess,
-  type ProgramProcess,
-  signalProgram,
   spawnPhase,
   type SupervisorOrder,
 } from "../../broker/index.js";
+import { type ProgramProcess, signalProgram } from "../../processes/index.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
 import { LineSplitter } from "../../rc/index.js";
 import { say } from "../terminal/output.js";

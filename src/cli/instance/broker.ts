@@ -18,7 +18,7 @@ import {
   type SupervisorOrder,
 } from "../../broker/index.js";
 import { isErrno, SluiceError } from "../../errors/index.js";
-import { pythonEnvironment } from "../../processes/index.js";
+import { endOfShellStatus, partEndText, pythonEnvironment } from "../../processes/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "../arguments.js";
 import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
 import { brokerPrefix, phaseStarter, report, supervisedProgram } from "./broker-phases.js";
@@ -105,7 +105,7 @@ async function live({ broker, options, stops, notifier }: Living): Promise<numbe
       report({ type: "state", state });
     },
     onFailure: (phase, status) => {
-      broker.log.append("broker", "err", `${phase} ${endText(status)}`);
+      broker.log.append("broker", "err", `${phase} ${partEndText(endOfShellStatus(status), "failed")}`);
       if (phase === "rc1") followed?.rc1Failed();
       else report({ type: "unclean" });
     },
@@ -167,12 +167,6 @@ async function startBroker(starting: Starting): Promise<Broker> {
 /** A wrong attribute. */
 function isSharedMistake(error: unknown): boolean {
   return error instanceof SluiceError && error.code === "BROKER_REQUEST";
-}
-
-/** What a status says in words, as `phase-process` makes it. */
-function endText(status: number): string {
-  const signal = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
-  return signal === undefined ? `failed with status ${status}` : `was killed by ${signal}`;
 }
 
 function logFileFor(path: string, place: BrokerPlace): LogFile {

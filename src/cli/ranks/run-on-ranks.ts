@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { ERRNO, errnumOf, messageOf } from "../../errors/index.js";
-import { signalText } from "../../loaders/index.js";
+import { signalText } from "../../processes/index.js";
 import {
   type Handle,
   RemoteCommand,

@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from "../../processes/index.js";
 import type { RunEvent, RunEventJson } from "../../run/index.js";
 import { RunProgress, type TerminalSize } from "./run-progress.js";
 
@@ -56,7 +57,7 @@ export class LiveRegion {
   readonly #showCursor = (): void => void this.#stream.write(SHOW_CURSOR);
   #progress: RunProgress | undefined;
   #startedAtMs = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   /** The lines on the terminal, and its width when they were drawn. */
   #drawn: { readonly lines: readonly string[]; readonly columns: number } | undefined;
   #isCursorHidden = false;
@@ -95,7 +96,7 @@ export class LiveRegion {
 
   /** Takes the view away and gives the cursor back. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
     this.#erase();
     if (!this.#isCursorHidden) return;
@@ -105,13 +106,13 @@ export class LiveRegion {
   }
 
   #drawAfter(delayMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#timer?.cancel();
+    const drawNext = (): void => {
       this.#draw();
       this.#drawAfter(FRAME_MS);
-    }, delayMs);
+    };
     // A view is no reason to stay.
-    this.#timer.unref();
+    this.#timer = startTimer(delayMs, drawNext, { keepsAlive: false });
   }
 
   #draw(): void {

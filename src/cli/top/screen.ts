@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { createLogUpdate } from "log-update";
 import pc from "picocolors";
 import { isErrno } from "../../errors/index.js";
+import { sleep } from "../../processes/index.js";
 import type { Sample, Sampler } from "./sample.js";
 import { type Sort, SORT_NAMES, SORTS, sampleLines, type TableStyle } from "./table.js";
 
@@ -65,7 +65,7 @@ class Screen {
       for (let left = this.#options.iterations; left > 0 && !this.#ended.signal.aborted; left--) {
         this.#sample = await this.#sampler.next(this.#ended.signal);
         this.#redraw();
-        if (left > 1) await sleep(this.#options.intervalMs, undefined, { signal: this.#ended.signal });
+        if (left > 1) await sleep(this.#options.intervalMs, this.#ended.signal);
       }
     } catch (error) {
       if (!this.#ended.signal.aborted || !isCancellation(error)) throw error;

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { sleep } from "../../processes/index.js";
 import { positiveInteger, seconds } from "../arguments.js";
 import { printJson, printLine } from "../terminal/output.js";
 import { untilInterrupted, withInstance, withUri } from "../session.js";
@@ -48,7 +48,7 @@ async function top(options: TopOptions): Promise<void> {
     }
     await untilInterrupted(async (signal) => {
       for (let n = 0; n < iterations; n++) {
-        if (n > 0) await sleep(intervalMs, undefined, { signal });
+        if (n > 0) await sleep(intervalMs, signal);
         const sample = await sampler.next(signal);
         if (json) printJson(sample);
         else printSample(sample, sort, n > 0);

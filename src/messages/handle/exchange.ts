@@ -1,4 +1,5 @@
 import { requestError } from "../../errors/index.js";
+import { startTimer, type Timer } from "../../processes/index.js";
 import type { ResponseMessage, RpcOptions } from "../types.js";
 
 /** Who waits for the responses of one request. */
@@ -14,9 +15,6 @@ interface ExchangeTable {
   delete(matchtag: number): void;
 }
 
-/** What setTimeout can wait at most; beyond, it would fire at once. */
-const LONGEST_TIMEOUT_MS = 0x7fff_ffff;
-
 /**
  * One request that waits for its response, or for the next of a stream. It ends once, by response, failure, time-out or
  * abort, and then leaves no timer, listener or matchtag behind (embedding.md, cancelling).
@@ -28,7 +26,7 @@ export class Exchange {
   readonly #waiter: Waiter;
   readonly #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(topic: string, matchtag: number, table: ExchangeTable, waiter: Waiter, options: RpcOptions) {
     this.topic = topic;
@@ -41,7 +39,7 @@ export class Exchange {
   }
 
   receive(message: ResponseMessage): void {
-    this.#timer?.refresh();
+    this.#timer?.restart();
     this.#waiter.onResponse(message);
   }
 
@@ -52,11 +50,9 @@ export class Exchange {
 
   /** Lets go of everything; what still comes for this request is dropped. */
   release(): void {
-    if (this.#timer !== undefined) {
-      clearTimeout(this.#timer);
-      // A cleared timer that is refreshed would run again.
-      this.#timer = undefined;
-    }
+    this.#timer?.cancel();
+    // A cancelled timer that is restarted would run again.
+    this.#timer = undefined;
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#table.delete(this.matchtag);
   }
@@ -69,9 +65,8 @@ export class Exchange {
   }
 
   #startTimer(timeoutMs: number): void {
-    this.#timer = setTimeout(
-      () => this.fail(requestError("ETIMEDOUT", `${this.topic}: no response within ${timeoutMs} ms`)),
-      Math.min(timeoutMs, LONGEST_TIMEOUT_MS),
+    this.#timer = startTimer(timeoutMs, () =>
+      this.fail(requestError("ETIMEDOUT", `${this.topic}: no response within ${timeoutMs} ms`)),
     );
   }
 }

@@ -1,6 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
-import { isErrno } from "../../errors/index.js";
+import {
+  commandEndText,
+  endOf,
+  isSuccess,
+  releaseOutputs,
+  signalGroup,
+  startTimer,
+} from "../../processes/index.js";
 
 /** A longer line of output is logged in pieces. */
 const LINE_MAX = 4096;
@@ -15,6 +22,7 @@ export interface JobListener {
 /** A shell command in a process group of its own. */
 export class Job {
   readonly #child: ChildProcess;
+  #settle: (failure: string | undefined) => void = () => undefined;
   /** Resolves to what went wrong, in words, or undefined after exit status 0. */
   readonly ended: Promise<string | undefined>;
 
@@ -24,34 +32,32 @@ export class Job {
     readLines(child.stdout, (text) => listener.line("stdout", text));
     readLines(child.stderr, (text) => listener.line("stderr", text));
     this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
       child.once("error", (error) => resolve(error.message));
       // Not `close`: a process that the command left behind may hold the pipes for ever.
       child.once("exit", (code, signal) => {
-        if (signal !== null) resolve(`died by signal ${signal}`);
-        else resolve(code === 0 ? undefined : `exited with exit status ${code ?? "unknown"}`);
+        const end = endOf(code, signal);
+        resolve(isSuccess(end) ? undefined : commandEndText(end));
       });
     });
   }
 
-  /** Ends the whole process group, resolves when the command is gone. */
+  /** Ends the whole process group, resolves when the command is gone, or when it cannot be ended. */
   async kill(): Promise<void> {
     this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), GRACE_MS);
+    const timer = startTimer(GRACE_MS, () => this.#signal("SIGKILL"));
     await this.ended;
-    clearTimeout(timer);
+    timer.cancel();
     // The command has ended, but perhaps not what it had started.
     this.#signal("SIGKILL");
   }
 
   #signal(signal: NodeJS.Signals): void {
     const { pid } = this.#child;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch (error) {
-      const gone = error instanceof Error && "code" in error && error.code === "ESRCH";
-      if (!gone && !isErrno(error, "EPERM")) throw error;
-    }
+    if (pid === undefined || signalGroup(pid, signal) !== "denied") return;
+    this.#child.unref();
+    releaseOutputs(this.#child);
+    this.#settle(`process ${pid} belongs to another user and goes on`);
   }
 }
 

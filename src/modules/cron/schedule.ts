@@ -1,6 +1,7 @@
 import { Cron } from "croner";
 import { messageOf, requestError } from "../../errors/index.js";
 import { fields, type Payload } from "../../messages/index.js";
+import { startInterval } from "../../processes/index.js";
 import type { EventListeners } from "./event-listeners.js";
 
 /** When the command of an entry is due. */
@@ -9,7 +10,7 @@ export type Schedule =
   | { readonly kind: "event"; readonly topic: string }
   | { readonly kind: "crontab"; readonly pattern: string };
 
-/** Node counts milliseconds in 31 bits, and fires at once beyond that. */
+/** Longer than this is what a crontab line is for. */
 const INTERVAL_MAX_S = 2_147_483;
 const INTERVAL_MIN_S = 0.01;
 
@@ -51,9 +52,9 @@ export async function arm(
 ): Promise<() => Promise<void>> {
   switch (schedule.kind) {
     case "interval": {
-      const timer = setInterval(due, schedule.seconds * 1000);
+      const timer = startInterval(schedule.seconds * 1000, due);
       return () => {
-        clearInterval(timer);
+        timer.cancel();
         return Promise.resolve();
       };
     }

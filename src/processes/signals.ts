@@ -1,0 +1,49 @@
+/**
+ * What became of a signal: it was sent to at least one process, all that it was for have ended already, or they have
+ * become another user's (a setuid program), which is out of our hands.
+ */
+export type SignalOutcome = "sent" | "gone" | "denied";
+
+/** A process that was started, alone in its process group or in that of others. */
+export interface ProgramProcess {
+  readonly pid: number;
+  readonly ownGroup: boolean;
+}
+
+/**
+ * Sends a signal to a process. Neither one that has ended nor one of another user is an error: see the outcome.
+ * @param signal 0 only looks whether it is there
+ * @throws the system's error for a signal that does not exist
+ */
+export function signalProcess(pid: number, signal: NodeJS.Signals | number): SignalOutcome {
+  return send(pid, signal);
+}
+
+/** As {@link signalProcess}, to all processes of a group. */
+export function signalGroup(pgid: number, signal: NodeJS.Signals | number): SignalOutcome {
+  return send(-pgid, signal);
+}
+
+/** As {@link signalProcess}, to a program: to all of its process group if that is its own. */
+export function signalProgram({ pid, ownGroup }: ProgramProcess, signal: NodeJS.Signals): SignalOutcome {
+  return send(ownGroup ? -pid : pid, signal);
+}
+
+/** Kills a process that leads a group of its own, with all that it started and that did not leave the group. */
+export function killGroup(leaderPid: number): SignalOutcome {
+  return send(-leaderPid, "SIGKILL");
+}
+
+function send(target: number, signal: NodeJS.Signals | number): SignalOutcome {
+  // To the system 0 and -0 are the group of this process itself, and -1 is every process there is.
+  if (target === 0 || target === -1) return "gone";
+  try {
+    process.kill(target, signal);
+    return "sent";
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ESRCH") return "gone";
+    if (code === "EPERM") return "denied";
+    throw error;
+  }
+}

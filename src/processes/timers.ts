@@ -1,0 +1,101 @@
+/** A callback that is due once. */
+export interface Timer {
+  /** Takes it back. It does nothing once the callback was called. */
+  cancel(): void;
+  /** Counts the delay from now on, unless the callback was called. */
+  restart(): void;
+}
+
+export interface TimerOptions {
+  /** Whether it keeps the process alive. Default: yes. */
+  readonly keepsAlive?: boolean | undefined;
+}
+
+/** What a timer of Node can count up to, in milliseconds. It calls back at once for a longer delay. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Calls back once, after a delay of any length.
+ * @param delayMs milliseconds, also more than the 24.8 days that `setTimeout` can count; Infinity: never
+ */
+export function startTimer(delayMs: number, callback: () => void, options: TimerOptions = {}): Timer {
+  return new LongTimer(delayMs, callback, options.keepsAlive ?? true);
+}
+
+/** Calls back again and again, with a period of any length, until it is cancelled. */
+export function startInterval(periodMs: number, callback: () => void): Pick<Timer, "cancel"> {
+  if (periodMs <= LONGEST_MS) {
+    const interval = setInterval(callback, periodMs);
+    return { cancel: () => clearInterval(interval) };
+  }
+  const timer = startTimer(periodMs, () => {
+    timer.restart();
+    callback();
+  });
+  return timer;
+}
+
+/**
+ * Waits, for any length of time.
+ * @param signal gives the waiting up
+ * @throws the reason of the signal
+ */
+export async function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => {
+      timer.cancel();
+      reject(reasonOf(signal));
+    };
+    const timer = startTimer(delayMs, () => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+class LongTimer implements Timer {
+  readonly #delayMs: number;
+  readonly #callback: () => void;
+  readonly #keepsAlive: boolean;
+  #timeout: NodeJS.Timeout | undefined;
+  #leftMs = 0;
+
+  constructor(delayMs: number, callback: () => void, keepsAlive: boolean) {
+    this.#delayMs = delayMs;
+    this.#callback = callback;
+    this.#keepsAlive = keepsAlive;
+    this.restart();
+  }
+
+  restart(): void {
+    clearTimeout(this.#timeout);
+    this.#leftMs = this.#delayMs;
+    this.#arm();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout);
+    this.#timeout = undefined;
+  }
+
+  #arm(): void {
+    // One that is never due is nothing to stay alive for.
+    if (this.#leftMs === Infinity) return;
+    const stepMs = Math.min(this.#leftMs, LONGEST_MS);
+    this.#leftMs -= stepMs;
+    this.#timeout = setTimeout(() => this.#due(), stepMs);
+    if (!this.#keepsAlive) this.#timeout.unref();
+  }
+
+  #due(): void {
+    if (this.#leftMs > 0) this.#arm();
+    else this.#callback();
+  }
+}
+
+function reasonOf(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
