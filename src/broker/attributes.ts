@@ -38,10 +38,11 @@ export class Attributes {
 
   /**
    * Removes an attribute that was made by {@link set}.
-   * @throws SluiceError BROKER_REQUEST `ENOENT` if there is none, `EPERM` if it is one of the broker itself
+   * @throws SluiceError BROKER_REQUEST `ENOENT` if it is not set, `EPERM` if the broker itself defines it
    */
   remove(name: string): void {
-    if (this.#kinds.has(name)) throw requestError("EPERM", `attribute ${name} is one of the broker itself`);
+    if (this.#kinds.has(name))
+      throw requestError("EPERM", `attribute ${name} is defined by the broker and cannot be removed`);
     if (!this.#values.delete(name)) throw requestError("ENOENT", `no such attribute ${name}`);
   }
 

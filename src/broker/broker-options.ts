@@ -29,7 +29,7 @@ export interface BrokerOptions {
   readonly socket?: boolean | undefined;
   /** Environment of the instance, copied. Default: that of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Gets the lines of the log that `log-stderr-level` lets through. Default: nobody. */
+  /** Gets the lines of the log that `log-stderr-level` lets through. Default: none. */
   readonly onStderr?: ((entry: LogEntry) => void) | undefined;
   /** Gets every line of the log. */
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
@@ -49,6 +49,6 @@ export type ShutdownReason =
 export interface CloseReport {
   /** 0; or 1 if modules were still loaded, or one had failed with the policy `panic`. */
   readonly status: 0 | 1;
-  /** Modules that nobody had removed. */
+  /** Modules that had not been removed. */
   readonly notShutDown: readonly string[];
 }

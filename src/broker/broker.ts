@@ -22,6 +22,7 @@ import { MessageTrace } from "./routing/message-trace.js";
 import { ModuleTable } from "./modules/module-table.js";
 import { type Departure, loopback, type Overlay } from "./routing/overlay.js";
 import { ownerCredentials } from "./routing/peer.js";
+import { RankOrders } from "./ranks/rank-orders.js";
 import { Roster } from "./ranks/roster.js";
 import { Router } from "./routing/router.js";
 import { openRunDirectory, openStateDirectory, type RunDirectory, socketPath } from "./rundir.js";
@@ -33,7 +34,7 @@ import { execService } from "./services/exec-service.js";
 import { logService } from "./services/log-service.js";
 import { moduleService } from "./services/module-service.js";
 import type { BrokerFacts } from "./services/module-usage.js";
-import { overlayService, RankOrders } from "./services/overlay-service.js";
+import { overlayService } from "./services/overlay-service.js";
 import { serviceService } from "./services/service-service.js";
 import { SocketServer } from "./routing/socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
@@ -44,7 +45,7 @@ const CONFIG_RELOAD_TIMEOUT_MS = 30_000;
 /**
  * One rank of an instance (instance.md §1): routes messages between its modules, its clients and other ranks, and looks
  * after its modules. Several in one process share nothing. It never ends the process, changes its directory or takes
- * its signals; {@link Broker.onShutdown} says when somebody wants it to go down.
+ * its signals; {@link Broker.onShutdown} reports requests to shut it down.
  */
 export class Broker {
   readonly rank: number;
@@ -150,7 +151,7 @@ export class Broker {
   }
 
   /**
-   * Calls back each time that somebody wants the instance to go down. It is up to the listener to see to the modules
+   * Calls back at each request to shut the instance down. It is up to the listener to remove the modules
    * and call {@link close}.
    * @returns ends the listening
    */
@@ -186,7 +187,7 @@ export class Broker {
 
   async #open(): Promise<void> {
     const statedir = this.attributes.get("statedir");
-    // Rank 0 has it for all: nobody else's directory is used without it.
+    // Rank 0 locks for all: the directories of other ranks are not used without it.
     if (this.#keepsState() && statedir !== undefined && this.rank === 0) {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }
@@ -208,7 +209,7 @@ export class Broker {
     }
     await this.#overlay.start({
       message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),
-      hold: (from, sender, on) => this.#router.rankHolds(from, sender, on),
+      setFlow: (from, sender, flow) => this.#router.setFlowForRank(from, sender, flow),
       drained: (rank) => this.#router.rankDrained(rank),
       event: (event) => this.#router.broadcast(event),
       joined: (rank) => {
@@ -320,7 +321,7 @@ export class Broker {
     this.log.append("broker", level, `rank ${rank} ${how === "lost" ? "is lost" : "has left"}`);
     this.#router.rankLeft(rank);
     this.roster.left(rank, how);
-    if (rank === 0) this.#requestShutdown({ kind: "panic", message: "rank 0 is gone" });
+    if (rank === 0) this.#requestShutdown({ kind: "panic", message: "rank 0 has left the instance" });
   }
 
   #panic(message: string): void {

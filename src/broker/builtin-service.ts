@@ -29,11 +29,11 @@ export class Call {
 
   /**
    * The peer that it came through.
-   * @throws SluiceError BROKER_REQUEST `ECONNRESET` if it is gone, as it is when services are told of that
+   * @throws SluiceError BROKER_REQUEST `ECONNRESET` if it has gone, as in its `disconnect`
    */
   get peer(): Peer {
     const peer = this.#router.peer(this.request.route.at(-1) ?? "");
-    if (peer === undefined) throw requestError("ECONNRESET", "the sender is gone");
+    if (peer === undefined) throw requestError("ECONNRESET", "the sender has gone");
     return peer;
   }
 

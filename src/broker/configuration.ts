@@ -50,7 +50,9 @@ export class Configuration {
   reload(): Promise<void> {
     const { read } = this.#host;
     if (read === undefined) {
-      return Promise.reject(requestError("ENOENT", "the configuration was read from no file"));
+      return Promise.reject(
+        requestError("ENOENT", "the configuration was not read from a file; start with -c to reload it"),
+      );
     }
     return this.#inTurn(async () => this.#change(configToJson(await read())));
   }
@@ -92,7 +94,7 @@ export class Configuration {
     for (const [i, result] of results.entries()) {
       const name = modules[i] ?? "";
       if (result.status === "fulfilled" || this.#isNoConcern(name, result.reason)) continue;
-      this.#host.warn(`${name} did not take back the old configuration: ${messageOf(result.reason)}`);
+      this.#host.warn(`${name} did not return to the old configuration: ${messageOf(result.reason)}`);
     }
   }
 

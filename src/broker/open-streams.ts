@@ -6,7 +6,7 @@ export class OpenStreams {
 
   add(call: Call, stop: () => void): void {
     const streams = this.#bySender.get(call.sender) ?? new Map<number, { call: Call; stop: () => void }>();
-    // Whoever opens a second stream under one matchtag can end only the second.
+    // A second stream under one matchtag replaces the first.
     streams.get(call.request.matchtag)?.stop();
     streams.set(call.request.matchtag, { call, stop });
     this.#bySender.set(call.sender, streams);
@@ -31,7 +31,7 @@ export class OpenStreams {
     if (streams?.size === 0) this.#bySender.delete(sender);
   }
 
-  /** Drops the streams of a sender that is gone; of a rank that is gone, those of all who came through it. */
+  /** Drops the streams of a sender that has gone; if a rank has gone, those of all senders behind it. */
   disconnect({ sender: gone }: Call): void {
     for (const [sender, streams] of [...this.#bySender]) {
       if (sender !== gone && !sender.endsWith(`/${gone}`)) continue;

@@ -7,12 +7,12 @@ import { delayOf } from "./delay.js";
 import { formatRankSet, rankSetOf } from "../units/index.js";
 import type { LifeOptions, PhaseProcess, StopReason } from "./life/instance-life.js";
 import type { RankStatus, Roster } from "./ranks/roster.js";
-import type { RankOrder } from "./services/overlay-service.js";
+import type { RankOrder } from "./ranks/rank-orders.js";
 
 /** Where a rank waits for others in its life. */
 export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startShutdown">;
 
-/** Of a broker, what it takes to lead or to follow. */
+/** The parts of a broker that leading or following takes. */
 type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log">;
 
 /** Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3. */
@@ -47,7 +47,7 @@ function waitForQuorum({ roster, attributes, log }: RankBroker): PhaseProcess {
     },
     timeoutMs,
     onTimeout: () => fail(` within ${timeoutMs / 1000} s`),
-    isAskable: true,
+    endsOnSignal: true,
   });
 }
 
@@ -71,7 +71,7 @@ function ranksText(ranks: readonly number[]): string {
   return `${ranks.length === 1 ? "rank" : "ranks"} ${formatRankSet(rankSetOf(ranks))}`;
 }
 
-/** Each rank keeps to the time-out itself; this is for those that cannot. */
+/** Each rank keeps to the time-out itself; this is for a rank that does not. */
 const DEPARTURE_GRACE_MS = 1000;
 
 function waitForDepartures({ roster, attributes, log }: RankBroker): PhaseProcess {
@@ -83,15 +83,15 @@ function waitForDepartures({ roster, attributes, log }: RankBroker): PhaseProces
       log.append(
         "broker",
         "err",
-        `${ranksText([...roster.present])} did not go within ${timeoutMs / 1000} s`,
+        `${ranksText([...roster.present])} did not leave within ${timeoutMs / 1000} s`,
       );
       return 1;
     },
-    isAskable: false,
+    endsOnSignal: false,
   });
 }
 
-/** Every other rank: does what rank 0 says, and tells it how it stands. */
+/** Every other rank: follows the orders of rank 0, and reports its state to it. */
 export class Follower {
   readonly gates: RankGates = {
     startJoin: () => this.#waitForInit(),
@@ -118,7 +118,7 @@ export class Follower {
       const isEnd =
         isErrno(error, "EHOSTUNREACH") || isErrno(error, "ECONNRESET") || isErrno(error, "ECANCELED");
       if (isEnd) return;
-      this.#log("err", `rank 0 gives no orders: ${messageOf(error)}`);
+      this.#log("err", `lost the orders of rank 0: ${messageOf(error)}`);
       stop({ kind: "panic", message: messageOf(error) });
     });
   }
@@ -137,7 +137,7 @@ export class Follower {
     try {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
-      this.#log("warning", `rank 0 cannot take the instance down: ${messageOf(error)}`);
+      this.#log("warning", `rank 0 cannot be asked to shut the instance down: ${messageOf(error)}`);
       // Then at least this rank does as it was told.
       stop(reason);
     }
@@ -164,7 +164,7 @@ export class Follower {
 
   #report(state: "online" | "failed"): void {
     this.#handle.rpc("overlay.report", { state }, { rank: 0 }).catch((error: unknown) => {
-      this.#log("warning", `rank 0 does not hear how this rank stands: ${messageOf(error)}`);
+      this.#log("warning", `the state of this rank could not be reported to rank 0: ${messageOf(error)}`);
     });
   }
 }
@@ -180,11 +180,11 @@ interface Waiting {
   readonly timeoutMs: number;
   readonly onTimeout: () => number;
   /** Whether a signal ends it; being killed always does. */
-  readonly isAskable: boolean;
+  readonly endsOnSignal: boolean;
 }
 
 /** Waiting for other ranks, as a phase of this one's life. */
-function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, isAskable }: Waiting): PhaseProcess {
+function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, endsOnSignal }: Waiting): PhaseProcess {
   let end: (status: number) => void = () => undefined;
   let isOver = false;
   const exited = new Promise<number>((resolve) => (end = resolve));
@@ -201,5 +201,5 @@ function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, isAskable }: W
     end(status);
   };
   check();
-  return { exited, signal: () => isAskable && finish(1), kill: () => finish(1) };
+  return { exited, signal: () => endsOnSignal && finish(1), kill: () => finish(1) };
 }

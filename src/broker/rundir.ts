@@ -11,9 +11,9 @@ export interface RunDirectory {
   readonly path: string;
   /** For transpiled files, mode 0700; all ranks of the directory share it. */
   readonly cacheDir: string;
-  /** Where durable state goes that nobody wanted elsewhere, mode 0700. */
+  /** Where durable state goes without a statedir, mode 0700. */
   readonly stateDir: string;
-  /** Takes away what was made here; the directory itself only if it was made here. */
+  /** Removes what was made here; the directory itself only if it was made here. */
   remove(): void;
 }
 
@@ -48,7 +48,7 @@ export function openRunDirectory(
 }
 
 /**
- * Takes away what a broker that was killed has left in the run directory of its instance: its socket, and state that was
+ * Removes what a killed broker has left in the run directory of its instance: its socket, and state that was
  * to go with it.
  */
 export function removeRankFiles(rundir: string, rank: number): void {
@@ -59,8 +59,8 @@ export function removeRankFiles(rundir: string, rank: number): void {
 }
 
 /**
- * Takes away the run directory of an instance that nobody else looks after any more; the last rank that goes does it.
- * What ranks have left that were killed goes with it.
+ * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. The files of killed
+ * ranks are removed with it.
  */
 export async function removeAbandonedRundir(rundir: string): Promise<void> {
   try {

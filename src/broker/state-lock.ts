@@ -18,7 +18,7 @@ export interface StateLock {
  * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it
  */
 export function lockStateDirectory(directory: string, rank: number): StateLock {
-  // Native, and loaded only for those who keep their state.
+  // Native, and loaded only with a statedir.
   const Database = createRequire(import.meta.url)("libsql") as typeof Libsql;
   const file = join(directory, `lock-${rank}.sqlite`);
   // SQLite would let others read it. Closing a file that is locked already would give up the locks of this process.

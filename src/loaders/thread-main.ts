@@ -8,15 +8,15 @@ import { importModule } from "./import-module.js";
 import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
 /**
- * What a module may have on its way to the broker before its requests wait on its own side: enough to keep the broker
- * busy, and little enough for others to get their turn.
+ * What a module may have on its way to the broker before its own side holds its requests: enough to keep the broker busy,
+ * and little enough for others to get their share.
  */
-const CREDIT = { messages: 256, bytes: 4 * 1024 * 1024 };
+const UNDER_WAY_LIMITS = { messages: 256, bytes: 4 * 1024 * 1024 };
 
 const setup = workerData as WorkerSetup;
 
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
-  const outcome = await runModuleMain(portChannel(order.port, CREDIT), async () =>
+  const outcome = await runModuleMain(portChannel(order.port, UNDER_WAY_LIMITS), async () =>
     findEntry(await importModule(order, setup), order.path),
   );
   const report: WorkerReport = { id: order.id, outcome };

@@ -8,7 +8,7 @@ const SCHEME = "local://";
 
 /**
  * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`, as `SLUICE_URI` has it, which is the default.
- * @throws SluiceError `BROKER_UNREACHABLE` if the URI is no such URI or nobody answers there; `errnum` then says why
+ * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then says why
  */
 export async function connect(uri: string | undefined = process.env["SLUICE_URI"]): Promise<Handle> {
   if (uri === undefined || uri === "") {
@@ -47,9 +47,9 @@ function unreachable(uri: string, cause: NodeJS.ErrnoException): SluiceError {
 function reasonOf(cause: NodeJS.ErrnoException): string {
   switch (cause.code) {
     case "ENOENT":
-      return "there is no such socket; the instance may have ended";
+      return "the socket does not exist; the instance may have ended";
     case "ECONNREFUSED":
-      return "nobody listens; the instance has ended";
+      return "no broker listens there; the instance has ended";
     case "EACCES":
       return "it belongs to another user";
     default:

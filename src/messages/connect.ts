@@ -7,7 +7,7 @@ import type { Channel, Handle, Message, Welcome } from "./types.js";
 
 /**
  * A handle over a channel, once the broker has sent its `welcome`.
- * @param channel in nobody else's use
+ * @param channel not used elsewhere
  * @throws SluiceError `BROKER_UNREACHABLE` if the channel closes first, `BROKER_PROTOCOL` if something else comes first
  */
 export function connectHandle(channel: Channel): Promise<Handle> {
@@ -39,7 +39,7 @@ export function connectAs(channel: Channel, kind: HandleKind): Promise<ChannelHa
 
 function readWelcome(message: Message): Welcome {
   if (message.type !== "control" || message.control !== "welcome") {
-    throw protocolError(`expected a welcome from the broker, got a ${message.type}`);
+    throw protocolError(`expected a welcome from the broker, received a ${message.type}`);
   }
   try {
     return checkWelcome(message);

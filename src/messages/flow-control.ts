@@ -1,20 +1,22 @@
-import type { ControlMessage, Message } from "./types.js";
+import type { ControlMessage, FlowControl, Message } from "./types.js";
 
-/** Payloads of the control message `status` that a broker sends to an end whose requests have to wait. */
-const SEND = '{"requests":"send"}';
-const HOLD = '{"requests":"hold"}';
+/** Payloads of the control message `status` that a broker sends to the other end of a channel. */
+const PAYLOADS: Readonly<Record<FlowControl, string>> = {
+  resume: '{"requests":"send"}',
+  hold: '{"requests":"hold"}',
+};
 
 /**
- * Tells the other end of a channel whether it may send requests (docs/wire-protocol.md, not standing in the way). Ends
- * that know nothing of it are held back all the same, only later.
+ * Tells the other end of a channel to hold its requests, or to resume them (docs/wire-protocol.md, Flow control). An end
+ * that ignores it is held all the same, only later.
  */
-export function leaveMessage(maySend: boolean): ControlMessage {
-  return { type: "control", control: "status", payload: maySend ? SEND : HOLD };
+export function flowControlMessage(flow: FlowControl): ControlMessage {
+  return { type: "control", control: "status", payload: PAYLOADS[flow] };
 }
 
-/** @returns whether requests may be sent, or undefined if the message says nothing of that */
-export function leaveOf(message: Message): boolean | undefined {
+/** @returns what the message says of requests, or undefined if it says nothing of them */
+export function flowControlOf(message: Message): FlowControl | undefined {
   if (message.type !== "control" || message.control !== "status") return undefined;
-  if (message.payload === HOLD) return false;
-  return message.payload === SEND ? true : undefined;
+  if (message.payload === PAYLOADS.hold) return "hold";
+  return message.payload === PAYLOADS.resume ? "resume" : undefined;
 }

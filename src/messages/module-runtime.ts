@@ -2,8 +2,7 @@ import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { connectAs } from "./connect.js";
 import { registerDefaultHandlers } from "./handle/default-handlers.js";
 import type { ChannelHandle } from "./handle/handle.js";
-import { MODULE_STATUS } from "./status.js";
-import type { Channel, Handle } from "./types.js";
+import { type Channel, type Handle, MODULE_STATUS } from "./types.js";
 
 /** The entry function of a module (modules.md §5). */
 export type ModuleMain = (handle: Handle, ...args: string[]) => unknown;
@@ -17,7 +16,7 @@ export type ModuleOutcome =
       readonly message: string;
       /** The module's own, or `ECONNRESET`. */
       readonly errnum: number;
-      /** Of errors that carry no number: faults of the program. */
+      /** Only of errors that carry no number: faults of the program. */
       readonly stack?: string | undefined;
     };
 
@@ -43,7 +42,7 @@ export async function runModuleMain(
   }
 }
 
-/** A module that cannot be loaded must still hear the welcome, so that it can say why. */
+/** A module that cannot be loaded must still receive the welcome, so that it can report why. */
 async function settle(load: () => Promise<ModuleMain>): Promise<{ main: ModuleMain } | { error: unknown }> {
   try {
     return { main: await load() };
@@ -87,7 +86,7 @@ async function reportFinalizing(handle: ChannelHandle): Promise<void> {
   try {
     await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });
   } catch (error) {
-    // The broker has gone, or it does not keep states; the module ends all the same.
+    // The broker has gone, or keeps no states; the module ends all the same.
     handle.log("debug", `module.status: ${messageOf(error)}`);
   }
 }

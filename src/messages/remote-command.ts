@@ -7,7 +7,7 @@ import type { Handle, JsonValue, Payload } from "./types.js";
 /** How much of each output may be under way from a rank before the command there has to wait. */
 const WINDOW_BYTES = 256 * 1024;
 
-/** What is said of a command that runs no more, and of a rank or an instance that is gone. */
+/** Errors of a command that has ended, and of a rank or an instance that has gone. */
 const GONE: readonly ErrnoName[] = ["ENOENT", "ECONNRESET", "EHOSTUNREACH", "ECANCELED"];
 
 /** What to run on a rank. */
@@ -39,7 +39,7 @@ export interface RemoteEnd {
 /** Ids of ranks' commands, as soon as they are known; undefined if a command could not be started. */
 type Started = number | undefined;
 
-/** A command that runs on a rank for as long as somebody here waits for it: it ends with the handle. */
+/** A command that runs on a rank until it ends or its handle closes. */
 export class RemoteCommand {
   readonly rank: number;
   /**

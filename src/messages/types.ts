@@ -1,3 +1,6 @@
+/** What a module reports of itself with `module.status` (RFC 5; modules.md §3). */
+export const MODULE_STATUS = { running: 1, finalizing: 2, exited: 3 } as const;
+
 /** A JSON value. */
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -65,6 +68,9 @@ export type Message = RequestMessage | ResponseMessage | EventMessage | ControlM
 /** The types of messages, in the order of RFC 3. */
 export const MESSAGE_TYPES: readonly Message["type"][] = ["request", "response", "event", "control"];
 
+/** Has the sender of requests keep them until told otherwise, or send them again (docs/wire-protocol.md, Flow control). */
+export type FlowControl = "hold" | "resume";
+
 /** What one end has sent and the other has not yet taken. */
 export interface Backlog {
   readonly messages: number;
@@ -85,32 +91,32 @@ export interface Channel {
   onMessage(listener: (message: Message) => void): void;
   /** Called once, with the reason when it was not `close()` of either side. */
   onClose(listener: (cause: Error | undefined) => void): void;
-  /** Sends what waits, then closes; what the other end sent and nobody has taken yet is dropped. */
+  /** Sends what waits, then closes; what the other end sent and was not delivered is dropped. */
   close(): void;
-  /** Closes at once, for an end that does not take what waits for it: that is dropped too. */
+  /** Closes at once, for an end that does not read: what waits for it is dropped too. */
   abort(): void;
   /** What {@link send} took and the other end has not. For a socket: what the kernel has not. */
   backlog(): Backlog;
   /** The requests in the backlog, whose senders can be made to wait. */
   requestBacklog(): Backlog;
-  /** Messages of the backlog that are on their way: all but the requests that wait for the other end's leave. */
+  /** Messages of the backlog that are on their way: all but the requests that the other end holds. */
   underWay(): number;
   /** Messages of the other end that have arrived, and that the listener has not been given. */
   unread(): number;
   /** Called when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * While on, requests of the other end wait, all but its `module.status`; whatever else it sends is delivered
-   * (modules.md §2, back pressure). Few wait here: the other end keeps what it has not sent to itself. Switching it off
-   * delivers what has waited, in order, and so does the end of the channel.
+   * Holds the requests of the other end, all but its `module.status`; whatever else it sends is delivered (modules.md §2,
+   * back pressure). Few wait here: the other end keeps those that it has not sent. A resume delivers what has waited, in
+   * order, and so does the end of the channel.
    */
-  holdRequests(on: boolean): void;
+  setFlow(flow: FlowControl): void;
   /**
-   * Has each request of the other end, those that {@link holdRequests} lets through, ask whether it may be delivered now.
-   * When one may not, it waits in the channel with all after it.
-   * @returns what has those that wait ask again
+   * Asks before each request of the other end that is not held whether it may be delivered now. If not, it waits in the
+   * channel with all after it.
+   * @returns asks again for those that wait
    */
-  paceRequests(admit: (request: RequestMessage) => boolean): () => void;
+  admitRequests(admit: (request: RequestMessage) => boolean): () => void;
   /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
   ref(): void;
   unref(): void;
@@ -153,7 +159,7 @@ export interface Request {
   readonly sender: string;
   /** Whether `respondError`, or the last `respond`, has been sent. */
   readonly answered: boolean;
-  /** Aborted when nobody waits for the answer any more: the sender cancelled or went away, or the channel closed. */
+  /** Aborted when the answer is not awaited any more: the sender cancelled or has gone, or the channel closed. */
   readonly signal: AbortSignal;
 }
 
@@ -194,7 +200,7 @@ export interface Event {
  * `ECANCELED`.
  */
 export interface Handle {
-  /** Of the module, or of the client's connection. */
+  /** Name of the module, or of the client's connection. */
   readonly name: string;
   readonly uuid: string;
   readonly rank: number;

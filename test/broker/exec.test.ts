@@ -351,7 +351,7 @@ test("what runs when the broker goes down is ended and logged, and its requester
   await closed;
   expect(one.log.map(({ level, text }) => [level, text.replace(/\d+/g, "N")])).toContainEqual([
     "warning",
-    expect.stringMatching(/^exec: 'sh -c .*' \(pid N\) still runs at shutdown and is ended$/),
+    expect.stringMatching(/^exec: 'sh -c .*' \(pid N\) still runs at shutdown; terminating it$/),
   ]);
 });
 

@@ -111,7 +111,7 @@ describe("a connection that sends", () => {
       const startedAt = performance.now();
       socket.write(bytes());
       await closed;
-      expect(await logged("is disconnected")).toMatchObject({ level: "warning" });
+      expect(await logged(" disconnected")).toMatchObject({ level: "warning" });
       expect(await good.rpc("echo.echo", 1)).toBe(1);
       // A second is what a header of 64 KiB must not cost, whatever is in it.
       expect(performance.now() - startedAt).toBeLessThan(5000);
@@ -309,7 +309,9 @@ describe("connections that begin a message and never finish it", () => {
       void attacker.closed.then(() => open--);
       await new Promise<void>((resolve) => attacker.socket.write(begun, () => resolve()));
     }
-    expect(await logged("is disconnected: too much is begun")).toMatchObject({ level: "warning" });
+    expect(await logged("disconnected: closed: over 256 MiB of incomplete messages")).toMatchObject({
+      level: "warning",
+    });
     await vi.waitFor(() => expect(open).toBeLessThanOrEqual(32), PATIENTLY);
     expect(open).toBeGreaterThan(24);
     await Promise.all(attackers.slice(0, 12).map(({ closed }) => closed));
@@ -331,7 +333,7 @@ describe("connections that begin a message and never finish it", () => {
     await good.rpc("echo.echo", 1);
     clock.advance(1_000);
     await closed;
-    await logged("is disconnected: a message was not finished in 30 s");
+    await logged("disconnected: its message was incomplete for 30 s");
     await good.close();
   });
 });

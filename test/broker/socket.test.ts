@@ -77,7 +77,7 @@ describe("the local socket", () => {
     const { socket, closed } = openRaw(path);
     socket.end(bytes);
     await closed;
-    expect(await logged("client-3 is disconnected")).toMatchObject({ level: "warning" });
+    expect(await logged("client-3 disconnected")).toMatchObject({ level: "warning" });
     expect(await good.rpc("broker.ping", 1)).toBe(1);
     await good.close();
   });
@@ -104,7 +104,7 @@ describe("the local socket", () => {
       }),
     );
     await closed;
-    await logged("is disconnected");
+    await logged(" disconnected");
   });
 
   test("fails the requests of its clients when the broker closes, and leaves nothing behind", async () => {

@@ -197,7 +197,8 @@ describe("modules in one thread group", () => {
     const cancelled = handle.rpc("module.remove", { name: "south", cancel: true });
     await expect(cancelled).rejects.toMatchObject({
       errnum: ERRNO.EBUSY,
-      message: "south: to cancel it ends its thread group 'yard', and with it north, east; --force does so",
+      message:
+        "south: cancelling it would end its thread group 'yard' with north, east; use --force to do so",
     });
     expect(await states(handle)).toEqual(["north", "south", "east", "west"]);
     for (const name of ["north", "south", "east"]) expect(await handle.rpc(`${name}.echo`, name)).toBe(name);

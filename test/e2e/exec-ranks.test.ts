@@ -169,7 +169,7 @@ test("attributes and the configuration are changed on ranks, and each that fails
     "sluice-getattr: rank 1: no such attribute site.owner",
     "sluice-getattr: rank 2: no such attribute site.owner",
     "sluice-config: rank 1: configuration key site.x is not set",
-    ...ranks(3).map((rank) => `sluice-config: rank ${rank}: the configuration was read from no file`),
+    ...ranks(3).map((rank) => `sluice-config: rank ${rank}: the configuration was not read from a file; start with -c to reload it`),
   ]);
 });
 
@@ -201,7 +201,7 @@ test("what is followed on ranks comes from all of them, and one that is lost doe
     "sluice module trace -r 7; echo status $?",
   );
   expect(stdout).toBe("status 130\n0\nstatus 1\n");
-  expect(stderr).toMatch(/^sluice-dmesg: rank 2: rank 2 is gone$/m);
+  expect(stderr).toMatch(/^sluice-dmesg: rank 2: rank 2 has left the instance$/m);
   expect(stderr).toMatch(/^sluice-module: rank 7: not in this instance, which has ranks 0-2$/m);
 });
 

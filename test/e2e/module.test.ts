@@ -142,7 +142,7 @@ describe("sluice module load, reload and remove", () => {
       "[]",
     ]);
     expect(stderr.split("\n")[0]).toBe(
-      "sluice-module: north: to cancel it ends its thread group 'yard', and with it south; --force does so",
+      "sluice-module: north: cancelling it would end its thread group 'yard' with south; use --force to do so",
     );
   });
 });

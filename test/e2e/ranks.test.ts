@@ -367,7 +367,7 @@ describe("a rank by hand", () => {
     expect(stdout).toMatch(/^size 1$/m);
     expect(stderr).toMatch(/^broker\.err\[0\]: rank 1 is lost$/m);
     expect(stderr).toMatch(/^sluice-start: rank 1 was killed by SIGKILL$/m);
-    expect(stderr).toMatch(/^sluice-broker\[1\]: rank 1 is already there$/m);
+    expect(stderr).toMatch(/^sluice-broker\[1\]: rank 1 has already joined$/m);
     expect(stderr).toMatch(/^sluice-broker\[1\]: rank 1 is of an instance of size 5, not 2$/m);
     expect(status).toBe(0);
     await expect.poll(() => box.survivors(), DEADLINE).toEqual([]);
@@ -483,7 +483,7 @@ test("a rank that hangs is killed when the others have gone, and the status is 1
     ...["start", "-s", "3", ...BARE, "-S", "broker.shutdown-timeout=500ms"],
     'kill -STOP "$(sluice getattr -r 2 broker.pid)"',
   ]);
-  expect(stderr).toMatch(/^broker\.err\[0\]: rank 2 did not go within 1\.5 s$/m);
+  expect(stderr).toMatch(/^broker\.err\[0\]: rank 2 did not leave within 1\.5 s$/m);
   expect(status).toBe(1);
   expectNothingLeft();
 });

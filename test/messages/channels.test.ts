@@ -153,7 +153,7 @@ describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
   test("holds requests back but for module.status, and lets everything else through", async () => {
     const [a, b] = await make();
     const seen: string[] = [];
-    b.holdRequests(true);
+    b.setFlow("hold");
     const passed = new Promise<void>((resolve) => {
       b.onMessage((m) => {
         seen.push(m.type === "request" ? `${m.topic} ${m.matchtag}` : m.type);
@@ -168,7 +168,7 @@ describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
     a.send(event(1));
     await passed;
     expect(seen).toEqual(["module.status 2", "response", "control", "event"]);
-    b.holdRequests(false);
+    b.setFlow("resume");
     expect(seen.slice(4)).toEqual(["svc.x 1", "svc.x 3"]);
   });
 
@@ -183,8 +183,8 @@ describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
       if (m.type !== "request") return;
       seen.push(m.matchtag);
       if (m.matchtag === 20) finished();
-      b.holdRequests(true);
-      setImmediate(() => b.holdRequests(false));
+      b.setFlow("hold");
+      setImmediate(() => b.setFlow("resume"));
     });
     for (let i = 1; i <= 20; i++) a.send(request("svc.x", { matchtag: i }));
     await all;
@@ -194,12 +194,12 @@ describe.each(Object.entries(makers))("a %s channel", (_name, make) => {
   test("delivers held requests when the other end has gone, and then tells that it has", async () => {
     const [a, b] = await make();
     const seen: string[] = [];
-    b.holdRequests(true);
+    b.setFlow("hold");
     const passed = new Promise<void>((resolve) => {
       b.onMessage((m) => {
         seen.push(m.type);
         // As who holds requests does for each that comes; nothing must be left waiting at the end all the same.
-        b.holdRequests(true);
+        b.setFlow("hold");
         if (m.type === "event") resolve();
       });
     });
@@ -340,7 +340,7 @@ describe("a socket channel", () => {
         else requests++;
       });
     });
-    b.holdRequests(true);
+    b.setFlow("hold");
     const told = new Promise<void>((resolve) => a.onMessage(() => resolve()));
     b.send(event(1));
     await told;
@@ -353,7 +353,7 @@ describe("a socket channel", () => {
     expect(far.isPaused()).toBe(false);
     expect(requests).toBe(0);
     const all = take(b, 60_000);
-    b.holdRequests(false);
+    b.setFlow("resume");
     expect((await all).map((m) => m.type === "request" && m.matchtag)).toEqual(
       Array.from({ length: 60_000 }, (_, i) => i),
     );
@@ -365,7 +365,7 @@ describe("a socket channel", () => {
     const b = socketChannel(far);
     const order: number[] = [];
     let isTurn = false;
-    const goOn = b.paceRequests(() => isTurn);
+    const resume = b.admitRequests(() => isTurn);
     a.onMessage(() => undefined);
     const responded = new Promise<void>((resolve) => {
       b.onMessage((m) => {
@@ -380,7 +380,7 @@ describe("a socket channel", () => {
     expect(order).toEqual([]);
     expect(b.unread()).toBeLessThan(10_000);
     isTurn = true;
-    goOn();
+    resume();
     await expect.poll(() => order.length, { interval: 5, timeout: 30_000 }).toBe(20_000);
     expect(order).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
   });
@@ -395,7 +395,7 @@ describe("a socket channel", () => {
         if (count === 60_000) resolve();
       });
     });
-    b.holdRequests(true);
+    b.setFlow("hold");
     for (let i = 0; i < 60_000; i++) {
       near.write(encodeMessage(request("svc.x", { matchtag: i, payload: '"0123456789"' })));
     }
@@ -409,7 +409,7 @@ describe("a socket channel", () => {
     });
     expect(count).toBe(0);
     expect(near.writableLength).toBeGreaterThan(0);
-    b.holdRequests(false);
+    b.setFlow("resume");
     await all;
   });
 
@@ -429,7 +429,7 @@ describe("a port channel", () => {
     const { port1, port2 } = new MessageChannel();
     cleanUp.push(() => port1.close());
     const [a, b] = [portChannel(port1), portChannel(port2)];
-    b.holdRequests(true);
+    b.setFlow("hold");
     b.onMessage(() => undefined);
     for (let i = 0; i < 100; i++) a.send(request("svc.x", { payload: "12345" }));
     for (let i = 0; i < 100; i++) a.send(event(i, "123"));

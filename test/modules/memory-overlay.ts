@@ -1,5 +1,5 @@
 import type { Overlay, OverlayReceiver, PublishOutcome, UnsequencedEvent } from "../../src/broker/index.js";
-import type { Backlog, RequestMessage, ResponseMessage } from "../../src/messages/index.js";
+import type { Backlog, FlowControl, RequestMessage, ResponseMessage } from "../../src/messages/index.js";
 
 /** Joins brokers in one thread. */
 export class MemoryOverlay implements Overlay {
@@ -43,8 +43,8 @@ export class MemoryOverlay implements Overlay {
     return { messages: 0, bytes: 0 };
   }
 
-  hold(rank: number, sender: string, on: boolean): void {
-    setImmediate(() => this.#ranks[rank]?.receiver?.hold(this.rank, sender, on));
+  setFlow(rank: number, sender: string, flow: FlowControl): void {
+    setImmediate(() => this.#ranks[rank]?.receiver?.setFlow(this.rank, sender, flow));
   }
 
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {

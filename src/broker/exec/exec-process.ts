@@ -16,7 +16,7 @@ import {
 /** Where commands are looked for if their environment does not say, as C libraries have it. */
 const DEFAULT_PATH = "/usr/bin:/bin";
 
-/** In which what a killed command wrote last can still be read when something out of reach holds its outputs. */
+/** How long the last output of a killed command can still be read when a process outside of its group holds the pipes. */
 const LAST_OUTPUT_MS = 100;
 
 /** A command to be run. */
@@ -26,7 +26,7 @@ export interface ExecCommand {
   /** Absolute. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether somebody will write to its standard input; without, that is empty. */
+  /** Whether its standard input will be written to; without, that is empty. */
   readonly hasInput: boolean;
   /** How many bytes of each output may be under way without having been taken; undefined: any number. */
   readonly windowBytes: number | undefined;
@@ -40,15 +40,15 @@ export interface ExecEnd {
 
 interface ExecListener {
   readonly output: (stream: OutputStream, bytes: Buffer) => void;
-  /** All its output has come, and nothing of its process group is left. */
+  /** All its output has been read, and its process group has ended. */
   readonly finished: (end: ExecEnd) => void;
 }
 
 /**
  * A command in a process group of its own, which dies with the broker.
  *
- * It has finished when it has exited and nobody holds its outputs any more, as with `ssh`: what a pipeline in the
- * background still writes is not lost. What is then left of its group is killed. SIGKILL ends it in any case.
+ * It has finished when it has exited and its outputs are closed, as with `ssh`: what a background pipeline still writes is
+ * not lost. The rest of its group is then killed. SIGKILL ends it in any case.
  */
 export class ExecProcess {
   readonly pid: number;
@@ -59,14 +59,14 @@ export class ExecProcess {
   #isFinished = false;
   /** Whether it is to be gone at once. */
   #isKilled = false;
-  /** Nobody wants its output any more. */
+  /** Whether its output is dropped. */
   #isMuted = false;
 
   /** @throws SluiceError `ENOENT` no such command or directory, `EACCES` not executable, or why the system refused */
   static async start(command: ExecCommand, listener: ExecListener): Promise<ExecProcess> {
     const argv = await argvOf(command);
     const child = spawnCommand(argv, command);
-    // What the process writes waits in its pipes until somebody listens.
+    // What the process writes waits in its pipes until it is read.
     const process_ = new ExecProcess(child, command, listener);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -90,7 +90,7 @@ export class ExecProcess {
       else if (this.#isKilled) this.#closeOutputsSoon();
     });
     child.once("close", () => this.#finish());
-    // Its callers hear of a standard input that nobody reads by their writes.
+    // A standard input without a reader is reported by the next write.
     child.stdin?.on("error", () => child.stdin?.destroy());
   }
 
@@ -102,8 +102,8 @@ export class ExecProcess {
     }
   }
 
-  /** So many bytes of an output have been taken, and as many more may come. */
-  credit(name: OutputStream, bytes: number): void {
+  /** The reader has taken so many bytes of an output, and as many more may come. */
+  acknowledge(name: OutputStream, bytes: number): void {
     this.#room[name] += bytes;
     if (this.#room[name] > 0) this.#child[name].resume();
   }
@@ -115,7 +115,7 @@ export class ExecProcess {
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
     const { stdin } = this.#child;
     if (stdin?.writable) stdin.write(bytes, done);
-    else done(requestError("EPIPE", "its standard input is closed"));
+    else done(requestError("EPIPE", "the standard input of the command is closed"));
   }
 
   /** Ends its standard input after what was written. */
@@ -136,7 +136,7 @@ export class ExecProcess {
     if (this.#end !== undefined && (this.#isKilled || outcome === "gone")) this.#closeOutputsSoon();
   }
 
-  /** Nobody wants its output any more, so that it cannot wait for anybody to take it. */
+  /** Drops its output, so that it does not wait for a reader that has gone. */
   mute(): void {
     this.#isMuted = true;
     if (this.#end !== undefined) this.#closeOutputs();

@@ -8,7 +8,7 @@ import { type ExecCommand, type ExecEnd, ExecProcess } from "./exec-process.js";
 import { GroupGuard } from "./group-guard.js";
 import { OpenStreams } from "../open-streams.js";
 
-/** How long a command whose requester is gone has between SIGTERM and SIGKILL. */
+/** How long a command whose requester has gone has between SIGTERM and SIGKILL. */
 const ABANDONED_GRACE_MS = 5000;
 
 /** The same for one that still runs when the broker goes down. */
@@ -21,7 +21,7 @@ interface ExecTableOptions {
   readonly environment: () => Readonly<Record<string, string>>;
   /** Variables that programs of the instance are not given (`broker.env-blocklist`). */
   readonly blocklist: () => string;
-  /** Where programs find this rank; undefined without a socket. */
+  /** The URI of this rank; undefined without a socket. */
   readonly uri: string | undefined;
   readonly log: (level: LogLevel, text: string) => void;
 }
@@ -34,9 +34,9 @@ interface Entry {
   readonly startedAtMs: number;
   /** Undefined while it is being started. */
   process: ExecProcess | undefined;
-  /** Whether it is to end: nobody waits for it, or the broker goes down. */
+  /** Whether it is to end: its requester has gone, or the broker goes down. */
   isEnding: boolean;
-  patience: Timer | undefined;
+  killTimer: Timer | undefined;
 }
 
 /** What `exec.run` asks for. */
@@ -61,13 +61,13 @@ export class ExecTable {
   constructor(options: ExecTableOptions) {
     this.#options = options;
     this.#guard = new GroupGuard((error) =>
-      options.log("err", `exec: commands are not guarded: ${error.message}`),
+      options.log("err", `exec: commands would outlive a killed broker: ${error.message}`),
     );
   }
 
   /** Runs a command for a streaming request; resolves when it has been started. */
   async run(call: Call, request: ExecRequest): Promise<void> {
-    if (this.#isClosed) throw requestError("ECANCELED", "the broker is going down");
+    if (this.#isClosed) throw requestError("ECANCELED", "the broker is shutting down");
     const command = this.#commandOf(request);
     const entry: Entry = {
       id: ++this.#lastId,
@@ -76,7 +76,7 @@ export class ExecTable {
       startedAtMs: this.#options.clock.now(),
       process: undefined,
       isEnding: false,
-      patience: undefined,
+      killTimer: undefined,
     };
     this.#entries.set(entry.id, entry);
     this.#streams.add(call, () => this.#abandon(entry, ABANDONED_GRACE_MS));
@@ -104,7 +104,7 @@ export class ExecTable {
     const process_ = this.#running(id);
     const { data = "", encoding, eof } = io;
     const done = (error?: Error | null): void => {
-      if (error) call.fail("EPIPE", "its standard input is closed");
+      if (error) call.fail("EPIPE", "the standard input of the command is closed");
       else call.respond();
     };
     if (data === "") done();
@@ -112,9 +112,9 @@ export class ExecTable {
     if (eof === true) process_.endInput();
   }
 
-  credit(id: number, stream: OutputStream, bytes: number): void {
+  acknowledge(id: number, stream: OutputStream, bytes: number): void {
     // It may have ended meanwhile.
-    this.#entries.get(id)?.process?.credit(stream, bytes);
+    this.#entries.get(id)?.process?.acknowledge(stream, bytes);
   }
 
   /** @throws SluiceError `ENOENT` if it has ended, `EPERM` if it has become another user's */
@@ -142,7 +142,7 @@ export class ExecTable {
     this.#streams.disconnect(call);
   }
 
-  /** Ends all that still run, says so, and resolves when they are gone. */
+  /** Ends all that still run, with a log line each, and resolves when they have ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#entries.size > 0) await this.#endAll();
@@ -152,10 +152,10 @@ export class ExecTable {
   async #endAll(): Promise<void> {
     const gone = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const entry of [...this.#entries.values()]) {
-      // Of one that nobody waits for any more nobody wants to hear.
+      // A command that is ending already has no one waiting for it: no log line.
       if (!entry.isEnding) {
         const what = `'${entry.words.join(" ")}' (pid ${entry.process?.pid ?? 0})`;
-        this.#options.log("warning", `exec: ${what} still runs at shutdown and is ended`);
+        this.#options.log("warning", `exec: ${what} still runs at shutdown; terminating it`);
       }
       this.#end(entry, SHUTDOWN_GRACE_MS);
     }
@@ -179,7 +179,7 @@ export class ExecTable {
   #environmentOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
     const { blocklist, uri } = this.#options;
     const environment = new Environment({});
-    // Where the caller's own rank is says nothing here.
+    // The caller's own URI is of another rank.
     environment.update({ ...given, SLUICE_URI: null });
     const inherited = environment.inherited(blocklist());
     return uri === undefined ? inherited : { ...inherited, SLUICE_URI: uri };
@@ -187,23 +187,23 @@ export class ExecTable {
 
   #running(id: number): ExecProcess {
     const process_ = this.#entries.get(id)?.process;
-    if (process_ === undefined) throw requestError("ENOENT", `no command ${id} runs here`);
+    if (process_ === undefined) throw requestError("ENOENT", `command ${id} is not running on this rank`);
     return process_;
   }
 
-  /** Nobody hears of it any more. */
+  /** Ends it without a reader for its output. */
   #abandon(entry: Entry, graceMs: number): void {
     entry.process?.mute();
     this.#end(entry, graceMs);
   }
 
-  /** Asks it to end, and sees to it that it does. */
+  /** Sends SIGTERM, and SIGKILL after the grace. */
   #end(entry: Entry, graceMs: number): void {
     entry.isEnding = true;
     if (entry.process === undefined) return;
     this.#signal(entry, "SIGTERM");
-    entry.patience?.cancel();
-    entry.patience = this.#options.clock.after(graceMs, () => {
+    entry.killTimer?.cancel();
+    entry.killTimer = this.#options.clock.after(graceMs, () => {
       entry.process?.mute();
       this.#signal(entry, "SIGKILL");
     });
@@ -213,8 +213,8 @@ export class ExecTable {
     try {
       entry.process?.signal(signal);
     } catch (error) {
-      // It has become another user's, which is out of our hands.
-      this.#options.log("err", `exec: '${entry.words.join(" ")}' cannot be ended: ${messageOf(error)}`);
+      // It runs as another user now, and the kernel refuses our signals.
+      this.#options.log("err", `exec: '${entry.words.join(" ")}' cannot be signalled: ${messageOf(error)}`);
       this.#forget(entry);
     }
   }
@@ -226,7 +226,7 @@ export class ExecTable {
   }
 
   #forget(entry: Entry): void {
-    entry.patience?.cancel();
+    entry.killTimer?.cancel();
     this.#streams.delete(entry.call);
     if (entry.process !== undefined) this.#guard.delete(entry.process.pid);
     this.#entries.delete(entry.id);

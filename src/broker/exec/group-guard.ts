@@ -72,7 +72,7 @@ export class GroupGuard {
     };
     guard.once("error", lost);
     guard.once("exit", () => lost());
-    // That nobody reads it is known by its exit.
+    // A guard that has ended is noticed by its exit.
     guard.stdin.on("error", () => guard.stdin.destroy());
     guard.stdin.write([...this.#groups].map((pgid) => `+ ${pgid}\n`).join(""));
     guard.unref();

@@ -11,12 +11,12 @@ export interface LogFile {
   close(): void;
 }
 
-/** Where a log goes, and who hears of it when it cannot. */
+/** Where a log is written, and what is called when that fails. */
 export interface LogFileOptions {
   readonly path: string;
-  /** Of the broker whose log it is. */
+  /** Rank of the broker whose log it is. */
   readonly rank: number;
-  /** Told when lines cannot be written, such as when the disk is full; again only after it went well in between. */
+  /** Called when lines cannot be written, such as on a full disk; again only after a line was written in between. */
   readonly onError: (error: SluiceError) => void;
 }
 
@@ -30,7 +30,7 @@ const BUFFER_BYTES = 1024 * 1024;
  * @throws SluiceError `BROKER_STATE` if it cannot be opened
  */
 export function openLogFile({ path, rank, onError }: LogFileOptions): LogFile {
-  // Only who asks for a file pays for what writes it.
+  // Loaded only when a log file is asked for.
   const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
   let file: ReturnType<typeof destination>;
   try {

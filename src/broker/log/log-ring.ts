@@ -35,7 +35,7 @@ export function reaches(level: LogLevel, threshold: LogLevel): boolean {
   return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(threshold);
 }
 
-/** The last lines of the log, and who follows it. */
+/** The last lines of the log, and its followers. */
 export class LogRing {
   readonly #entries: LogEntry[] = [];
   /** Where the next line goes; the oldest line is there once the ring is full. */

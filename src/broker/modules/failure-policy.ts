@@ -8,7 +8,7 @@ export function logFailure(host: ModuleHost, entry: ModuleEntry, failure: Module
 }
 
 /**
- * Logs the failure of a module that nobody had asked to end, and does what its policy says.
+ * Logs the failure of a module that was not asked to end, and carries out its policy.
  * @returns milliseconds until it is to be started again, or undefined if it is gone for good
  */
 export function afterFailure(

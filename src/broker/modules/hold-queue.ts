@@ -52,7 +52,7 @@ export class HoldQueue {
 
   /**
    * Takes back a request that the old instance refused unread.
-   * @returns false if nobody waits for it any more
+   * @returns false if it is not awaited any more
    */
   takeBack(response: ResponseMessage, from: Peer): boolean {
     if (this.#state === "refusing") return false;

@@ -12,7 +12,7 @@ import {
 import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import type { JsonObject } from "../configuration.js";
 
-/** What somebody asked to load. */
+/** Which module a load asks for. */
 export interface FindRequest {
   /** A path, or a bare name to look up on the module path. */
   readonly path: string;
@@ -26,7 +26,7 @@ export interface FindRequest {
   readonly insecure?: boolean | undefined;
 }
 
-/** A module file and who can run it. */
+/** A module file and its loader. */
 export interface FoundModule {
   /** Absolute. */
   readonly path: string;
@@ -53,7 +53,7 @@ interface FinderOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** The configuration as it stands, asked at each load. Default: none. */
   readonly config?: (() => JsonObject) | undefined;
-  /** Take every file, whoever may write to it. */
+  /** Take every file, whatever its permissions. */
   readonly insecure?: boolean | undefined;
 }
 

@@ -100,8 +100,8 @@ export class ModuleInstance {
   #deferred: DeferredMessages | undefined;
   /** What it said of its own end: undefined before, null when there was no error. */
   #reported: ModuleFailure | null | undefined;
-  /** Whether it was told to end. */
-  #isAsked = false;
+  /** Whether it was sent `shutdown`. */
+  #isShutdownSent = false;
   readonly #startedAtMs: number;
   #lastActiveMs: number;
   #sentMessages = 0;
@@ -130,8 +130,8 @@ export class ModuleInstance {
         backlog: () => sumOf(channel.backlog(), this.#deferred?.backlog()),
         requestBacklog: () => sumOf(channel.requestBacklog(), this.#deferred?.requestBacklog()),
       },
-      hold: (on) => channel.holdRequests(on),
-      pace: router.turns.add(channel),
+      setFlow: (flow) => channel.setFlow(flow),
+      share: router.fairShare.add(channel),
       fail: (error) => void this.#failWith(error),
     });
     router.attach(this.peer);
@@ -208,7 +208,7 @@ export class ModuleInstance {
       void this.cancel();
       return;
     }
-    this.#isAsked = true;
+    this.#isShutdownSent = true;
     this.peer.deliver({
       type: "request",
       topic: `${this.peer.name}.shutdown`,
@@ -275,7 +275,7 @@ export class ModuleInstance {
       case "ok":
         if (reported !== undefined) return reported ?? { kind: "ok" };
         // It stopped in the middle of its life, however content it was.
-        return this.#state.letter === "R" && !this.#isAsked
+        return this.#state.letter === "R" && !this.#isShutdownSent
           ? failed(moduleEndText({ kind: "exited", status: 0 }))
           : { kind: "ok" };
       case "error":

@@ -135,7 +135,7 @@ export class ModuleTable {
 
   /**
    * Ends every module that is left.
-   * @returns names of those that nobody had removed
+   * @returns names of those that had not been removed
    */
   async close(): Promise<string[]> {
     this.#isClosing = true;
@@ -221,7 +221,7 @@ export class ModuleTable {
     return { name: entry.name, uuid: instance.uuid };
   }
 
-  /** Tells whoever depends on a module that there is a new instance, which knows nothing of what the old one was told. */
+  /** Announces a new instance to what depends on the module: it knows nothing of what the old one was sent. */
   #announce(loaded: Loaded): Loaded {
     this.#host.announce("module.reloaded", { ...loaded });
     return loaded;
@@ -254,7 +254,7 @@ export class ModuleTable {
     }
   }
 
-  /** Deals with an end that nobody asked for; whoever asked for one waits for it. */
+  /** Deals with an end that was not requested; a remove or reload awaits its own. */
   async #watch(entry: ModuleEntry, instance: ModuleInstance): Promise<void> {
     const end = await instance.ended;
     if (entry.state.kind !== "up" || entry.instance !== instance) return;

@@ -19,7 +19,7 @@ export async function processUsage(pid: number): Promise<ProcessUsage | undefine
       readFile(`/proc/${pid}/status`, "utf8"),
     ]);
     const rss = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-    // A process that nobody has waited for yet has no memory any more.
+    // A process that has ended and was not reaped yet has no memory any more.
     return rss === undefined ? undefined : { cpuSeconds: cpuSeconds(stat), rssBytes: Number(rss) * KIB };
   } catch (error) {
     if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH")) return undefined;

@@ -14,7 +14,7 @@ function hasEnded({ instance }: ModuleEntry): boolean {
 /**
  * Why a module may not just be cancelled: a thread ends with all the modules in it (modules.md §3).
  * @param all the modules of the broker
- * @returns undefined if nobody shares its thread; else an error with `EBUSY`
+ * @returns undefined if no other module shares its thread; else an error with `EBUSY`
  */
 export function groupRefusal(entry: ModuleEntry, all: Iterable<ModuleEntry>): SluiceError | undefined {
   const group = threadGroupOf(entry);
@@ -26,6 +26,6 @@ export function groupRefusal(entry: ModuleEntry, all: Iterable<ModuleEntry>): Sl
   const names = others.map(({ name }) => name).join(", ");
   return requestError(
     "EBUSY",
-    `${entry.name}: to cancel it ends its thread group '${group}', and with it ${names}; --force does so`,
+    `${entry.name}: cancelling it would end its thread group '${group}' with ${names}; use --force to do so`,
   );
 }

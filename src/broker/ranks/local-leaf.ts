@@ -5,6 +5,7 @@ import {
   type Channel,
   type EventMessage,
   Fifo,
+  type FlowControl,
   type RequestMessage,
   type ResponseMessage,
   socketChannel,
@@ -13,6 +14,7 @@ import { EventBatch } from "./local-batch.js";
 import {
   type Arrival,
   carriedMessage,
+  flowOf,
   type Notice,
   noticeMessage,
   OVERLAY_LIMITS,
@@ -28,13 +30,13 @@ import {
   type UnsequencedEvent,
 } from "../routing/overlay.js";
 
-/** What may wait for a rank 0 that does not read; requests and events beyond it are refused. */
+/** Requests and events beyond this are refused while rank 0 does not read. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 /** All ranks start at once, and rank 0 may not listen yet. */
 const RETRY_MS = 20;
 
-/** How long rank 0 may take to close the connection of a rank that goes. */
+/** How long rank 0 may take to close the connection of a rank that leaves. */
 const GOODBYE_TIMEOUT_MS = 1000;
 
 interface LeafOptions {
@@ -44,7 +46,7 @@ interface LeafOptions {
   readonly joinTimeoutMs: number;
 }
 
-/** Every rank but 0 of the local overlay: has one connection, to rank 0, and all goes through that. */
+/** Every rank but 0 of the local overlay: has one connection, to rank 0, which carries everything. */
 export class LocalLeaf implements Overlay {
   readonly rank: number;
   readonly size: number;
@@ -60,7 +62,7 @@ export class LocalLeaf implements Overlay {
   #channel: Channel | undefined;
   #socket: Socket | undefined;
   #seq = 0;
-  /** How rank 0 will have gone when the connection ends. */
+  /** How rank 0 has left if the connection ends now. */
   #departure: Departure = "lost";
 
   constructor(path: string, options: LeafOptions) {
@@ -119,8 +121,9 @@ export class LocalLeaf implements Overlay {
     return this.#channel?.requestBacklog() ?? NO_BACKLOG;
   }
 
-  hold(rank: number, sender: string, on: boolean): void {
-    this.#channel?.send(noticeMessage({ kind: "hold", from: this.rank, to: rank, sender, on }));
+  setFlow(rank: number, sender: string, flow: FlowControl): void {
+    const notice = { kind: "hold", from: this.rank, to: rank, sender, on: flow === "hold" } as const;
+    this.#channel?.send(noticeMessage(notice));
   }
 
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
@@ -150,8 +153,8 @@ export class LocalLeaf implements Overlay {
       this.#batch.flush();
       channel.send(noticeMessage({ kind: "goodbye" }));
       // Rank 0 closes first: what it is still sending must not meet a closed connection.
-      const impatience = setTimeout(() => channel.close(), GOODBYE_TIMEOUT_MS);
-      socket.once("close", () => clearTimeout(impatience));
+      const goodbyeTimer = setTimeout(() => channel.close(), GOODBYE_TIMEOUT_MS);
+      socket.once("close", () => clearTimeout(goodbyeTimer));
     });
   }
 
@@ -172,7 +175,7 @@ export class LocalLeaf implements Overlay {
         socket.once("error", (cause) => {
           const isEarly = isErrno(cause, "ENOENT") || isErrno(cause, "ECONNREFUSED");
           if (isEarly && performance.now() < deadlineMs) retry = setTimeout(attempt, RETRY_MS);
-          else reject(stateError(`rank 0 is not there: ${messageOf(cause)}`, "EHOSTUNREACH", cause));
+          else reject(stateError(`rank 0 cannot be reached: ${messageOf(cause)}`, "EHOSTUNREACH", cause));
         });
       };
       signal.addEventListener("abort", () => {
@@ -196,7 +199,7 @@ export class LocalLeaf implements Overlay {
         for (const rank of notice.ranks) this.#joined(rank);
         return true;
       default:
-        throw overlayProtocolError("rank 0 does not say whether it lets this rank in");
+        throw overlayProtocolError("expected the notice 'welcome' or 'refused' from rank 0");
     }
   }
 
@@ -209,7 +212,7 @@ export class LocalLeaf implements Overlay {
         for (const event of arrival.events) this.#event(event, arrival.origin);
         return;
       case "carried":
-        if (arrival.to !== this.rank) throw overlayProtocolError(`a message for rank ${arrival.to}`);
+        if (arrival.to !== this.rank) throw overlayProtocolError(`received a message for rank ${arrival.to}`);
         this.#receiver?.message(arrival.from, arrival.message);
         return;
     }
@@ -225,7 +228,7 @@ export class LocalLeaf implements Overlay {
         this.#receiver?.left(notice.rank, notice.how);
         return;
       case "hold":
-        this.#receiver?.hold(notice.from, notice.sender, notice.on);
+        this.#receiver?.setFlow(notice.from, notice.sender, flowOf(notice));
         return;
       case "goodbye":
         this.#departure = "goodbye";
@@ -233,7 +236,7 @@ export class LocalLeaf implements Overlay {
       case "hello":
       case "welcome":
       case "refused":
-        throw overlayProtocolError(`'${notice.kind}' at the wrong time`);
+        throw overlayProtocolError(`unexpected notice '${notice.kind}' from rank 0`);
     }
   }
 
@@ -256,11 +259,11 @@ export class LocalLeaf implements Overlay {
     this.#lost(error instanceof Error ? error : new Error(String(error)));
   }
 
-  /** Without rank 0 nobody can be reached. */
+  /** Without rank 0 no rank can be reached. */
   #lost(cause: Error | undefined): void {
     const receiver = this.#receiver;
     this.#receiver = undefined;
-    if (cause !== undefined) receiver?.log("err", `the connection to rank 0 is broken: ${messageOf(cause)}`);
+    if (cause !== undefined) receiver?.log("err", `disconnected from rank 0: ${messageOf(cause)}`);
     for (let done = this.#unordered.shift(); done !== undefined; done = this.#unordered.shift()) {
       done({ ok: false, error: this.#goneError() });
     }
@@ -274,16 +277,16 @@ export class LocalLeaf implements Overlay {
   }
 
   #overfullError(): SluiceError {
-    return requestError("ENOBUFS", "rank 0 does not read what it is sent");
+    return requestError("ENOBUFS", "over 64 MiB wait for rank 0, which does not read them");
   }
 
   #goneError(): SluiceError {
-    return requestError("EHOSTUNREACH", "rank 0 is gone");
+    return requestError("EHOSTUNREACH", "rank 0 has left the instance");
   }
 }
 
 function closedError(): SluiceError {
-  return stateError("the broker was told to end before it had joined", "ECANCELED");
+  return stateError("the broker was closed before it had joined", "ECANCELED");
 }
 
 function stateError(message: string, errno: "ECANCELED" | "EHOSTUNREACH", cause?: unknown): SluiceError {

@@ -10,17 +10,17 @@ export interface LocalOverlayOptions {
   readonly size: number;
   /** The run directory that all ranks of the instance share, mode 0700. */
   readonly rundir: string;
-  /** Ranks of another instance are not let in. */
+  /** Ranks of another instance are refused. */
   readonly instanceId: string;
-  /** How long a rank waits for rank 0 to be there. */
+  /** How long a rank waits for rank 0 to listen. */
   readonly joinTimeoutMs: number;
 }
 
 /**
  * Joins the ranks of one machine in a star (instance.md §5): rank 0 listens on a unix socket in the run directory, the
- * others connect to it, and what two of them have to say to each other it passes on.
+ * others connect to it, and it relays the messages between two of them.
  *
- * The connection of a rank that reads too slowly is cut off when more than 64 MiB wait for it.
+ * A rank that reads too slowly is disconnected when more than 64 MiB wait for it.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if the socket's path would be too long
  */
 export function localOverlay(options: LocalOverlayOptions): Overlay {

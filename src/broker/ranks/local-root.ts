@@ -3,6 +3,7 @@ import type {
   Backlog,
   Channel,
   EventMessage,
+  FlowControl,
   Message,
   RequestMessage,
   ResponseMessage,
@@ -12,6 +13,7 @@ import { EventBatch } from "./local-batch.js";
 import {
   type Arrival,
   carriedMessage,
+  flowOf,
   type Notice,
   noticeMessage,
   OVERLAY_LIMITS,
@@ -28,7 +30,7 @@ import {
 } from "../routing/overlay.js";
 import { SocketServer } from "../routing/socket-server.js";
 
-/** A rank for which more than this waits does not read, and is cut off. */
+/** A rank is disconnected when more than this waits for it. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 /** How long a connection may take to say which rank it is. */
@@ -38,10 +40,10 @@ interface Member {
   readonly rank: number;
   readonly channel: Channel;
   /** Ends the connection whatever waits. */
-  readonly cut: () => void;
+  readonly destroy: () => void;
 }
 
-/** Rank 0 of the local overlay: lets the others in, passes on what they have to say to each other, and orders events. */
+/** Rank 0 of the local overlay: admits the other ranks, relays messages between them, and orders events. */
 export class LocalRoot implements Overlay {
   readonly rank = 0;
   readonly size: number;
@@ -66,7 +68,7 @@ export class LocalRoot implements Overlay {
       path: this.#path,
       clock: systemClock,
       limits: () => OVERLAY_LIMITS,
-      onConnection: (channel, cut) => this.#welcome(channel, cut),
+      onConnection: (channel, destroy) => this.#welcome(channel, destroy),
       onError: (error) => receiver.log("err", `overlay socket: ${error.message}`),
     });
   }
@@ -87,8 +89,8 @@ export class LocalRoot implements Overlay {
     return this.#members.get(rank)?.channel.requestBacklog() ?? NO_BACKLOG;
   }
 
-  hold(rank: number, sender: string, on: boolean): void {
-    this.#passOn({ kind: "hold", from: 0, to: rank, sender, on });
+  setFlow(rank: number, sender: string, flow: FlowControl): void {
+    this.#passOn({ kind: "hold", from: 0, to: rank, sender, on: flow === "hold" });
   }
 
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
@@ -108,13 +110,13 @@ export class LocalRoot implements Overlay {
   }
 
   /** Waits for a new connection to say which rank it is. */
-  #welcome(channel: Channel, cut: () => void): void {
+  #welcome(channel: Channel, destroy: () => void): void {
     let member: Member | undefined;
-    const impatience = setTimeout(cut, HELLO_TIMEOUT_MS).unref();
+    const helloTimer = setTimeout(destroy, HELLO_TIMEOUT_MS).unref();
     channel.onClose((cause) => {
-      clearTimeout(impatience);
-      const who = member === undefined ? "a connection to the overlay" : `rank ${member.rank}`;
-      if (cause !== undefined) this.#receiver?.log("warning", `${who} is disconnected: ${messageOf(cause)}`);
+      clearTimeout(helloTimer);
+      const peer = member === undefined ? "a connection to the overlay" : `rank ${member.rank}`;
+      if (cause !== undefined) this.#receiver?.log("warning", `${peer} disconnected: ${messageOf(cause)}`);
       if (member !== undefined) this.#depart(member, "lost");
     });
     channel.onMessage((message) => {
@@ -125,24 +127,24 @@ export class LocalRoot implements Overlay {
           this.#receive(member, arrival);
           return;
         }
-        clearTimeout(impatience);
-        member = this.#admit(channel, cut, arrival);
+        clearTimeout(helloTimer);
+        member = this.#admit(channel, destroy, arrival);
       } catch (error) {
-        const who = member === undefined ? "a connection to the overlay" : `rank ${member.rank}`;
-        this.#receiver.log("warning", `${who} is disconnected: ${messageOf(error)}`);
-        cut();
+        const peer = member === undefined ? "a connection to the overlay" : `rank ${member.rank}`;
+        this.#receiver.log("warning", `${peer} disconnected: ${messageOf(error)}`);
+        destroy();
       }
     });
   }
 
   /** @returns undefined if it was refused */
-  #admit(channel: Channel, cut: () => void, arrival: Arrival): Member | undefined {
+  #admit(channel: Channel, destroy: () => void, arrival: Arrival): Member | undefined {
     if (arrival.type !== "notice" || arrival.notice.kind !== "hello") {
-      throw overlayProtocolError("it does not say first which rank it is");
+      throw overlayProtocolError("expected the notice 'hello' first");
     }
     const problem = this.#refusal(arrival.notice);
     if (problem !== undefined) {
-      this.#receiver?.log("warning", `a broker that would join was refused: ${problem.message}`);
+      this.#receiver?.log("warning", `a broker was refused: ${problem.message}`);
       const errnum = errnumOf(problem) ?? ERRNO.EINVAL;
       channel.send(noticeMessage({ kind: "refused", errnum, error: problem.message }));
       channel.close();
@@ -154,7 +156,7 @@ export class LocalRoot implements Overlay {
     const ranks = [0, ...this.#members.keys()];
     channel.send(noticeMessage({ kind: "welcome", ranks, seq: this.#seq }));
     this.#toAll(noticeMessage({ kind: "joined", rank }));
-    const member = { rank, channel, cut };
+    const member = { rank, channel, destroy };
     this.#members.set(rank, member);
     channel.onDrain(() => this.#receiver?.drained(rank));
     this.#receiver?.joined(rank);
@@ -163,15 +165,18 @@ export class LocalRoot implements Overlay {
 
   #refusal({ instanceId, rank, size }: Extract<Notice, { kind: "hello" }>): SluiceError | undefined {
     if (instanceId !== this.#instanceId) {
-      return requestError("EINVAL", `rank ${rank} is of instance ${instanceId}, not ${this.#instanceId}`);
+      return requestError(
+        "EINVAL",
+        `rank ${rank} belongs to instance ${instanceId}, not ${this.#instanceId}`,
+      );
     }
     if (size !== this.size) {
-      return requestError("EINVAL", `rank ${rank} is of an instance of size ${size}, not ${this.size}`);
+      return requestError("EINVAL", `rank ${rank} belongs to an instance of size ${size}, not ${this.size}`);
     }
     if (rank < 1 || rank >= this.size) {
       return requestError("EINVAL", `rank ${rank} is out of range: there are 0 to ${this.size - 1}`);
     }
-    return this.#members.has(rank) ? requestError("EEXIST", `rank ${rank} is already there`) : undefined;
+    return this.#members.has(rank) ? requestError("EEXIST", `rank ${rank} has already joined`) : undefined;
   }
 
   #receive(member: Member, arrival: Arrival): void {
@@ -191,7 +196,7 @@ export class LocalRoot implements Overlay {
           return;
         }
         const target = this.#members.get(to);
-        // Otherwise the notice that it has left is on its way to the sender.
+        // Otherwise the notice of its leaving is on its way to the sender.
         if (target !== undefined) this.#give(target, carriedMessage(arrival));
         return;
       }
@@ -202,7 +207,7 @@ export class LocalRoot implements Overlay {
     switch (notice.kind) {
       case "hold":
         checkSender(member, notice.from);
-        if (notice.to === 0) this.#receiver?.hold(notice.from, notice.sender, notice.on);
+        if (notice.to === 0) this.#receiver?.setFlow(notice.from, notice.sender, flowOf(notice));
         else this.#passOn(notice);
         return;
       case "goodbye":
@@ -211,7 +216,7 @@ export class LocalRoot implements Overlay {
         member.channel.close();
         return;
       default:
-        throw overlayProtocolError(`'${notice.kind}' is not for it to say`);
+        throw overlayProtocolError(`unexpected notice '${notice.kind}' from a rank`);
     }
   }
 
@@ -237,9 +242,10 @@ export class LocalRoot implements Overlay {
     member.channel.send(message);
     const { bytes } = member.channel.backlog();
     if (bytes <= MAX_BACKLOG_BYTES) return;
-    const mebibytes = Math.round(bytes / 2 ** 20);
-    this.#receiver?.log("err", `rank ${member.rank} is cut off: ${mebibytes} MiB wait that it does not read`);
-    member.cut();
+    const size = `${Math.round(bytes / 2 ** 20)} MiB`;
+    const why = `it has not read the ${size} waiting for it`;
+    this.#receiver?.log("err", `rank ${member.rank} disconnected: ${why}`);
+    member.destroy();
     this.#depart(member, "lost");
   }
 
@@ -253,5 +259,6 @@ export class LocalRoot implements Overlay {
 }
 
 function checkSender({ rank }: Member, from: number): void {
-  if (from !== rank) throw overlayProtocolError(`it would speak for rank ${from}`);
+  if (from !== rank)
+    throw overlayProtocolError(`a message in the name of rank ${from} came from rank ${rank}`);
 }

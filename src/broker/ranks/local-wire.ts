@@ -4,6 +4,7 @@ import {
   encodeMessage,
   type EventMessage,
   fields,
+  type FlowControl,
   FrameDecoder,
   type Message,
   type Payload,
@@ -14,16 +15,16 @@ import {
 } from "../../messages/index.js";
 import type { Departure } from "../routing/overlay.js";
 
-/** What ranks say to each other of themselves, as against what they carry for others. */
+/** Messages between the overlays of two ranks, as against those that they carry for peers. */
 export type Notice =
-  /** The first from a rank that wants to join. */
+  /** The first from a rank that joins. */
   | { readonly kind: "hello"; readonly instanceId: string; readonly rank: number; readonly size: number }
-  /** It is in: who else is, and the last event that it has missed. */
+  /** The rank is admitted: which others are there, and the last event before it. */
   | { readonly kind: "welcome"; readonly ranks: readonly number[]; readonly seq: number }
   | { readonly kind: "refused"; readonly errnum: number; readonly error: string }
   | { readonly kind: "joined"; readonly rank: number }
   | { readonly kind: "left"; readonly rank: number; readonly how: Departure }
-  /** From one rank to another: what a peer there asks is to be held, or to go on. */
+  /** From one rank to another: flow control for the requests of a peer there. */
   | {
       readonly kind: "hold";
       readonly from: number;
@@ -53,7 +54,7 @@ const PRELUDE_BYTES = 8;
 const ENVELOPE_BYTES = 64;
 
 /**
- * Larger than between a broker and its clients, so that whatever was let in there gets through here: a route is two names
+ * Larger than between a broker and its clients, so that whatever was accepted there fits here: a route is two names
  * longer, and an event travels with its header inside of a payload.
  */
 export const OVERLAY_LIMITS: WireLimits = {
@@ -61,17 +62,22 @@ export const OVERLAY_LIMITS: WireLimits = {
   payloadBytes: WIRE_LIMITS.payloadBytes + WIRE_LIMITS.headerBytes + ENVELOPE_BYTES + PRELUDE_BYTES,
 };
 
-/** Of events that have their place in the order: a number that they did not have when they were let in. */
+/** For events that have a sequence number, which they did not have when they were published. */
 const SEQUENCED_LIMITS: WireLimits = { ...WIRE_LIMITS, headerBytes: OVERLAY_LIMITS.headerBytes };
 
 const BATCH = "overlay.batch";
+
+/** The flow that a notice of kind `hold` sets. */
+export function flowOf({ on }: { readonly on: boolean }): FlowControl {
+  return on ? "hold" : "resume";
+}
 
 /** Notices travel as control messages, which are never carried further. */
 export function noticeMessage(notice: Notice): Message {
   return { type: "control", control: "status", payload: JSON.stringify(notice) };
 }
 
-/** Who it is from and for goes on top of the route, where rank 0 finds it without looking further. */
+/** Sender and receiver go on top of the route, where rank 0 finds them without parsing the rest. */
 export function carriedMessage({ from, to, message }: Carried): Message {
   return { ...message, route: [...message.route, String(from), String(to)] };
 }
@@ -90,8 +96,8 @@ export function batchMessage(origin: number, frames: readonly Buffer[]): Message
 }
 
 /**
- * Makes out what a message of an overlay connection is.
- * @throws SluiceError `BROKER_PROTOCOL` if it is nothing that another broker would send
+ * Reads a message of an overlay connection.
+ * @throws SluiceError `BROKER_PROTOCOL` if no broker would send it
  */
 export function readArrival(message: Message): Arrival {
   switch (message.type) {
@@ -114,7 +120,7 @@ function readNotice(payload: Message["payload"]): Notice {
   try {
     return noticeOf(decodePayload(payload));
   } catch (cause) {
-    throw overlayProtocolError(`malformed notice of the overlay: ${messageOf(cause)}`, cause);
+    throw overlayProtocolError(`malformed overlay notice: ${messageOf(cause)}`, cause);
   }
 }
 
@@ -143,7 +149,7 @@ function noticeOf(payload: Payload): Notice {
     case "goodbye":
       return { kind };
     default:
-      throw new Error(`no such kind '${kind}'`);
+      throw new Error(`unknown kind '${kind}'`);
   }
 }
 
@@ -156,12 +162,13 @@ function readCarried(message: RequestMessage | ResponseMessage): Arrival {
 
 function readBatch({ topic, payload }: EventMessage): Arrival {
   if (!topic.startsWith(`${BATCH}.`) || !(payload instanceof Uint8Array)) {
-    throw overlayProtocolError(`unexpected event ${topic} on a connection of the overlay`);
+    throw overlayProtocolError(`unexpected event ${topic} on an overlay connection`);
   }
   const events: EventMessage[] = [];
   const decoder = new FrameDecoder(SEQUENCED_LIMITS);
   decoder.push(payload, (message) => {
-    if (message.type !== "event") throw overlayProtocolError(`a ${message.type} among events`);
+    if (message.type !== "event")
+      throw overlayProtocolError(`unexpected ${message.type} in a batch of events`);
     events.push(message);
   });
   decoder.end();
@@ -170,7 +177,7 @@ function readBatch({ topic, payload }: EventMessage): Arrival {
 
 function rankOf(text: string | undefined): number {
   if (text === undefined || !/^\d{1,10}$/.test(text)) {
-    throw overlayProtocolError("a message of the overlay that does not say between which ranks");
+    throw overlayProtocolError("malformed overlay message: its route lacks sender and receiver");
   }
   return Number(text);
 }

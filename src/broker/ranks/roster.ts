@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import type { Departure } from "../routing/overlay.js";
 
 /**
- * How a rank stands, as rank 0 sees it.
+ * The state of a rank, as rank 0 sees it.
  *
  *     joining ─► online ─► left (said goodbye) or lost
  *        │  ▲                     │
@@ -18,7 +18,7 @@ export interface RankStatus {
   readonly sinceMs: number;
 }
 
-/** Which ranks of the instance are there, and how they stand. */
+/** The ranks of the instance and their states. */
 export class Roster {
   readonly #clock: Clock;
   readonly #ranks: RankStatus[];
@@ -65,7 +65,7 @@ export class Roster {
     else this.#set(rank, how === "lost" ? "lost" : "left");
   }
 
-  /** The process of a rank has ended, which nobody else says if it never got as far as joining. */
+  /** The process of a rank has ended; a rank that never joined is not reported in any other way. */
   ended(rank: number): void {
     if (!this.#present.has(rank) && this.#ranks[rank]?.state === "joining") this.#set(rank, "lost");
   }

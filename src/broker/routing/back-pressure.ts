@@ -7,25 +7,41 @@ const MIB = 1024 * 1024;
 /** What may wait for one receiver (modules.md §2). */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * MIB };
 
-/** Where those who wait for a receiver go on: well below, so that nobody is stopped and started all the time. */
+/** Senders of a receiver resume when this little waits for it: well below the limits, so that they are not held at once. */
 const LOW_WATER: Backlog = { messages: LIMITS.messages / 2, bytes: LIMITS.bytes / 2 };
 
 /**
- * What may wait for a receiver in the end, by way of those who cannot be made to wait: responses to what it has asked
- * itself, requests from other ranks and from senders that have gone.
+ * What may wait for a receiver in all, counting what cannot be held: responses to its own requests, requests from other
+ * ranks, and requests of senders that have gone.
  */
 const LAST_LIMITS: Backlog = { messages: LIMITS.messages * 4, bytes: LIMITS.bytes * 4 };
 
 /** What is to be done with a request. */
-type Verdict = "pass" | "wait" | "refuse";
+type Verdict = "pass" | "hold" | "refuse";
 
 /**
- * Keeps what waits in the broker's memory within bounds, whoever does not read (modules.md §2, back pressure).
+ * Keeps what waits for receivers in the broker's memory within bounds, whatever they read (modules.md §2, back pressure).
  *
- * A request to a receiver that has its fill is parked, and further requests of its sender are held, until the receiver
- * has taken half of what waits for it, or is gone. Those who wait for one receiver go on in turn. Whoever does not take
- * its own responses is not heard either. Responses always pass, which is why no two modules can block each other: one
- * that reads gets what lets it go on, however many wait to ask it.
+ * A request to a full receiver is parked, and further requests of its sender are held, until the receiver has taken half
+ * of what waits for it, or has gone. The senders that wait for one receiver resume in turn. A sender that does not read
+ * its own responses is held, too. Responses always pass, which is why no two modules can block each other: a module that
+ * reads gets the response that it waits for, however many requests wait for it.
+ *
+ * All places of flow control, from a sender to a receiver, and what each bounds:
+ *
+ * | place | bounds |
+ * |---|---|
+ * | `StreamFlowControl` (messages/handle) | responses of streams: 256 messages under way on one channel |
+ * | `PortChannel` (messages/channels) | messages between threads: 10,000 or 64 MiB from the broker, 256 or 4 MiB from a module |
+ * | `FrameQueue` (messages/channels) | requests that an end was told to hold stay there, and its responses overtake them |
+ * | `SocketChannel` (messages/channels) | requests received and not delivered: tells the other end to hold at 256; reads nothing from 10,000 or 64 MiB on |
+ * | `IncompleteMessages` | incomplete messages of all connections: 256 MiB, and 30 s each |
+ * | `FairShare` | the broker's time: requests that one flooding sender may have routed in a row |
+ * | `BackPressure` | what waits for one receiver: 10,000 messages or 64 MiB; four times as much of what cannot be held |
+ * | `HoldQueue` (broker/modules) | requests to a module that is being reloaded: 1,000, for 10 s |
+ * | `LocalRoot`, `LocalLeaf` (broker/ranks) | what waits on the connection of a rank: 64 MiB |
+ * | `BoundedSink` (broker/exec) | records of a trace that wait for a slow reader: 1,000 or 8 MiB, the rest are counted |
+ * | `ExecProcess` (broker/exec) | output of a remote command that its reader has not acknowledged: the window of the request |
  */
 export class BackPressure {
   readonly #route: (request: RequestMessage, sender: Peer) => void;
@@ -36,24 +52,24 @@ export class BackPressure {
     this.#route = route;
   }
 
-  /** Whether a request may go on to its receiver now. One that has to wait is kept until its turn comes. */
+  /** Whether a request may go on to its receiver now. One that is held is kept until its receiver has room. */
   judge(request: RequestMessage, sender: Peer, target: Peer): Verdict {
-    const full = isFull(target) ? target : isFullOfUnasked(sender) ? sender : undefined;
+    const full = isFull(target) ? target : isFullBesidesRequests(sender) ? sender : undefined;
     // Reports of a module's own state pass, as they do in its channel.
     if (full === undefined || !isHoldable(request)) return "pass";
     if (!sender.isHoldable) {
-      holdBehind(sender, request, full);
+      holdOrigin(sender, request, full);
       return isOver(LAST_LIMITS, full.queue?.backlog()) ? "refuse" : "pass";
     }
     if (sender.wait !== undefined) {
-      // It is heard although it is held: its channel has ended, and this is the last that it had sent.
+      // A held sender whose channel has ended delivers the last requests that it had sent.
       this.#routeParked(sender);
       return isOver(LAST_LIMITS, full.queue?.backlog()) ? "refuse" : "pass";
     }
     sender.wait = { receiver: full, parked: request };
     full.waiters.add(sender);
     sender.holdFor(full);
-    return "wait";
+    return "hold";
   }
 
   /** To be called when a peer has taken some of what waits for it. */
@@ -61,8 +77,8 @@ export class BackPressure {
     if (hasWaiters(peer) && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
   }
 
-  /** A peer goes away: what it had sent goes on, and nobody waits for it any more. */
-  leave(peer: Peer): void {
+  /** A peer leaves: its parked request goes on, and the senders that wait for it resume. */
+  remove(peer: Peer): void {
     this.#routeParked(peer);
     peer.wait?.receiver.waiters.delete(peer);
     peer.wait = undefined;
@@ -75,16 +91,17 @@ export class BackPressure {
     this.#draining.add(receiver);
     setImmediate(() => {
       this.#draining.delete(receiver);
-      this.#letGo(receiver);
+      this.#resume(receiver);
     });
   }
 
   /**
-   * Those that have waited longest first, as long as there is room; who must wait again queues up at the end. Those on
-   * other ranks are told before, all of them: it takes them a while to come.
+   * Resumes the senders that have waited longest first, as long as there is room; one that is held again queues up at the
+   * end. All senders on other ranks are resumed before: it takes their requests a while to arrive.
    */
-  #letGo(receiver: Peer): void {
-    for (const [rank, ids] of receiver.waitersBehind) for (const id of ids) rank.holdBehind?.(id, false);
+  #resume(receiver: Peer): void {
+    for (const [rank, ids] of receiver.waitersBehind)
+      for (const id of ids) rank.setFlowBehind?.(id, "resume");
     receiver.waitersBehind.clear();
     for (const sender of receiver.waiters) {
       if (receiver.isAttached && isFull(receiver)) return;
@@ -92,7 +109,7 @@ export class BackPressure {
       const parked = sender.wait?.parked;
       sender.wait = undefined;
       if (parked !== undefined) this.#route(parked, sender);
-      // It may have to wait again, for this receiver or for another.
+      // It may be held again, for this receiver or for another.
       if (waitsFor(sender) !== receiver) sender.resumeFor(receiver);
     }
   }
@@ -106,17 +123,17 @@ export class BackPressure {
 }
 
 /**
- * A request of another rank has gone too far to be kept. What its sender asks after it is held there, until it is told to
- * go on; a rank that does not is refused in the end.
+ * A request of another rank has come too far to be held. Its sender is held there for what it sends next; requests of a
+ * rank that ignores this are refused in the end.
  */
-function holdBehind(rank: Peer, { route }: RequestMessage, receiver: Peer): void {
+function holdOrigin(rank: Peer, { route }: RequestMessage, receiver: Peer): void {
   const id = route.at(-2);
-  if (rank.holdBehind === undefined || id === undefined) return;
+  if (rank.setFlowBehind === undefined || id === undefined) return;
   const held = receiver.waitersBehind.get(rank) ?? new Set();
   receiver.waitersBehind.set(rank, held);
   if (held.has(id)) return;
   held.add(id);
-  rank.holdBehind(id, true);
+  rank.setFlowBehind(id, "hold");
 }
 
 function hasWaiters({ waiters, waitersBehind }: Peer): boolean {
@@ -133,25 +150,28 @@ function isFull(peer: Peer): boolean {
 }
 
 /**
- * Whether as many events and responses wait for a peer as may. Requests do not count, as whoever sends them can be made to
- * wait: nobody is to be cut off, or not to be heard, for what others ask of it.
+ * Whether as many events and responses wait for a peer as may. Requests do not count, as their senders can be held: a peer
+ * is not disconnected or held for the requests that others send to it.
  */
-export function isFullOfUnasked(peer: Peer): boolean {
-  return isFull(peer) && isOver(LIMITS, unaskedFor(peer));
+export function isFullBesidesRequests(peer: Peer): boolean {
+  return isFull(peer) && isOver(LIMITS, besidesRequests(peer));
 }
 
-/** Whether more responses wait for a peer than it can still be expected to take. */
-export function isDrowning(peer: Peer): boolean {
-  return isOver(LAST_LIMITS, peer.queue?.backlog()) && isOver(LAST_LIMITS, unaskedFor(peer));
+/** Whether more responses wait for a peer than it can still be expected to read. */
+export function isBeyondLastLimits(peer: Peer): boolean {
+  return isOver(LAST_LIMITS, peer.queue?.backlog()) && isOver(LAST_LIMITS, besidesRequests(peer));
 }
 
-/** Why a peer is cut off, or a request to it refused. */
+/** Why a peer is disconnected, or a request to it refused. */
 export function noBufferSpace(peer: Peer): Error {
   const { messages, bytes } = peer.queue?.backlog() ?? { messages: 0, bytes: 0 };
-  return requestError("ENOBUFS", `${peer.name}: ${messages} messages with ${bytes} bytes wait to be read`);
+  return requestError(
+    "ENOBUFS",
+    `${peer.name} has not read the ${messages} messages with ${bytes} bytes waiting for it`,
+  );
 }
 
-function unaskedFor({ queue }: Peer): Backlog | undefined {
+function besidesRequests({ queue }: Peer): Backlog | undefined {
   if (queue === undefined) return undefined;
   const all = queue.backlog();
   const requests = queue.requestBacklog();

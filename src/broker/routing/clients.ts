@@ -6,7 +6,7 @@ import { LineLimit } from "../log/line-limit.js";
 import { ownerCredentials, Peer } from "./peer.js";
 import type { Router } from "./router.js";
 
-/** The user of guests: nobody that the system knows (RFC 12). */
+/** The user id of guests, unknown to the system (RFC 12). */
 const UNKNOWN_USERID = 0xffff_ffff;
 
 interface ClientsOptions {
@@ -29,7 +29,7 @@ export class Clients {
     this.#faults = new LineLimit(
       clock,
       (text) => log("warning", text),
-      (count) => `${count} more connections were closed for what they sent, or broke`,
+      (count) => `${count} more connections were closed for invalid messages or broke`,
     );
   }
 
@@ -44,10 +44,10 @@ export class Clients {
       credentials: isGuest ? { userid: UNKNOWN_USERID, rolemask: ROLE.guest } : ownerCredentials(),
       deliver: (message) => channel.send(message),
       queue: channel,
-      hold: (on) => channel.holdRequests(on),
-      pace: router.turns.add(channel),
+      setFlow: (flow) => channel.setFlow(flow),
+      share: router.fairShare.add(channel),
       fail: (error) => {
-        log("err", `${peer.name} is disconnected: ${messageOf(error)}`);
+        log("err", `${peer.name} disconnected: ${messageOf(error)}`);
         channel.abort();
       },
     });
@@ -58,7 +58,7 @@ export class Clients {
       this.#channels.delete(channel);
       router.detach(peer);
       if (cause !== undefined && !isDeparture(cause))
-        this.#faults.append(`${peer.name} is disconnected: ${messageOf(cause)}`);
+        this.#faults.append(`${peer.name} disconnected: ${messageOf(cause)}`);
     });
     const payload = JSON.stringify(welcome({ name: peer.name, uuid, args: [] }, isGuest));
     channel.send({ type: "control", control: "welcome", payload });
@@ -75,7 +75,7 @@ export class Clients {
   }
 }
 
-/** It went while something was on its way to it, as who has seen enough of a stream does. */
+/** It closed while something was on its way to it, as a reader does that has seen enough of a stream. */
 function isDeparture(cause: Error): boolean {
   return isErrno(cause, "EPIPE") || isErrno(cause, "ECONNRESET");
 }

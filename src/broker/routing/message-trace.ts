@@ -3,11 +3,11 @@ import type { JsonValue, Message } from "../../messages/index.js";
 /** From the module's point of view: what it has sent, and what it was given. */
 export type TraceDirection = "tx" | "rx";
 
-/** Which messages somebody wants to see, and how much of each. */
+/** Which messages a trace shows, and how much of each. */
 export interface TraceFilter {
-  /** Of modules, loaded or not; none = all of them. */
+  /** Names of modules, loaded or not; empty = all of them. */
   readonly names: ReadonlySet<string>;
-  /** Of requests, responses and events; control messages have no topic, so that none of them passes. */
+  /** Topics of requests, responses and events; control messages have no topic, so that none of them passes. */
   readonly matchesTopic: ((topic: string) => boolean) | undefined;
   /** None = all. */
   readonly types: ReadonlySet<Message["type"]>;
@@ -15,7 +15,7 @@ export interface TraceFilter {
   readonly isFull: boolean;
 }
 
-/** A message as `module.trace` tells of it. */
+/** A message as `module.trace` shows it. */
 export type TraceRecord = Readonly<Record<string, JsonValue>>;
 
 /** Beyond this the payload itself is left out: the trace is for people, and must not cost the broker its time. */
@@ -24,10 +24,10 @@ const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
 /** A topic that tells of messages, and would go on for ever telling of itself to a module that traces. */
 const OWN_TOPIC = "module.trace";
 
-/** Who watches the messages of the modules of one broker. */
+/** The open traces of the messages of one broker's modules. */
 export class MessageTrace {
   /**
-   * To be called with each message of a module; undefined while nobody watches, and then that is all that tracing costs.
+   * To be called with each message of a module; undefined while no trace is open, and then that is all that tracing costs.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
@@ -75,7 +75,7 @@ function payloadFields({ payload }: Message, isFull: boolean): TraceRecord {
   if (payload === undefined) return { payloadBytes: 0 };
   const payloadBytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
   if (!isFull || payloadBytes > SHOWN_PAYLOAD_BYTES) return { payloadBytes };
-  // As it travelled: that it is JSON is for those to find out who read it.
+  // As it travelled: the reader finds out whether it is JSON.
   if (typeof payload === "string") return { payloadBytes, payload };
   return { payloadBytes, payload: Buffer.from(payload).toString("base64"), encoding: "base64" };
 }

@@ -1,6 +1,7 @@
 import type {
   Backlog,
   EventMessage,
+  FlowControl,
   LogLevel,
   RequestMessage,
   ResponseMessage,
@@ -13,7 +14,7 @@ export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
 export type PublishOutcome =
   { readonly ok: true; readonly seq: number } | { readonly ok: false; readonly error: Error };
 
-/** How a rank went: it said so, or it was not heard of any more. */
+/** How a rank left: in order, or its connection was lost. */
 export type Departure = "goodbye" | "lost";
 
 /** The broker as its overlay sees it. */
@@ -21,11 +22,10 @@ export interface OverlayReceiver {
   /** A request or response that another rank has sent here. */
   message(from: number, message: RequestMessage | ResponseMessage): void;
   /**
-   * Another rank has its fill of what one of ours asks there: its requests are to be held, or to go on. They are held no
-   * longer when that rank has left.
+   * Another rank has the requests of a peer of ours held, or resumed. They are resumed, too, when that rank has left.
    * @param sender the peer here that they are from, as their routes name it
    */
-  hold(from: number, sender: string, on: boolean): void;
+  setFlow(from: number, sender: string, flow: FlowControl): void;
   /** Some of what waited for another rank has been sent. */
   drained(rank: number): void;
   /**
@@ -35,7 +35,7 @@ export interface OverlayReceiver {
   event(event: EventMessage): void;
   /** Another rank can be reached from now on; called for those that were there before this one, too. */
   joined(rank: number): void;
-  /** A rank went away: what it was asked will not be answered. A rank that lost its way to rank 0 hears so of rank 0. */
+  /** A rank has left: its pending requests will not be answered. A rank that lost rank 0 is told so of rank 0. */
   left(rank: number, how: Departure): void;
   /** Something for the log of this rank. */
   log(level: LogLevel, text: string): void;
@@ -43,7 +43,7 @@ export interface OverlayReceiver {
 
 /**
  * What joins the brokers of an instance (instance.md §5). It carries messages between any two ranks, gives events one
- * order, and knows who is there. Credentials on what it delivers were stamped by the broker where the message entered.
+ * order, and knows which ranks are there. Credentials on what it delivers were stamped by the broker where the message entered.
  */
 export interface Overlay {
   readonly rank: number;
@@ -62,8 +62,8 @@ export interface Overlay {
   send(rank: number, message: RequestMessage | ResponseMessage): void;
   /** Requests that wait here to be sent to another rank. */
   backlog(rank: number): Backlog;
-  /** Has another rank hold the requests of one of its peers, or let them go on. What is under way still comes. */
-  hold(rank: number, sender: string, on: boolean): void;
+  /** Has another rank hold the requests of one of its peers, or resume them. What is under way still comes. */
+  setFlow(rank: number, sender: string, flow: FlowControl): void;
   /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
   /** Leaves in order. The receiver is not called any more. */
@@ -88,7 +88,7 @@ export function loopback(): Overlay {
     reaches: () => false,
     send: () => undefined,
     backlog: () => NO_BACKLOG,
-    hold: () => undefined,
+    setFlow: () => undefined,
     publish(event, done) {
       seq += 1;
       receiver?.event({ ...event, type: "event", seq });

@@ -1,20 +1,21 @@
 import {
   type Channel,
   FLAG,
+  type FlowControl,
   type Message,
   methodOf,
   type RequestMessage,
   ROLE,
 } from "../../messages/index.js";
-import type { Pace } from "./turns.js";
+import type { Share } from "./fair-share.js";
 
-/** Who a message is from, as the broker stamps it on entry (modules.md §2). */
+/** The sender of a message, as the broker stamps it on entry (modules.md §2). */
 export interface Credentials {
   readonly userid: number;
   readonly rolemask: number;
 }
 
-/** Those of whoever runs the broker, which its modules and its local clients have. */
+/** Those of the user that runs the broker, which its modules and its local clients have. */
 export function ownerCredentials(): Credentials {
   return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
 }
@@ -22,15 +23,15 @@ export function ownerCredentials(): Credentials {
 /** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */
 export type RequestKey = number | string;
 
-/** A sender that used services of a peer: the end of a link itself, or somebody behind it on another rank. */
+/** A sender that used services of a peer: the end of a link itself, or a peer behind it on another rank. */
 interface LinkUser {
   readonly route: readonly string[];
   readonly services: Set<string>;
 }
 
 /**
- * What one peer has going with another: who used which services there, and the requests that are not answered yet.
- * Made once a pair, so that a request costs few look-ups.
+ * What one peer has under way with another: the users of its services, and the requests that are not answered yet. Made
+ * once a pair, so that a request costs few look-ups.
  */
 export class Link {
   readonly sender: Peer;
@@ -44,7 +45,7 @@ export class Link {
     this.target = target;
   }
 
-  /** Notes who uses a service, until it says itself that it is gone. */
+  /** Notes the user of a service, until it disconnects itself. */
   use(service: string, { route, topic, flags }: RequestMessage): void {
     const [id = ""] = route;
     const key = route.length === 1 ? id : route.join("/");
@@ -60,13 +61,13 @@ export class Link {
   }
 }
 
-/** What was given to a receiver, and waits in our memory to be taken. */
+/** What was sent to a receiver, and waits in our memory until it reads. */
 export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
 
 export interface PeerOptions {
   /** Unique within the broker; what it pushes on route stacks. */
   readonly id: string;
-  /** For people: the module's name, or that of the connection. */
+  /** For messages and logs: the module's name, or that of the connection. */
   readonly name: string;
   /** Stamped on all it sends; undefined for another broker, which has done so already. */
   readonly credentials: Credentials | undefined;
@@ -76,18 +77,18 @@ export interface PeerOptions {
   readonly deliver: (message: Message) => void;
   /** What waits for it; none for one that takes everything at once. */
   readonly queue?: ReceiveQueue;
-  /** Holds its requests back, or lets them come; none for one that cannot be made to wait. */
-  readonly hold?: (on: boolean) => void;
+  /** Holds its requests, or resumes them; undefined for one whose requests cannot be held. */
+  readonly setFlow?: (flow: FlowControl) => void;
   /**
-   * Of one that stands for another rank: has that rank hold the requests of one of its own peers, or let them come.
+   * For one that stands for another rank: has that rank hold the requests of one of its own peers, or resume them.
    * @param id by which that rank knows it
    */
-  readonly holdBehind?: (id: string, on: boolean) => void;
-  /** Told when it is sent a response; none for one whose requests take no turns. */
-  readonly pace?: Pace;
-  /** Cuts it off, as it cannot get what it must. */
+  readonly setFlowBehind?: (id: string, flow: FlowControl) => void;
+  /** Its share of the broker's time; undefined for one whose requests are routed at once. */
+  readonly share?: Share;
+  /** Disconnects it, as it cannot be sent what it must receive. */
   readonly fail?: (error: unknown) => void;
-  /** Told when the peer has been taken out of the router, once. */
+  /** Called once, when the peer has been taken out of the router. */
   readonly onDetach?: () => void;
 }
 
@@ -99,8 +100,8 @@ export class Peer {
   readonly rank: number | undefined;
   readonly deliver: (message: Message) => void;
   readonly queue: ReceiveQueue | undefined;
-  readonly holdBehind: ((id: string, on: boolean) => void) | undefined;
-  readonly pace: Pace | undefined;
+  readonly setFlowBehind: ((id: string, flow: FlowControl) => void) | undefined;
+  readonly share: Share | undefined;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
   /** By target. */
@@ -110,14 +111,14 @@ export class Peer {
   refusing = false;
   /** Whether it is in the router. */
   isAttached = false;
-  /** Those whose requests are held until it has taken some of what waits for it. */
+  /** Peers whose requests are held until it has taken some of what waits for it. */
   readonly waiters = new Set<Peer>();
   /** The same of those on other ranks, by the peers that stand for those. */
   readonly waitersBehind = new Map<Peer, Set<string>>();
-  /** Whom its own requests are held for, and the first of them. */
+  /** The receiver that its own requests are held for, and the first of them. */
   wait: { readonly receiver: Peer; parked: RequestMessage | undefined } | undefined;
-  readonly #hold: ((on: boolean) => void) | undefined;
-  /** For whose sake its requests are held: a receiver here, and the numbers of ranks that have asked for it. */
+  readonly #setFlow: ((flow: FlowControl) => void) | undefined;
+  /** What its requests are held for: a receiver here, and the numbers of ranks that have asked for it. */
   readonly #heldFor = new Set<Peer | number>();
 
   constructor(options: PeerOptions) {
@@ -127,27 +128,27 @@ export class Peer {
     this.rank = options.rank;
     this.deliver = options.deliver;
     this.queue = options.queue;
-    this.#hold = options.hold;
-    this.holdBehind = options.holdBehind;
-    this.pace = options.pace;
+    this.#setFlow = options.setFlow;
+    this.setFlowBehind = options.setFlowBehind;
+    this.share = options.share;
     this.fail = options.fail ?? (() => undefined);
     this.onDetach = options.onDetach;
   }
 
-  /** Whether its requests can be made to wait. */
+  /** Whether its requests can be held. */
   get isHoldable(): boolean {
-    return this.#hold !== undefined;
+    return this.#setFlow !== undefined;
   }
 
   /** Holds its requests for the sake of a peer, or of another rank. */
-  holdFor(whom: Peer | number): void {
-    this.#heldFor.add(whom);
-    if (this.#heldFor.size === 1) this.#hold?.(true);
+  holdFor(receiver: Peer | number): void {
+    this.#heldFor.add(receiver);
+    if (this.#heldFor.size === 1) this.#setFlow?.("hold");
   }
 
-  /** No longer does; its requests come when nobody else has them held. */
-  resumeFor(whom: Peer | number): void {
-    if (this.#heldFor.delete(whom) && this.#heldFor.size === 0) this.#hold?.(false);
+  /** Ends that hold; its requests resume when no other holds them. */
+  resumeFor(receiver: Peer | number): void {
+    if (this.#heldFor.delete(receiver) && this.#heldFor.size === 0) this.#setFlow?.("resume");
   }
 
   /** The link to a target, made on first use. */
@@ -167,7 +168,7 @@ export function unlink(link: Link): void {
   link.target.incoming.delete(link);
 }
 
-/** Says of a message who sent it; another broker has done so already. */
+/** Writes the sender into a message, unless another broker has done so already. */
 export function stamp(message: Message, from: Peer): void {
   if (from.credentials === undefined) return;
   message.userid = from.credentials.userid;

@@ -2,6 +2,7 @@ import { requestError } from "../../errors/index.js";
 import {
   type EventMessage,
   FLAG,
+  type FlowControl,
   methodOf,
   ROLE,
   serviceOf,
@@ -10,21 +11,21 @@ import {
   type RequestMessage,
   type ResponseMessage,
 } from "../../messages/index.js";
-import { BackPressure, isDrowning, isFullOfUnasked, noBufferSpace } from "./back-pressure.js";
-import { disconnectOf, refuse, responseTo } from "./notices.js";
+import { BackPressure, isBeyondLastLimits, isFullBesidesRequests, noBufferSpace } from "./back-pressure.js";
+import { disconnectOf, refuse, responseTo } from "./broker-messages.js";
+import { FairShare } from "./fair-share.js";
 import type { Overlay } from "./overlay.js";
 import { type Link, Peer, type RequestKey, stamp, unlink } from "./peer.js";
 import { isLarger } from "./payload-size.js";
 import { ServiceTable } from "./service-table.js";
 import { Subscriptions } from "./subscriptions.js";
-import { Turns } from "./turns.js";
 
 /** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
 function requestKey(route: readonly string[], matchtag: number): RequestKey {
   return route.length === 1 ? matchtag : `${matchtag}/${route.join("/")}`;
 }
 
-/** The text of `ENOSYS` for a request that nobody takes. */
+/** The text of `ENOSYS` for a request to a service that has no provider. */
 export function noSuchService(topic: string): string {
   return `No service matching ${topic} is registered`;
 }
@@ -37,8 +38,7 @@ export function noSuchService(topic: string): string {
 export class Router {
   readonly services = new ServiceTable();
   readonly subscriptions = new Subscriptions();
-  /** Those whose requests it takes by turns. */
-  readonly turns = new Turns();
+  readonly fairShare = new FairShare();
   readonly #overlay: Overlay;
   readonly #maxPayload: () => number;
   readonly #peers = new Map<string, Peer>();
@@ -58,12 +58,12 @@ export class Router {
 
   /**
    * Takes a peer out: its services and subscriptions vanish, requests to it fail, and the services that it used learn
-   * that it is gone, for each sender that was behind it. Does nothing the second time.
+   * that it has gone, for each sender that was behind it. Does nothing the second time.
    * @param error what requests to it fail with; `ECONNRESET` by default
    */
   detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
     if (!peer.isAttached) return;
-    this.#pressure.leave(peer);
+    this.#pressure.remove(peer);
     peer.isAttached = false;
     this.#peers.delete(peer.id);
     this.services.removeAll(peer);
@@ -104,7 +104,7 @@ export class Router {
 
   /** Routes what a peer has sent. Control messages end at the channel; events come only from the overlay. */
   receive(message: Message, from: Peer): void {
-    // One that was cut off may go on for a moment, but nobody could answer it any more.
+    // A disconnected one may go on for a moment, but it could not be answered any more.
     if (!from.isAttached) return;
     switch (message.type) {
       case "request":
@@ -123,35 +123,35 @@ export class Router {
   broadcast(event: EventMessage): void {
     for (const peer of this.subscriptions.match(event.topic)) {
       try {
-        if (isFullOfUnasked(peer)) throw noBufferSpace(peer);
+        if (isFullBesidesRequests(peer)) throw noBufferSpace(peer);
         peer.deliver(event);
       } catch (error) {
-        // A gap in its sequence would be worse: it is cut off, the others get theirs.
-        this.#cutOff(peer, error);
+        // A gap in its sequence would be worse: it is disconnected, the others get theirs.
+        this.#disconnect(peer, error);
       }
     }
   }
 
   /**
-   * Routes a response back to the requester that it is for. One that nobody waits for any more is dropped: its
-   * requester is gone, or the responder made it up.
+   * Routes a response back to the requester that it is for. One that is not awaited is dropped: its requester has gone, or
+   * the responder made it up.
    */
   respond(response: ResponseMessage, from: Peer): void {
     const awaited = this.#awaited(response, from);
     if (awaited === undefined) return;
     const { link, key, request } = awaited;
     if (response.errnum !== 0 || (request.flags & FLAG.streaming) === 0) link.pending.delete(key);
-    if (request.flags === 0) link.sender.pace?.answered();
+    if (request.flags === 0) link.sender.share?.answered();
     stamp(response, from);
     response.route = response.route.slice(0, -1);
-    if (isDrowning(link.sender)) {
-      this.#cutOff(link.sender, noBufferSpace(link.sender));
+    if (isBeyondLastLimits(link.sender)) {
+      this.#disconnect(link.sender, noBufferSpace(link.sender));
       return;
     }
     try {
       link.sender.deliver(response);
     } catch (error) {
-      // Too large for the requester's channel: it must not wait for ever.
+      // Too large for the requester's channel: the requester must not wait for ever.
       link.pending.delete(key);
       refuse(request, link.sender, error);
     }
@@ -171,8 +171,8 @@ export class Router {
   /**
    * Takes a request from a peer that was given it, and gives it to another.
    * @param which the request as delivered, or a response to it
-   * @param to undefined: to whoever serves its topic now
-   * @returns false if nobody waits for it any more
+   * @param to undefined: the provider of its service now
+   * @returns false if it is not awaited any more
    */
   reassign(which: RequestMessage | ResponseMessage, from: Peer, to?: Peer): boolean {
     const isNotice = which.type === "request" && (which.flags & FLAG.noresponse) !== 0;
@@ -203,7 +203,7 @@ export class Router {
         backlog: () => this.#overlay.backlog(rank),
         requestBacklog: () => this.#overlay.backlog(rank),
       },
-      holdBehind: (id, on) => this.#overlay.hold(rank, id, on),
+      setFlowBehind: (id, flow) => this.#overlay.setFlow(rank, id, flow),
       onDetach: () => this.#ranks.delete(rank),
     });
     this.#ranks.set(rank, peer);
@@ -211,11 +211,11 @@ export class Router {
     return peer;
   }
 
-  /** Another rank would have the requests of one of our peers held, or let come. The peer may have gone meanwhile. */
-  rankHolds(rank: number, id: string, on: boolean): void {
+  /** Another rank has the requests of one of our peers held, or resumed. The peer may have gone meanwhile. */
+  setFlowForRank(rank: number, id: string, flow: FlowControl): void {
     const peer = this.#peers.get(id);
-    // By its number: for what waits to be sent there, the peer may be held for that of the rank besides.
-    if (on) peer?.holdFor(rank);
+    // By its number: for what waits to be sent there, the peer may be held for the peer of the rank besides.
+    if (flow === "hold") peer?.holdFor(rank);
     else peer?.resumeFor(rank);
   }
 
@@ -229,7 +229,7 @@ export class Router {
   rankLeft(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer === undefined) return;
-    this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} is gone`));
+    this.detach(peer, requestError("EHOSTUNREACH", `rank ${rank} has left the instance`));
     for (const other of this.#peers.values()) other.resumeFor(rank);
   }
 
@@ -238,7 +238,7 @@ export class Router {
     // Only other brokers have a route to add to; an end that made one up would pass for another sender.
     request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
     if (endsModule(request) && ((request.rolemask ?? 0) & ROLE.owner) === 0) {
-      // Not every program looks at who would end it.
+      // Not every program checks the sender of its shutdown.
       refuse(request, from, requestError("EPERM", `${request.topic}: not for guests`));
       return;
     }
@@ -273,7 +273,7 @@ export class Router {
 
   #routeAway(request: RequestMessage, from: Peer, rank: number | undefined): void {
     if (rank === undefined || !this.#overlay.reaches(rank)) {
-      const where = rank === undefined ? "there is no rank upstream" : `rank ${rank} is not there`;
+      const where = rank === undefined ? "rank 0 has no upstream rank" : `rank ${rank} is not online`;
       refuse(request, from, requestError("EHOSTUNREACH", `${request.topic}: ${where}`));
       return;
     }
@@ -287,7 +287,7 @@ export class Router {
       case "pass":
         this.#give(request, from, target, service);
         return;
-      case "wait":
+      case "hold":
         return;
       case "refuse":
         refuse(request, from, noBufferSpace(target));
@@ -310,8 +310,8 @@ export class Router {
     }
   }
 
-  /** Nothing more is given to it, although it may take its time to end. */
-  #cutOff(peer: Peer, error: unknown): void {
+  /** Nothing more is sent to it, although it may take its time to end. */
+  #disconnect(peer: Peer, error: unknown): void {
     this.detach(peer);
     peer.fail(error);
   }

@@ -36,7 +36,7 @@ export class ServiceTable {
     this.#unset(name, owner);
   }
 
-  /** Gives a name to another peer, whoever had it. */
+  /** Gives a name to another peer, whichever had it. */
   move(name: string, owner: Peer): void {
     const before = this.#owners.get(name);
     if (before !== undefined) this.#unset(name, before);

@@ -3,9 +3,9 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { ERRNO, isErrno, SluiceError } from "../../errors/index.js";
 import { type Channel, socketChannel, type WireLimits } from "../../messages/index.js";
 import type { Clock } from "../clock.js";
-import { UnfinishedMessages } from "./unfinished-messages.js";
+import { IncompleteMessages } from "./incomplete-messages.js";
 
-/** How long clients may take at the end to read what was sent to them. */
+/** How long clients may take to read what was sent to them before they are disconnected. */
 const CLOSE_GRACE_MS = 500;
 
 /** Connections that may wait to be accepted; the kernel allows what `net.core.somaxconn` says at most. */
@@ -16,8 +16,8 @@ interface SocketServerOptions {
   readonly clock: Clock;
   /** Asked at each connection, as the limit may be set while the broker runs. */
   readonly limits: () => WireLimits;
-  /** @param cut ends the connection now, whatever waits to be sent */
-  readonly onConnection: (channel: Channel, cut: () => void) => void;
+  /** @param destroy ends the connection now, whatever waits to be sent */
+  readonly onConnection: (channel: Channel, destroy: () => void) => void;
   /** A fault of the server itself, such as no descriptors left; it goes on. */
   readonly onError: (error: Error) => void;
 }
@@ -40,14 +40,14 @@ export class SocketServer {
   static async listen(options: SocketServerOptions): Promise<SocketServer> {
     const { path, clock, limits, onConnection, onError } = options;
     const server = createServer();
-    const unfinished = new UnfinishedMessages(clock);
+    const incomplete = new IncompleteMessages(clock);
     const result = new SocketServer(path, server);
     server.on("connection", (socket) => {
       result.#sockets.add(socket);
       socket.once("close", () => result.#sockets.delete(socket));
       const channel = socketChannel(socket, limits(), {
-        onUnfinished: (bytes) =>
-          unfinished.report(socket, bytes, (why) => socket.destroy(new SluiceError("BROKER_PROTOCOL", why))),
+        onIncomplete: (bytes) =>
+          incomplete.report(socket, bytes, (why) => socket.destroy(new SluiceError("BROKER_PROTOCOL", why))),
       });
       onConnection(channel, () => socket.destroy());
     });
@@ -62,10 +62,10 @@ export class SocketServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
-    // One that does not read what it is still sent must not keep the broker.
-    const impatience = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
+    // A client that does not read must not keep the broker.
+    const deadline = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
     await closed;
-    clearTimeout(impatience);
+    clearTimeout(deadline);
     rmSync(this.path, { force: true });
   }
 }
@@ -80,7 +80,7 @@ function listenAt(server: Server, path: string): Promise<void> {
   });
 }
 
-/** Takes away the socket of a broker that was killed; that of one that lives is not ours to take. */
+/** Removes the socket of a broker that was killed, never that of a live one. */
 async function clearStale(path: string): Promise<void> {
   if (await isServed(path)) {
     const message = `another broker serves ${path}; give this one a rundir of its own`;

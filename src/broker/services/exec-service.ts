@@ -16,7 +16,7 @@ const WRITE = { id: "integer", data: "string?", encoding: "string?", eof: "boole
 /** The highest number of a signal on Linux. */
 const LAST_SIGNAL = 64;
 
-/** Commands that this rank runs for whoever owns the instance. */
+/** Commands that this rank runs for the owner of the instance. */
 export function execService(commands: ExecTable): ServiceDefinition {
   return {
     name: "exec",
@@ -32,13 +32,13 @@ export function execService(commands: ExecTable): ServiceDefinition {
       },
       credit: (call) => {
         const { id, stream, bytes } = call.fields({ id: "integer", stream: "string", bytes: "integer" });
-        if (bytes < 0) throw requestError("EINVAL", "credit cannot be taken back");
-        commands.credit(id, outputStream(stream), bytes);
+        if (bytes < 0) throw requestError("EINVAL", "bytes must not be negative");
+        commands.acknowledge(id, outputStream(stream), bytes);
         call.respond();
       },
       kill: (call) => {
         const { id, signum } = call.fields({ id: "integer", signum: "integer" });
-        if (signum < 1 || signum > LAST_SIGNAL) throw requestError("EINVAL", `there is no signal ${signum}`);
+        if (signum < 1 || signum > LAST_SIGNAL) throw requestError("EINVAL", `invalid signal ${signum}`);
         commands.kill(id, signum);
         call.respond();
       },

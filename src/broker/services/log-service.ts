@@ -4,12 +4,12 @@ import type { ServiceDefinition } from "../builtin-service.js";
 import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
 import { OpenStreams } from "../open-streams.js";
 
-/** What is kept of one line, in UTF-16 units: many lines are remembered, and whoever writes them has no other limit. */
+/** What is kept of one line, in UTF-16 units: many lines are remembered, and their writers have no other limit. */
 const LINE_LENGTH = 64 * 1024;
 
 /**
  * The log of this rank.
- * @param append takes a line of somebody's
+ * @param append takes a line of a client or module
  */
 export function logService(
   ring: LogRing,

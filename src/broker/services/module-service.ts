@@ -32,7 +32,7 @@ const RELOAD = {
 const STATUS = { status: "integer", errnum: "integer?", error: "string?", stack: "string?" } as const;
 
 /** What the service needs besides the modules. */
-interface Surroundings {
+interface ModuleServiceOptions {
   readonly trace: MessageTrace;
   readonly clock: Clock;
   readonly facts: BrokerFacts;
@@ -41,7 +41,7 @@ interface Surroundings {
 /** Loading, removing, listing and watching modules, and what they report of themselves. */
 export function moduleService(
   modules: ModuleTable,
-  { trace, clock, facts }: Surroundings,
+  { trace, clock, facts }: ModuleServiceOptions,
 ): ServiceDefinition {
   const traces = new OpenStreams();
   return {

@@ -1,31 +1,8 @@
 import { requestError } from "../../errors/index.js";
 import type { Call, ServiceDefinition } from "../builtin-service.js";
 import { OpenStreams } from "../open-streams.js";
+import type { RankOrders } from "../ranks/rank-orders.js";
 import type { RankStatus, Roster } from "../ranks/roster.js";
-
-/** What rank 0 tells the others to do, in this order. */
-export type RankOrder = "init" | "shutdown";
-
-/** Rank 0's orders to the other ranks. A rank that comes later gets those that were given before. */
-export class RankOrders {
-  readonly #given: RankOrder[] = [];
-  readonly #streams = new Map<Call, () => void>();
-
-  /** Gives an order, once. */
-  give(order: RankOrder): void {
-    if (this.#given.includes(order)) return;
-    this.#given.push(order);
-    for (const call of this.#streams.keys()) call.respond({ order });
-  }
-
-  /** @returns ends it */
-  follow(call: Call): () => void {
-    for (const order of this.#given) call.respond({ order });
-    const stop = (): void => void this.#streams.delete(call);
-    this.#streams.set(call, stop);
-    return stop;
-  }
-}
 
 /** What rank 0 knows of the ranks, and how it leads them. Other ranks do not have this service: requests go on to rank 0. */
 export function overlayService(
@@ -64,7 +41,7 @@ export function overlayService(
   };
 }
 
-/** @throws SluiceError `EPERM` unless it comes from another rank, which the overlay vouches for */
+/** @throws SluiceError `EPERM` unless it comes from another rank, which the overlay guarantees */
 function senderOf(call: Call): number {
   const { rank } = call.peer;
   if (rank === undefined) throw requestError("EPERM", `${call.request.topic} is for other ranks`);

@@ -2,7 +2,7 @@ import { Fifo } from "../fifo.js";
 import { Inbox } from "./inbox.js";
 import { payloadBytes } from "../wire/payload.js";
 import { Tally } from "./tally.js";
-import type { Backlog, Channel, Message, RequestMessage } from "../types.js";
+import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
 /**
  * Two ends of a channel within one thread: what one sends the other receives, in order, in a later turn of the loop.
@@ -68,12 +68,12 @@ class MemoryChannel implements Channel {
     return this.#arrived.size + this.#inbox.unread;
   }
 
-  holdRequests(on: boolean): void {
-    this.#inbox.hold(on);
+  setFlow(flow: FlowControl): void {
+    this.#inbox.setFlow(flow);
   }
 
-  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
-    return this.#inbox.pace(admit);
+  admitRequests(admit: (request: RequestMessage) => boolean): () => void {
+    return this.#inbox.admit(admit);
   }
 
   abort(): void {

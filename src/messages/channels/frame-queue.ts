@@ -1,4 +1,5 @@
 import { Fifo } from "../fifo.js";
+import type { FlowControl } from "../types.js";
 
 /** A message in its wire form. */
 export interface Frame {
@@ -7,40 +8,40 @@ export interface Frame {
 }
 
 /**
- * What a channel over a byte stream has not written yet. It goes out in the order that it came in, until the other end
- * takes its leave to send requests back: then the requests stay, and the rest goes ahead of them. With leave again they go
- * on as the stream takes them, so that each is moved once however often they are stopped.
+ * What a channel over a byte stream has not written yet. Frames leave in the order of arrival until the other end holds
+ * requests: then the requests stay, and the rest overtakes them. After a resume they go on as the stream takes them, so
+ * that each is moved once however often they are held.
  */
 export class FrameQueue {
-  /** As long as there is none that waits, requests are among them. */
+  /** While no request is held, requests are among these. */
   readonly #frames = new Fifo<Frame>();
-  readonly #waiting = new Fifo<Frame>();
-  #hasLeave = true;
+  readonly #held = new Fifo<Frame>();
+  #isHolding = false;
 
-  /** Number of requests that wait for leave, or behind such. */
-  get waiting(): number {
-    return this.#waiting.size;
+  /** Number of requests that are held, or queued behind held ones. */
+  get held(): number {
+    return this.#held.size;
   }
 
   /** Whether nothing may be written. */
   get isIdle(): boolean {
-    return this.#frames.size === 0 && (!this.#hasLeave || this.#waiting.size === 0);
+    return this.#frames.size === 0 && (this.#isHolding || this.#held.size === 0);
   }
 
   push(frame: Frame): void {
-    const mustWait = frame.isRequest && (!this.#hasLeave || this.#waiting.size > 0);
-    (mustWait ? this.#waiting : this.#frames).push(frame);
+    const mustWait = frame.isRequest && (this.#isHolding || this.#held.size > 0);
+    (mustWait ? this.#held : this.#frames).push(frame);
   }
 
   /** What is to be written next, if anything may. */
   shift(): Frame | undefined {
-    return this.#frames.shift() ?? (this.#hasLeave ? this.#waiting.shift() : undefined);
+    return this.#frames.shift() ?? (this.#isHolding ? undefined : this.#held.shift());
   }
 
-  /** Lets requests go, or has them wait. */
-  setLeave(hasLeave: boolean): void {
-    this.#hasLeave = hasLeave;
-    if (hasLeave || this.#waiting.size > 0) return;
+  /** Holds the requests, or lets them leave again. */
+  setFlow(flow: FlowControl): void {
+    this.#isHolding = flow === "hold";
+    if (!this.#isHolding || this.#held.size > 0) return;
     for (let count = this.#frames.size; count > 0; count--) {
       const frame = this.#frames.shift();
       if (frame !== undefined) this.push(frame);
@@ -49,6 +50,6 @@ export class FrameQueue {
 
   clear(): void {
     this.#frames.clear();
-    this.#waiting.clear();
+    this.#held.clear();
   }
 }

@@ -1,16 +1,16 @@
 import { Fifo } from "../fifo.js";
 import { payloadBytes } from "../wire/payload.js";
-import type { Message, RequestMessage } from "../types.js";
+import type { FlowControl, Message, RequestMessage } from "../types.js";
 
-/** How a channel hears of what its inbox does. */
+/** Callbacks of an inbox. */
 interface InboxOptions {
   /** Called for each message when its listener has it. */
   readonly onTaken?: (message: Message) => void;
 }
 
 /**
- * The receiving half of every channel: keeps what came before there was a listener, holds requests back on demand, and
- * tells the end of the channel once, after everything that came before it.
+ * The receiving half of every channel: keeps what came before there was a listener, holds requests on demand, and reports
+ * the end of the channel once, after everything that came before it.
  */
 export class Inbox {
   readonly #onTaken: ((message: Message) => void) | undefined;
@@ -21,23 +21,23 @@ export class Inbox {
   #heldBytes = 0;
   #holding = false;
   #admit: (request: RequestMessage) => boolean = () => true;
-  #end: { readonly cause: Error | undefined; told: boolean } | undefined;
+  #end: { readonly cause: Error | undefined; isReported: boolean } | undefined;
 
   constructor(options: InboxOptions = {}) {
     this.#onTaken = options.onTaken;
   }
 
-  /** Number of requests held back. */
+  /** Number of requests that are held. */
   get heldMessages(): number {
     return this.#held.size;
   }
 
-  /** Number of messages that no listener has been given: those that came before there was one, and those held back. */
+  /** Number of messages that no listener has been given: those that came before there was one, and held requests. */
   get unread(): number {
     return this.#early.size + this.#held.size;
   }
 
-  /** Payload of the requests held back. */
+  /** Bytes of payload of the requests that are held. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -62,31 +62,31 @@ export class Inbox {
 
   onClose(listener: (cause: Error | undefined) => void): void {
     this.#closeListeners.push(listener);
-    if (this.#end?.told === true) {
+    if (this.#end?.isReported === true) {
       const { cause } = this.#end;
       queueMicrotask(() => listener(cause));
     }
   }
 
-  hold(on: boolean): void {
-    // Nothing holds up the end: somebody may wait for what the other end will never answer now.
-    this.#holding = on && this.#end === undefined;
+  setFlow(flow: FlowControl): void {
+    // Nothing delays the end: requests to the other end may be pending, and must fail now.
+    this.#holding = flow === "hold" && this.#end === undefined;
     if (!this.#holding) this.#deliverHeld();
   }
 
-  /** @returns what goes on with the requests that wait for `admit` to say yes */
-  pace(admit: (request: RequestMessage) => boolean): () => void {
+  /** @returns asks `admit` again for the requests that wait */
+  admit(admit: (request: RequestMessage) => boolean): () => void {
     this.#admit = admit;
     return () => this.#deliverHeld();
   }
 
-  /** The other end has gone; told after what it had sent, held or not. */
+  /** The other end has gone; reported after what it had sent, held or not. */
   end(cause: Error | undefined): void {
-    this.#end ??= { cause, told: false };
-    this.hold(false);
+    this.#end ??= { cause, isReported: false };
+    this.setFlow("resume");
   }
 
-  /** This end was closed: told now, and what nobody has taken is dropped. */
+  /** This end was closed: reported now, and what was not delivered is dropped. */
   abandon(): void {
     this.#early.clear();
     this.#held.clear();
@@ -100,7 +100,7 @@ export class Inbox {
       if (message === undefined) break;
       this.#route(message, this.#listener);
     }
-    this.#tellEnd();
+    this.#reportEnd();
   }
 
   #route(message: Message, listener: (message: Message) => void): void {
@@ -120,13 +120,13 @@ export class Inbox {
   #deliverHeld(): void {
     while (!this.#holding && this.#listener !== undefined) {
       const message = this.#held.peek();
-      // Nothing holds up the end.
+      // Nothing delays the end.
       if (message === undefined || (this.#end === undefined && !this.#admit(message))) break;
       this.#held.shift();
       this.#heldBytes -= payloadBytes(message.payload);
       this.#deliver(message, this.#listener);
     }
-    this.#tellEnd();
+    this.#reportEnd();
   }
 
   #deliver(message: Message, listener: (message: Message) => void): void {
@@ -134,14 +134,15 @@ export class Inbox {
     listener(message);
   }
 
-  #tellEnd(): void {
-    if (this.#end === undefined || this.#end.told || this.#early.size > 0 || this.#held.size > 0) return;
-    this.#end.told = true;
+  #reportEnd(): void {
+    if (this.#end === undefined || this.#end.isReported || this.#early.size > 0 || this.#held.size > 0)
+      return;
+    this.#end.isReported = true;
     for (const listener of this.#closeListeners) listener(this.#end.cause);
   }
 }
 
-/** Reports of a module's own state pass, so that a module that floods can still be removed in order. */
+/** Reports of a module's own state pass, so that a flooding module can still be removed in order. */
 export function isHoldable(message: Message): boolean {
   return message.type === "request" && message.topic !== "module.status";
 }

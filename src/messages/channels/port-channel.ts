@@ -4,10 +4,10 @@ import { Inbox, isHoldable } from "./inbox.js";
 import { payloadBytes } from "../wire/payload.js";
 import { packMessage, type PortItem, unpackMessages } from "../wire/port-form.js";
 import { Tally, type TallyCounts } from "./tally.js";
-import type { Backlog, Channel, Message, RequestMessage } from "../types.js";
+import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
-/** Requests beyond this wait at the sender until the other end has taken some (modules.md §2, back pressure). */
-const CREDIT: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
+/** Requests beyond this are held at the sender until the other end has taken some (modules.md §2, back pressure). */
+const LIMITS: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 /** What has been taken is reported with the next message, at this much even without one, and at the latest after this. */
 const REPORT_MESSAGES = 64;
@@ -34,34 +34,34 @@ const PARCEL_HEAD = 4;
 /**
  * A channel over a `MessagePort`, between threads. What is sent within one turn of the loop travels together. Both ends
  * must be made by this function: each tells the other what it has taken, which is what the backlog is counted from.
- * @param port in nobody else's use
- * @param credit how much may be under way before requests wait here
+ * @param port not used elsewhere
+ * @param limits how much may be under way before requests are held here
  */
-export function portChannel(port: MessagePort, credit: Backlog = CREDIT): Channel {
-  return new PortChannel(port, credit);
+export function portChannel(port: MessagePort, limits: Backlog = LIMITS): Channel {
+  return new PortChannel(port, limits);
 }
 
 class PortChannel implements Channel {
   readonly #port: MessagePort;
-  readonly #credit: Backlog;
+  readonly #limits: Backlog;
   readonly #inbox = new Inbox({ onTaken: (message) => this.#took(message) });
   readonly #drainListeners: (() => void)[] = [];
   readonly #receive = (message: Message): void => this.#inbox.receive(message);
   #outgoing: PortItem[] = emptyParcel();
   #transfer: ArrayBuffer[] = [];
-  /** Requests for which there is no credit. */
-  readonly #waiting = new Fifo<Message>();
-  /** All that was sent and not reported as taken by the other end, what waits too. */
+  /** Requests beyond the limits. */
+  readonly #held = new Fifo<Message>();
+  /** All that was sent and not reported as taken by the other end, held requests too. */
   readonly #untaken = new Tally();
-  #waitingBytes = 0;
+  #heldBytes = 0;
   /** Taken, and not reported. */
   readonly #taken = new Tally();
   #flushScheduled = false;
   #reportTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(port: MessagePort, credit: Backlog) {
-    this.#credit = credit;
+  constructor(port: MessagePort, limits: Backlog) {
+    this.#limits = limits;
     this.#port = port;
     port.on("message", (parcel: Parcel) => this.#open(parcel));
     port.on("messageerror", (error) => this.#fail(error));
@@ -71,11 +71,11 @@ class PortChannel implements Channel {
   send(message: Message): void {
     if (this.#closed) return;
     const own = this.#withOwnPayload(message);
-    const hadCredit = this.#hasCredit();
+    const hadRoom = this.#hasRoom();
     this.#untaken.add(payloadBytes(own.payload), message.type === "request");
-    if (isHoldable(own) && (this.#waiting.size > 0 || !hadCredit)) {
-      this.#waiting.push(own);
-      this.#waitingBytes += payloadBytes(own.payload);
+    if (isHoldable(own) && (this.#held.size > 0 || !hadRoom)) {
+      this.#held.push(own);
+      this.#heldBytes += payloadBytes(own.payload);
     } else {
       this.#post(own);
     }
@@ -106,29 +106,29 @@ class PortChannel implements Channel {
   }
 
   underWay(): number {
-    return this.#untaken.messages - this.#waiting.size;
+    return this.#untaken.messages - this.#held.size;
   }
 
   unread(): number {
     return this.#inbox.unread;
   }
 
-  holdRequests(on: boolean): void {
-    this.#inbox.hold(on);
+  setFlow(flow: FlowControl): void {
+    this.#inbox.setFlow(flow);
   }
 
-  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
-    return this.#inbox.pace(admit);
+  admitRequests(admit: (request: RequestMessage) => boolean): () => void {
+    return this.#inbox.admit(admit);
   }
 
   abort(): void {
-    this.#waiting.clear();
+    this.#held.clear();
     this.close();
   }
 
   close(): void {
     if (this.#closed) return;
-    this.#postWaiting(() => true);
+    this.#postHeld(() => true);
     this.#flush();
     this.#shut();
     this.#port.close();
@@ -143,9 +143,9 @@ class PortChannel implements Channel {
     this.#port.unref();
   }
 
-  #hasCredit(): boolean {
+  #hasRoom(): boolean {
     return (
-      this.underWay() < this.#credit.messages && this.#untaken.bytes - this.#waitingBytes < this.#credit.bytes
+      this.underWay() < this.#limits.messages && this.#untaken.bytes - this.#heldBytes < this.#limits.bytes
     );
   }
 
@@ -156,11 +156,11 @@ class PortChannel implements Channel {
       : message;
   }
 
-  #postWaiting(mayPost: () => boolean): void {
+  #postHeld(mayPost: () => boolean): void {
     while (mayPost()) {
-      const next = this.#waiting.shift();
+      const next = this.#held.shift();
       if (next === undefined) return;
-      this.#waitingBytes -= payloadBytes(next.payload);
+      this.#heldBytes -= payloadBytes(next.payload);
       this.#post(next);
     }
   }
@@ -206,7 +206,7 @@ class PortChannel implements Channel {
 
   #refill(taken: TallyCounts): void {
     this.#untaken.subtract(taken);
-    this.#postWaiting(() => this.#hasCredit());
+    this.#postHeld(() => this.#hasRoom());
     for (const listener of this.#drainListeners) listener();
   }
 

@@ -3,19 +3,18 @@ import { FrameDecoder } from "../wire/decoder.js";
 import { encodeMessage, WIRE_LIMITS, type WireLimits } from "../wire/encode.js";
 import { type Frame, FrameQueue } from "./frame-queue.js";
 import { Inbox, isHoldable } from "./inbox.js";
-import { leaveOf, leaveMessage } from "../flow-control.js";
-import { isSocketLike } from "./socket-like.js";
+import { flowControlMessage, flowControlOf } from "../flow-control.js";
 import { Tally, type TallyCounts } from "./tally.js";
-import type { Backlog, Channel, Message, RequestMessage } from "../types.js";
+import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
-/** Beyond this, a sender that sends requests although it was told to wait is not read from any more. */
-const HELD_MESSAGES = 10_000;
-const HELD_BYTES = 64 * 1024 * 1024;
+/** Beyond this, an end that sends requests although it was told to hold them is not read from any more. */
+const MAX_HELD_MESSAGES = 10_000;
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
-/** Requests that may wait for their turn before their sender is told to keep what follows, and when it may go on. */
-const PACED = { most: 256, goOn: 64 } as const;
+/** At so many waiting requests the other end is told to hold its own, and at so few to resume. */
+const WAITING_REQUESTS = { hold: 256, resume: 64 } as const;
 
-/** Messages that are taken in one turn of the loop: usually, and of an end that has not heard yet that it is to wait. */
+/** Messages that are decoded in one turn of the loop: usually, and of an end that has yet to receive the hold. */
 const TURN_MESSAGES = { usual: 64, held: 16 } as const;
 
 const NOTHING = Buffer.alloc(0);
@@ -26,10 +25,10 @@ const JOIN_BYTES = 64 * 1024;
 /** Milliseconds that the other end is given to close its side once all of ours has left. */
 const LINGER_MS = 1000;
 
-/** What a channel over a byte stream may be told. */
+/** Callbacks of a channel over a byte stream. */
 export interface SocketChannelOptions {
-  /** Told how many bytes of a message are there that is not all there, each time that this has changed. */
-  readonly onUnfinished?: (bytes: number) => void;
+  /** Called with the number of buffered bytes of an incomplete message each time that this number has changed. */
+  readonly onIncomplete?: (bytes: number) => void;
 }
 
 /**
@@ -38,7 +37,7 @@ export interface SocketChannelOptions {
  * What is sent within one turn of the loop leaves as one write. When the stream is full, frames wait here until it has
  * drained. `close()` sends what waits and then ends the stream. Anything malformed destroys this stream alone; the cause
  * given to `onClose` is then a SluiceError `BROKER_PROTOCOL`.
- * @param stream a `net.Socket` or any other duplex stream of bytes, in nobody else's use
+ * @param stream a `net.Socket` or any other duplex stream of bytes, not used elsewhere
  * @param limits of frames in both directions; default {@link WIRE_LIMITS}
  */
 export function socketChannel(
@@ -55,22 +54,22 @@ class SocketChannel implements Channel {
   readonly #decoder: FrameDecoder;
   readonly #inbox = new Inbox();
   readonly #frames = new FrameQueue();
-  readonly #onUnfinished: ((bytes: number) => void) | undefined;
+  readonly #onIncomplete: ((bytes: number) => void) | undefined;
   readonly #receive = (message: Message): void => this.#arrived(message);
   readonly #drainListeners: (() => void)[] = [];
   readonly #unsent = new Tally();
   #flushScheduled = false;
   #full = false;
   #isHolding = false;
-  /** Whether the other end may send requests. */
-  #givesLeave = true;
-  #unfinished = 0;
+  /** What the other end was told last. */
+  #flow: FlowControl = "resume";
+  #incompleteBytes = 0;
   /** Has arrived, and not been decoded. */
   #unread: Buffer = NOTHING;
   #state: "open" | "closing" | "ending" | "closed" = "open";
 
-  constructor(stream: Duplex, limits: WireLimits, { onUnfinished }: SocketChannelOptions) {
-    this.#onUnfinished = onUnfinished;
+  constructor(stream: Duplex, limits: WireLimits, { onIncomplete }: SocketChannelOptions) {
+    this.#onIncomplete = onIncomplete;
     this.#stream = stream;
     this.#limits = limits;
     this.#decoder = new FrameDecoder(limits);
@@ -83,7 +82,7 @@ class SocketChannel implements Channel {
 
   send(message: Message): void {
     if (this.#state !== "open") return;
-    // What the ends say to each other of themselves, such as the welcome, is not what limits are for.
+    // Control messages, such as the welcome, are not subject to the limits of payloads.
     const limits = message.type === "control" ? WIRE_LIMITS : this.#limits;
     const frame = { bytes: encodeMessage(message, limits), isRequest: isHoldable(message) };
     this.#unsent.add(frame.bytes.length, frame.isRequest);
@@ -116,25 +115,25 @@ class SocketChannel implements Channel {
   }
 
   underWay(): number {
-    return this.#unsent.messages - this.#frames.waiting;
+    return this.#unsent.messages - this.#frames.held;
   }
 
   unread(): number {
     return this.#inbox.unread;
   }
 
-  holdRequests(on: boolean): void {
-    this.#isHolding = on;
-    this.#inbox.hold(on);
-    this.#tellLeave();
+  setFlow(flow: FlowControl): void {
+    this.#isHolding = flow === "hold";
+    this.#inbox.setFlow(flow);
+    this.#sendFlow();
     this.#readOn();
   }
 
-  paceRequests(admit: (request: RequestMessage) => boolean): () => void {
-    const goOn = this.#inbox.pace(admit);
+  admitRequests(admit: (request: RequestMessage) => boolean): () => void {
+    const resume = this.#inbox.admit(admit);
     return () => {
-      goOn();
-      this.#tellLeave();
+      resume();
+      this.#sendFlow();
       this.#readOn();
     };
   }
@@ -149,10 +148,10 @@ class SocketChannel implements Channel {
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closing";
-    this.#frames.setLeave(true);
+    this.#frames.setFlow("resume");
     this.#decoder.stop();
     this.#unread = NOTHING;
-    this.#tellUnfinished(0);
+    this.#reportIncomplete(0);
     this.#stream.resume();
     this.#flush();
   }
@@ -170,11 +169,11 @@ class SocketChannel implements Channel {
     this.#decodeSome();
   }
 
-  /** A few messages in a turn of the loop, so that a sender of many small ones leaves time for others. */
+  /** A few messages in a turn of the loop, so that a sender of many small ones does not starve others. */
   #decodeSome(): void {
     if (this.#state !== "open") return;
-    this.#decode(this.#givesLeave ? TURN_MESSAGES.usual : TURN_MESSAGES.held);
-    this.#tellLeave();
+    this.#decode(this.#flow === "hold" ? TURN_MESSAGES.held : TURN_MESSAGES.usual);
+    this.#sendFlow();
     if (this.#unread.length > 0) {
       this.#stream.pause();
       setImmediate(() => this.#decodeSome());
@@ -192,47 +191,48 @@ class SocketChannel implements Channel {
     }
   }
 
-  /** Takes the next bytes of the stream, unless too many requests wait already. */
+  /** Reads the next bytes of the stream, unless too many requests are held already. */
   #readOn(): void {
     if (this.#state !== "open" || this.#unread.length > 0) return;
     if (this.#isOverfull()) {
       this.#stream.pause();
-      // That it does not finish what it has begun is not its fault now.
-      this.#tellUnfinished(0);
+      // That its message stays incomplete is not its fault now.
+      this.#reportIncomplete(0);
       return;
     }
-    this.#tellUnfinished(this.#decoder.unfinishedBytes);
+    this.#reportIncomplete(this.#decoder.incompleteBytes);
     if (this.#stream.isPaused()) this.#stream.resume();
   }
 
-  #tellUnfinished(bytes: number): void {
-    if (this.#onUnfinished === undefined || bytes === this.#unfinished) return;
-    this.#unfinished = bytes;
-    this.#onUnfinished(bytes);
+  #reportIncomplete(bytes: number): void {
+    if (this.#onIncomplete === undefined || bytes === this.#incompleteBytes) return;
+    this.#incompleteBytes = bytes;
+    this.#onIncomplete(bytes);
   }
 
   #arrived(message: Message): void {
-    const leave = leaveOf(message);
-    if (leave === undefined) {
+    const flow = flowControlOf(message);
+    if (flow === undefined) {
       this.#inbox.receive(message);
       return;
     }
-    this.#frames.setLeave(leave);
+    this.#frames.setFlow(flow);
     this.#scheduleFlush();
   }
 
   /** Has the other end keep its requests while too many wait here, so that its responses are not stuck behind them. */
-  #tellLeave(): void {
-    const { heldMessages } = this.#inbox;
-    const gives = !this.#isHolding && heldMessages < (this.#givesLeave ? PACED.most : PACED.goOn);
-    if (gives === this.#givesLeave) return;
-    this.#givesLeave = gives;
-    this.send(leaveMessage(gives));
+  #sendFlow(): void {
+    const { hold, resume } = WAITING_REQUESTS;
+    const isTooMany = this.#inbox.heldMessages >= (this.#flow === "hold" ? resume : hold);
+    const flow = this.#isHolding || isTooMany ? "hold" : "resume";
+    if (flow === this.#flow) return;
+    this.#flow = flow;
+    this.send(flowControlMessage(flow));
   }
 
   #isOverfull(): boolean {
     const { heldMessages, heldBytes } = this.#inbox;
-    return heldMessages >= HELD_MESSAGES || heldBytes >= HELD_BYTES;
+    return heldMessages >= MAX_HELD_MESSAGES || heldBytes >= MAX_HELD_BYTES;
   }
 
   #scheduleFlush(): void {
@@ -328,9 +328,14 @@ class SocketChannel implements Channel {
     this.#state = "closed";
     this.#decoder.stop();
     this.#unread = NOTHING;
-    this.#tellUnfinished(0);
+    this.#reportIncomplete(0);
     this.#frames.clear();
     if (byUs) this.#inbox.abandon();
     else this.#inbox.end(cause);
   }
+}
+
+/** Whether a stream is a handle of the event loop, which it can keep from ending. */
+function isSocketLike(stream: Duplex): stream is Duplex & { ref(): void; unref(): void } {
+  return "ref" in stream && typeof stream.ref === "function" && "unref" in stream;
 }

@@ -4,7 +4,7 @@ import type { ChannelHandle } from "./handle.js";
 import { resourceUsage } from "../rusage.js";
 import type { JsonValue, Payload, Request } from "../types.js";
 
-/** What everybody may ask; the rest is the owner's. */
+/** Guests may call these, too; the rest is for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
 /** The handlers that every module has unless it registers its own (modules.md §3). */

@@ -9,11 +9,11 @@ type EventListener = (event: Event) => void;
 interface ListenersPort {
   /** A listener threw. */
   fault(error: Error): void;
-  /** Something is wrong with an event, and nobody to tell. */
-  unheard(text: string): void;
+  /** An event is invalid, and there is no requester to answer. */
+  warn(text: string): void;
 }
 
-/** The event listeners of a handle. The broker is told of each topic once, however many listen to it. */
+/** The event listeners of a handle. The broker gets one subscription a topic, however many listeners it has. */
 export class EventListeners {
   readonly #table = new SubscriptionTable<EventListener>();
   /** Per topic, resolves when the broker knows. */
@@ -45,7 +45,7 @@ export class EventListeners {
     }
   }
 
-  /** @returns whether anybody listened */
+  /** @returns whether there was a listener */
   delete(topic: string): boolean {
     this.#table.deletePattern(topic);
     return this.#known.delete(topic);
@@ -65,13 +65,13 @@ export class EventListeners {
     }
   }
 
-  /** A publisher's mistake must not fail those who listen. */
+  /** A publisher's mistake must not fail its subscribers. */
   #decode(message: EventMessage): Event | undefined {
     const { topic, seq } = message;
     try {
       return { topic, payload: decodePayload(message.payload), seq };
     } catch (error) {
-      this.#port.unheard(`event ${topic} dropped: ${messageOf(error)}`);
+      this.#port.warn(`event ${topic} dropped: ${messageOf(error)}`);
       return undefined;
     }
   }

@@ -1,34 +1,34 @@
 import { isErrno, requestError } from "../../errors/index.js";
-import { Configuration, readConfiguration } from "./configuration.js";
+import { HandleConfiguration, readConfiguration } from "./handle-configuration.js";
 import { EventListeners } from "./event-listeners.js";
 import { fields } from "../fields.js";
 import { Fifo } from "../fifo.js";
 import { OutgoingRequests } from "./outgoing-requests.js";
 import { RequestServer } from "./request-server.js";
 import { RunLoop } from "./run-loop.js";
-import { MODULE_STATUS } from "../status.js";
-import { StreamPacer } from "./stream-pacer.js";
+import { StreamFlowControl } from "./stream-flow-control.js";
 import { isTopic } from "../topic.js";
-import type {
-  Channel,
-  Event,
-  Handle,
-  HandleStats,
-  HandlerOptions,
-  JsonValue,
-  LogLevel,
-  Message,
-  MessageCounts,
-  NodeId,
-  Payload,
-  Request,
-  RequestHandler,
-  RequestMessage,
-  RpcOptions,
-  Welcome,
+import {
+  type Channel,
+  type Event,
+  type Handle,
+  type HandleStats,
+  type HandlerOptions,
+  type JsonValue,
+  type LogLevel,
+  type Message,
+  type MessageCounts,
+  MODULE_STATUS,
+  type NodeId,
+  type Payload,
+  type Request,
+  type RequestHandler,
+  type RequestMessage,
+  type RpcOptions,
+  type Welcome,
 } from "../types.js";
 
-/** Whose handle it is. A module's reports its states, and answers requests only once it runs. */
+/** The kind of program behind a handle. A module's handle reports its states, and answers requests only once it runs. */
 export type HandleKind = "client" | "module";
 
 /** {@link Handle} over a channel whose `welcome` has come. */
@@ -39,7 +39,7 @@ export class ChannelHandle implements Handle {
   readonly size: number;
   readonly args: readonly string[];
   readonly closed: Promise<Error | undefined>;
-  readonly configuration: Configuration;
+  readonly configuration: HandleConfiguration;
   /** Debug bits, as set with `NAME.debug`. */
   debugFlags = 0;
   readonly #kind: HandleKind;
@@ -47,7 +47,7 @@ export class ChannelHandle implements Handle {
   readonly #attrs: Readonly<Record<string, string>>;
   readonly #requests: OutgoingRequests;
   readonly #server: RequestServer;
-  readonly #pacer: StreamPacer;
+  readonly #streams: StreamFlowControl;
   readonly #events: EventListeners;
   readonly #loop = new RunLoop();
   /** Requests to a module that does not run yet: its handlers may not all be registered. */
@@ -61,21 +61,21 @@ export class ChannelHandle implements Handle {
     this.rank = welcome.rank;
     this.size = welcome.size;
     this.args = welcome.args;
-    this.configuration = new Configuration(welcome.conf);
+    this.configuration = new HandleConfiguration(welcome.conf);
     this.#attrs = welcome.attrs;
     this.#kind = kind;
     this.#channel = channel;
-    this.#pacer = new StreamPacer(channel);
+    this.#streams = new StreamFlowControl(channel);
     this.#requests = new OutgoingRequests((message) => this.#send(message));
     this.#server = new RequestServer({
       send: (message) => this.#send(message),
-      ready: () => this.#pacer.ready(),
+      ready: () => this.#streams.ready(),
       fault: (error) => this.#fault(error),
-      unheard: (text) => this.log("err", text),
+      warn: (text) => this.log("err", text),
     });
     this.#events = new EventListeners({
       fault: (error) => this.#fault(error),
-      unheard: (text) => this.log("err", text),
+      warn: (text) => this.log("err", text),
     });
     this.closed = new Promise((resolve) => {
       channel.onClose((cause) => {
@@ -131,7 +131,7 @@ export class ChannelHandle implements Handle {
     await this.rpc("service.remove", { name });
   }
 
-  /** Once the channel has gone nobody can hear of it, and a log line must never be what fails a program. */
+  /** Does nothing once the channel has closed: a log line must never be what fails a program. */
   log(level: LogLevel, text: string): void {
     if (this.isOpen) this.notify("log.append", { level, text });
   }
@@ -154,7 +154,7 @@ export class ChannelHandle implements Handle {
     if (!this.#loop.markRunning()) return;
     if (this.#kind === "module" && this.isOpen) {
       this.notify("module.status", { status: MODULE_STATUS.running });
-      // The module may go on to compute for a minute, and whoever loads it waits for this.
+      // The module may go on to compute for a minute, and its load waits for this.
       this.#channel.flush();
     }
     // After what the caller does in this turn: often it registers the last handlers.
@@ -218,7 +218,7 @@ export class ChannelHandle implements Handle {
     this.#serveEarly();
   }
 
-  /** Takes a message of the channel; only who made the handle calls it. */
+  /** Takes a message of the channel; to be called by the maker of the handle only. */
   receive(message: Message): void {
     this.#rx[message.type]++;
     switch (message.type) {
@@ -268,7 +268,7 @@ export class ChannelHandle implements Handle {
     this.#tx[message.type]++;
   }
 
-  /** A module fails with it; in anybody else's program it is an uncaught error, as with any emitter. */
+  /** A module fails with it; in any other program it is an uncaught error, as with any emitter. */
   #fault(error: Error): void {
     if (this.#kind === "module") {
       this.stop(error);
@@ -282,7 +282,7 @@ export class ChannelHandle implements Handle {
   #gone(): void {
     this.#requests.close(requestError("ECONNRESET", "the connection to the broker has gone"));
     this.#server.close();
-    this.#pacer.close();
+    this.#streams.close();
     this.#loop.stop();
   }
 }

@@ -55,7 +55,7 @@ export class IncomingRequest implements Request {
     return this.#ending !== "none";
   }
 
-  /** Whether nobody waits for the answer any more. */
+  /** Whether the answer is not awaited any more. */
   get abandoned(): boolean {
     return this.#ending === "abandoned";
   }

@@ -49,7 +49,7 @@ export class OutgoingRequests {
         onResponse: (message) => stream.receive(message),
         onFailure: (error) => {
           stream.fail(error);
-          // After a time-out or an abort the service still believes that somebody listens.
+          // After a time-out or an abort the service has to be told to end the stream.
           this.#cancel(exchange, options.rank);
         },
       });
@@ -68,7 +68,7 @@ export class OutgoingRequests {
     this.#post(topic, payload, FLAG.noresponse, nodeid, 0);
   }
 
-  /** Hands a response to whom it belongs; one that nobody awaits any more is dropped. */
+  /** Hands a response to the request that it answers; one that is not awaited any more is dropped. */
   settle(message: ResponseMessage): void {
     this.#exchanges.get(message.matchtag)?.receive(message);
   }

@@ -16,10 +16,10 @@ interface ServerPort {
   send(message: ResponseMessage): void;
   /** Resolves when the channel takes more of a stream. */
   ready(): Promise<void> | undefined;
-  /** A handler threw what is no answer to anybody: a fault of the program. */
+  /** A handler threw an error without a number: a fault of the program. */
   fault(error: Error): void;
-  /** An error that no requester will hear of. */
-  unheard(text: string): void;
+  /** An error that no requester will be sent. */
+  warn(text: string): void;
 }
 
 const SLUICE_ERROR: SluiceError["name"] = "SluiceError";
@@ -29,11 +29,11 @@ interface Handler {
   readonly allowGuest: boolean;
 }
 
-/** Answers requests: finds the handler, sends what it returns or throws, and drops what nobody waits for any more. */
+/** Answers requests: finds the handler, sends what it returns or throws, and drops answers that are no longer awaited. */
 export class RequestServer {
   readonly #port: ServerPort;
   readonly #handlers = new Map<string, Handler>();
-  /** Unanswered requests that must hear when nobody waits for them any more, by sender and matchtag. */
+  /** Unanswered requests whose handlers watch for their requester to leave, by sender and matchtag. */
   readonly #open = new Map<string, Map<number, IncomingRequest>>();
   readonly #onWatched = (request: IncomingRequest): void => this.#track(request);
   #refusing = false;
@@ -83,7 +83,7 @@ export class RequestServer {
   /** @throws as {@link respond} */
   respondError(request: Request, errnum: number, error?: unknown): void {
     if (!isErrnum(errnum)) {
-      throw requestError("EINVAL", `an error response needs an error number, ${String(errnum)} is none`);
+      throw requestError("EINVAL", `invalid error number ${String(errnum)}`);
     }
     // Modules in plain JavaScript give what they like.
     this.#answer(request, { errnum, error: error === undefined ? undefined : messageOf(error) });
@@ -162,7 +162,7 @@ export class RequestServer {
     const text = messageOf(error);
     if (!request.answered) this.respondError(request, errnum ?? (meant ? ERRNO.EIO : ERRNO.ECONNRESET), text);
     if (!meant) this.#port.fault(asError(error));
-    else if (request.noresponse) this.#port.unheard(`${request.topic}: ${text}`);
+    else if (request.noresponse) this.#port.warn(`${request.topic}: ${text}`);
   }
 
   #answerUnknown(request: IncomingRequest): void {

@@ -62,7 +62,7 @@ export class RunLoop {
     if (error !== undefined && !this.#entered) this.#failed?.(error);
   }
 
-  /** @param listener called when it stops with an error while nobody waits in {@link wait} */
+  /** @param listener called when it stops with an error while {@link wait} has not been called */
   onFailure(listener: (error: Error) => void): void {
     this.#failed = listener;
     if (this.#failure !== undefined && !this.#entered) listener(this.#failure);

@@ -11,11 +11,11 @@ const NOTHING = Buffer.alloc(0);
  * Makes messages out of a byte stream that arrives in pieces of any size.
  *
  * Frames that lie in one piece are read where they are; only the rest of a piece is kept. What is kept grows by doubling
- * as bytes arrive, never to a length that somebody merely declared, so each byte is copied a bounded number of times.
+ * as bytes arrive, never to a length that was merely declared, so each byte is copied a bounded number of times.
  */
 export class FrameDecoder {
   readonly #limits: WireLimits;
-  /** The beginning of a frame that is not all there; valid up to `#kept`. */
+  /** The beginning of an incomplete frame; valid up to `#kept`. */
   #partial = Buffer.alloc(0);
   #kept = 0;
   #stopped = false;
@@ -52,8 +52,8 @@ export class FrameDecoder {
     return rest;
   }
 
-  /** How much is kept of a message that is not all there. */
-  get unfinishedBytes(): number {
+  /** Bytes that are kept of an incomplete message. */
+  get incompleteBytes(): number {
     return this.#kept;
   }
 

@@ -31,7 +31,7 @@ export function decodePayload(raw: RawPayload): Payload {
   }
 }
 
-/** Rough size of a payload for limits and credits: bytes, or UTF-16 units of JSON text. */
+/** Rough size of a payload for limits and tallies: bytes, or UTF-16 units of JSON text. */
 export function payloadBytes(raw: RawPayload): number {
   return raw === undefined ? 0 : raw.length;
 }

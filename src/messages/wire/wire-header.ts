@@ -6,14 +6,14 @@ import { type ControlMessage, FLAG, type Message, type NodeId, type RawPayload }
 export type PayloadKind = "json" | "bytes" | undefined;
 
 /**
- * Something arrived that is no message: the connection that it came on is closed, and only that one (modules.md §2).
+ * The error of invalid input on a connection: that connection is closed, and no other (modules.md §2).
  * @returns SluiceError `BROKER_PROTOCOL` with `EPROTO`
  */
 export function protocolError(message: string, cause?: unknown): SluiceError {
   return new SluiceError("BROKER_PROTOCOL", message, { errnum: ERRNO.EPROTO, cause });
 }
 
-/** Longer error texts are cut: a response must get through however long the text that somebody threw. */
+/** Longer error texts are cut: a response must get through however long the text of the error. */
 const ERROR_TEXT_LENGTH = 8192;
 
 /** The header of a message as JSON text, in the form of schema/wire-header.schema.json; defaults are left out. */
@@ -176,7 +176,7 @@ function wrong(key: string, expected: string): SluiceError {
   return protocolError(`malformed message: '${key}' must be ${expected}`);
 }
 
-/** A message that the wire form cannot carry; the sender hears of it, nothing is sent. */
+/** The error of a message that is too large to be sent. */
 export function tooLarge(what: "header" | "payload", bytes: number, maximum: number): SluiceError {
   return requestError("EMSGSIZE", `message ${what} of ${bytes} bytes is over the limit of ${maximum}`);
 }

@@ -191,13 +191,13 @@ describe("joining", () => {
     const zero = await startRank({ rank: 0, size: 3, rundir });
     await startRank({ rank: 1, size: 3, rundir });
     const cases = [
-      [{ rank: 1, size: 3 }, ERRNO.EEXIST, "rank 1 is already there"],
+      [{ rank: 1, size: 3 }, ERRNO.EEXIST, "rank 1 has already joined"],
       [{ rank: 3, size: 3 }, ERRNO.EINVAL, "rank 3 is out of range: there are 0 to 2"],
-      [{ rank: 2, size: 4 }, ERRNO.EINVAL, "rank 2 is of an instance of size 4, not 3"],
+      [{ rank: 2, size: 4 }, ERRNO.EINVAL, "rank 2 belongs to an instance of size 4, not 3"],
       [
         { rank: 2, size: 3, instanceId: "x" },
         ERRNO.EINVAL,
-        "rank 2 is of instance x, not instance-of-a-test",
+        "rank 2 belongs to instance x, not instance-of-a-test",
       ],
     ] as const;
     for (const [options, errnum, message] of cases) {
@@ -282,7 +282,7 @@ describe("a connection to the overlay", () => {
     const { socket, closed } = openRaw(join(rundir, "overlay"));
     socket.end(Buffer.concat(frames));
     await closed;
-    expect(await zero.logged("is disconnected: ")).toMatchObject({ level: "warning", name: "broker" });
+    expect(await zero.logged(" disconnected: ")).toMatchObject({ level: "warning", name: "broker" });
     expect(await one.handle.rpc("broker.ping", 1, { rank: 0 })).toBe(1);
   });
 
@@ -300,7 +300,7 @@ describe("a connection to the overlay", () => {
       await zero.handle.publish(`big.n${n}`, payload);
       await heard.all;
     }
-    expect(await zero.logged("rank 2 is cut off")).toMatchObject({ level: "err" });
+    expect(await zero.logged("rank 2 disconnected: it has not read")).toMatchObject({ level: "err" });
     await presentRanks(zero.broker, 1);
     socket.resume();
     await closed;

@@ -235,7 +235,7 @@ describe("a module that takes nothing", () => {
     expect(got).toEqual(numbers(LIMIT + 2));
     const failures = log.filter(({ level }) => level === "crit").map(({ text }) => text);
     expect(failures).toEqual([expect.stringContaining("deaf module runtime failure")]);
-    expect(failures[0]).toContain(`deaf: ${LIMIT} messages`);
+    expect(failures[0]).toContain(`deaf has not read the ${LIMIT} messages`);
   });
 });
 
@@ -361,7 +361,7 @@ describe("a client on the socket", () => {
     const closed = new Promise<void>((resolve) => client.socket.once("close", () => resolve()));
     client.send({ topic: "event.subscribe", payload: '{"topic":"*"}' });
     let isCut = false as boolean;
-    const cut = logged("is disconnected").then((entry) => {
+    const cut = logged(" disconnected").then((entry) => {
       isCut = true;
       return entry;
     });
@@ -369,7 +369,7 @@ describe("a client on the socket", () => {
     for (let n = 0; n < 50_000 && !isCut; n++) await handle.publish("news", payload);
     expect(await cut).toMatchObject({
       level: "err",
-      text: expect.stringContaining("wait to be read") as string,
+      text: expect.stringContaining("has not read the") as string,
     });
     client.read();
     await closed;
@@ -394,7 +394,7 @@ describe("a client on the socket", () => {
     await load(handle, "source");
     const client = new RawClient(broker.uri);
     client.send({ topic: "source.stream", flags: FLAG.streaming });
-    expect(await logged("is disconnected")).toMatchObject({ level: "err" });
+    expect(await logged(" disconnected")).toMatchObject({ level: "err" });
     await vi.waitFor(() => expect(hasEnded).toBe(true), PATIENTLY);
     expect(await handle.rpc("source.ping", 1)).toBe(1);
     expect(broker.pendingRequests).toBe(0);

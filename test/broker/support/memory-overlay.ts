@@ -26,7 +26,7 @@ export function memoryOverlay(size: number): Overlay[] {
         later(to, (receiver) => receiver.message(rank, copy));
       },
       backlog: () => ({ messages: 0, bytes: 0 }),
-      hold: (to, sender, on) => later(to, (receiver) => receiver.hold(rank, sender, on)),
+      setFlow: (to, sender, flow) => later(to, (receiver) => receiver.setFlow(rank, sender, flow)),
       publish(event, done) {
         setImmediate(() => {
           const sequenced: EventMessage = { ...event, type: "event", seq: ++seq };

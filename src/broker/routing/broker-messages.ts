@@ -9,10 +9,10 @@ export function responseTo(
   return { type: "response", topic: request.topic, matchtag: request.matchtag, route: request.route };
 }
 
-/** Fails a request that no peer has. */
+/** Fails a request that was given to no peer. */
 export function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
   if ((request.flags & FLAG.noresponse) !== 0) return;
-  if (request.flags === 0) sender.pace?.answered();
+  if (request.flags === 0) sender.share?.answered();
   sender.deliver({
     ...responseTo(request),
     errnum: errnumOf(error) ?? ERRNO.EIO,
@@ -21,7 +21,7 @@ export function refuse(request: RequestMessage, sender: Peer, error: unknown): v
   });
 }
 
-/** What a service is told when a sender that used it is gone, by itself or with the peer that it came through. */
+/** The notice to a service that a sender has gone that used it, by itself or with the peer that it came through. */
 export function disconnectOf(service: string, route: readonly string[], peer: Peer): RequestMessage {
   return {
     type: "request",

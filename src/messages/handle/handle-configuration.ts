@@ -2,7 +2,7 @@ import { requestError } from "../../errors/index.js";
 import type { JsonValue, Payload } from "../types.js";
 
 /** The configuration as a module sees it; a reload replaces the whole. */
-export class Configuration {
+export class HandleConfiguration {
   #value: JsonValue;
 
   constructor(value: JsonValue) {

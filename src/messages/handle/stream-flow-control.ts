@@ -3,8 +3,8 @@ import type { Channel } from "../types.js";
 /** Streams wait when this many messages are under way. */
 const AHEAD_MESSAGES = 256;
 
-/** Keeps streams from running ahead of a channel: an endless one would fill the memory and leave no turn to anybody. */
-export class StreamPacer {
+/** Keeps streams from running ahead of a channel: an endless stream would fill the memory and starve everything else. */
+export class StreamFlowControl {
   readonly #channel: Channel;
   #waiting: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #closed = false;
@@ -12,7 +12,7 @@ export class StreamPacer {
   constructor(channel: Channel) {
     this.#channel = channel;
     channel.onDrain(() => {
-      if (!this.#isAhead()) this.#release();
+      if (!this.#isAhead()) this.#resume();
     });
   }
 
@@ -29,17 +29,17 @@ export class StreamPacer {
     return this.#waiting.promise;
   }
 
-  /** Nothing waits any more, as nothing is sent. */
+  /** The channel has closed: no stream has to wait any more. */
   close(): void {
     this.#closed = true;
-    this.#release();
+    this.#resume();
   }
 
   #isAhead(): boolean {
     return this.#channel.underWay() >= AHEAD_MESSAGES;
   }
 
-  #release(): void {
+  #resume(): void {
     this.#waiting?.resolve();
     this.#waiting = undefined;
   }

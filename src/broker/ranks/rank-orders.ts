@@ -1,0 +1,25 @@
+import type { Call } from "../builtin-service.js";
+
+/** What rank 0 tells the others to do, in this order. */
+export type RankOrder = "init" | "shutdown";
+
+/** Rank 0's orders to the other ranks. A rank that comes later gets those that were given before. */
+export class RankOrders {
+  readonly #given: RankOrder[] = [];
+  readonly #streams = new Map<Call, () => void>();
+
+  /** Gives an order, once. */
+  give(order: RankOrder): void {
+    if (this.#given.includes(order)) return;
+    this.#given.push(order);
+    for (const call of this.#streams.keys()) call.respond({ order });
+  }
+
+  /** @returns ends it */
+  follow(call: Call): () => void {
+    for (const order of this.#given) call.respond({ order });
+    const stop = (): void => void this.#streams.delete(call);
+    this.#streams.set(call, stop);
+    return stop;
+  }
+}
