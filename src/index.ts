@@ -1,6 +1,6 @@
 /**
- * The public library (embedding.md). Everything that the command line does is one of these calls. Nothing here ends the
- * process, changes its directory or takes its signals.
+ * The public library (docs/design/embedding.md §1). Everything that the command line does is one of these calls.
+ * Nothing here ends the process, changes its directory or takes its signals.
  */
 export {
   type Blame,

@@ -1,4 +1,4 @@
-"""Modules as classes (modules.md §5)."""
+"""Modules as classes (docs/design/modules.md §5)."""
 
 from inspect import isawaitable
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TypeVar

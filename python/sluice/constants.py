@@ -1,4 +1,4 @@
-"""Numbers of the message protocol (RFC 3, modules.md §2)."""
+"""Numbers of the message protocol (RFC 3, docs/design/modules.md §2)."""
 
 RPC_NORESPONSE = 1
 """Flag of a request that wants no response."""

@@ -13,7 +13,7 @@ _LAST_ERRNUM = 0x7FFFFFFF
 
 
 class ProtocolError(Exception):
-    """What arrived is no message (modules.md §2); the connection that it came on is closed."""
+    """What arrived is no message (docs/design/modules.md §2); the connection that it came on is closed."""
 
 
 def request_error(errnum: int, text: Optional[str] = None) -> OSError:

@@ -1,4 +1,4 @@
-"""The handle that programs and modules talk through (modules.md §2, embedding.md "Foreign loops")."""
+"""The handle that programs and modules talk through (docs/design/modules.md §2, docs/design/embedding.md §3)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Messages, and what they carry (modules.md §2)."""
+"""Messages, and what they carry (docs/design/modules.md §2)."""
 
 import json
 from typing import Any, Dict, List, Optional, Union

@@ -48,7 +48,7 @@ def find_entry(module: ModuleType, path: str) -> Entry:
 
 
 def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = None) -> Outcome:
-    """Lives the life of one module (modules.md §3) and returns what it failed with, or None.
+    """Lives the life of one module (docs/design/modules.md §3) and returns what it failed with, or None.
 
     :param memory_limit: bytes of data that it may have
     """

@@ -1,4 +1,4 @@
-"""The handle of a module (modules.md §3): reports its states and has the default handlers."""
+"""The handle of a module (docs/design/modules.md §3): reports its states and has the default handlers."""
 
 import errno
 import socket
@@ -69,7 +69,7 @@ class AsyncModuleSluice(ModuleSluice, aio.Sluice):
 
 
 def register_default_handlers(h: ModuleSluice) -> None:
-    """What every module answers unless it has handlers of its own (modules.md §3)."""
+    """What every module answers unless it has handlers of its own (docs/design/modules.md §3)."""
 
     def shutdown(request: Message) -> None:
         h.reactor_stop()

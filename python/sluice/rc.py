@@ -1,4 +1,5 @@
-"""Writing rc files (planning.md §8): ``@task``, and the ``Context`` that tasks and ``setup()`` are given."""
+"""Writing rc files (docs/design/planning.md §8): ``@task``, and the ``Context`` that tasks and ``setup()`` are given.
+"""
 
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, TypeVar, Union
@@ -54,8 +55,8 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
 
     :param name: unique name, also that of a service that the task provides
     :param arguments: ``ranks``, ``requires``, ``needs``, ``provides``, ``before``, ``after``, ``needs_attrs``,
-        ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``: the keys of planning.md
-        §1; None is as good as left out
+        ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``: the keys of
+        docs/design/planning.md §1; None is as good as left out
     :raises ValueError: ``NAME: unknown task argument X``; ``task missing required name argument``
     """
     if not isinstance(name, str) or not name:
@@ -189,11 +190,11 @@ class Context:
         self._effect("remove_modules", {"kind": "remove", "names": names})
 
     def set_alternative(self, service: str, unit: str) -> None:
-        """In ``setup()`` only: chooses the provider of a service (planning.md §4)."""
+        """In ``setup()`` only: chooses the provider of a service (docs/design/planning.md §4)."""
         self._effect("set_alternative", {"kind": "alternative", "service": service, "unit": unit})
 
     def enable(self, name: str) -> None:
-        """In ``setup()`` only: force-enables a unit, or all providers of a service (planning.md §3)."""
+        """In ``setup()`` only: force-enables a unit, or all providers of a service (docs/design/planning.md §3)."""
         self._effect("enable", {"kind": "enable", "name": name})
 
     def _effect(self, method: str, effect: Dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
-"""The wire form (modules.md §2): two big-endian uint32, header length and payload length; the header as JSON
-(schema/wire-header.schema.json); the payload."""
+"""The wire form (docs/design/modules.md §2): two big-endian uint32, header length and payload length; the header as
+JSON (schema/wire-header.schema.json); the payload."""
 
 import errno
 import json

@@ -23,7 +23,7 @@ export interface EditedPlan {
 /**
  * The plan as it would have been without some units: units that need them go too, and what only those that went had
  * asked for. Order that led through a unit that goes is gone with it, as it is only there while the unit is in the plan
- * (planning.md §1).
+ * (docs/design/planning.md §1).
  * @param steps numbers of the steps to leave out
  */
 export function without(plan: RecordedPlan, steps: readonly number[]): EditedPlan {

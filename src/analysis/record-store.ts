@@ -123,7 +123,10 @@ export function readRecord(file: string): Result<RunRecord> {
   return recordFromText(text, file);
 }
 
-/** What the units of a run took, by name: what the next run expects (planning.md §7). Only of those that were done. */
+/**
+ * What the units of a run took, by name: what the next run expects (docs/design/planning.md §7). Only of those that
+ * were done.
+ */
 export function recordedDurations({ events }: RunRecord): Map<string, number> {
   return new Map(
     events.flatMap((event) => (event.type === "end" ? [[event.unit, event.durationMs] as const] : [])),

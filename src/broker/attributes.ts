@@ -8,7 +8,7 @@ interface AttributeKind {
   readonly check?: (value: string) => string | undefined;
 }
 
-/** The attributes of one broker (instance.md §3): strings by name. */
+/** The attributes of one broker (docs/design/instance.md §3): strings by name. */
 export class Attributes {
   readonly #values = new Map<string, string>();
   readonly #kinds = new Map<string, AttributeKind>();

@@ -33,7 +33,7 @@ export interface BrokerOptions {
   readonly onStderr?: ((entry: LogEntry) => void) | undefined;
   /** Gets every line of the log. */
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
-  /** Use modules and a rundir even if others may write to them (instance.md §2). Default: refuse. */
+  /** Use modules and a rundir even if others may write to them (docs/design/instance.md §2). Default: refuse. */
   readonly insecure?: boolean | undefined;
   readonly clock?: Clock | undefined;
 }

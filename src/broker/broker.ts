@@ -43,9 +43,9 @@ import { lockStateDirectory, type StateLock } from "./state-lock.js";
 const CONFIG_RELOAD_TIMEOUT_MS = 30_000;
 
 /**
- * One rank of an instance (instance.md §1): routes messages between its modules, its clients and other ranks, and looks
- * after its modules. Several in one process share nothing. It never ends the process, changes its directory or takes
- * its signals; {@link Broker.onShutdown} reports requests to shut it down.
+ * One rank of an instance (docs/design/instance.md §1): routes messages between its modules, its clients and other
+ * ranks, and looks after its modules. Several in one process share nothing. It never ends the process, changes its
+ * directory or takes its signals; {@link Broker.onShutdown} reports requests to shut it down.
  */
 export class Broker {
   readonly rank: number;

@@ -19,7 +19,7 @@ export interface ConfigHost {
   warn(text: string): void;
 }
 
-/** The configuration of one broker. It changes as a whole or not at all (instance.md §3). */
+/** The configuration of one broker. It changes as a whole or not at all (docs/design/instance.md §3). */
 export class Configuration {
   readonly #host: ConfigHost;
   #current: JsonObject;

@@ -2,7 +2,7 @@ import { parseDuration } from "../units/index.js";
 import type { Attributes } from "./attributes.js";
 
 /**
- * Reads how long to wait, as attributes have it: seconds, or a duration with a unit (planning.md §1).
+ * Reads how long to wait, as attributes have it: seconds, or a duration with a unit (docs/design/planning.md §1).
  * @returns milliseconds, Infinity for `infinity`; undefined if it is neither
  */
 export function parseDelay(text: string): number | undefined {

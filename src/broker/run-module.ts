@@ -13,7 +13,7 @@ export interface RunModuleOptions {
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
-  /** Run it even if others may write to its file (instance.md §2). */
+  /** Run it even if others may write to its file (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
   /** Gets what the module logs. */
   readonly onLog?: ((level: string, text: string) => void) | undefined;
@@ -32,8 +32,8 @@ export interface LoneModule {
 }
 
 /**
- * Runs one module with no instance around it (modules.md §4), for its own tests or inside another program: it has the
- * services of a broker in memory, and nothing but what the caller registers besides. No socket is opened.
+ * Runs one module with no instance around it (docs/design/modules.md §4), for its own tests or inside another program:
+ * it has the services of a broker in memory, and nothing but what the caller registers besides. No socket is opened.
  * @param path a file, or a bare name on the module path
  * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; nothing is left then
  */

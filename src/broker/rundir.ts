@@ -18,7 +18,7 @@ export interface RunDirectory {
 }
 
 /**
- * Makes or checks the run directory (instance.md §2).
+ * Makes or checks the run directory (docs/design/instance.md §2).
  * @param given a directory to use, made if it is missing; undefined: a fresh one
  * @param env whose `XDG_RUNTIME_DIR` a fresh one goes below; without it the temporary directory
  * @param insecure use one even if it is not ours or others may enter it
@@ -105,14 +105,18 @@ function makeDirectory(path: string): boolean {
   return missing.length > 0;
 }
 
-/** Where a rank keeps durable state below the directory that is given for the whole instance (instance.md §2). */
+/**
+ * Where a rank keeps durable state below the directory that is given for the whole instance
+ * (docs/design/instance.md §2).
+ */
 export function stateDirectoryOf(given: string, rank: number): string {
   return rank === 0 ? given : join(given, `rank-${rank}`);
 }
 
 /**
- * Makes the directory of durable state that an attribute names, if it is missing, for us alone (instance.md §2). Ranks
- * other than 0 have each a directory of their own in it, as the same modules keep the same files there.
+ * Makes the directory of durable state that an attribute names, if it is missing, for us alone
+ * (docs/design/instance.md §2). Ranks other than 0 have each a directory of their own in it, as the same modules keep
+ * the same files there.
  * @returns its absolute path
  * @throws SluiceError `BROKER_STATE` if it cannot be made
  */

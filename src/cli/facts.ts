@@ -19,7 +19,7 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly here?: boolean;
 }
 
-/** Adds the options that give facts without an instance (planning.md §3). */
+/** Adds the options that give facts without an instance (docs/design/planning.md §3). */
 export function withFacts(command: Command): Command {
   const located = withUri(command)
     .addOption(new Option("--rank <n>", "plan for this rank").argParser(wholeNumber))

@@ -4,7 +4,7 @@ import { outliveListener, watchOutput } from "./terminal/output-stream.js";
 
 /**
  * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong
- * usage (cli.md).
+ * usage (docs/design/cli.md §1).
  */
 export async function runProgram(program: Command): Promise<void> {
   watchOutput();

@@ -15,7 +15,7 @@ interface RankAssignment {
   readonly value: string;
 }
 
-/** Adds the options that give facts of some ranks (instance.md §5). */
+/** Adds the options that give facts of some ranks (docs/design/instance.md §5). */
 export function withRankFacts(command: Command): Command {
   return command
     .addOption(

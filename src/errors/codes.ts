@@ -1,6 +1,6 @@
 /** Every code that a {@link Diagnostic} or a {@link SluiceError} may carry. `docs/errors.md` has an entry for each. */
 export const ERROR_CODES = [
-  // Unit files and their composition (planning.md §1–2).
+  // Unit files and their composition (docs/design/planning.md §1–2).
   "UNIT_SYNTAX",
   "UNIT_UNREADABLE",
   "UNIT_NOT_A_FILE",
@@ -32,19 +32,19 @@ export const ERROR_CODES = [
   "UNIT_UNREACHED",
   "GRAPH_ORDER_BROKEN",
   "GRAPH_REQUIRES_UNORDERED",
-  // Planning (planning.md §4–6).
+  // Planning (docs/design/planning.md §4–6).
   "GRAPH_UNKNOWN_NAME",
   "GRAPH_CYCLE",
   "GRAPH_IN_USE",
   "GRAPH_NOT_LOADED",
   "GRAPH_NEEDS_UNMET",
   "GRAPH_PICTURE",
-  // Running a plan (planning.md §7).
+  // Running a plan (docs/design/planning.md §7).
   "RUN_FAILED",
   "RUN_TIMEOUT",
   "RUN_CANCELLED",
   "RUN_RECORD",
-  // Loading modules (modules.md §4–5).
+  // Loading modules (docs/design/modules.md §4–5).
   "LOAD_NOT_FOUND",
   "LOAD_NO_LOADER",
   "LOAD_NO_ENTRY",
@@ -55,7 +55,7 @@ export const ERROR_CODES = [
   "BROKER_REQUEST",
   "BROKER_CONFIG",
   "BROKER_STATE",
-  // rc files (planning.md §8).
+  // rc files (docs/design/planning.md §8).
   "RC_INVALID",
   "RC_FAILED",
   "USAGE",

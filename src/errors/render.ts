@@ -10,7 +10,7 @@ const EXCERPT_WIDTH = 160;
 
 /**
  * A diagnostic as lines for people: `PATH:LINE:COL: MESSAGE [CODE]`, the source line with a caret under it, what is
- * related, and the hint (cli.md). Without a place, just the message.
+ * related, and the hint (docs/design/cli.md §1). Without a place, just the message.
  */
 export function renderDiagnostic(diagnostic: Diagnostic): string {
   const { location, message, code, related, hint, severity } = diagnostic;

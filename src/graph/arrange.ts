@@ -12,7 +12,7 @@ export interface Arranged {
 }
 
 /**
- * Puts units in order (planning.md §5.2–4).
+ * Puts units in order (docs/design/planning.md §5.2–4).
  * @param units ascending
  * @param isReversed unit → it is to be removed, so that its `before` and `after` change places
  * @returns errors GRAPH_CYCLE, one for each strongly connected component

@@ -12,14 +12,14 @@ export interface OrderGraph {
 }
 
 /**
- * The edges among planned units (planning.md §5.2).
+ * The edges among planned units (docs/design/planning.md §5.2).
  *
  * A wildcard would be n² edges; a barrier node between the two sides makes it n. The same goes for a service that many
  * units provide and many name. A unit that is after a service which it provides itself must not wait for itself: it
  * gets edges from each other provider, past the barrier. Were there two such units for one service, they would wait
  * for each other, so that there is a cycle anyway, and both may use the barrier.
  * @param units planned units, ascending
- * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (planning.md §6)
+ * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */
 export function buildEdges(index: CatalogIndex, units: Uint32Array, isReversed: Uint8Array): OrderGraph {
   const builder = new EdgeBuilder(index, units);

@@ -12,7 +12,7 @@ export function completeFacts(input: FactsInput): Facts {
   };
 }
 
-/** Whether rank and conditions of a unit hold; `disabled` is another matter (planning.md §6). */
+/** Whether rank and conditions of a unit hold; `disabled` is another matter (docs/design/planning.md §6). */
 export function isMeantFor(unit: Unit, facts: Facts): boolean {
   return rankSetHas(unit.ranks, facts.rank) && unmetCondition(unit, facts) === undefined;
 }
@@ -30,7 +30,7 @@ interface UnmetCondition {
   readonly condition: Condition;
 }
 
-/** All conditions of a unit that do not hold, in the order of planning.md §1. */
+/** All conditions of a unit that do not hold, in the order of docs/design/planning.md §1. */
 export function* unmetConditions(unit: Unit, facts: Facts): Generator<UnmetCondition> {
   for (const condition of unit.needsConfig) {
     const isThere = configGet(facts.config, condition.key) !== undefined;

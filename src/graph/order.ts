@@ -3,8 +3,8 @@ import { MinHeap } from "./min-heap.js";
 import type { Dag } from "./types.js";
 
 /**
- * The canonical order (planning.md §5.4): repeatedly the ready unit that comes first in load order. Barriers are passed
- * as soon as they are ready, for they are no units.
+ * The canonical order (docs/design/planning.md §5.4): repeatedly the ready unit that comes first in load order.
+ * Barriers are passed as soon as they are ready, for they are no units.
  * @returns nodes of units in order; fewer than there are if some are in or behind a cycle
  */
 export function canonicalOrder({ units, nodeCount, edges }: OrderGraph): Uint32Array {

@@ -3,7 +3,7 @@ import type { Catalog, Runlevel } from "../units/index.js";
 import { runlevelRoots } from "./runlevel-roots.js";
 import type { PlanRequest } from "./types.js";
 
-/** What the rc files of a run ask for (planning.md §5–6, §8). */
+/** What the rc files of a run ask for (docs/design/planning.md §5–6, §8). */
 export interface PhaseContents {
   /** Names of their tasks. */
   readonly tasks: readonly string[];

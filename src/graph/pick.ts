@@ -7,8 +7,8 @@ export const NOBODY = -1;
 const ELSEWHERE = -2;
 
 /**
- * The pick of every service (planning.md §4), or {@link NOBODY} or {@link ELSEWHERE}. What is loaded serves before anything else (§6).
- * Looks once at each provider of each service.
+ * The pick of every service (docs/design/planning.md §4), or {@link NOBODY} or {@link ELSEWHERE}. What is loaded serves
+ * before anything else (docs/design/planning.md §6). Looks once at each provider of each service.
  */
 export function pickProviders(situation: Situation, viable: Uint8Array): Int32Array {
   const { index, served, servedBy, loaded } = situation;

@@ -18,7 +18,7 @@ import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
 
 /**
  * Plans: which units, in which order, and why not the others. A pure function; the same input gives the same plan to
- * the byte (planning.md §3–6).
+ * the byte (docs/design/planning.md §3–6).
  *
  * @param catalog all units, as composed
  * @param input what to plan (or just the roots of a start), and the facts
@@ -239,7 +239,7 @@ function notAModule(name: string): Diagnostic {
   };
 }
 
-/** The warning about a module that is loaded by name without what it needs (planning.md §6). */
+/** The warning about a module that is loaded by name without what it needs (docs/design/planning.md §6). */
 function unmetNeeds({ index, loaded, served }: Situation, { members }: Membership, id: number): Diagnostic[] {
   if (loaded[id] === 1) return [];
   const unmet = [...index.needs.row(id)].filter(

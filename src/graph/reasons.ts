@@ -11,7 +11,7 @@ import type { Facts, Reason } from "./types.js";
 import { NEVER } from "./viability.js";
 
 /**
- * Why each unit that is not in a plan is not: the one reason that comes first (planning.md §5).
+ * Why each unit that is not in a plan is not: the one reason that comes first (docs/design/planning.md §5).
  *
  * What counts as a lost need: one without any viable provider, or one for which the unit was removed after it had been
  * asked for. A unit that was never asked for is not said to lack what would have come with it. A unit that was set

@@ -17,9 +17,9 @@ export interface Removal {
 }
 
 /**
- * `remove M…` (planning.md §6). What stays is what explicit modules other than M reach over `requires`; M goes, and with
- * it every loaded module that does not stay. Modules that were loaded past the catalog stay unless named, since what
- * uses them is not known.
+ * `remove M…` (docs/design/planning.md §6). What stays is what explicit modules other than M reach over `requires`; M
+ * goes, and with it every loaded module that does not stay. Modules that were loaded past the catalog stay unless
+ * named, since what uses them is not known.
  *
  * @returns errors GRAPH_NOT_LOADED and GRAPH_IN_USE
  */

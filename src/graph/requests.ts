@@ -32,7 +32,7 @@ export interface Framed {
   readonly unknown: readonly UnknownName[];
 }
 
-/** rc1 and the like: what is not usable is left out, whoever asks for it (planning.md §5). */
+/** rc1 and the like: what is not usable is left out, whoever asks for it (docs/design/planning.md §5). */
 export function frameStart(circumstances: Circumstances, rootNames: readonly string[]): Framed {
   const frame = new Frame(circumstances);
   const { index } = frame;
@@ -62,7 +62,7 @@ export function frameUnit(circumstances: Circumstances, name: string): Framed & 
   return { root, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
-/** rc3: no module is loaded for it, and those that run ask for nothing (planning.md §6). */
+/** rc3: no module is loaded for it, and those that run ask for nothing (docs/design/planning.md §6). */
 export function frameStop(circumstances: Circumstances, rootNames: readonly string[]): Framed {
   const frame = new Frame(circumstances);
   const { index } = frame;
@@ -81,8 +81,8 @@ export interface FramedLoad extends Framed {
 }
 
 /**
- * `load M…` (planning.md §6): what is named is loaded whatever its conditions; its requirements come from providers
- * whose rank and conditions hold, disabled ones only if there is no other.
+ * `load M…` (docs/design/planning.md §6): what is named is loaded whatever its conditions; its requirements come from
+ * providers whose rank and conditions hold, disabled ones only if there is no other.
  */
 export function frameLoad(circumstances: Circumstances, moduleNames: readonly string[]): FramedLoad {
   const frame = new Frame(circumstances);
@@ -136,7 +136,7 @@ class Frame {
     }
   }
 
-  /** usable(u) of planning.md §3. */
+  /** usable(u) of docs/design/planning.md §3. */
   isUsable(id: number): boolean {
     if (this.index.unconditional[id] === 1 || this.#forced[id] === 1) return true;
     const unit = unitAt(this.index, id);

@@ -24,8 +24,8 @@ export interface Membership {
 }
 
 /**
- * Who is in the plan (planning.md §5.1). Each round is linear; there is another one only if it sets aside one more
- * unit whose service somebody else can provide.
+ * Who is in the plan (docs/design/planning.md §5.1). Each round is linear; there is another one only if it sets aside
+ * one more unit whose service somebody else can provide.
  */
 export function runRounds(situation: Situation): Membership {
   const setAside = new Map<number, SetAside>();
@@ -112,7 +112,10 @@ function askEdges(situation: Situation, picks: Int32Array, active: Uint8Array): 
   return rows.toCsr();
 }
 
-/** The removed units that somebody still asks for and whose service has another viable provider: L of planning.md §5.1. */
+/**
+ * The removed units that somebody still asks for and whose service has another viable provider: L of
+ * docs/design/planning.md §5.1.
+ */
 function findReplaceable(situation: Situation, round: Membership): Map<number, SetAside> {
   const { index, roots } = situation;
   const { picks, removal, activated, members, viability } = round;

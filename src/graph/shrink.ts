@@ -37,7 +37,7 @@ export interface Shrunk {
 
 /**
  * Removes what has lost a need, and then what nobody asks for any more, until nothing is left to remove. What stays is
- * the greatest set that is closed under both, whatever the order of work (planning.md §5.1).
+ * the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
  *
  * Levels tell causes apart: a node that lost a need has a higher level than the last member of the group it needed.
  * They are those of simultaneous passes, all lost needs first, then all orphans at once, and so on in turn.

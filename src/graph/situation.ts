@@ -28,7 +28,7 @@ export interface Situation {
   readonly roots: Roots;
 }
 
-/** Forced providers (planning.md §2, §4). */
+/** Forced providers (docs/design/planning.md §2, §4). */
 export interface AlternativeIndex {
   /** Service → unit, or -1. */
   readonly ofService: Int32Array;

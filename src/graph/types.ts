@@ -2,7 +2,10 @@ import type { Diagnostic, Origin } from "../errors/index.js";
 import type { Graph } from "@dagrejs/graphlib";
 import type { Catalog, ConfigTable, TaskUnit, ModuleUnit, Unit } from "../units/index.js";
 
-/** Everything besides the catalog that decides a plan (planning.md §3). Plain data: from a broker, or from flags. */
+/**
+ * Everything besides the catalog that decides a plan (docs/design/planning.md §3). Plain data: from a broker, or from
+ * flags.
+ */
 export interface Facts {
   readonly rank: number;
   readonly size: number;
@@ -38,10 +41,13 @@ export interface Dag {
   readonly targets: Uint32Array;
 }
 
-/** What decided between the providers of a service (planning.md §4); `loaded`: it runs already (§6). */
+/**
+ * What decided between the providers of a service (docs/design/planning.md §4); `loaded`: it runs already
+ * (docs/design/planning.md §6).
+ */
 export type PickedBy = "alternative" | "priority" | "order" | "loaded";
 
-/** Why a unit is not in the plan: the first of these that holds (planning.md §5). */
+/** Why a unit is not in the plan: the first of these that holds (docs/design/planning.md §5). */
 export type Reason =
   | { readonly kind: "disabled"; readonly by: Origin | undefined }
   | { readonly kind: "rank"; readonly ranks: string; readonly rank: number }
@@ -74,9 +80,9 @@ export type Reason =
 
 /** What a plan is for. */
 export type PlanRequest =
-  /** rc1, `run FILE`, `plan`: the roots and what they require (planning.md §5). */
+  /** rc1, `run FILE`, `plan`: the roots and what they require (docs/design/planning.md §5). */
   | { readonly kind: "start"; readonly roots: readonly string[] }
-  /** rc3: tasks, and modules to remove, with `before` and `after` of modules swapped (planning.md §6). */
+  /** rc3: tasks, and modules to remove, with `before` and `after` of modules swapped (docs/design/planning.md §6). */
   | {
       readonly kind: "stop";
       readonly roots: readonly string[];
@@ -100,20 +106,20 @@ interface PlanCircumstances {
   readonly facts: FactsInput;
   /** What runs already; empty when absent. It gets no step, satisfies needs, and serves before any other provider. */
   readonly loaded?: readonly LoadedModule[] | undefined;
-  /** Names of units or services whose units are force-enabled (planning.md §3). */
+  /** Names of units or services whose units are force-enabled (docs/design/planning.md §3). */
   readonly enabled?: readonly string[] | undefined;
   /** What asked for a root or a named module, by its name; for errors about unknown ones. */
   readonly origins?: ReadonlyMap<string, Origin> | undefined;
 }
 
-/** What to plan, and the facts. With `roots` alone it is a request of kind `start` (embedding.md). */
+/** What to plan, and the facts. With `roots` alone it is a request of kind `start` (docs/design/embedding.md §1). */
 export type PlanInput = PlanCircumstances &
   (
     | { readonly request: PlanRequest; readonly roots?: undefined }
     | { readonly roots: readonly string[]; readonly request?: undefined }
   );
 
-/** How a unit came into a plan, or why it did not, as data (cli.md, `explain`). */
+/** How a unit came into a plan, or why it did not, as data (docs/design/cli.md §2, `explain`). */
 export type Explanation =
   | {
       readonly kind: "planned";

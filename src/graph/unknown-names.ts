@@ -12,7 +12,7 @@ export interface UnknownName {
 /** Each suggestion looks at every name there is; beyond these, errors come without. */
 const SUGGESTIONS = 20;
 
-/** `no such task or module s`, with its origin and what it may have meant (planning.md §4). */
+/** `no such task or module s`, with its origin and what it may have meant (docs/design/planning.md §4). */
 export function unknownNameErrors(catalog: Catalog, names: readonly UnknownName[]): Diagnostic[] {
   return names.map(({ name, origin, requiredBy }, i) => ({
     code: "GRAPH_UNKNOWN_NAME",

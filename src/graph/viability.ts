@@ -5,7 +5,7 @@ import type { Situation } from "./situation.js";
 export const NEVER = 0x7fffffff;
 
 /**
- * Which units are viable (planning.md §3): usable, not set aside, and each need has a viable provider.
+ * Which units are viable (docs/design/planning.md §3): usable, not set aside, and each need has a viable provider.
  *
  * The greatest fixed point: everything usable is taken for viable, and a queue withdraws what has lost the last
  * provider of a need, so that units that need each other in a ring stay. Each relation is looked at once.

@@ -12,7 +12,7 @@ const LOADER = {
 } as const;
 
 /**
- * The loaders that the table `loaders` of a configuration describes (modules.md §4), in its order.
+ * The loaders that the table `loaders` of a configuration describes (docs/design/modules.md §4), in its order.
  * @param verifyPlugin called before each loading of a plug-in, with its path; what it throws is why that is refused
  * @param table checked against schema/instance-config.schema.json, paths in it are absolute
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for a value of another type

@@ -55,7 +55,9 @@ export interface ModuleLoader {
   readonly suffixes: readonly string[];
   /** Whether the file's first bytes are this loader's, asked when no suffix decides. */
   recognises?(head: Uint8Array): boolean;
-  /** The name that the file gives itself (its export `moduleName`, modules.md §5), found without running it. */
+  /**
+   * The name that the file gives itself (its export `moduleName`, docs/design/modules.md §5), found without running it.
+   */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
    * Starts the module. That it fails to come up is told on its channel and by `exited`, as for any other failure.

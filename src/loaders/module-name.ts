@@ -4,7 +4,7 @@ import type { ModuleLoader } from "./module-loader.js";
 
 /**
  * The name of a module whose load gives none: what the file calls itself, else its base name up to the first dot
- * (modules.md §5). Nothing of the file runs.
+ * (docs/design/modules.md §5). Nothing of the file runs.
  */
 export async function moduleNameOf(path: string, loader: ModuleLoader): Promise<string> {
   const own = await loader.readModuleName?.(path);

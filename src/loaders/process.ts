@@ -10,7 +10,7 @@ import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js
 
 const MIB = 1024 * 1024;
 
-/** Node-API addons, a crash of which must not take the broker along, and WASI programs (modules.md §4). */
+/** Node-API addons, a crash of which must not take the broker along, and WASI programs (docs/design/modules.md §4). */
 const NATIVE_SUFFIXES = [".node", ".wasm"];
 
 /** That Node calls WASI experimental is nothing for the log. */
@@ -20,8 +20,9 @@ const QUIET = "--disable-warning=ExperimentalWarning";
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * The loader of the same modules as the thread loader, each in a Node process of its own (modules.md §4), of
- * Node-API addons, and of WASI programs, which speak the wire form themselves. Unlike threads, processes harm nobody else however they fail, and can always be removed.
+ * The loader of the same modules as the thread loader, each in a Node process of its own (docs/design/modules.md §4),
+ * of Node-API addons, and of WASI programs, which speak the wire form themselves. Unlike threads, processes harm nobody
+ * else however they fail, and can always be removed.
  */
 export function createProcessLoader(): ModuleLoader {
   return new ProcessLoader();

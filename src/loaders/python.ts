@@ -10,7 +10,8 @@ const INTERPRETER: readonly string[] = ["python3"];
 const OWN_NAME = /^(?:moduleName|module_name)\s*(?::[^=\n]+)?=\s*(["'])([^"'\n.\\]+)\1/m;
 
 /**
- * The loader of Python modules (modules.md §4, §5), each in an interpreter of its own: `python3 -m sluice.module_exec PATH`.
+ * The loader of Python modules (docs/design/modules.md §4, §5), each in an interpreter of its own:
+ * `python3 -m sluice.module_exec PATH`.
  * @param command interpreter and its options
  */
 export function createPythonLoader(command: readonly string[] = INTERPRETER): ModuleLoader {

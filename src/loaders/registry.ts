@@ -15,10 +15,10 @@ export interface LoaderChoice {
 /** How much of a file a loader sees to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
 const HEAD_BYTES = 256;
 
-/** Other names of loaders (modules.md §4). */
+/** Other names of loaders (docs/design/modules.md §4). */
 const ALIASES: Readonly<Record<string, string>> = { exec: "process" };
 
-/** The loaders of a broker, and the rule which of them takes a file (modules.md §4). */
+/** The loaders of a broker, and the rule which of them takes a file (docs/design/modules.md §4). */
 export class LoaderRegistry {
   readonly #loaders = new Map<string, ModuleLoader>();
 

@@ -7,8 +7,9 @@ import { readExportedName } from "./module-name.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /**
- * The loader of JavaScript and TypeScript modules in worker threads (modules.md §4): a thread of its own for each, or
- * one for all modules of a thread group. Loaders share nothing, so two brokers in one process have groups of their own.
+ * The loader of JavaScript and TypeScript modules in worker threads (docs/design/modules.md §4): a thread of its own
+ * for each, or one for all modules of a thread group. Loaders share nothing, so two brokers in one process have groups
+ * of their own.
  */
 export function createThreadLoader(): ModuleLoader {
   return new ThreadLoader();

@@ -4,7 +4,7 @@ import type { Handle, LogLevel } from "./types.js";
 export type ModuleLog = Readonly<Record<LogLevel, (text: string) => void>>;
 
 /**
- * A module as a class (modules.md §5): a file exports a subclass as its default, its loader calls
+ * A module as a class (docs/design/modules.md §5): a file exports a subclass as its default, its loader calls
  * `new X(handle, args).run()`.
  *
  * ```ts

@@ -6,8 +6,8 @@ import type { Handle } from "./types.js";
 type ModuleClass = new (handle: Handle, args: readonly string[]) => { run(): unknown };
 
 /**
- * The entry function of a loaded file (modules.md §5): its export `modMain` or `mod_main`, or its default-exported class.
- * Files in CommonJS have all their exports under `default`.
+ * The entry function of a loaded file (docs/design/modules.md §5): its export `modMain` or `mod_main`, or its
+ * default-exported class. Files in CommonJS have all their exports under `default`.
  * @param exports the file's namespace object
  * @param path for the message
  * @throws SluiceError `LOAD_NO_ENTRY`

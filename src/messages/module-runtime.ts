@@ -4,7 +4,7 @@ import { registerDefaultHandlers } from "./handle/default-handlers.js";
 import type { ChannelHandle } from "./handle/handle.js";
 import { type Channel, type Handle, MODULE_STATUS } from "./types.js";
 
-/** The entry function of a module (modules.md §5). */
+/** The entry function of a module (docs/design/modules.md §5). */
 export type ModuleMain = (handle: Handle, ...args: string[]) => unknown;
 
 /** How the program of a module ended. */
@@ -21,8 +21,8 @@ export type ModuleOutcome =
     };
 
 /**
- * Lives the life of one module (modules.md §3): waits for `welcome`, registers the default handlers, runs its entry
- * function, reports finalizing and exited, closes the channel. The same for every host, thread or process.
+ * Lives the life of one module (docs/design/modules.md §3): waits for `welcome`, registers the default handlers, runs
+ * its entry function, reports finalizing and exited, closes the channel. The same for every host, thread or process.
  * @param channel the module's end, to a broker
  * @param load gives the entry function; runs while the welcome is awaited
  * @returns how it ended; never rejects

@@ -1,6 +1,6 @@
 /**
- * Whether a value is a topic: words joined by single dots, without blanks (modules.md §2). The same rule as the `topic`
- * of schema/wire-header.schema.json.
+ * Whether a value is a topic: words joined by single dots, without blanks (docs/design/modules.md §2). The same rule as
+ * the `topic` of schema/wire-header.schema.json.
  */
 export function isTopic(text: unknown): boolean {
   return typeof text === "string" && TOPIC.test(text);

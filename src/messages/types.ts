@@ -1,4 +1,4 @@
-/** What a module reports of itself with `module.status` (RFC 5; modules.md §3). */
+/** What a module reports of itself with `module.status` (RFC 5; docs/design/modules.md §3). */
 export const MODULE_STATUS = { running: 1, finalizing: 2, exited: 3 } as const;
 
 /** A JSON value. */
@@ -14,7 +14,7 @@ export type Payload = JsonValue | Uint8Array | undefined;
 /** Request flags (RFC 3). */
 export const FLAG = { noresponse: 1, streaming: 2 } as const;
 
-/** Roles of a sender (modules.md §2). */
+/** Roles of a sender (docs/design/modules.md §2). */
 export const ROLE = { owner: 1, guest: 2 } as const;
 
 /** Where a request goes: a rank, this rank else towards rank 0, or only towards rank 0. */
@@ -106,9 +106,9 @@ export interface Channel {
   /** Called when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * Holds the requests of the other end, all but its `module.status`; whatever else it sends is delivered (modules.md §2,
-   * back pressure). Few wait here: the other end keeps those that it has not sent. A resume delivers what has waited, in
-   * order, and so does the end of the channel.
+   * Holds the requests of the other end, all but its `module.status`; whatever else it sends is delivered
+   * (docs/design/modules.md §2, back pressure). Few wait here: the other end keeps those that it has not sent. A resume
+   * delivers what has waited, in order, and so does the end of the channel.
    */
   setFlow(flow: FlowControl): void;
   /**
@@ -193,7 +193,7 @@ export interface Event {
 }
 
 /**
- * The one object that modules, commands and embedders talk through, whatever the transport (modules.md §2).
+ * The one object that modules, commands and embedders talk through, whatever the transport (docs/design/modules.md §2).
  *
  * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` whose
  * `errnum` is that of the response: `ENOSYS` no such service or method, `ECONNRESET` the module went away, `ETIMEDOUT`,

@@ -69,12 +69,15 @@ export function shellStatus(end: ProcessEnd): number {
   return end.kind === "exited" ? end.status : 128 + constants.signals[end.signal];
 }
 
-/** Of a module: `exit status N`, or `killed by Segmentation fault` (modules.md §3). */
+/** Of a module: `exit status N`, or `killed by Segmentation fault` (docs/design/modules.md §3). */
 export function moduleEndText(end: ProcessEnd): string {
   return end.kind === "exited" ? `exit status ${end.status}` : `killed by ${signalText(end.signal)}`;
 }
 
-/** Of a command that a task, an rc file or cron runs: `exited with exit status N`, or `died by signal N` (planning.md §8). */
+/**
+ * Of a command that a task, an rc file or cron runs: `exited with exit status N`, or `died by signal N`
+ * (docs/design/planning.md §8).
+ */
 export function commandEndText(end: ProcessEnd): string {
   return end.kind === "exited"
     ? `exited with exit status ${end.status}`

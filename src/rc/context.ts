@@ -1,8 +1,8 @@
 import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
 
 /**
- * What `setup()` and tasks of an rc file get (planning.md §8). Of one rc file or another, in one host or another: they
- * all see the same shared data, environment and module arguments.
+ * What `setup()` and tasks of an rc file get (docs/design/planning.md §8). Of one rc file or another, in one host or
+ * another: they all see the same shared data, environment and module arguments.
  *
  * Facts (`rank`, attributes, configuration, the broker's environment) are at hand without waiting; they are as the run
  * found them, and brought up to date before each task and after each `bash()` and `rpc()`.
@@ -72,8 +72,8 @@ export interface Context {
   loadModules(names: readonly string[]): void;
   /** In `setup()` only: plans the removal of these, of all if null. */
   removeModules(names: readonly string[] | null): void;
-  /** In `setup()` only: chooses the provider of a service (planning.md §4). */
+  /** In `setup()` only: chooses the provider of a service (docs/design/planning.md §4). */
   setAlternative(service: string, unit: string): void;
-  /** In `setup()` only: force-enables a unit, or all providers of a service (planning.md §3). */
+  /** In `setup()` only: force-enables a unit, or all providers of a service (docs/design/planning.md §3). */
   enable(name: string): void;
 }

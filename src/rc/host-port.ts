@@ -18,7 +18,7 @@ export interface RcFileReport {
   readonly effects: readonly SetupEffect[];
 }
 
-/** A process that runs the code of rc files in one language (planning.md §8). */
+/** A process that runs the code of rc files in one language (docs/design/planning.md §8). */
 export interface RcHost {
   /**
    * Reads one file and runs its `setup()`. One at a time.

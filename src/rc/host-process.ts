@@ -152,7 +152,7 @@ export class HostProcess implements RcHost {
     this.#killIfDone();
   }
 
-  /** Other tasks of a host that is to be killed may end first (planning.md §7). */
+  /** Other tasks of a host that is to be killed may end first (docs/design/planning.md §7). */
   #killIfDone(): void {
     if (!this.#doomed || this.#reading !== undefined) return;
     for (const { givenUp } of this.#runs.values()) if (givenUp === undefined) return;

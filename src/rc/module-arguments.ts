@@ -1,7 +1,7 @@
 import type { Catalog, ModuleUnit, Unit } from "../units/index.js";
 import type { ModuleOptionEdit } from "./host-protocol.js";
 
-/** What modules will be loaded with: the arguments of their units, changed by `setopt` (planning.md §8). */
+/** What modules will be loaded with: the arguments of their units, changed by `setopt` (docs/design/planning.md §8). */
 export class ModuleArguments {
   #edits: ModuleOptionEdit[] = [];
   #catalog: Catalog | undefined;
@@ -62,7 +62,7 @@ export class ModuleArguments {
     let best: Unit | undefined;
     for (const unit of enabled.length > 0 ? enabled : candidates) {
       if (unit.name === chosen?.unit) return unit;
-      // Later in load order wins a tie (planning.md §4).
+      // Later in load order wins a tie (docs/design/planning.md §4).
       if (best === undefined || unit.priority >= best.priority) best = unit;
     }
     return best;

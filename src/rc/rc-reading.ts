@@ -26,13 +26,14 @@ export interface RcReading {
   readonly load: readonly NamedReference[];
   /** Modules to remove; `all` if one of the files says so. */
   readonly remove: readonly NamedReference[] | "all";
-  /** Units and services to force-enable (planning.md §3). */
+  /** Units and services to force-enable (docs/design/planning.md §3). */
   readonly enabled: readonly string[];
 }
 
 /**
- * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read (planning.md §8).
- * Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and `codeFragment`; of all files at once.
+ * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read
+ * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and
+ * `codeFragment`; of all files at once.
  * @param session has the hosts of those with code
  * @param onLoading gets each file before it is read, for `loading FILE`
  * @param guard what files must pass to be read; default: one of its own

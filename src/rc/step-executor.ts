@@ -20,9 +20,12 @@ export interface StepExecutorOptions {
   readonly onOutput: (line: OutputLine) => void;
   /** Of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** A module that is not gone this long after its removal began is cancelled (planning.md §7). Default: never. */
+  /**
+   * A module that is not gone this long after its removal began is cancelled (docs/design/planning.md §7). Default:
+   * never.
+   */
   readonly cancelRemovalAfterMs?: number | undefined;
-  /** Load modules even if others may write to their files (instance.md §2). */
+  /** Load modules even if others may write to their files (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { SluiceError } from "../errors/index.js";
 import type { Context } from "./context.js";
 
-/** Keys of a task (planning.md §1), in camelCase. What is left out has the default of unit files. */
+/** Keys of a task (docs/design/planning.md §1), in camelCase. What is left out has the default of unit files. */
 export interface TaskOptions {
   readonly provides?: readonly string[];
   readonly priority?: number;
@@ -71,7 +71,7 @@ interface Declarations {
 const ofProcess: Declarations = globalThis as Declarations;
 
 /**
- * Declares a task of an rc file, at module level (planning.md §8).
+ * Declares a task of an rc file, at module level (docs/design/planning.md §8).
  * @throws SluiceError `RC_INVALID`: `NAME: unknown task argument K`; `task missing required name argument`
  */
 export function task(name: string, options: TaskOptions, run: TaskFunction): void;

@@ -16,7 +16,7 @@ interface Supply {
 
 /**
  * Who requires or needs whom among the steps of a plan, for `--keep-going`: order alone is no dependency
- * (planning.md §7). Made only when something has failed.
+ * (docs/design/planning.md §7). Made only when something has failed.
  */
 export class Dependents {
   readonly #plan: Plan;
@@ -31,7 +31,7 @@ export class Dependents {
     const picked = new Map<string, Supply>();
     const provided = new Map<string, Supply>();
     for (const [index, { unit, action }] of plan.steps.entries()) {
-      // What is removed asks for nothing any more (planning.md §6).
+      // What is removed asks for nothing any more (docs/design/planning.md §6).
       if (action === "remove") continue;
       for (const name of unit.requires) {
         supplyOf(picked, name, () => this.#stockPick(name, stepOf)).dependents.push(index);

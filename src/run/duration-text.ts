@@ -5,7 +5,10 @@ const UNITS = [
   ["s", 1_000],
 ] as const;
 
-/** A duration as a unit file spells it (planning.md §1), in the largest unit that needs no fraction: `90s`, `2m`, `1ms`. */
+/**
+ * A duration as a unit file spells it (docs/design/planning.md §1), in the largest unit that needs no fraction: `90s`,
+ * `2m`, `1ms`.
+ */
 export function durationText(durationMs: number): string {
   for (const [suffix, sizeMs] of UNITS) {
     if (durationMs >= sizeMs && durationMs % sizeMs === 0) return `${durationMs / sizeMs}${suffix}`;

@@ -30,7 +30,7 @@ export type RunSettings = Required<Omit<RunOptions, Defaulted>> & {
 
 type Defaulted = "jobs" | "cancelAfterMs" | "graceMs" | "keepGoing" | "clock";
 
-/** Number of cores + 4, at most 32 (planning.md §7). */
+/** Number of cores + 4, at most 32 (docs/design/planning.md §7). */
 export function defaultJobs(): number {
   return Math.min(32, availableParallelism() + 4);
 }

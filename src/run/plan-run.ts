@@ -221,7 +221,7 @@ export class PlanRun {
     this.#frontier.pass(index);
   }
 
-  /** One removal that fails must not strand the others (planning.md §6). */
+  /** One removal that fails must not strand the others (docs/design/planning.md §6). */
   #goesOnAfter(step: Step): boolean {
     const { kind } = this.#plan.request;
     return this.#settings.keepGoing || step.action === "remove" || kind === "stop" || kind === "remove";

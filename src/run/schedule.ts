@@ -48,7 +48,10 @@ function topologicalOrder(dag: Dag): Uint32Array {
   return order;
 }
 
-/** What each step is expected to take: as in the last recorded run where there is one, else 1 (planning.md §7). */
+/**
+ * What each step is expected to take: as in the last recorded run where there is one, else 1
+ * (docs/design/planning.md §7).
+ */
 export function expectedDurations(
   plan: Plan,
   durationsMs: ReadonlyMap<string, number> | undefined,

@@ -27,7 +27,7 @@ const LIBRARY_NAMES: readonly string[] = ["sluice", "sluice/rc"];
 
 /**
  * Makes JavaScript of TypeScript files, once for each content, outside the threads and only when no cache has it: the
- * compiler takes longer to start than a thread or a process does (modules.md §4).
+ * compiler takes longer to start than a thread or a process does (docs/design/modules.md §4).
  */
 export class Transpiler {
   readonly #shipped: ShippedCode;

@@ -11,9 +11,9 @@ import type { Alternative, Catalog, ConfigTable } from "./types.js";
 
 /** Where units come from, and what is set besides files. */
 export interface ComposeUnitsOptions {
-  /** Directories whose `modprobe.d` is read. Default: by `env` (planning.md §2). */
+  /** Directories whose `modprobe.d` is read. Default: by `env` (docs/design/planning.md §2). */
   readonly searchPath?: readonly string[];
-  /** Shipped and site directories; those not given are by `env` (instance.md §2). */
+  /** Shipped and site directories; those not given are by `env` (docs/design/instance.md §2). */
   readonly dataDir?: string;
   readonly confDir?: string;
   /** Environment variables that say where to look and what to disable. Default: those of this process. */
@@ -30,12 +30,15 @@ export interface ComposeUnitsOptions {
   readonly disable?: readonly DisableRequest[];
   /** Told of each directory and file that is looked at. */
   readonly onRead?: (event: ReadEvent) => void;
-  /** What unit files must pass to be read (instance.md §2). Default: a guard of its own, see `createFileGuard`. */
+  /**
+   * What unit files must pass to be read (docs/design/instance.md §2). Default: a guard of its own, see
+   * `createFileGuard`.
+   */
   readonly guard?: FileGuard | undefined;
 }
 
 /**
- * Reads and composes all units (planning.md §2).
+ * Reads and composes all units (docs/design/planning.md §2).
  * Errors, all at once and sorted by place: those of `readFragments` and `compose`.
  */
 export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<Result<Catalog>> {

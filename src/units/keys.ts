@@ -1,4 +1,4 @@
-/** Keys whose values are lists, and which `KEY+` and `KEY-` edit (planning.md §2). */
+/** Keys whose values are lists, and which `KEY+` and `KEY-` edit (docs/design/planning.md §2). */
 export const LIST_KEYS = [
   "provides",
   "requires",
@@ -15,7 +15,7 @@ export const LIST_KEYS = [
 /** One of {@link LIST_KEYS}. */
 export type ListKey = (typeof LIST_KEYS)[number];
 
-/** Keys that modules and tasks have, in the order of planning.md §1. */
+/** Keys that modules and tasks have, in the order of docs/design/planning.md §1. */
 export const COMMON_KEYS = [
   "provides",
   "priority",

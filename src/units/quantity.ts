@@ -22,7 +22,7 @@ const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a duration (planning.md §1): `infinity`, or a number with a unit `ms`, `s`, `m`, `h`, `d`.
+ * Reads a duration (docs/design/planning.md §1): `infinity`, or a number with a unit `ms`, `s`, `m`, `h`, `d`.
  * @returns milliseconds
  */
 export function parseDuration(text: string): Parsed<Quantity> {

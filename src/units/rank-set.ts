@@ -15,8 +15,8 @@ const known = new Map<string, Parsed<RankSet>>();
 const KNOWN_LIMIT = 1000;
 
 /**
- * Reads the value of `ranks`: `all`, an RFC 22 idset with or without brackets, `>N` or `<N` (planning.md §1).
- * Ids are strictly ascending, a range has low < high, no id has a leading zero.
+ * Reads the value of `ranks`: `all`, an RFC 22 idset with or without brackets, `>N` or `<N`
+ * (docs/design/planning.md §1). Ids are strictly ascending, a range has low < high, no id has a leading zero.
  * @returns the set, or a message that contains `invalid idset`
  */
 export function parseRankSet(text: string): Parsed<RankSet> {

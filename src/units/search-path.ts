@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 /** Environment variables by name, as in `process.env`. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Where shipped and site files are (instance.md §2). */
+/** Where shipped and site files are (docs/design/instance.md §2). */
 export interface Directories {
   /** Shipped units: `<dataDir>/modprobe`. */
   readonly dataDir: string;
@@ -26,8 +26,9 @@ export function defaultDirectories(env: Env): Directories {
 }
 
 /**
- * Directories whose `modprobe.d` holds unit files, first to last (planning.md §2): `FLUX_MODPROBE_PATH_PREPEND`, then
- * `FLUX_MODPROBE_PATH` or the default, then `FLUX_MODPROBE_PATH_APPEND`. A pure function.
+ * Directories whose `modprobe.d` holds unit files, first to last (docs/design/planning.md §2):
+ * `FLUX_MODPROBE_PATH_PREPEND`, then `FLUX_MODPROBE_PATH` or the default, then `FLUX_MODPROBE_PATH_APPEND`. A pure
+ * function.
  */
 export function unitSearchPath(env: Env, directories: Pick<Directories, "dataDir" | "confDir">): string[] {
   return searchPath(env, directories.dataDir, directories.confDir);

@@ -184,7 +184,7 @@ function readText<T>(
   return undefined;
 }
 
-/** A path that starts with `./` or `../` is relative to the file that says it (planning.md §1). */
+/** A path that starts with `./` or `../` is relative to the file that says it (docs/design/planning.md §1). */
 function resolvePath(path: string | undefined, { directory }: Source): string | undefined {
   if (path === undefined || directory === undefined) return path;
   return /^\.\.?\//.test(path) ? resolve(directory, path) : path;

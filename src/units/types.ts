@@ -15,13 +15,13 @@ export interface Condition {
   readonly negated: boolean;
 }
 
-/** What follows when a module fails after it was running (modules.md §3). */
+/** What follows when a module fails after it was running (docs/design/modules.md §3). */
 export type FailurePolicy = "panic" | "log" | "restart";
 
 /** A phase in whose plan a declarative task is a root. */
 export type Runlevel = "rc1" | "rc3";
 
-/** What modules and tasks have in common (planning.md §1). Lists are in the order written. */
+/** What modules and tasks have in common (docs/design/planning.md §1). Lists are in the order written. */
 interface UnitCommon {
   readonly name: string;
   readonly provides: readonly string[];

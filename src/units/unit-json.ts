@@ -7,8 +7,9 @@ export type UnitJsonValue = string | number | boolean | null | readonly string[]
 export type UnitJson = Readonly<Record<string, UnitJsonValue>>;
 
 /**
- * A unit as `modprobe show` prints it (cli.md): first `name`, `module` and `ranks`, then the other keys in the order of
- * planning.md §1. Conditions, ranks and quantities are the texts of unit files; what has no value is null.
+ * A unit as `modprobe show` prints it (docs/design/cli.md §2): first `name`, `module` and `ranks`, then the other keys
+ * in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit files; what has no
+ * value is null.
  */
 export function unitToJson(unit: Unit): UnitJson {
   switch (unit.kind) {

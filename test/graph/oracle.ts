@@ -2,8 +2,8 @@ import type { Facts, Reason } from "../../src/graph/index.js";
 import { type Catalog, rankSetHas, type Unit } from "../../src/units/index.js";
 
 /**
- * A second planner, straight from the text of planning.md §3–5: sets, passes, recursion, no regard for time. It shares
- * nothing with the real one, so that where both agree both have read the same.
+ * A second planner, straight from the text of docs/design/planning.md §3–5: sets, passes, recursion, no regard for
+ * time. It shares nothing with the real one, so that where both agree both have read the same.
  */
 export interface OracleInput {
   readonly roots: readonly string[];
@@ -228,7 +228,7 @@ class World {
   }
 }
 
-/** Every edge among planned units as the text of planning.md §5.2 has it, as `FROM TO`. */
+/** Every edge among planned units as the text of docs/design/planning.md §5.2 has it, as `FROM TO`. */
 export function oracleEdges(units: readonly Unit[]): Set<string> {
   const edges = new Set<string>();
   const add = (from: Unit, to: Unit): void => {
@@ -245,7 +245,7 @@ export function oracleEdges(units: readonly Unit[]): Set<string> {
   return edges;
 }
 
-/** The canonical order (planning.md §5.4), or undefined if there is a cycle. */
+/** The canonical order (docs/design/planning.md §5.4), or undefined if there is a cycle. */
 export function oracleOrder(units: readonly Unit[], edges: ReadonlySet<string>): string[] | undefined {
   const order: string[] = [];
   while (order.length < units.length) {

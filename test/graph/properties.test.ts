@@ -28,7 +28,7 @@ function bytesOf(made: Plan): string {
 }
 
 describe("any catalog", () => {
-  test("is planned as the words of planning.md §3–5 say: members, picks, reasons and unknown names", () => {
+  test("is planned as the words of docs/design/planning.md §3–5 say: members, picks, reasons and unknown names", () => {
     let planned = 0;
     const kinds = new Map<string, number>();
     fc.assert(

@@ -48,7 +48,7 @@ export interface ExecRequest {
   readonly window: number | undefined;
 }
 
-/** The commands that a rank runs for others (instance.md §5). */
+/** The commands that a rank runs for others (docs/design/instance.md §5). */
 export class ExecTable {
   readonly #options: ExecTableOptions;
   readonly #entries = new Map<number, Entry>();

@@ -4,7 +4,7 @@ import { errnumOf, SluiceError, systemMessage } from "../../errors/index.js";
 import type { LogLevel } from "../../messages/index.js";
 import type { LogEntry } from "./log-ring.js";
 
-/** A log that is written to a file (instance.md §3). */
+/** A log that is written to a file (docs/design/instance.md §3). */
 export interface LogFile {
   /** Appends a line. The kernel has it when this returns, so that a crash takes nothing with it. */
   write(entry: LogEntry): void;

@@ -12,7 +12,7 @@ export const LOG_LEVELS: readonly LogLevel[] = [
   "debug",
 ];
 
-/** How many lines a broker remembers (instance.md §3). */
+/** How many lines a broker remembers (docs/design/instance.md §3). */
 const LOG_RING_SIZE = 1024;
 
 /** One line of the log. */

@@ -2,7 +2,7 @@ import type { ModuleEntry } from "./module-entry.js";
 import type { ModuleFailure } from "./module-instance.js";
 import type { ModuleHost } from "./module-start.js";
 
-/** Puts the failure of a module on record, with its cause (modules.md §3). */
+/** Puts the failure of a module on record, with its cause (docs/design/modules.md §3). */
 export function logFailure(host: ModuleHost, entry: ModuleEntry, failure: ModuleFailure): void {
   host.log("crit", `${entry.name} module runtime failure: ${failure.detail}`);
 }

@@ -6,7 +6,7 @@ import type { LoaderChoice } from "../../loaders/index.js";
 import type { JsonObject } from "../configuration.js";
 import { moduleFinder } from "./module-finder.js";
 
-/** What can be told of a module without starting it (modules.md §4). */
+/** What can be told of a module without starting it (docs/design/modules.md §4). */
 export interface ModuleInfo {
   /** Name of the loader that takes it. */
   readonly type: string;

@@ -33,7 +33,7 @@ export interface ModuleFailure {
 }
 
 /**
- * One run of a module, from the start of its thread or process to its end (modules.md §3).
+ * One run of a module, from the start of its thread or process to its end (docs/design/modules.md §3).
  *
  *       status 1            status 2               status 3, exit
  *    I ──────────► R ───────────────────► F ─────────────────────► E

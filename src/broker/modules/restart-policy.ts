@@ -1,4 +1,4 @@
-/** Backoff of `on-failure = "restart"` (modules.md §3). */
+/** Backoff of `on-failure = "restart"` (docs/design/modules.md §3). */
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 60_000;
 const WINDOW_MS = 10 * 60_000;

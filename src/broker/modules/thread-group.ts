@@ -12,7 +12,7 @@ function hasEnded({ instance }: ModuleEntry): boolean {
 }
 
 /**
- * Why a module may not just be cancelled: a thread ends with all the modules in it (modules.md §3).
+ * Why a module may not just be cancelled: a thread ends with all the modules in it (docs/design/modules.md §3).
  * @param all the modules of the broker
  * @returns undefined if no other module shares its thread; else an error with `EBUSY`
  */

@@ -17,8 +17,8 @@ export interface LocalOverlayOptions {
 }
 
 /**
- * Joins the ranks of one machine in a star (instance.md §5): rank 0 listens on a unix socket in the run directory, the
- * others connect to it, and it relays the messages between two of them.
+ * Joins the ranks of one machine in a star (docs/design/instance.md §5): rank 0 listens on a unix socket in the run
+ * directory, the others connect to it, and it relays the messages between two of them.
  *
  * A rank that reads too slowly is disconnected when more than 64 MiB wait for it.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if the socket's path would be too long

@@ -4,7 +4,7 @@ import type { Peer } from "./peer.js";
 
 const MIB = 1024 * 1024;
 
-/** What may wait for one receiver (modules.md §2). */
+/** What may wait for one receiver (docs/design/modules.md §2). */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * MIB };
 
 /** Senders of a receiver resume when this little waits for it: well below the limits, so that they are not held at once. */
@@ -20,7 +20,8 @@ const LAST_LIMITS: Backlog = { messages: LIMITS.messages * 4, bytes: LIMITS.byte
 type Verdict = "pass" | "hold" | "refuse";
 
 /**
- * Keeps what waits for receivers in the broker's memory within bounds, whatever they read (modules.md §2, back pressure).
+ * Keeps what waits for receivers in the broker's memory within bounds, whatever they read (docs/design/modules.md §2,
+ * back pressure).
  *
  * A request to a full receiver is parked, and further requests of its sender are held, until the receiver has taken half
  * of what waits for it, or has gone. The senders that wait for one receiver resume in turn. A sender that does not read

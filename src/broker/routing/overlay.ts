@@ -42,8 +42,9 @@ export interface OverlayReceiver {
 }
 
 /**
- * What joins the brokers of an instance (instance.md §5). It carries messages between any two ranks, gives events one
- * order, and knows which ranks are there. Credentials on what it delivers were stamped by the broker where the message entered.
+ * What joins the brokers of an instance (docs/design/instance.md §5). It carries messages between any two ranks, gives
+ * events one order, and knows which ranks are there. Credentials on what it delivers were stamped by the broker where
+ * the message entered.
  */
 export interface Overlay {
   readonly rank: number;

@@ -9,7 +9,7 @@ import {
 } from "../../messages/index.js";
 import type { Share } from "./fair-share.js";
 
-/** The sender of a message, as the broker stamps it on entry (modules.md §2). */
+/** The sender of a message, as the broker stamps it on entry (docs/design/modules.md §2). */
 export interface Credentials {
   readonly userid: number;
   readonly rolemask: number;

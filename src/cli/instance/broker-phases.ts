@@ -14,8 +14,9 @@ import { say } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
 
 /**
- * rc1 and rc3 are commands of ours unless an attribute says otherwise; an empty one skips the phase (instance.md §3).
- * What they say to standard output is for the log. Of several ranks, each says on standard error which one it is.
+ * rc1 and rc3 are commands of ours unless an attribute says otherwise; an empty one skips the phase
+ * (docs/design/instance.md §3). What they say to standard output is for the log. Of several ranks, each says on
+ * standard error which one it is.
  */
 export function phaseStarter(
   broker: Broker,

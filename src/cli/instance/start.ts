@@ -71,7 +71,9 @@ async function start(program: readonly string[], options: StartOptions): Promise
   }
 }
 
-/** A single word with blanks is a shell line; without any, a shell if somebody sits there (instance.md §1). */
+/**
+ * A single word with blanks is a shell line; without any, a shell if somebody sits there (docs/design/instance.md §1).
+ */
 function initialProgram(words: readonly string[], onTerminal: boolean): readonly string[] | undefined {
   const [first, ...rest] = words;
   if (first === undefined) return onTerminal ? [process.env["SHELL"] ?? "/bin/sh"] : undefined;

@@ -67,7 +67,7 @@ export async function withRunView<T>(
 
 /**
  * Carries out a plan, telling people how it goes, and records the run. The first SIGINT or SIGTERM starts nothing more,
- * the second cancels what runs (planning.md §7).
+ * the second cancels what runs (docs/design/planning.md §7).
  * @param onReport gets the report however the run ended
  * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; everything is said by then
  */

@@ -5,8 +5,8 @@ import type { Circumstances } from "../facts.js";
 import { ExitError } from "../terminal/output.js";
 
 /**
- * Stores `[{name, starttime, duration}]` in seconds since 1970 and seconds (cli.md), at `modprobe.stats` in the KVS when
- * there is one, and in a file.
+ * Stores `[{name, starttime, duration}]` in seconds since 1970 and seconds (docs/design/cli.md §2), at `modprobe.stats`
+ * in the KVS when there is one, and in a file.
  * @param file true: in the KVS alone
  * @throws ExitError if the file cannot be written; SluiceError if the KVS refuses
  */

@@ -48,8 +48,8 @@ function sizeOf(stream: Terminal): TerminalSize {
 }
 
 /**
- * The live view of one run after the other on a terminal (planning.md §7). Whatever else is to be on that terminal while
- * one lasts has to go through {@link above}.
+ * The live view of one run after the other on a terminal (docs/design/planning.md §7). Whatever else is to be on that
+ * terminal while one lasts has to go through {@link above}.
  */
 export class LiveRegion {
   readonly #stream: Terminal;

@@ -5,7 +5,7 @@ const EXHAUSTIVE_LIMIT = 2000;
 
 /**
  * A cycle of units without chords, as its component's own numbers, from the first in load order; a shortest one where
- * the component has at most 2,000 units (planning.md §5.3). Barriers are passed through and not part of it.
+ * the component has at most 2,000 units (docs/design/planning.md §5.3). Barriers are passed through and not part of it.
  */
 export function chordlessCycle(component: ComponentGraph): number[] {
   const search = new CycleSearch(component);

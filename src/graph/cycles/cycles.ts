@@ -22,7 +22,7 @@ interface Edge {
   readonly sources: readonly EdgeSource[];
 }
 
-/** One strongly connected component of the order (planning.md §5.3). */
+/** One strongly connected component of the order (docs/design/planning.md §5.3). */
 export interface Cycle {
   /** A chordless cycle: each edge starts where the one before it ends. */
   readonly edges: readonly Edge[];

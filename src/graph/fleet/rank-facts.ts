@@ -1,7 +1,10 @@
 import { type RankSet, rankSetHas, type Unit } from "../../units/index.js";
 import type { Facts } from "../types.js";
 
-/** Facts that hold on some ranks only, over those that hold on all; the last of several counts (instance.md §5). */
+/**
+ * Facts that hold on some ranks only, over those that hold on all; the last of several counts
+ * (docs/design/instance.md §5).
+ */
 export interface RankFacts {
   readonly ranks: RankSet;
   readonly attrs?: Facts["attrs"];

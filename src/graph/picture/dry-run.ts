@@ -1,6 +1,9 @@
 import type { Plan, Step } from "../types.js";
 
-/** What `--dry-run` prints (planning.md §7): `load NAME ARGS…`, `remove NAME` and `run NAME`, in canonical order. */
+/**
+ * What `--dry-run` prints (docs/design/planning.md §7): `load NAME ARGS…`, `remove NAME` and `run NAME`, in canonical
+ * order.
+ */
 export function dryRunLines(plan: Plan): string[] {
   return plan.steps.map(dryRunLine);
 }

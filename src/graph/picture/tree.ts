@@ -28,9 +28,9 @@ interface DependencyTree {
 }
 
 /**
- * The tree of `list-dependencies` (cli.md): by `requires`, through picked providers, without what would be left out.
- * Breadth first: a dependency is shown at its shallowest place and not again; `full` shows each occurrence, but nothing
- * below itself.
+ * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without what would
+ * be left out. Breadth first: a dependency is shown at its shallowest place and not again; `full` shows each
+ * occurrence, but nothing below itself.
  * @param name of a unit, else of a service, which stands for its pick
  * @returns errors GRAPH_UNKNOWN_NAME
  */

@@ -5,7 +5,7 @@ import type { PickedBy, Plan } from "../types.js";
 
 /**
  * For each service of a unit that others provide too: which of them was picked, and what each of the others lost by
- * (planning.md §4).
+ * (docs/design/planning.md §4).
  * @param asked a service to account for even if it has one provider only
  */
 export function servicesOf(plan: Plan, unit: Unit, asked: string): ServiceAccount[] {

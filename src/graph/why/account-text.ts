@@ -6,7 +6,7 @@ import { changeText } from "./change-text.js";
 /** Names and lines of one kind that are shown; the rest is counted. All of them are in the JSON. */
 const SHOWN = 12;
 
-/** An account for people, indented by two blanks a level (cli.md, `explain`). */
+/** An account for people, indented by two blanks a level (docs/design/cli.md §2, `explain`). */
 export function accountLines(account: Account, catalog: Catalog): string[] {
   const { unit, definedAt, causes, services, after, before, advice } = account;
   const place = definedAt === undefined ? "" : `, defined at ${definedAt.label}`;

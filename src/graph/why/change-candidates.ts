@@ -120,7 +120,7 @@ function isUsability({ kind }: Change): boolean {
 
 /**
  * Making a unit the provider of what others provide too. That it is the alternative for a service that only it provides
- * counts as well: a selection holds for all that a unit provides (planning.md §4.2).
+ * counts as well: a selection holds for all that a unit provides (docs/design/planning.md §4.2).
  */
 function selections(index: CatalogIndex, id: number, { catalog }: StartInput): Change[] {
   const { name } = unitAt(index, id);

@@ -6,7 +6,7 @@ import type { TokenList } from "./source-tokens.js";
 type Range = readonly [from: number, to: number];
 
 const SENDERS = new Set(["rpc", "rpcStream"]);
-/** Parts of a `BrokerModule` that are done before it runs (modules.md §5). */
+/** Parts of a `BrokerModule` that are done before it runs (docs/design/modules.md §5). */
 const START_UP = new Set(["constructor", "setup", "run"]);
 /** With these, brackets and a block are no function. */
 const STATEMENTS = new Set(["if", "for", "while", "switch", "catch", "with", "await"]);

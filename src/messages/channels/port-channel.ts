@@ -6,7 +6,10 @@ import { packMessage, type PortItem, unpackMessages } from "../wire/port-form.js
 import { Tally, type TallyCounts } from "./tally.js";
 import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
-/** Requests beyond this are held at the sender until the other end has taken some (modules.md §2, back pressure). */
+/**
+ * Requests beyond this are held at the sender until the other end has taken some (docs/design/modules.md §2, back
+ * pressure).
+ */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 /** What has been taken is reported with the next message, at this much even without one, and at the latest after this. */

@@ -32,7 +32,7 @@ export interface SocketChannelOptions {
 }
 
 /**
- * A channel over a byte stream, in the wire form of modules.md §2.
+ * A channel over a byte stream, in the wire form of docs/design/modules.md §2.
  *
  * What is sent within one turn of the loop leaves as one write. When the stream is full, frames wait here until it has
  * drained. `close()` sends what waits and then ends the stream. Anything malformed destroys this stream alone; the cause

@@ -7,7 +7,7 @@ import type { JsonValue, Payload, Request } from "../types.js";
 /** Guests may call these, too; the rest is for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
-/** The handlers that every module has unless it registers its own (modules.md §3). */
+/** The handlers that every module has unless it registers its own (docs/design/modules.md §3). */
 export function registerDefaultHandlers(handle: ChannelHandle): void {
   handle.handle("shutdown", (request) => {
     handle.stop();

@@ -17,7 +17,7 @@ interface ExchangeTable {
 
 /**
  * One request that waits for its response, or for the next of a stream. It ends once, by response, failure, time-out or
- * abort, and then leaves no timer, listener or matchtag behind (embedding.md, cancelling).
+ * abort, and then leaves no timer, listener or matchtag behind (docs/design/embedding.md §2.5).
  */
 export class Exchange {
   readonly topic: string;

@@ -150,7 +150,7 @@ function payloadAt(bytes: Buffer, start: number, end: number, kind: PayloadKind)
     case "json":
       return textAt(bytes, start, end, "payload");
     case "bytes":
-      // A copy of its own, which the receiver may keep or change (embedding.md, lifetime).
+      // A copy of its own, which the receiver may keep or change (docs/design/embedding.md §2.4).
       return new Uint8Array(bytes.subarray(start, end));
     case undefined:
       if (end > start) throw protocolError("malformed message: the header does not announce a payload");

@@ -8,7 +8,7 @@ export interface WireLimits {
   readonly payloadBytes: number;
 }
 
-/** The limits of the wire form (modules.md §2). */
+/** The limits of the wire form (docs/design/modules.md §2). */
 export const WIRE_LIMITS: WireLimits = { headerBytes: 64 * 1024, payloadBytes: 64 * 1024 * 1024 };
 
 /** Length of the two length words. */

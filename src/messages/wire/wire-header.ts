@@ -6,7 +6,7 @@ import { type ControlMessage, FLAG, type Message, type NodeId, type RawPayload }
 export type PayloadKind = "json" | "bytes" | undefined;
 
 /**
- * The error of invalid input on a connection: that connection is closed, and no other (modules.md §2).
+ * The error of invalid input on a connection: that connection is closed, and no other (docs/design/modules.md §2).
  * @returns SluiceError `BROKER_PROTOCOL` with `EPROTO`
  */
 export function protocolError(message: string, cause?: unknown): SluiceError {

@@ -2,7 +2,10 @@ import { open } from "node:fs/promises";
 import { requestError } from "../../errors/index.js";
 import type { Handle } from "../../messages/index.js";
 
-/** Where durable state goes: the attribute `statedir`, or without it `rundir`, whose end it shares (instance.md §2). */
+/**
+ * Where durable state goes: the attribute `statedir`, or without it `rundir`, whose end it shares
+ * (docs/design/instance.md §2).
+ */
 export async function stateDirectory(h: Handle): Promise<string> {
   const directory = (await h.attr("statedir")) ?? (await h.attr("rundir"));
   if (directory === undefined || directory === "") {

@@ -14,8 +14,8 @@ export interface ComposeOptions {
 }
 
 /**
- * Composes fragments into a catalog (planning.md §2). They are in the order of composition: built-in file, unit files,
- * configuration, rc files. A pure function, and independent of everything but that order.
+ * Composes fragments into a catalog (docs/design/planning.md §2). They are in the order of composition: built-in file,
+ * unit files, configuration, rc files. A pure function, and independent of everything but that order.
  *
  * Errors: `UNIT_DUPLICATE_NAME`, `UNIT_UNKNOWN_UNIT`, `UNIT_UNKNOWN_KEY`, `UNIT_LIST_EDIT_IN_DEFINITION`,
  * `UNIT_WILDCARD_CONFLICT`, `UNIT_UNKNOWN_SERVICE`, `UNIT_NOT_A_PROVIDER`; all of them at once.

@@ -19,7 +19,7 @@ type OptionsChange = Extract<Change, { kind: "options" }>;
 /** Looking for a similar name goes through all of them; after so many unknown ones nobody reads the hints. */
 const HINT_LIMIT = 50;
 
-/** Lays fragments over each other, in the order of planning.md §2. */
+/** Lays fragments over each other, in the order of docs/design/planning.md §2. */
 export class Composer {
   readonly diagnostics: Diagnostic[] = [];
   /** By name, in load order. */
@@ -46,7 +46,7 @@ export class Composer {
     for (const change of fragment.changes) this.#change(change);
   }
 
-  /** Arguments that rc files set, which hold whatever tables said before or after (planning.md §8). */
+  /** Arguments that rc files set, which hold whatever tables said before or after (docs/design/planning.md §8). */
   applyOptions(): void {
     for (const change of this.#options) this.#applyOptions(change);
   }

@@ -18,7 +18,7 @@ export interface CodeTask {
   readonly column: number;
 }
 
-/** What the `setup()` of an rc file does to units (planning.md §8). */
+/** What the `setup()` of an rc file does to units (docs/design/planning.md §8). */
 export type SetupEdit =
   | { readonly kind: "alternative"; readonly service: string; readonly unit: string }
   /** Arguments to append to those of a module, or to replace them with. */

@@ -10,8 +10,8 @@ const DEPTH_LIMIT = 100;
 type Fresh = Record<string, ConfigValue>;
 
 /**
- * The value at a dotted key (planning.md §3): `a.b.c` is key `c` of table `b` of table `a`. A key below a value that is
- * no table is not set.
+ * The value at a dotted key (docs/design/planning.md §3): `a.b.c` is key `c` of table `b` of table `a`. A key below a
+ * value that is no table is not set.
  */
 export function configGet(table: ConfigTable, key: string): ConfigValue | undefined {
   let value: ConfigValue | undefined = table;

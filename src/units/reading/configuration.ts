@@ -43,9 +43,9 @@ export class Configuration {
 }
 
 /**
- * Checks the tables that are ours: `modules`, `loaders`, `kinds`. Others are the site's own (instance.md §3).
- * Errors: `BROKER_CONFIG`, and for `modules` those of `parseFragment`. Whether the units that it names exist is
- * for composition to say.
+ * Checks the tables that are ours: `modules`, `loaders`, `kinds`. Others are the site's own
+ * (docs/design/instance.md §3). Errors: `BROKER_CONFIG`, and for `modules` those of `parseFragment`. Whether the units
+ * that it names exist is for composition to say.
  */
 export function checkConfiguration(configuration: Configuration): Result<Configuration> {
   const diagnostics = [
@@ -70,7 +70,7 @@ function checkTables(configuration: Configuration): Diagnostic[] {
   return locateProblems(source, problems);
 }
 
-/** The `modules` tables of all layers, as what they change of the units (planning.md §2). */
+/** The `modules` tables of all layers, as what they change of the units (docs/design/planning.md §2). */
 export function configReadings(configuration: Configuration): Reading[] {
   return configuration.layers
     .filter(({ table }) => Object.hasOwn(table, "modules"))

@@ -15,7 +15,7 @@ export interface FragmentText {
 }
 
 /**
- * Reads the text of a unit file (planning.md §1–2).
+ * Reads the text of a unit file (docs/design/planning.md §1–2).
  * Errors: `UNIT_SYNTAX`, and what the keys of units demand: `UNIT_UNKNOWN_KEY`, `UNIT_WRONG_TYPE`, `UNIT_MISSING_KEY`,
  * `UNIT_INVALID_NAME`, `UNIT_INVALID_RANKS`, `UNIT_INVALID_DURATION`, `UNIT_INVALID_SIZE`, `UNIT_INVALID_VALUE`,
  * `UNIT_LIST_EDIT_CONFLICT`; all of them at once.
@@ -24,7 +24,10 @@ export function parseFragment(text: string, options: FragmentText): Result<Fragm
   return resultOf(parseReading(text, options, "unit-file"));
 }
 
-/** As {@link parseFragment}, of a TOML or YAML rc file, which may also say `load` and `remove` (planning.md §8). */
+/**
+ * As {@link parseFragment}, of a TOML or YAML rc file, which may also say `load` and `remove`
+ * (docs/design/planning.md §8).
+ */
 export function parseRcFragment(text: string, options: FragmentText): Result<Fragment> {
   return resultOf(parseReading(text, options, "rc-file"));
 }

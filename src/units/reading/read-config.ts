@@ -13,7 +13,7 @@ import { namedSource, type Source, wholeFile } from "../source.js";
 import { quoted } from "../text.js";
 import type { ConfigTable } from "../types.js";
 
-/** Where a part of a configuration comes from (instance.md §3). */
+/** Where a part of a configuration comes from (docs/design/instance.md §3). */
 export type ConfigInput =
   /** A TOML, YAML or JSON file, or a directory of them. */
   | { readonly kind: "path"; readonly path: string }

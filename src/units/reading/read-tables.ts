@@ -25,8 +25,8 @@ const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 export type DocumentKind = "unit-file" | "rc-file" | "configuration";
 
 /**
- * Reads the tables of a document (planning.md §2). Everything that is wrong is reported, and what is sound is kept, so
- * that one slip does not hide the next, nor make it look as if a name were missing.
+ * Reads the tables of a document (docs/design/planning.md §2). Everything that is wrong is reported, and what is sound
+ * is kept, so that one slip does not hide the next, nor make it look as if a name were missing.
  * @param root the document, or for a configuration its `modules` table
  * @param base path of `root` in the source
  */
@@ -123,7 +123,7 @@ class TablesReader {
     this.#definitions.push({ source: this.#source, path, settings, edits, kind, name, isCode: false });
   }
 
-  /** A library defines a module for each of those picked from it (modules.md §6). */
+  /** A library defines a module for each of those picked from it (docs/design/modules.md §6). */
   #readLibrary(entry: unknown, path: Path): void {
     const library = this.#check(checkLibrary, entry, path, LIBRARY_KEYS);
     if (library === undefined) return;

@@ -17,7 +17,7 @@ import {
 } from "../../../src/messages/index.js";
 import { startBroker, type TestBroker } from "../support/start-broker.js";
 
-/** What may wait for one receiver (modules.md §2). */
+/** What may wait for one receiver (docs/design/modules.md §2). */
 const LIMIT = 10_000;
 const MIB = 1024 * 1024;
 

@@ -99,7 +99,7 @@ describe("an account of a unit", () => {
     await expect(text).toMatchFileSnapshot(new URL(`${file}.json`, FIXTURES).pathname);
   });
 
-  test("has a golden file for each reason of planning.md §5", () => {
+  test("has a golden file for each reason of docs/design/planning.md §5", () => {
     const kinds = CASES.flatMap(
       ({ name, setting }) => accountOf(name, setting).account.causes[0]?.reason?.kind ?? [],
     );
