@@ -48,7 +48,7 @@ interface Moment {
   readonly step: number | undefined;
 }
 
-type Draft = { -readonly [K in keyof StepTime]: StepTime[K] };
+type StepTimeDraft = { -readonly [K in keyof StepTime]: StepTime[K] };
 
 /**
  * Lays a run out in time: for each step when it was ready, what it waited for, and its slack. Linear in the size of the
@@ -64,16 +64,16 @@ export function layOut(plan: RecordedPlan, { moves, jobs, durationNs }: Moves): 
 }
 
 class Layout {
-  readonly times: Draft[] = [];
+  readonly times: StepTimeDraft[] = [];
   readonly #dag: Dag;
   readonly #jobs: number;
   readonly #waitsFor: Uint32Array;
   readonly #readyAt: (Moment | undefined)[];
   readonly #skipped = new Set<number>();
-  readonly #running = new Map<number, Draft>();
+  readonly #running = new Map<number, StepTimeDraft>();
   #freed: Moment = { order: -1, atNs: 0, step: undefined };
   #lastStart: Moment = { order: -1, atNs: 0, step: undefined };
-  #lastStarted: Draft | undefined;
+  #lastStarted: StepTimeDraft | undefined;
 
   constructor(dag: Dag, jobs: number) {
     this.#dag = dag;
@@ -106,7 +106,7 @@ class Layout {
     // It was eligible when the one before was handed out, so that it had to wait for that to be done.
     const isNext = this.#lastStart.order > eligible.order;
     if (isNext && this.#lastStarted !== undefined) this.#lastStarted.holdNs = atNs - this.#lastStart.atNs;
-    const time: Draft = {
+    const time: StepTimeDraft = {
       step,
       readyNs: ready.atNs,
       eligibleNs: eligible.atNs,
@@ -177,7 +177,11 @@ function waitFor(step: number | undefined, isSlot: boolean): Wait {
  * A step may take as much longer as what came after it, or took its slot, could have waited. Latest start of each node
  * backwards through the DAG; steps that did not run and barriers are passed through.
  */
-function findSlack(times: readonly Draft[], byStep: ReadonlyMap<number, Draft>, plan: RecordedPlan): void {
+function findSlack(
+  times: readonly StepTimeDraft[],
+  byStep: ReadonlyMap<number, StepTimeDraft>,
+  plan: RecordedPlan,
+): void {
   const lastEndNs = times.reduce((last, { endNs }) => Math.max(last, endNs), 0);
   const before = [...plan.steps.map(({ after }) => after), ...plan.barriers];
   /** By when a node must be out of the way. */

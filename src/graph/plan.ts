@@ -146,7 +146,7 @@ function planRemove(circumstances: PlanCircumstances, request: RequestOf<"remove
 }
 
 /** Members of a plan that still have to be put into steps. */
-interface Draft {
+interface PlanDraft {
   readonly situation: Situation;
   readonly membership: Membership;
   readonly units: Uint32Array;
@@ -159,7 +159,7 @@ interface Draft {
 function finishMembers(
   { catalog, facts }: PlanCircumstances,
   request: PlanRequest,
-  draft: Draft,
+  draft: PlanDraft,
 ): Result<Plan> {
   const { situation, membership, units, isReversed, stepOf, errors, warnings } = draft;
   const { index } = situation;

@@ -44,7 +44,7 @@ export async function readRcFiles(
   onLoading: (file: string) => void = () => undefined,
   guard: FileGuard = createFileGuard(),
 ): Promise<Result<RcReading>> {
-  const draft = new Draft();
+  const draft = new RcReadingDraft();
   const diagnostics: Diagnostic[] = [];
   for (const file of files) {
     onLoading(file);
@@ -59,7 +59,7 @@ export async function readRcFiles(
 async function readCode(
   file: string,
   session: RcSession,
-  draft: Draft,
+  draft: RcReadingDraft,
   guard: FileGuard,
 ): Promise<Result<Fragment>> {
   const problems = guard.check(file);
@@ -76,7 +76,7 @@ async function readCode(
   return codeFragment({ file, tasks: report.value.tasks, edits });
 }
 
-class Draft implements RcReading {
+class RcReadingDraft implements RcReading {
   readonly fragments: Fragment[] = [];
   readonly tasks: string[] = [];
   readonly load: NamedReference[] = [];

@@ -54,7 +54,7 @@ export async function collect(
 
 /** The report of a run whose events are all there. One that stops before `summary` counts as interrupted. */
 export function summarise(events: readonly RunEvent[]): RunReport {
-  const draft = new Draft();
+  const draft = new ReportDraft();
   for (const event of events) draft.add(event);
   const { outcome, jobs, epochMs, durationMs, done, failed, cancelled, skipped, notStarted, timings } = draft;
   return {
@@ -63,7 +63,7 @@ export function summarise(events: readonly RunEvent[]): RunReport {
   };
 }
 
-class Draft {
+class ReportDraft {
   outcome: RunOutcome = "interrupted";
   jobs = 0;
   epochMs = 0;

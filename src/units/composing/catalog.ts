@@ -1,5 +1,5 @@
 import type { Origin } from "../../errors/index.js";
-import type { Draft } from "./draft.js";
+import type { UnitDraft } from "./unit-draft.js";
 import type { Alternative, Catalog, Unit } from "../types.js";
 
 /** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be worked out when asked for. */
@@ -8,9 +8,9 @@ export class ComposedCatalog implements Catalog {
   readonly byName: ReadonlyMap<string, Unit>;
   readonly providers: ReadonlyMap<string, readonly Unit[]>;
   readonly alternatives: readonly Alternative[];
-  readonly #drafts: ReadonlyMap<string, Draft>;
+  readonly #drafts: ReadonlyMap<string, UnitDraft>;
 
-  constructor(drafts: ReadonlyMap<string, Draft>, alternatives: readonly Alternative[]) {
+  constructor(drafts: ReadonlyMap<string, UnitDraft>, alternatives: readonly Alternative[]) {
     this.#drafts = drafts;
     this.units = Array.from(drafts.values(), (draft) => draft.toUnit());
     this.byName = new Map(this.units.map((unit) => [unit.name, unit]));
@@ -19,7 +19,7 @@ export class ComposedCatalog implements Catalog {
   }
 
   /** What the units were made of, in load order. */
-  drafts(): Iterable<Draft> {
+  drafts(): Iterable<UnitDraft> {
     return this.#drafts.values();
   }
 

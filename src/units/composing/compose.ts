@@ -1,7 +1,7 @@
 import { type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
 import { ComposedCatalog } from "./catalog.js";
 import { Composer, type DisableRequest } from "./composer.js";
-import type { Draft } from "./draft.js";
+import type { UnitDraft } from "./unit-draft.js";
 import type { Fragment, Reading } from "../fragment.js";
 import type { Alternative, Catalog } from "../types.js";
 
@@ -57,7 +57,7 @@ function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
 }
 
 /** A task of a unit file that has nothing to run may be meant as a milestone, or the command was forgotten. */
-function doubtCommand(draft: Draft): Diagnostic[] {
+function doubtCommand(draft: UnitDraft): Diagnostic[] {
   if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return [];
   return [
     {
@@ -74,7 +74,7 @@ function doubtCommand(draft: Draft): Diagnostic[] {
 }
 
 /** `"*"` on one side leaves no room for anything on the other; checked here, as the sides may be of different files. */
-function checkWildcards(draft: Draft): Diagnostic[] {
+function checkWildcards(draft: UnitDraft): Diagnostic[] {
   const { before = [], after = [] } = draft.settings;
   if (before.length === 0 || after.length === 0) return [];
   const sides = [

@@ -1,5 +1,5 @@
 import { type Diagnostic, didYouMean, type Location, type Origin } from "../../errors/index.js";
-import { Draft } from "./draft.js";
+import { UnitDraft } from "./unit-draft.js";
 import { argsEdit, type Change, type Definition, type Fragment } from "../fragment.js";
 import { isKeyOf } from "../keys.js";
 import { locateProblems, type Problem } from "../problems.js";
@@ -23,12 +23,12 @@ const HINT_LIMIT = 50;
 export class Composer {
   readonly diagnostics: Diagnostic[] = [];
   /** By name, in load order. */
-  readonly drafts = new Map<string, Draft>();
+  readonly drafts = new Map<string, UnitDraft>();
   /** As set, in order; not yet checked. */
   readonly alternatives: Alternative[] = [];
   readonly #options: OptionsChange[] = [];
   /** Providers of a service by more than their name. */
-  readonly #providers = new Map<string, Set<Draft>>();
+  readonly #providers = new Map<string, Set<UnitDraft>>();
   readonly #unread: string | undefined;
   #hintsLeft = HINT_LIMIT;
 
@@ -73,7 +73,7 @@ export class Composer {
   #define(definition: Definition, isRepeated: boolean): void {
     const draft = this.drafts.get(definition.name);
     if (draft === undefined) {
-      const created = new Draft(definition, this.drafts.size);
+      const created = new UnitDraft(definition, this.drafts.size);
       this.drafts.set(definition.name, created);
       this.#index(created);
       this.#refuseEdits(definition);
@@ -118,7 +118,7 @@ export class Composer {
     }
   }
 
-  #update(draft: Draft, setting: Setting): void {
+  #update(draft: UnitDraft, setting: Setting): void {
     const foreign = keysSetBy(setting).filter((key) => !isKeyOf(draft.kind, key));
     this.#report(
       setting.source,
@@ -137,7 +137,7 @@ export class Composer {
     this.#index(draft);
   }
 
-  #index(draft: Draft): void {
+  #index(draft: UnitDraft): void {
     for (const service of draft.provides) {
       const providers = this.#providers.get(service);
       if (providers === undefined) this.#providers.set(service, new Set([draft]));
@@ -146,16 +146,16 @@ export class Composer {
   }
 
   /** The unit of that name, else the providers of the service. */
-  #named(name: string): readonly Draft[] {
+  #named(name: string): readonly UnitDraft[] {
     const draft = this.drafts.get(name);
     return draft === undefined ? [...(this.#providers.get(name) ?? [])] : [draft];
   }
 
   /** The provider that an update of a service means. */
-  #foremost(service: string): Draft | undefined {
+  #foremost(service: string): UnitDraft | undefined {
     const providers = this.#named(service);
     const enabled = providers.filter((draft) => draft.settings.disabled !== true);
-    let best: Draft | undefined;
+    let best: UnitDraft | undefined;
     for (const draft of enabled.length > 0 ? enabled : providers) {
       const isBetter =
         best === undefined ||
@@ -177,7 +177,7 @@ export class Composer {
     for (const draft of modules.length > 0 ? modules : drafts) this.#update(draft, setting);
   }
 
-  #reportDuplicate(definition: Definition, first: Draft): void {
+  #reportDuplicate(definition: Definition, first: UnitDraft): void {
     const { name, source, path, kind } = definition;
     const already = first.definedAt;
     const what = kind === first.kind ? `defined twice` : `both a module and a task`;

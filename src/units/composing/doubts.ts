@@ -1,6 +1,6 @@
 import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
 import { ComposedCatalog } from "./catalog.js";
-import type { Draft } from "./draft.js";
+import type { UnitDraft } from "./unit-draft.js";
 import type { UnitKey } from "../keys.js";
 import { applySetting, keysSetBy, type Setting } from "../settings.js";
 import type { Catalog } from "../types.js";
@@ -26,7 +26,7 @@ export function doubtComposition(catalog: Catalog): Diagnostic[] {
   return [...catalog.drafts()].flatMap(doubtDraft).sort(compareDiagnostics);
 }
 
-function doubtDraft(draft: Draft): Diagnostic[] {
+function doubtDraft(draft: UnitDraft): Diagnostic[] {
   const [definition, ...updates] = draft.history;
   const found: Diagnostic[] = [];
   const setBy = new Map<UnitKey, Setting>(keysSetBy(definition).map((key) => [key, definition]));
@@ -49,7 +49,7 @@ function doubtDraft(draft: Draft): Diagnostic[] {
   return found;
 }
 
-function defaultOf(draft: Draft, key: UnitKey): unknown {
+function defaultOf(draft: UnitDraft, key: UnitKey): unknown {
   if (key === "module") return draft.name;
   return key in DEFAULTS ? DEFAULTS[key] : [];
 }
@@ -64,7 +64,7 @@ function isFragment({ source }: Setting): boolean {
   return /(?:^|\/)modprobe\.d\/[^/]+$/.test(source.name);
 }
 
-function noEffect(draft: Draft, update: Setting, key: UnitKey | undefined): Diagnostic[] {
+function noEffect(draft: UnitDraft, update: Setting, key: UnitKey | undefined): Diagnostic[] {
   const location = placeOf(update, key);
   if (location === undefined) return [];
   const what = key === undefined ? "sets nothing" : `leaves ${key} as it is`;
@@ -80,7 +80,7 @@ function noEffect(draft: Draft, update: Setting, key: UnitKey | undefined): Diag
   ];
 }
 
-function override(draft: Draft, update: Setting, key: UnitKey, earlier: Setting): Diagnostic[] {
+function override(draft: UnitDraft, update: Setting, key: UnitKey, earlier: Setting): Diagnostic[] {
   const location = placeOf(update, key);
   // Flags, variables and the configuration are there to have the last word.
   if (location === undefined || update.source.directory === undefined) return [];

@@ -11,7 +11,7 @@ const NOTHING: readonly never[] = [];
 const DEFAULT_RUNLEVELS: readonly Runlevel[] = ["rc1"];
 
 /** A unit while it is being composed: what is set so far, and every table that had a part in it. */
-export class Draft {
+export class UnitDraft {
   readonly name: string;
   readonly kind: Unit["kind"];
   readonly isCode: boolean;
