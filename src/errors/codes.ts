@@ -22,7 +22,7 @@ export const ERROR_CODES = [
   "UNIT_LIST_EDIT_IN_DEFINITION",
   "UNIT_UNKNOWN_SERVICE",
   "UNIT_NOT_A_PROVIDER",
-  // What `verify` doubts.
+  // Warnings of `verify`.
   "UNIT_ORDER_ON_UNKNOWN",
   "UNIT_NEED_ON_UNKNOWN",
   "UNIT_NEED_UNMEETABLE",

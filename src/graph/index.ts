@@ -29,5 +29,5 @@ export { showDeps } from "./show-deps.js";
 export { toGraph } from "./to-graph.js";
 export type * from "./types.js";
 export { verifyCatalog } from "./verify/verify.js";
-export { doubtOrder, doubtReached } from "./verify/verify-plan.js";
-export { doubtRequests, type RequestAtLoad } from "./verify/verify-requests.js";
+export { orderWarnings, unreachedWarnings } from "./verify/verify-plan.js";
+export { startupRequestWarnings, type RequestAtLoad } from "./verify/verify-requests.js";

@@ -1,16 +1,16 @@
 import { Command } from "commander";
 import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
 import {
-  doubtOrder,
-  doubtReached,
-  doubtRequests,
+  orderWarnings,
+  unreachedWarnings,
+  startupRequestWarnings,
   plan,
   rankClasses,
   runlevelRoots,
   verifyCatalog,
 } from "../../graph/index.js";
 import { RcSession } from "../../rc/index.js";
-import { doubtComposition, type Fragment, readRcFragment } from "../../units/index.js";
+import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
 import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "../facts.js";
 import { phaseFiles, readUnits, type UnitsRead } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
@@ -62,7 +62,7 @@ async function findAll(
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
       ...(units.ok
-        ? [...units.warnings, ...(await doubtUnits(units.value, further, circumstances))]
+        ? [...units.warnings, ...(await unitWarnings(units.value, further, circumstances))]
         : units.diagnostics),
     ];
     const unique = new Map(found.map((diagnostic) => [keyOf(diagnostic), diagnostic]));
@@ -72,7 +72,7 @@ async function findAll(
   }
 }
 
-async function doubtUnits(
+async function unitWarnings(
   { catalog, rc }: UnitsRead,
   further: readonly Fragment[],
   { facts }: Circumstances,
@@ -84,16 +84,16 @@ async function doubtUnits(
   const requests = await requestsOfModules(catalog);
   return [
     ...verifyCatalog(catalog),
-    ...doubtComposition(catalog),
-    ...doubtReached(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
+    ...compositionWarnings(catalog),
+    ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
       const request = { kind: "start", roots } as const;
       const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });
       if (!planned.ok) return planned.diagnostics;
       return [
         ...planned.warnings,
-        ...(rank === facts.rank ? doubtOrder(planned.value) : []),
-        ...doubtRequests(planned.value, requests),
+        ...(rank === facts.rank ? orderWarnings(planned.value) : []),
+        ...startupRequestWarnings(planned.value, requests),
       ];
     }),
   ];

@@ -11,7 +11,7 @@ const WALKS = 500;
  * Warnings GRAPH_ORDER_BROKEN: two planned units are ordered only by way of a third, which is left out, so that nothing
  * orders them here.
  */
-export function doubtOrder(plan: Plan): Diagnostic[] {
+export function orderWarnings(plan: Plan): Diagnostic[] {
   const found: Diagnostic[] = [];
   const steps = new Map(plan.steps.map(({ unit }, step) => [unit.name, step]));
   const index = indexOf(plan.catalog);
@@ -80,7 +80,7 @@ function brokenChain(catalog: Catalog, before: string, absent: string, after: st
  * Warnings UNIT_UNREACHED: a unit that nothing asks for, not by any provider of anything that is asked for.
  * @param roots names of units and services that are asked for in any phase
  */
-export function doubtReached(catalog: Catalog, roots: readonly string[]): Diagnostic[] {
+export function unreachedWarnings(catalog: Catalog, roots: readonly string[]): Diagnostic[] {
   const index = indexOf(catalog);
   const reached = new Set(roots.flatMap((name) => [...unitsNamed(index, name), ...providersOf(index, name)]));
   for (const unit of reached) {

@@ -6,16 +6,16 @@ import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
  * provider of what it needs) and UNIT_NEVER_PICKED (conditions that contradict each other, no ranks at all, or a
  * provider that another one always beats although nobody ranked it lower).
  */
-export function doubtProviders(catalog: Catalog): Diagnostic[] {
+export function providerWarnings(catalog: Catalog): Diagnostic[] {
   const best = bestAlwaysUsable(catalog);
   return catalog.units.flatMap((unit) => [
-    ...doubtNeeds(catalog, unit),
-    ...doubtUsable(catalog, unit),
-    ...doubtPicked(catalog, unit, best),
+    ...needWarnings(catalog, unit),
+    ...neverUsableWarnings(catalog, unit),
+    ...neverPickedWarnings(catalog, unit, best),
   ]);
 }
 
-function doubtNeeds(catalog: Catalog, unit: Unit): Diagnostic[] {
+function needWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
   return [...new Set(unit.needs)].flatMap((need) => {
     const providers = catalog.providers.get(need);
     if (providers === undefined || providers.some((other) => canMeet(unit.ranks, other))) return [];
@@ -57,7 +57,7 @@ function overlaps(a: RankSet, b: RankSet): boolean {
 }
 
 /** A unit that no facts make usable. */
-function doubtUsable(catalog: Catalog, unit: Unit): Diagnostic[] {
+function neverUsableWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
   const found: Diagnostic[] = [];
   if (unit.ranks.ranges.length === 0) {
     found.push(neverPicked(catalog, unit, "ranks", `${unit.name} is for no rank: ranks ${unit.ranks.text}`));
@@ -110,7 +110,7 @@ function isAlwaysUsable(unit: Unit): boolean {
  * A provider with a lower priority stands by, on purpose. One with the same or a higher one, that for all its services
  * still comes second on all its ranks, was meant to serve.
  */
-function doubtPicked(catalog: Catalog, unit: Unit, best: ReadonlyMap<string, Unit>): Diagnostic[] {
+function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<string, Unit>): Diagnostic[] {
   const shared = unit.provides.filter((service) => service !== unit.name);
   const winners = shared.map((service) => best.get(service));
   const [winner] = winners;

@@ -22,7 +22,7 @@ const PLACES = 3;
  * plan has the provider of that service come first.
  * @param requests what modules send before they run, by unit
  */
-export function doubtRequests(
+export function startupRequestWarnings(
   plan: Plan,
   requests: ReadonlyMap<string, readonly RequestAtLoad[]>,
 ): Diagnostic[] {

@@ -1,7 +1,7 @@
 import { compareDiagnostics, type Diagnostic, didYouMean } from "../../errors/index.js";
 import type { Catalog, Unit } from "../../units/index.js";
 import { WILDCARD } from "../catalog-index.js";
-import { doubtProviders } from "./verify-providers.js";
+import { providerWarnings } from "./verify-providers.js";
 
 /** Each suggestion looks at every name there is; beyond these, warnings come without. */
 const SUGGESTIONS = 20;
@@ -9,7 +9,7 @@ const SUGGESTIONS = 20;
 /**
  * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
  * or `before` that nothing provides is ignored) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
- * and those of `doubtProviders`; sorted by place (docs/design/planning.md §4).
+ * and those of `providerWarnings`; sorted by place (planning.md §4).
  */
 export function verifyCatalog(catalog: Catalog): Diagnostic[] {
   let suggestions = 0;
@@ -19,15 +19,15 @@ export function verifyCatalog(catalog: Catalog): Diagnostic[] {
   };
   return catalog.units
     .flatMap((unit) => [
-      ...doubts(catalog, unit, "after", hint),
-      ...doubts(catalog, unit, "before", hint),
-      ...doubts(catalog, unit, "needs", hint),
+      ...unknownNameWarnings(catalog, unit, "after", hint),
+      ...unknownNameWarnings(catalog, unit, "before", hint),
+      ...unknownNameWarnings(catalog, unit, "needs", hint),
     ])
-    .concat(doubtProviders(catalog))
+    .concat(providerWarnings(catalog))
     .sort(compareDiagnostics);
 }
 
-function doubts(
+function unknownNameWarnings(
   catalog: Catalog,
   unit: Unit,
   key: "after" | "before" | "needs",

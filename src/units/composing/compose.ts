@@ -43,7 +43,9 @@ export function composeReadings(readings: readonly Reading[], options: ComposeOp
     ...drafts.flatMap(checkWildcards),
     ...alternatives.flatMap((alternative) => checkAlternative(alternative, catalog, composer)),
   ];
-  return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, drafts.flatMap(doubtCommand));
+  return diagnostics.length > 0
+    ? fail(diagnostics)
+    : succeed(catalog, drafts.flatMap(missingCommandWarnings));
 }
 
 /** The last alternative of each service, in the order in which those were set. */
@@ -57,7 +59,7 @@ function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
 }
 
 /** A task of a unit file that has nothing to run may be meant as a milestone, or the command was forgotten. */
-function doubtCommand(draft: UnitDraft): Diagnostic[] {
+function missingCommandWarnings(draft: UnitDraft): Diagnostic[] {
   if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return [];
   return [
     {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { doubtRequests, plan, type RequestAtLoad } from "../../../src/graph/index.js";
+import { startupRequestWarnings, plan, type RequestAtLoad } from "../../../src/graph/index.js";
 import { catalogOf, type UnitLiteral } from "../../helpers/catalog.js";
 import { FACTS } from "../arbitrary.js";
 import { valueOf } from "../results.js";
@@ -11,18 +11,18 @@ function asks(service: string): RequestAtLoad {
 
 const DB: UnitLiteral = { name: "sqlite", provides: ["db"] };
 
-function doubts(units: readonly UnitLiteral[], service = "db") {
+function warningsFor(units: readonly UnitLiteral[], service = "db") {
   const planned = valueOf(plan(catalogOf(units), { roots: units.map(({ name }) => name), facts: FACTS }));
-  return doubtRequests(planned, new Map([["web", [asks(service)]]]));
+  return startupRequestWarnings(planned, new Map([["web", [asks(service)]]]));
 }
 
 describe("a request at load", () => {
   const web: UnitLiteral = { name: "web", requires: ["db"] };
 
-  test("to a required service is doubted without an order, by any name of the provider", () => {
+  test("to a required service is warned about without an order, by any name of the provider", () => {
     for (const service of ["db", "sqlite"]) {
       const units = [DB, web];
-      const [found, ...more] = doubts(units, service);
+      const [found, ...more] = warningsFor(units, service);
       expect(more).toEqual([]);
       expect(found).toMatchObject({ code: "GRAPH_REQUIRES_UNORDERED", severity: "warning" });
       expect(found?.location).toEqual(catalogOf(units).originOf("web", "requires", "db")?.location);
@@ -32,27 +32,29 @@ describe("a request at load", () => {
   });
 
   test("adds to an order that is there", () => {
-    expect(doubts([DB, { name: "x" }, { ...web, after: ["x"] }])[0]?.hint).toContain('"after+" = ["db"]');
+    expect(warningsFor([DB, { name: "x" }, { ...web, after: ["x"] }])[0]?.hint).toContain(
+      '"after+" = ["db"]',
+    );
   });
 
   test("is fine with an order: of either unit, through others, by wildcards", () => {
     const through: UnitLiteral = { name: "mid", after: ["sqlite"], before: ["web"] };
-    expect(doubts([DB, { ...web, after: ["db"] }])).toEqual([]);
-    expect(doubts([{ ...DB, before: ["web"] }, web])).toEqual([]);
-    expect(doubts([DB, web, through])).toEqual([]);
-    expect(doubts([DB, { ...web, after: ["*"] }])).toEqual([]);
-    expect(doubts([{ ...DB, before: ["*"] }, web])).toEqual([]);
+    expect(warningsFor([DB, { ...web, after: ["db"] }])).toEqual([]);
+    expect(warningsFor([{ ...DB, before: ["web"] }, web])).toEqual([]);
+    expect(warningsFor([DB, web, through])).toEqual([]);
+    expect(warningsFor([DB, { ...web, after: ["*"] }])).toEqual([]);
+    expect(warningsFor([{ ...DB, before: ["*"] }, web])).toEqual([]);
   });
 
   test("is fine to what is not required, is the unit's own, or is left out", () => {
-    expect(doubts([DB, { name: "web" }])).toEqual([]);
-    expect(doubts([DB, web], "other")).toEqual([]);
-    expect(doubts([{ ...web, provides: ["db"] }])).toEqual([]);
-    expect(doubts([{ ...DB, disabled: true }, web])).toEqual([]);
+    expect(warningsFor([DB, { name: "web" }])).toEqual([]);
+    expect(warningsFor([DB, web], "other")).toEqual([]);
+    expect(warningsFor([{ ...web, provides: ["db"] }])).toEqual([]);
+    expect(warningsFor([{ ...DB, disabled: true }, web])).toEqual([]);
   });
 
-  test("is doubted where the provider comes later, and the cure is another", () => {
-    const [found] = doubts([DB, { ...web, before: ["db"] }]);
+  test("is warned about where the provider comes later, and the cure is another", () => {
+    const [found] = warningsFor([DB, { ...web, before: ["db"] }]);
     expect(found?.code).toBe("GRAPH_REQUIRES_UNORDERED");
     expect(found?.hint).toContain("turn the order round");
   });

@@ -1,23 +1,31 @@
 import { describe, expect, test } from "vitest";
-import { doubtOrder, doubtReached, plan, rankClasses, verifyCatalog } from "../../../src/graph/index.js";
+import {
+  orderWarnings,
+  unreachedWarnings,
+  plan,
+  rankClasses,
+  verifyCatalog,
+} from "../../../src/graph/index.js";
 import { type AlternativeLiteral, catalogOf, type UnitLiteral } from "../../helpers/catalog.js";
 import { FACTS } from "../arbitrary.js";
 import { valueOf } from "../results.js";
 
 /** Codes of the warnings, with the unit that the message starts with. */
-function doubts(units: readonly UnitLiteral[], alternatives: AlternativeLiteral = []): string[] {
+function warningsFor(units: readonly UnitLiteral[], alternatives: AlternativeLiteral = []): string[] {
   return verifyCatalog(catalogOf(units, alternatives)).map(
     ({ code, message }) => `${code} ${message.split(" ")[0] ?? ""}`,
   );
 }
 
 describe("a need", () => {
-  test("that no rank of the unit can meet is doubted", () => {
+  test("that no rank of the unit can meet is warned about", () => {
     const db = { name: "db", ranks: "0" };
-    expect(doubts([db, { name: "web", ranks: ">0", needs: ["db"] }])).toEqual(["UNIT_NEED_UNMEETABLE web"]);
-    expect(doubts([db, { name: "web", ranks: "0-3", needs: ["db"] }])).toEqual([]);
+    expect(warningsFor([db, { name: "web", ranks: ">0", needs: ["db"] }])).toEqual([
+      "UNIT_NEED_UNMEETABLE web",
+    ]);
+    expect(warningsFor([db, { name: "web", ranks: "0-3", needs: ["db"] }])).toEqual([]);
     expect(
-      doubts([
+      warningsFor([
         { name: "db", disabled: true },
         { name: "web", needs: ["db"] },
       ]),
@@ -30,37 +38,39 @@ describe("a need", () => {
       { name: "b", provides: ["db"], ranks: "1,5-7" },
       { name: "web", ranks: "3-5", needs: ["db"] },
     ];
-    expect(doubts(units)).toEqual([]);
+    expect(warningsFor(units)).toEqual([]);
   });
 });
 
 describe("a provider", () => {
   const sqlite = { name: "sqlite", provides: ["backing"] };
-  test("that always loses a tie is doubted, and one that stands by with a lower priority is not", () => {
-    expect(doubts([{ name: "files", provides: ["backing"] }, sqlite])).toEqual(["UNIT_NEVER_PICKED files"]);
-    expect(doubts([{ name: "files", provides: ["backing"], priority: 50 }, sqlite])).toEqual([]);
+  test("that always loses a tie is warned about, and one that stands by with a lower priority is not", () => {
+    expect(warningsFor([{ name: "files", provides: ["backing"] }, sqlite])).toEqual([
+      "UNIT_NEVER_PICKED files",
+    ]);
+    expect(warningsFor([{ name: "files", provides: ["backing"], priority: 50 }, sqlite])).toEqual([]);
   });
 
-  test("that a forced one beats is doubted, the forced one is not", () => {
+  test("that a forced one beats is warned about, the forced one is not", () => {
     const units = [
       { name: "files", provides: ["backing"] },
       { ...sqlite, priority: 900 },
     ];
-    expect(doubts(units, [["backing", "files"]])).toEqual(["UNIT_NEVER_PICKED sqlite"]);
+    expect(warningsFor(units, [["backing", "files"]])).toEqual(["UNIT_NEVER_PICKED sqlite"]);
   });
 
-  test("is not doubted where the other one may be missing, or for a service of its own", () => {
+  test("is not warned about where the other one may be missing, or for a service of its own", () => {
     const files = { name: "files", provides: ["backing"] };
     for (const other of [{ ranks: "0" }, { needs: ["files"] }, { needsEnv: ["X"] }, { disabled: true }]) {
-      expect(doubts([files, { ...sqlite, ...other }])).toEqual([]);
+      expect(warningsFor([files, { ...sqlite, ...other }])).toEqual([]);
     }
-    expect(doubts([{ name: "files", provides: ["backing", "blobs"] }, sqlite])).toEqual([]);
+    expect(warningsFor([{ name: "files", provides: ["backing", "blobs"] }, sqlite])).toEqual([]);
   });
 
-  test("for no rank, or with conditions that contradict each other, is doubted", () => {
-    expect(doubts([{ name: "a", ranks: "<0" }])).toEqual(["UNIT_NEVER_PICKED a"]);
-    expect(doubts([{ name: "a", needsAttrs: ["x", "!x"] }])).toEqual(["UNIT_NEVER_PICKED a"]);
-    expect(doubts([{ name: "a", needsAttrs: ["x", "!y"] }])).toEqual([]);
+  test("for no rank, or with conditions that contradict each other, is warned about", () => {
+    expect(warningsFor([{ name: "a", ranks: "<0" }])).toEqual(["UNIT_NEVER_PICKED a"]);
+    expect(warningsFor([{ name: "a", needsAttrs: ["x", "!x"] }])).toEqual(["UNIT_NEVER_PICKED a"]);
+    expect(warningsFor([{ name: "a", needsAttrs: ["x", "!y"] }])).toEqual([]);
   });
 });
 
@@ -72,9 +82,9 @@ describe("an order by way of a unit that is left out", () => {
     ...more,
   ];
   const broken = (units: UnitLiteral[], roots: string[]): string[] =>
-    doubtOrder(valueOf(plan(catalogOf(units), { roots, facts: FACTS }))).map(({ message }) => message);
+    orderWarnings(valueOf(plan(catalogOf(units), { roots, facts: FACTS }))).map(({ message }) => message);
 
-  test("is doubted, with the units on both sides", () => {
+  test("is warned about, with the units on both sides", () => {
     expect(broken(chain(), ["a", "c"])).toEqual([
       expect.stringContaining("c after a: b, which is between them"),
     ]);
@@ -86,7 +96,7 @@ describe("an order by way of a unit that is left out", () => {
   });
 });
 
-test("a unit that nothing asks for is doubted; one that any provider would require is not", () => {
+test("a unit that nothing asks for is warned about; one that any provider would require is not", () => {
   const units = [
     { name: "root", requires: ["s"] },
     { name: "one", provides: ["s"], requires: ["deep"] },
@@ -94,9 +104,9 @@ test("a unit that nothing asks for is doubted; one that any provider would requi
     { name: "deep" },
     { name: "lone" },
   ];
-  const found = doubtReached(catalogOf(units), ["root"]);
+  const found = unreachedWarnings(catalogOf(units), ["root"]);
   expect(found.map(({ code, location }) => [code, location?.line])).toEqual([["UNIT_UNREACHED", 5]]);
-  expect(doubtReached(catalogOf(units), ["root", "lone"])).toEqual([]);
+  expect(unreachedWarnings(catalogOf(units), ["root", "lone"])).toEqual([]);
 });
 
 describe("classes of ranks", () => {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { compose, doubtComposition, parseFragment } from "../../../src/units/index.js";
+import { compose, compositionWarnings, parseFragment } from "../../../src/units/index.js";
 import { catalogOf } from "../../helpers/catalog.js";
 
-/** Codes and places of what is doubtful in files, given as path and text. */
-function doubts(...files: readonly (readonly [file: string, text: string])[]): string[] {
+/** Codes and places of the warnings about files, given as path and text. */
+function warningsFor(...files: readonly (readonly [file: string, text: string])[]): string[] {
   const fragments = files.map(([file, text]) => {
     const parsed = parseFragment(text, { file });
     if (!parsed.ok) throw new Error(parsed.diagnostics[0]?.message);
@@ -11,7 +11,7 @@ function doubts(...files: readonly (readonly [file: string, text: string])[]): s
   });
   const composed = compose(fragments);
   if (!composed.ok) throw new Error(composed.diagnostics[0]?.message);
-  return doubtComposition(composed.value).map(
+  return compositionWarnings(composed.value).map(
     ({ code, location }) => `${code} ${location?.file ?? ""}:${location?.line ?? 0}:${location?.column ?? 0}`,
   );
 }
@@ -22,28 +22,28 @@ const BASE = [
 ] as const;
 
 test("an update that says what is so already has no effect, key by key", () => {
-  expect(doubts(BASE, ["s.toml", 'a.ranks = "0"\na.priority = 100\na.exec = false\na.args = ["y"]'])).toEqual(
-    ["UNIT_NO_EFFECT s.toml:1:11", "UNIT_NO_EFFECT s.toml:2:14", "UNIT_NO_EFFECT s.toml:3:10"],
-  );
+  expect(
+    warningsFor(BASE, ["s.toml", 'a.ranks = "0"\na.priority = 100\na.exec = false\na.args = ["y"]']),
+  ).toEqual(["UNIT_NO_EFFECT s.toml:1:11", "UNIT_NO_EFFECT s.toml:2:14", "UNIT_NO_EFFECT s.toml:3:10"]);
 });
 
 test("an edit that adds what is there, takes away what is not, or a table of nothing has no effect", () => {
-  expect(doubts(BASE, ["s.toml", 'a."requires+" = ["a"]\na."after-" = ["z"]'])).toEqual([
+  expect(warningsFor(BASE, ["s.toml", 'a."requires+" = ["a"]\na."after-" = ["z"]'])).toEqual([
     "UNIT_NO_EFFECT s.toml:1:17",
     "UNIT_NO_EFFECT s.toml:2:14",
   ]);
-  expect(doubts(BASE, ["s.toml", 'a."requires-" = ["a"]'])).toEqual([]);
-  expect(doubts(BASE, ["s.toml", "[a]"])).toEqual(["UNIT_NO_EFFECT s.toml:1:1"]);
+  expect(warningsFor(BASE, ["s.toml", 'a."requires-" = ["a"]'])).toEqual([]);
+  expect(warningsFor(BASE, ["s.toml", "[a]"])).toEqual(["UNIT_NO_EFFECT s.toml:1:1"]);
 });
 
 test("a file that replaces what a fragment of modprobe.d set overrides it; the built-in file is there for that", () => {
   const one = ["/etc/modprobe.d/10.toml", "a.priority = 5"] as const;
   const two = ["/etc/modprobe.d/20.toml", "a.priority = 6"] as const;
-  expect(doubts(BASE, one)).toEqual([]);
-  expect(doubts(BASE, one, two)).toEqual(["UNIT_OVERRIDE /etc/modprobe.d/20.toml:1:14"]);
-  expect(doubts(BASE, one, ["/etc/modprobe.d/30.toml", 'a."requires+" = ["b"]'])).toEqual([]);
+  expect(warningsFor(BASE, one)).toEqual([]);
+  expect(warningsFor(BASE, one, two)).toEqual(["UNIT_OVERRIDE /etc/modprobe.d/20.toml:1:14"]);
+  expect(warningsFor(BASE, one, ["/etc/modprobe.d/30.toml", 'a."requires+" = ["b"]'])).toEqual([]);
 });
 
-test("a catalog that was not composed has nothing to be doubted", () => {
-  expect(doubtComposition(catalogOf([{ name: "a" }]))).toEqual([]);
+test("a catalog that was not composed has no warnings", () => {
+  expect(compositionWarnings(catalogOf([{ name: "a" }]))).toEqual([]);
 });

@@ -21,12 +21,12 @@ const DEFAULTS: Partial<Readonly<Record<UnitKey, unknown>>> = {
  * replaces what a fragment of `modprobe.d` had set). A catalog that was not composed has none.
  * Sorted by place.
  */
-export function doubtComposition(catalog: Catalog): Diagnostic[] {
+export function compositionWarnings(catalog: Catalog): Diagnostic[] {
   if (!(catalog instanceof ComposedCatalog)) return [];
-  return [...catalog.drafts()].flatMap(doubtDraft).sort(compareDiagnostics);
+  return [...catalog.drafts()].flatMap(warningsOf).sort(compareDiagnostics);
 }
 
-function doubtDraft(draft: UnitDraft): Diagnostic[] {
+function warningsOf(draft: UnitDraft): Diagnostic[] {
   const [definition, ...updates] = draft.history;
   const found: Diagnostic[] = [];
   const setBy = new Map<UnitKey, Setting>(keysSetBy(definition).map((key) => [key, definition]));
