@@ -205,7 +205,7 @@ describe("why two ranks differ", () => {
     );
     const origin = catalog.originOf("cron", "ranks");
     expect(origin?.location?.line).toBeGreaterThan(0);
-    expect(cause?.said[0]).toMatchObject({ unit: "cron", origin: { label: origin?.label } });
+    expect(cause?.statements[0]).toMatchObject({ unit: "cron", origin: { label: origin?.label } });
   });
 
   test("is nothing for a rank of the same class", () => {

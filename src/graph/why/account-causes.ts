@@ -1,7 +1,7 @@
 import type { Origin } from "../../errors/index.js";
 import type { Unit } from "../../units/index.js";
 import { choiceBetween } from "./account-services.js";
-import type { AccountInput, Cause, FactName, Said } from "./account-types.js";
+import type { AccountInput, Cause, FactName, Statement } from "./account-types.js";
 import { ownReasonText } from "../reason-text.js";
 import type { AskedFor, Reason } from "../types.js";
 
@@ -17,9 +17,9 @@ export function causesOfPlanned(input: AccountInput, chain: readonly AskedFor[])
       unit,
       reason: undefined,
       text: asker === undefined ? `${name} is a root${served}` : `${asker} requires ${name}${served}`,
-      said: [
-        asker === undefined ? saidOfRoot(input, name) : saidByUnit(input, asker, "requires", name),
-        ...saidOfChoice(input, name, unit),
+      statements: [
+        asker === undefined ? statementOfRoot(input, name) : statementOfUnit(input, asker, "requires", name),
+        ...statementsOfChoice(input, name, unit),
       ],
     };
   });
@@ -61,7 +61,7 @@ function causeOf(input: AccountInput, unit: string, reason: Reason): Cause {
     unit,
     text: ownReasonText(reason),
     reason: withoutRest(reason),
-    said: saidFor(input, unit, reason),
+    statements: statementsFor(input, unit, reason),
   };
 }
 
@@ -69,50 +69,50 @@ function withoutRest(reason: Reason): Cause["reason"] {
   return reason.kind === "need" ? { kind: "need", need: reason.need } : reason;
 }
 
-function saidFor(input: AccountInput, unit: string, reason: Reason): Said[] {
+function statementsFor(input: AccountInput, unit: string, reason: Reason): Statement[] {
   switch (reason.kind) {
     case "disabled":
       return [{ text: "disabled = true", unit, origin: reason.by }];
     case "rank":
       return [
-        saidByUnit(input, unit, "ranks", undefined, reason.ranks),
-        saidOfFact(input, `rank ${reason.rank}`, { kind: "rank", rank: reason.rank }),
+        statementOfUnit(input, unit, "ranks", undefined, reason.ranks),
+        statementOfFact(input, `rank ${reason.rank}`, { kind: "rank", rank: reason.rank }),
       ];
     case "condition": {
       const name = reason.condition.replace(/^!/, "");
       const isSet = reason.condition.startsWith("!");
       return [
-        saidByUnit(input, unit, reason.key, reason.condition),
-        ...(isSet ? [saidOfFact(input, `${name} is set`, { kind: reason.key, name })] : []),
+        statementOfUnit(input, unit, reason.key, reason.condition),
+        ...(isSet ? [statementOfFact(input, `${name} is set`, { kind: reason.key, name })] : []),
       ];
     }
     case "need":
-      return [saidByUnit(input, unit, "needs", reason.need)];
+      return [statementOfUnit(input, unit, "needs", reason.need)];
     case "set-aside":
-      return [saidByUnit(input, unit, "needs", reason.missing)];
+      return [statementOfUnit(input, unit, "needs", reason.missing)];
     case "other-provider":
-      return saidOfLoss(input, reason.service, reason.picked, unit);
+      return statementsOfLoss(input, reason.service, reason.picked, unit);
     case "not-asked":
-      return saidByRequirers(input, unit, reason.requiredBy);
+      return statementsOfRequirers(input, unit, reason.requiredBy);
   }
 }
 
-function saidByUnit(
+function statementOfUnit(
   { plan }: AccountInput,
   unit: string,
   key: string,
   element?: string,
   value = element,
-): Said {
+): Statement {
   return { text: `${key} = "${value ?? ""}"`, unit, origin: plan.catalog.originOf(unit, key, element) };
 }
 
-function saidOfFact(input: AccountInput, text: string, fact: FactName): Said {
+function statementOfFact(input: AccountInput, text: string, fact: FactName): Statement {
   return { text, unit: undefined, origin: input.factOrigin?.(fact) };
 }
 
 /** What makes a name a root: who asked to load it, or for a task, that it is one. */
-function saidOfRoot({ plan, origins }: AccountInput, name: string): Said {
+function statementOfRoot({ plan, origins }: AccountInput, name: string): Statement {
   const unit = plan.catalog.byName.get(name);
   const named = origins.get(name);
   if (unit?.kind !== "task" || named !== undefined)
@@ -124,11 +124,11 @@ function saidOfRoot({ plan, origins }: AccountInput, name: string): Said {
 }
 
 /** Why this unit serves the name, if another could have. */
-function saidOfChoice({ plan }: AccountInput, service: string, picked: string): Said[] {
+function statementsOfChoice({ plan }: AccountInput, service: string, picked: string): Statement[] {
   const winner = plan.catalog.byName.get(picked);
   const rival = plan.catalog.providers.get(service)?.findLast(({ name }) => isBeaten(plan.leftOut.get(name)));
   if (winner === undefined || rival === undefined) return [];
-  return [...choiceBetween(plan.catalog, service, winner, rival).said];
+  return [...choiceBetween(plan.catalog, service, winner, rival).statements];
 }
 
 /** A unit that could have served: nothing was wrong with it but that another was better. */
@@ -136,19 +136,24 @@ function isBeaten(reason: Reason | undefined): boolean {
   return reason?.kind === "other-provider";
 }
 
-function saidOfLoss({ plan }: AccountInput, service: string, picked: string, loser: string): Said[] {
+function statementsOfLoss(
+  { plan }: AccountInput,
+  service: string,
+  picked: string,
+  loser: string,
+): Statement[] {
   const winner: Unit | undefined = plan.catalog.byName.get(picked);
   const other = plan.catalog.byName.get(loser);
   return winner === undefined || other === undefined
     ? []
-    : [...choiceBetween(plan.catalog, service, winner, other).said];
+    : [...choiceBetween(plan.catalog, service, winner, other).statements];
 }
 
-function saidByRequirers(input: AccountInput, unit: string, requirers: readonly string[]): Said[] {
+function statementsOfRequirers(input: AccountInput, unit: string, requirers: readonly string[]): Statement[] {
   const { catalog } = input.plan;
   const services = new Set([unit, ...(catalog.byName.get(unit)?.provides ?? [])]);
   return requirers.slice(0, REQUIRERS_SHOWN).flatMap((requirer) => {
     const name = catalog.byName.get(requirer)?.requires.find((service) => services.has(service));
-    return name === undefined ? [] : [saidByUnit(input, requirer, "requires", name)];
+    return name === undefined ? [] : [statementOfUnit(input, requirer, "requires", name)];
   });
 }

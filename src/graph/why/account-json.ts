@@ -1,9 +1,9 @@
 import type { Origin } from "../../errors/index.js";
 import type { Catalog } from "../../units/index.js";
-import type { Account, Cause, OrderCause, Said } from "./account-types.js";
+import type { Account, Cause, OrderCause, Statement } from "./account-types.js";
 import { changeText } from "./change-text.js";
 
-/** Where something is said: always a label for people, and a place if it is in a file; lines and columns from 1. */
+/** Where something is stated: always a label for people, and a place if it is in a file; lines and columns from 1. */
 export interface OriginJson {
   readonly label: string;
   readonly file?: string;
@@ -28,7 +28,7 @@ export function accountToJson(account: Account, catalog: Catalog) {
         unit: provider.unit,
         priority: provider.priority,
         lost: provider.lost ?? null,
-        said: provider.said.map(saidToJson),
+        said: provider.statements.map(statementToJson),
       })),
     })),
     after: after.map(orderToJson),
@@ -49,17 +49,17 @@ export function accountToJson(account: Account, catalog: Catalog) {
 }
 
 /** A cause as plain JSON data. */
-export function causeToJson({ unit, text, reason, said }: Cause) {
+export function causeToJson({ unit, text, reason, statements }: Cause) {
   return {
     unit,
     text,
     reason: reason === undefined ? null : reasonToJson(reason),
-    said: said.map(saidToJson),
+    said: statements.map(statementToJson),
   };
 }
 
-/** An origin as plain JSON data; null where nobody said anything. */
-function originToJson(origin: Origin | undefined): OriginJson | null {
+/** An origin as plain JSON data; null where nothing stated it. */
+export function originToJson(origin: Origin | undefined): OriginJson | null {
   if (origin === undefined) return null;
   const { label, location } = origin;
   if (location === undefined) return { label };
@@ -71,10 +71,10 @@ function reasonToJson(reason: NonNullable<Cause["reason"]>) {
   return reason.kind === "disabled" ? { kind: reason.kind } : reason;
 }
 
-function orderToJson({ units, said }: OrderCause) {
-  return { units, said: saidToJson(said) };
+function orderToJson({ units, statement }: OrderCause) {
+  return { units, said: statementToJson(statement) };
 }
 
-function saidToJson({ text, unit, origin }: Said) {
+function statementToJson({ text, unit, origin }: Statement) {
   return { text, unit: unit ?? null, origin: originToJson(origin) };
 }

@@ -58,6 +58,6 @@ function orderCause(
   const origin = plan.catalog.originOf(owner.name, key, name);
   return {
     units: units.map((other) => other.name),
-    said: { text: `${key} = "${name}"`, unit: owner.name, origin },
+    statement: { text: `${key} = "${name}"`, unit: owner.name, origin },
   };
 }

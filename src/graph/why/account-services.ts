@@ -1,5 +1,5 @@
 import type { Alternative, Catalog, Unit } from "../../units/index.js";
-import type { Candidacy, Said, ServiceAccount } from "./account-types.js";
+import type { Candidacy, Statement, ServiceAccount } from "./account-types.js";
 import { reasonText } from "../reason-text.js";
 import type { PickedBy, Plan } from "../types.js";
 
@@ -28,29 +28,33 @@ function accountOf(plan: Plan, service: string, providers: readonly Unit[]): Ser
 
 function candidacy(plan: Plan, service: string, picked: Unit | undefined, unit: Unit): Candidacy {
   const { name, priority } = unit;
-  if (unit === picked) return { unit: name, priority, lost: undefined, said: [] };
+  if (unit === picked) return { unit: name, priority, lost: undefined, statements: [] };
   const reason = plan.leftOut.get(name);
   const isUnable = reason !== undefined && reason.kind !== "other-provider" && reason.kind !== "not-asked";
   if (isUnable)
-    return { unit: name, priority, lost: { by: reason.kind, text: reasonText(reason) }, said: [] };
-  if (picked === undefined) return { unit: name, priority, lost: undefined, said: [] };
+    return { unit: name, priority, lost: { by: reason.kind, text: reasonText(reason) }, statements: [] };
+  if (picked === undefined) return { unit: name, priority, lost: undefined, statements: [] };
   const choice = choiceBetween(plan.catalog, service, picked, unit);
-  return { unit: name, priority, lost: { by: choice.by, text: choice.text }, said: choice.said };
+  return { unit: name, priority, lost: { by: choice.by, text: choice.text }, statements: choice.statements };
 }
 
-/** What put one usable provider before another, and where that is said. */
+/** What put one usable provider before another, and the statements that did. */
 export function choiceBetween(
   catalog: Catalog,
   service: string,
   picked: Unit,
   other: Unit,
-): { readonly by: Exclude<PickedBy, "loaded">; readonly text: string; readonly said: readonly Said[] } {
+): {
+  readonly by: Exclude<PickedBy, "loaded">;
+  readonly text: string;
+  readonly statements: readonly Statement[];
+} {
   const alternative = alternativeFor(catalog, service, picked);
   if (alternative !== undefined) {
     return {
       by: "alternative",
       text: `${picked.name} is the alternative for ${alternative.service}`,
-      said: [
+      statements: [
         {
           text: `alternatives.${alternative.service} = "${picked.name}"`,
           unit: undefined,
@@ -60,14 +64,16 @@ export function choiceBetween(
     };
   }
   const key = picked.priority === other.priority ? "order" : "priority";
-  const said = [picked, other].map((unit) => saidBy(catalog, unit, key === "priority" ? "priority" : "name"));
+  const statements = [picked, other].map((unit) =>
+    statementOf(catalog, unit, key === "priority" ? "priority" : "name"),
+  );
   return {
     by: key,
     text:
       key === "priority"
         ? `priority ${other.priority} against ${picked.priority} of ${picked.name}`
         : `the same priority ${picked.priority}, and ${picked.name} is defined later`,
-    said,
+    statements,
   };
 }
 
@@ -77,7 +83,7 @@ function alternativeFor(catalog: Catalog, service: string, picked: Unit): Altern
   return own.find((alternative) => alternative.service === service) ?? own.at(-1);
 }
 
-function saidBy(catalog: Catalog, unit: Unit, key: "priority" | "name"): Said {
+function statementOf(catalog: Catalog, unit: Unit, key: "priority" | "name"): Statement {
   const given = catalog.originOf(unit.name, key);
   const text = key === "priority" ? `priority = ${unit.priority}` : `name = "${unit.name}"`;
   return {

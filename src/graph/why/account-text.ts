@@ -1,5 +1,5 @@
 import type { Catalog } from "../../units/index.js";
-import type { Account, Candidacy, Cause, OrderCause, Said, ServiceAccount } from "./account-types.js";
+import type { Account, Candidacy, Cause, OrderCause, Statement, ServiceAccount } from "./account-types.js";
 import type { Advice, Remedy } from "./change-search.js";
 import { changeText } from "./change-text.js";
 
@@ -22,9 +22,9 @@ export function accountLines(account: Account, catalog: Catalog): string[] {
 
 /** A line for each cause, and under it what somebody wrote that makes it one. */
 export function causeLines(causes: readonly Cause[], withUnits = true): string[] {
-  return causes.flatMap(({ unit, text, said }) => [
+  return causes.flatMap(({ unit, text, statements }) => [
     `${withUnits ? `${unit}: ` : ""}${text}`,
-    ...said.map((each) => indent(saidText(each))),
+    ...statements.map((each) => indent(statementText(each))),
   ]);
 }
 
@@ -46,16 +46,16 @@ function serviceLines({ service, picked, providers }: ServiceAccount): string[] 
   return section(head, others.flatMap(candidacyLines));
 }
 
-function candidacyLines({ unit, priority, lost, said }: Candidacy): string[] {
+function candidacyLines({ unit, priority, lost, statements }: Candidacy): string[] {
   if (lost === undefined) return [`${unit} provides it, priority ${priority}`];
-  return [`not ${unit}: ${lost.text}`, ...said.map((each) => indent(saidText(each)))];
+  return [`not ${unit}: ${lost.text}`, ...statements.map((each) => indent(statementText(each)))];
 }
 
-function orderText({ units, said }: OrderCause): string {
-  return `${namesText(units)}: ${saidText(said)}`;
+function orderText({ units, statement }: OrderCause): string {
+  return `${namesText(units)}: ${statementText(statement)}`;
 }
 
-function saidText({ text, unit, origin }: Said): string {
+function statementText({ text, unit, origin }: Statement): string {
   const owner = unit === undefined ? "" : ` of ${unit}`;
   return `${text}${owner}${origin === undefined ? "" : ` (${origin.label})`}`;
 }

@@ -21,8 +21,8 @@ export type FactName =
   | { readonly kind: "rank"; readonly rank: Facts["rank"] }
   | { readonly kind: "needs-config" | "needs-attrs" | "needs-env"; readonly name: string };
 
-/** Something that was said, and what said it. */
-export interface Said {
+/** What a key, a fact or a flag states, and where. */
+export interface Statement {
   /** As a unit file has it: `requires = "kvs"`. */
   readonly text: string;
   /** The unit whose key it is; undefined for facts, roots and alternatives. */
@@ -38,7 +38,7 @@ export interface Cause {
   /** Without what a need lacks, which is the next cause. */
   readonly reason:
     Omit<Extract<Reason, { kind: "need" }>, "because"> | Exclude<Reason, { kind: "need" }> | undefined;
-  readonly said: readonly Said[];
+  readonly statements: readonly Statement[];
 }
 
 /** A unit that provides a service, and how it fared. */
@@ -47,7 +47,7 @@ export interface Candidacy {
   readonly priority: number;
   /** Why it was not picked; undefined for the pick, and where the service was not asked for. */
   readonly lost: { readonly by: PickedBy | Reason["kind"]; readonly text: string } | undefined;
-  readonly said: readonly Said[];
+  readonly statements: readonly Statement[];
 }
 
 /** A service with more than one provider, or whose provider is not named like it. */
@@ -63,7 +63,7 @@ export interface ServiceAccount {
 export interface OrderCause {
   /** Units of the plan that it is ordered against by this relation, in canonical order. */
   readonly units: readonly string[];
-  readonly said: Said;
+  readonly statement: Statement;
 }
 
 /** All that there is to say about why a unit is in a plan or not, as data. */

@@ -110,8 +110,8 @@ describe("an account of a unit", () => {
 
   test("gives every cause a place in a file, a variable or a flag", () => {
     for (const { name, setting } of CASES) {
-      for (const { said } of accountOf(name, setting).account.causes) {
-        for (const { origin } of said)
+      for (const { statements } of accountOf(name, setting).account.causes) {
+        for (const { origin } of statements)
           expect(origin?.label).toMatch(/^\S+:\d+:\d+$|^environment |^flag |^the /);
       }
     }
