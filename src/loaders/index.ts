@@ -1,8 +1,9 @@
 export { configuredLoaders } from "./configured-loaders.js";
 export { findModule } from "./find-module.js";
-export { readLoadRequests } from "./source/startup-requests.js";
+export { readStartupRequests } from "./source/startup-requests.js";
 export { moduleNameOf } from "./module-name.js";
-export type { LoadRequest } from "./source/startup-request.js";
+export type { StartupRequest } from "./source/startup-request.js";
+export { parentDeathPrefix } from "../processes/parent-death.js";
 export type * from "./module-loader.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";

@@ -5,8 +5,8 @@ import {
   createThreadLoader,
   findModule,
   LoaderRegistry,
-  type LoadRequest,
-  readLoadRequests,
+  type StartupRequest,
+  readStartupRequests,
 } from "../../loaders/index.js";
 import type { Catalog } from "../../units/index.js";
 import { SHIPPED_MODULES } from "../version.js";
@@ -15,14 +15,14 @@ import { SHIPPED_MODULES } from "../version.js";
 const LOADERS: readonly (string | undefined)[] = [undefined, "thread", "process", "exec", "python"];
 
 /** What the modules of units that require something send before they run, by unit. */
-export async function requestsOfModules({ units }: Catalog): Promise<Map<string, readonly LoadRequest[]>> {
+export async function requestsOfModules({ units }: Catalog): Promise<Map<string, readonly StartupRequest[]>> {
   const directories = [...(process.env["FLUX_MODULE_PATH"] ?? "").split(":"), SHIPPED_MODULES];
   const search = {
     directories: directories.filter((directory) => directory.trim() !== ""),
     registry: new LoaderRegistry([createPythonLoader(), createProcessLoader(), createThreadLoader()]),
   };
-  const byModule = new Map<string, readonly LoadRequest[]>();
-  const found = new Map<string, readonly LoadRequest[]>();
+  const byModule = new Map<string, readonly StartupRequest[]>();
+  const found = new Map<string, readonly StartupRequest[]>();
   for (const unit of units) {
     if (unit.kind !== "module" || unit.requires.length === 0 || !LOADERS.includes(unit.loader)) continue;
     // A library's modules are in one file, and its source does not tell whose start-up is whose.
@@ -37,9 +37,9 @@ export async function requestsOfModules({ units }: Catalog): Promise<Map<string,
 async function requestsOf(
   module: string,
   search: Parameters<typeof findModule>[1],
-): Promise<readonly LoadRequest[]> {
+): Promise<readonly StartupRequest[]> {
   try {
-    return await readLoadRequests(await findModule(module, search));
+    return await readStartupRequests(await findModule(module, search));
   } catch (error) {
     // A plan for another machine names modules that this one need not have.
     if (error instanceof SluiceError && error.code === "LOAD_NOT_FOUND") return [];

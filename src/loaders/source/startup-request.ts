@@ -1,7 +1,7 @@
 import type { Location } from "../../errors/index.js";
 
 /** A request that a module sends before it runs, as its source tells. */
-export interface LoadRequest {
+export interface StartupRequest {
   /** The word of its topic that names the service, up to the first dot. */
   readonly service: string;
   /** As far as it is written out: `kvs.get`, or `kvs.…` where the rest is worked out. */
@@ -20,7 +20,7 @@ export interface RequestSpan {
 }
 
 /** Requests with names and places, in the order written; those whose service is not written out are dropped. */
-export function placeRequests(file: string, text: string, spans: readonly RequestSpan[]): LoadRequest[] {
+export function placeRequests(file: string, text: string, spans: readonly RequestSpan[]): StartupRequest[] {
   if (spans.length === 0) return [];
   const lines = lineStarts(text);
   return spans.flatMap(({ head, isOpen, start, end }) => {

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { isErrno } from "../../errors/index.js";
-import { type LoadRequest, placeRequests, type RequestSpan } from "./startup-request.js";
+import { type StartupRequest, placeRequests, type RequestSpan } from "./startup-request.js";
 import { pythonRequests } from "./python-requests.js";
 import { scriptRequests } from "./script-requests.js";
 
@@ -13,7 +13,7 @@ const SOURCE_BYTES_MAX = 1024 * 1024;
  * @param path of a JavaScript, TypeScript or Python file; of others, of one over 1 MiB, and of one that may not be read,
  *   nothing is told
  */
-export async function readLoadRequests(path: string): Promise<LoadRequest[]> {
+export async function readStartupRequests(path: string): Promise<StartupRequest[]> {
   const scan = scannerFor(path);
   if (scan === undefined) return [];
   const text = await readSource(path);

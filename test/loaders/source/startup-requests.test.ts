@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readLoadRequests } from "../../../src/loaders/index.js";
+import { readStartupRequests } from "../../../src/loaders/index.js";
 import { pythonRequests } from "../../../src/loaders/source/python-requests.js";
 import { scriptRequests } from "../../../src/loaders/source/script-requests.js";
 
@@ -195,7 +195,7 @@ describe("a file", () => {
   test("is told with the place of each request", async () => {
     const path = join(dir, "a.ts");
     writeFileSync(path, inMain('  await h.rpc("kvs.get");'));
-    expect(await readLoadRequests(path)).toEqual([
+    expect(await readStartupRequests(path)).toEqual([
       {
         service: "kvs",
         topic: "kvs.get",
@@ -216,6 +216,6 @@ describe("a file", () => {
     writeFileSync(join(dir, "a.lua"), source);
     writeFileSync(join(dir, "long.mjs"), source + " ".repeat(1024 * 1024));
     for (const name of ["a.lua", "long.mjs", "none.mjs"])
-      expect(await readLoadRequests(join(dir, name))).toEqual([]);
+      expect(await readStartupRequests(join(dir, name))).toEqual([]);
   });
 });
