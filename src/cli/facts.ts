@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Facts, LoadedModule } from "../graph/index.js";
 import type { Handle } from "../messages/index.js";
-import { Configuration, type FileGuard, readConfiguration } from "../units/index.js";
+import { LayeredConfiguration, type FileGuard, readConfiguration } from "../units/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
 import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
 import { guardFor, type InsecureOption, withInsecure } from "./insecure.js";
@@ -33,7 +33,7 @@ export function withFacts(command: Command): Command {
 /** Everything that planning asks of the world. */
 export interface Circumstances {
   readonly facts: Facts;
-  readonly configuration: Configuration;
+  readonly configuration: LayeredConfiguration;
   /** What runs already; empty without an instance. */
   readonly loaded: readonly LoadedModule[];
   /** Of the instance, if there is one. */
@@ -58,7 +58,7 @@ export async function withCircumstances<T>(
   return withConnection(uri, async (handle) => {
     const { askInstance } = await import("./instance-facts.js");
     const instance = await askInstance(handle);
-    const configuration = new Configuration([...instance.configuration.layers, ...flags.layers]);
+    const configuration = new LayeredConfiguration([...instance.configuration.layers, ...flags.layers]);
     const facts = factsOf(options, configuration, instance);
     return run({ facts, configuration, loaded: instance.loaded, handle, guard });
   });
@@ -77,14 +77,14 @@ async function configurationOf(
   options: ConfigOptions,
   guard: FileGuard,
   prefix: string,
-): Promise<Configuration> {
+): Promise<LayeredConfiguration> {
   const read = await readConfiguration(configInputs(options), guard);
   if (read.ok) return read.value;
   sayDiagnostics(read.diagnostics, prefix);
   throw new ExitError(1);
 }
 
-function factsOf(options: FactOptions, configuration: Configuration, base: InstanceFacts): Facts {
+function factsOf(options: FactOptions, configuration: LayeredConfiguration, base: InstanceFacts): Facts {
   return {
     rank: options.rank ?? base.rank,
     size: options.size ?? base.size,

@@ -1,6 +1,6 @@
 import type { LoadedModule } from "../graph/index.js";
 import { fields, type Handle } from "../messages/index.js";
-import { configFromJson, Configuration } from "../units/index.js";
+import { configFromJson, LayeredConfiguration } from "../units/index.js";
 
 /** What an instance says of itself. */
 export interface InstanceFacts {
@@ -14,7 +14,7 @@ export interface InstanceFacts {
 export async function askInstance(
   handle: Handle,
 ): Promise<
-  InstanceFacts & { readonly configuration: Configuration; readonly loaded: readonly LoadedModule[] }
+  InstanceFacts & { readonly configuration: LayeredConfiguration; readonly loaded: readonly LoadedModule[] }
 > {
   const [attrs, env, config, modules] = await Promise.all([
     handle.rpc("attr.list"),
@@ -27,7 +27,7 @@ export async function askInstance(
     size: handle.size,
     attrs: stringsOf(fields(attrs, { attrs: "object" }).attrs),
     env: stringsOf(fields(env, { env: "object" }).env),
-    configuration: Configuration.of(
+    configuration: LayeredConfiguration.of(
       configFromJson(fields(config, { value: "object" }).value),
       "the instance's configuration",
     ),

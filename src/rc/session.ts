@@ -15,7 +15,7 @@ import type { OutputLine, RcFileReport, RcHost, RcHostListener } from "./host-po
 import { HostProcess, RcReadError } from "./host-process.js";
 import { HOST_PROGRAMS, type HostProgram, hostProgramFor } from "./host-program.js";
 import type { HostState, ModuleOptionEdit, ReadFailure } from "./host-protocol.js";
-import { InstanceFacts } from "./instance-facts.js";
+import { InstanceState } from "./instance-state.js";
 import { ModuleArguments } from "./module-arguments.js";
 
 /** What rc files can ask about, as planning has it. */
@@ -66,14 +66,14 @@ export class RcSession {
   readonly #slots = new Map<HostProgram, HostSlot>();
   readonly #slotOfTask = new Map<string, HostSlot>();
   readonly #retired: RcHost[] = [];
-  readonly #facts: InstanceFacts;
+  readonly #facts: InstanceState;
 
   constructor(options: RcSessionOptions) {
     this.#options = options;
     this.#programs = options.programs ?? HOST_PROGRAMS;
     this.#env = { ...(options.env ?? process.env) };
     const { rank, config, attrs, env } = options.facts;
-    this.#facts = new InstanceFacts(
+    this.#facts = new InstanceState(
       { rank, config: configToJson(config), attrs, brokerEnv: present(env) },
       options.handle,
     );

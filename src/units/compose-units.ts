@@ -1,7 +1,7 @@
 import type { Origin, Result } from "../errors/index.js";
 import { composeReadings } from "./composing/compose.js";
 import type { DisableRequest } from "./composing/composer.js";
-import { configReadings, Configuration } from "./reading/configuration.js";
+import { configReadings, LayeredConfiguration } from "./reading/configuration.js";
 import type { FileGuard } from "./file-guard.js";
 import type { Fragment } from "./fragment.js";
 import { type ReadEvent, readAll } from "./reading/read-fragments.js";
@@ -21,7 +21,7 @@ export interface ComposeUnitsOptions {
   /** Whether `FLUX_MODPROBE_DISABLE` of `env` counts; not so for an explicit load. Default true. */
   readonly disableFromEnv?: boolean;
   /** Its `modules` table changes units. */
-  readonly config?: Configuration | ConfigTable;
+  readonly config?: LayeredConfiguration | ConfigTable;
   /** Fragments of rc files, composed after the configuration. */
   readonly rc?: readonly Fragment[];
   /** Over those of files, configuration and rc files, such as those of a flag. */
@@ -77,7 +77,7 @@ function directoriesOf({ dataDir, confDir }: ComposeUnitsOptions, env: Env): Dir
   return { ...defaults, dataDir: dataDir ?? defaults.dataDir, confDir: confDir ?? defaults.confDir };
 }
 
-function configurationOf(config: Configuration | ConfigTable | undefined): Configuration {
-  if (config instanceof Configuration) return config;
-  return Configuration.of(config ?? {});
+function configurationOf(config: LayeredConfiguration | ConfigTable | undefined): LayeredConfiguration {
+  if (config instanceof LayeredConfiguration) return config;
+  return LayeredConfiguration.of(config ?? {});
 }

@@ -3,7 +3,7 @@ import { fail, renderDiagnostic, requestError, type Result } from "../../errors/
 import {
   checkConfiguration,
   configFromJson,
-  Configuration,
+  LayeredConfiguration,
   type ConfigTable,
   readConfiguration,
 } from "../../units/index.js";
@@ -42,12 +42,12 @@ export async function reloadedConfig(options: BrokerConfigOptions): Promise<Conf
 
 /** What is wrong with a configuration that came in a message, one problem a line. */
 export function checkConfig(config: JsonObject): string | undefined {
-  const checked = checkConfiguration(Configuration.of(configFromJson(config), "new configuration"));
+  const checked = checkConfiguration(LayeredConfiguration.of(configFromJson(config), "new configuration"));
   return checked.ok ? undefined : checked.diagnostics.map(({ message }) => message).join("\n");
 }
 
 /** Files are looked at anew each time: they may have changed hands. */
-async function readChecked(options: BrokerConfigOptions): Promise<Result<Configuration>> {
+async function readChecked(options: BrokerConfigOptions): Promise<Result<LayeredConfiguration>> {
   const read = await readConfiguration(configInputs(options), guardFor(options));
   return read.ok ? checkConfiguration(read.value) : fail(read.diagnostics);
 }

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseDelay } from "../../broker/index.js";
 import { fields, type Handle } from "../../messages/index.js";
-import { configFromJson, Configuration } from "../../units/index.js";
+import { configFromJson, LayeredConfiguration } from "../../units/index.js";
 import { configInputs, type ConfigOptions } from "../config-inputs.js";
 import type { InsecureOption } from "../insecure.js";
 import { ExitError, UsageError } from "../terminal/output.js";
@@ -31,7 +31,7 @@ export interface BrokerPlace {
   readonly instanceId: string;
   readonly joinTimeoutMs: number;
   /** That of the instance, for a rank that comes to it without one of its own. */
-  readonly configuration: Configuration | undefined;
+  readonly configuration: LayeredConfiguration | undefined;
 }
 
 /** How long a rank waits for rank 0, if `broker.quorum-timeout` is not given. */
@@ -88,9 +88,9 @@ async function followerPlace(options: BrokerCommandOptions, given: string | unde
   }));
 }
 
-async function configurationFrom(handle: Handle): Promise<Configuration> {
+async function configurationFrom(handle: Handle): Promise<LayeredConfiguration> {
   const { value } = fields(await handle.rpc("config.get", {}), { value: "object" });
-  return Configuration.of(configFromJson(value), "the instance's configuration");
+  return LayeredConfiguration.of(configFromJson(value), "the instance's configuration");
 }
 
 function rundirOf(uri: string | undefined): string | undefined {

@@ -14,7 +14,7 @@ export interface ConfigLayer {
 }
 
 /** The configuration of an instance: layers, later ones over earlier ones, and what they make together. Immutable. */
-export class Configuration {
+export class LayeredConfiguration {
   readonly table: ConfigTable;
   readonly layers: readonly ConfigLayer[];
 
@@ -27,8 +27,8 @@ export class Configuration {
    * A table that is in no file, such as the one that a broker answers with.
    * @param label what errors call it
    */
-  static of(table: ConfigTable, label = "configuration"): Configuration {
-    return new Configuration([{ table, source: namedSource(label) }]);
+  static of(table: ConfigTable, label = "configuration"): LayeredConfiguration {
+    return new LayeredConfiguration([{ table, source: namedSource(label) }]);
   }
 
   /** The value at a dotted key, if it is set. */
@@ -47,7 +47,7 @@ export class Configuration {
  * (docs/design/instance.md §3). Errors: `BROKER_CONFIG`, and for `modules` those of `parseFragment`. Whether the units
  * that it names exist is for composition to say.
  */
-export function checkConfiguration(configuration: Configuration): Result<Configuration> {
+export function checkConfiguration(configuration: LayeredConfiguration): Result<LayeredConfiguration> {
   const diagnostics = [
     ...checkTables(configuration),
     ...configReadings(configuration).flatMap((reading) => reading.diagnostics),
@@ -55,7 +55,7 @@ export function checkConfiguration(configuration: Configuration): Result<Configu
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(configuration);
 }
 
-function checkTables(configuration: Configuration): Diagnostic[] {
+function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
   const { table } = configuration;
   if (checkInstanceConfig(table)) return [];
   const problems = explainErrors(checkInstanceConfig.errors, table, [], [])
@@ -70,8 +70,8 @@ function checkTables(configuration: Configuration): Diagnostic[] {
   return locateProblems(source, problems);
 }
 
-/** The `modules` tables of all layers, as what they change of the units (docs/design/planning.md §2). */
-export function configReadings(configuration: Configuration): Reading[] {
+/** The `modules` tables of all layers, as what they change of the units (planning.md §2). */
+export function configReadings(configuration: LayeredConfiguration): Reading[] {
   return configuration.layers
     .filter(({ table }) => Object.hasOwn(table, "modules"))
     .map(({ table, source }) => readTables(table["modules"], source, "configuration", ["modules"]))

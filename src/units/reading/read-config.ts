@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
 import { resolveLoaderPaths } from "./config-paths.js";
 import { toConfigTable } from "./config-value.js";
-import { Configuration, type ConfigLayer } from "./configuration.js";
+import { LayeredConfiguration, type ConfigLayer } from "./configuration.js";
 import { type Format, formatOf, type LoadedDocument, parseDocument, problemAt } from "../formats/document.js";
 import { createFileGuard, type FileGuard } from "../file-guard.js";
 import { listFiles } from "./list-files.js";
@@ -36,7 +36,7 @@ interface Layers {
 export async function readConfiguration(
   inputs: readonly ConfigInput[],
   guard: FileGuard = createFileGuard(),
-): Promise<Result<Configuration>> {
+): Promise<Result<LayeredConfiguration>> {
   const read = await Promise.all(
     inputs.map((input) =>
       input.kind === "path" ? readPath(input.path, guard) : readFlag(input.text, guard),
@@ -44,7 +44,7 @@ export async function readConfiguration(
   );
   const diagnostics = read.flatMap((part) => part.diagnostics);
   if (diagnostics.length > 0) return fail(diagnostics);
-  return succeed(new Configuration(read.flatMap((part) => part.layers)));
+  return succeed(new LayeredConfiguration(read.flatMap((part) => part.layers)));
 }
 
 /**
@@ -53,9 +53,13 @@ export async function readConfiguration(
  * @param label what errors call it; its suffix tells the format
  * @param format default: by the suffix, else by the looks of the text
  */
-export function configurationFromText(text: string, label: string, format?: Format): Result<Configuration> {
+export function configurationFromText(
+  text: string,
+  label: string,
+  format?: Format,
+): Result<LayeredConfiguration> {
   const { layers, diagnostics } = layerOf(parseAny(text, label, format ?? formatOf(label)));
-  return diagnostics.length > 0 ? fail(diagnostics) : succeed(new Configuration(layers));
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(new LayeredConfiguration(layers));
 }
 
 /** As {@link configurationFromText}, without the places that its values came from. */

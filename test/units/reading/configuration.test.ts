@@ -7,7 +7,7 @@ import {
   compose,
   composeUnits,
   configGet,
-  Configuration,
+  LayeredConfiguration,
   mergeConfig,
   parseConfigText,
   readConfiguration,
@@ -102,7 +102,7 @@ describe("a configuration of files", () => {
     files: Readonly<Record<string, string>>,
     use: (
       path: (name: string) => string,
-      read: (...names: string[]) => Promise<Result<Configuration>>,
+      read: (...names: string[]) => Promise<Result<LayeredConfiguration>>,
     ) => Promise<void>,
   ) =>
     withDirectory(async (directory) => {
@@ -165,8 +165,8 @@ describe("a configuration of files", () => {
 });
 
 describe("the tables that are ours are checked", () => {
-  const codes = (table: Parameters<typeof Configuration.of>[0]) => {
-    const result = checkConfiguration(Configuration.of(table));
+  const codes = (table: Parameters<typeof LayeredConfiguration.of>[0]) => {
+    const result = checkConfiguration(LayeredConfiguration.of(table));
     return result.ok ? [] : result.diagnostics.map(({ code }) => code);
   };
 
@@ -219,5 +219,5 @@ describe("text from standard input", () => {
 
 test("an empty configuration changes nothing", () => {
   expect(compose([]).ok).toBe(true);
-  expect(Configuration.of({}).get("a")).toBeUndefined();
+  expect(LayeredConfiguration.of({}).get("a")).toBeUndefined();
 });

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import {
   composeUnits,
-  Configuration,
+  LayeredConfiguration,
   readFragments,
   readRcFragment,
   type ReadEvent,
@@ -207,7 +207,9 @@ describe("composing all units", () => {
   test("reports a bad configuration along with bad files", async () => {
     await withDirectory(async (directory) => {
       await write(directory, { "modprobe.d/a.toml": "[[modules]]\n" });
-      const config = Configuration.of({ modules: { a: { ranks: 0 }, alternatives: { s: "a" }, x: 3 } });
+      const config = LayeredConfiguration.of({
+        modules: { a: { ranks: 0 }, alternatives: { s: "a" }, x: 3 },
+      });
       const result = await composeUnits({ ...offline(directory), searchPath: [directory], config });
       expect(errorsOf(result).map(({ code }) => code)).toEqual([
         "UNIT_UNKNOWN_KEY",

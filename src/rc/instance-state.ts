@@ -2,7 +2,7 @@ import type { Handle, JsonValue, Payload } from "../messages/index.js";
 import type { HostState, JsonObject } from "./host-protocol.js";
 
 /** What hosts know of the instance, and how it is brought up to date. Without an instance it stays as it is. */
-export class InstanceFacts {
+export class InstanceState {
   readonly #handle: Handle | undefined;
   #current: HostState;
   /** How often {@link setenv} was called. */
