@@ -1,12 +1,12 @@
 import { formatLocation, type Origin } from "../errors/index.js";
 import type { FactName } from "../graph/index.js";
 import { namedOrigin } from "../units/index.js";
-import type { Circumstances, FactOptions } from "./facts.js";
+import type { PlanningContext, FactOptions } from "./facts.js";
 
 /** What gave a fact: the place in a configuration file, a flag, the environment or the instance. */
 export function originOfFact(
   fact: FactName,
-  { configuration, handle }: Circumstances,
+  { configuration, handle }: PlanningContext,
   options: Pick<FactOptions, "rank" | "attr">,
 ): Origin {
   const base = namedOrigin(handle === undefined ? "default" : "the instance");

@@ -31,7 +31,7 @@ export function withFacts(command: Command): Command {
 }
 
 /** Everything that planning asks of the world. */
-export interface Circumstances {
+export interface PlanningContext {
   readonly facts: Facts;
   readonly configuration: LayeredConfiguration;
   /** What runs already; empty without an instance. */
@@ -43,9 +43,9 @@ export interface Circumstances {
 }
 
 /** Gathers the facts, from the instance if there is one, with what flags say on top, and runs the function with them. */
-export async function withCircumstances<T>(
+export async function withPlanningContext<T>(
   options: FactOptions,
-  run: (circumstances: Circumstances) => Promise<T>,
+  run: (context: PlanningContext) => Promise<T>,
 ): Promise<T> {
   refuseImpossibleRank(options);
   const guard = guardFor(options);

@@ -10,7 +10,7 @@ import { knownModule, withStrangers } from "./loaded.js";
 import { NOBODY, pickProviders } from "./pick.js";
 import { Reasons } from "./reasons.js";
 import { planRemoval } from "./removal.js";
-import { type Circumstances, frameLoad, frameStart, frameStop } from "./requests.js";
+import { type SituationBasis, frameLoad, frameStart, frameStop } from "./requests.js";
 import { type Membership, runRounds } from "./rounds.js";
 import type { Situation } from "./situation.js";
 import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
@@ -29,7 +29,7 @@ import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
  */
 export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
   const request = input.request ?? { kind: "start", roots: input.roots };
-  const circumstances: PlanCircumstances = {
+  const basis: PlanBasis = {
     catalog,
     facts: completeFacts(input.facts),
     loaded: input.loaded ?? [],
@@ -38,61 +38,61 @@ export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
   };
   switch (request.kind) {
     case "start":
-      return planStart(circumstances, request);
+      return planStart(basis, request);
     case "stop":
-      return planStop(circumstances, request);
+      return planStop(basis, request);
     case "load":
-      return planLoad(circumstances, request);
+      return planLoad(basis, request);
     case "remove":
-      return planRemove(circumstances, request);
+      return planRemove(basis, request);
   }
 }
 
-interface PlanCircumstances extends Circumstances {
+interface PlanBasis extends SituationBasis {
   readonly origins: ReadonlyMap<string, Origin>;
 }
 
 type RequestOf<Kind extends PlanRequest["kind"]> = Extract<PlanRequest, { kind: Kind }>;
 
-function planStart(circumstances: PlanCircumstances, request: RequestOf<"start">): Result<Plan> {
-  const { situation, unknown } = frameStart(circumstances, request.roots);
+function planStart(basis: PlanBasis, request: RequestOf<"start">): Result<Plan> {
+  const { situation, unknown } = frameStart(basis, request.roots);
   const membership = runRounds(situation);
   const explicit = new Set(situation.roots.services.map((service) => membership.picks[service] ?? NOBODY));
-  return finishMembers(circumstances, request, {
+  return finishMembers(basis, request, {
     situation,
     membership,
     units: newMembers(situation, membership),
     isReversed: new Uint8Array(situation.index.unitCount),
     stepOf: (unit, id) => bringUp(unit, explicit.has(id)),
-    errors: unknownErrors(circumstances, [...unknown, ...unknownRequirements(situation, membership)]),
+    errors: unknownErrors(basis, [...unknown, ...unknownRequirements(situation, membership)]),
     warnings: [],
   });
 }
 
-function planLoad(circumstances: PlanCircumstances, request: RequestOf<"load">): Result<Plan> {
-  const { situation, unknown, named, tasks } = frameLoad(circumstances, request.modules);
+function planLoad(basis: PlanBasis, request: RequestOf<"load">): Result<Plan> {
+  const { situation, unknown, named, tasks } = frameLoad(basis, request.modules);
   const membership = runRounds(situation);
-  return finishMembers(circumstances, request, {
+  return finishMembers(basis, request, {
     situation,
     membership,
     units: newMembers(situation, membership),
     isReversed: new Uint8Array(situation.index.unitCount),
     stepOf: (unit, id) => bringUp(unit, named.has(id)),
     errors: [
-      ...unknownErrors(circumstances, [...unknown, ...unknownRequirements(situation, membership)]),
+      ...unknownErrors(basis, [...unknown, ...unknownRequirements(situation, membership)]),
       ...tasks.map(notAModule),
     ],
     warnings: [...named].flatMap((unit) => unmetNeeds(situation, membership, unit)),
   });
 }
 
-function planStop(given: PlanCircumstances, request: RequestOf<"stop">): Result<Plan> {
+function planStop(given: PlanBasis, request: RequestOf<"stop">): Result<Plan> {
   const names = request.remove === "all" || request.remove === "none" ? [] : request.remove;
   const strangers = given.loaded.filter(
     ({ name }) => knownModule(given.catalog, name) === undefined && names.includes(name),
   );
-  const circumstances = { ...given, catalog: withStrangers(given.catalog, strangers) };
-  const { situation, unknown } = frameStop(circumstances, request.roots);
+  const basis = { ...given, catalog: withStrangers(given.catalog, strangers) };
+  const { situation, unknown } = frameStop(basis, request.roots);
   const membership = runRounds(situation);
   const removed = request.remove === "all" ? situation.loaded : namedForRemoval(situation, names);
   const { index, loaded } = situation;
@@ -100,15 +100,15 @@ function planStop(given: PlanCircumstances, request: RequestOf<"stop">): Result<
     index.unitCount,
     (unit) => removed[unit] === 1 || (membership.members[unit] === 1 && loaded[unit] === 0),
   );
-  return finishMembers(circumstances, request, {
+  return finishMembers(basis, request, {
     situation,
     membership,
     units,
     isReversed: removed,
     stepOf: (unit) => (unit.kind === "module" ? { action: "remove", unit } : { action: "run", unit }),
-    errors: unknownErrors(circumstances, [...unknown, ...unknownRequirements(situation, membership)]),
+    errors: unknownErrors(basis, [...unknown, ...unknownRequirements(situation, membership)]),
     warnings: unknownErrors(
-      circumstances,
+      basis,
       names
         .filter((name) => isUnknown(index, name) && !isRegistered(given, name))
         .map((name) => ({ name, origin: undefined })),
@@ -117,8 +117,8 @@ function planStop(given: PlanCircumstances, request: RequestOf<"stop">): Result<
   });
 }
 
-function planRemove(circumstances: PlanCircumstances, request: RequestOf<"remove">): Result<Plan> {
-  const { catalog, facts, loaded } = circumstances;
+function planRemove(basis: PlanBasis, request: RequestOf<"remove">): Result<Plan> {
+  const { catalog, facts, loaded } = basis;
   const removal = planRemoval(catalog, loaded, request);
   if (!removal.ok) return removal;
   const { index, going } = removal.value;
@@ -156,11 +156,7 @@ interface PlanDraft {
   readonly warnings: readonly Diagnostic[];
 }
 
-function finishMembers(
-  { catalog, facts }: PlanCircumstances,
-  request: PlanRequest,
-  draft: PlanDraft,
-): Result<Plan> {
+function finishMembers({ catalog, facts }: PlanBasis, request: PlanRequest, draft: PlanDraft): Result<Plan> {
   const { situation, membership, units, isReversed, stepOf, errors, warnings } = draft;
   const { index } = situation;
   const arranged = arrange(index, units, isReversed, (id) => stepOf(unitAt(index, id), id));
@@ -218,11 +214,11 @@ function namedForRemoval(situation: Situation, names: readonly string[]): Uint8A
   return removed;
 }
 
-function isRegistered({ loaded }: Circumstances, name: string): boolean {
+function isRegistered({ loaded }: SituationBasis, name: string): boolean {
   return loaded.some((module) => module.name === name || module.services.includes(name));
 }
 
-function unknownErrors({ catalog, origins }: PlanCircumstances, names: readonly UnknownName[]): Diagnostic[] {
+function unknownErrors({ catalog, origins }: PlanBasis, names: readonly UnknownName[]): Diagnostic[] {
   return unknownNameErrors(
     catalog,
     names.map((unknown) => ({ ...unknown, origin: unknown.origin ?? origins.get(unknown.name) })),

@@ -18,7 +18,7 @@ import type { UnknownName } from "./unknown-names.js";
 import { computeViability } from "./viability.js";
 
 /** What a request is planned with, besides its own names. */
-export interface Circumstances {
+export interface SituationBasis {
   readonly catalog: Catalog;
   readonly facts: Facts;
   readonly loaded: readonly LoadedModule[];
@@ -32,9 +32,9 @@ export interface Framed {
   readonly unknown: readonly UnknownName[];
 }
 
-/** rc1 and the like: what is not usable is left out, whoever asks for it (docs/design/planning.md §5). */
-export function frameStart(circumstances: Circumstances, rootNames: readonly string[]): Framed {
-  const frame = new Frame(circumstances);
+/** rc1 and the like: what is not usable is left out, whoever asks for it (planning.md §5). */
+export function frameStart(basis: SituationBasis, rootNames: readonly string[]): Framed {
+  const frame = new Frame(basis);
   const { index } = frame;
   const blocked = index.isTask.map((_, id) => (frame.isUsable(id) ? FREE : UNUSABLE));
   const roots = frame.roots(rootNames);
@@ -45,8 +45,8 @@ export function frameStart(circumstances: Circumstances, rootNames: readonly str
  * A start whose only root is one unit, which is in whatever its conditions and needs: what to show of a unit that would
  * be left out. The name is read as a unit first, else as a service, which stands for its pick.
  */
-export function frameUnit(circumstances: Circumstances, name: string): Framed & { readonly root: number } {
-  const { situation, unknown } = frameStart(circumstances, [name]);
+export function frameUnit(basis: SituationBasis, name: string): Framed & { readonly root: number } {
+  const { situation, unknown } = frameStart(basis, [name]);
   const { index } = situation;
   const unit = unitId(index, name);
   const { viable } = computeViability(situation, new Uint8Array(index.unitCount));
@@ -62,9 +62,9 @@ export function frameUnit(circumstances: Circumstances, name: string): Framed & 
   return { root, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
-/** rc3: no module is loaded for it, and those that run ask for nothing (docs/design/planning.md §6). */
-export function frameStop(circumstances: Circumstances, rootNames: readonly string[]): Framed {
-  const frame = new Frame(circumstances);
+/** rc3: no module is loaded for it, and those that run ask for nothing (planning.md §6). */
+export function frameStop(basis: SituationBasis, rootNames: readonly string[]): Framed {
+  const frame = new Frame(basis);
   const { index } = frame;
   const blocked = index.isTask.map((isTask, id) => {
     if (isTask === 0) return ABSENT;
@@ -84,8 +84,8 @@ export interface FramedLoad extends Framed {
  * `load M…` (docs/design/planning.md §6): what is named is loaded whatever its conditions; its requirements come from
  * providers whose rank and conditions hold, disabled ones only if there is no other.
  */
-export function frameLoad(circumstances: Circumstances, moduleNames: readonly string[]): FramedLoad {
-  const frame = new Frame(circumstances);
+export function frameLoad(basis: SituationBasis, moduleNames: readonly string[]): FramedLoad {
+  const frame = new Frame(basis);
   const { index } = frame;
   const units = moduleNames.map((name) => unitId(index, name)).filter((id) => id >= 0);
   const byUnit = frame.finish(frame.loadTerms(new Set(units))).situation;
@@ -123,7 +123,7 @@ class Frame {
   readonly #strangers: ReadonlySet<string>;
   readonly #unknown = new Set<string>();
 
-  constructor({ catalog, facts, loaded, enabled }: Circumstances) {
+  constructor({ catalog, facts, loaded, enabled }: SituationBasis) {
     this.index = indexOf(catalog);
     this.#facts = facts;
     this.#loaded = indexLoaded(this.index, loaded);

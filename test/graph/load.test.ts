@@ -4,11 +4,11 @@ import { dryRunLines, type LoadedModule, plan } from "../../src/graph/index.js";
 import { type Catalog, rankSetHas, type Unit } from "../../src/units/index.js";
 import { catalogOf, type UnitLiteral } from "../helpers/catalog.js";
 import { cases, FACTS } from "./arbitrary.js";
-import { type Circumstances, moduleNames, provides, request, running, RUNS } from "./requests.js";
+import { type RequestContext, moduleNames, provides, request, running, RUNS } from "./requests.js";
 import { errorsOf, valueOf } from "./results.js";
 
-function load(units: readonly UnitLiteral[], modules: readonly string[], circumstances: Circumstances = {}) {
-  return dryRunLines(valueOf(request(units, { kind: "load", modules }, circumstances)));
+function load(units: readonly UnitLiteral[], modules: readonly string[], context: RequestContext = {}) {
+  return dryRunLines(valueOf(request(units, { kind: "load", modules }, context)));
 }
 
 describe("an explicit load", () => {

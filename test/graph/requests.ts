@@ -10,19 +10,15 @@ export function running(...names: string[]): LoadedModule[] {
   return names.map((name) => ({ name: name.replace("!", ""), services: [], explicit: name.endsWith("!") }));
 }
 
-export interface Circumstances {
+export interface RequestContext {
   readonly loaded?: readonly LoadedModule[];
   readonly alternatives?: AlternativeLiteral;
 }
 
 /** The result of a request at rank 0. */
-export function request(
-  units: readonly UnitLiteral[],
-  asked: PlanRequest,
-  circumstances: Circumstances = {},
-) {
-  const catalog = catalogOf(units, circumstances.alternatives);
-  return plan(catalog, { request: asked, facts: FACTS, loaded: circumstances.loaded });
+export function request(units: readonly UnitLiteral[], asked: PlanRequest, context: RequestContext = {}) {
+  const catalog = catalogOf(units, context.alternatives);
+  return plan(catalog, { request: asked, facts: FACTS, loaded: context.loaded });
 }
 
 /** Those that are modules. */

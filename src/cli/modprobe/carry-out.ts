@@ -3,7 +3,7 @@ import type { Plan } from "../../graph/index.js";
 import { type RcSession, StepExecutor } from "../../rc/index.js";
 import { collect as collectEvents, type RunReport, runPlan } from "../../run/index.js";
 import { positiveInteger, seconds, wholeNumber } from "../arguments.js";
-import type { Circumstances } from "../facts.js";
+import type { PlanningContext } from "../facts.js";
 import { openRunView, type RunView, type ViewOptions } from "./view.js";
 import { ExitError } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
@@ -43,7 +43,7 @@ export function withJobs(command: Command): Command {
 interface Run {
   /** `rc1`, `rc3`, `run`, `load` or `remove`. */
   readonly command: string;
-  readonly circumstances: Pick<Circumstances, "facts" | "handle">;
+  readonly context: Pick<PlanningContext, "facts" | "handle">;
   readonly view: RunView;
   readonly session?: RcSession;
 }
@@ -73,7 +73,7 @@ export async function withRunView<T>(
  */
 export async function carryOut(
   plan: Plan,
-  { command, circumstances, view, session }: Run,
+  { command, context, view, session }: Run,
   options: CarryOutOptions,
   onReport: (report: RunReport) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
@@ -81,10 +81,10 @@ export async function carryOut(
   const interrupts = new Interrupts();
   // A run of nothing has nothing to tell, and would hide the one before it.
   const isRecorded = RECORDED.has(command) && plan.steps.length > 0;
-  const recording = isRecorded ? RunRecording.open(command, circumstances) : undefined;
+  const recording = isRecorded ? RunRecording.open(command, context) : undefined;
   try {
     const executor = new StepExecutor({
-      handle: circumstances.handle,
+      handle: context.handle,
       session,
       onOutput: (line) => view.output(line),
       insecure: options.insecure,

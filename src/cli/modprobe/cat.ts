@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { didYouMean } from "../../errors/index.js";
 import { catalogToToml } from "../../units/index.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { composeFor, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, printLine } from "../terminal/output.js";
 
@@ -10,8 +10,8 @@ export function command(): Command {
     .argument("[unit]", "only this unit, or the providers of this service")
     .addHelpText("after", "\nExample:\n  sluice modprobe cat content-backing")
     .action(async (name: string | undefined, options: FactOptions & UnitOptions) => {
-      await withCircumstances(options, async (circumstances) => {
-        const catalog = await composeFor(options, circumstances);
+      await withPlanningContext(options, async (context) => {
+        const catalog = await composeFor(options, context);
         if (name === undefined) {
           catalogToToml(catalog).forEach(printLine);
           return;

@@ -11,7 +11,7 @@ import {
 import { collect, wholeNumber } from "../arguments.js";
 import { configInputs } from "../config-inputs.js";
 import { originOfFact } from "../fact-origins.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { isLockFile, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
 import { printJson, printLine, UsageError } from "../terminal/output.js";
@@ -94,11 +94,11 @@ function planned(
   rank: number | null,
   options: UnitOptions & RankFactOptions,
 ): Promise<Side> {
-  return withCircumstances(facts, async (circumstances) => {
-    const { lock, plans, asked } = await lockPlans(circumstances, options, rank);
+  return withPlanningContext(facts, async (context) => {
+    const { lock, plans, asked } = await lockPlans(context, options, rank);
     const [only, another] = plans;
     if (only === undefined || another !== undefined) return { lock, account: undefined };
-    const factOrigin: AccountInput["factOrigin"] = (fact) => originOfFact(fact, circumstances, facts);
+    const factOrigin: AccountInput["factOrigin"] = (fact) => originOfFact(fact, context, facts);
     return { lock, account: { plan: only.plan, ...asked, factOrigin } };
   });
 }

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { didYouMean, type Origin } from "../../errors/index.js";
 import { accountFor, accountLines, accountToJson, type FactName } from "../../graph/index.js";
 import { originOfFact } from "../fact-origins.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, printJson, printLine, say } from "../terminal/output.js";
@@ -17,11 +17,11 @@ export function command(): Command {
     .option("--json", "one object a line for each name; docs/explain.md has its shape")
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {
-      await withCircumstances(options, async (circumstances) => {
+      await withPlanningContext(options, async (context) => {
         // What a start would do, and did: that units run by now is not why.
         const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
-        await withPlan(phase, circumstances, { ...options, planOnly: true }, (plan, _session, asked) => {
-          const factOrigin = (fact: FactName): Origin => originOfFact(fact, circumstances, options);
+        await withPlan(phase, context, { ...options, planOnly: true }, (plan, _session, asked) => {
+          const factOrigin = (fact: FactName): Origin => originOfFact(fact, context, options);
           let unknown = 0;
           for (const name of names) {
             const account = accountFor({ plan, ...asked, factOrigin }, name);

@@ -10,7 +10,7 @@ import {
   type Plan,
 } from "../../graph/index.js";
 import { PICTURE_FORMATS as FORMATS } from "../complete/complete-values.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, say, UsageError } from "../terminal/output.js";
@@ -56,9 +56,9 @@ export function command(): Command {
       if (format === "png" && options.output === undefined && process.stdout.isTTY)
         throw new ExitError(1, "a PNG is not for a terminal; use -o FILE or a pipe");
       // Drawing may take seconds, for which neither the instance nor a host of rc files is needed.
-      const { picture, facts } = await withCircumstances(options, async (circumstances) => {
+      const { picture, facts } = await withPlanningContext(options, async (context) => {
         const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
-        return withPlan(phase, circumstances, { ...options, planOnly: true }, (plan) => {
+        return withPlan(phase, context, { ...options, planOnly: true }, (plan) => {
           return { picture: pictureFor(plan, name), facts: plan.facts };
         });
       });

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { dependencyTree, treeLines } from "../../graph/index.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
 import { printLine } from "../terminal/output.js";
 
@@ -17,11 +17,9 @@ export function command(): Command {
       "\nExample:\n  sluice modprobe list-dependencies -S content-backing=content-files kvs",
     )
     .action(async (name: string, options: ListOptions) => {
-      await withCircumstances(options, async (circumstances) => {
-        const catalog = await composeFor(options, circumstances);
-        const tree = valueOf(
-          dependencyTree(catalog, circumstances.facts, name, { full: options.full === true }),
-        );
+      await withPlanningContext(options, async (context) => {
+        const catalog = await composeFor(options, context);
+        const tree = valueOf(dependencyTree(catalog, context.facts, name, { full: options.full === true }));
         for (const line of treeLines(tree)) printLine(line);
       });
     });

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { dryRunLines, plan } from "../../graph/index.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
@@ -21,17 +21,17 @@ export function command(): Command {
     )
     .action((modules: readonly string[], options: LoadOptions) =>
       hereOrOnRanks(options, () =>
-        withCircumstances(options, async (circumstances) => {
+        withPlanningContext(options, async (context) => {
           // An operator who asks for a module by name is not held back by what the environment disables.
-          const catalog = await composeFor(options, circumstances, { disableFromEnv: false });
-          const { facts, loaded } = circumstances;
+          const catalog = await composeFor(options, context, { disableFromEnv: false });
+          const { facts, loaded } = context;
           const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
           const isDone = loading.steps.length === 0;
           if (isDone && !options.quiet) say("All modules and their dependencies are already loaded");
           if (options.dryRun) dryRunLines(loading).forEach(printLine);
           else if (!isDone || options.json) {
             await withRunView("load", options, (view) =>
-              carryOut(loading, { command: "load", circumstances, view }, options),
+              carryOut(loading, { command: "load", context, view }, options),
             );
           }
         }),

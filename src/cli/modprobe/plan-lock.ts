@@ -1,6 +1,6 @@
 import { factsAt, lockOf, plan, type PlanLock, rankClasses, type RankedPlan } from "../../graph/index.js";
 import { rankSetOf } from "../../units/index.js";
-import type { Circumstances } from "../facts.js";
+import type { PlanningContext } from "../facts.js";
 import { type Asked, phaseFiles, withPlan } from "./read-and-plan.js";
 import { type UnitOptions, valueOf } from "./units.js";
 import { type RankFactOptions, rankFactsOf } from "../rank-facts.js";
@@ -18,30 +18,24 @@ export interface LockedPlans {
  * @throws ExitError after the problems were printed
  */
 export async function lockPlans(
-  circumstances: Circumstances,
+  context: PlanningContext,
   options: UnitOptions & RankFactOptions,
   rank: number | null,
 ): Promise<LockedPlans> {
   const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
   const perRank = rankFactsOf(options);
-  const facts =
-    rank === null ? circumstances.facts : factsAt(circumstances.facts, perRank, circumstances.facts.rank);
-  return withPlan(
-    phase,
-    { ...circumstances, facts },
-    { ...options, planOnly: true },
-    (first, _session, asked) => {
-      const { catalog, request } = first;
-      const isFirst = (lowest: number): boolean =>
-        lowest === facts.rank && (rank !== null || perRank.length === 0);
-      const classes = rank === null ? rankClasses(catalog.units, facts.size, perRank) : [rankSetOf([rank])];
-      const plans = classes.map((ranks): RankedPlan => {
-        const lowest = ranks.ranges[0]?.[0] ?? facts.rank;
-        if (isFirst(lowest)) return { ranks, plan: first };
-        const planned = plan(catalog, { request, facts: factsAt(facts, perRank, lowest), ...asked });
-        return { ranks, plan: valueOf(planned) };
-      });
-      return { plans, lock: lockOf(plans, facts.size, rank), asked };
-    },
-  );
+  const facts = rank === null ? context.facts : factsAt(context.facts, perRank, context.facts.rank);
+  return withPlan(phase, { ...context, facts }, { ...options, planOnly: true }, (first, _session, asked) => {
+    const { catalog, request } = first;
+    const isFirst = (lowest: number): boolean =>
+      lowest === facts.rank && (rank !== null || perRank.length === 0);
+    const classes = rank === null ? rankClasses(catalog.units, facts.size, perRank) : [rankSetOf([rank])];
+    const plans = classes.map((ranks): RankedPlan => {
+      const lowest = ranks.ranges[0]?.[0] ?? facts.rank;
+      if (isFirst(lowest)) return { ranks, plan: first };
+      const planned = plan(catalog, { request, facts: factsAt(facts, perRank, lowest), ...asked });
+      return { ranks, plan: valueOf(planned) };
+    });
+    return { plans, lock: lockOf(plans, facts.size, rank), asked };
+  });
 }

@@ -8,7 +8,7 @@ import {
   rankMatrix,
   reasonText,
 } from "../../graph/index.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { hashOf, lockFileText, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, formatTable, printJson, printLine } from "../terminal/output.js";
@@ -43,8 +43,8 @@ export function command(): Command {
 }
 
 async function show(options: PlanOptions): Promise<void> {
-  await withCircumstances(options, async (circumstances) => {
-    const { plans, lock } = await lockPlans(circumstances, options, options.rank ?? null);
+  await withPlanningContext(options, async (context) => {
+    const { plans, lock } = await lockPlans(context, options, options.rank ?? null);
     if (options.lock !== undefined) await writeResult(options.lock, lockFileText(lock));
     if (options.matrix) printMatrix(plans, options.json === true);
     else if (options.json) process.stdout.write(lockFileText(lock));
@@ -91,8 +91,8 @@ async function check(path: string, options: PlanOptions): Promise<void> {
   const locked = await readLock(path);
   const rank = options.rank ?? locked.rank;
   const facts = { size: locked.size, ...options, ...(rank !== null && { rank }) };
-  await withCircumstances(facts, async (circumstances) => {
-    const { lock } = await lockPlans(circumstances, options, rank);
+  await withPlanningContext(facts, async (context) => {
+    const { lock } = await lockPlans(context, options, rank);
     if (hashOf(lock) === hashOf(locked)) return;
     const differences = diffLocks(locked, lock);
     if (differences.length === 0) printLine("what is left out, and why, has changed");

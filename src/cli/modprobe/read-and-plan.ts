@@ -8,7 +8,7 @@ import {
   rcSearchPath,
   type Runlevel,
 } from "../../units/index.js";
-import type { Circumstances } from "../facts.js";
+import type { PlanningContext } from "../facts.js";
 import { printOutput, type RunView } from "./view.js";
 import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
 import { say } from "../terminal/output.js";
@@ -44,28 +44,28 @@ export interface Asked {
  */
 export async function withPlan<T>(
   phase: Phase,
-  circumstances: Circumstances,
+  context: PlanningContext,
   options: PlanningOptions,
   run: (planned: Plan, session: RcSession, asked: Asked) => T | Promise<T>,
 ): Promise<T> {
-  const { facts } = circumstances;
+  const { facts } = context;
   const { view } = options;
   const tell = (text: string): void => (view === undefined ? say(text) : view.say(text));
   const session = new RcSession({
     facts,
-    handle: options.planOnly ? undefined : circumstances.handle,
+    handle: options.planOnly ? undefined : context.handle,
     cacheDir: facts.attrs["cachedir"],
     onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
     onPrint: options.verbose ? tell : () => undefined,
   });
   try {
     session.startHosts(phase.files);
-    const read = await readUnits(phase.files, session, circumstances, options);
+    const read = await readUnits(phase.files, session, context, options);
     if (!read.ok) throw refused(read.diagnostics);
     const { catalog, rc } = read.value;
     const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
-    const loaded = phase.loaded ?? circumstances.loaded;
+    const loaded = phase.loaded ?? context.loaded;
     const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
     if (!options.planOnly) session.useCatalog(catalog, planned.picks);
     return await run(planned, session, { enabled: rc.enabled, origins });
@@ -76,13 +76,13 @@ export async function withPlan<T>(
 
 /** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
 export async function loadedAfterStart(
-  circumstances: Circumstances,
+  context: PlanningContext,
   options: UnitOptions,
 ): Promise<readonly LoadedModule[]> {
   const { setAlternative, disable } = options;
   const phase: Phase = { files: await phaseFiles("rc1"), runlevel: "rc1" };
   const planning = { planOnly: true, ...(setAlternative && { setAlternative }), ...(disable && { disable }) };
-  return withPlan(phase, circumstances, planning, ({ steps }) => {
+  return withPlan(phase, context, planning, ({ steps }) => {
     const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
     return loads.map(({ unit, explicit }) => ({ name: unit.name, services: unit.provides, explicit }));
   });
@@ -111,19 +111,19 @@ export interface UnitsRead {
 export async function readUnits(
   files: readonly string[],
   session: RcSession,
-  circumstances: Circumstances,
+  context: PlanningContext,
   options: PlanningOptions,
   further: readonly Fragment[] = [],
 ): Promise<Result<UnitsRead>> {
   const onRead = options.verbose ? sayReading : () => undefined;
   if (files.some((file) => session.reads(file))) {
-    const base = await tryCompose({}, circumstances, { disableFromEnv: false });
+    const base = await tryCompose({}, context, { disableFromEnv: false });
     if (base.ok) session.useCatalog(base.value);
   }
-  const { guard } = circumstances;
+  const { guard } = context;
   const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }), guard);
   const fragments = [...(rc.ok ? rc.value.fragments : []), ...further];
-  const composed = await tryCompose(options, circumstances, { rc: fragments, onRead });
+  const composed = await tryCompose(options, context, { rc: fragments, onRead });
   if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);
   return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { dryRunLines, plan } from "../../graph/index.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
 import { loadedAfterStart } from "./read-and-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
@@ -22,18 +22,17 @@ export function command(): Command {
     .addHelpText("after", "\nExample:\n  sluice modprobe remove --recursive --dry-run kvs")
     .action((names: readonly string[], options: RemoveOptions) =>
       hereOrOnRanks(options, () =>
-        withCircumstances(options, async (circumstances) => {
-          const catalog = await composeFor(options, circumstances);
-          const { facts, handle } = circumstances;
-          const loaded =
-            handle === undefined ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
+        withPlanningContext(options, async (context) => {
+          const catalog = await composeFor(options, context);
+          const { facts, handle } = context;
+          const loaded = handle === undefined ? await loadedAfterStart(context, options) : context.loaded;
           const modules = names.length === 1 && names[0] === "all" ? "all" : names;
           const request = { kind: "remove", modules, recursive: options.recursive === true } as const;
           const removal = valueOf(plan(catalog, { request, facts, loaded }));
           if (options.dryRun) dryRunLines(removal).forEach(printLine);
           else {
             await withRunView("remove", options, (view) =>
-              carryOut(removal, { command: "remove", circumstances, view }, options),
+              carryOut(removal, { command: "remove", context, view }, options),
             );
           }
         }),

@@ -2,7 +2,7 @@ import { readRecord, recordedDurations, recordPlan, RecordStore } from "../../an
 import { messageOf } from "../../errors/index.js";
 import type { Plan } from "../../graph/index.js";
 import { eventToJson, type RunReport } from "../../run/index.js";
-import type { Circumstances } from "../facts.js";
+import type { PlanningContext } from "../facts.js";
 import { say } from "../terminal/output.js";
 import { VERSION } from "../version.js";
 
@@ -24,7 +24,7 @@ export class RunRecording {
   /** @returns undefined where there is no place to keep runs: neither an instance nor a `statedir` */
   static open(
     command: string,
-    { facts, handle }: Pick<Circumstances, "facts" | "handle">,
+    { facts, handle }: Pick<PlanningContext, "facts" | "handle">,
   ): RunRecording | undefined {
     const directory = recordDirectory(facts.attrs);
     if (directory === undefined) return undefined;

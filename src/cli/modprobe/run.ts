@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { dryRunLines, showDeps } from "../../graph/index.js";
 import type { Runlevel } from "../../units/index.js";
-import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
 import { loadedAfterStart, type Phase, phaseFiles, withPlan } from "./read-and-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
@@ -22,9 +22,7 @@ export function command(): Command {
     .argument("<file>", "TypeScript, JavaScript, Python, TOML or YAML")
     .addHelpText("after", "\nExample:\n  sluice modprobe run --show-deps ./maintenance.ts")
     .action(async (file: string, options: RunOptions) => {
-      await onRanks(options, (circumstances) =>
-        execute("run", { files: [resolve(file)] }, circumstances, options),
-      );
+      await onRanks(options, (context) => execute("run", { files: [resolve(file)] }, context, options));
     });
 }
 
@@ -34,11 +32,11 @@ export function phaseCommand(runlevel: Runlevel): Command {
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action(async (options: RunOptions) => {
-      await onRanks(options, async (circumstances) => {
+      await onRanks(options, async (context) => {
         const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
-        const isOfflineStop = runlevel === "rc3" && circumstances.handle === undefined;
-        const loaded = isOfflineStop ? await loadedAfterStart(circumstances, options) : circumstances.loaded;
-        await execute(runlevel, { ...phase, loaded }, circumstances, options);
+        const isOfflineStop = runlevel === "rc3" && context.handle === undefined;
+        const loaded = isOfflineStop ? await loadedAfterStart(context, options) : context.loaded;
+        await execute(runlevel, { ...phase, loaded }, context, options);
       });
     });
 }
@@ -54,27 +52,27 @@ function withRunOptions(command: Command): Command {
 }
 
 /** Here, or on the ranks that `-r` names; each prints one JSON object if it is to show dependencies. */
-function onRanks(options: RunOptions, run: (circumstances: Circumstances) => Promise<void>): Promise<void> {
-  return hereOrOnRanks(options, () => withCircumstances(options, run), options.showDeps ? "json" : "lines");
+function onRanks(options: RunOptions, run: (context: PlanningContext) => Promise<void>): Promise<void> {
+  return hereOrOnRanks(options, () => withPlanningContext(options, run), options.showDeps ? "json" : "lines");
 }
 
 async function execute(
   command: string,
   phase: Phase,
-  circumstances: Circumstances,
+  context: PlanningContext,
   options: RunOptions,
 ): Promise<void> {
   if (options.showDeps === true || options.dryRun === true) {
-    await withPlan(phase, circumstances, { ...options, planOnly: true }, (planned) => {
+    await withPlan(phase, context, { ...options, planOnly: true }, (planned) => {
       if (options.showDeps) printJson(showDeps(planned));
       else dryRunLines(planned).forEach(printLine);
     });
     return;
   }
   await withRunView(command, options, (view) =>
-    withPlan(phase, circumstances, { ...options, view }, (planned, session) =>
-      carryOut(planned, { command, circumstances, view, session }, options, async (report) => {
-        if (options.timing !== undefined) await storeTiming(report, circumstances, options.timing);
+    withPlan(phase, context, { ...options, view }, (planned, session) =>
+      carryOut(planned, { command, context, view, session }, options, async (report) => {
+        if (options.timing !== undefined) await storeTiming(report, context, options.timing);
       }),
     ),
   );

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { didYouMean } from "../../errors/index.js";
 import type { Facts } from "../../graph/index.js";
 import { type Catalog, type Unit, unitToJson } from "../../units/index.js";
-import { type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { composeFor, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, printJson } from "../terminal/output.js";
 
@@ -11,9 +11,9 @@ export function command(): Command {
     .argument("<unit>", "unit, or service for the provider that would be picked")
     .addHelpText("after", "\nExample:\n  sluice modprobe show content-sqlite")
     .action(async (name: string, options: FactOptions & UnitOptions) => {
-      await withCircumstances(options, async (circumstances) => {
-        const catalog = await composeFor(options, circumstances);
-        const unit = catalog.byName.get(name) ?? (await pickOf(name, catalog, circumstances.facts));
+      await withPlanningContext(options, async (context) => {
+        const catalog = await composeFor(options, context);
+        const unit = catalog.byName.get(name) ?? (await pickOf(name, catalog, context.facts));
         printJson(unitToJson(unit));
       });
     });

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { isErrno, systemMessage } from "../../errors/index.js";
 import type { RunReport } from "../../run/index.js";
-import type { Circumstances } from "../facts.js";
+import type { PlanningContext } from "../facts.js";
 import { ExitError } from "../terminal/output.js";
 
 /**
@@ -12,7 +12,7 @@ import { ExitError } from "../terminal/output.js";
  */
 export async function storeTiming(
   { timings, epochMs }: RunReport,
-  { handle }: Pick<Circumstances, "handle">,
+  { handle }: Pick<PlanningContext, "handle">,
   file: string | true,
 ): Promise<void> {
   const value = timings.map(({ unit, startedAtMs, durationMs }) => ({

@@ -11,7 +11,7 @@ import {
   type ReadEvent,
 } from "../../units/index.js";
 import { assignment, collect } from "../arguments.js";
-import type { Circumstances } from "../facts.js";
+import type { PlanningContext } from "../facts.js";
 import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 
 /** What every subcommand of `modprobe` calls itself in messages. */
@@ -44,16 +44,16 @@ export function withUnitOptions(command: Command): Command {
  */
 export async function composeFor(
   options: UnitOptions,
-  circumstances: Circumstances,
+  context: PlanningContext,
   more: Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead"> = {},
 ): Promise<Catalog> {
-  return valueOf(await tryCompose(options, circumstances, more));
+  return valueOf(await tryCompose(options, context, more));
 }
 
 /** As {@link composeFor}, with the problems as data. */
 export function tryCompose(
   { setAlternative = [], disable = [] }: UnitOptions,
-  { configuration, guard }: Circumstances,
+  { configuration, guard }: PlanningContext,
   more: Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead"> = {},
 ): Promise<Result<Catalog>> {
   const alternatives: Alternative[] = setAlternative.map(([service, unit]) => ({

@@ -11,7 +11,7 @@ import {
 } from "../../graph/index.js";
 import { RcSession } from "../../rc/index.js";
 import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
-import { type Circumstances, type FactOptions, withCircumstances, withFacts } from "../facts.js";
+import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { phaseFiles, readUnits, type UnitsRead } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
@@ -31,8 +31,8 @@ export function command(): Command {
     .option("--json", "a SARIF 2.1.0 log, for editors and CI")
     .addHelpText("after", "\nExample:\n  sluice modprobe verify --strict ./motd.toml")
     .action(async (files: readonly string[], options: VerifyOptions) => {
-      await withCircumstances(options, async (circumstances) => {
-        const found = await findAll(files, circumstances, options);
+      await withPlanningContext(options, async (context) => {
+        const found = await findAll(files, context, options);
         if (options.json) printJson(toSarif(found, VERSION));
         else sayDiagnostics(found, PREFIX);
         const errors = found.filter(({ severity }) => severity === "error").length;
@@ -45,24 +45,24 @@ export function command(): Command {
 /** Everything wrong or doubtful, each once, sorted by place. */
 async function findAll(
   files: readonly string[],
-  circumstances: Circumstances,
+  context: PlanningContext,
   options: VerifyOptions,
 ): Promise<Diagnostic[]> {
-  const read = await Promise.all(files.map((file) => readRcFragment(file, circumstances.guard)));
+  const read = await Promise.all(files.map((file) => readRcFragment(file, context.guard)));
   const further = read.flatMap((result) => (result.ok ? [result.value] : []));
   const session = new RcSession({
-    facts: circumstances.facts,
+    facts: context.facts,
     handle: undefined,
     onOutput: () => undefined,
     onPrint: () => undefined,
   });
   try {
     const rcFiles = await phaseFiles("rc1");
-    const units = await readUnits(rcFiles, session, circumstances, { ...options, planOnly: true }, further);
+    const units = await readUnits(rcFiles, session, context, { ...options, planOnly: true }, further);
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
       ...(units.ok
-        ? [...units.warnings, ...(await unitWarnings(units.value, further, circumstances))]
+        ? [...units.warnings, ...(await unitWarnings(units.value, further, context))]
         : units.diagnostics),
     ];
     const unique = new Map(found.map((diagnostic) => [keyOf(diagnostic), diagnostic]));
@@ -75,7 +75,7 @@ async function findAll(
 async function unitWarnings(
   { catalog, rc }: UnitsRead,
   further: readonly Fragment[],
-  { facts }: Circumstances,
+  { facts }: PlanningContext,
 ): Promise<Diagnostic[]> {
   const named = [...rc.load, ...further.flatMap(({ load }) => load)].map(({ name }) => name);
   const roots = [...new Set([...rc.tasks, ...runlevelRoots(catalog, "rc1"), ...named])];
