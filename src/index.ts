@@ -90,11 +90,11 @@ export {
   renderPicture,
   type RenderPictureOptions,
 } from "./pictures/index.js";
-export { StepExecutor } from "./rc/index.js";
+export { InstanceStepExecutor } from "./rc/index.js";
 export {
   collect,
   eventToJson,
-  type Executor,
+  type StepExecutor,
   type RunEvent,
   type RunEventJson,
   type RunReport,

@@ -6,7 +6,7 @@ import { canonicalOrder, toDag } from "./order.js";
 import type { Dag, Step } from "./types.js";
 
 /** Steps in canonical order and the edges among them. */
-export interface Arranged {
+export interface OrderedSteps {
   readonly steps: readonly Step[];
   readonly dag: Dag;
 }
@@ -17,12 +17,12 @@ export interface Arranged {
  * @param isReversed unit → it is to be removed, so that its `before` and `after` change places
  * @returns errors GRAPH_CYCLE, one for each strongly connected component
  */
-export function arrange(
+export function orderSteps(
   index: CatalogIndex,
   units: Uint32Array,
   isReversed: Uint8Array,
   stepOf: (unit: number) => Step,
-): Result<Arranged> {
+): Result<OrderedSteps> {
   const graph = buildEdges(index, units, isReversed);
   const order = canonicalOrder(graph);
   if (order.length < units.length) {

@@ -1,8 +1,8 @@
 import type { Catalog } from "../units/index.js";
 import { type CatalogIndex, serviceName, unitAt, unitId } from "./catalog-index.js";
-import { NOBODY } from "./pick.js";
+import { NO_PROVIDER } from "./pick.js";
 import type { Reasons } from "./reasons.js";
-import type { Membership } from "./rounds.js";
+import type { Membership } from "./membership.js";
 import type { Situation } from "./situation.js";
 import type { AskedFor, Explanation, Reason, Step } from "./types.js";
 
@@ -92,17 +92,17 @@ function findAskers(situation: Situation, { picks, members }: Membership): (Aske
   };
   // A unit's number is that of the service of its name.
   for (const unit of roots.units) reach(unit, unit, undefined);
-  for (const service of roots.services) reach(picks[service] ?? NOBODY, service, undefined);
+  for (const service of roots.services) reach(picks[service] ?? NO_PROVIDER, service, undefined);
   for (const unit of reached) {
     if (loaded[unit] === 1 && !followsLoaded) continue;
-    for (const service of index.requires.row(unit)) reach(picks[service] ?? NOBODY, service, unit);
+    for (const service of index.requires.row(unit)) reach(picks[service] ?? NO_PROVIDER, service, unit);
   }
   return askers;
 }
 
 function unitMeant(index: CatalogIndex, picks: Int32Array, name: string): number {
   const unit = unitId(index, name);
-  return unit >= 0 ? unit : (picks[index.serviceIds.get(name) ?? -1] ?? NOBODY);
+  return unit >= 0 ? unit : (picks[index.serviceIds.get(name) ?? -1] ?? NO_PROVIDER);
 }
 
 /** As {@link Explainer.explain}, for an explicit removal. */

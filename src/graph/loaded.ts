@@ -44,7 +44,7 @@ export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefi
 }
 
 /** A unit for a module that was loaded past the catalog, so that it can be removed like any other. */
-function unitForStranger({ name, services }: LoadedModule, order: number): ModuleUnit {
+function unitOfForeignModule({ name, services }: LoadedModule, order: number): ModuleUnit {
   return {
     kind: "module",
     name,
@@ -87,14 +87,14 @@ export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[])
   known.sort((a, b) => a.unit.order - b.unit.order);
   const units = [
     ...known.map(({ module, unit }) => ({ ...unit, provides: [...unit.provides, ...module.services] })),
-    ...strangers.map((module, i) => unitForStranger(module, catalog.units.length + i)),
+    ...strangers.map((module, i) => unitOfForeignModule(module, catalog.units.length + i)),
   ];
   return catalogWith(catalog, units);
 }
 
 /** The catalog with units for loaded modules that it does not know. */
-export function withStrangers(catalog: Catalog, strangers: readonly LoadedModule[]): Catalog {
+export function withForeignModules(catalog: Catalog, strangers: readonly LoadedModule[]): Catalog {
   if (strangers.length === 0) return catalog;
-  const added = strangers.map((module, i) => unitForStranger(module, catalog.units.length + i));
+  const added = strangers.map((module, i) => unitOfForeignModule(module, catalog.units.length + i));
   return catalogWith(catalog, [...catalog.units, ...added]);
 }

@@ -2,35 +2,35 @@ import type { Situation } from "./situation.js";
 import type { PickedBy } from "./types.js";
 
 /** A service that no unit of the catalog provides. */
-export const NOBODY = -1;
+export const NO_PROVIDER = -1;
 /** A service that a loaded module provides which the catalog does not know. */
-const ELSEWHERE = -2;
+const FOREIGN_PROVIDER = -2;
 
 /**
- * The pick of every service (docs/design/planning.md §4), or {@link NOBODY} or {@link ELSEWHERE}. What is loaded serves
- * before anything else (docs/design/planning.md §6). Looks once at each provider of each service.
+ * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}. What is
+ * loaded serves before anything else (docs/design/planning.md §6). Looks once at each provider of each service.
  */
 export function pickProviders(situation: Situation, viable: Uint8Array): Int32Array {
   const { index, served, servedBy, loaded } = situation;
-  const picks = new Int32Array(index.serviceCount).fill(NOBODY);
+  const picks = new Int32Array(index.serviceCount).fill(NO_PROVIDER);
   for (let service = 0; service < index.serviceCount; service++) {
     const { providers } = index;
-    let best = NOBODY;
+    let best = NO_PROVIDER;
     for (let e = providers.start(service); e < providers.end(service); e++) {
       const unit = providers.item(e);
-      if (best === NOBODY || outranks(situation, viable, service, unit, best)) best = unit;
+      if (best === NO_PROVIDER || outranks(situation, viable, service, unit, best)) best = unit;
     }
     picks[service] = best;
   }
   for (const [service, units] of servedBy) {
     for (const unit of units) {
-      const best = picks[service] ?? NOBODY;
-      if (best === NOBODY || outranks(situation, viable, service, unit, best)) picks[service] = unit;
+      const best = picks[service] ?? NO_PROVIDER;
+      if (best === NO_PROVIDER || outranks(situation, viable, service, unit, best)) picks[service] = unit;
     }
   }
   for (let service = 0; service < index.serviceCount; service++) {
-    const pick = picks[service] ?? NOBODY;
-    if (served[service] === 1 && (pick < 0 || loaded[pick] === 0)) picks[service] = ELSEWHERE;
+    const pick = picks[service] ?? NO_PROVIDER;
+    if (served[service] === 1 && (pick < 0 || loaded[pick] === 0)) picks[service] = FOREIGN_PROVIDER;
   }
   return picks;
 }

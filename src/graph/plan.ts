@@ -1,17 +1,22 @@
 import { type Diagnostic, fail, type Origin, type Result, succeed } from "../errors/index.js";
 import type { Catalog, Unit } from "../units/index.js";
-import { arrange } from "./arrange.js";
-import { askedPicks, unknownRequirements } from "./asked.js";
+import { orderSteps } from "./arrange.js";
+import { requestedPicks, unknownRequirements } from "./requested-services.js";
 import { assemblePlan } from "./assemble.js";
 import { isUnknown, serviceName, unitAt, unitId } from "./catalog-index.js";
 import { Explainer, explainRemoval } from "./explain.js";
 import { completeFacts } from "./facts.js";
-import { knownModule, withStrangers } from "./loaded.js";
-import { NOBODY, pickProviders } from "./pick.js";
+import { knownModule, withForeignModules } from "./loaded.js";
+import { NO_PROVIDER, pickProviders } from "./pick.js";
 import { Reasons } from "./reasons.js";
 import { planRemoval } from "./removal.js";
-import { type SituationBasis, frameLoad, frameStart, frameStop } from "./requests.js";
-import { type Membership, runRounds } from "./rounds.js";
+import {
+  type SituationBasis,
+  situationForLoad,
+  situationForStart,
+  situationForStop,
+} from "./request-situation.js";
+import { type Membership, decideMembership } from "./membership.js";
 import type { Situation } from "./situation.js";
 import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
 import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
@@ -55,9 +60,11 @@ interface PlanBasis extends SituationBasis {
 type RequestOf<Kind extends PlanRequest["kind"]> = Extract<PlanRequest, { kind: Kind }>;
 
 function planStart(basis: PlanBasis, request: RequestOf<"start">): Result<Plan> {
-  const { situation, unknown } = frameStart(basis, request.roots);
-  const membership = runRounds(situation);
-  const explicit = new Set(situation.roots.services.map((service) => membership.picks[service] ?? NOBODY));
+  const { situation, unknown } = situationForStart(basis, request.roots);
+  const membership = decideMembership(situation);
+  const explicit = new Set(
+    situation.roots.services.map((service) => membership.picks[service] ?? NO_PROVIDER),
+  );
   return finishMembers(basis, request, {
     situation,
     membership,
@@ -70,8 +77,8 @@ function planStart(basis: PlanBasis, request: RequestOf<"start">): Result<Plan> 
 }
 
 function planLoad(basis: PlanBasis, request: RequestOf<"load">): Result<Plan> {
-  const { situation, unknown, named, tasks } = frameLoad(basis, request.modules);
-  const membership = runRounds(situation);
+  const { situation, unknown, named, tasks } = situationForLoad(basis, request.modules);
+  const membership = decideMembership(situation);
   return finishMembers(basis, request, {
     situation,
     membership,
@@ -91,9 +98,9 @@ function planStop(given: PlanBasis, request: RequestOf<"stop">): Result<Plan> {
   const strangers = given.loaded.filter(
     ({ name }) => knownModule(given.catalog, name) === undefined && names.includes(name),
   );
-  const basis = { ...given, catalog: withStrangers(given.catalog, strangers) };
-  const { situation, unknown } = frameStop(basis, request.roots);
-  const membership = runRounds(situation);
+  const basis = { ...given, catalog: withForeignModules(given.catalog, strangers) };
+  const { situation, unknown } = situationForStop(basis, request.roots);
+  const membership = decideMembership(situation);
   const removed = request.remove === "all" ? situation.loaded : namedForRemoval(situation, names);
   const { index, loaded } = situation;
   const units = selectUnits(
@@ -123,7 +130,7 @@ function planRemove(basis: PlanBasis, request: RequestOf<"remove">): Result<Plan
   if (!removal.ok) return removal;
   const { index, going } = removal.value;
   const all = new Uint8Array(index.unitCount).fill(1);
-  const arranged = arrange(index, going, all, (id) => {
+  const arranged = orderSteps(index, going, all, (id) => {
     const unit = unitAt(index, id);
     // The loaded catalog holds only modules; the unit of the step is the one that the caller knows.
     const module = knownModule(catalog, unit.name) ?? knownModule(index.catalog, unit.name);
@@ -159,7 +166,7 @@ interface PlanDraft {
 function finishMembers({ catalog, facts }: PlanBasis, request: PlanRequest, draft: PlanDraft): Result<Plan> {
   const { situation, membership, units, isReversed, stepOf, errors, warnings } = draft;
   const { index } = situation;
-  const arranged = arrange(index, units, isReversed, (id) => stepOf(unitAt(index, id), id));
+  const arranged = orderSteps(index, units, isReversed, (id) => stepOf(unitAt(index, id), id));
   if (!arranged.ok) return fail([...errors, ...arranged.diagnostics, ...warnings]);
   if (errors.length > 0) return fail([...errors, ...warnings]);
   const hasReasons = request.kind === "start" || request.kind === "stop";
@@ -175,7 +182,7 @@ function finishMembers({ catalog, facts }: PlanBasis, request: PlanRequest, draf
       facts,
       request,
       ...arranged.value,
-      picks: () => askedPicks(situation, membership),
+      picks: () => requestedPicks(situation, membership),
       warnings,
       leftOut: () => explainer.leftOut(),
       explain: (name) => explainer.explain(name),

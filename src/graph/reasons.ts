@@ -1,11 +1,11 @@
 import { rankSetHas } from "../units/index.js";
-import { eachAsked } from "./asked.js";
+import { eachRequestedService } from "./requested-services.js";
 import { serviceName, unitAt } from "./catalog-index.js";
 import type { Csr } from "./csr.js";
 import { unmetCondition } from "./facts.js";
 import { pickedBy } from "./pick.js";
-import { lostNeed, type Membership, type SetAside } from "./rounds.js";
-import { LOST_NEED } from "./shrink.js";
+import { lostNeed, type Membership, type SetAside } from "./membership.js";
+import { LOST_NEED } from "./drop-unsupported.js";
 import { FREE, type Situation } from "./situation.js";
 import type { Facts, Reason } from "./types.js";
 import { NEVER } from "./viability.js";
@@ -30,7 +30,7 @@ export class Reasons {
     this.#membership = membership;
     this.#facts = facts;
     this.#asked = new Uint8Array(situation.index.serviceCount);
-    eachAsked(situation, membership, (service) => {
+    eachRequestedService(situation, membership, (service) => {
       this.#asked[service] = 1;
     });
   }

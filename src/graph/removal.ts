@@ -4,7 +4,7 @@ import { type CatalogIndex, indexOf, unitAt, unitId } from "./catalog-index.js";
 import { RowList } from "./csr.js";
 import { knownModule, loadedCatalog } from "./loaded.js";
 import { pickProviders } from "./pick.js";
-import { shrink, STAYED } from "./shrink.js";
+import { dropUnsupported, STAYED } from "./drop-unsupported.js";
 import { catalogChoices, indexAlternatives, type Situation } from "./situation.js";
 import type { LoadedModule, PlanRequest } from "./types.js";
 
@@ -170,7 +170,7 @@ function removeUsers(
     for (const provider of index.providers.row(service)) if (!named.has(provider)) asks.add(provider);
     for (const rows of [asks, needs, groups]) rows.endRow();
   }
-  const { fate } = shrink({
+  const { fate } = dropUnsupported({
     asks: () => asks.toCsr(),
     included,
     held: Uint8Array.from({ length: nodeCount }, (_, node) => held[node] ?? 0),

@@ -3,7 +3,6 @@ export { findModule } from "./find-module.js";
 export { readStartupRequests } from "./source/startup-requests.js";
 export { moduleNameOf } from "./module-name.js";
 export type { StartupRequest } from "./source/startup-request.js";
-export { parentDeathPrefix } from "../processes/parent-death.js";
 export type * from "./module-loader.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";

@@ -15,12 +15,5 @@ export {
 } from "./process-end.js";
 export { killTree, processesWith } from "./process-tree.js";
 export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";
-export {
-  killGroup,
-  type ProgramProcess,
-  signalGroup,
-  signalProcess,
-  signalProgram,
-  type SignalOutcome,
-} from "./signals.js";
+export { killGroup, type ProgramProcess, signalGroup, signalProcess, signalProgram } from "./signals.js";
 export { sleep, startInterval, startTimer, type Timer } from "./timers.js";

@@ -5,4 +5,4 @@ export { LineSplitter } from "./line-splitter.js";
 export { rcFiles } from "./rc-files.js";
 export { type RcReading, readRcFiles } from "./rc-reading.js";
 export { type RcFacts, RcSession, type RcSessionOptions } from "./session.js";
-export { StepExecutor, type StepExecutorOptions } from "./step-executor.js";
+export { InstanceStepExecutor, type InstanceStepExecutorOptions } from "./instance-step-executor.js";

@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
 import { SluiceError } from "../errors/index.js";
 import { type Clock, systemClock } from "./clock.js";
-import type { Executor } from "./step-executor.js";
+import type { StepExecutor } from "./step-executor.js";
 
 /** How a plan is to be run. */
 export interface RunOptions {
-  readonly executor: Executor;
+  readonly executor: StepExecutor;
   /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
   readonly jobs?: number | undefined;
   /** First interrupt: aborted, nothing more starts, and after `cancelAfterMs` what still runs is cancelled. */

@@ -6,7 +6,7 @@ import { EventQueue } from "./event-queue.js";
 import type { StopCause } from "./events.js";
 import { Frontier } from "./frontier.js";
 import type { RunSettings } from "./options.js";
-import type { Executor } from "./step-executor.js";
+import type { StepExecutor } from "./step-executor.js";
 import { expectedDurations, remainingPaths } from "./schedule.js";
 import { StepStates } from "./step-states.js";
 
@@ -292,7 +292,7 @@ function named(step: Step): { unit: string; action: Step["action"] } {
 }
 
 /** Turns what an executor throws before it returns a promise into a rejection. */
-async function execute(executor: Executor, step: Step, signal: AbortSignal): Promise<void> {
+async function execute(executor: StepExecutor, step: Step, signal: AbortSignal): Promise<void> {
   await executor.execute(step, signal);
 }
 

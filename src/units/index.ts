@@ -5,9 +5,9 @@ export { composeUnits, type ComposeUnitsOptions, disableNames } from "./compose-
 export type { DisableRequest } from "./composing/composer.js";
 export { configFromJson, configToJson } from "./reading/config-json.js";
 export { configGet, mergeConfig } from "./reading/config-value.js";
-export { checkConfiguration, LayeredConfiguration, type ConfigLayer } from "./reading/configuration.js";
+export { checkConfiguration, LayeredConfiguration } from "./reading/configuration.js";
 export { compositionWarnings } from "./composing/composition-warnings.js";
-export { type Format, formatOf } from "./formats/document.js";
+export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
 export type { Fragment, NamedReference } from "./fragment.js";
 export { isName } from "./names.js";

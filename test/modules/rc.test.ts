@@ -15,7 +15,7 @@ import { withDirectory } from "./instance.js";
 const root = new URL("../../", import.meta.url);
 const load = async (path: string): Promise<unknown> => (await import(new URL(path, root).href)) as unknown;
 const { Broker } = (await load("dist/broker/index.js")) as typeof BrokerFolder;
-const { RcSession, StepExecutor } = (await load("dist/rc/index.js")) as typeof RcFolder;
+const { RcSession, InstanceStepExecutor } = (await load("dist/rc/index.js")) as typeof RcFolder;
 
 /** An instance that goes through the shipped rc files. */
 class Life {
@@ -60,7 +60,7 @@ class Life {
     try {
       const made = await this.#plan(runlevel, session, facts);
       const report = await collect(
-        runPlan(made, { executor: new StepExecutor({ handle: this.h, session, onOutput }) }),
+        runPlan(made, { executor: new InstanceStepExecutor({ handle: this.h, session, onOutput }) }),
       );
       expect(report.failed).toEqual([]);
       expect(report.ok).toBe(true);

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Plan } from "../../graph/index.js";
-import { type RcSession, StepExecutor } from "../../rc/index.js";
+import { type RcSession, InstanceStepExecutor } from "../../rc/index.js";
 import { collect as collectEvents, type RunReport, runPlan } from "../../run/index.js";
 import { positiveInteger, seconds, wholeNumber } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
@@ -83,7 +83,7 @@ export async function carryOut(
   const isRecorded = RECORDED.has(command) && plan.steps.length > 0;
   const recording = isRecorded ? RunRecording.open(command, context) : undefined;
   try {
-    const executor = new StepExecutor({
+    const executor = new InstanceStepExecutor({
       handle: context.handle,
       session,
       onOutput: (line) => view.output(line),

@@ -1,10 +1,10 @@
 import { fail, type Result, succeed } from "../../errors/index.js";
 import type { Catalog } from "../../units/index.js";
-import { unknownRequirements } from "../asked.js";
+import { unknownRequirements } from "../requested-services.js";
 import { serviceName, unitAt } from "../catalog-index.js";
 import { completeFacts } from "../facts.js";
-import { frameUnit } from "../requests.js";
-import { type Membership, runRounds } from "../rounds.js";
+import { situationForUnit } from "../request-situation.js";
+import { type Membership, decideMembership } from "../membership.js";
 import type { Situation } from "../situation.js";
 import type { FactsInput } from "../types.js";
 import { unknownNameErrors } from "../unknown-names.js";
@@ -40,12 +40,12 @@ export function dependencyTree(
   name: string,
   options: { readonly full?: boolean } = {},
 ): Result<DependencyTree> {
-  const { situation, root, unknown } = frameUnit(
+  const { situation, root, unknown } = situationForUnit(
     { catalog, facts: completeFacts(facts), loaded: [], enabled: [] },
     name,
   );
   if (unknown.length > 0) return fail(unknownNameErrors(catalog, unknown));
-  const membership = runRounds(situation);
+  const membership = decideMembership(situation);
   const missing = unknownRequirements(situation, membership);
   if (missing.length > 0) return fail(unknownNameErrors(catalog, missing));
   const tree = new RequirementTree(situation, membership, { service: name, unit: root });

@@ -9,7 +9,7 @@ const SUGGESTIONS = 20;
 /**
  * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
  * or `before` that nothing provides is ignored) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
- * and those of `providerWarnings`; sorted by place (planning.md §4).
+ * and those of `providerWarnings`; sorted by place (docs/design/planning.md §4).
  */
 export function verifyCatalog(catalog: Catalog): Diagnostic[] {
   let suggestions = 0;

@@ -59,7 +59,7 @@ export function causeToJson({ unit, text, reason, statements }: Cause) {
 }
 
 /** An origin as plain JSON data; null where nothing stated it. */
-export function originToJson(origin: Origin | undefined): OriginJson | null {
+function originToJson(origin: Origin | undefined): OriginJson | null {
   if (origin === undefined) return null;
   const { label, location } = origin;
   if (location === undefined) return { label };

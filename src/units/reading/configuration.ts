@@ -70,7 +70,7 @@ function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
   return locateProblems(source, problems);
 }
 
-/** The `modules` tables of all layers, as what they change of the units (planning.md §2). */
+/** The `modules` tables of all layers, as what they change of the units (docs/design/planning.md §2). */
 export function configReadings(configuration: LayeredConfiguration): Reading[] {
   return configuration.layers
     .filter(({ table }) => Object.hasOwn(table, "modules"))

@@ -1,8 +1,8 @@
 import type { Step } from "../../../src/graph/index.js";
-import type { Clock, Executor } from "../../../src/run/index.js";
+import type { Clock, StepExecutor } from "../../../src/run/index.js";
 
 /** Takes the time that a test says, on the test's clock, and fails where the test says so. */
-export class SleepingExecutor implements Executor {
+export class SleepingExecutor implements StepExecutor {
   readonly #clock: Clock;
   readonly #durationMs: (name: string) => number;
   readonly #failures: ReadonlyMap<string, unknown>;
@@ -41,7 +41,7 @@ export class SleepingExecutor implements Executor {
 }
 
 /** Holds every step until the test settles it. */
-export class HeldExecutor implements Executor {
+export class HeldExecutor implements StepExecutor {
   readonly #held = new Map<
     string,
     { resolve: () => void; reject: (error: Error) => void; signal: AbortSignal }

@@ -9,7 +9,7 @@ export const LOST_NEED = 1;
 export const ORPHANED = 2;
 
 /** Nodes that live as long as something asks for them and their needs are met. */
-export interface Shrinkable {
+export interface SupportGraph {
   /** Node → nodes that it asks for; called only if something is to be removed. */
   readonly asks: () => Csr;
   /** Nodes that live to begin with; all of them can be reached from held ones. */
@@ -26,10 +26,10 @@ export interface Shrinkable {
   readonly exempt: Uint8Array;
 }
 
-export interface Shrunk {
+export interface Dropped {
   /** {@link STAYED}, {@link LOST_NEED} or {@link ORPHANED}. */
   readonly fate: Uint8Array;
-  /** When a node was removed, from 1; see {@link shrink}. */
+  /** When a node was removed, from 1; see {@link dropUnsupported}. */
   readonly level: Int32Array;
   /** When a group ran out: 0 from the start; -1 if it did not. */
   readonly groupLevel: Int32Array;
@@ -47,15 +47,15 @@ export interface Shrunk {
  * tree; only a subtree whose support went away is looked at again. Work is linear, but for subtrees inside of one
  * component that lose one support after another. (The general problem is that of Büchi games.)
  */
-export function shrink(graph: Shrinkable): Shrunk {
-  return new Shrinking(graph).run();
+export function dropUnsupported(graph: SupportGraph): Dropped {
+  return new Dropper(graph).run();
 }
 
 const FROM_OUTSIDE = -1;
 const ADRIFT = -2;
 
-class Shrinking {
-  readonly #graph: Shrinkable;
+class Dropper {
+  readonly #graph: SupportGraph;
   readonly #fate: Uint8Array;
   readonly #level: Int32Array;
   readonly #groupLevel: Int32Array;
@@ -63,11 +63,11 @@ class Shrinking {
   /** Removed nodes whose groups are still to be counted down, first in first out. */
   readonly #lost: number[] = [];
   #lostDone = 0;
-  /** Of {@link Shrinking.#lost}, how many have had their support withdrawn. */
+  /** Of {@link Dropper.#lost}, how many have had their support withdrawn. */
   #withdrawn = 0;
   #lastLevel = 0;
 
-  constructor(graph: Shrinkable) {
+  constructor(graph: SupportGraph) {
     const nodeCount = graph.included.length;
     this.#graph = graph;
     this.#fate = new Uint8Array(nodeCount);
@@ -76,7 +76,7 @@ class Shrinking {
     this.#members = countMembers(graph);
   }
 
-  run(): Shrunk {
+  run(): Dropped {
     for (let group = 0; group < this.#members.length; group++) {
       if (this.#members[group] === 0) this.#runOut(group, 0);
     }
@@ -130,7 +130,7 @@ class Shrinking {
   }
 }
 
-function countMembers({ included, groups, needers }: Shrinkable): Uint32Array {
+function countMembers({ included, groups, needers }: SupportGraph): Uint32Array {
   const members = new Uint32Array(needers.rowCount);
   for (let node = 0; node < groups.rowCount; node++) {
     if (included[node] !== 1) continue;
@@ -142,7 +142,7 @@ function countMembers({ included, groups, needers }: Shrinkable): Uint32Array {
   return members;
 }
 
-/** Who keeps whom: see {@link shrink}. */
+/** Who keeps whom: see {@link dropUnsupported}. */
 class Support {
   readonly #asks: Csr;
   readonly #askers: Csr;
@@ -154,7 +154,7 @@ class Support {
   /** Node → the node of its component that it hangs from, {@link FROM_OUTSIDE}, or {@link ADRIFT}. */
   readonly #parent: Int32Array;
 
-  constructor({ asks: asksOf, included, held }: Shrinkable, fate: Uint8Array) {
+  constructor({ asks: asksOf, included, held }: SupportGraph, fate: Uint8Array) {
     const nodeCount = included.length;
     const asks = asksOf();
     this.#asks = asks;

@@ -2,7 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import { requestError, SluiceError } from "../../src/errors/index.js";
 import type { Handle } from "../../src/messages/index.js";
-import { type OutputLine, StepExecutor, type StepExecutorOptions } from "../../src/rc/index.js";
+import {
+  type OutputLine,
+  InstanceStepExecutor,
+  type InstanceStepExecutorOptions,
+} from "../../src/rc/index.js";
 import { compose, type ModuleUnit, parseFragment, type TaskUnit, type Unit } from "../../src/units/index.js";
 import { type Answer, answeredHandle, type Asked } from "./support/instance.js";
 import { fixture, TestSession } from "./support/session.js";
@@ -69,16 +73,16 @@ function taskUnit(name: string): TaskUnit {
 }
 
 interface Bench {
-  readonly executor: StepExecutor;
+  readonly executor: InstanceStepExecutor;
   readonly asked: Asked;
   readonly lines: OutputLine[];
 }
 
-async function bench(answer: Answer, options: Partial<StepExecutorOptions> = {}): Promise<Bench> {
+async function bench(answer: Answer, options: Partial<InstanceStepExecutorOptions> = {}): Promise<Bench> {
   const { handle, asked } = await answeredHandle(answer);
   handles.push(handle);
   const lines: OutputLine[] = [];
-  const executor = new StepExecutor({ handle, onOutput: (line) => lines.push(line), ...options });
+  const executor = new InstanceStepExecutor({ handle, onOutput: (line) => lines.push(line), ...options });
   return { executor, asked, lines };
 }
 
@@ -135,7 +139,7 @@ describe("loading", () => {
   });
 
   test("needs an instance", async () => {
-    const executor = new StepExecutor({ onOutput: () => undefined });
+    const executor = new InstanceStepExecutor({ onOutput: () => undefined });
     const step = { action: "load", unit: moduleUnit("kvs"), explicit: false } as const;
     await expect(executor.execute(step, never)).rejects.toMatchObject({
       code: "BROKER_UNREACHABLE",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PairList } from "../../src/graph/csr.js";
-import { LOST_NEED, ORPHANED, shrink } from "../../src/graph/shrink.js";
+import { LOST_NEED, ORPHANED, dropUnsupported } from "../../src/graph/drop-unsupported.js";
 
 const NODES = 14;
 
@@ -60,7 +60,7 @@ describe("shrinking", () => {
           for (const node of reachable(asks, everything)) included[node] = 1;
           const held = new Uint8Array(NODES);
           held[0] = 1;
-          const { fate } = shrink({
+          const { fate } = dropUnsupported({
             asks: () => csrOf(asks),
             included,
             held,

@@ -1,6 +1,6 @@
 import { type Csr, RowList } from "./csr.js";
 import { pickProviders } from "./pick.js";
-import { shrink, type Shrunk, STAYED } from "./shrink.js";
+import { dropUnsupported, type Dropped, STAYED } from "./drop-unsupported.js";
 import type { Situation } from "./situation.js";
 import { computeViability, type Viability } from "./viability.js";
 
@@ -17,7 +17,7 @@ export interface Membership {
   readonly picks: Int32Array;
   /** Units asked for by roots or by what they require, before needs were looked at. */
   readonly activated: Uint8Array;
-  readonly removal: Shrunk;
+  readonly removal: Dropped;
   /** Units that stay; those that are loaded already are among them if something asks for them. */
   readonly members: Uint8Array;
   readonly setAside: ReadonlyMap<number, SetAside>;
@@ -27,7 +27,7 @@ export interface Membership {
  * Who is in the plan (docs/design/planning.md §5.1). Each round is linear; there is another one only if it sets aside
  * one more unit whose service somebody else can provide.
  */
-export function runRounds(situation: Situation): Membership {
+export function decideMembership(situation: Situation): Membership {
   const setAside = new Map<number, SetAside>();
   for (;;) {
     const round = runRound(situation, setAside);
@@ -45,7 +45,7 @@ function runRound(situation: Situation, setAside: ReadonlyMap<number, SetAside>)
   const picks = pickProviders(situation, viability.viable);
   const held = new Uint8Array(index.unitCount);
   const activated = activate(situation, picks, isSetAside, held);
-  const removal = shrink({
+  const removal = dropUnsupported({
     asks: () => askEdges(situation, picks, activated),
     included: activated,
     held,
@@ -136,7 +136,7 @@ function findReplaceable(situation: Situation, round: Membership): Map<number, S
 }
 
 /** The need for which a unit was removed: the first written of those that had run out by then. */
-export function lostNeed(needs: Uint32Array, removal: Shrunk, unit: number): number {
+export function lostNeed(needs: Uint32Array, removal: Dropped, unit: number): number {
   const level = removal.level[unit] ?? 0;
   return (
     needs.find((need) => {

@@ -27,26 +27,29 @@ export interface SituationBasis {
 }
 
 /** A situation and the names that made no sense on the way to it. */
-export interface Framed {
+export interface RequestSituation {
   readonly situation: Situation;
   readonly unknown: readonly UnknownName[];
 }
 
-/** rc1 and the like: what is not usable is left out, whoever asks for it (planning.md §5). */
-export function frameStart(basis: SituationBasis, rootNames: readonly string[]): Framed {
-  const frame = new Frame(basis);
+/** rc1 and the like: what is not usable is left out, whoever asks for it (docs/design/planning.md §5). */
+export function situationForStart(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
+  const frame = new SituationBuilder(basis);
   const { index } = frame;
   const blocked = index.isTask.map((_, id) => (frame.isUsable(id) ? FREE : UNUSABLE));
   const roots = frame.roots(rootNames);
-  return frame.finish({ blocked, roots, followsLoaded: true });
+  return frame.build({ blocked, roots, followsLoaded: true });
 }
 
 /**
  * A start whose only root is one unit, which is in whatever its conditions and needs: what to show of a unit that would
  * be left out. The name is read as a unit first, else as a service, which stands for its pick.
  */
-export function frameUnit(basis: SituationBasis, name: string): Framed & { readonly root: number } {
-  const { situation, unknown } = frameStart(basis, [name]);
+export function situationForUnit(
+  basis: SituationBasis,
+  name: string,
+): RequestSituation & { readonly root: number } {
+  const { situation, unknown } = situationForStart(basis, [name]);
   const { index } = situation;
   const unit = unitId(index, name);
   const { viable } = computeViability(situation, new Uint8Array(index.unitCount));
@@ -62,20 +65,20 @@ export function frameUnit(basis: SituationBasis, name: string): Framed & { reado
   return { root, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
-/** rc3: no module is loaded for it, and those that run ask for nothing (planning.md §6). */
-export function frameStop(basis: SituationBasis, rootNames: readonly string[]): Framed {
-  const frame = new Frame(basis);
+/** rc3: no module is loaded for it, and those that run ask for nothing (docs/design/planning.md §6). */
+export function situationForStop(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
+  const frame = new SituationBuilder(basis);
   const { index } = frame;
   const blocked = index.isTask.map((isTask, id) => {
     if (isTask === 0) return ABSENT;
     return frame.isUsable(id) ? FREE : UNUSABLE;
   });
   const roots = frame.roots(rootNames);
-  return frame.finish({ blocked, roots, followsLoaded: false });
+  return frame.build({ blocked, roots, followsLoaded: false });
 }
 
 /** An explicit load, what it names, and names of tasks, which cannot be loaded. */
-export interface FramedLoad extends Framed {
+export interface LoadSituation extends RequestSituation {
   readonly named: ReadonlySet<number>;
   readonly tasks: readonly string[];
 }
@@ -84,28 +87,28 @@ export interface FramedLoad extends Framed {
  * `load M…` (docs/design/planning.md §6): what is named is loaded whatever its conditions; its requirements come from
  * providers whose rank and conditions hold, disabled ones only if there is no other.
  */
-export function frameLoad(basis: SituationBasis, moduleNames: readonly string[]): FramedLoad {
-  const frame = new Frame(basis);
+export function situationForLoad(basis: SituationBasis, moduleNames: readonly string[]): LoadSituation {
+  const frame = new SituationBuilder(basis);
   const { index } = frame;
   const units = moduleNames.map((name) => unitId(index, name)).filter((id) => id >= 0);
-  const byUnit = frame.finish(frame.loadTerms(new Set(units))).situation;
+  const byUnit = frame.build(frame.loadTerms(new Set(units))).situation;
   const picks = pickProviders(byUnit, computeViability(byUnit, new Uint8Array(index.unitCount)).viable);
   const services = moduleNames.flatMap((name) => {
     if (unitId(index, name) >= 0) return [];
-    if (frame.isNobodys(name)) frame.reportUnknown(name);
+    if (frame.isUnprovided(name)) frame.reportUnknown(name);
     const pick = picks[index.serviceIds.get(name) ?? -1] ?? -1;
     return pick < 0 ? [] : [pick];
   });
   const named = new Set([...units, ...services]);
   const tasks = [...named].map((id) => unitAt(index, id)).filter((unit) => unit.kind === "task");
   return {
-    ...frame.finish(frame.loadTerms(named)),
+    ...frame.build(frame.loadTerms(named)),
     named,
     tasks: tasks.map(({ name }) => name),
   };
 }
 
-interface Terms {
+interface SituationTerms {
   readonly blocked: Uint8Array;
   readonly roots: Roots;
   readonly followsLoaded: boolean;
@@ -115,7 +118,7 @@ interface Terms {
 }
 
 /** What the three requests have in common. */
-class Frame {
+class SituationBuilder {
   readonly index: CatalogIndex;
   readonly #facts: Facts;
   readonly #loaded: LoadedIndex;
@@ -144,7 +147,7 @@ class Frame {
   }
 
   /** Whether neither the catalog nor anything that runs provides a name. */
-  isNobodys(name: string): boolean {
+  isUnprovided(name: string): boolean {
     return isUnknown(this.index, name) && !this.#strangers.has(name);
   }
 
@@ -172,7 +175,7 @@ class Frame {
   }
 
   /** What is named becomes the alternative for all that it provides, later names before earlier ones. */
-  loadTerms(named: ReadonlySet<number>): Terms {
+  loadTerms(named: ReadonlySet<number>): SituationTerms {
     const { unconditional, isTask, provides } = this.index;
     const isExpected = (id: number): boolean =>
       unconditional[id] === 1 || this.#forced[id] === 1 || named.has(id);
@@ -189,7 +192,14 @@ class Frame {
     };
   }
 
-  finish({ blocked, roots, followsLoaded, named, lastResort, choices = [] }: Terms): Framed {
+  build({
+    blocked,
+    roots,
+    followsLoaded,
+    named,
+    lastResort,
+    choices = [],
+  }: SituationTerms): RequestSituation {
     const exempt = this.#loaded.units.slice();
     for (const unit of named ?? []) exempt[unit] = 1;
     return {

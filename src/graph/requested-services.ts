@@ -1,11 +1,11 @@
 import { serviceName, unitAt } from "./catalog-index.js";
-import type { Membership } from "./rounds.js";
+import type { Membership } from "./membership.js";
 import type { Situation } from "./situation.js";
 import type { UnknownName } from "./unknown-names.js";
 import type { Unit } from "../units/index.js";
 
 /** Calls back for each service that the plan asks for: those of the roots, then the requirements of its units. */
-export function eachAsked(
+export function eachRequestedService(
   situation: Situation,
   { members }: Membership,
   callback: (service: number, asker: number | undefined) => void,
@@ -20,12 +20,12 @@ export function eachAsked(
 }
 
 /** The pick of each service that was asked for; a root that nothing replaces is the pick of its own name. */
-export function askedPicks(situation: Situation, membership: Membership): Map<string, Unit> {
+export function requestedPicks(situation: Situation, membership: Membership): Map<string, Unit> {
   const { index, roots } = situation;
   const picks = new Map<string, Unit>();
   for (const unit of roots.units) picks.set(unitAt(index, unit).name, unitAt(index, unit));
   const seen = new Uint8Array(index.serviceCount);
-  eachAsked(situation, membership, (service) => {
+  eachRequestedService(situation, membership, (service) => {
     if (seen[service] === 1) return;
     seen[service] = 1;
     const pick = membership.picks[service] ?? -1;
@@ -38,7 +38,7 @@ export function askedPicks(situation: Situation, membership: Membership): Map<st
 export function unknownRequirements(situation: Situation, membership: Membership): UnknownName[] {
   const { index, loaded, served } = situation;
   const unknown: UnknownName[] = [];
-  eachAsked(situation, membership, (service, asker) => {
+  eachRequestedService(situation, membership, (service, asker) => {
     if (asker === undefined || loaded[asker] === 1) return;
     if (index.providers.count(service) > 0 || served[service] === 1) return;
     const requiredBy = unitAt(index, asker).name;

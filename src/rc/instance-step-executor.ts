@@ -1,17 +1,15 @@
 import { isErrno, SluiceError } from "../errors/index.js";
+import type { Step } from "../graph/types.js";
 import type { Handle, JsonValue } from "../messages/index.js";
 import { startTimer } from "../processes/index.js";
-import type { Executor } from "../run/step-executor.js";
+import type { StepExecutor } from "../run/step-executor.js";
 import type { ModuleUnit, TaskUnit } from "../units/index.js";
 import { runCommand } from "./command-task.js";
 import type { OutputLine } from "./host-port.js";
 import type { RcSession } from "./session.js";
 
-/** What a step of a plan asks for. Structurally that of a plan, which this folder must not know. */
-type Step = Parameters<Executor["execute"]>[0];
-
 /** What steps are carried out with. */
-export interface StepExecutorOptions {
+export interface InstanceStepExecutorOptions {
   /** Of the instance to load modules into; needed by plans that load or remove. */
   readonly handle?: Handle | undefined;
   /** Has the code of tasks and the arguments that they set; needed by plans with tasks of rc files. */
@@ -33,10 +31,10 @@ export interface StepExecutorOptions {
  * Carries out steps for real: modules through the broker, tasks of rc files in their host, declarative tasks as
  * processes. Every method throws what people read after `NAME: `.
  */
-export class StepExecutor implements Executor {
-  readonly #options: StepExecutorOptions;
+export class InstanceStepExecutor implements StepExecutor {
+  readonly #options: InstanceStepExecutorOptions;
 
-  constructor(options: StepExecutorOptions) {
+  constructor(options: InstanceStepExecutorOptions) {
     this.#options = options;
   }
 
