@@ -10,10 +10,10 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple, Type,
 
 from . import constants as c
 from .errors import ProtocolError, errnum_of, message_of, request_error
+from .flow_control import Leave
 from .future import Future
-from .leave import Leave
 from .message import TYPE_NUMBERS, Message, encode_payload
-from .serving import Responder
+from .responder import Responder
 from .stream import Stream, connect
 from .watchers import MessageWatcher, Timers, TimerWatcher
 from .wire import encode_message, is_topic
