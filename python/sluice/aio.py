@@ -44,47 +44,54 @@ class _Attachment:
         self.handle = handle
         self.loop = loop
         self.stopped = asyncio.Event()
-        self._writes = False
+        #: The descriptor, by the number under which the loop knows it: a closed handle has none.
+        self._descriptor = handle.fileno()
+        self._watched = 0
+        self._released = False
         self._timer: Optional[asyncio.TimerHandle] = None
-        loop.add_reader(handle.fileno(), self._dispatch)
         handle.on_change = self.arm
         self.arm()
 
     def arm(self) -> None:
         """Has the loop wait for what the handle wants now."""
-        handle = self.handle
-        if handle.stopped:
+        if self.handle.stopped:
             self.stopped.set()
-        if handle.fileno() < 0:
+        if self._released or self.loop.is_closed():
             return
-        writes = bool(handle.wants() & _handle.WRITE)
-        if writes and not self._writes:
-            self.loop.add_writer(handle.fileno(), self._dispatch)
-        elif self._writes and not writes:
-            self.loop.remove_writer(handle.fileno())
-        self._writes = writes
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        timeout = handle.timeout()
-        if timeout is not None:
-            self._timer = self.loop.call_later(timeout, self._dispatch)
+        self._watch(self.handle.wants())
+        self._set_timer(self.handle.timeout())
 
     def release(self) -> None:
         """Unties them."""
-        self.loop.remove_reader(self.handle.fileno())
-        if self._writes:
-            self.loop.remove_writer(self.handle.fileno())
+        self._released = True
+        self.handle.on_change = None
+        if not self.loop.is_closed():
+            self._watch(0)
+            self._set_timer(None)
+
+    def _watch(self, wants: int) -> None:
+        changed = wants ^ self._watched
+        self._watched = wants
+        if changed & _handle.READ:
+            if wants & _handle.READ:
+                self.loop.add_reader(self._descriptor, self._dispatch)
+            else:
+                self.loop.remove_reader(self._descriptor)
+        if changed & _handle.WRITE:
+            if wants & _handle.WRITE:
+                self.loop.add_writer(self._descriptor, self._dispatch)
+            else:
+                self.loop.remove_writer(self._descriptor)
+
+    def _set_timer(self, seconds: Optional[float]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self.handle.on_change = None
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._dispatch)
 
     def _dispatch(self) -> None:
         try:
             self.handle.dispatch()
         finally:
-            if self.handle.gone:
-                self.loop.remove_reader(self.handle.fileno())
             self.arm()
 
 
@@ -94,11 +101,12 @@ def attach(handle: _handle.Sluice) -> None:
     :raises RuntimeError: if no event loop runs, or the handle is tied to another
     """
     loop = asyncio.get_running_loop()
-    attachment = handle.attachment
-    if attachment is None:
+    if handle.attachment is not None and handle.attachment.loop.is_closed():
+        detach(handle)
+    if handle.attachment is None:
         handle.attachment = _Attachment(handle, loop)
-    elif attachment.loop is not loop:
-        raise RuntimeError("the handle belongs to another event loop")
+    elif handle.attachment.loop is not loop:
+        raise RuntimeError("the handle is attached to another event loop, which is still open: detach() it there first")
 
 
 def detach(handle: _handle.Sluice) -> None:

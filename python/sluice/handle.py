@@ -249,7 +249,9 @@ class Sluice:
         return self._stream.fileno()
 
     def wants(self) -> int:
-        """What to wait for: ``READ``, or ``READ | WRITE``."""
+        """What to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended or is about to be closed."""
+        if self._stream.gone:
+            return 0
         return READ | WRITE if self._stream.unsent else READ
 
     def timeout(self) -> Optional[float]:
@@ -380,9 +382,16 @@ class Sluice:
                 break
             select.select([], [self._stream], [], remaining)
             self._flush()
-        self._poll.unregister(self._stream.fileno())
-        self._stream.close(linger)
-        self._fail_all(request_error(errno.ECANCELED, "the connection was closed"))
+        self._stream.finish(linger)
+        try:
+            # Event loops stop watching the descriptor while its number is still this connection's: see wants().
+            self.changed()
+        finally:
+            self._poll.unregister(self._stream.fileno())
+            self._stream.close()
+            self._inbox.clear()
+            self.timers.clear()
+            self._fail_all(request_error(errno.ECANCELED, "the connection was closed"))
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -402,6 +411,8 @@ class Sluice:
             remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining < 0:
                 return False
+            if self._stream.gone:
+                raise self._gone_error()
             self._wait(remaining)
             self._flush()
             self._read()

@@ -77,8 +77,8 @@ class Stream:
         self._end(None)
         return []
 
-    def close(self, linger: float = 0.0) -> None:
-        """Closes; what was kept is lost.
+    def finish(self, linger: float = 0.0) -> None:
+        """Ends the exchange of messages, with the descriptor still open; what was kept is lost.
 
         :param linger: seconds that the other end is given to close first
         """
@@ -86,6 +86,10 @@ class Stream:
             self._linger(linger)
         self.gone = True
         self._unsent.clear()
+
+    def close(self) -> None:
+        """Closes the descriptor, whose number the next file or socket may get."""
+        self.finish()
         self._sock.close()
 
     def _linger(self, seconds: float) -> None:

@@ -144,6 +144,13 @@ class Timers:
             due, _, _, timer = heapq.heappop(self._queue)
             yield due, timer
 
+    def clear(self) -> None:
+        """Stops all."""
+        for _, _, generation, timer in list(self._queue):
+            if generation == timer.generation:
+                timer.stop()
+        self._queue.clear()
+
     def _drop_stale(self) -> None:
         while self._queue and self._queue[0][2] != self._queue[0][3].generation:
             heapq.heappop(self._queue)

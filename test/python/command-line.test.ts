@@ -119,4 +119,27 @@ with sluice.Sluice() as h:
     expect(readdirSync(box.runtimeDir)).toEqual([]);
     expect(box.survivors()).toEqual([]);
   });
+
+  test("fault-C11: handles made and closed one after the other in one asyncio loop all answer", async () => {
+    const program = box.put(
+      "program.py",
+      `import asyncio, sluice.aio
+
+async def ping(number):
+    h = sluice.aio.Sluice()
+    answer = await h.rpc("kvs.ping", {"n": number})
+    descriptor = h.fileno()
+    h.close()
+    return answer["n"], descriptor
+
+async def main():
+    answers = [await asyncio.wait_for(ping(number), 30) for number in range(3)]
+    print([number for number, _ in answers], len({descriptor for _, descriptor in answers}))
+
+asyncio.run(main())
+`,
+    );
+    const { status, stdout, stderr } = await box.run(["start", "sluice", "python", program]);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "[0, 1, 2] 1\n", stderr: "" });
+  });
 });
