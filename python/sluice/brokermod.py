@@ -4,7 +4,7 @@ from inspect import isawaitable
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TypeVar
 
 from . import constants as c
-from .handle import LEVELS, Sluice
+from .handle import Sluice
 from .message import Message
 from .watchers import MessageWatcher
 
@@ -50,8 +50,8 @@ class Log:
         self._handle = handle
 
     def __getattr__(self, level: str) -> Callable[[str], None]:
-        if level not in LEVELS:
-            raise AttributeError(f"no log level '{level}'; there are {', '.join(LEVELS)}")
+        if level not in c.LEVELS:
+            raise AttributeError(f"invalid log level '{level}': it must be one of {', '.join(c.LEVELS)}")
         return lambda text: self._handle.log(level, text)
 
 

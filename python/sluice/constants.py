@@ -1,7 +1,7 @@
 """Numbers of the message protocol (RFC 3, docs/design/modules.md §2)."""
 
 RPC_NORESPONSE = 1
-"""Flag of a request that wants no response."""
+"""Flag of a request that gets no response."""
 
 RPC_STREAMING = 2
 """Flag of a request that gets many responses; the last has errnum ``ENODATA``."""
@@ -24,6 +24,9 @@ ROLE_GUEST = 2
 STATUS_RUNNING = 1
 STATUS_FINALIZING = 2
 STATUS_EXITED = 3
-"""What a module reports of itself with ``module.status``."""
+"""The states that a module reports with ``module.status``."""
 
 LAST_MATCHTAG = 0xFFFFFFFF
+
+LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+"""Log levels, in the order in which ``syslog`` numbers them from 0."""

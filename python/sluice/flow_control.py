@@ -1,4 +1,4 @@
-"""Keeping requests back while the broker does not take them (docs/wire-protocol.md, "Not standing in the way")."""
+"""Flow control: requests wait here while the broker holds them (docs/wire-protocol.md)."""
 
 from collections import deque
 from typing import Deque
@@ -9,44 +9,50 @@ _HOLD = '{"requests":"hold"}'
 _SEND = '{"requests":"send"}'
 
 AHEAD_BYTES = 64 * 1024
-"""Requests are kept when this much waits for the kernel: what was handed on cannot be taken back."""
+"""Requests are held when this much waits for the kernel: what was handed to the kernel cannot be taken back."""
 
 
-class Leave:
-    """Whether requests may be sent, and those that may not yet. Whatever else is sent goes ahead of them."""
+class FlowControl:
+    """Whether requests may be sent, and those that are held. Everything else is sent ahead of them."""
 
     def __init__(self) -> None:
-        self._given = True
-        self._kept: Deque[bytes] = deque()
+        self._holding = False
+        self._held: Deque[bytes] = deque()
 
-    def hears(self, message: Message) -> bool:
-        """Takes note of what the broker says of requests; returns whether the message was about that."""
+    def receive(self, message: Message) -> bool:
+        """Obeys a control message ``status`` that holds or resumes requests; returns whether it was one."""
         if message.type != "control" or message.control != "status" or message.raw not in (_HOLD, _SEND):
             return False
-        self._given = message.raw == _SEND
+        self._holding = message.raw == _HOLD
         return True
 
-    def give(self) -> None:
-        """Lets requests go: what is sent last is sent."""
-        self._given = True
+    def resume(self) -> None:
+        """Lets requests go although the broker holds them: the connection is about to close."""
+        self._holding = False
 
-    def keeps(self, message: Message, unsent: int) -> bool:
-        """Whether a message has to wait. Reports of a module's own state never do.
+    def must_hold(self, message: Message, unsent_bytes: int) -> bool:
+        """Whether a message has to wait. Only requests do, and never ``module.status``.
 
-        :param unsent: bytes that wait for the kernel
+        :param unsent_bytes: what waits for the kernel
         """
         if message.type != "request" or message.topic == "module.status":
             return False
-        return not self._given or bool(self._kept) or unsent >= AHEAD_BYTES
+        return self._holding or bool(self._held) or unsent_bytes >= AHEAD_BYTES
 
-    def keep(self, frame: bytes) -> None:
-        """Keeps a request, in its wire form, for later."""
-        self._kept.append(frame)
+    def hold(self, frame: bytes) -> None:
+        """Keeps a request for later.
 
-    def may_take(self, unsent: int) -> bool:
-        """Whether one that was kept may be sent now."""
-        return self._given and bool(self._kept) and unsent < AHEAD_BYTES
+        :param frame: its wire form
+        """
+        self._held.append(frame)
 
-    def take(self) -> bytes:
-        """The first that was kept."""
-        return self._kept.popleft()
+    def may_send(self, unsent_bytes: int) -> bool:
+        """Whether a held request may be sent now.
+
+        :param unsent_bytes: what waits for the kernel
+        """
+        return not self._holding and bool(self._held) and unsent_bytes < AHEAD_BYTES
+
+    def next(self) -> bytes:
+        """Takes out the request that has been held for the longest time, in its wire form."""
+        return self._held.popleft()

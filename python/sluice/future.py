@@ -2,25 +2,40 @@
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Deque, Generator, Iterator, Optional, Tuple
+from typing import Any, Callable, Deque, Generator, Iterator, Optional, Protocol, Tuple
 
 from .errors import request_error
 from .message import Message, decode_payload
 
-if TYPE_CHECKING:
-    from .handle import Sluice
+
+class FutureOwner(Protocol):
+    """What a future needs of the requests that it belongs to."""
+
+    #: The handle that the request was sent through.
+    handle: Any
+    #: How many futures have a callback that is still to be called.
+    callbacks: int
+
+    def wait_until(self, condition: Callable[[], bool], timeout: Optional[float]) -> bool:
+        """Waits until a condition holds. ``timeout``: seconds, None waits for ever. Returns False after the timeout."""
+
+    def schedule(self, future: "Future") -> None:
+        """Has the event loop call ``call_back()``, if the future is ready."""
+
+    def forget(self, future: "Future") -> bool:
+        """Stops waiting for responses, and tells the service of a stream; returns whether more were expected."""
 
 
 class Future:
-    """What ``rpc()`` gives.
+    """What ``rpc()`` returns.
 
-    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio. Of a streaming
-    request each of them gives the response that is first in line, until ``reset()`` lets go of it; the stream ends with an
+    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio. With a streaming
+    request each of them gives the response that is first in line, until ``reset()`` drops it; the stream ends with an
     ``OSError`` of ``ENODATA``. Iterating over the future does this by itself.
     """
 
-    def __init__(self, handle: "Sluice", topic: str, matchtag: int, streaming: bool) -> None:
-        self.handle = handle
+    def __init__(self, owner: FutureOwner, topic: str, matchtag: int, streaming: bool) -> None:
+        self._owner = owner
         self.topic = topic
         self.matchtag = matchtag
         self.streaming = streaming
@@ -32,6 +47,11 @@ class Future:
         #: Called once, when ``get()`` or the like has a response.
         self.when_got: Optional[Callable[[], None]] = None
 
+    @property
+    def handle(self) -> Any:
+        """The handle that the request was sent through."""
+        return self._owner.handle
+
     def is_ready(self) -> bool:
         """Whether ``get()`` would not wait."""
         return bool(self._responses) or self._error is not None
@@ -40,16 +60,18 @@ class Future:
         """Waits until there is a response.
 
         :param timeout: seconds; None waits for ever
-        :raises OSError: ``ETIMEDOUT``
+        :raises OSError: ``ETIMEDOUT`` after the timeout
         """
-        if not self.handle.wait_until(self.is_ready, timeout):
+        if not self._owner.wait_until(self.is_ready, timeout):
             raise request_error(errno.ETIMEDOUT, f"{self.topic}: no response within {timeout:g} s")
         return self
 
     def response(self, timeout: Optional[float] = None) -> Message:
-        """Waits, and gives the whole response.
+        """Waits, and returns the whole response.
 
-        :raises OSError: with the errnum and text of the response; ``ETIMEDOUT``; ``ECONNRESET`` if the broker went away
+        :param timeout: seconds; None waits for ever
+        :raises OSError: with the errno and text of the response; ``ETIMEDOUT`` after the timeout; ``ECONNRESET`` if the
+            broker disconnected; ``ECANCELED`` if the handle was closed or the request cancelled
         """
         if not self._responses and self._error is None:
             self.wait_for(timeout)
@@ -65,63 +87,68 @@ class Future:
         raise self._error
 
     def get(self, timeout: Optional[float] = None) -> Any:
-        """Waits, and gives the payload: a JSON value, bytes, or None.
+        """Waits, and returns the payload: a JSON value, bytes, or None.
 
-        :raises OSError: as :meth:`response`; ``EPROTO`` if the payload is not JSON
+        :param timeout: seconds; None waits for ever
+        :raises OSError: as :meth:`response`; ``EPROTO`` if the payload is invalid JSON
         """
         return decode_payload(self.response(timeout).raw)
 
     def get_str(self) -> Optional[str]:
-        """As :meth:`get`, but the payload as unparsed text."""
+        """Waits, and returns the payload as unparsed text; None without payload.
+
+        :raises OSError: as :meth:`response`
+        """
         return self.response().payload_str
 
     def then(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future":
-        """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when it fails.
+        """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when the request fails.
 
-        The event loop of a client runs as long as one is outstanding.
+        The event loop of a client runs as long as a callback is outstanding.
         """
         if self._callback is None:
-            self.handle.callbacks += 1
+            self._owner.callbacks += 1
         self._callback = (callback, args, kwargs)
-        self.handle.schedule(self)
+        self._owner.schedule(self)
         return self
 
     def reset(self) -> None:
-        """Lets go of the response that is first in line, to wait for the next of a stream."""
+        """Drops the response that is first in line, to wait for the next one of a stream."""
         if self._responses:
             self._responses.popleft()
         self._is_seen = False
-        if self._callback is not None:
-            self.handle.schedule(self)
+        self._schedule()
 
     def cancel(self) -> None:
-        """Tells the service that nobody listens to this stream any more; fails it with ``ECANCELED``."""
-        if self._error is None and self.handle.forget(self):
+        """Fails the request with ``ECANCELED``, and tells the service of a stream to end it."""
+        if self._error is None and self._owner.forget(self):
             self.fail(request_error(errno.ECANCELED, f"{self.topic}: cancelled"))
 
     def deliver(self, message: Message) -> bool:
         """Takes a response; returns whether it is the last."""
         self._responses.append(message)
-        if self._callback is not None:
-            self.handle.schedule(self)
+        self._schedule()
         return message.errnum != 0 or not self.streaming
 
     def fail(self, error: BaseException) -> None:
-        """Ends it with an error of our own."""
+        """Ends the request with an error that no response brought."""
         self._error = error
-        if self._callback is not None:
-            self.handle.schedule(self)
+        self._schedule()
 
     def call_back(self) -> None:
-        """Calls the callback, once for each response; the last time for the one that ends it."""
+        """Calls the callback, once for each response; the last time for the one that ends the request."""
         if self._callback is None or self._is_seen or not self.is_ready():
             return
         callback, args, kwargs = self._callback
         self._is_seen = True
         if not self.streaming or not self._responses or self._responses[0].errnum != 0:
             self._callback = None
-            self.handle.callbacks -= 1
+            self._owner.callbacks -= 1
         callback(self, *args, **kwargs)
+
+    def _schedule(self) -> None:
+        if self._callback is not None:
+            self._owner.schedule(self)
 
     def __iter__(self) -> Iterator[Any]:
         """The payloads of a stream until ``ENODATA``; leaving the loop early cancels it."""
@@ -139,6 +166,7 @@ class Future:
             self.cancel()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        from .aio import settled
+        # Only programs that use asyncio pay for importing it.
+        from .attachment import settled
 
         return settled(self).__await__()

@@ -26,7 +26,8 @@ Outcome = Optional[BaseException]
 def find_entry(module: ModuleType, path: str) -> Entry:
     """The entry function of a file: ``mod_main``, or the one ``BrokerModule`` subclass that it defines.
 
-    :raises OSError: ``EINVAL`` if there is none, or several
+    :returns: called with the handle and the module's arguments
+    :raises OSError: ``EINVAL`` if there is neither, or several classes and no ``mod_main``
     """
     from .brokermod import BrokerModule
 
@@ -48,9 +49,12 @@ def find_entry(module: ModuleType, path: str) -> Entry:
 
 
 def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = None) -> Outcome:
-    """Lives the life of one module (docs/design/modules.md §3) and returns what it failed with, or None.
+    """Runs one module from its welcome to its end (docs/design/modules.md §3).
 
-    :param memory_limit: bytes of data that it may have
+    :param sock: its channel
+    :param path: its file
+    :param memory_limit: bytes of data that the process may have; for the text of the error past it
+    :returns: what it failed with, or None
     """
     entry, failure = _load(path)
     is_async = entry is not None and (
@@ -69,7 +73,7 @@ def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = Non
 
 
 def _load(path: str) -> Tuple[Optional[Entry], Outcome]:
-    """A file that cannot be loaded must still hear the welcome, so that it can say why."""
+    """The entry function, or why there is none: this can be reported only after the welcome."""
     try:
         return find_entry(import_file(path, MODULE_NAME), path), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as what the load failed with
@@ -114,15 +118,10 @@ def _report_end(h: ModuleSluice, failure: Outcome) -> None:
 
 
 def _report_finalizing(h: ModuleSluice) -> None:
-    """The answer means that no more requests will come; what comes before it is refused."""
-    future = h.rpc("module.status", {"status": c.STATUS_FINALIZING})
     try:
-        while not future.is_ready():
-            h.wait_until(lambda: future.is_ready() or h.has_input)
-            h.refuse_requests()
-        future.get()
+        h.report_finalizing()
     except OSError as error:
-        # The broker has gone, or it does not keep states; the module ends all the same.
+        # The broker has disconnected, or it does not keep states; the module ends all the same.
         h.log("debug", f"module.status: {message_of(error)}")
     h.refuse_requests()
 
@@ -152,7 +151,10 @@ def _limit_memory(limit: int) -> None:
 
 
 def main(argv: List[str]) -> int:
-    """The command; returns the exit status: 0 even if the module failed, since the broker has been told; 2 for wrong usage."""
+    """The command.
+
+    :returns: the exit status: 0, also if the module failed, since that has been reported to the broker; 2 for wrong usage
+    """
     uri = forget_environment(URI_VARIABLE)
     limit: Optional[int] = None
     arguments = argv[1:]
@@ -169,7 +171,7 @@ def main(argv: List[str]) -> int:
     sys.argv = [path]
     failure = run_module(connect(uri), path, limit)
     if failure is not None and not isinstance(failure, OSError):
-        # Whoever loads it is told its text; here is what helps its author.
+        # Its text has been reported to the broker; this is for the module's author.
         print(stack_of(failure) if errnum_of(failure) is None else message_of(failure), file=sys.stderr)
     return 0
 

@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, List
+from typing import Any, Callable, Deque, Dict, List
 
 from . import aio, handle
 from . import constants as c
@@ -16,12 +16,16 @@ _RUSAGE_FIELDS = (
 
 
 class ModuleSluice(handle.Sluice):
-    """A handle over the channel that a module was started with."""
+    """A handle over the channel that a module was started with.
+
+    :param sock: that channel
+    :raises OSError: ``ECONNRESET`` if the broker closed the connection
+    """
 
     is_module = True
 
     def __init__(self, *, sock: socket.socket) -> None:
-        #: Requests to a module that does not run yet: its handlers may not all be there.
+        #: Requests to a module that does not run yet: some of its handlers may still be missing.
         self._early: Deque[Message] = deque()
         self._ran = False
         super().__init__(sock=sock)
@@ -32,7 +36,7 @@ class ModuleSluice(handle.Sluice):
         return self._ran
 
     def set_running(self) -> None:
-        """Reports that the module runs, which ends the wait of who loads it. ``reactor_run()`` and ``run()`` do so too."""
+        """Reports that the module runs, which ends its load. ``reactor_run()`` and ``run()`` do so too."""
         if self._ran:
             return
         self._ran = True
@@ -41,35 +45,56 @@ class ModuleSluice(handle.Sluice):
         self._serve_early()
 
     def entering(self) -> None:
+        """Reports running; a module that was stopped stays so."""
         self.set_running()
 
-    def refuse_requests(self) -> None:
-        self._serve_early()
-        super().refuse_requests()
-
     def stop_serving(self) -> None:
-        """From now on answers requests with ``ENOSYS``, those too that have arrived already."""
-        self._refusing = True
+        """From now on answers requests with ``ENOSYS``, also those that have been received already."""
+        self._server.refuse()
 
-    def _handle_message(self, message: Message) -> None:
-        if message.type == "request" and not self._ran and not self._refusing:
+    def refuse_requests(self) -> None:
+        """The same, and answers those that have been received now."""
+        self._serve_early()
+        self._server.refuse()
+        self._reactor.deliver_waiting()
+
+    def report_finalizing(self) -> None:
+        """Reports that the module ends, and refuses requests until the broker has answered: no more will come then.
+
+        :raises OSError: the broker has disconnected, or refuses the report
+        """
+        future = self.rpc("module.status", {"status": c.STATUS_FINALIZING})
+        while not future.is_ready():
+            self._reactor.wait_until(lambda: future.is_ready() or self._reactor.has_input)
+            self.refuse_requests()
+        future.get()
+
+    def handle_method(self, method: str, handler: Callable[[Message], Any], allow_guest: bool = False) -> None:
+        """Sets the default handler of a method, for requests that no watcher takes.
+
+        :param method: the topic after its first dot
+        :param allow_guest: whether guests may call it
+        """
+        self._server.handle(method, handler, allow_guest)
+
+    def _deliver(self, message: Message) -> None:
+        if message.type == "request" and not self._ran and not self._server.refusing:
             self._early.append(message)
         else:
-            super()._handle_message(message)
+            super()._deliver(message)
 
     def _serve_early(self) -> None:
-        """What has waited comes before what has come since."""
-        self._inbox.extendleft(reversed(self._early))
+        """Has early requests delivered before what has come since."""
+        self._reactor.put_back(self._early)
         self._early.clear()
-        self.changed()
 
 
 class AsyncModuleSluice(ModuleSluice, aio.Sluice):
-    """The same for an entry function that is a coroutine: ``await h.rpc(…)``, ``await h.run()``."""
+    """A module's handle for an entry function that is a coroutine: ``await h.rpc(…)``, ``await h.run()``."""
 
 
 def register_default_handlers(h: ModuleSluice) -> None:
-    """What every module answers unless it has handlers of its own (docs/design/modules.md §3)."""
+    """Sets what every module answers unless it has handlers of its own (docs/design/modules.md §3)."""
 
     def shutdown(request: Message) -> None:
         h.reactor_stop()
@@ -77,7 +102,7 @@ def register_default_handlers(h: ModuleSluice) -> None:
         h.stop_serving()
 
     def ping(request: Message) -> None:
-        # As it came, unparsed; of no payload, none.
+        # As it came, unparsed.
         h.respond(request, request.raw)
 
     def stats_get(request: Message) -> None:
@@ -99,19 +124,15 @@ def register_default_handlers(h: ModuleSluice) -> None:
         h.conf = request.payload
         h.respond(request)
 
-    methods = {
-        "shutdown": shutdown,
-        "ping": ping,
-        "stats-get": stats_get,
-        "stats-clear": stats_clear,
-        "rusage": rusage,
-        "debug": debug,
-        "config-reload": config_reload,
-    }
-    h.default_methods.update(methods)
-    h.guest_methods.update({"ping", "stats-get", "rusage"})
+    h.handle_method("shutdown", shutdown)
+    h.handle_method("ping", ping, allow_guest=True)
+    h.handle_method("stats-get", stats_get, allow_guest=True)
+    h.handle_method("stats-clear", stats_clear)
+    h.handle_method("rusage", rusage, allow_guest=True)
+    h.handle_method("debug", debug)
+    h.handle_method("config-reload", config_reload)
     topic = f"{h.name}.stats-clear"
-    h.default_events[topic] = lambda _: h.clear_stats()
+    h.msg_watcher(lambda *_: h.clear_stats(), c.MSGTYPE_EVENT, topic).start()
     h.rpc("event.subscribe", {"topic": topic}).then(_report_failure, h)
 
 
@@ -123,9 +144,10 @@ def _report_failure(future: Any, h: ModuleSluice) -> None:
 
 
 def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:
-    """Answers ``NAME.debug``: ``{op?: setbit|clrbit|set|clr, flags?: mask}``; returns the bits as they are then.
+    """Does what ``NAME.debug`` asks for; returns the bits as they are then.
 
-    :raises OSError: ``EPROTO`` for another op
+    :param payload: ``{"op"?: "setbit"|"clrbit"|"set"|"clr", "flags"?: mask}``
+    :raises OSError: ``EPROTO`` for another op, or flags that are not an integer
     """
     op, mask = payload.get("op"), payload.get("flags") or 0
     if type(mask) is not int:
@@ -145,7 +167,7 @@ def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:
 
 
 def resource_usage(who: str) -> Dict[str, float]:
-    """Answers ``NAME.rusage``: getrusage(2), times in seconds, memory in KiB.
+    """The fields of getrusage(2): ``{"utime": seconds, "maxrss": KiB, …}``.
 
     :param who: ``self``, ``children`` or ``thread``
     :raises OSError: ``EPROTO`` for anything else

@@ -1,4 +1,4 @@
-"""Answering requests: which have been answered, and whose sender does not wait any more."""
+"""Sending responses: which requests have been answered, and which have been abandoned by their senders."""
 
 import errno
 from re import compile as _pattern
@@ -11,9 +11,9 @@ _is_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*').fullmatch
 
 
 class Responder:
-    """Sends responses, each request's last once.
+    """Sends responses, and the last one of each request once.
 
-    :param send: sends a message
+    :param send: sends a message; its errors pass through
     """
 
     def __init__(self, send: Callable[[Message], None]) -> None:
@@ -22,20 +22,24 @@ class Responder:
         self._streams: Dict[str, Dict[int, Message]] = {}
 
     def respond(self, request: Message, payload: Any = None) -> None:
-        """Sends a response; to a streaming request one of many.
+        """Sends a response; to a streaming request one of many. Does nothing if the sender has abandoned the request.
 
-        :raises OSError: ``EINVAL`` if it has been answered, or the payload is not JSON
+        :param payload: a JSON value, JSON text as a string, bytes, or None
+        :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE`` if it is
+            over 64 MiB; ``ECONNRESET`` after ``close()``
         """
         self._answer(request, 0, None, payload, last=not request.streaming)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
         """Sends the error response, which is the last; ``ENODATA`` ends a stream in order.
 
-        :raises OSError: ``EINVAL`` if it has been answered
-        :raises ValueError: for an errnum of 0
+        :param errnum: POSIX number
+        :param text: for people; by default the requester shows that of the number
+        :raises OSError: ``EINVAL`` if the request has been answered; ``ECONNRESET`` after ``close()``
+        :raises ValueError: ``errnum`` is 0
         """
         if errnum == 0:
-            raise ValueError("an error response needs an error number")
+            raise ValueError(f"{request.topic}: an error response needs an error number other than 0")
         self._answer(request, errnum, text, None, last=True)
 
     def open_stream(self, request: Message) -> None:
@@ -44,12 +48,12 @@ class Responder:
             self._streams.setdefault(request.sender, {})[request.matchtag] = request
 
     def drop_sender(self, sender: str) -> None:
-        """Nobody waits for the streams of this sender any more."""
+        """Abandons the streams of a sender that has disconnected."""
         for request in self._streams.pop(sender, {}).values():
-            self._abandon(request)
+            request.end(abandoned=True)
 
     def cancel(self, message: Message) -> bool:
-        """Ends the stream that a ``cancel`` names; returns whether the message was such a one."""
+        """Ends the stream that a request ``cancel`` names; returns whether the message was such a request."""
         if message.method != "cancel" or not message.noresponse:
             return False
         if not isinstance(message.raw, str) or _is_cancel(message.raw) is None:
@@ -57,7 +61,7 @@ class Responder:
         request = self._streams.get(message.sender, {}).get(message.payload["matchtag"])
         if request is not None:
             self.respond_error(request, errno.ECANCELED)
-            self._abandon(request)
+            request.end(abandoned=True)
         return True
 
     def _answer(self, request: Message, errnum: int, text: Optional[str], payload: Any, *, last: bool) -> None:
@@ -66,7 +70,7 @@ class Responder:
         if request.answered:
             if request.abandoned:
                 return
-            raise request_error(errno.EINVAL, f"{request.topic}: has been answered already")
+            raise request_error(errno.EINVAL, f"{request.topic}: the request has been answered already")
         if not request.noresponse:
             response = Message(
                 "response",
@@ -89,7 +93,3 @@ class Responder:
         del streams[request.matchtag]
         if not streams:
             del self._streams[request.sender]
-
-    def _abandon(self, request: Message) -> None:
-        """What its handler still sends goes nowhere, and is no mistake."""
-        request.end(abandoned=True)

@@ -1,4 +1,4 @@
-"""The socket under a handle: never blocks, keeps what the kernel does not take."""
+"""Messages over a socket: never blocks, keeps what the kernel does not take."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ CHUNK = 256 * 1024
 class Stream:
     """Messages in and out of a connected stream socket.
 
-    :param sock: in nobody else's use; made non-blocking
+    :param sock: nothing else uses it; it is made non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -22,21 +22,22 @@ class Stream:
         self._sock = sock
         self._decoder = FrameDecoder()
         self._unsent = bytearray()
-        #: Whether the other end has gone, or sent what is no message.
+        #: Whether the exchange has ended: the other end closed or sent an invalid message, or this end finished.
         self.gone = False
-        #: Why, if it was not an orderly end.
+        #: Why it has ended, if it did not end in order.
         self.cause: Optional[Exception] = None
 
     def fileno(self) -> int:
+        """The descriptor; -1 once it is closed."""
         return self._sock.fileno()
 
     @property
-    def unsent(self) -> int:
-        """Bytes that wait for the kernel to take them."""
+    def unsent_bytes(self) -> int:
+        """What waits for the kernel to take it."""
         return len(self._unsent)
 
     def send(self, frame: bytes) -> None:
-        """Sends, or keeps what cannot be sent now. Does nothing once the other end has gone."""
+        """Sends, or keeps what the kernel does not take now. Does nothing once the exchange has ended."""
         if self.gone:
             return
         if not self._unsent:
@@ -47,7 +48,7 @@ class Stream:
         self._unsent += frame
 
     def flush(self) -> None:
-        """Sends of what was kept as much as the kernel takes now."""
+        """Sends as much of what was kept as the kernel takes now."""
         while self._unsent and not self.gone:
             with memoryview(self._unsent) as view:
                 sent = self._write(view[:CHUNK])
@@ -56,7 +57,7 @@ class Stream:
             del self._unsent[:sent]
 
     def receive(self) -> List[Message]:
-        """The messages that have arrived, as far as one read gets."""
+        """The messages that have arrived, as far as one read gets; none once the exchange has ended."""
         if self.gone:
             return []
         try:
@@ -99,7 +100,7 @@ class Stream:
             while self._sock.recv(CHUNK):
                 continue
         except OSError as error:
-            # It has gone, or it takes its time: either way there is nothing more to wait for.
+            # The other end has gone, or needs longer than that: either way there is nothing more to wait for.
             self.cause = error
 
     def _write(self, frame: Union[bytes, memoryview]) -> int:
@@ -108,7 +109,7 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
-            # Nobody reads any more. What the other end sent before it went must still be read, and reading finds the end.
+            # The other end reads no more. What it sent before must still be read, and reading finds the end.
             return len(frame)
 
     def _end(self, cause: Optional[Exception]) -> None:
@@ -121,8 +122,8 @@ def connect(uri: str) -> socket.socket:
     """Connects to an instance.
 
     :param uri: ``local:///PATH`` of a socket, or ``fd://N`` of an inherited one
-    :raises ValueError: for anything else
-    :raises OSError: if nobody answers there
+    :raises ValueError: the URI has another form
+    :raises OSError: with the errno of connect(2): no broker listens there
     """
     if uri.startswith("fd://") and uri[5:].isdigit():
         number = int(uri[5:])

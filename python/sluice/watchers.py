@@ -1,32 +1,37 @@
 """What a handle calls back: for messages, and when time has passed."""
 
-import heapq
 from fnmatch import translate
 from re import compile as _pattern
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, TypeVar
 
 from .message import TYPE_NUMBERS, Message
-
-if TYPE_CHECKING:
-    from .handle import Sluice
+from .reactor import Reactor
 
 _WILD = frozenset("*?[")
+_MessageSelf = TypeVar("_MessageSelf", bound="MessageWatcher")
+_TimerSelf = TypeVar("_TimerSelf", bound="TimerWatcher")
 
 
 class MessageWatcher:
-    """Calls ``callback(handle, watcher, message, args)`` for messages of some types with topics that match a glob."""
+    """Calls ``callback(handle, watcher, message, args)`` for messages of some types with topics that match a glob.
+
+    :param watchers: where it is while it is started
+    :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
+    :param topic_glob: with ``*``, ``?`` and ``[…]``, as :mod:`fnmatch` has them
+    :param allow_guest: whether guests may send it requests
+    """
 
     def __init__(
         self,
-        handle: "Sluice",
+        watchers: "MessageWatchers",
         callback: Callable[..., Any],
         type_mask: int,
         topic_glob: str,
         args: Any = None,
         allow_guest: bool = False,
     ) -> None:
-        self.handle = handle
+        self._watchers = watchers
         self.callback = callback
         self.type_mask = type_mask
         self.topic_glob = topic_glob
@@ -34,15 +39,22 @@ class MessageWatcher:
         self.allow_guest = allow_guest
         self._match = _pattern(translate(topic_glob)).match if _WILD & set(topic_glob) else None
 
-    def start(self) -> "MessageWatcher":
-        self.handle.watchers_of_messages.append(self)
+    @property
+    def handle(self) -> Any:
+        """The handle that it belongs to."""
+        return self._watchers.handle
+
+    def start(self: _MessageSelf) -> _MessageSelf:
+        """Begins to call back; returns itself."""
+        self._watchers.add(self)
         return self
 
     def stop(self) -> None:
-        if self in self.handle.watchers_of_messages:
-            self.handle.watchers_of_messages.remove(self)
+        """Ends the calls; does nothing if it is not started."""
+        self._watchers.remove(self)
 
     def destroy(self) -> None:
+        """The same as ``stop()``."""
         self.stop()
 
     def wants(self, message: Message) -> bool:
@@ -53,22 +65,82 @@ class MessageWatcher:
             return message.topic == self.topic_glob
         return self._match(message.topic) is not None
 
-    def __enter__(self) -> "MessageWatcher":
+    def call(self, message: Message) -> None:
+        """Calls back.
+
+        :raises BaseException: what the callback raises
+        """
+        self.callback(self.handle, self, message, self.args)
+
+    def __enter__(self: _MessageSelf) -> _MessageSelf:
         return self.start()
 
     def __exit__(self, *_: Any) -> None:
         self.stop()
 
 
+class MessageWatchers:
+    """The message watchers of a handle that are started.
+
+    :param handle: what callbacks get
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self._started: List[MessageWatcher] = []
+
+    def __len__(self) -> int:
+        return len(self._started)
+
+    def add(self, watcher: MessageWatcher) -> None:
+        """Adds a watcher. The latest is asked first for requests."""
+        self._started.append(watcher)
+
+    def remove(self, watcher: MessageWatcher) -> None:
+        """Removes a watcher, if it is there."""
+        if watcher in self._started:
+            self._started.remove(watcher)
+
+    def for_request(self, request: Message) -> Optional[MessageWatcher]:
+        """The watcher that answers a request: the latest that wants it. None if there is none."""
+        for watcher in reversed(self._started):
+            if watcher.wants(request):
+                return watcher
+        return None
+
+    def deliver_event(self, event: Message) -> None:
+        """Calls every watcher that wants an event.
+
+        :raises BaseException: what a callback raises
+        """
+        for watcher in list(self._started):
+            if watcher.wants(event):
+                watcher.call(event)
+
+
 class TimerWatcher:
-    """Calls ``callback(handle, watcher, revents, args)`` once after some seconds, or again and again."""
+    """Calls ``callback(handle, watcher, revents, args)`` once after some seconds, or again and again.
+
+    :param handle: what the callback gets
+    :param reactor: whose timers it is among while it is started
+    :param after: seconds from ``start()`` to the first call
+    :param repeat: seconds from each call to the next; 0 for one call
+    :raises ValueError: ``after`` or ``repeat`` is negative
+    """
 
     def __init__(
-        self, handle: "Sluice", after: float, callback: Callable[..., Any], repeat: float = 0.0, args: Any = None
+        self,
+        handle: Any,
+        reactor: Reactor,
+        after: float,
+        callback: Callable[..., Any],
+        repeat: float = 0.0,
+        args: Any = None,
     ) -> None:
         if after < 0 or repeat < 0:
-            raise ValueError("a timer cannot be set to the past")
+            raise ValueError(f"invalid timer: after={after!r} and repeat={repeat!r} must be 0 or more seconds")
         self.handle = handle
+        self._reactor = reactor
         self.after = after
         self.callback = callback
         self.repeat = repeat
@@ -76,81 +148,45 @@ class TimerWatcher:
         self._generation = 0
         self.active = False
 
-    def start(self) -> "TimerWatcher":
-        """Starts, or starts anew."""
+    def start(self: _TimerSelf) -> _TimerSelf:
+        """Starts, or starts anew; returns itself."""
         self.stop()
         self.active = True
-        self.handle.timers.add(self, monotonic() + self.after)
-        self.handle.changed()
+        self._reactor.timers.add(self, monotonic() + self.after)
+        self._reactor.changed()
         return self
 
     def stop(self) -> None:
+        """Ends the calls; does nothing if it is not started."""
         if self.active:
             self.active = False
             self._generation += 1
-            self.handle.timers.live -= 1
+            self._reactor.timers.live -= 1
 
     def destroy(self) -> None:
+        """The same as ``stop()``."""
         self.stop()
 
     @property
     def generation(self) -> int:
-        """Entries of the queue that were made for an earlier start are stale."""
+        """How often it was stopped: entries of the queue that were made for an earlier start are stale."""
         return self._generation
 
     def fire(self, due: float) -> None:
-        """Calls back; a repeating timer is first set to its next time."""
+        """Calls back; a repeating timer is first set to its next time.
+
+        :param due: when it should have been, in seconds of ``time.monotonic()``
+        :raises BaseException: what the callback raises
+        """
         if self.repeat > 0:
-            self.handle.timers.live -= 1
-            self.handle.timers.add(self, max(due + self.repeat, monotonic()))
+            self._reactor.timers.live -= 1
+            self._reactor.timers.add(self, max(due + self.repeat, monotonic()))
         else:
             self.stop()
         self.callback(self.handle, self, 0, self.args)
 
-    def __enter__(self) -> "TimerWatcher":
+    def __enter__(self: _TimerSelf) -> _TimerSelf:
         return self.start()
 
     def __exit__(self, *_: Any) -> None:
         self.stop()
-
-
-class Timers:
-    """The timers of a handle, the earliest first."""
-
-    def __init__(self) -> None:
-        self._queue: List[Tuple[float, int, int, TimerWatcher]] = []
-        self._serial = 0
-        #: How many have been started and neither stopped nor run out.
-        self.live = 0
-
-    def add(self, timer: TimerWatcher, due: float) -> None:
-        self._serial += 1
-        self.live += 1
-        heapq.heappush(self._queue, (due, self._serial, timer.generation, timer))
-
-    def timeout(self) -> Optional[float]:
-        """Seconds until the earliest is due; None if there is none."""
-        self._drop_stale()
-        return max(0.0, self._queue[0][0] - monotonic()) if self._queue else None
-
-    def due(self) -> Iterator[Tuple[float, TimerWatcher]]:
-        """Takes out those that are due now, each once, for the caller to fire."""
-        now = monotonic()
-        last = self._serial
-        while True:
-            self._drop_stale()
-            if not self._queue or self._queue[0][0] > now or self._queue[0][1] > last:
-                return
-            due, _, _, timer = heapq.heappop(self._queue)
-            yield due, timer
-
-    def clear(self) -> None:
-        """Stops all."""
-        for _, _, generation, timer in list(self._queue):
-            if generation == timer.generation:
-                timer.stop()
-        self._queue.clear()
-
-    def _drop_stale(self) -> None:
-        while self._queue and self._queue[0][2] != self._queue[0][3].generation:
-            heapq.heappop(self._queue)

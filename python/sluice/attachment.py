@@ -1,0 +1,175 @@
+"""Attaching a handle to a running event loop of asyncio, which dispatches it from then on."""
+
+import asyncio
+from typing import Any, Callable, Optional, Protocol
+
+from .reactor import READ, WRITE
+
+
+class Attachable(Protocol):
+    """What an event loop needs of a handle."""
+
+    #: What ties it to an event loop; None if nothing does.
+    attachment: Any
+    #: Called when ``wants()`` or ``timeout()`` may have changed.
+    on_change: Optional[Callable[[], None]]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its event loop has to end."""
+
+    @property
+    def failure(self) -> Optional[BaseException]:
+        """What its event loop was stopped with."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+
+    def wants(self) -> int:
+        """``READ``, ``WRITE``, both, or 0."""
+
+    def timeout(self) -> Optional[float]:
+        """Seconds until the next ``dispatch()``; None: not before there is input."""
+
+    def dispatch(self) -> int:
+        """Does what can be done now."""
+
+    def entering(self) -> None:
+        """Its event loop is about to begin."""
+
+
+class Awaitable(Protocol):
+    """What ``settled()`` needs of a future."""
+
+    @property
+    def handle(self) -> Attachable:
+        """The handle that the request was sent through."""
+
+    def is_ready(self) -> bool:
+        """Whether ``get()`` would not wait."""
+
+    def then(self, callback: Callable[[Any], Any]) -> Any:
+        """Calls back when it is ready."""
+
+    def cancel(self) -> None:
+        """Fails the request."""
+
+    def get(self) -> Any:
+        """The payload of the response."""
+
+
+class _Attachment:
+    """What ties a handle to one event loop."""
+
+    def __init__(self, handle: Attachable, loop: asyncio.AbstractEventLoop) -> None:
+        self.handle = handle
+        self.loop = loop
+        self.stopped = asyncio.Event()
+        #: The number under which the loop knows the descriptor; that of the handle is -1 once it is closed.
+        self._descriptor = handle.fileno()
+        self._watched = 0
+        self._released = False
+        self._timer: Optional[asyncio.TimerHandle] = None
+        handle.on_change = self.arm
+        self.arm()
+
+    def arm(self) -> None:
+        """Has the loop wait for what the handle wants now."""
+        if self.handle.stopped:
+            self.stopped.set()
+        if self._released or self.loop.is_closed():
+            return
+        self._watch(self.handle.wants())
+        self._set_timer(self.handle.timeout())
+
+    def release(self) -> None:
+        """Has the loop wait for nothing any more."""
+        self._released = True
+        self.handle.on_change = None
+        if not self.loop.is_closed():
+            self._watch(0)
+            self._set_timer(None)
+
+    def _watch(self, wants: int) -> None:
+        changed = wants ^ self._watched
+        self._watched = wants
+        if changed & READ:
+            if wants & READ:
+                self.loop.add_reader(self._descriptor, self._dispatch)
+            else:
+                self.loop.remove_reader(self._descriptor)
+        if changed & WRITE:
+            if wants & WRITE:
+                self.loop.add_writer(self._descriptor, self._dispatch)
+            else:
+                self.loop.remove_writer(self._descriptor)
+
+    def _set_timer(self, seconds: Optional[float]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._dispatch)
+
+    def _dispatch(self) -> None:
+        try:
+            self.handle.dispatch()
+        finally:
+            self.arm()
+
+
+def attach(handle: Attachable) -> None:
+    """Has the running event loop dispatch this handle. A handle that is attached to it already stays so.
+
+    :raises RuntimeError: no event loop runs, or the handle is attached to another one that is not closed
+    """
+    loop = asyncio.get_running_loop()
+    if handle.attachment is not None and handle.attachment.loop.is_closed():
+        detach(handle)
+    if handle.attachment is None:
+        handle.attachment = _Attachment(handle, loop)
+    elif handle.attachment.loop is not loop:
+        raise RuntimeError("the handle is attached to another event loop: call detach() there first")
+
+
+def detach(handle: Attachable) -> None:
+    """Undoes ``attach``; does nothing for a handle that is not attached."""
+    if handle.attachment is not None:
+        handle.attachment.release()
+        handle.attachment = None
+
+
+async def run(handle: Attachable) -> None:
+    """``reactor_run()`` for asyncio: serves until ``reactor_stop()``; a module, until its shutdown.
+
+    :raises BaseException: what ``reactor_stop_error()`` was given
+    """
+    attach(handle)
+    handle.entering()
+    attachment: _Attachment = handle.attachment
+    attachment.stopped.clear()
+    attachment.arm()
+    await attachment.stopped.wait()
+    if handle.failure is not None:
+        raise handle.failure
+
+
+async def settled(future: Awaitable) -> Any:
+    """The payload of the next response: a JSON value, bytes, or None.
+
+    :raises OSError: as ``Future.get``
+    :raises RuntimeError: as :func:`attach`
+    """
+    attach(future.handle)
+    if not future.is_ready():
+        waiter = asyncio.get_running_loop().create_future()
+
+        def wake(_: Any) -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        future.then(wake)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+    return future.get()

@@ -1,0 +1,153 @@
+"""A connection to a broker: messages over a stream, under flow control."""
+
+import errno
+import select
+import socket
+from time import monotonic
+from typing import Callable, Dict, List, Optional
+
+from .errors import request_error
+from .flow_control import FlowControl
+from .message import TYPE_NUMBERS, Message
+from .stream import Stream
+from .wire import encode_message
+
+
+def _no_counts() -> Dict[str, Dict[str, int]]:
+    return {way: {name: 0 for name in TYPE_NUMBERS} for way in ("tx", "rx")}
+
+
+class Connection:
+    """Sends and receives messages without waiting; ``wait()`` and ``close()`` are the only calls that wait.
+
+    :param sock: a connected stream socket that nothing else uses; it is made non-blocking
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._stream = Stream(sock)
+        self._flow = FlowControl()
+        self._poll = select.poll()
+        self._poll.register(self._stream.fileno(), select.POLLIN)
+        self._polls_write = False
+        self._closed = False
+        #: Called when there is something new to wait for, or nothing any more.
+        self.on_change: Callable[[], None] = lambda: None
+        #: Messages sent (``tx``) and received (``rx``), by their type.
+        self.stats = _no_counts()
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once it is closed."""
+        return self._stream.fileno()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the kernel to take it; requests that are held do not count."""
+        return self._stream.unsent_bytes
+
+    @property
+    def gone(self) -> bool:
+        """Whether no more messages will be received: the broker disconnected, or this end closed."""
+        return self._stream.gone
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close()`` was called."""
+        return self._closed
+
+    @property
+    def cause(self) -> Optional[Exception]:
+        """Why the connection has ended, if it did not end in order."""
+        return self._stream.cause
+
+    def gone_error(self) -> OSError:
+        """The error of a call that needs the broker: ``ECONNRESET``."""
+        return request_error(errno.ECONNRESET, "the connection to the broker has ended")
+
+    def clear_stats(self) -> None:
+        """Sets the counts of messages to 0."""
+        self.stats = _no_counts()
+
+    def send(self, message: Message) -> None:
+        """Sends a message, or keeps it until it may be sent. Does nothing once the broker has disconnected.
+
+        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form; ``EINVAL`` if
+            it has no wire form
+        """
+        if self._closed:
+            raise self.gone_error()
+        frame = encode_message(message)
+        self.stats["tx"][message.type] += 1
+        unsent_before = self._stream.unsent_bytes
+        if self._flow.must_hold(message, unsent_before):
+            self._flow.hold(frame)
+            return
+        self._stream.send(frame)
+        if self._stream.unsent_bytes and not unsent_before:
+            self.on_change()
+
+    def flush(self) -> None:
+        """Sends as much as the kernel takes now, of what was kept and of what may no longer be held."""
+        self._stream.flush()
+        while self._flow.may_send(self._stream.unsent_bytes) and not self._stream.gone:
+            self._stream.send(self._flow.next())
+
+    def receive(self) -> List[Message]:
+        """The messages that have arrived, as far as one read gets; those of flow control are obeyed instead."""
+        messages: List[Message] = []
+        for message in self._stream.receive():
+            self.stats["rx"][message.type] += 1
+            if self._flow.receive(message):
+                self.flush()
+                self.on_change()
+            else:
+                messages.append(message)
+        return messages
+
+    def wait(self, timeout: Optional[float]) -> None:
+        """Waits until there is something to receive, or what was kept can be sent.
+
+        :param timeout: seconds; None waits for ever
+        """
+        if self._stream.gone:
+            return
+        writes = self._stream.unsent_bytes > 0
+        if writes != self._polls_write:
+            self._poll.modify(self._stream.fileno(), select.POLLIN | (select.POLLOUT if writes else 0))
+            self._polls_write = writes
+        # Rounded up: a timer that is called too early would have to wait once more.
+        self._poll.poll(None if timeout is None else int(timeout * 1000 + 0.999))
+
+    def disconnect(self) -> None:
+        """Ends the exchange of messages; the descriptor stays open until ``close()``."""
+        self._stream.finish()
+
+    def close(self, flush_timeout: float = 0.0, linger: float = 0.0) -> None:
+        """Sends what was kept, then closes. The second call does nothing.
+
+        :param flush_timeout: seconds that the broker is given to take what was kept
+        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything that was
+            not read
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._flush_until(monotonic() + flush_timeout)
+        self._stream.finish(linger)
+        try:
+            # Event loops stop watching the descriptor while its number still belongs to this connection.
+            self.on_change()
+        finally:
+            self._poll.unregister(self._stream.fileno())
+            self._stream.close()
+
+    def _flush_until(self, deadline: float) -> None:
+        self._flow.resume()
+        self.flush()
+        writable = select.poll()
+        writable.register(self._stream.fileno(), select.POLLOUT)
+        while self._stream.unsent_bytes and not self._stream.gone:
+            remaining = deadline - monotonic()
+            if remaining <= 0:
+                return
+            writable.poll(int(remaining * 1000 + 0.999))
+            self.flush()

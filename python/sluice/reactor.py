@@ -1,0 +1,238 @@
+"""The event loop of a handle, and the four calls by which another event loop drives it (embedding.md, "Foreign loops")."""
+
+import errno
+from collections import deque
+from time import monotonic
+from typing import Any, Callable, Deque, NamedTuple, Optional, Protocol, Set
+
+from .connection import Connection
+from .errors import request_error
+from .message import Message
+from .timers import Timers
+
+READ = 1
+WRITE = 2
+"""The bits of ``wants()``; they equal ``selectors.EVENT_READ`` and ``EVENT_WRITE``."""
+
+
+class Scheduled(Protocol):
+    """What ``schedule()`` takes."""
+
+    def is_ready(self) -> bool:
+        """Whether there is something to call back for."""
+
+    def call_back(self) -> None:
+        """Calls back."""
+
+
+class ReactorHooks(NamedTuple):
+    """What a reactor does with messages."""
+
+    #: Takes a response, as soon as it has been received.
+    settle: Callable[[Message], None]
+    #: Takes any other message; only ``dispatch()`` calls it.
+    deliver: Callable[[Message], None]
+    #: Takes the error of requests that will never be answered: the connection has ended.
+    disconnected: Callable[[OSError], None]
+    #: Whether ``run()`` has something to wait for besides timers.
+    is_needed: Callable[[], bool]
+
+
+class Reactor:
+    """Receives messages, and calls handlers, callbacks of futures and timers.
+
+    :param is_module: it runs until it is stopped, and what a callback raises stops it with that error
+    """
+
+    def __init__(self, connection: Connection, hooks: ReactorHooks, is_module: bool) -> None:
+        self._connection = connection
+        self._hooks = hooks
+        self._is_module = is_module
+        self._inbox: Deque[Message] = deque()
+        self._ready: Deque[Scheduled] = deque()
+        self._scheduled: Set[int] = set()
+        self.timers = Timers()
+        #: Called when ``wants()`` or ``timeout()`` may have changed.
+        self.on_change: Optional[Callable[[], None]] = None
+        #: Whether ``run()`` has to end.
+        self.stopped = False
+        #: What it was stopped with.
+        self.failure: Optional[BaseException] = None
+        connection.on_change = self.changed
+
+    # -- driven by another event loop -----------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """The descriptor to wait for; -1 once it is closed."""
+        return self._connection.fileno()
+
+    def wants(self) -> int:
+        """What to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended."""
+        if self._connection.gone:
+            return 0
+        return READ | WRITE if self._connection.unsent_bytes else READ
+
+    def timeout(self) -> Optional[float]:
+        """Seconds after which to call ``dispatch()`` even without input; None: not before there is some."""
+        if self._inbox or self._ready:
+            return 0.0
+        return self.timers.timeout()
+
+    def dispatch(self) -> int:
+        """Does what can be done now and never waits; returns the number of messages, callbacks and timers handled.
+
+        :raises Exception: what a callback raised, unless this is a module's
+        """
+        self._connection.flush()
+        if not self._inbox:
+            self._receive()
+        count = 0
+        for _ in range(len(self._inbox)):
+            if not self._inbox:
+                # A handler has closed the connection, or has called dispatch().
+                break
+            count += 1
+            self._guarded(self._hooks.deliver, self._inbox.popleft())
+        for _ in range(len(self._ready)):
+            if not self._ready:
+                break
+            scheduled = self._ready.popleft()
+            self._scheduled.discard(id(scheduled))
+            count += 1
+            self._guarded(scheduled.call_back)
+        for due, timer in self.timers.due():
+            count += 1
+            self._guarded(timer.fire, due)
+        return count
+
+    def changed(self) -> None:
+        """Tells the event loop that drives this one that ``wants()`` or ``timeout()`` may have changed."""
+        if self.on_change is not None:
+            self.on_change()
+
+    # -- driven by itself -----------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Dispatches until it is stopped, or until nothing is left to wait for.
+
+        :returns: number of messages, callbacks and timers handled
+        :raises BaseException: what ``stop()`` was given, and what a callback raised
+        """
+        count = 0
+        while not self.stopped and (self._is_module or self.timers.live or self._hooks.is_needed()):
+            self._connection.wait(self.timeout())
+            count += self.dispatch()
+        if self.failure is not None:
+            failure = self.failure
+            if not self._is_module:
+                self.failure = None
+            raise failure
+        return count
+
+    def restart(self) -> None:
+        """Undoes ``stop()``, unless the connection has ended."""
+        self.stopped = self._connection.gone
+
+    def stop(self) -> None:
+        """Ends ``run()``."""
+        self.stopped = True
+        self.changed()
+
+    def stop_error(self, error: Optional[BaseException] = None) -> None:
+        """Ends ``run()`` with an error, by default an ``OSError`` of ``ECONNRESET``. The first error counts."""
+        if self.failure is None:
+            self.failure = error or request_error(errno.ECONNRESET, "stopped with an error")
+        self.stop()
+
+    def schedule(self, scheduled: Scheduled) -> None:
+        """Has ``call_back()`` called by the next ``dispatch()``, if there is something to call back for."""
+        if scheduled.is_ready() and id(scheduled) not in self._scheduled:
+            self._scheduled.add(id(scheduled))
+            self._ready.append(scheduled)
+            self.changed()
+
+    def wait_until(self, condition: Callable[[], bool], timeout: Optional[float] = None) -> bool:
+        """Waits until a condition holds that a received message brings about.
+
+        Only responses are handled meanwhile. Other messages are kept for ``dispatch()``: no handler runs inside a wait.
+
+        :param timeout: seconds; None waits for ever
+        :returns: whether the condition holds; False after the timeout
+        :raises OSError: ``ECONNRESET`` if it does not hold and the connection has ended
+        """
+        deadline = None if timeout is None else monotonic() + timeout
+        while not condition():
+            if self._connection.gone:
+                raise self._connection.gone_error()
+            remaining = None if deadline is None else deadline - monotonic()
+            if remaining is not None and remaining < 0:
+                return False
+            self._connection.wait(remaining)
+            self._connection.flush()
+            self._receive()
+        if self._inbox or self._ready:
+            self.changed()
+        return True
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    @property
+    def has_input(self) -> bool:
+        """Whether messages wait to be delivered."""
+        return bool(self._inbox)
+
+    def take(self) -> Message:
+        """Takes out the first message that waits to be delivered."""
+        return self._inbox.popleft()
+
+    def put_back(self, messages: "Deque[Message]") -> None:
+        """Has messages delivered again, before those that wait."""
+        self._inbox.extendleft(reversed(messages))
+        self.changed()
+
+    def deliver_waiting(self) -> None:
+        """Delivers the messages that wait, and does nothing else."""
+        waiting, self._inbox = self._inbox, deque()
+        for message in waiting:
+            self._hooks.deliver(message)
+
+    def disconnect(self) -> None:
+        """Ends the exchange of messages, since the broker says that it has ended it."""
+        self._connection.disconnect()
+        self.end(self._connection.gone_error())
+
+    def end(self, error: OSError) -> None:
+        """Ends ``run()`` and all pending requests.
+
+        :param error: of the requests
+        """
+        self._hooks.disconnected(error)
+        self.stop()
+
+    def close(self, error: OSError) -> None:
+        """The connection was closed: no message and no timer is handled any more, only callbacks of pending requests.
+
+        :param error: of the requests
+        """
+        self._inbox.clear()
+        self.timers.clear()
+        self.end(error)
+
+    def _receive(self) -> None:
+        was_gone = self._connection.gone
+        for message in self._connection.receive():
+            if message.type == "response":
+                self._hooks.settle(message)
+            else:
+                self._inbox.append(message)
+        if self._connection.gone and not was_gone:
+            self.end(self._connection.gone_error())
+
+    def _guarded(self, call: Callable[..., Any], *args: Any) -> None:
+        if not self._is_module:
+            call(*args)
+            return
+        try:
+            call(*args)
+        except Exception as error:  # noqa: BLE001 - any error of a callback fails the module
+            self.stop_error(error)

@@ -1,0 +1,101 @@
+"""Answering requests: finds the handler of each, and answers with what the handler raises."""
+
+import errno
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+from .errors import errnum_of, message_of
+from .message import Message
+from .responder import Responder
+from .watchers import MessageWatchers
+
+
+class _Handler(NamedTuple):
+    call: Callable[[Message], Any]
+    allow_guest: bool
+
+
+class RequestServer:
+    """Answers requests with the watchers of a handle, and methods that no watcher takes with handlers by default.
+
+    :param send: sends a message
+    :param watchers: those that are started
+    :param log: appends a line to the broker's log: level, text
+    """
+
+    def __init__(
+        self, send: Callable[[Message], None], watchers: MessageWatchers, log: Callable[[str, str], None]
+    ) -> None:
+        self.responder = Responder(send)
+        self._watchers = watchers
+        self._log = log
+        self._handlers: Dict[str, _Handler] = {}
+        self._refusing = False
+
+    @property
+    def refusing(self) -> bool:
+        """Whether ``refuse()`` was called."""
+        return self._refusing
+
+    def handle(self, method: str, handler: Callable[[Message], Any], allow_guest: bool = False) -> None:
+        """Sets the default handler of a method, which it has in every service of this handle.
+
+        :param method: the topic after its first dot
+        :param allow_guest: whether guests may call it
+        """
+        self._handlers[method] = _Handler(handler, allow_guest)
+
+    def refuse(self) -> None:
+        """From now on answers every request with ``ENOSYS``."""
+        self._refusing = True
+
+    def receive(self, request: Message) -> None:
+        """Handles a request.
+
+        :raises Exception: what its handler raised, unless that is an ``OSError``
+        """
+        if request.method == "disconnect":
+            self.responder.drop_sender(request.sender)
+        if self.responder.cancel(request):
+            return
+        handler = self._find(request)
+        if handler is None:
+            self._answer_unknown(request)
+        elif not handler.allow_guest and not request.is_owner:
+            self.responder.respond_error(request, errno.EPERM)
+        else:
+            self._call(request, handler.call)
+
+    def answer_failure(self, request: Message, error: Exception) -> None:
+        """Answers with what a handler raised. An ``OSError`` is an answer; any other error is also a fault of the program.
+
+        :param request: or an event, which gets no answer
+        :raises Exception: the fault
+        """
+        if request.type == "request" and not request.answered:
+            self.responder.respond_error(request, errnum_of(error) or errno.ECONNRESET, message_of(error))
+        if not isinstance(error, OSError):
+            raise error
+        if request.type != "request" or request.noresponse:
+            self._log("err", f"{request.topic}: {message_of(error)}")
+
+    def _find(self, request: Message) -> Optional[_Handler]:
+        if self._refusing:
+            return None
+        watcher = self._watchers.for_request(request)
+        if watcher is not None:
+            return _Handler(watcher.call, watcher.allow_guest)
+        return self._handlers.get(request.method)
+
+    def _answer_unknown(self, request: Message) -> None:
+        if request.method == "disconnect" and not self._refusing:
+            self.responder.respond(request)
+        else:
+            self.responder.respond_error(request, errno.ENOSYS, f"Unknown service method '{request.topic}'")
+
+    def _call(self, request: Message, handler: Callable[[Message], Any]) -> None:
+        if request.streaming:
+            self.responder.open_stream(request)
+        try:
+            handler(request)
+        except Exception as error:  # noqa: BLE001 - the requester gets any error
+            self.answer_failure(request, error)

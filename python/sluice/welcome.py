@@ -1,0 +1,63 @@
+"""The broker's first message, which tells a handle what it is (docs/design/modules.md §2)."""
+
+import errno
+from typing import Any, Dict, NamedTuple, Tuple
+
+from .connection import Connection
+from .errors import ProtocolError, request_error
+from .message import Message
+from .reactor import Reactor
+
+_FIELDS = ("name", "uuid", "rank", "size", "args", "attrs", "conf")
+
+
+class Welcome(NamedTuple):
+    """What the broker tells a handle about itself."""
+
+    #: Of the module; of a client, one that the broker made.
+    name: str
+    uuid: str
+    #: Of the broker, from 0.
+    rank: int
+    #: Number of ranks of the instance.
+    size: int
+    #: Of the module.
+    args: Tuple[str, ...]
+    #: Attributes that never change.
+    attrs: Dict[str, str]
+    #: The configuration, a JSON value.
+    conf: Any
+
+
+def await_welcome(connection: Connection, reactor: Reactor) -> Welcome:
+    """Waits for the welcome. The connection is closed if there is none.
+
+    :raises OSError: ``ECONNRESET`` if the broker disconnected
+    :raises ProtocolError: the first message is not a valid welcome
+    """
+    try:
+        reactor.wait_until(lambda: reactor.has_input or connection.gone)
+        if not reactor.has_input:
+            raise request_error(errno.ECONNRESET, "the broker closed the connection") from connection.cause
+        return _parse(reactor.take())
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _parse(message: Message) -> Welcome:
+    if message.type != "control" or message.control != "welcome" or not isinstance(message.payload, dict):
+        raise ProtocolError(f"expected a welcome from the broker, received a message of type {message.type}")
+    fields = message.payload
+    missing = [name for name in _FIELDS if name not in fields]
+    if missing:
+        raise ProtocolError(f"fields are missing in the broker's welcome: {', '.join(missing)}")
+    return Welcome(
+        name=str(fields["name"]),
+        uuid=str(fields["uuid"]),
+        rank=int(fields["rank"]),
+        size=int(fields["size"]),
+        args=tuple(fields["args"]),
+        attrs=dict(fields["attrs"]),
+        conf=fields["conf"],
+    )
