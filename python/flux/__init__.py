@@ -9,14 +9,12 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Optional, Sequence
 
+from ._absent import absent
+
 if TYPE_CHECKING:
     from ._handle import Flux as Flux
 
 __all__ = ["Flux"]
-
-
-def _absent(module: str, name: str) -> AttributeError:
-    return AttributeError(f"module '{module}' has no attribute '{name}': Sluice does not provide it")
 
 
 def __getattr__(name: str) -> Any:
@@ -29,11 +27,11 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module("flux.constants")
-    raise _absent(__name__, name)
+    raise absent(__name__, name)
 
 
 class _Absent:
-    """The last of the finders: a submodule that nobody has found is one that we do not have."""
+    """The last of the finders: it is asked for submodules that no other finder has found."""
 
     @staticmethod
     def find_spec(

@@ -6,7 +6,7 @@ from sluice.handle import Sluice
 
 
 def event_topics(topic: str) -> "tuple[str, ...]":
-    """Topics of ours for one of Flux, which stands for all topics that begin with it: by whole words here."""
+    """Topics of Sluice for one of Flux, which stands for all topics that begin with it; here, by whole words."""
     if topic in ("", "*"):
         return ("*",)
     return (topic,) if topic.endswith(".*") else (topic, f"{topic}.*")
@@ -24,12 +24,18 @@ class Flux(Sluice):
         return self.size
 
     def event_subscribe(self, topic: str) -> None:
-        """Subscribes to a topic and to all below it; ``""`` is everything."""
+        """Subscribes to a topic and to all below it; to every topic with ``""``.
+
+        :raises OSError: ``EINVAL`` for an invalid topic
+        """
         for each in event_topics(topic):
             super().event_subscribe(each)
 
     def event_unsubscribe(self, topic: str) -> None:
-        """Undoes ``event_subscribe``."""
+        """Undoes one ``event_subscribe``.
+
+        :raises OSError: ``ENOENT`` if the topic is not subscribed
+        """
         for each in event_topics(topic):
             super().event_unsubscribe(each)
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from sluice.brokermod import BrokerModule, event_handler, request_handler
 
+from ._absent import absent
+
 __all__ = ["BrokerModule", "event_handler", "request_handler"]
 
 
 def __getattr__(name: str) -> Any:
-    from . import _absent
-
-    raise _absent(__name__, name)
+    raise absent(__name__, name)

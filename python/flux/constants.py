@@ -4,6 +4,8 @@ from typing import Any
 
 from sluice import constants as _c
 
+from ._absent import absent
+
 FLUX_RPC_NORESPONSE = _c.RPC_NORESPONSE
 FLUX_RPC_STREAMING = _c.RPC_STREAMING
 FLUX_NODEID_ANY = _c.NODEID_ANY
@@ -19,6 +21,4 @@ FLUX_ROLE_USER = _c.ROLE_GUEST
 
 
 def __getattr__(name: str) -> Any:
-    from . import _absent
-
-    raise _absent(__name__, name)
+    raise absent(__name__, name)

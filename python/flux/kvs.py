@@ -5,6 +5,8 @@ from weakref import WeakKeyDictionary
 
 from sluice.handle import Sluice
 
+from ._absent import absent
+
 __all__ = ["commit", "get", "put"]
 
 _changes: "WeakKeyDictionary[Sluice, List[Dict[str, Any]]]" = WeakKeyDictionary()
@@ -13,8 +15,9 @@ _changes: "WeakKeyDictionary[Sluice, List[Dict[str, Any]]]" = WeakKeyDictionary(
 def get(flux_handle: Sluice, key: str) -> Any:
     """The value of a key.
 
-    :raises FileNotFoundError: if it is not set
-    :raises IsADirectoryError: if it is a directory
+    :returns: a JSON value
+    :raises FileNotFoundError: the key is not set
+    :raises IsADirectoryError: the key is a directory
     """
     return flux_handle.rpc("kvs.get", {"key": key}).get()["value"]
 
@@ -26,15 +29,14 @@ def put(flux_handle: Sluice, key: str, value: Any) -> None:
 
 
 def commit(flux_handle: Sluice) -> int:
-    """Makes what was put durable, all of it or none; returns the version that it is in.
+    """Makes what was put durable, all of it or none.
 
-    :raises OSError: ``EINVAL``, ``EISDIR``, ``ENOTDIR``; what was put is forgotten then
+    :returns: the version of the store that has it
+    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; what was put is dropped then
     """
     ops = _changes.pop(flux_handle, [])
     return int(flux_handle.rpc("kvs.commit", {"ops": ops}).get()["version"])
 
 
 def __getattr__(name: str) -> Any:
-    from . import _absent
-
-    raise _absent(__name__, name)
+    raise absent(__name__, name)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional
 
 from sluice.rc import Context, task
 
+from ._absent import absent
+
 if TYPE_CHECKING:
     from sluice.handle import Sluice
 
@@ -12,9 +14,9 @@ __all__ = ["Context", "ModuleList", "run_all_rc_scripts", "task"]
 
 
 def rc_scripts(runlevel: int) -> List[str]:
-    """The executable files of ``rcN.d`` in the configuration directory and in each directory of ``FLUX_RC_EXTRA``.
+    """Paths of the executable files of ``rcN.d`` in the configuration directory and in those of ``FLUX_RC_EXTRA``.
 
-    Directories in this order, files of each sorted by name; what is missing is passed over.
+    Directories come in this order, and the files of each sorted by name. Missing directories are skipped.
     """
     confdir = os.environ.get("SLUICE_CONFDIR", "/etc/sluice")
     extra = os.environ.get("FLUX_RC_EXTRA", "").split(":")
@@ -32,7 +34,7 @@ def run_all_rc_scripts(runlevel: int) -> None:
     """Runs the scripts of a run level one after the other, all of them even if one fails.
 
     :param runlevel: 1 or 3
-    :raises RuntimeError: naming those that failed, and how
+    :raises RuntimeError: some failed; its text names each, and how it ended
     """
     import subprocess
 
@@ -52,7 +54,11 @@ def run_all_rc_scripts(runlevel: int) -> None:
 
 
 class ModuleList:
-    """The modules that are loaded: iterates over their names, finds them by name or service."""
+    """The modules that are loaded: iterates over their names, finds them by name or service.
+
+    :param handle: of the instance, which is asked once
+    :raises OSError: as ``Future.get``
+    """
 
     def __init__(self, handle: "Sluice") -> None:
         modules = handle.rpc("module.list").get()["modules"]
@@ -79,6 +85,4 @@ class ModuleList:
 
 
 def __getattr__(name: str) -> Any:
-    from . import _absent
-
-    raise _absent(__name__, name)
+    raise absent(__name__, name)

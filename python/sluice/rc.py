@@ -2,12 +2,27 @@
 """
 
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Protocol,
+    TypeVar,
+    Union,
+)
+
+from .rc_mirror import Mirror
 
 if TYPE_CHECKING:
     from .future import Future
-    from .handle import NodeId, Sluice
-    from .rc_host import Host
+    from .handle import Sluice
+    from .outgoing_requests import NodeId
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -33,10 +48,10 @@ class DeclaredTask(NamedTuple):
     """A task as its file declared it."""
 
     name: str
-    #: By the keys of unit files; values are checked where files are composed.
+    #: Keys of unit files and their values, which are checked where files are composed.
     keys: Dict[str, Any]
     run: Callable[["Context"], Any]
-    #: Of the declaration, from 1.
+    #: Line of the declaration, from 1.
     line: int
 
 
@@ -44,7 +59,7 @@ _declared: List[DeclaredTask] = []
 
 
 def take_declared_tasks() -> List[DeclaredTask]:
-    """The tasks declared since the last call, in order. Files are read one after the other, so they are of one file."""
+    """The tasks declared since the last call, in order: those of one file, since files are read one after the other."""
     taken = list(_declared)
     _declared.clear()
     return taken
@@ -56,7 +71,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
     :param name: unique name, also that of a service that the task provides
     :param arguments: ``ranks``, ``requires``, ``needs``, ``provides``, ``before``, ``after``, ``needs_attrs``,
         ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``: the keys of
-        docs/design/planning.md §1; None is as good as left out
+        docs/design/planning.md §1; None is the same as an argument that is left out
     :raises ValueError: ``NAME: unknown task argument X``; ``task missing required name argument``
     """
     if not isinstance(name, str) or not name:
@@ -80,44 +95,72 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
     return declare
 
 
+class RcHost(Protocol):
+    """What a context needs of the process that hosts its file."""
+
+    #: What the runner knows.
+    mirror: Mirror
+
+    def handle(self) -> "Sluice":
+        """The handle of this thread."""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Sends a message to the runner: a JSON object."""
+
+    def rpc(self, topic: str, payload: Any, nodeid: "NodeId", flags: int) -> "Future":
+        """Sends a request through the handle of this thread."""
+
+    def set_data(self, key: str, value: Any) -> None:
+        """Shares a JSON value."""
+
+    def setenv(self, env: Dict[str, Optional[str]]) -> None:
+        """Sets variables here and in the broker; None unsets."""
+
+    def bash(self, command: str, task: Optional[str]) -> None:
+        """Runs a shell line; its output is that of the task."""
+
+
 class Context:
     """What ``setup()`` and tasks of an rc file get.
 
-    Facts (``rank``, attributes, configuration, the broker's environment) are at hand without asking; they are as the run
-    found them, and brought up to date before each task and after each ``bash()`` and ``rpc().get()``.
+    Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are those of the beginning
+    of the run, updated before each task and after each ``bash()`` and ``rpc().get()``.
     """
 
-    def __init__(self, host: "Host", task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:
+    def __init__(self, host: RcHost, task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:
         self._host = host
         self._task = task_name
-        #: Where a ``setup()`` leaves what it does to the plan; None in a task.
+        #: What a ``setup()`` changes in the plan; None in a task.
         self._effects = effects
 
     @property
     def rank(self) -> int:
-        """This rank."""
+        """This rank, from 0."""
         return self._host.mirror.rank
 
     @property
     def handle(self) -> "Sluice":
         """A handle of the instance, one for each thread, opened when first asked for.
 
-        :raises OSError: if there is no instance
+        :raises OSError: ``ENOENT`` if there is no instance; the errno of connect(2) if no broker listens there
         """
         return self._host.handle()
 
     def print(self, *items: Any) -> None:
-        """Says something to standard error, in verbose mode only."""
+        """Writes a line to standard error, in verbose mode only."""
         self._host.send({"op": "print", "text": " ".join(map(str, items))})
 
     def rpc(self, topic: str, payload: Any = None, nodeid: "NodeId" = 0xFFFFFFFF, flags: int = 0) -> "Future":
-        """Sends a request; ``get()`` of what it returns waits for the response."""
+        """Sends a request; ``get()`` of the future that it returns waits for the response.
+
+        Parameters and errors are those of ``Sluice.rpc``.
+        """
         return self._host.rpc(topic, payload, nodeid, flags)
 
     def set(self, key: str, value: Any) -> None:
         """Shares a JSON value with all tasks of all hosts of this run.
 
-        :raises ValueError: if it is not a JSON value
+        :raises ValueError: it is not a JSON value
         """
         self._host.set_data(key, value)
 
@@ -141,7 +184,7 @@ class Context:
         """Sets variables here and in the broker, so that the initial program and rc3 see them; None unsets.
 
         :param name: of one variable, or a mapping of names to values
-        :raises ValueError: for a value that is neither a string nor None; nothing is set then
+        :raises ValueError: a value is neither a string nor None; nothing is set then
         """
         env = {name: value} if isinstance(name, str) else dict(name)
         for key, item in env.items():
@@ -165,7 +208,7 @@ class Context:
             self._effects.append(edit)
 
     def getopts(self, name: str, default: Any = None, also: Optional[Iterable[str]] = None) -> Any:
-        """The arguments of a module as they stand, a list; the default if there are none.
+        """The present arguments of a module, a list of strings; the default if there are none.
 
         :param also: names whose arguments follow
         """
@@ -174,7 +217,7 @@ class Context:
         return args if args or default is None else default
 
     def bash(self, command: str) -> None:
-        """Runs a shell line; its output becomes that of the task.
+        """Runs a shell line with bash; its output becomes that of the task.
 
         :raises RuntimeError: ``bash: exited with exit status N``, ``bash: died by signal N``
         """
@@ -204,7 +247,7 @@ class Context:
 
 
 def _names(method: str, names: Iterable[str]) -> List[str]:
-    """A lone string would be taken for its letters."""
+    """A list of names. A lone string is refused: it would be taken for a list of its letters."""
     listed = None if isinstance(names, (str, bytes)) else list(names)
     if listed is None or not all(isinstance(name, str) for name in listed):
         raise ValueError(f"{method}: expected a list of names")
