@@ -19,15 +19,16 @@ class _Handler(NamedTuple):
 
 
 def request_handler(topic: str, prefix: bool = True, allow_guest: bool = False) -> Callable[[_F], _F]:
-    """Has a method answer requests. It is given the message, and answers with ``self.handle.respond``.
+    """Has a method answer requests. It gets the message, and answers with ``self.handle.respond``.
 
     :param topic: the part after the module's name; with ``prefix=False`` the whole topic
+    :param allow_guest: whether guests may send such requests; they get ``EPERM`` otherwise
     """
     return _mark(_Handler(c.MSGTYPE_REQUEST, topic, prefix, allow_guest))
 
 
 def event_handler(topic: str, prefix: bool = True) -> Callable[[_F], _F]:
-    """Has a method called for events, which are subscribed to.
+    """Subscribes to events, and has a method called with each of their messages.
 
     :param topic: the part after the module's name; with ``prefix=False`` the whole topic
     """
@@ -58,6 +59,10 @@ class Log:
 class BrokerModule:
     """A module: methods with ``@request_handler`` and ``@event_handler``, started with ``run()``.
 
+    :param h: the handle that ``mod_main`` gets
+    :param args: the module's arguments
+    :raises OSError: the subscription to an event failed
+
     >>> class Hello(BrokerModule):
     ...     @request_handler("greet")
     ...     def greet(self, msg):
@@ -76,7 +81,7 @@ class BrokerModule:
         return self.handle.name
 
     def set_running(self) -> None:
-        """Reports that the module runs before its event loop is entered."""
+        """Reports that the module runs, before its event loop is entered."""
         set_running = getattr(self.handle, "set_running", None)
         if set_running is not None:
             set_running()
@@ -90,7 +95,7 @@ class BrokerModule:
         self.handle.reactor_stop()
 
     def stop_error(self, error: Optional[BaseException] = None) -> None:
-        """Ends the event loop, and the module fails with the error."""
+        """Ends the event loop, and the module fails with the error, by default an ``OSError`` of ``ECONNRESET``."""
         self.handle.reactor_stop_error(error)
 
     def run(self) -> Any:

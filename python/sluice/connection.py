@@ -70,8 +70,8 @@ class Connection:
     def send(self, message: Message) -> None:
         """Sends a message, or keeps it until it may be sent. Does nothing once the broker has disconnected.
 
-        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form; ``EINVAL`` if
-            it has no wire form
+        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form;
+            ``EINVAL`` if it has no wire form
         """
         if self._closed:
             raise self.gone_error()
@@ -125,8 +125,8 @@ class Connection:
         """Sends what was kept, then closes. The second call does nothing.
 
         :param flush_timeout: seconds that the broker is given to take what was kept
-        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything that was
-            not read
+        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything
+            that was not read
         """
         if self._closed:
             return

@@ -1,19 +1,18 @@
 """Errors as they cross the wire: a POSIX number and a text for people.
 
-There is no class of our own for them. ``OSError(errnum, text)`` is what Python has for this, and it becomes
-``FileNotFoundError``, ``FileExistsError`` and so on by its number.
+They are plain ``OSError(errnum, text)``, which Python makes a ``FileNotFoundError``, a ``FileExistsError`` and so on,
+by the number.
 """
 
 import errno
 import os
 from typing import Optional
 
-
 _LAST_ERRNUM = 0x7FFFFFFF
 
 
 class ProtocolError(Exception):
-    """What arrived is no message (docs/design/modules.md §2); the connection that it came on is closed."""
+    """The other end sent an invalid message (docs/design/modules.md §2); the connection that it came on is closed."""
 
 
 def request_error(errnum: int, text: Optional[str] = None) -> OSError:

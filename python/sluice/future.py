@@ -17,21 +17,21 @@ class FutureOwner(Protocol):
     callbacks: int
 
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float]) -> bool:
-        """Waits until a condition holds. ``timeout``: seconds, None waits for ever. Returns False after the timeout."""
+        """Waits until a condition holds; returns False after the timeout (seconds; None waits for ever)."""
 
     def schedule(self, future: "Future") -> None:
         """Has the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses, and tells the service of a stream; returns whether more were expected."""
+        """Stops waiting for responses; returns whether more were expected. The service of a stream is told."""
 
 
 class Future:
     """What ``rpc()`` returns.
 
-    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio. With a streaming
-    request each of them gives the response that is first in line, until ``reset()`` drops it; the stream ends with an
-    ``OSError`` of ``ENODATA``. Iterating over the future does this by itself.
+    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio. With a
+    streaming request each of them gives the response that is first in line, until ``reset()`` drops it; the stream ends
+    with an ``OSError`` of ``ENODATA``. Iterating over the future does this by itself.
     """
 
     def __init__(self, owner: FutureOwner, topic: str, matchtag: int, streaming: bool) -> None:
@@ -102,7 +102,7 @@ class Future:
         return self.response().payload_str
 
     def then(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future":
-        """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when the request fails.
+        """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when it fails.
 
         The event loop of a client runs as long as a callback is outstanding.
         """

@@ -26,9 +26,9 @@ _Self = TypeVar("_Self", bound="Sluice")
 class Sluice(BrokerServices):
     """A connection to an instance. It belongs to the thread that made it.
 
-    There are two ways to use it. Blocking: ``h.rpc(topic).get()`` and ``h.reactor_run()``. Inside another event loop: wait
-    until ``fileno()`` is ready for what ``wants()`` says, or until ``timeout()`` has passed, then call ``dispatch()``; ask
-    the two again before each wait. No thread, no polling.
+    There are two ways to use it. Blocking: ``h.rpc(topic).get()`` and ``h.reactor_run()``. Inside another event loop:
+    wait until ``fileno()`` is ready for what ``wants()`` says, or until ``timeout()`` has passed, then call
+    ``dispatch()``; ask the two again before each wait. No thread, no polling.
 
     :param uri: ``local:///PATH``; by default that of ``SLUICE_URI``
     :param sock: a connected socket instead
@@ -78,8 +78,8 @@ class Sluice(BrokerServices):
         :param nodeid: a rank, ``NODEID_ANY`` or ``NODEID_UPSTREAM``
         :param flags: ``RPC_STREAMING``, ``RPC_NORESPONSE``
         :returns: the response that is still to come
-        :raises OSError: ``EINVAL`` for an invalid topic or payload; ``EMSGSIZE`` for a payload over 64 MiB; ``ECONNRESET`` once
-            the connection has ended
+        :raises OSError: ``EINVAL`` for an invalid topic or payload; ``EMSGSIZE`` for a payload over 64 MiB;
+            ``ECONNRESET`` once the connection has ended
         """
         return self._requests.rpc(topic, payload, nodeid, flags)
 
@@ -91,8 +91,8 @@ class Sluice(BrokerServices):
         """Answers a request; a streaming one with one of many responses.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None
-        :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE`` for a
-            payload over 64 MiB; ``ECONNRESET`` after ``close()``
+        :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE``
+            for a payload over 64 MiB; ``ECONNRESET`` after ``close()``
         """
         self._server.responder.respond(request, payload)
 
@@ -107,7 +107,9 @@ class Sluice(BrokerServices):
         self._server.responder.respond_error(request, errnum, text)
 
     def answer_failure(self, request: Message, error: Exception) -> None:
-        """Answers with what a handler raised. An ``OSError`` is an answer; any other error is also a fault of the program.
+        """Answers with what a handler raised.
+
+        An ``OSError`` is an answer; any other error is also a fault of the program.
 
         :param request: or an event, which gets no answer
         :raises Exception: the fault
@@ -156,7 +158,7 @@ class Sluice(BrokerServices):
         return self._reactor.fileno()
 
     def wants(self) -> int:
-        """What to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended or is about to be closed."""
+        """What to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended."""
         return self._reactor.wants()
 
     def timeout(self) -> Optional[float]:
@@ -172,7 +174,7 @@ class Sluice(BrokerServices):
 
     @property
     def on_change(self) -> Optional[Callable[[], None]]:
-        """Called when ``wants()`` or ``timeout()`` may have changed; for event loops that do not ask before each wait."""
+        """Called when ``wants()`` or ``timeout()`` may have changed, for loops that do not ask before each wait."""
         return self._reactor.on_change
 
     @on_change.setter
@@ -201,7 +203,7 @@ class Sluice(BrokerServices):
         self._reactor.stop()
 
     def reactor_stop_error(self, error: Optional[BaseException] = None) -> None:
-        """Ends ``reactor_run()`` with an error, by default an ``OSError`` of ``ECONNRESET``. The first error counts."""
+        """Ends ``reactor_run()`` with an error, by default an ``OSError`` of ``ECONNRESET``; the first one counts."""
         self._reactor.stop_error(error)
 
     def entering(self) -> None:
@@ -242,10 +244,12 @@ class Sluice(BrokerServices):
         self._connection.clear_stats()
 
     def close(self, linger: float = 0.0) -> None:
-        """Sends what waits, then closes. Pending requests fail with ``ECANCELED``; no handler and no timer runs after that.
+        """Sends what waits, then closes.
 
-        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything that was
-            not read
+        Pending requests fail with ``ECANCELED``. No handler and no timer runs after that.
+
+        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything
+            that was not read
         """
         if self._connection.closed:
             return

@@ -1,4 +1,4 @@
-"""What the processes that host modules and rc files have in common: their environment, and how files are imported."""
+"""The environment of processes that host modules and rc files, and how they import files."""
 
 import os
 import sys
@@ -8,17 +8,17 @@ PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def forget_environment(variable: str) -> str:
-    """Takes out of the environment what only this process is to see, so that what it starts does not inherit it.
+    """Removes from the environment what only this process needs, so that its children do not inherit it.
 
-    :param variable: names the descriptor of the channel
-    :returns: its value
+    :param variable: the one that names the descriptor of the channel
+    :returns: its value; empty if it is not set
     """
     value = os.environ.pop(variable, "")
     os.environ.pop("PYTHONSAFEPATH", None)
     paths = [path for path in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", PACKAGE_DIR)]
     if paths:
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-    # ``python3 -m`` puts the working directory first, where a file may have the name of a module that somebody imports.
+    # ``python3 -m`` puts the working directory first, where a file may have the name of another module.
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
     if PACKAGE_DIR not in sys.path:
@@ -27,9 +27,10 @@ def forget_environment(variable: str) -> str:
 
 
 def import_file(path: str, name: str) -> ModuleType:
-    """Imports a file under a name of our own, whatever its own name is.
+    """Imports a file, whatever its suffix.
 
-    :raises BaseException: what it raises
+    :param name: the module's name in ``sys.modules``
+    :raises BaseException: what the file raises
     """
     from importlib.machinery import SourceFileLoader
     from importlib.util import module_from_spec, spec_from_file_location

@@ -23,11 +23,11 @@ _DECODE = json.JSONDecoder().decode
 
 
 def encode_payload(payload: Any) -> RawPayload:
-    """What a program gives, as it travels.
+    """A program's payload in the form that is sent.
 
-    None is no payload; a string is JSON text and sent as it is; bytes are sent as they are; anything else as JSON.
-
-    :raises OSError: ``EINVAL`` for what JSON cannot express
+    :param payload: None for no payload; a string that is JSON text, or bytes, which are sent as they are; or else a
+        value that JSON can express
+    :raises OSError: ``EINVAL`` for a value that JSON cannot express
     """
     if payload is None or isinstance(payload, str):
         return payload
@@ -38,13 +38,13 @@ def encode_payload(payload: Any) -> RawPayload:
     except (TypeError, ValueError) as cause:
         import errno
 
-        raise request_error(errno.EINVAL, f"payload is not JSON: {cause}") from cause
+        raise request_error(errno.EINVAL, f"JSON cannot express the payload: {cause}") from cause
 
 
 def decode_payload(raw: RawPayload) -> Any:
-    """What travelled, as a program gets it: a JSON value, bytes, or None.
+    """A received payload as a program gets it: a JSON value, bytes, or None.
 
-    :raises OSError: ``EPROTO`` if the text is not JSON
+    :raises OSError: ``EPROTO`` if the text is invalid JSON
     """
     if not isinstance(raw, str):
         return raw
@@ -53,11 +53,11 @@ def decode_payload(raw: RawPayload) -> Any:
     except ValueError as cause:
         import errno
 
-        raise request_error(errno.EPROTO, f"payload is not JSON: {cause}") from cause
+        raise request_error(errno.EPROTO, f"invalid JSON in the payload: {cause}") from cause
 
 
 class Message:
-    """One message. ``type`` is ``request``, ``response``, ``event`` or ``control`` and says which fields mean something."""
+    """One message. Its ``type`` tells which fields it has: ``request``, ``response``, ``event`` or ``control``."""
 
     __slots__ = (
         "type",
@@ -98,7 +98,7 @@ class Message:
     ) -> None:
         self.type = type
         self.topic = topic
-        #: The payload as it travelled: None, JSON text, or bytes.
+        #: The payload as it is sent: None, JSON text, or bytes.
         self.raw = raw
         self.matchtag = matchtag
         self.flags = flags
@@ -114,14 +114,14 @@ class Message:
         self._decoded = False
         self._payload: Any = None
         self._ended = False
-        #: Whether nobody waits for the response any more.
+        #: Whether the requester waits for a response no longer.
         self.abandoned = False
 
     @property
     def payload(self) -> Any:
-        """A JSON value, bytes, or None. Parsed when first asked for.
+        """A JSON value, bytes, or None. It is parsed on first use.
 
-        :raises OSError: ``EPROTO`` if it is not JSON
+        :raises OSError: ``EPROTO`` if it is invalid JSON
         """
         if not self._decoded:
             self._payload = decode_payload(self.raw)
@@ -145,31 +145,34 @@ class Message:
 
     @property
     def streaming(self) -> bool:
-        """Whether a request wants many responses."""
+        """Whether a request gets many responses."""
         return bool(self.flags & RPC_STREAMING)
 
     @property
     def noresponse(self) -> bool:
-        """Whether a request wants no response."""
+        """Whether a request gets no response."""
         return bool(self.flags & RPC_NORESPONSE)
 
     @property
     def is_owner(self) -> bool:
-        """Whether the owner sent it; a message that no broker has stamped is the owner's."""
+        """Whether the instance owner sent it; so did one that no broker has stamped."""
         return self.rolemask is None or bool(self.rolemask & ROLE_OWNER)
 
     @property
     def sender(self) -> str:
-        """Id of who sent a request; empty on a private channel."""
+        """Id of the requester; empty on a private channel."""
         return self.route[0] if self.route else ""
 
     @property
     def answered(self) -> bool:
-        """Whether a request has had its last response, or nobody waits for one any more."""
+        """Whether a request has had its last response, or the requester has abandoned it."""
         return self._ended
 
     def end(self, abandoned: bool = False) -> None:
-        """Marks a request as answered, or as one that nobody waits for."""
+        """Marks a request as answered.
+
+        :param abandoned: the requester waits for a response no longer
+        """
         self._ended = True
         self.abandoned = self.abandoned or abandoned
 

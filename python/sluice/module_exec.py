@@ -1,4 +1,4 @@
-"""``python3 -m sluice.module_exec PATH``: runs one module over the descriptor that ``SLUICE_MODULE_URI=fd://N`` names."""
+"""``python3 -m sluice.module_exec PATH``: runs one module over the descriptor of ``SLUICE_MODULE_URI=fd://N``."""
 
 import errno
 import inspect
@@ -153,7 +153,7 @@ def _limit_memory(limit: int) -> None:
 def main(argv: List[str]) -> int:
     """The command.
 
-    :returns: the exit status: 0, also if the module failed, since that has been reported to the broker; 2 for wrong usage
+    :returns: the exit status: 0, also if the module failed, since that was reported to the broker; 2 for wrong usage
     """
     uri = forget_environment(URI_VARIABLE)
     limit: Optional[int] = None

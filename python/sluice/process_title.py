@@ -1,4 +1,4 @@
-"""What the kernel is told about this process, with prctl(2)."""
+"""Attributes of this process that prctl(2) sets."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ def set_process_title(title: str) -> None:
 
 def _prctl(option: int, value: Any) -> None:
     if not sys.platform.startswith("linux"):
-        # Only Linux has it.
+        # Only Linux has prctl(2).
         return
     import ctypes
 

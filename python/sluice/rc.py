@@ -123,8 +123,8 @@ class RcHost(Protocol):
 class Context:
     """What ``setup()`` and tasks of an rc file get.
 
-    Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are those of the beginning
-    of the run, updated before each task and after each ``bash()`` and ``rpc().get()``.
+    Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are those of the
+    beginning of the run, updated before each task and after each ``bash()`` and ``rpc().get()``.
     """
 
     def __init__(self, host: RcHost, task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:

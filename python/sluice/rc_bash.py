@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Callable, Dict, List, Tuple
 
 LAST_OUTPUT_SECONDS = 0.1
-"""How long output may still come when the shell has ended but something that it left in the background holds its pipes."""
+"""How long output is read after the shell has ended, while a background process of it still holds its pipes."""
 
 CHUNK = 64 * 1024
 
@@ -17,24 +17,24 @@ CHUNK = 64 * 1024
 def run_bash(
     command: str, emit: Callable[[str, str], None], children: "List[subprocess.Popen[bytes]]"
 ) -> int:
-    """Runs ``bash -c`` and hands on what it prints.
+    """Runs ``bash -c`` and passes its output on.
 
-    :param emit: gets ``"stdout"`` or ``"stderr"``, and text
-    :param children: where the process is while it runs, for who cancels
-    :returns: exit status, or minus the number of the signal that it died by
+    :param emit: called with ``"stdout"`` or ``"stderr"``, and text
+    :param children: the process is in this list while it runs, so that it can be killed
+    :returns: exit status, or minus the number of the signal that ended it
     """
     with subprocess.Popen(
         ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
         children.append(child)
         try:
-            _hand_on(child, emit)
+            _pass_on(child, emit)
             return child.wait()
         finally:
             children.remove(child)
 
 
-def _hand_on(child: "subprocess.Popen[bytes]", emit: Callable[[str, str], None]) -> None:
+def _pass_on(child: "subprocess.Popen[bytes]", emit: Callable[[str, str], None]) -> None:
     assert child.stdout is not None and child.stderr is not None
     decoder = getincrementaldecoder("utf-8")
     pipes: Dict[int, Tuple[str, IncrementalDecoder]] = {

@@ -31,7 +31,7 @@ _decode = json.JSONDecoder().decode
 
 
 class _Reply:
-    """What a thread waits for that has asked the runner for something."""
+    """The runner's reply that a thread waits for."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -39,9 +39,9 @@ class _Reply:
 
 
 class Host:
-    """Reads rc files, keeps their tasks, and runs them.
+    """Reads rc files, keeps their tasks, and runs them. It is the ``RcHost`` of contexts.
 
-    :param sock: to the runner
+    :param sock: connected to the runner
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -59,7 +59,7 @@ class Host:
     # -- from the runner ------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        """Does what the runner says until it says ``exit`` or has gone."""
+        """Carries out the runner's messages until ``exit``, or until the runner has gone."""
         for line in self._sock.makefile("rb", LINE_BYTES):
             message = _decode(line.decode("utf-8"))
             op = message["op"]
@@ -84,7 +84,7 @@ class Host:
             reply.done.set()
 
     def _cancel(self, task: str) -> None:
-        """Code in a thread cannot be interrupted; the runner kills this process when its other tasks have ended."""
+        """Kills the task's commands. Its thread goes on until the runner kills this process, after the other tasks."""
         for child in list(self._running.get(task, [])):
             try:
                 child.kill()
@@ -95,7 +95,10 @@ class Host:
     # -- for contexts ---------------------------------------------------------------------------------------------
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Sends one line to the runner, whichever thread this is."""
+        """Sends one line to the runner; any thread may call it.
+
+        :raises OSError: ``EPIPE`` or ``ECONNRESET`` if the runner has gone
+        """
         data = (_encode(message) + "\n").encode("utf-8")
         with self._sending:
             self._sock.sendall(data)
@@ -103,7 +106,7 @@ class Host:
     def ask(self, message: Dict[str, Any]) -> None:
         """Sends a request to the runner and waits for its reply.
 
-        :raises RuntimeError: if it could not do it
+        :raises RuntimeError: the request failed; with the runner's text
         """
         reply = _Reply()
         with self._sending:
@@ -116,7 +119,10 @@ class Host:
             raise RuntimeError(reply.error)
 
     def handle(self) -> "Sluice":
-        """The handle of this thread: a handle belongs to the thread that made it."""
+        """The handle of this thread, since a handle belongs to the thread that made it.
+
+        :raises OSError: ``ENOENT`` if there is no instance; the errno of connect(2) if no broker listens there
+        """
         handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
         if handle is None:
             from .handle import Sluice
@@ -125,7 +131,7 @@ class Host:
         return handle
 
     def rpc(self, topic: str, payload: Any, nodeid: "NodeId", flags: int) -> "Future":
-        """A request whose answer brings the facts up to date: it may have changed them."""
+        """Sends a request. ``get()`` of its future also updates the facts, which the request may have changed."""
         future = self.handle().rpc(topic, payload, nodeid, flags)
         future.when_got = self.refresh
         return future
@@ -135,7 +141,10 @@ class Host:
         self.ask({"op": "refresh"})
 
     def set_data(self, key: str, value: Any) -> None:
-        """Shares a value; every host sees it as JSON has it, this one too."""
+        """Shares a value. Every host gets a copy that went through JSON, and so does this one.
+
+        :raises ValueError: it is not a JSON value
+        """
         try:
             copy = _decode(_encode(value))
         except (TypeError, ValueError) as cause:
@@ -176,11 +185,11 @@ class Host:
             setup = getattr(module, "setup", None)
             if with_setup and setup is not None:
                 if not callable(setup):
-                    raise ValueError("setup is defined, but it is no function")
+                    raise ValueError("setup is defined, but is not a function")
                 _finish(setup(Context(self, None, effects)))
             self.output.drain()
             self.send({"op": "read", "file": file, "effects": effects})
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is told
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any error is reported
             take_declared_tasks()
             self.output.drain()
             line, column = _site(error, file)
@@ -203,7 +212,7 @@ class Host:
         end: Dict[str, Any] = {"op": "end", "task": name}
         try:
             _finish(self._tasks[name].run(Context(self, name)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the task failed with it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any error fails the task
             if not isinstance(error, SystemExit) or error.code not in (None, 0):
                 end["error"] = {"message": _message(error), "stack": stack_of(error)}
         finally:
@@ -267,9 +276,9 @@ def _site(error: BaseException, file: str) -> Tuple[int, int]:
 def _inherited_socket() -> socket.socket:
     uri = forget_environment(URI_VARIABLE)
     if not (uri.startswith("fd://") and uri[5:].isdigit()):
-        sys.exit(f"{URI_VARIABLE} names no descriptor: this is no command to run by hand")
+        sys.exit(f"{URI_VARIABLE} must be fd://N: this program is started by sluice, not by hand")
     number = int(uri[5:])
-    # What tasks start has no business with it.
+    # Programs that tasks start must not inherit it.
     os.set_inheritable(number, False)
     sock = socket.socket(fileno=number)
     sock.setblocking(True)
@@ -284,12 +293,12 @@ def main() -> None:
         host.serve()
         host.output.drain()
     except ConnectionError:
-        # The runner has gone, in whatever way: nothing of ours may outlive it.
+        # The runner has gone: this process must not outlive it.
         os._exit(0)
-    except Exception as error:  # noqa: BLE001 - told to the runner, which has nobody else to ask
+    except Exception as error:  # noqa: BLE001 - the runner has no other way to learn of it
         host.send({"op": "fatal", "message": message_of(error), "stack": stack_of(error)})
         os._exit(1)
-    # Threads of tasks may go on for ever; nobody wants them any more.
+    # Threads of cancelled tasks may still run; they end with this process.
     os._exit(0)
 
 

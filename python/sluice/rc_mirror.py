@@ -5,9 +5,9 @@ from typing import Any, Dict, List, Mapping, Optional
 
 
 class Mirror:
-    """What rc files ask about. The runner's word is law: what is changed here is also told to it, and it tells the others.
+    """What rc files ask about. The runner has the original: changes here are sent to it, and it sends them to others.
 
-    Tasks in many threads read it while the runner's updates replace whole tables: no reader sees half of one.
+    Tasks in many threads read it while the runner's updates replace whole tables, so no reader sees half of one.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,11 @@ class Mirror:
         self._providers: Dict[str, str] = {}
 
     def update(self, state: Mapping[str, Any]) -> None:
-        """Takes a state of the runner; in an update only what has changed."""
+        """Takes over a state of the runner.
+
+        :param state: ``{"rank"?, "attrs"?, "config"?, "brokerEnv"?, "providers"?, "args"?, "data"?, "env"?}``; an
+            update has only what has changed
+        """
         self.rank = state.get("rank", self.rank)
         self.attrs = state.get("attrs", self.attrs)
         self._config = state.get("config", self._config)
@@ -33,7 +37,7 @@ class Mirror:
             self.set_env(state["env"])
 
     def conf(self, key: str, default: Any) -> Any:
-        """A value by its dotted key; below a plain value nothing is set."""
+        """A configuration value by its dotted key, or the default."""
         value = self._config
         for word in key.split("."):
             if not isinstance(value, dict) or word not in value:
@@ -42,7 +46,7 @@ class Mirror:
         return value
 
     def env(self, name: str, default: Any) -> Any:
-        """A variable of this process, else of the broker."""
+        """A variable of this process, else of the broker, else the default."""
         value = os.environ.get(name)
         return value if value is not None else self._broker_env.get(name, default)
 
@@ -56,6 +60,7 @@ class Mirror:
         self._broker_env = {name: value for name, value in self._broker_env.items() if name not in values}
 
     def set_data(self, key: str, value: Any) -> None:
+        """Sets a shared value."""
         self.data = {**self.data, key: value}
 
     def args_of(self, name: str) -> List[str]:
@@ -63,7 +68,10 @@ class Mirror:
         return self._args.get(self._providers.get(name, name), [])
 
     def set_args(self, edit: Mapping[str, Any]) -> None:
-        """Does a ``setopt``."""
+        """Appends or replaces arguments.
+
+        :param edit: ``{"module": unit or service, "options": [argument, …], "overwrite": bool}``
+        """
         name = self._providers.get(edit["module"], edit["module"])
         options = list(edit["options"])
         args = options if edit["overwrite"] else [*self._args.get(name, []), *options]

@@ -1,4 +1,4 @@
-"""What tasks print, on its way to the runner: told apart by task where that can be known."""
+"""Output of tasks, on its way to the runner: attributed to a task where that can be known."""
 
 import io
 import os
@@ -14,8 +14,12 @@ Emit = Callable[[Optional[str], str, str], None]
 class TaskOutput:
     """Takes the place of standard output and error in this process.
 
-    ``print()`` is known by its thread. What commands write to the descriptors that they inherit comes through two pipes,
-    which are read at once when a task prints or ends, so that the order holds; it belongs to the task if only one runs.
+    The thread of a ``print()`` tells its task. What commands write to the descriptors that they inherit comes through
+    two pipes. These are read at once when a task prints or ends, so that the order holds. It belongs to the task if
+    only one runs.
+
+    :param emit: sends ``(task or None, "stdout" or "stderr", text)``
+    :param running: the task that runs, if there is exactly one
     """
 
     def __init__(self, emit: Emit, running: Callable[[], Optional[str]]) -> None:
@@ -47,18 +51,18 @@ class TaskOutput:
         self._local.task = name
 
     def write(self, stream: str, text: str) -> None:
-        """What the task of this thread prints."""
+        """Passes on what the task of this thread prints."""
         with self._lock:
             self.drain()
             self._emit(self.task, stream, text)
 
     def write_as(self, task: Optional[str], stream: str, text: str) -> None:
-        """What something prints for a task."""
+        """Passes on output that belongs to a task."""
         with self._lock:
             self._emit(task, stream, text)
 
     def drain(self) -> None:
-        """Hands on what commands have written so far."""
+        """Passes on what commands have written so far."""
         with self._lock:
             for stream, pipe in self._pipes.items():
                 while True:
@@ -114,7 +118,7 @@ class TaskStream(io.TextIOBase):
         return len(text)
 
     def reconfigure(self, **_: Any) -> None:
-        """Every write is handed on at once, whatever is asked for."""
+        """Does nothing: every write is passed on at once, whatever buffering is asked for."""
 
 
 class _Bytes(io.RawIOBase):

@@ -1,4 +1,4 @@
-"""The event loop of a handle, and the four calls by which another event loop drives it (embedding.md, "Foreign loops")."""
+"""The event loop of a handle, and the four calls that let another loop drive it (docs/design/embedding.md §3)."""
 
 import errno
 from collections import deque

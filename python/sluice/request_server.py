@@ -66,7 +66,9 @@ class RequestServer:
             self._call(request, handler.call)
 
     def answer_failure(self, request: Message, error: Exception) -> None:
-        """Answers with what a handler raised. An ``OSError`` is an answer; any other error is also a fault of the program.
+        """Answers with what a handler raised.
+
+        An ``OSError`` is an answer; any other error is also a fault of the program.
 
         :param request: or an event, which gets no answer
         :raises Exception: the fault

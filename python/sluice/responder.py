@@ -25,8 +25,8 @@ class Responder:
         """Sends a response; to a streaming request one of many. Does nothing if the sender has abandoned the request.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None
-        :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE`` if it is
-            over 64 MiB; ``ECONNRESET`` after ``close()``
+        :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE``
+            if it is over 64 MiB; ``ECONNRESET`` after ``close()``
         """
         self._answer(request, 0, None, payload, last=not request.streaming)
 

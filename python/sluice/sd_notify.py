@@ -1,6 +1,6 @@
-"""``python3 -m sluice.sd_notify NAME=VALUE…``: tells a service manager how a service is doing, see sd_notify(3).
+"""``python3 -m sluice.sd_notify NAME=VALUE…``: reports the state of a service to its manager, see sd_notify(3).
 
-For brokers on machines without ``systemd-notify``: Node has no datagram sockets of the file system.
+For brokers on machines without ``systemd-notify``: Node has no Unix datagram sockets.
 """
 
 import os
@@ -11,11 +11,11 @@ from typing import List
 
 
 def notify(assignments: List[str], address: str) -> None:
-    """Sends one message, as the process that started us where that is allowed: it is the one that the manager knows.
+    """Sends one message. Where allowed, its sender is the parent process, which is the one that the manager knows.
 
     :param assignments: each ``NAME=VALUE``
     :param address: of the socket; one that begins with ``@`` is in the abstract name space
-    :raises OSError: nobody listens there
+    :raises OSError: with the errno of connect(2) or send(2), such as ``ENOENT`` if there is no such socket
     """
     message = "\n".join(assignments).encode()
     if address.startswith("@"):
@@ -30,7 +30,10 @@ def notify(assignments: List[str], address: str) -> None:
 
 
 def main() -> int:
-    """Runs the program; its status."""
+    """The command.
+
+    :returns: the exit status: 1 if the manager cannot be reached
+    """
     try:
         notify(sys.argv[1:], os.environ.get("NOTIFY_SOCKET", ""))
     except OSError as error:

@@ -13,7 +13,7 @@ from .message import Message, RawPayload
 HEADER_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 64 * 1024 * 1024
 ERROR_TEXT_LIMIT = 8192
-"""Longer error texts are cut: a response must get through, however long the text that somebody raised."""
+"""Characters; longer error texts are cut, so that the response fits the limit of a header."""
 
 _UINT32 = 0xFFFFFFFF
 _KEYS = {
@@ -37,14 +37,15 @@ _decode = json.JSONDecoder().decode
 
 
 def is_topic(text: str) -> bool:
-    """Whether a text is words joined by single dots, without blanks."""
+    """Whether a text is words joined by single dots, without white space."""
     return _is_topic(text) is not None
 
 
 def encode_message(message: Message) -> bytes:
     """The wire form of a message.
 
-    :raises OSError: ``EMSGSIZE`` if the header or the payload is over its limit, ``EINVAL`` for half of a surrogate pair
+    :raises OSError: ``EMSGSIZE`` if the header is over 64 KiB or the payload over 64 MiB; ``EINVAL`` for text that
+        UTF-8 cannot express, which is half of a surrogate pair
     """
     raw = message.raw
     header: Dict[str, Any] = {"type": message.type}
@@ -90,18 +91,18 @@ def _check_size(what: str, size: int, limit: int) -> None:
 
 
 class FrameDecoder:
-    """Makes messages out of a byte stream that arrives in pieces of any size."""
+    """Decodes messages from a byte stream that arrives in pieces of any size."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
         self._needed = _prelude.size
 
     def push(self, chunk: bytes) -> List[Message]:
-        """Takes the next bytes, returns the messages that they complete.
+        """Takes the next bytes, and returns the messages that they complete.
 
         Nothing is reserved for a length that is merely declared; what is kept is copied once a frame.
 
-        :raises ProtocolError: if the bytes are no message; nothing further can be decoded then
+        :raises ProtocolError: a message is invalid; nothing further can be decoded then
         """
         kept = self._kept
         kept += chunk
@@ -130,7 +131,7 @@ class FrameDecoder:
 
     @property
     def pending(self) -> int:
-        """Bytes of a message that is not all there."""
+        """Bytes of a message that is not complete."""
         return len(self._kept)
 
 
@@ -147,7 +148,7 @@ def _parse(header_bytes: bytes, body: bytes) -> Message:
         raise _wrong("type", "one of request, response, event, control")
     if not allowed.issuperset(header):
         unknown = next(key for key in header if key not in allowed)
-        raise ProtocolError(f"malformed message: a {kind} has no '{unknown}'")
+        raise ProtocolError(f"malformed message: unexpected '{unknown}' in the header of a {kind}")
     numbers: Dict[str, Any] = {key: _uint(header, key, limit) for key, limit in _INTEGERS.items() if key in header}
     raw = _payload(header.get("payload"), body)
     if kind == "control":
@@ -174,7 +175,7 @@ def _payload(kind: Any, body: bytes) -> RawPayload:
     if kind is not None:
         raise _wrong("payload", "json or bytes")
     if body:
-        raise ProtocolError("malformed message: there are bytes after a header without payload")
+        raise ProtocolError("malformed message: bytes follow a header without payload")
     return None
 
 

@@ -28,6 +28,16 @@ PATIENCE = 20.0
 Answer = Callable[[Message], Any]
 
 
+def calling(*functions: Callable[[], Any]) -> Callable[..., None]:
+    """A callback that makes calls, one after the other."""
+
+    def call(*_: Any) -> None:
+        for function in functions:
+            function()
+
+    return call
+
+
 class Stream:
     """An answer of many payloads."""
 
@@ -37,7 +47,7 @@ class Stream:
 
 
 class FakeBroker:
-    """Answers requests as it is told to, and keeps what comes."""
+    """Answers requests as a test wants, and keeps them."""
 
     def __init__(self, welcome: Optional[Dict[str, Any]] = None) -> None:
         self._ours, self.theirs = socket.socketpair()
@@ -147,7 +157,7 @@ class FakeBroker:
         try:
             self._answer(message)
         except BrokenPipeError:
-            # Who asked has gone.
+            # The requester has gone.
             return
 
     def _answer(self, message: Message) -> None:

@@ -9,7 +9,7 @@ from typing import Any, List
 import sluice.aio
 from sluice import constants as c
 
-from .broker import PATIENCE, FakeBroker, Stream
+from .broker import PATIENCE, FakeBroker, Stream, calling
 
 
 class Asyncio(unittest.TestCase):
@@ -87,7 +87,7 @@ class Asyncio(unittest.TestCase):
         self.run_with(main)
         self.assertEqual(seen, ["tick"])
 
-    def test_an_idle_second_wakes_nobody(self) -> None:
+    def test_an_idle_second_has_no_wake_ups(self) -> None:
         calls: List[int] = []
 
         async def main(h: sluice.aio.Sluice) -> None:
@@ -154,12 +154,12 @@ class Closing(unittest.TestCase):
             reader, writer = os.pipe()
             reader = renumbered(reader)
             self.assertEqual(reader, number)
-            readable = loop.create_future()
+            readable = asyncio.Event()
             try:
-                loop.add_reader(reader, lambda: readable.done() or readable.set_result(None))
+                loop.add_reader(reader, readable.set)
                 sluice.aio.detach(h)
                 os.write(writer, b"x")
-                await asyncio.wait_for(readable, PATIENCE)
+                await asyncio.wait_for(readable.wait(), PATIENCE)
                 loop.remove_reader(reader)
                 return os.read(reader, 1)
             finally:
@@ -205,16 +205,16 @@ class Closing(unittest.TestCase):
 
     def close_in_response(self, h: sluice.aio.Sluice, closed: asyncio.Event) -> None:
         sluice.aio.attach(h)
-        h.rpc("echo.it").then(lambda _: (h.close(), closed.set()))
+        h.rpc("echo.it").then(calling(h.close, closed.set))
 
     def close_in_event(self, h: sluice.aio.Sluice, closed: asyncio.Event) -> None:
         sluice.aio.attach(h)
-        h.msg_watcher(lambda *_: (h.close(), closed.set()), c.MSGTYPE_EVENT, "x").start()
+        h.msg_watcher(calling(h.close, closed.set), c.MSGTYPE_EVENT, "x").start()
         self.brokers[-1].publish("x")
 
     def close_in_timer(self, h: sluice.aio.Sluice, closed: asyncio.Event) -> None:
         sluice.aio.attach(h)
-        h.timer_watcher(0.0, lambda *_: (h.close(), closed.set())).start()
+        h.timer_watcher(0.0, calling(h.close, closed.set)).start()
         h.timer_watcher(0.0, lambda *_: self.fail("a timer of a closed handle ran"), repeat=0.001).start()
 
     def test_fault_C11_a_handle_may_be_closed_and_detached_in_any_order(self) -> None:
@@ -231,7 +231,7 @@ class Closing(unittest.TestCase):
         async def main() -> Any:
             h = sluice.aio.Sluice(sock=self.broker().theirs)
             detached = asyncio.Event()
-            h.rpc("echo.it").then(lambda _: (sluice.aio.detach(h), detached.set()))
+            h.rpc("echo.it").then(calling(lambda: sluice.aio.detach(h), detached.set))
             sluice.aio.attach(h)
             await asyncio.wait_for(detached.wait(), PATIENCE)
             removed = asyncio.get_running_loop().remove_reader(h.fileno())

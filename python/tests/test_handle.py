@@ -12,7 +12,7 @@ from sluice import constants as c
 from sluice.handle import READ, WRITE, Sluice
 from sluice.message import Message
 
-from .broker import PATIENCE, FakeBroker, Stream
+from .broker import PATIENCE, FakeBroker, Stream, calling
 
 
 class HandleCase(unittest.TestCase):
@@ -23,7 +23,7 @@ class HandleCase(unittest.TestCase):
         self.addCleanup(self.h.close)
 
     def dispatch_until(self, condition: Any) -> None:
-        """A loop of somebody else's."""
+        """Another event loop, around the handle."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             self.assertLess(time.monotonic(), deadline, "it did not come")
@@ -225,7 +225,7 @@ class EventLoop(HandleCase):
         self.dispatch_until(lambda: seen)
         self.assertEqual(seen, [("heartbeat.pulse", 9, {"count": 1})])
 
-    def test_no_handler_runs_inside_of_somebodys_wait(self) -> None:
+    def test_no_handler_runs_inside_a_wait(self) -> None:
         self.broker.answer("a.b", Stream(ends=False))
         seen: List[str] = []
         self.h.event_subscribe("x")
@@ -315,12 +315,12 @@ class Answers(HandleCase):
         self.h.respond(kept[0], 1)
 
 
-class Leave(HandleCase):
-    """Not standing in the way: what the broker says of requests."""
+class FlowControl(HandleCase):
+    """Requests wait while the broker holds them."""
 
     def tell(self, what: str) -> None:
         self.broker.send(Message("control", raw=f'{{"requests":"{what}"}}', control="status"))
-        # Whatever comes after it: the notice has been heard then.
+        # An event that comes after it: the notice has been received then.
         self.broker.publish("told")
         self.dispatch_until(lambda: self.told)
         self.told.clear()
@@ -370,7 +370,7 @@ class Leave(HandleCase):
 
 
 class ForeignLoops(HandleCase):
-    def test_an_idle_second_wakes_nobody(self) -> None:
+    def test_an_idle_second_has_no_wake_ups(self) -> None:
         self.h.event_subscribe("x")
         poll = select.poll()
         poll.register(self.h, select.POLLIN)
@@ -456,15 +456,15 @@ class Closing(HandleCase):
                     self.assertEqual(h.fileno(), -1)
 
     def close_in_response(self, broker: FakeBroker, h: Sluice, seen: List[str]) -> None:
-        h.rpc("echo.it").then(lambda _: (h.close(), seen.append("closed")))
+        h.rpc("echo.it").then(calling(h.close, lambda: seen.append("closed")))
 
     def close_in_event(self, broker: FakeBroker, h: Sluice, seen: List[str]) -> None:
-        h.msg_watcher(lambda *_: (h.close(), seen.append("closed")), c.MSGTYPE_EVENT, "x").start()
+        h.msg_watcher(calling(h.close, lambda: seen.append("closed")), c.MSGTYPE_EVENT, "x").start()
         broker.publish("x")
         broker.publish("x")
 
     def close_in_timer(self, broker: FakeBroker, h: Sluice, seen: List[str]) -> None:
-        h.timer_watcher(0.0, lambda *_: (h.close(), seen.append("closed"))).start()
+        h.timer_watcher(0.0, calling(h.close, lambda: seen.append("closed"))).start()
         h.timer_watcher(0.0, lambda *_: seen.append("a timer of a closed handle"), repeat=0.001).start()
 
     def test_fault_C11_closing_while_a_future_waits_ends_its_wait(self) -> None:
