@@ -2,6 +2,7 @@
 import type { Context } from "sluice/rc";
 
 const KEY = "admin.eventlog";
+const ENOSPC = 28;
 /** Older entries are dropped. */
 const ENTRIES_MAX = 100;
 
@@ -17,6 +18,18 @@ export async function postEvent(c: Context, name: "start" | "finish"): Promise<L
   const entries = [...before, { timestamp: Date.now() / 1000, name }].slice(-ENTRIES_MAX);
   await c.rpc("kvs.commit", { ops: [{ key: KEY, value: entries.map((entry) => ({ ...entry })) }] });
   return before.at(-1);
+}
+
+/** Runs what writes to the KVS; on a full disk an instance starts and ends all the same, with a warning. */
+export async function unlessFull<T>(c: Context, write: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof Error) || Reflect.get(error, "errnum") !== ENOSPC) throw error;
+    const text = `the disk is full: values can be read, and none can be set (${error.message})`;
+    await c.rpc("log.append", { level: "warning", text });
+    return undefined;
+  }
 }
 
 async function readEvents(c: Context): Promise<readonly LogEntry[]> {

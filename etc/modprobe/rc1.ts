@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, task } from "sluice/rc";
-import { postEvent } from "./event-log.js";
+import { postEvent, unlessFull } from "./event-log.js";
 
 export function setup(c: Context): void {
   c.loadModules(["content", "heartbeat", "cron", "content-backing", "kvs", "kvs-watch", "resource"]);
@@ -20,7 +20,7 @@ task(
     needs: ["content-backing", "kvs"],
   },
   async (c) => {
-    const before = await postEvent(c, "start");
+    const before = await unlessFull(c, () => postEvent(c, "start"));
     c.set("last-event", before?.name ?? null);
   },
 );

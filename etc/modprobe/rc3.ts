@@ -1,10 +1,21 @@
 /** Shutdown: what is noted before the modules go, and their removal. Sites add files of their own in rc3.d. */
 import { type Context, task } from "sluice/rc";
-import { postEvent } from "./event-log.js";
+import { postEvent, unlessFull } from "./event-log.js";
 
 export function setup(c: Context): void {
   c.removeModules(null);
 }
+
+task(
+  "content-settle",
+  {
+    description: "has content wait for its backing store no more, as the instance ends",
+    ranks: "0",
+    before: ["post-finish-event", "kvs"],
+    needs: ["content"],
+  },
+  (c) => flush(c),
+);
 
 task(
   "post-finish-event",
@@ -15,20 +26,25 @@ task(
     needs: ["kvs"],
   },
   async (c) => {
-    await postEvent(c, "finish");
+    await unlessFull(c, () => postEvent(c, "finish"));
   },
 );
 
 task(
   "content-flush",
   {
-    description: "hands what content has only in memory to the backing store",
+    description: "sees that nothing is left that the backing store does not have",
     ranks: "0",
     after: ["kvs"],
-    before: ["content-backing"],
-    needs: ["content-backing"],
+    before: ["content-backing", "content"],
+    needs: ["content"],
   },
-  async (c) => {
-    await c.rpc("content.flush");
-  },
+  (c) => flush(c),
 );
+
+/** What content keeps in memory because it never promised more is no loss; it has said so when it started. */
+async function flush(c: Context): Promise<void> {
+  const status = await c.rpc("content.status");
+  const isDurable = typeof status === "object" && status !== null && Reflect.get(status, "durable") === true;
+  if (isDurable) await c.rpc("content.flush", { final: true });
+}

@@ -49,10 +49,25 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.quorum-timeout", "60s", { check: checkDelay });
   attributes.define("broker.shutdown-timeout", "30s", { check: checkDelay });
   attributes.define("broker.env-blocklist", "");
+  defineStoreAttributes(attributes);
   for (const [name, value] of Object.entries(given)) {
     if (!CHOSEN_AT_START.some((chosen) => chosen === name)) attributes.set(name, value);
   }
   return attributes;
+}
+
+/** What the modules of the store go by, each from its next start on. */
+function defineStoreAttributes(attributes: Attributes): void {
+  attributes.define("content.adopt", "0", { check: checkFlag });
+  attributes.define("content.wait", "30s", { check: checkDelay });
+  attributes.define("kvs.checkpoint-period", "10m", { check: checkDelay });
+  attributes.define("kvs.checkpoints", "5", { check: checkCount(0) });
+  attributes.define("kvs.history", "1", { check: checkCount(1) });
+}
+
+function checkCount(least: number): (value: string) => string | undefined {
+  return (value) =>
+    /^\d{1,6}$/.test(value) && Number(value) >= least ? undefined : `must be a whole number from ${least} on`;
 }
 
 function checkFlag(value: string): string | undefined {

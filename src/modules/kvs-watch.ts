@@ -10,8 +10,12 @@ export async function modMain(h: Handle): Promise<void> {
   const watchers = new Watchers();
   await h.subscribe("kvs.commit", ({ payload }) => {
     try {
-      const { version, keys } = fields(payload, { version: "integer", keys: "string[]" });
-      watchers.committed(version, keys);
+      const { version, keys, all } = fields(payload, {
+        version: "integer",
+        keys: "string[]",
+        all: "boolean?",
+      });
+      watchers.committed(version, all === true ? "all" : keys);
     } catch (error) {
       // Anybody may publish, and what is no commit must not end the streams of all.
       h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
@@ -117,11 +121,13 @@ class Watchers {
     }
   }
 
-  committed(version: number, keys: readonly string[]): void {
+  /** @param keys that a commit has touched; all of them after a restore */
+  committed(version: number, keys: readonly string[] | "all"): void {
     // A KVS that was started without its state counts from the beginning.
     const anew = version <= this.#version;
     this.#version = version;
-    const sets = anew ? this.#byKey.values() : keys.map((key) => this.#byKey.get(key) ?? []);
+    const sets =
+      anew || keys === "all" ? this.#byKey.values() : keys.map((key) => this.#byKey.get(key) ?? []);
     for (const set of sets) for (const watcher of set) watcher.committed(version, anew);
   }
 }

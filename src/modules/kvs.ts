@@ -1,10 +1,26 @@
 import { messageOf } from "../errors/index.js";
-import { fields, type Handle } from "../messages/index.js";
-import { parseOps } from "./kvs/apply-ops.js";
+import type { Handle } from "../messages/index.js";
+import { countAttribute, delayAttribute } from "./arguments/attributes.js";
 import { contentOf } from "./kvs/content.js";
-import { KvsStore } from "./kvs/store.js";
+import { serveKeys, serveVersions } from "./kvs/serve.js";
+import { type Commit, KvsStore } from "./kvs/store.js";
+import { BegunRequests } from "./life/begun-requests.js";
 
-const METHODS = ["get", "commit", "dir", "version"] as const;
+const METHODS = [
+  "get",
+  "commit",
+  "dir",
+  "version",
+  "checkpoint-make",
+  "checkpoint-list",
+  "checkpoint-restore",
+  "restore-begin",
+  "restore-lines",
+  "restore-end",
+] as const;
+
+/** What setInterval can wait at most. */
+const LONGEST_MS = 0x7fff_ffff;
 
 /**
  * Keys to JSON values, on `content`: atomic commits, one version number, an answer only when it is durable. A commit is
@@ -21,28 +37,56 @@ async function forward(h: Handle): Promise<void> {
   for (const method of METHODS) {
     h.handle(method, (request) => h.rpc(`${h.name}.${method}`, request.payload, { rank: "upstream" }));
   }
+  h.handle("dump", (request) => {
+    return h.rpcStream(`${h.name}.dump`, request.payload, { rank: "upstream", signal: request.signal });
+  });
   await h.run();
 }
 
 async function serve(h: Handle): Promise<void> {
-  const store = new KvsStore(contentOf(h), h.name, (version, ops) => {
-    const keys = [...new Set(ops.map((op) => op.key))];
-    h.publish(`${h.name}.commit`, { version, keys }).catch((error: unknown) => {
-      h.log("err", `cannot publish commit ${version}: ${messageOf(error)}`);
-    });
+  const warn = (text: string): void => h.log("warning", text);
+  const content = contentOf(h, await delayAttribute(h, "content.wait", "30s"));
+  const store = new KvsStore({
+    content,
+    name: h.name,
+    warn,
+    onCommit: (commit) => publish(h, commit),
+    history: await countAttribute(h, "kvs.history", 1),
+    checkpoints: await countAttribute(h, "kvs.checkpoints", 5),
   });
   await store.recover();
-  h.handle("get", async (request) => {
-    const { key, optional } = fields(request.payload, { key: "string", optional: "boolean?" });
-    return optional === true ? { ...(await store.getOptional(key)) } : await store.get(key);
-  });
-  h.handle("dir", async (request) => {
-    const { key } = fields(request.payload, { key: "string?" });
-    const entries = await store.dir(key);
-    return { entries: entries.map(({ name, dir }) => ({ name, dir })) };
-  });
-  h.handle("commit", async (request) => ({ version: await store.commit(parseOps(request.payload)) }));
-  h.handle("version", () => ({ version: store.version }));
+  const begun = new BegunRequests(h);
+  serveKeys(h, begun, store);
+  serveVersions(h, begun, { store, content });
+  const periodMs = await delayAttribute(h, "kvs.checkpoint-period", "10m");
+  const timer = setInterval(
+    () => keep(store.checkpoint("period"), warn),
+    Math.min(Math.max(periodMs, 1), LONGEST_MS),
+  );
+  timer.unref();
   await h.run();
+  clearInterval(timer);
+  await begun.idle();
   await store.idle();
+  await finish(store, warn);
+}
+
+/** An orderly end is kept, and leaves no garbage that is worth a collection. */
+async function finish(store: KvsStore, warn: (text: string) => void): Promise<void> {
+  try {
+    await store.checkpoint("end", true);
+    await store.garbage.finish();
+  } catch (error) {
+    warn(`the last checkpoint was not made: ${messageOf(error)}`);
+  }
+}
+
+function keep(checkpoint: Promise<unknown>, warn: (text: string) => void): void {
+  checkpoint.catch((error: unknown) => warn(`no checkpoint was made: ${messageOf(error)}`));
+}
+
+function publish(h: Handle, commit: Commit): void {
+  h.publish(`${h.name}.commit`, { ...commit }).catch((error: unknown) => {
+    h.log("err", `cannot publish commit ${commit.version}: ${messageOf(error)}`);
+  });
 }

@@ -11,14 +11,22 @@ import { Instance, withDirectory, withInstance } from "./instance.js";
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
 const PROVIDERS = ["content-sqlite", "content-files"] as const;
 
-/** Writes other bytes into the place where a provider keeps a blob. */
-async function damage(provider: (typeof PROVIDERS)[number], statedir: string, ref: string): Promise<void> {
+/** Writes other bytes into the place where a provider keeps a blob of this text. */
+async function damage(
+  provider: (typeof PROVIDERS)[number],
+  statedir: string,
+  [ref, text]: readonly [ref: string, text: string],
+): Promise<void> {
   if (provider === "content-sqlite") {
     const db = new Database(join(statedir, "content.sqlite"));
     db.prepare<[Uint8Array, string]>("UPDATE blobs SET data = ? WHERE ref = ?").run(Buffer.from("bad"), ref);
     db.close();
   } else {
-    await writeFile(join(statedir, "content", ref.slice(7, 9), ref.slice(9)), "bad");
+    const directory = join(statedir, "content/segments");
+    const [name = ""] = await readdir(directory);
+    const bytes = await readFile(join(directory, name));
+    bytes.write("b", bytes.lastIndexOf(text));
+    await writeFile(join(directory, name), bytes);
   }
 }
 
@@ -92,7 +100,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
     await withProvider(async (instance, statedir) => {
       await instance.load(["content", "limit=0"]);
       const ref = await instance.store("good");
-      await damage(provider, statedir, ref);
+      await damage(provider, statedir, [ref, "good"]);
       await expect(instance.blob(ref)).rejects.toEqual(failsWith("EIO"));
       await instance.store("good");
       expect((await instance.blob(ref)).toString()).toBe("good");
@@ -107,17 +115,25 @@ describe.each(PROVIDERS)("%s", (provider) => {
   });
 });
 
-test("content-files clears away what was being written when it died", async () => {
+test("content-files reads what version 0.3 has left, and clears away what it was writing when it died", async () => {
   await withDirectory(async (statedir) => {
-    const temporary = join(statedir, "content", "temporary");
-    await mkdir(temporary, { recursive: true });
-    await writeFile(join(temporary, "0"), "half of a blo");
+    const content = join(statedir, "content");
+    const ref = blobref(Buffer.from("old blob"));
+    for (const name of ["00", "temporary", "checkpoints", ref.slice(7, 9)]) {
+      await mkdir(join(content, name), { recursive: true });
+    }
+    await writeFile(join(content, ref.slice(7, 9), ref.slice(9)), "old blob");
+    await writeFile(
+      join(content, "checkpoints/whatever"),
+      JSON.stringify({ key: "k", value: { root: ref } }),
+    );
+    await writeFile(join(content, "temporary/0"), "half of a blo");
     await withInstance({ statedir }, async (instance) => {
       await instance.load("content-files");
-      expect(await readdir(temporary)).toEqual([]);
-      const ref = await instance.store("whole", "content-files");
-      const file = join(statedir, "content", ref.slice(7, 9), ref.slice(9));
-      expect(await readFile(file, "utf8")).toBe("whole");
+      expect(await readdir(content)).not.toContain("temporary");
+      expect((await instance.blob(ref, "content-files")).toString()).toBe("old blob");
+      const get = instance.rpc("content-files.checkpoint-get", { key: "k" });
+      expect(await get).toEqual({ value: { root: ref } });
     });
   });
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ERRNO, type ErrnoName } from "../../src/errors/index.js";
 import type { Handle } from "../../src/messages/index.js";
-import { type Instance, withDirectory, withInstance } from "./instance.js";
+import { type Instance, withInstance } from "./instance.js";
 
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
 const digestOf = (text: string): string => `sha256-${createHash("sha256").update(text).digest("hex")}`;
@@ -66,30 +66,26 @@ describe("content without a backing", () => {
   });
 
   test("hands all over to a backing that comes later, blobs before checkpoints", async () => {
-    await withDirectory(async (statedir) => {
-      await withInstance({ statedir }, async (instance) => {
-        await instance.load("content");
-        const ref = await instance.store("early");
-        await instance.rpc("content.checkpoint-put", { key: "k", value: { ref } });
-        await instance.load("content-sqlite");
-        await instance.rpc("content.flush");
-        expect((await instance.blob(ref, "content-backing")).toString()).toBe("early");
-        expect(await instance.rpc("content-backing.checkpoint-get", { key: "k" })).toEqual({
-          value: { ref },
-        });
+    await withInstance({}, async (instance) => {
+      await instance.load("content");
+      const ref = await instance.store("early");
+      await instance.rpc("content.checkpoint-put", { key: "k", value: { ref } });
+      await instance.load("content-sqlite");
+      await instance.rpc("content.flush");
+      expect((await instance.blob(ref, "content-backing")).toString()).toBe("early");
+      expect(await instance.rpc("content-backing.checkpoint-get", { key: "k" })).toEqual({
+        value: { ref },
       });
     });
   });
 
   test("a checkpoint does not get into a backing before the blobs that are still in memory only", async () => {
-    await withDirectory(async (statedir) => {
-      await withInstance({ statedir }, async (instance) => {
-        await instance.load("content");
-        const ref = await instance.store("early");
-        await instance.load("content-sqlite");
-        await instance.rpc("content.checkpoint-put", { key: "k", value: { ref } });
-        expect((await instance.blob(ref, "content-backing")).toString()).toBe("early");
-      });
+    await withInstance({}, async (instance) => {
+      await instance.load("content");
+      const ref = await instance.store("early");
+      await instance.load("content-sqlite");
+      await instance.rpc("content.checkpoint-put", { key: "k", value: { ref } });
+      expect((await instance.blob(ref, "content-backing")).toString()).toBe("early");
     });
   });
 

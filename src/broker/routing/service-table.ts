@@ -6,6 +6,7 @@ import type { Peer } from "./peer.js";
 export class ServiceTable {
   readonly #owners = new Map<string, Peer>();
   readonly #names = new Map<Peer, Set<string>>();
+  readonly #watchers = new Set<(name: string) => void>();
 
   owner(name: string): Peer | undefined {
     return this.#owners.get(name);
@@ -47,11 +48,21 @@ export class ServiceTable {
     for (const name of this.namesOf(owner)) this.#unset(name, owner);
   }
 
+  /**
+   * Calls back with each name that has got an owner.
+   * @returns ends it
+   */
+  onOwner(listener: (name: string) => void): () => void {
+    this.#watchers.add(listener);
+    return () => this.#watchers.delete(listener);
+  }
+
   #set(name: string, owner: Peer): void {
     this.#owners.set(name, owner);
     const names = this.#names.get(owner);
     if (names === undefined) this.#names.set(owner, new Set([name]));
     else names.add(name);
+    for (const watcher of [...this.#watchers]) watcher(name);
   }
 
   #unset(name: string, owner: Peer): void {

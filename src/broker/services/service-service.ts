@@ -1,10 +1,11 @@
 import { requestError } from "../../errors/index.js";
-import type { ServiceDefinition } from "../builtin-service.js";
+import type { Call, ServiceDefinition } from "../builtin-service.js";
 import type { ModuleTable } from "../modules/module-table.js";
 import type { Router } from "../routing/router.js";
 
 /** Services that modules and clients register while they run. */
 export function serviceService(router: Router, modules: ModuleTable): ServiceDefinition {
+  const waiting = new WaitingForServices(router);
   return {
     name: "service",
     methods: {
@@ -27,6 +28,47 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
         if (!modules.peers.unclaim(peer, name)) router.services.remove(name, peer);
         call.respond();
       },
+      owner: (call) => {
+        const { name } = call.fields({ name: "string" });
+        const owner = router.services.owner(name);
+        if (owner === undefined) throw requestError("ENOENT", `service ${name} is not provided`);
+        call.respond({ owner: owner.name });
+      },
+      wait: (call) => waiting.add(call),
+      disconnect: (call) => waiting.drop(call.sender),
     },
   };
+}
+
+/** Requests that are answered when a service is there, so that who needs it has not to ask again and again. */
+class WaitingForServices {
+  readonly #router: Router;
+  readonly #calls = new Map<string, Set<Call>>();
+
+  constructor(router: Router) {
+    this.#router = router;
+    router.services.onOwner((name) => this.#answer(name));
+  }
+
+  add(call: Call): void {
+    const { name } = call.fields({ name: "string" });
+    const calls = this.#calls.get(name) ?? new Set();
+    this.#calls.set(name, calls.add(call));
+    this.#answer(name);
+  }
+
+  drop(sender: string): void {
+    for (const calls of this.#calls.values()) {
+      for (const call of calls) if (call.sender === sender) calls.delete(call);
+    }
+  }
+
+  #answer(name: string): void {
+    const owner = this.#router.services.owner(name);
+    // One that is going down takes no request any more; the next one is meant.
+    if (owner === undefined || owner.refusing) return;
+    const calls = this.#calls.get(name) ?? [];
+    this.#calls.delete(name);
+    for (const call of calls) call.respond();
+  }
 }

@@ -7,6 +7,7 @@ import type { PlanningContext } from "../facts.js";
 import { openRunView, type RunView, type ViewOptions } from "./view.js";
 import { ExitError } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
+import { withPlannedServices } from "./planned-services.js";
 import { RunRecording } from "./run-recording.js";
 
 /** How a plan is to be carried out. */
@@ -98,7 +99,9 @@ export async function carryOut(
       cancelSignal: interrupts.second.signal,
       durationsMs: recording?.durationsMs,
     });
-    const report = await collectEvents(events, (event) => view.show(event));
+    const report = await withPlannedServices(plan, circumstances.handle, () =>
+      collectEvents(events, (event) => view.show(event)),
+    );
     recording?.save(plan, report);
     await onReport(report);
     if (report.outcome === "interrupted") throw new ExitError(interrupts.status);

@@ -1,50 +1,57 @@
 import { requestError } from "../../errors/index.js";
-import { fields, type Handle, type JsonValue, type Payload, type Request } from "../../messages/index.js";
-import { blobref, isBlobref } from "./blob.js";
-
-/** A durable store of blobs: what a provider of `content-backing` is made of. */
-export interface Backing {
-  /** Resolves when neither the end of this process nor that of the machine can lose it. */
-  store(ref: string, bytes: Uint8Array): Promise<void>;
-  load(ref: string): Promise<Uint8Array | undefined>;
-  /** As durable as `store`; puts of one key take effect in the order of the calls. */
-  putCheckpoint(key: string, value: JsonValue): Promise<void>;
-  getCheckpoint(key: string): Promise<JsonValue | undefined>;
-}
+import { fields, type Handle, type Payload, type Request } from "../../messages/index.js";
+import { BegunRequests } from "../life/begun-requests.js";
+import type { Backing } from "./backing.js";
+import { batchOf } from "./batch.js";
+import { blobref, checkBlobref } from "./blob.js";
 
 /** The service that the cache looks for. */
 export const BACKING_SERVICE = "content-backing";
 
-/** Answers the requests of `content-backing` (docs/services.md) out of a store, and registers the service. */
-export async function serveBacking(h: Handle, backing: Backing): Promise<void> {
-  h.handle("store", async (request) => {
+/**
+ * Answers the requests of `content-backing` (docs/services.md) out of a store, and registers the service.
+ * @returns the requests that are begun
+ */
+export async function serveBacking(h: Handle, backing: Backing): Promise<BegunRequests> {
+  const begun = new BegunRequests(h);
+  begun.handle("store", async (request) => {
     const bytes = blobOf(request);
     const ref = blobref(bytes);
-    await backing.store(ref, bytes);
+    await backing.commit({ blobs: [{ ref, bytes }], records: {}, kept: true });
     return { ref };
   });
-  h.handle("load", async (request) => {
+  begun.handle("commit", async (request) => {
+    await backing.commit(batchOf(request.payload));
+    h.respond(request);
+  });
+  begun.handle("load", async (request) => {
     const ref = refOf(request.payload);
     const bytes = await backing.load(ref);
     if (bytes === undefined) throw requestError("ENOENT", `no blob ${ref}`);
     return bytes;
   });
-  h.handle("checkpoint-put", async (request) => {
+  begun.handle("checkpoint-put", async (request) => {
     const { key, value } = fields(request.payload, { key: "string", value: "json" });
-    await backing.putCheckpoint(key, value);
+    await backing.commit({ blobs: [], records: { [key]: value } });
     h.respond(request);
   });
-  h.handle("checkpoint-get", async (request) => {
+  begun.handle("checkpoint-get", async (request) => {
     const { key } = fields(request.payload, { key: "string" });
-    const value = await backing.getCheckpoint(key);
+    const value = await backing.record(key);
     if (value === undefined) throw requestError("ENOENT", `no checkpoint '${key}'`);
     return { value };
   });
+  begun.handle("collect", async (request) => {
+    const { pins } = fields(request.payload, { pins: "string[]?" });
+    return { ...(await backing.collect((pins ?? []).map(checkBlobref))) };
+  });
+  h.handle("status", () => ({ provider: h.name, ...backing.size() }));
   // What was answered is durable already.
   h.handle("flush", (request) => {
     h.respond(request);
   });
   await h.registerService(BACKING_SERVICE);
+  return begun;
 }
 
 /**
@@ -59,7 +66,5 @@ export function blobOf(request: Request): Uint8Array {
 
 /** @throws `EINVAL` for what is no reference */
 export function refOf(payload: Payload): string {
-  const { ref } = fields(payload, { ref: "string" });
-  if (!isBlobref(ref)) throw requestError("EINVAL", `'${ref.slice(0, 80)}' is no reference of a blob`);
-  return ref;
+  return checkBlobref(fields(payload, { ref: "string" }).ref);
 }

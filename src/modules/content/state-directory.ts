@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { closeSync, fsyncSync, openSync } from "node:fs";
 import { requestError } from "../../errors/index.js";
 import type { Handle } from "../../messages/index.js";
 
@@ -15,11 +15,11 @@ export async function stateDirectory(h: Handle): Promise<string> {
 }
 
 /** Makes new names and renames in a directory survive a loss of power. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const file = await open(directory, "r");
+export function syncDirectorySync(directory: string): void {
+  const file = openSync(directory, "r");
   try {
-    await file.sync();
+    fsyncSync(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }

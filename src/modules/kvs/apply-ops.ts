@@ -1,69 +1,123 @@
 import { requestError } from "../../errors/index.js";
 import { fields, type JsonValue, type Payload } from "../../messages/index.js";
-import { encodeKey, isBelow, prefixOf } from "./key.js";
-import { type Entry, makeEntry } from "./node.js";
-import type { Tree } from "./tree.js";
+import type { Counters } from "./head.js";
+import { decodeKey, encodeKey, isBelow, prefixOf } from "./key.js";
+import { counterEntry, counterValue, type Entry, makeEntry } from "./node.js";
+import type { Found, Tree } from "./tree.js";
 
 /** One change of a commit. */
 export type Op =
   | { readonly kind: "put"; readonly key: string; readonly encoded: string; readonly entry: Entry }
+  | { readonly kind: "add"; readonly key: string; readonly encoded: string; readonly amount: number }
   | { readonly kind: "unlink"; readonly key: string; readonly encoded: string };
 
+/** What changes are made to. */
+export interface Keyspace {
+  readonly tree: Tree;
+  /** Of counters that are gone. */
+  readonly counters: Counters;
+}
+
+/** What changes have made, with the values of the counters that were added to, by key. */
+export interface Applied extends Keyspace {
+  readonly values: Readonly<Record<string, number>>;
+}
+
 /**
- * The changes of a `commit` request: `{ops: [{key, value} | {key, unlink: true}]}`.
- * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, both or neither of value and unlink
+ * The changes of a `commit` request: `{ops: [{key, value} | {key, unlink: true} | {key, add: N}]}`.
+ * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, none or several of value, unlink and add
  */
 export function parseOps(payload: Payload): readonly Op[] {
   return fields(payload, { ops: "array" }).ops.map(parseOp);
 }
 
 function parseOp(item: JsonValue): Op {
-  const { key, value, unlink } = fields(item, { key: "string", value: "json?", unlink: "boolean?" });
+  const { key, value, unlink, add } = fields(item, {
+    key: "string",
+    value: "json?",
+    unlink: "boolean?",
+    add: "integer?",
+  });
   const encoded = encodeKey(key);
-  if ((value === undefined) !== (unlink === true)) {
-    throw requestError("EINVAL", `${key}: a change has either a value or unlink`);
-  }
-  return value === undefined
-    ? { kind: "unlink", key, encoded }
-    : { kind: "put", key, encoded, entry: makeEntry(value) };
+  const kinds = [value !== undefined, unlink === true, add !== undefined].filter(Boolean);
+  if (kinds.length !== 1) throw requestError("EINVAL", `${key}: a change has either a value, unlink, or add`);
+  if (value !== undefined) return { kind: "put", key, encoded, entry: makeEntry(value) };
+  if (add === undefined) return { kind: "unlink", key, encoded };
+  if (add < 0) throw requestError("EINVAL", `${key}: a counter only grows`);
+  return { kind: "add", key, encoded, amount: add };
 }
 
 /**
- * The tree after the changes, one after the other.
- * @throws `EISDIR` for a value where a directory is, `ENOTDIR` for a key below a value: neither is lost by mistake
+ * Makes the changes, one after the other.
+ * @throws `EISDIR` for a value where a directory is, `ENOTDIR` for a key below a value: neither is lost by mistake;
+ *   `EINVAL` for adding to what is not a counter
  */
-export async function applyOps(tree: Tree, ops: readonly Op[]): Promise<Tree> {
-  let changed = tree;
+export async function applyOps(before: Keyspace, ops: readonly Op[]): Promise<Applied> {
+  let applied: Applied = { ...before, values: {} };
   for (const op of ops) {
-    changed = op.kind === "put" ? await put(changed, op) : await unlink(changed, op.encoded);
+    switch (op.kind) {
+      case "put":
+        applied = { ...applied, ...(await put(applied, op, op.entry)) };
+        break;
+      case "add":
+        applied = await add(applied, op);
+        break;
+      case "unlink":
+        applied = { ...applied, ...(await unlink(applied, op.encoded)) };
+        break;
+    }
   }
-  return changed;
+  return applied;
 }
 
-async function put(tree: Tree, op: Op & { readonly kind: "put" }): Promise<Tree> {
-  const before = await tree.nearest(op.encoded, "before");
-  if (before?.key !== op.encoded) {
+type Target = Pick<Op, "key" | "encoded">;
+
+async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry: Entry): Promise<Keyspace> {
+  const before = await tree.nearest(encoded, "before");
+  if (before?.key !== encoded) {
     // The order of keys has all that lies below a key right after it, so that its two neighbours tell all.
-    if (before !== undefined && isBelow(op.encoded, before.key)) {
-      throw requestError("ENOTDIR", `cannot set ${op.key}: a key that it begins with is a value`);
+    if (before !== undefined && isBelow(encoded, before.key)) {
+      throw requestError("ENOTDIR", `cannot set ${key}: a key that it begins with is a value`);
     }
-    const after = await tree.nearest(op.encoded, "after");
-    if (after !== undefined && isBelow(after.key, op.encoded)) {
-      throw requestError("EISDIR", `cannot set ${op.key}: it is a directory`);
+    const after = await tree.nearest(encoded, "after");
+    if (after !== undefined && isBelow(after.key, encoded)) {
+      throw requestError("EISDIR", `cannot set ${key}: it is a directory`);
     }
   }
-  return await tree.set(op.encoded, op.entry);
+  const isCounter = counterValue(entry) !== undefined;
+  const noted = before?.key === encoded && !isCounter ? noteCounter(counters, before) : counters;
+  return { tree: await tree.set(encoded, entry), counters: noted };
+}
+
+async function add(before: Applied, op: Op & { readonly kind: "add" }): Promise<Applied> {
+  const entry = await before.tree.get(op.encoded);
+  const now = entry === undefined ? (before.counters[op.key] ?? 0) : counterValue(entry);
+  if (now === undefined) throw requestError("EINVAL", `cannot add to ${op.key}: it is not a counter`);
+  const value = now + op.amount;
+  if (!Number.isSafeInteger(value))
+    throw requestError("EINVAL", `cannot add to ${op.key}: it would be too large`);
+  const after = await put(before, op, counterEntry(value));
+  return { ...after, values: { ...before.values, [op.key]: value } };
 }
 
 /** Takes out a value, or a directory with all that is in it. */
-async function unlink(tree: Tree, encoded: string): Promise<Tree> {
-  let changed = await tree.delete(encoded);
-  if (changed !== tree) return changed;
+async function unlink({ tree, counters }: Keyspace, encoded: string): Promise<Keyspace> {
   const prefix = prefixOf(encoded);
-  let found = await changed.nearest(prefix, "after");
-  while (found?.key.startsWith(prefix) === true) {
+  let noted = counters;
+  let changed = tree;
+  for (;;) {
+    const found = await changed.nearest(encoded, "after");
+    if (found === undefined || (found.key !== encoded && !found.key.startsWith(prefix))) break;
+    noted = noteCounter(noted, found);
     changed = await changed.delete(found.key);
-    found = await changed.nearest(prefix, "after");
   }
-  return changed;
+  return { tree: changed, counters: noted };
+}
+
+/** Remembers how high a counter was that goes away. */
+export function noteCounter(counters: Counters, { key, entry }: Found): Counters {
+  const value = counterValue(entry);
+  if (value === undefined) return counters;
+  const name = decodeKey(key);
+  return { ...counters, [name]: Math.max(value, counters[name] ?? 0) };
 }

@@ -1,5 +1,5 @@
 /** Most pieces of work of one batch; with more, the first of them would wait for long. */
-const BATCH_MAX = 1000;
+export const BATCH_MAX = 1000;
 
 /** Gathers what comes while a batch is being worked on into the next batch; one batch at a time, in order. */
 export class Batches<T> {
@@ -23,6 +23,8 @@ export class Batches<T> {
   }
 
   async #workAll(): Promise<void> {
+    // Whatever else comes in this turn goes along.
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, BATCH_MAX);
       this.#waiting = this.#waiting.slice(BATCH_MAX);

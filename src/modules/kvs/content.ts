@@ -1,28 +1,81 @@
+import { isErrno } from "../../errors/index.js";
 import { fields, type Handle, type JsonValue } from "../../messages/index.js";
+import { type Batch, encodeBatch } from "../content/batch.js";
+import type { StoredBlob } from "../content/blob.js";
+import { isAway, RemoteService } from "../life/remote-service.js";
 
-/** Where blobs and checkpoints go. */
+/** Most bytes of blobs of one request. */
+const REQUEST_BYTES = 16 * 1024 * 1024;
+
+/** Where blobs and records go. What fails because `content` is away is asked again when it is back. */
 export interface Content {
-  /** Resolves to the reference, when the blob is durable. */
-  store(bytes: Uint8Array): Promise<string>;
+  /** Resolves when all of it is durable. What is too large for one request goes ahead of the records. */
+  commit(batch: Batch): Promise<void>;
   /** Rejects with `ENOENT`. */
   load(ref: string): Promise<Uint8Array>;
-  /** Rejects with `ENOENT`. */
-  getCheckpoint(key: string): Promise<JsonValue>;
-  putCheckpoint(key: string, value: JsonValue): Promise<void>;
+  /** Undefined where there is none. */
+  record(key: string): Promise<JsonValue | undefined>;
+  /** Resolves to the bytes that are live; undefined where nothing can be collected now. */
+  collect(pins: readonly string[]): Promise<number | undefined>;
+  /** Bytes that the store has; undefined where that is not known. */
+  size(): Promise<number | undefined>;
 }
 
-/** The service `content`, as the store uses it. */
-export function contentOf(h: Handle): Content {
+/** The service `content` of this rank, as the KVS uses it. */
+export function contentOf(h: Handle, waitMs: number): Content {
+  const place = { service: "content", rank: h.rank, waitMs, waitAttribute: "content.wait" };
+  const remote = new RemoteService(h, place);
   return {
-    store: async (bytes) => fields(await h.rpc("content.store", bytes), { ref: "string" }).ref,
+    commit: async ({ blobs, ...rest }) => {
+      const parts = inParts(blobs);
+      const last = parts.pop() ?? [];
+      for (const part of parts) await remote.call("commit", encodeBatch({ blobs: part, records: {} }));
+      await remote.call("commit", encodeBatch({ ...rest, blobs: last }));
+    },
     load: async (ref) => {
-      const bytes = await h.rpc("content.load", { ref });
+      const bytes = await remote.call("load", { ref });
       return bytes instanceof Uint8Array ? bytes : new Uint8Array();
     },
-    getCheckpoint: async (key): Promise<JsonValue> =>
-      fields(await h.rpc("content.checkpoint-get", { key }), { value: "json" }).value,
-    putCheckpoint: async (key, value) => {
-      await h.rpc("content.checkpoint-put", { key, value });
+    record: async (key) => {
+      try {
+        return fields(await remote.call("checkpoint-get", { key }), { value: "json" }).value;
+      } catch (error) {
+        if (isErrno(error, "ENOENT")) return undefined;
+        throw error;
+      }
     },
+    collect: (pins) =>
+      unlessAway(async () => {
+        const answer = await remote.once("collect", { pins: [...pins] });
+        return fields(answer, { liveBytes: "integer" }).liveBytes;
+      }),
+    size: () =>
+      unlessAway(async () => {
+        const { backing } = fields(await remote.once("status"), { backing: "object?" });
+        return backing === undefined ? undefined : fields(backing, { bytes: "integer" }).bytes;
+      }),
   };
+}
+
+function inParts(blobs: readonly StoredBlob[]): StoredBlob[][] {
+  const parts: StoredBlob[][] = [];
+  let bytes = Infinity;
+  for (const blob of blobs) {
+    if (bytes + blob.bytes.length > REQUEST_BYTES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)?.push(blob);
+    bytes += blob.bytes.length;
+  }
+  return parts;
+}
+
+async function unlessAway<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isAway(error)) return undefined;
+    throw error;
+  }
 }

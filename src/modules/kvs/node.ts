@@ -1,6 +1,6 @@
 import { requestError } from "../../errors/index.js";
 import type { JsonValue } from "../../messages/index.js";
-import { blobref } from "../content/blob.js";
+import { blobref, type StoredBlob } from "../content/blob.js";
 import { parseJson } from "../content/json.js";
 
 /** A longer value (bytes of its JSON text) is a blob of its own, so that a leaf that is written anew stays small. */
@@ -8,7 +8,8 @@ const INLINE_MAX_BYTES = 256;
 
 /** A value in a leaf; `pending` is the text of a blob that was not stored yet. */
 export type Entry =
-  { readonly value: JsonValue } | { readonly ref: string; readonly pending?: string | undefined };
+  | { readonly value: JsonValue; readonly isCounter?: boolean | undefined }
+  | { readonly ref: string; readonly pending?: string | undefined };
 
 /** A subtree: the reference of its blob, or the node itself while it was not stored yet. */
 export type Child = string | TreeNode;
@@ -31,10 +32,14 @@ export type Inner = NodeOf<"inner", Child>;
 
 export type TreeNode = Leaf | Inner;
 
-/** A blob that has to be stored before what refers to it may be. */
-export interface Blob {
-  readonly ref: string;
-  readonly bytes: Uint8Array;
+/** A number that only grows, and never comes back lower (docs/store.md). */
+export function counterEntry(value: number): Entry {
+  return { value, isCounter: true };
+}
+
+/** The value of a counter; undefined for any other entry. */
+export function counterValue(entry: Entry): number | undefined {
+  return "value" in entry && entry.isCounter === true ? Number(entry.value) : undefined;
 }
 
 /** @throws `EINVAL` for a value that is nested too deeply to be written as JSON */
@@ -53,17 +58,18 @@ function stringify(value: JsonValue): string {
   }
 }
 
-/** What storing a tree takes. */
+/** What storing trees takes. */
 export interface Flushed {
-  readonly root: string | undefined;
-  readonly blobs: readonly Blob[];
+  /** Of each tree, in their order. */
+  readonly roots: readonly (string | undefined)[];
+  readonly blobs: readonly StoredBlob[];
   /** The new nodes in the form in which they would be read back. */
   readonly nodes: readonly { readonly ref: string; readonly node: TreeNode; readonly bytes: number }[];
 }
 
-/** The blobs of all that is new in a tree. The recursion goes as deep as the tree: log n. */
-export function flush(root: Child | undefined): Flushed {
-  const blobs: Blob[] = [];
+/** The blobs of all that is new in trees. The recursion goes as deep as a tree: log n. */
+export function flush(tops: readonly (Child | undefined)[]): Flushed {
+  const blobs: StoredBlob[] = [];
   const nodes: { ref: string; node: TreeNode; bytes: number }[] = [];
   const store = (child: Child): string => {
     if (typeof child === "string") return child;
@@ -74,10 +80,11 @@ export function flush(root: Child | undefined): Flushed {
     nodes.push({ ref, node, bytes: bytes.length });
     return ref;
   };
-  return { root: root === undefined ? undefined : store(root), blobs, nodes };
+  const roots = tops.map((top) => (top === undefined ? undefined : store(top)));
+  return { roots, blobs, nodes };
 }
 
-function settle(leaf: Leaf, blobs: Blob[]): Leaf {
+function settle(leaf: Leaf, blobs: StoredBlob[]): Leaf {
   const items = leaf.items.map((entry) => {
     if (!("ref" in entry) || entry.pending === undefined) return entry;
     blobs.push({ ref: entry.ref, bytes: Buffer.from(entry.pending) });
@@ -86,11 +93,13 @@ function settle(leaf: Leaf, blobs: Blob[]): Leaf {
   return { ...leaf, items };
 }
 
-function encodeNode(node: TreeNode): Uint8Array {
-  const items =
-    node.kind === "inner"
-      ? node.items
-      : node.items.map((entry) => ("ref" in entry ? entry.ref : [entry.value]));
+function encodeItem(entry: Entry): JsonValue {
+  if ("ref" in entry) return entry.ref;
+  return entry.isCounter === true ? [entry.value, "counter"] : [entry.value];
+}
+
+export function encodeNode(node: TreeNode): Uint8Array {
+  const items = node.kind === "inner" ? node.items : node.items.map(encodeItem);
   return Buffer.from(JSON.stringify({ [node.kind]: items, keys: node.keys }));
 }
 
@@ -113,7 +122,7 @@ function isTexts(value: unknown): value is string[] {
 
 function decodeEntry(item: JsonValue): Entry {
   if (typeof item === "string") return { ref: item };
-  const [value] = Array.isArray(item) ? (item as readonly JsonValue[]) : [];
+  const [value, kind] = Array.isArray(item) ? (item as readonly JsonValue[]) : [];
   if (value === undefined) throw requestError("EIO", "a blob of the KVS has an invalid entry");
-  return { value };
+  return kind === "counter" ? { value, isCounter: true } : { value };
 }

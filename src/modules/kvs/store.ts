@@ -1,195 +1,353 @@
 import { isErrno, requestError } from "../../errors/index.js";
-import { fields, type JsonValue } from "../../messages/index.js";
+import type { JsonValue } from "../../messages/index.js";
+import type { Records } from "../content/batch.js";
 import { parseJson } from "../content/json.js";
 import { ByteLru } from "../content/lru.js";
-import { applyOps, type Op } from "./apply-ops.js";
+import { type Applied, applyOps, type Keyspace, type Op } from "./apply-ops.js";
 import { Batches } from "./batches.js";
 import type { Content } from "./content.js";
-import { childAt, encodeKey, isBelow, pastSubtree, prefixOf } from "./key.js";
-import { type Blob, decodeNode, type Entry, flush, type TreeNode } from "./node.js";
+import { Garbage } from "./garbage.js";
+import {
+  type Checkpoint,
+  checkpointRecord,
+  type Counters,
+  type Head,
+  headRecord,
+  type RecordNames,
+  recordNames,
+  recoverHead,
+} from "./head.js";
+import { decodeNode, type Entry, flush, type TreeNode } from "./node.js";
+import { Pins } from "./pins.js";
+import { type DirEntry, readDirectory, readKey } from "./read.js";
 import { Tree } from "./tree.js";
 
-/** An entry of a directory: a value, or (`dir`) a directory. */
-export interface DirEntry {
-  readonly name: string;
-  readonly dir: boolean;
+const NODE_CACHE_BYTES = 32 * 1024 * 1024;
+
+/** What a commit has changed; `all` after a restore. */
+export interface Commit {
+  readonly version: number;
+  readonly keys: readonly string[];
+  readonly all?: true;
 }
 
-const NODE_CACHE_BYTES = 32 * 1024 * 1024;
-/** Blobs that are under way at a time. */
-const STORE_CHUNK = 512;
-
-/** Called in the order of versions, when the commit is durable, before it is answered. */
-type CommitListener = (version: number, ops: readonly Op[]) => void;
-
-interface Waiting {
-  readonly ops: readonly Op[];
-  readonly resolve: (version: number) => void;
-  readonly reject: (error: unknown) => void;
+export interface StoreOptions {
+  readonly content: Content;
+  /** Records are named after it. */
+  readonly name: string;
+  /** Called in the order of versions, when the commit is durable, before it is answered. */
+  readonly onCommit: (commit: Commit) => void;
+  readonly warn: (text: string) => void;
+  /** Versions that can be read, the newest among them. */
+  readonly history: number;
+  /** Checkpoints that are kept. */
+  readonly checkpoints: number;
 }
 
 /** What readers see: always durable. */
-interface Snapshot {
+interface Snapshot extends Head {
   readonly tree: Tree;
+}
+
+/** What a batch of changes is about to make of the store. */
+interface Draft extends Keyspace {
   readonly version: number;
+  /** Why a checkpoint is to be made with it. */
+  readonly reason?: string;
+  /** It may take the space that is kept in reserve. */
+  readonly isLast?: boolean;
+}
+
+/** What was written. */
+interface Saved {
+  readonly head: Head;
+  readonly newest: Checkpoint | undefined;
+}
+
+/** One change: makes the next draft, and is told when that is durable. */
+interface Change {
+  readonly make: (draft: Draft) => Promise<{ readonly draft: Draft; readonly done: (saved: Saved) => void }>;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
- * Keys with JSON values as a copy-on-write tree of blobs; the checkpoint has its root and the version. Commits that come
- * while one is being written share the next write, each with a version of its own.
+ * Keys with JSON values as a copy-on-write tree of blobs; the head has its root and the version. Commits that come while
+ * one is being written share the next write, each with a version of its own. A write is one batch of blobs and records:
+ * no head is ever there before what it refers to.
  */
 export class KvsStore {
-  readonly #content: Content;
-  readonly #checkpointKey: string;
-  readonly #onCommit: CommitListener;
-  readonly #batches = new Batches<Waiting>((batch) => this.#writeBatch(batch));
+  readonly #options: StoreOptions;
+  readonly #names: RecordNames;
+  readonly #batches = new Batches<Change>((batch) => this.#writeBatch(batch));
   readonly #nodes = new ByteLru<TreeNode>(NODE_CACHE_BYTES);
+  readonly #pins = new Pins();
+  readonly garbage: Garbage;
   #snapshot: Snapshot;
+  #counters: Counters = {};
+  #checkpoints: readonly Checkpoint[] = [];
+  /** Oldest first; the last is the newest. */
+  #history: readonly Head[] = [];
 
-  constructor(content: Content, checkpointKey: string, onCommit: CommitListener) {
-    this.#content = content;
-    this.#checkpointKey = checkpointKey;
-    this.#onCommit = onCommit;
-    this.#snapshot = { tree: this.#tree(undefined), version: 0 };
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#names = recordNames(options.name);
+    this.#snapshot = this.#snapshotOf({ root: undefined, version: 0 });
+    this.garbage = new Garbage({
+      content: options.content,
+      pins: () => [...this.#pins.roots, ...this.#history.flatMap(({ root }) => root ?? [])],
+      warn: options.warn,
+    });
   }
 
   get version(): number {
     return this.#snapshot.version;
   }
 
-  /** Takes up what the checkpoint has; without one the store is empty, at version 0. */
-  async recover(): Promise<void> {
-    try {
-      const checkpoint = fields(await this.#content.getCheckpoint(this.#checkpointKey), {
-        root: "string?",
-        version: "integer",
-      });
-      this.#snapshot = { tree: this.#tree(checkpoint.root), version: checkpoint.version };
-    } catch (error) {
-      if (!isErrno(error, "ENOENT")) throw error;
-    }
+  get checkpoints(): readonly Checkpoint[] {
+    return this.#checkpoints;
   }
 
-  /** @throws `ENOENT`, `EISDIR`, `EINVAL` */
-  async get(key: string): Promise<{ readonly value: JsonValue; readonly version: number }> {
-    const encoded = encodeKey(key);
-    const { tree, version } = this.#snapshot;
-    const found = await tree.nearest(encoded, "after");
-    if (found?.key === encoded) return { value: await this.#valueOf(found.entry), version };
-    if (found !== undefined && isBelow(found.key, encoded)) {
-      throw requestError("EISDIR", `${key} is a directory`);
-    }
-    throw requestError("ENOENT", `no key ${key}`);
+  /** Takes up what the records say; without any the store is empty, at version 0. */
+  async recover(): Promise<void> {
+    const { content, name, warn } = this.#options;
+    const { head, previous, checkpoints, counters, isOlder } = await recoverHead(content, name, warn);
+    this.#snapshot = this.#snapshotOf(head);
+    this.#counters = counters;
+    this.#checkpoints = checkpoints;
+    this.#history = previous === undefined ? [head] : [previous, head];
+    // What could not be read must not come back as the newest.
+    if (isOlder) await content.commit({ blobs: [], records: { [this.#names.head]: headRecord(head) } });
+    await this.garbage.begin();
+  }
+
+  /**
+   * The value of a key, in the newest version or one of the history.
+   * @throws `ENOENT`, `EISDIR`, `EINVAL`; `ENODATA` for a version that is not kept
+   */
+  async get(key: string, version?: number): Promise<{ readonly value: JsonValue; readonly version: number }> {
+    return await this.read(version, async ({ tree, version: seen }) => {
+      const value = await readKey(tree, key, (entry) => this.valueOf(entry));
+      return { value, version: seen };
+    });
   }
 
   /** As `get`, but a key that has no value gives the version in which it has none. */
-  async getOptional(key: string): Promise<{ readonly value?: JsonValue; readonly version: number }> {
+  async getOptional(
+    key: string,
+    at?: number,
+  ): Promise<{ readonly value?: JsonValue; readonly version: number }> {
     const { version } = this.#snapshot;
     try {
-      return await this.get(key);
+      return await this.get(key, at);
     } catch (error) {
-      if (isErrno(error, "ENOENT") || isErrno(error, "EISDIR")) return { version };
+      if (isErrno(error, "ENOENT") || isErrno(error, "EISDIR")) return { version: at ?? version };
       throw error;
     }
   }
 
-  /**
-   * Names directly below a directory, sorted; of the whole store without a key.
-   * @throws `ENOENT`, `ENOTDIR` for a value, `EINVAL`
-   */
-  async dir(key: string | undefined): Promise<readonly DirEntry[]> {
-    const encoded = key === undefined ? undefined : encodeKey(key);
-    const prefix = prefixOf(encoded);
-    const { tree } = this.#snapshot;
-    const entries: DirEntry[] = [];
-    let found = await tree.nearest(prefix, "after");
-    while (found?.key.startsWith(prefix) === true) {
-      const child = childAt(found.key, prefix);
-      entries.push(child);
-      found = await tree.nearest(pastSubtree(prefix + child.name), "after");
-    }
-    if (key === undefined || encoded === undefined || entries.length > 0) return entries;
-    const value = await tree.get(encoded);
-    throw value === undefined
-      ? requestError("ENOENT", `no directory ${key}`)
-      : requestError("ENOTDIR", `${key} is a value`);
+  /** @throws `ENOENT`, `ENOTDIR` for a value, `EINVAL`, `ENODATA` */
+  async dir(key: string | undefined, version?: number): Promise<readonly DirEntry[]> {
+    return await this.read(version, ({ tree }) => readDirectory(tree, key));
   }
 
-  /** Makes all of the changes or none; resolves to the version when they are durable. */
-  async commit(ops: readonly Op[]): Promise<number> {
-    return await new Promise((resolve, reject) => {
-      this.#batches.add({ ops, resolve, reject });
+  /**
+   * Reads one version, which nothing is collected of meanwhile.
+   * @throws `ENODATA` for a version that is not kept
+   */
+  async read<T>(version: number | undefined, reader: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    const { snapshot, release } = this.pin(version);
+    try {
+      return await reader(snapshot);
+    } finally {
+      release();
+    }
+  }
+
+  /** A version, and what is to be called when it is not read any more. */
+  pin(version?: number): { readonly snapshot: Snapshot; readonly release: () => void } {
+    const snapshot = version === undefined ? this.#snapshot : this.#kept(version);
+    return { snapshot, release: this.#pins.take(snapshot.root) };
+  }
+
+  /** Makes all of the changes or none; resolves when they are durable. */
+  async commit(ops: readonly Op[]): Promise<Pick<Applied, "values"> & { readonly version: number }> {
+    return await this.#change(async (draft) => {
+      const { values, ...keyspace } = await applyOps(draft, ops);
+      const version = draft.version + 1;
+      return {
+        draft: { ...draft, ...keyspace, version },
+        commit: commitOf(version, ops),
+        result: { values, version },
+      };
     });
   }
 
-  /** Resolves when all commits so far have been answered. */
+  /**
+   * Replaces all keys, in a new version above all earlier ones.
+   * @param make gives what is to be there, from what is there then
+   * @param version the new one is not below it
+   */
+  async replace(make: (before: Keyspace) => Promise<Keyspace>, version = 0): Promise<number> {
+    return await this.#change(async (draft) => {
+      const next = Math.max(draft.version + 1, version);
+      const keyspace = await make(draft);
+      const commit: Commit = { version: next, keys: [], all: true };
+      return { draft: { ...draft, ...keyspace, version: next }, commit, result: next };
+    });
+  }
+
+  /**
+   * Keeps the newest version. One that is kept already is not kept twice.
+   * @param isLast the instance ends, and the space that was kept for that may be used
+   */
+  async checkpoint(reason: string, isLast = false): Promise<Checkpoint> {
+    return await new Promise((resolve, reject) => {
+      this.#batches.add({
+        make: (draft) =>
+          Promise.resolve({
+            draft: { ...draft, reason, isLast },
+            done: ({ newest }) => {
+              if (newest === undefined) reject(requestError("EINVAL", "kvs.checkpoints is 0: none is kept"));
+              else resolve(newest);
+            },
+          }),
+        reject,
+      });
+    });
+  }
+
+  /** The tree of a version that is kept, as a checkpoint for example. */
+  treeOf(root: string | undefined): Tree {
+    return new Tree((ref) => this.#nodes.get(ref) ?? this.#loadNode(ref), root);
+  }
+
+  async valueOf(entry: Entry): Promise<JsonValue> {
+    if ("value" in entry) return entry.value;
+    return parseJson(await this.#options.content.load(entry.ref));
+  }
+
+  /** Resolves when all changes so far have been answered. */
   async idle(): Promise<void> {
     await this.#batches.idle();
   }
 
-  /** Settles each commit of the batch itself, and so never rejects. */
-  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
-    let next = this.#snapshot;
-    const accepted: { readonly waiting: Waiting; readonly version: number }[] = [];
-    for (const waiting of batch) {
+  #snapshotOf({ root, version }: Head): Snapshot {
+    return { tree: this.treeOf(root), root, version };
+  }
+
+  #kept(version: number): Snapshot {
+    if (version === this.#snapshot.version) return this.#snapshot;
+    const found = this.#history.find((head) => head.version === version);
+    if (found !== undefined) return this.#snapshotOf(found);
+    const oldest = this.#history[0]?.version ?? this.#snapshot.version;
+    throw requestError("ENODATA", `version ${version} is not kept: there are ${oldest} to ${this.version}`);
+  }
+
+  async #change<T>(
+    make: (draft: Draft) => Promise<{ readonly draft: Draft; readonly commit: Commit; readonly result: T }>,
+  ): Promise<T> {
+    return await new Promise((resolve, reject) => {
+      this.#batches.add({
+        make: async (before) => {
+          const { draft, commit, result } = await make(before);
+          const done = (): void => {
+            this.#options.onCommit(commit);
+            resolve(result);
+          };
+          return { draft, done };
+        },
+        reject,
+      });
+    });
+  }
+
+  /** Settles each change of the batch itself, and so never rejects. */
+  async #writeBatch(batch: readonly Change[]): Promise<void> {
+    let draft: Draft = { ...this.#snapshot, counters: this.#counters };
+    const drafts: Draft[] = [];
+    const accepted: { readonly change: Change; readonly done: (saved: Saved) => void }[] = [];
+    for (const change of batch) {
       try {
-        next = { tree: await applyOps(next.tree, waiting.ops), version: next.version + 1 };
-        accepted.push({ waiting, version: next.version });
+        const made = await change.make(draft);
+        draft = made.draft;
+        drafts.push(draft);
+        accepted.push({ change, done: made.done });
       } catch (error) {
-        waiting.reject(error);
+        change.reject(error);
       }
     }
     if (accepted.length === 0) return;
+    let saved: Saved;
     try {
-      this.#snapshot = await this.#write(next);
+      saved = await this.#write(draft, drafts);
     } catch (error) {
       await this.#failed(
-        accepted.map(({ waiting }) => waiting),
+        accepted.map(({ change }) => change),
         error,
       );
       return;
     }
-    for (const { waiting, version } of accepted) {
-      this.#onCommit(version, waiting.ops);
-      waiting.resolve(version);
-    }
+    for (const { done } of accepted) done(saved);
+    this.garbage.collectIfWorth();
   }
 
   /** One commit, too large to be stored perhaps, must not take the others of its batch with it. */
-  async #failed(batch: readonly Waiting[], error: unknown): Promise<void> {
-    if (batch.length === 1) for (const { reject } of batch) reject(error);
-    else for (const waiting of batch) await this.#writeBatch([waiting]);
+  async #failed(batch: readonly Change[], error: unknown): Promise<void> {
+    if (batch.length === 1 || isErrno(error, "EAGAIN")) for (const { reject } of batch) reject(error);
+    else for (const change of batch) await this.#writeBatch([change]);
   }
 
-  /** Stores what is new, and only then the checkpoint that refers to it. */
-  async #write({ tree, version }: Snapshot): Promise<Snapshot> {
-    const { root, blobs, nodes } = flush(tree.root);
-    for (let at = 0; at < blobs.length; at += STORE_CHUNK) {
-      await Promise.all(blobs.slice(at, at + STORE_CHUNK).map((blob) => this.#store(blob)));
+  async #write(draft: Draft, drafts: readonly Draft[]): Promise<Saved> {
+    const { content, history } = this.#options;
+    const recent = drafts
+      .filter(({ version }, index) => version !== drafts[index + 1]?.version)
+      .slice(-history);
+    const { roots, blobs, nodes } = flush(recent.map(({ tree }) => tree.root));
+    const heads = recent.map(({ version }, index): Head => ({ root: roots[index], version }));
+    const head = heads.at(-1) ?? this.#snapshot;
+    const checkpoints = this.#withCheckpoint(head, draft.reason);
+    const records: Records = {
+      ...this.#headRecords(head),
+      ...(checkpoints !== this.#checkpoints && { [this.#names.checkpoints]: checkpointRecord(checkpoints) }),
+      ...(draft.counters !== this.#counters && { [this.#names.counters]: draft.counters }),
+    };
+    if (Object.keys(records).length > 0) {
+      await content.commit({ blobs, records, last: draft.isLast === true });
     }
-    await this.#content.putCheckpoint(this.#checkpointKey, { root: root ?? null, version });
     for (const { ref, node, bytes } of nodes) this.#nodes.set(ref, node, bytes);
-    return { tree: this.#tree(root), version };
+    this.garbage.wrote(blobs.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    if (head.version !== this.#snapshot.version) {
+      this.#history = [...this.#history, ...heads].slice(-Math.max(1, history));
+      this.#snapshot = this.#snapshotOf(head);
+    }
+    this.#checkpoints = checkpoints;
+    this.#counters = draft.counters;
+    return { head, newest: checkpoints.at(-1) };
   }
 
-  async #store({ ref, bytes }: Blob): Promise<void> {
-    const stored = await this.#content.store(bytes);
-    if (stored !== ref) throw requestError("EIO", "the content store made another digest of a blob");
+  /** The head before is kept: it is gone back to when the newest cannot be read. */
+  #headRecords(head: Head): Records {
+    const before = this.#snapshot;
+    if (head.version === before.version) return {};
+    return { [this.#names.previous]: headRecord(before), [this.#names.head]: headRecord(head) };
   }
 
-  #tree(root: string | undefined): Tree {
-    return new Tree((ref) => this.#nodes.get(ref) ?? this.#loadNode(ref), root);
+  #withCheckpoint({ root, version }: Head, reason: string | undefined): readonly Checkpoint[] {
+    const newest = this.#checkpoints.at(-1);
+    if (reason === undefined || newest?.version === version) return this.#checkpoints;
+    const checkpoint = { root, version, number: (newest?.number ?? 0) + 1, time: Date.now() / 1000, reason };
+    const { checkpoints: most } = this.#options;
+    return most === 0 ? this.#checkpoints : [...this.#checkpoints, checkpoint].slice(-most);
   }
 
   async #loadNode(ref: string): Promise<TreeNode> {
-    const bytes = await this.#content.load(ref);
+    const bytes = await this.#options.content.load(ref);
     const node = decodeNode(bytes);
     this.#nodes.set(ref, node, bytes.length);
     return node;
   }
+}
 
-  async #valueOf(entry: Entry): Promise<JsonValue> {
-    if ("value" in entry) return entry.value;
-    return parseJson(await this.#content.load(entry.ref));
-  }
+function commitOf(version: number, ops: readonly Op[]): Commit {
+  return { version, keys: [...new Set(ops.map(({ key }) => key))] };
 }

@@ -4,6 +4,8 @@ import type { Child, Entry, Inner, Leaf, NodeOf, TreeNode } from "./node.js";
 export const NODE_MAX_ITEMS = 32;
 /** A node with fewer is joined with its neighbour; well below half, so that a split is not undone at once. */
 const NODE_MIN_ITEMS = 8;
+/** Nodes that are read at a time where many are. */
+const NODES_AHEAD = 8;
 
 /** Reads a node that was stored. */
 export type LoadNode = (ref: string) => Promise<TreeNode> | TreeNode;
@@ -62,6 +64,21 @@ export class Tree {
       node = await this.#node(itemAt(node.items, side === "after" ? 0 : node.items.length - 1));
     }
     return foundAt(node, side === "after" ? 0 : node.keys.length - 1);
+  }
+
+  /** All leaves, in order. Those that lie side by side are read together. */
+  async *leaves(): AsyncGenerator<Leaf, void> {
+    if (this.root !== undefined) yield* this.#leavesOf([this.root]);
+  }
+
+  async *#leavesOf(children: readonly Child[]): AsyncGenerator<Leaf, void> {
+    for (let at = 0; at < children.length; at += NODES_AHEAD) {
+      const some = children.slice(at, at + NODES_AHEAD);
+      for (const node of await Promise.all(some.map((child) => this.#node(child)))) {
+        if (node.kind === "leaf") yield node;
+        else yield* this.#leavesOf(node.items);
+      }
+    }
   }
 
   async set(key: string, entry: Entry): Promise<Tree> {

@@ -16,9 +16,9 @@ class StoredTree {
 
   /** Number of blobs written. */
   store(): number {
-    const { root, blobs } = flush(this.tree.root);
+    const { roots, blobs } = flush([this.tree.root]);
     for (const { ref, bytes } of blobs) this.blobs.set(ref, bytes);
-    this.tree = new Tree((ref) => this.node(ref), root);
+    this.tree = new Tree((ref) => this.node(ref), roots[0]);
     return blobs.length;
   }
 

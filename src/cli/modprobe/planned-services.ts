@@ -1,0 +1,25 @@
+import { messageOf } from "../../errors/index.js";
+import type { Plan } from "../../graph/index.js";
+import type { Handle } from "../../messages/index.js";
+
+/** Names of the services that a run is going to load, with commas between: what a module may count on to come. */
+const PLANNED = "modprobe.planned";
+
+/** Runs the function while the instance says which services its plan loads; a plan that loads none says nothing. */
+export async function withPlannedServices<T>(
+  plan: Plan,
+  handle: Handle | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  const services = plan.steps.flatMap((step) => (step.action === "load" ? step.unit.provides : []));
+  if (handle === undefined || services.length === 0) return await run();
+  await handle.rpc("attr.set", { name: PLANNED, value: [...new Set(services)].join(",") });
+  try {
+    return await run();
+  } finally {
+    await handle.rpc("attr.rm", { name: PLANNED }).catch((error: unknown) => {
+      // The run may have been about the end of the instance, or another run has taken it away.
+      handle.log("debug", `${PLANNED}: ${messageOf(error)}`);
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import { requestError } from "../../errors/index.js";
+import type { Handle } from "../../messages/index.js";
+import { parseDelayMs } from "./delay.js";
+
+/**
+ * An attribute that says how long, in milliseconds; `fallback` where it is not set.
+ * @throws `EINVAL` for what is not a duration
+ */
+export async function delayAttribute(h: Handle, name: string, fallback: string): Promise<number> {
+  const text = (await h.attr(name)) ?? fallback;
+  const ms = parseDelayMs(text);
+  if (ms === undefined) throw requestError("EINVAL", `${name} must be a duration such as 30s, not '${text}'`);
+  return ms;
+}
+
+/**
+ * An attribute that says how many; `fallback` where it is not set.
+ * @throws `EINVAL` for what is not a whole number
+ */
+export async function countAttribute(h: Handle, name: string, fallback: number): Promise<number> {
+  const text = (await h.attr(name)) ?? String(fallback);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw requestError("EINVAL", `${name} must be a whole number, not '${text}'`);
+}

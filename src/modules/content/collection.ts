@@ -1,0 +1,97 @@
+import { setImmediate } from "node:timers/promises";
+import { requestError } from "../../errors/index.js";
+import type { JsonValue } from "../../messages/index.js";
+import { blobref, isBlobref } from "./blob.js";
+import { parseJson } from "./json.js";
+import { Marks } from "./marks.js";
+
+/** What a collection has done. */
+export interface Collected {
+  /** Given back. */
+  readonly bytes: number;
+  /** Bytes of the blobs that stay. */
+  readonly liveBytes: number;
+}
+
+/** A store whose garbage can be collected. */
+export interface Sweepable {
+  /** Values of all records, as they are now. */
+  records(): Iterable<JsonValue>;
+  load(ref: string): Promise<Uint8Array | undefined>;
+  /** Takes away every blob that is not live and was not asked to be kept; asks for each right before. */
+  sweep(isLive: (ref: string) => boolean): Promise<Collected>;
+}
+
+const REFS = /sha256-[0-9a-f]{64}/g;
+/** Nodes that are read in one go, before others have their turn. */
+const NODES_A_TURN = 64;
+const INNER = '{"inner":[';
+const LEAF = '{"leaf":[';
+
+/**
+ * One collection of garbage. Marking follows the trees of all records and pins; it reads the records last, when nothing
+ * is left to follow, and the sweep begins in that same turn. What is stored meanwhile is renewed, whether it was known or
+ * not, so that a head that comes during a collection refers only to what stays: to what the head before it reached, and
+ * to what was stored with it.
+ */
+export class Collection {
+  readonly #store: Sweepable;
+  readonly #marks = new Marks();
+
+  constructor(store: Sweepable) {
+    this.#store = store;
+  }
+
+  /** To be called with each blob that is stored while it runs, before the store is answered. */
+  renew(ref: string): void {
+    this.#marks.mark(ref);
+  }
+
+  /**
+   * Marks and sweeps.
+   * @param pins further roots: versions that somebody still reads
+   * @throws `EIO`, before anything was taken away, if a node is missing or damaged: what it referred to is not known
+   */
+  async run(pins: readonly string[]): Promise<Collected> {
+    let roots = this.#unfollowed(pins);
+    do {
+      await this.#follow(roots);
+      roots = this.#unfollowed(rootsOf(this.#store.records()));
+    } while (roots.length > 0);
+    return await this.#store.sweep((ref) => this.#marks.has(ref));
+  }
+
+  #unfollowed(refs: Iterable<string>): string[] {
+    return [...refs].filter((ref) => isBlobref(ref) && this.#marks.follow(ref));
+  }
+
+  async #follow(roots: readonly string[]): Promise<void> {
+    const open = roots.map((ref) => ({ ref, isRoot: true }));
+    let left = NODES_A_TURN;
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const bytes = await this.#store.load(at.ref);
+      const refs = at.isRoot && bytes === undefined ? [] : this.#referredTo(at.ref, bytes);
+      for (const ref of refs) if (this.#marks.follow(ref)) open.push({ ref, isRoot: false });
+      if (--left === 0) await setImmediate((left = NODES_A_TURN));
+    }
+  }
+
+  /** The nodes that a node refers to; the values that it refers to are marked. */
+  #referredTo(ref: string, bytes: Uint8Array | undefined): readonly string[] {
+    if (bytes === undefined || blobref(bytes) !== ref) {
+      throw requestError("EIO", `nothing is collected: blob ${ref} is ${bytes ? "damaged" : "missing"}`);
+    }
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    if (text.startsWith(LEAF)) for (const [value] of text.matchAll(REFS)) this.#marks.mark(value);
+    return text.startsWith(INNER) ? innerItems(bytes) : [];
+  }
+}
+
+function innerItems(bytes: Uint8Array): readonly string[] {
+  const node = parseJson(bytes) as { readonly inner?: unknown };
+  return Array.isArray(node.inner) ? node.inner.filter((item) => typeof item === "string") : [];
+}
+
+function* rootsOf(records: Iterable<JsonValue>): Generator<string> {
+  for (const record of records) for (const [ref] of JSON.stringify(record).matchAll(REFS)) yield ref;
+}

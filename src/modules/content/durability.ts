@@ -1,0 +1,44 @@
+import { isErrno } from "../../errors/index.js";
+import { fields, type Handle } from "../../messages/index.js";
+import { BACKING_SERVICE } from "./serve-backing.js";
+
+/** What `content` can count on when it starts. */
+export type Durability =
+  { readonly isDurable: true; readonly why: string } | { readonly isDurable: false; readonly why: string };
+
+/**
+ * Decides whether answers are to mean that something lasts (docs/store.md): they are if the instance has a `statedir`,
+ * or a provider of `content-backing` is loaded, or the run that loads this module loads one too.
+ */
+export async function durabilityOf(h: Handle): Promise<Durability> {
+  if (h.rank !== 0) return { isDurable: true, why: "through the content of rank 0" };
+  const owner = await ownerOf(h, BACKING_SERVICE);
+  if (owner !== undefined) return { isDurable: true, why: `${owner} serves ${BACKING_SERVICE}` };
+  const planned = (await h.attr("modprobe.planned")) ?? "";
+  if (planned.split(",").includes(BACKING_SERVICE)) {
+    return { isDurable: true, why: `a provider of ${BACKING_SERVICE} is about to be loaded` };
+  }
+  const statedir = await chosenStatedir(h);
+  return statedir === undefined
+    ? {
+        isDurable: false,
+        why: `no statedir is set, and no provider of ${BACKING_SERVICE} is loaded or planned`,
+      }
+    : { isDurable: true, why: `statedir is ${statedir}; no provider of ${BACKING_SERVICE} is loaded yet` };
+}
+
+/** Which module or client serves a name on this rank. */
+async function ownerOf(h: Handle, name: string): Promise<string | undefined> {
+  try {
+    return fields(await h.rpc("service.owner", { name }), { owner: "string" }).owner;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+/** The attribute `statedir`, unless it is the one that every broker makes for itself below its `rundir`. */
+async function chosenStatedir(h: Handle): Promise<string | undefined> {
+  const [statedir = "", rundir = ""] = await Promise.all([h.attr("statedir"), h.attr("rundir")]);
+  return statedir === "" || statedir.startsWith(`${rundir}/state-${h.rank}-`) ? undefined : statedir;
+}

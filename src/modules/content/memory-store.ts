@@ -1,0 +1,99 @@
+import type { JsonValue } from "../../messages/index.js";
+import type { Backing, StoreSize } from "./backing.js";
+import type { Batch } from "./batch.js";
+import type { StoredBlob } from "./blob.js";
+import { type Collected, Collection, type Sweepable } from "./collection.js";
+
+/** Most bytes of blobs of one batch that is handed over. */
+const HANDOVER_BYTES = 8 * 1024 * 1024;
+
+/** Blobs and records that are nowhere but in memory, until there is a store that lasts. */
+export class MemoryStore implements Backing, Sweepable {
+  readonly #blobs = new Map<string, { readonly bytes: Uint8Array; readonly kept: boolean }>();
+  readonly #records = new Map<string, JsonValue>();
+  #bytes = 0;
+  #collection: Collection | undefined;
+
+  get isEmpty(): boolean {
+    return this.#blobs.size === 0 && this.#records.size === 0;
+  }
+
+  get blobCount(): number {
+    return this.#blobs.size;
+  }
+
+  commit({ blobs, records, kept = false }: Batch): Promise<void> {
+    for (const { ref, bytes } of blobs) {
+      this.#collection?.renew(ref);
+      const known = this.#blobs.get(ref);
+      if (known === undefined) this.#bytes += bytes.length;
+      // Not a view of the message that it came in.
+      this.#blobs.set(ref, {
+        bytes: known?.bytes ?? Uint8Array.from(bytes),
+        kept: kept || known?.kept === true,
+      });
+    }
+    for (const [key, value] of Object.entries(records)) this.#records.set(key, value);
+    return Promise.resolve();
+  }
+
+  load(ref: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.#blobs.get(ref)?.bytes);
+  }
+
+  record(key: string): Promise<JsonValue | undefined> {
+    return Promise.resolve(this.#records.get(key));
+  }
+
+  records(): Iterable<JsonValue> {
+    return this.#records.values();
+  }
+
+  async collect(pins: readonly string[]): Promise<Collected> {
+    this.#collection = new Collection(this);
+    try {
+      return await this.#collection.run(pins);
+    } finally {
+      this.#collection = undefined;
+    }
+  }
+
+  sweep(isLive: (ref: string) => boolean): Promise<Collected> {
+    const before = this.#bytes;
+    for (const [ref, { bytes, kept }] of this.#blobs) {
+      if (kept || isLive(ref)) continue;
+      this.#blobs.delete(ref);
+      this.#bytes -= bytes.length;
+    }
+    return Promise.resolve({ bytes: before - this.#bytes, liveBytes: this.#bytes });
+  }
+
+  size(): StoreSize {
+    return { bytes: this.#bytes };
+  }
+
+  /** All that it has in batches, the records in the last one: nothing refers to a blob that is not there. */
+  *batches(): Generator<Batch> {
+    for (const kept of [true, false]) {
+      let blobs: StoredBlob[] = [];
+      let bytes = 0;
+      for (const [ref, blob] of this.#blobs) {
+        if (blob.kept !== kept) continue;
+        if (bytes + blob.bytes.length > HANDOVER_BYTES && blobs.length > 0) {
+          yield { blobs, records: {}, kept };
+          [blobs, bytes] = [[], 0];
+        }
+        blobs.push({ ref, bytes: blob.bytes });
+        bytes += blob.bytes.length;
+      }
+      if (blobs.length > 0) yield { blobs, records: {}, kept };
+    }
+    if (this.#records.size > 0) yield { blobs: [], records: Object.fromEntries(this.#records) };
+  }
+
+  clear(): void {
+    this.#blobs.clear();
+    this.#records.clear();
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,39 @@
+import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { isErrno } from "../../errors/index.js";
+
+/** Enough for one checkpoint, as either provider writes it. */
+const RESERVE_BYTES = 64 * 1024;
+
+/**
+ * Space that is kept for the end of an instance: on a full disk the last checkpoint takes its place. It is made anew
+ * when there is room again.
+ */
+export class Reserve {
+  readonly #path: string;
+
+  constructor(directory: string) {
+    this.#path = join(directory, "reserve");
+  }
+
+  /** Takes the space, if there is room for it. */
+  make(): void {
+    if (statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return;
+    let file: number | undefined;
+    try {
+      file = openSync(this.#path, "w", 0o600);
+      for (let left = RESERVE_BYTES; left > 0;) left -= writeSync(file, Buffer.alloc(left, 0x20));
+      fsyncSync(file);
+    } catch (error) {
+      if (!isErrno(error, "ENOSPC")) throw error;
+      this.release();
+    } finally {
+      if (file !== undefined) closeSync(file);
+    }
+  }
+
+  /** Gives the space to whatever is written next. */
+  release(): void {
+    rmSync(this.#path, { force: true });
+  }
+}

@@ -1,0 +1,74 @@
+import { crc32 } from "node:zlib";
+import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
+
+/**
+ * A segment is a file of entries, one a batch: `SLB1`, length and check of the batch as big-endian uint32, the batch as
+ * `content.commit` has it. The check is a CRC-32 that begins with the place of the entry, so that the bytes of a blob
+ * never pass for an entry. A batch counts only when all of it is there.
+ */
+const MAGIC = Buffer.from("SLB1");
+const HEAD_BYTES = 12;
+
+/** A batch of a segment. */
+export interface SegmentEntry {
+  readonly batch: Batch;
+  /** Where its blobs begin, one after the other. */
+  readonly blobsAt: number;
+}
+
+/** What a segment has. */
+export interface SegmentScan {
+  readonly entries: readonly SegmentEntry[];
+  /** After the last whole batch. */
+  readonly end: number;
+  /** Bytes in front of it that belong to no whole batch: damage, as something whole comes after them. */
+  readonly damaged: readonly { readonly at: number; readonly bytes: number }[];
+}
+
+/** @param at where it is written to in its segment */
+export function encodeEntry(batch: Batch, at: number): Buffer {
+  const body = encodeBatch(batch);
+  const head = Buffer.alloc(HEAD_BYTES);
+  MAGIC.copy(head);
+  head.writeUInt32BE(body.length, 4);
+  head.writeUInt32BE(crc32(body, at), 8);
+  return Buffer.concat([head, body]);
+}
+
+/** Where the blobs of a batch begin, behind the start of its entry. */
+export function blobsOffset(entry: Uint8Array, { blobs }: Batch): number {
+  return entry.length - blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+/** Reads all whole batches of a segment; looks for the next one behind what is none. */
+export function scanSegment(file: Buffer): SegmentScan {
+  const entries: SegmentEntry[] = [];
+  const damaged: { at: number; bytes: number }[] = [];
+  let end = 0;
+  for (let at = file.indexOf(MAGIC); at >= 0;) {
+    const entry = entryAt(file, at);
+    if (entry === undefined) {
+      at = file.indexOf(MAGIC, at + 1);
+      continue;
+    }
+    if (at > end) damaged.push({ at: end, bytes: at - end });
+    entries.push(entry.entry);
+    end = entry.end;
+    at = file.indexOf(MAGIC, end);
+  }
+  return { entries, end, damaged };
+}
+
+function entryAt(
+  file: Buffer,
+  at: number,
+): { readonly entry: SegmentEntry; readonly end: number } | undefined {
+  const bodyAt = at + HEAD_BYTES;
+  if (bodyAt > file.length) return undefined;
+  const end = bodyAt + file.readUInt32BE(at + 4);
+  if (end > file.length) return undefined;
+  const body = file.subarray(bodyAt, end);
+  if (crc32(body, at) !== file.readUInt32BE(at + 8)) return undefined;
+  const batch = decodeBatch(body);
+  return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end };
+}

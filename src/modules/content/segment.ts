@@ -1,0 +1,179 @@
+import {
+  closeSync,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import { isErrno } from "../../errors/index.js";
+import type { Batch, Records } from "./batch.js";
+import { BlobIndex, type BlobPlace } from "./blob-index.js";
+import { blobsOffset, encodeEntry, scanSegment, type SegmentScan } from "./segment-format.js";
+
+const sync = promisify(fdatasync);
+
+/** One file of batches. It is written to at its end only, and never changed. */
+export class Segment {
+  readonly path: string;
+  readonly number: number;
+  readonly #file: number;
+  #places: Map<string, BlobPlace> | BlobIndex;
+  #size: number;
+
+  private constructor(path: string, number: number, file: number) {
+    this.path = path;
+    this.number = number;
+    this.#file = file;
+    this.#size = fstatSync(file).size;
+    this.#places = new Map();
+  }
+
+  /** Makes a new, empty one. */
+  static create(path: string, number: number): Segment {
+    return new Segment(path, number, openSync(path, "wx+", 0o600));
+  }
+
+  /** Opens one that is there; its blobs are known after {@link readIndex} or {@link scan}. */
+  static open(path: string, number: number): Segment {
+    return new Segment(path, number, openSync(path, "r+"));
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @returns whether there is an index that can be used */
+  readIndex(): boolean {
+    const index = BlobIndex.decode(readIfThere(this.#indexPath()) ?? Buffer.alloc(0));
+    if (index !== undefined) this.#places = index;
+    return index !== undefined;
+  }
+
+  /** Reads all of it, and knows its blobs from then on. */
+  scan(): SegmentScan {
+    const scanned = scanSegment(readFileSync(this.#file));
+    const places = new Map<string, BlobPlace>();
+    for (const { batch, blobsAt } of scanned.entries) note(places, batch, blobsAt);
+    this.#places = places;
+    return scanned;
+  }
+
+  /** Takes away what comes after the last whole batch. */
+  cut(end: number): void {
+    if (end < this.#size) ftruncateSync(this.#file, end);
+    this.#size = end;
+  }
+
+  /**
+   * Writes batches behind each other. They count only after {@link sync}.
+   * @returns makes their blobs known
+   * @throws the system error; nothing of them is left then
+   */
+  append(batches: readonly Batch[]): () => void {
+    const start = this.#size;
+    const entries: { readonly batch: Batch; readonly entry: Buffer }[] = [];
+    let end = start;
+    for (const batch of batches) {
+      const entry = encodeEntry(batch, end);
+      entries.push({ batch, entry });
+      end += entry.length;
+    }
+    const bytes = Buffer.concat(entries.map(({ entry }) => entry));
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(this.#file, bytes, done, bytes.length - done, start + done);
+      }
+      this.#size = end;
+    } catch (error) {
+      // What could not be finished would fill a full disk for good.
+      ftruncateSync(this.#file, start);
+      throw error;
+    }
+    return () => {
+      let at = start;
+      for (const { batch, entry } of entries) {
+        if (this.#places instanceof Map) note(this.#places, batch, at + blobsOffset(entry, batch));
+        at += entry.length;
+      }
+    };
+  }
+
+  async sync(): Promise<void> {
+    await sync(this.#file);
+  }
+
+  /** Nothing more will be written to it. Its index is kept beside it, so that a start need not read it all. */
+  seal(): void {
+    if (this.#places instanceof Map) this.#places = BlobIndex.of(this.#places);
+    const temporary = `${this.#indexPath()}.new`;
+    try {
+      writeFileSync(temporary, this.#places.encode(), { mode: 0o600, flush: true });
+      renameSync(temporary, this.#indexPath());
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      if (!isErrno(error, "ENOSPC")) throw error;
+    }
+  }
+
+  place(ref: string): BlobPlace | undefined {
+    return this.#places.get(ref);
+  }
+
+  places(): Iterable<readonly [ref: string, place: BlobPlace]> {
+    return this.#places instanceof Map ? this.#places : this.#places.entries();
+  }
+
+  read({ at, length }: BlobPlace): Buffer {
+    const bytes = Buffer.alloc(length);
+    for (let done = 0; done < length;) {
+      const count = readSync(this.#file, bytes, done, length - done, at + done);
+      if (count === 0) return bytes.subarray(0, done);
+      done += count;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  remove(): void {
+    this.close();
+    rmSync(this.path, { force: true });
+    rmSync(this.#indexPath(), { force: true });
+  }
+
+  #indexPath(): string {
+    return this.path.replace(/[.]log$/, ".index");
+  }
+}
+
+/** All records of a store, as the first batch of each segment has them: older segments are not needed for them. */
+export function recordsBatch(records: Records): Batch {
+  return { blobs: [], records };
+}
+
+function note(places: Map<string, BlobPlace>, { blobs, kept = false }: Batch, blobsAt: number): void {
+  let at = blobsAt;
+  for (const { ref, bytes } of blobs) {
+    const isKept = kept || places.get(ref)?.kept === true;
+    places.set(ref, { at, length: bytes.length, kept: isKept });
+    at += bytes.length;
+  }
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import { closeSync, openSync, statSync } from "node:fs";
+import Database from "libsql";
+import { messageOf, requestError } from "../../errors/index.js";
+
+const KIB = 1024;
+/** A file of version 0.3 up to this size is rewritten once, so that it can give space back. */
+const REWRITE_MAX_BYTES = 64 * KIB * KIB;
+/** Of the write-ahead log, before it is written back into the file, and at most what is left of it afterwards. */
+const WAL_PAGES = 256;
+const WAL_BYTES = 1024 * KIB;
+
+/**
+ * Opens the file of a store; makes it, with its tables, if it is missing. A commit waits for the disk (WAL,
+ * `synchronous=FULL`). Space is given back page by page, which SQLite allows only where it was chosen before the first
+ * table.
+ * @throws `EIO` for what is no database
+ */
+export function openSqlite(path: string): Database.Database {
+  // SQLite makes files that others may read; the log takes its mode from this one.
+  closeSync(openSync(path, "a", 0o600));
+  try {
+    return prepared(path, false);
+  } catch (error) {
+    if (!isFull(error)) throw sqliteError(error);
+  }
+  try {
+    // On a full disk there is no room for the index of the log, which others would need; then it is in memory.
+    return prepared(path, true);
+  } catch (error) {
+    throw sqliteError(error);
+  }
+}
+
+function prepared(path: string, isAlone: boolean): Database.Database {
+  const db = new Database(path, { timeout: 10_000 });
+  try {
+    if (isAlone) db.exec("PRAGMA locking_mode = EXCLUSIVE");
+    db.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
+    makeTables(db, isAlone);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function makeTables(db: Database.Database, isAlone: boolean): void {
+  db.exec("CREATE TABLE IF NOT EXISTS blobs (ref TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT");
+  db.exec("CREATE TABLE IF NOT EXISTS checkpoints (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT");
+  try {
+    db.exec("CREATE TABLE IF NOT EXISTS kept (ref TEXT PRIMARY KEY) STRICT, WITHOUT ROWID");
+  } catch (error) {
+    if (!isAlone) throw error;
+    // A file of version 0.3 has none, and there is no room for it.
+    db.exec("PRAGMA temp_store = MEMORY; CREATE TEMP TABLE kept (ref TEXT PRIMARY KEY)");
+  }
+}
+
+/** Lets a file of version 0.3 give space back from now on. It takes as much space again while it runs. */
+export function allowVacuum(db: Database.Database): void {
+  const [mode, pages, pageBytes] = ["auto_vacuum", "page_count", "page_size"].map((name) => pragma(db, name));
+  if (mode !== 0 || (pages ?? 0) * (pageBytes ?? 0) > REWRITE_MAX_BYTES) return;
+  db.exec("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
+}
+
+/** A value that a pragma tells. */
+export function pragma(db: Database.Database, name: string): number {
+  const row: unknown = db.prepare(`PRAGMA ${name}`).get();
+  const value: unknown = typeof row === "object" && row !== null ? Object.values(row)[0] : undefined;
+  return Number(value);
+}
+
+/** Of the file and its log, as they are on the disk. */
+export function sqliteSize(path: string): { readonly bytes: number; readonly walBytes: number } {
+  const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const walBytes = sizeOf(`${path}-wal`);
+  return { bytes: sizeOf(path) + walBytes, walBytes };
+}
+
+/** An error of SQLite with the number that goes with it. */
+export function sqliteError(error: unknown): Error {
+  return requestError(isFull(error) ? "ENOSPC" : "EIO", `content.sqlite: ${messageOf(error)}`, error);
+}
+
+/** No page could be had, for the file, its log, or the index of the log. */
+function isFull(error: unknown): boolean {
+  if (!(error instanceof Database.SqliteError)) return false;
+  return /^SQLITE_(FULL|IOERR_SHM(SIZE|OPEN|MAP))/.test(error.code);
+}

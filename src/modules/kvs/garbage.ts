@@ -1,0 +1,71 @@
+import { messageOf } from "../../errors/index.js";
+import type { Content } from "./content.js";
+
+/** Less than this is not worth a collection while commits go on, and at the end. */
+const WORTH_BYTES = 256 * 1024;
+const WORTH_AT_END_BYTES = 32 * 1024;
+
+interface GarbageOptions {
+  readonly content: Content;
+  /** Roots that stay besides those of the records. */
+  readonly pins: () => readonly string[];
+  readonly warn: (text: string) => void;
+}
+
+/**
+ * Knows when a collection is worth its while: once as much has been written as the store had after the one before, all
+ * of which may be garbage. So collections cost a share of the writing, whatever the size of the store.
+ */
+export class Garbage {
+  readonly #options: GarbageOptions;
+  #writtenBytes = 0;
+  #liveBytes = 0;
+  #holds = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(options: GarbageOptions) {
+    this.#options = options;
+  }
+
+  /** What was there at the start counts as live: the first collection says what of it is. */
+  async begin(): Promise<void> {
+    this.#liveBytes = (await this.#options.content.size()) ?? 0;
+  }
+
+  wrote(bytes: number): void {
+    this.#writtenBytes += bytes;
+  }
+
+  /** No collection begins until the returned function is called: something is stored that nothing refers to yet. */
+  hold(): () => void {
+    this.#holds++;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#holds--;
+      isHeld = false;
+    };
+  }
+
+  /** To be called between two writes. Does not wait. */
+  collectIfWorth(): void {
+    if (this.#running !== undefined || this.#holds > 0) return;
+    if (this.#writtenBytes < Math.max(WORTH_BYTES, this.#liveBytes)) return;
+    this.#running = this.#collect().finally(() => (this.#running = undefined));
+  }
+
+  /** At the end of an instance: what is left may be much of a small store. */
+  async finish(): Promise<void> {
+    await this.#running;
+    if (this.#writtenBytes >= Math.max(WORTH_AT_END_BYTES, this.#liveBytes / 4)) await this.#collect();
+  }
+
+  async #collect(): Promise<void> {
+    this.#writtenBytes = 0;
+    try {
+      const liveBytes = await this.#options.content.collect(this.#options.pins());
+      if (liveBytes !== undefined) this.#liveBytes = liveBytes;
+    } catch (error) {
+      this.#options.warn(`collection: ${messageOf(error)}`);
+    }
+  }
+}

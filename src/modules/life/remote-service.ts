@@ -1,0 +1,125 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isErrno, messageOf, requestError } from "../../errors/index.js";
+import type { Handle, NodeId, Payload } from "../../messages/index.js";
+
+/** A service that may be away for a while: not loaded yet, killed, restarting. */
+export interface ServicePlace {
+  readonly service: string;
+  readonly rank: NodeId;
+  /** How long a request waits for it. */
+  readonly waitMs: number;
+  /** The attribute that says so, for messages. */
+  readonly waitAttribute: string;
+}
+
+/** What one request does, and may have to do again. */
+type Attempt = () => Promise<Payload>;
+
+const BACKOFF_MS = { first: 20, most: 1000 } as const;
+/** What setTimeout can wait at most. */
+const LONGEST_MS = 0x7fff_ffff;
+
+/** Whether an error says that there is no service, or that it went away before it answered. */
+export function isAway(error: unknown): boolean {
+  return isErrno(error, "ENOSYS") || isErrno(error, "ECONNRESET") || isErrno(error, "EHOSTUNREACH");
+}
+
+/**
+ * Requests to a service that may be away. One that finds it away waits, and is made again as soon as the service is
+ * there; what it asks for must therefore be the same when it is done twice.
+ */
+export class RemoteService {
+  readonly #h: Handle;
+  readonly #place: ServicePlace;
+  /** Settled when the service is there again; shared by all that wait. */
+  #appearance: Promise<void> | undefined;
+  #isFinal = false;
+  #giveUp: () => void = () => undefined;
+  readonly #given: Promise<void>;
+
+  constructor(h: Handle, place: ServicePlace) {
+    this.#h = h;
+    this.#place = place;
+    this.#given = new Promise((resolve) => (this.#giveUp = resolve));
+    void h.closed.then(() => this.waitNoMore());
+  }
+
+  /** One request, which fails if the service is away. */
+  once(method: string, payload?: Payload): Promise<Payload> {
+    const { service, rank } = this.#place;
+    return this.#h.rpc(`${service}.${method}`, payload, { rank });
+  }
+
+  /** A request that waits for the service. @throws `EAGAIN` when it was away for too long */
+  call(method: string, payload?: Payload): Promise<Payload> {
+    return this.patiently(() => this.once(method, payload));
+  }
+
+  /**
+   * Makes an attempt again and again while the service is away.
+   * @throws `EAGAIN` when it was away for too long; what the attempt fails with otherwise
+   */
+  async patiently(attempt: Attempt): Promise<Payload> {
+    const deadlineMs = performance.now() + this.#place.waitMs;
+    // The first time it is there again it is asked at once.
+    for (let pauseMs = 0; ; pauseMs = Math.min(Math.max(2 * pauseMs, BACKOFF_MS.first), BACKOFF_MS.most)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        await this.#untilThere({ deadlineMs, pauseMs }, error);
+      }
+    }
+  }
+
+  /** From now on nothing waits: the instance ends, and the service will not come back. */
+  waitNoMore(): void {
+    this.#isFinal = true;
+    this.#giveUp();
+  }
+
+  /** Resolves when the service is there. */
+  appears(): Promise<void> {
+    this.#appearance ??= this.#watch().finally(() => (this.#appearance = undefined));
+    return this.#appearance;
+  }
+
+  async #watch(): Promise<void> {
+    const { service, rank } = this.#place;
+    await this.#h.rpc("service.wait", { name: service }, { rank });
+  }
+
+  async #untilThere(
+    { deadlineMs, pauseMs }: { readonly deadlineMs: number; readonly pauseMs: number },
+    cause: unknown,
+  ): Promise<void> {
+    const leftMs = deadlineMs - performance.now();
+    if (this.#isFinal || leftMs <= 0) throw this.#gaveUp(cause);
+    const timer = new AbortController();
+    const tooLate = delay(Math.min(leftMs, LONGEST_MS), "late" as const, { signal: timer.signal });
+    tooLate.catch(() => undefined);
+    try {
+      const there = this.appears().then(() => "there" as const);
+      // Where it cannot be watched, as of a rank that is away itself, it is tried again after a pause.
+      const seen = there.catch((error: unknown) => this.#unwatched(error, pauseMs, timer.signal));
+      const outcome = await Promise.race([seen, tooLate, this.#given.then(() => "late" as const)]);
+      if (outcome === "late") throw this.#gaveUp(cause);
+      // One that is there and says that it is not has just begun, or is about to end.
+      await delay(Math.min(pauseMs, Math.max(0, deadlineMs - performance.now())));
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async #unwatched(error: unknown, pauseMs: number, signal: AbortSignal): Promise<"unwatched"> {
+    this.#h.log("debug", `cannot watch for ${this.#place.service}: ${messageOf(error)}`);
+    await delay(Math.max(pauseMs, BACKOFF_MS.first), undefined, { signal }).catch(() => undefined);
+    return "unwatched";
+  }
+
+  #gaveUp(cause: unknown): Error {
+    const { service, waitMs, waitAttribute } = this.#place;
+    const why = this.#isFinal ? "the instance is ending" : `waited ${waitMs / 1000} s (${waitAttribute})`;
+    return requestError("EAGAIN", `${service} is away: ${why}; nothing was saved`, cause);
+  }
+}
