@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
@@ -93,22 +103,33 @@ export function freshRunDirectory(env: Readonly<Record<string, string | undefine
 /**
  * Makes a directory and those above it that are missing, as `mkdir -p` does. Node's own `recursive` loops for ever where
  * a file system answers ENOENT to making a directory, as /proc does.
+ * @param onMade told of the parent of each directory that was made
  * @returns whether it was missing
  * @throws the system error; `EEXIST` if there is something else of that name
  */
-function makeDirectory(path: string): boolean {
+function makeDirectory(path: string, onMade: (parent: string) => void = () => undefined): boolean {
   const missing: string[] = [];
   for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
-  for (const directory of missing.reverse()) mkdirSync(directory, { mode: 0o700 });
+  for (const directory of missing.reverse()) {
+    mkdirSync(directory, { mode: 0o700 });
+    onMade(dirname(directory));
+  }
   // Throws EEXIST for a file, and does nothing for a directory.
   if (missing.length === 0) mkdirSync(path, { recursive: true });
   return missing.length > 0;
 }
 
-/**
- * Where a rank keeps durable state below the directory that is given for the whole instance
- * (docs/design/instance.md §2).
- */
+/** Makes the names in a directory survive a loss of power. */
+function syncDirectory(directory: string): void {
+  const file = openSync(directory, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Where a rank keeps durable state below the directory that is given for the whole instance (instance.md §2). */
 export function stateDirectoryOf(given: string, rank: number): string {
   return rank === 0 ? given : join(given, `rank-${rank}`);
 }
@@ -123,7 +144,7 @@ export function stateDirectoryOf(given: string, rank: number): string {
 export function openStateDirectory(given: string, rank: number): string {
   const path = resolve(stateDirectoryOf(given, rank));
   try {
-    makeDirectory(path);
+    makeDirectory(path, syncDirectory);
   } catch (cause) {
     throw new SluiceError("BROKER_STATE", `statedir ${path} cannot be made: ${systemMessage(cause)}`, {
       cause,

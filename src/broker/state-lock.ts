@@ -1,8 +1,8 @@
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type Libsql from "libsql";
-import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 
 /** Holds a directory of durable state. */
 export interface StateLock {
@@ -33,7 +33,9 @@ export function lockStateDirectory(directory: string, rank: number): StateLock {
         cause,
       });
     }
-    throw new SluiceError("BROKER_STATE", `statedir ${directory} is in use by another instance`, {
+    const holder = holderOf(file);
+    const who = holder === undefined ? "" : ` (pid ${holder.pid}: ${holder.command})`;
+    throw new SluiceError("BROKER_STATE", `statedir ${directory} is in use by another instance${who}`, {
       cause,
       errnum: ERRNO.EBUSY,
     });
@@ -43,4 +45,22 @@ export function lockStateDirectory(directory: string, rank: number): StateLock {
 
 function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
+}
+
+/** The process that holds a lock, as the kernel lists it; undefined where it does not say. */
+function holderOf(file: string): { readonly pid: number; readonly command: string } | undefined {
+  try {
+    const { ino } = statSync(file);
+    const line = readFileSync("/proc/locks", "utf8")
+      .split("\n")
+      .map((text) => text.trim().split(/\s+/))
+      .find((words) => words[5]?.endsWith(`:${ino}`) === true && Number(words[4]) > 0);
+    if (line === undefined) return undefined;
+    const pid = Number(line[4]);
+    return { pid, command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() };
+  } catch (error) {
+    // There is no such list, or the process has ended meanwhile.
+    if (errnumOf(error) === undefined) throw error;
+    return undefined;
+  }
 }

@@ -1,6 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
+import { checkpointCommand } from "./kvs/checkpoint.js";
+import { dumpCommand } from "./kvs/dump.js";
+import { fsckCommand } from "./kvs/fsck.js";
+import { restoreCommand } from "./kvs/restore.js";
+import { unlinkCommand } from "./kvs/unlink.js";
 import { printJson, printLine } from "./terminal/output.js";
 import { untilInterrupted, withInstance, withUri } from "./session.js";
 
@@ -14,6 +19,11 @@ export function command(): Command {
     .addCommand(put())
     .addCommand(dir())
     .addCommand(watch())
+    .addCommand(unlinkCommand())
+    .addCommand(dumpCommand())
+    .addCommand(restoreCommand())
+    .addCommand(checkpointCommand())
+    .addCommand(fsckCommand())
     .addHelpText(
       "after",
       "\nExample:\n  sluice kvs put site.name='\"north\"' site.racks=4\n  sluice kvs dir site",

@@ -1,0 +1,65 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { Command } from "commander";
+import type { Report } from "../../modules/kvs/repair.js";
+import { ExitError, printJson, printLine, say } from "../terminal/output.js";
+
+interface FsckOptions {
+  readonly repair?: boolean;
+  readonly json?: boolean;
+}
+
+/** `sluice kvs fsck`. */
+export function fsckCommand(): Command {
+  return new Command("fsck")
+    .description(
+      "check the store of an instance that is not running: every node, every value, every checkpoint",
+    )
+    .argument("<statedir>")
+    .option("--repair", "make a version of what can be read, with the rest below lost+found")
+    .option("--json", "print {version, keys, damages, repair}")
+    .addHelpText(
+      "after",
+      "\nStatus: 0 nothing is damaged, or all was repaired; 1 something is damaged, or in use." +
+        "\n\nExample:\n  sluice kvs fsck /var/lib/site\n  sluice kvs fsck --repair /var/lib/site",
+    )
+    .action(async (statedir: string, options: FsckOptions) => {
+      const report = await check(resolve(statedir), options.repair === true);
+      if (options.json) printJson(report);
+      else tell(report);
+      if (report.damages.length > 0 && report.repair === undefined) throw new ExitError(1);
+    });
+}
+
+async function check(directory: string, repair: boolean): Promise<Report> {
+  if (!existsSync(directory)) throw new ExitError(1, `${directory}: No such file or directory`);
+  // Loaded only here: nothing else of the command line needs a store.
+  const [{ lockStateDirectory }, { openStore }, { checkStore }] = await Promise.all([
+    import("../../broker/state-lock.js"),
+    import("../../modules/content/open-store.js"),
+    import("../../modules/kvs/repair.js"),
+  ]);
+  const lock = lockStateDirectory(directory, 0);
+  try {
+    const opened = openStore(directory, (text) => say(`sluice-kvs: ${text}`));
+    try {
+      return await checkStore(opened.store, "kvs", repair);
+    } finally {
+      await opened.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+function tell({ version, keys, damages, repair }: Report): void {
+  for (const { in: where, kind, key, until, position, bytes, problem } of damages) {
+    const what = kind === "keys" ? `keys from '${key}' to '${until ?? ""}'` : `${kind} ${key}`;
+    printLine(`${where}: ${what}, position ${position}, ${bytes} bytes: ${problem}`);
+  }
+  printLine(`version ${version}: ${keys} keys, ${damages.length} damaged`);
+  if (repair === undefined) return;
+  for (const key of repair.found) printLine(`found: ${key}`);
+  for (const text of repair.dropped) printLine(`dropped: ${text}`);
+  printLine(`repaired as version ${repair.version}`);
+}

@@ -1,0 +1,36 @@
+import type { WriteStream } from "node:tty";
+
+/** Not more often than this. */
+const PERIOD_MS = 200;
+
+/** How far something has got, on one line of standard error while that is a terminal. */
+export class Progress {
+  readonly #label: string;
+  readonly #stream: WriteStream | undefined;
+  #bytes = 0;
+  #shownAtMs = 0;
+
+  constructor(label: string) {
+    this.#label = label;
+    this.#stream = process.stderr.isTTY ? process.stderr : undefined;
+  }
+
+  /** @param totalBytes where it is known */
+  add(bytes: number, totalBytes?: number): void {
+    this.#bytes += bytes;
+    const nowMs = performance.now();
+    if (this.#stream === undefined || nowMs - this.#shownAtMs < PERIOD_MS) return;
+    this.#shownAtMs = nowMs;
+    const total = totalBytes === undefined ? "" : ` of ${megabytes(totalBytes)}`;
+    this.#stream.write(`\r\u001b[K${this.#label}: ${megabytes(this.#bytes)}${total} MB`);
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    if (this.#shownAtMs > 0) this.#stream?.write("\r\u001b[K");
+  }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}

@@ -1,0 +1,41 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { requestError } from "../../errors/index.js";
+import type { Backing } from "./backing.js";
+import { readInstanceFile, STORES } from "./instance-file.js";
+import { SegmentStore } from "./segment-store.js";
+import { SqliteStore } from "./sqlite-store.js";
+
+/** The store of a state directory, opened without an instance. */
+export interface OpenedStore {
+  readonly provider: string;
+  readonly store: Backing;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store that a state directory has; whoever does it holds the lock of the directory.
+ * @param onWarning told of what is damaged
+ * @throws `ENOENT` if there is none, `EIO` if it is beyond reading
+ */
+export function openStore(directory: string, onWarning: (text: string) => void): OpenedStore {
+  const provider = readInstanceFile(directory)?.provider ?? providerIn(directory);
+  const path = join(directory, STORES[provider ?? ""] ?? "");
+  if (provider === undefined || path === directory || !existsSync(path)) {
+    throw requestError("ENOENT", `${directory} has no store that Sluice knows`);
+  }
+  if (provider === "content-sqlite") {
+    const store = new SqliteStore(path, directory);
+    const close = (): Promise<void> => {
+      store.close();
+      return Promise.resolve();
+    };
+    return { provider, store, close };
+  }
+  const store = new SegmentStore({ base: path, onWarning });
+  return { provider, store, close: () => store.close() };
+}
+
+function providerIn(directory: string): string | undefined {
+  return Object.entries(STORES).find(([, file]) => existsSync(join(directory, file)))?.[0];
+}
