@@ -25,7 +25,8 @@ export function lockStateDirectory(directory: string, rank: number): StateLock {
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const database = new Database(file, { timeout: 0 });
   try {
-    database.exec("BEGIN EXCLUSIVE");
+    // Without a journal of its own it takes no page: a full disk can still be read.
+    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (cause) {
     database.close();
     if (!isBusy(cause)) {

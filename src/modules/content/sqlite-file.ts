@@ -35,7 +35,9 @@ function prepared(path: string, isAlone: boolean): Database.Database {
   const db = new Database(path, { timeout: 10_000 });
   try {
     if (isAlone) db.exec("PRAGMA locking_mode = EXCLUSIVE");
-    db.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    // It has to come before the first table, and would be a write, which a full disk refuses, ever after.
+    if (statSync(path).size === 0) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
     makeTables(db, isAlone);
     return db;
