@@ -129,7 +129,10 @@ function syncDirectory(directory: string): void {
   }
 }
 
-/** Where a rank keeps durable state below the directory that is given for the whole instance (instance.md §2). */
+/**
+ * Where a rank keeps durable state below the directory that is given for the whole instance
+ * (docs/design/instance.md §2).
+ */
 export function stateDirectoryOf(given: string, rank: number): string {
   return rank === 0 ? given : join(given, `rank-${rank}`);
 }

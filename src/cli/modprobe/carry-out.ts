@@ -99,7 +99,7 @@ export async function carryOut(
       cancelSignal: interrupts.second.signal,
       durationsMs: recording?.durationsMs,
     });
-    const report = await withPlannedServices(plan, circumstances.handle, () =>
+    const report = await withPlannedServices(plan, context.handle, () =>
       collectEvents(events, (event) => view.show(event)),
     );
     recording?.save(plan, report);
