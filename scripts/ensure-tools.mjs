@@ -8,10 +8,11 @@ import { delimiter, join } from "node:path";
 
 /** Programs, and the packages that have them. */
 const TOOLS = [
-  { command: "cc", packages: ["gcc", "libc6-dev"], use: "compiles examples/wire-c" },
+  { command: "cc", packages: ["gcc", "libc6-dev"], use: "compiles examples/wire-c, and the failing disk" },
   { command: "lua5.4", packages: ["lua5.4"], use: "runs examples/loader-lua" },
   { command: "python3", packages: ["python3"], use: "runs the Python suite, modules and rc files" },
   { command: "setpriv", packages: ["util-linux"], use: "ends processes with their broker" },
+  { command: "unshare", packages: ["util-linux", "mount"], use: "keeps a small disk out of sight of others" },
   { command: "zsh", packages: ["zsh"], use: "is completed in" },
   { command: "fish", packages: ["fish"], use: "is completed in" },
   { command: "mandoc", packages: ["mandoc"], use: "checks manual pages" },
