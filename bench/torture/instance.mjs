@@ -15,9 +15,9 @@ const COMMANDS = fileURLToPath(new URL("../../node_modules/.bin", import.meta.ur
 const PROGRAM = ["sh", "-c", 'echo "up:$SLUICE_URI"; exec cat'];
 
 /** Longer than any of these takes on a busy machine. */
-const START_TIMEOUT_MS = 60_000;
-const END_TIMEOUT_MS = 60_000;
-const COMMAND_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 120_000;
+const END_TIMEOUT_MS = 120_000;
+const COMMAND_TIMEOUT_MS = 120_000;
 const GONE_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
 

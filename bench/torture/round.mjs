@@ -17,7 +17,7 @@ const MAX_BYTES_ON_SMALL_DISK = 300;
 const CONTENT_WAIT = "3s";
 
 /** Nothing keeps writers from being answered for so long. */
-const ANSWER_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 120_000;
 
 /** Attributes by which collection never ends, and meets old values again and again. */
 const CONSTANT_COLLECTION = {

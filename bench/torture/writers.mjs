@@ -17,13 +17,14 @@ const SHARED_KEYS = 3;
 const REPEATED_VALUES = 3;
 
 /** No answer takes longer: a store that is away says so after `content.wait`. */
-const ANSWER_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 120_000;
 const RECONNECT_MS = 20;
 
 /** What a client had sent before it lost its connection may arrive so much later. */
 const LINGERS_MS = 1000;
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Of two names of one number the first is the usual one: EAGAIN rather than EWOULDBLOCK. */
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]).reverse());
 
 /** Of a writer: the kinds of its puts, with their parts in a hundred. */
 const PUTS = [
