@@ -150,7 +150,7 @@ export class Instance {
     if (status !== 0)
       throw new Misbehaviour(
         "command",
-        this.#account(`sluice ${args.join(" ")}: status ${status}, ${stderr.trim()}`),
+        this.#account(`sluice ${args.join(" ")}: status ${status}, ${firstLine(stderr)}`),
       );
     return stdout;
   }
@@ -244,4 +244,8 @@ function environmentOfUsers() {
       ([name]) => !/^(SLUICE|FLUX|VITEST|NODE_|NOTIFY_SOCKET|INVOCATION_ID)/.test(name),
     ),
   );
+}
+
+function firstLine(text) {
+  return text.trim().split("\n", 1)[0];
 }
