@@ -24,7 +24,11 @@ const RECONNECT_MS = 20;
 const LINGERS_MS = 1000;
 
 /** Of two names of one number the first is the usual one: EAGAIN rather than EWOULDBLOCK. */
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]).reverse());
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .map(([name, number]) => [number, name])
+    .reverse(),
+);
 
 /** Of a writer: the kinds of its puts, with their parts in a hundred. */
 const PUTS = [

@@ -63,13 +63,21 @@ function readCommandLine(pid: string): string {
   }
 }
 
-test("nothing that was answered is lost, whatever is killed", { timeout: 900_000 }, async () => {
-  const result = await report("--seed=2026", "--rounds=3", "--only=broker,rank,freeze");
-  expect(result.failures).toEqual([]);
-  expect([result.status, result.losses, result.rounds]).toEqual([0, 0, 3]);
-  expect(result.answered).toBeGreaterThan(100);
-  expect(leftovers()).toEqual([]);
-});
+test(
+  "nothing that was answered is lost, whatever is killed, changed, full or failing",
+  { timeout: 900_000 },
+  async () => {
+    // All sorts but boots, each of which leads one round.
+    const sorts = "broker,provider,rank,change,switch,freeze,collect,eio,disk";
+    const result = await report("--seed=2026", "--rounds=9", `--only=${sorts}`);
+    expect(result.failures).toEqual([]);
+    expect([result.status, result.losses, result.rounds]).toEqual([0, 0, 9]);
+    expect(result.answered).toBeGreaterThan(100);
+    for (const what of ["eio", "full disk", "dump", "restore", "SIGSTOP"])
+      expect(result.faults[what]).toBeGreaterThan(0);
+    expect(leftovers()).toEqual([]);
+  },
+);
 
 test(
   "a store that forgets is found out, with the put, its answer and the command to do it again",
