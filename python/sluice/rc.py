@@ -19,29 +19,14 @@ from typing import (
 
 from .rc_mirror import Mirror
 
+from .task_keys import TASK_KEYS
+
 if TYPE_CHECKING:
     from .future import Future
     from .handle import Sluice
     from .outgoing_requests import NodeId
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-#: Arguments of ``@task`` → keys of unit files.
-KEYS = {
-    "ranks": "ranks",
-    "requires": "requires",
-    "needs": "needs",
-    "provides": "provides",
-    "before": "before",
-    "after": "after",
-    "needs_attrs": "needs-attrs",
-    "needs_config": "needs-config",
-    "needs_env": "needs-env",
-    "disabled": "disabled",
-    "priority": "priority",
-    "timeout": "timeout",
-    "description": "description",
-}
 
 
 class DeclaredTask(NamedTuple):
@@ -78,7 +63,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
         raise ValueError("task missing required name argument")
     keys: Dict[str, Any] = {}
     for argument, value in arguments.items():
-        key = KEYS.get(argument)
+        key = TASK_KEYS.get(argument)
         if key is None:
             raise ValueError(f"{name}: unknown task argument {argument}")
         if value is not None:

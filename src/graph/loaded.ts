@@ -1,4 +1,4 @@
-import { type Catalog, MAX_RANK, type ModuleUnit } from "../units/index.js";
+import { type Catalog, makeModule, type ModuleUnit } from "../units/index.js";
 import type { CatalogIndex } from "./catalog-index.js";
 import { catalogWith } from "./catalog-with.js";
 import type { LoadedModule } from "./types.js";
@@ -45,31 +45,7 @@ export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefi
 
 /** A unit for a module that was loaded past the catalog, so that it can be removed like any other. */
 function unitOfForeignModule({ name, services }: LoadedModule, order: number): ModuleUnit {
-  return {
-    kind: "module",
-    name,
-    provides: services,
-    priority: 100,
-    requires: [],
-    needs: [],
-    after: [],
-    before: [],
-    ranks: { text: "all", ranges: [[0, MAX_RANK]] },
-    needsConfig: [],
-    needsAttrs: [],
-    needsEnv: [],
-    disabled: false,
-    timeoutMs: undefined,
-    description: "",
-    order,
-    module: name,
-    args: [],
-    exec: false,
-    loader: undefined,
-    thread: "own",
-    memoryLimitBytes: undefined,
-    onFailure: "panic",
-  };
+  return makeModule({ name, order, settings: { provides: services } });
 }
 
 /**

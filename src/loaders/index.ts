@@ -4,6 +4,7 @@ export { readStartupRequests } from "./source/startup-requests.js";
 export { moduleNameOf } from "./module-name.js";
 export type { StartupRequest } from "./source/startup-request.js";
 export type * from "./module-loader.js";
+export { checkModuleOptions, MODULE_OPTION_FIELDS, type ModuleOptions } from "./module-options.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";
 export { createPythonLoader } from "./python.js";

@@ -1,7 +1,8 @@
 import type { Channel } from "../messages/index.js";
+import type { ModuleOptions } from "./module-options.js";
 
 /** What to start, everything a loader needs to know. */
-export interface ModuleSpec {
+export interface ModuleSpec extends ModuleOptions {
   readonly name: string;
   readonly uuid: string;
   /** Absolute path of the file. */
@@ -9,7 +10,6 @@ export interface ModuleSpec {
   readonly args: readonly string[];
   /** `own`, or the name of a thread group. */
   readonly thread: string;
-  readonly memoryLimitBytes?: number | undefined;
   /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
   readonly cacheDir?: string | undefined;
   /** Environment; default: that of ours. The modules of a thread group have that of the first. */

@@ -3,7 +3,7 @@ import type { Step } from "../graph/types.js";
 import type { Handle, JsonValue } from "../messages/index.js";
 import { startTimer } from "../processes/index.js";
 import type { StepExecutor } from "../run/step-executor.js";
-import type { ModuleUnit, TaskUnit } from "../units/index.js";
+import { type ModuleUnit, optionsOf, type TaskUnit } from "../units/index.js";
 import { runCommand } from "./command-task.js";
 import type { OutputLine } from "./host-port.js";
 import type { RcSession } from "./session.js";
@@ -66,14 +66,10 @@ export class InstanceStepExecutor implements StepExecutor {
   }
 
   #loadRequest(unit: ModuleUnit, explicit: boolean): Record<string, JsonValue> {
-    const { name, module, exec, loader, thread, memoryLimitBytes, onFailure } = unit;
+    const { name, module: path } = unit;
     const args = this.#options.session?.arguments.of(unit) ?? unit.args;
-    return {
-      ...{ path: module, name, args, exec, thread, onFailure, explicit },
-      ...(loader === undefined ? {} : { loader }),
-      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
-      ...(this.#options.insecure === true ? { insecure: true } : {}),
-    };
+    const insecure = this.#options.insecure === true ? { insecure: true } : {};
+    return { path, name, args, explicit, ...optionsOf(unit), ...insecure };
   }
 
   async #remove(name: string, signal: AbortSignal): Promise<void> {

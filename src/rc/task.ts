@@ -1,23 +1,26 @@
 import { SluiceError } from "../errors/index.js";
+import { type CamelKey, camelKey, UNIT_KEYS, type UnitKeyRow } from "../units/keys.js";
 import type { Context } from "./context.js";
 
-/** Keys of a task (docs/design/planning.md §1), in camelCase. What is left out has the default of unit files. */
-export interface TaskOptions {
-  readonly provides?: readonly string[];
-  readonly priority?: number;
-  readonly requires?: readonly string[];
-  readonly needs?: readonly string[];
-  readonly after?: readonly string[];
-  readonly before?: readonly string[];
-  readonly ranks?: string;
-  readonly needsConfig?: readonly string[];
-  readonly needsAttrs?: readonly string[];
-  readonly needsEnv?: readonly string[];
-  readonly disabled?: boolean;
-  /** A duration such as `"30s"`. */
-  readonly timeout?: string;
-  readonly description?: string;
+/** Kind of a key → what a task of an rc file gives for it: what unit files have. */
+interface OptionValues {
+  strings: readonly string[];
+  conditions: readonly string[];
+  ranks: string;
+  integer: number;
+  boolean: boolean;
+  text: string;
+  /** Such as `"30s"`. */
+  duration: string;
 }
+
+/** The rows of the keys that tasks of rc files have: those of all units. */
+type TaskRow = Extract<UnitKeyRow, { on: "both" }>;
+
+/** Keys of a task (docs/design/planning.md §1), in camelCase. What is left out has the default of unit files. */
+export type TaskOptions = {
+  readonly [Row in TaskRow as CamelKey<Row["key"]>]?: OptionValues[Row["kind"]];
+};
 
 /** {@link TaskOptions} with the name among them. */
 export interface NamedTaskOptions extends TaskOptions {
@@ -41,21 +44,9 @@ export interface DeclaredTask {
 }
 
 /** camelCase → the key of unit files. A key that is not here is unknown. */
-const KEYS: Readonly<Record<keyof TaskOptions, string>> = {
-  provides: "provides",
-  priority: "priority",
-  requires: "requires",
-  needs: "needs",
-  after: "after",
-  before: "before",
-  ranks: "ranks",
-  needsConfig: "needs-config",
-  needsAttrs: "needs-attrs",
-  needsEnv: "needs-env",
-  disabled: "disabled",
-  timeout: "timeout",
-  description: "description",
-};
+const KEYS: ReadonlyMap<string, string> = new Map(
+  UNIT_KEYS.filter(({ on }) => on === "both").map(({ key }) => [camelKey(key), key]),
+);
 
 /**
  * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. Of the whole
@@ -82,8 +73,9 @@ export function task(...given: readonly unknown[]): void {
   if (typeof name !== "string" || name === "") throw invalid("task missing required name argument");
   const keys: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
-    if (!isKey(key)) throw invalid(`${name}: unknown task argument ${key}`);
-    if (value !== undefined) keys[KEYS[key]] = value;
+    const known = KEYS.get(key);
+    if (known === undefined) throw invalid(`${name}: unknown task argument ${key}`);
+    if (value !== undefined) keys[known] = value;
   }
   if (!isTaskFunction(run)) throw invalid(`${name}: task missing its function`);
   (ofProcess[DECLARED] ??= []).push({ name, keys, run, stack: new Error().stack ?? "" });
@@ -105,10 +97,6 @@ function read(given: readonly unknown[]): { name: unknown; options: object; run:
   }
   if (typeof second === "object" && second !== null) return { name: first, options: second, run: third };
   return { name: first, options: {}, run: second };
-}
-
-function isKey(key: string): key is keyof TaskOptions {
-  return Object.hasOwn(KEYS, key);
 }
 
 function isTaskFunction(value: unknown): value is TaskFunction {

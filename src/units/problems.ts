@@ -1,5 +1,5 @@
 import { type Diagnostic, didYouMean, type ErrorCode } from "../errors/index.js";
-import { NAME_RULE } from "./names.js";
+import { NAME_RULE, rowOf } from "./keys.js";
 import type { Part, Path, Source } from "./source.js";
 import { quoted, shortened, typeName } from "./text.js";
 import type { ValidationError } from "./validator.js";
@@ -163,7 +163,7 @@ function typeHint(key: string, expected: unknown, value: unknown): string | unde
   if (expected === "array" && typeof value === "string")
     return `write ${key} = [${JSON.stringify(shortened(value))}]`;
   if (expected !== "string" || typeof value !== "number") return undefined;
-  return key === "timeout" ? `write ${key} = "${value}s"` : `write ${key} = "${value}"`;
+  return rowOf(key)?.kind === "duration" ? `write ${key} = "${value}s"` : `write ${key} = "${value}"`;
 }
 
 /** A text that is not what its key wants. */

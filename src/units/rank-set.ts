@@ -1,4 +1,4 @@
-import type { RankSet } from "./types.js";
+import type { RankSet } from "./values.js";
 import { quoted } from "./text.js";
 
 /** The highest rank there can be (RFC 22: ids are 32 bits, and the last one is reserved). */

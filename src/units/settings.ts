@@ -1,38 +1,41 @@
 import { resolve } from "node:path";
 import type { ErrorCode } from "../errors/index.js";
-import { listEditOf, type ListKey, type UnitKey } from "./keys.js";
+import {
+  type KeyKind,
+  listEditOf,
+  type ListKey,
+  rowOf,
+  UNIT_KEYS,
+  type UnitKey,
+  type UnitKeyRow,
+} from "./keys.js";
 import type { UpdateTable } from "./generated/tables.js";
 import type { Problem } from "./problems.js";
 import { parseDuration, parseSize, type Quantity } from "./quantity.js";
 import { type Parsed, parseRankSet } from "./rank-set.js";
 import type { Path, Source } from "./source.js";
-import type { FailurePolicy, RankSet, Runlevel } from "./types.js";
+import type { FailurePolicy, RankSet, Runlevel } from "./values.js";
 
-/** The keys that a table sets, in our own types; undefined = not set there. Keys are spelled as in unit files. */
-export interface Settings {
-  readonly provides: readonly string[] | undefined;
-  readonly priority: number | undefined;
-  readonly requires: readonly string[] | undefined;
-  readonly needs: readonly string[] | undefined;
-  readonly after: readonly string[] | undefined;
-  readonly before: readonly string[] | undefined;
-  readonly ranks: RankSet | undefined;
-  readonly "needs-config": readonly string[] | undefined;
-  readonly "needs-attrs": readonly string[] | undefined;
-  readonly "needs-env": readonly string[] | undefined;
-  readonly disabled: boolean | undefined;
-  readonly timeout: Quantity | undefined;
-  readonly description: string | undefined;
-  readonly module: string | undefined;
-  readonly args: readonly string[] | undefined;
-  readonly exec: boolean | undefined;
-  readonly loader: string | undefined;
-  readonly thread: string | undefined;
-  readonly "memory-limit": Quantity | undefined;
-  readonly "on-failure": FailurePolicy | undefined;
-  readonly command: string | readonly string[] | undefined;
-  readonly runlevels: readonly Runlevel[] | undefined;
+/** Kind of value → what a table says, read. */
+interface SettingValues {
+  strings: readonly string[];
+  conditions: readonly string[];
+  ranks: RankSet;
+  integer: number;
+  boolean: boolean;
+  text: string;
+  path: string;
+  duration: Quantity;
+  size: Quantity;
+  policy: FailurePolicy;
+  command: string | readonly string[];
+  runlevels: readonly Runlevel[];
 }
+
+/** The keys that a table sets, read, and no others; spelled as in unit files, in the order written. */
+export type Settings = {
+  readonly [Row in UnitKeyRow as Row["key"]]?: SettingValues[Row["kind"]];
+};
 
 /** A change to a list: `+` adds what is not there, `-` takes away, `append` adds whatever is there. */
 export interface ListEdit {
@@ -57,67 +60,37 @@ const NO_EDITS: readonly ListEdit[] = [];
  * @param problems gets what the schema cannot say
  */
 export function readSetting(table: UpdateTable, source: Source, path: Path, problems: Problem[]): Setting {
-  return {
-    source,
-    path,
-    settings: {
-      provides: table.provides,
-      priority: table.priority,
-      requires: table.requires,
-      needs: table.needs,
-      after: table.after,
-      before: table.before,
-      ranks: readText(RANKS, table.ranks, path, problems),
-      "needs-config": table["needs-config"],
-      "needs-attrs": table["needs-attrs"],
-      "needs-env": table["needs-env"],
-      disabled: table.disabled,
-      timeout: readText(TIMEOUT, table.timeout, path, problems),
-      description: table.description,
-      module: resolvePath(table.module, source),
-      args: table.args,
-      exec: table.exec,
-      loader: resolvePath(table.loader, source),
-      thread: table.thread,
-      "memory-limit": readText(MEMORY_LIMIT, table["memory-limit"], path, problems),
-      "on-failure": table["on-failure"],
-      command: table.command,
-      runlevels: table.runlevels,
-    },
-    edits: readEdits(table, path, problems),
-  };
+  const settings: Record<string, unknown> = {};
+  const place = { source, path, problems };
+  let edits: ListEdit[] | undefined;
+  for (const name in table) {
+    const row = rowOf(name);
+    if (row !== undefined) {
+      const value = readValue(row, table[row.key], place);
+      if (value !== undefined) settings[name] = value;
+    } else if (name !== "name") edits = readEdit(table, name, path, problems, edits);
+  }
+  // Each value is of the kind of its row: the schema and readValue see to that.
+  return { source, path, settings, edits: edits ?? NO_EDITS };
 }
 
-/** Nothing set: what lays below the first table of a unit, and what programmatic settings start from. */
-export const NO_SETTINGS: Settings = {
-  provides: undefined,
-  priority: undefined,
-  requires: undefined,
-  needs: undefined,
-  after: undefined,
-  before: undefined,
-  ranks: undefined,
-  "needs-config": undefined,
-  "needs-attrs": undefined,
-  "needs-env": undefined,
-  disabled: undefined,
-  timeout: undefined,
-  description: undefined,
-  module: undefined,
-  args: undefined,
-  exec: undefined,
-  loader: undefined,
-  thread: undefined,
-  "memory-limit": undefined,
-  "on-failure": undefined,
-  command: undefined,
-  runlevels: undefined,
-};
+/** Where a value stands, and what gets the problems with it. */
+interface ValuePlace {
+  readonly source: Source;
+  /** Of the table. */
+  readonly path: Path;
+  readonly problems: Problem[];
+}
+
+function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace): unknown {
+  if (typeof value !== "string") return value;
+  if (kind === "path") return resolvePath(value, place.source);
+  return isTextKind(kind) ? readText(TEXT_RULES[kind], key, value, place) : value;
+}
 
 /** What a table sets, laid over what was set before it; its list edits come last. */
 export function applySetting(before: Settings, { settings, edits }: Setting): Settings {
-  const set = Object.entries(settings).filter(([, value]) => value !== undefined);
-  let after: Settings = { ...before, ...Object.fromEntries(set) };
+  let after: Settings = { ...before, ...settings };
   for (const edit of edits) after = { ...after, [edit.key]: editList(after[edit.key] ?? [], edit) };
   return after;
 }
@@ -137,75 +110,80 @@ function editList(list: readonly string[], { op, items }: ListEdit): readonly st
   }
 }
 
-/** Keys that a table sets or edits. */
+/** Keys that a table sets or edits; those that it sets in the order of docs/design/planning.md §1. */
 export function keysSetBy({ settings, edits }: Setting): UnitKey[] {
-  const keys = Object.keys(settings) as UnitKey[];
-  return [...keys.filter((key) => settings[key] !== undefined), ...edits.map((edit) => edit.key)];
+  return [...keysOf(settings), ...edits.map((edit) => edit.key)];
 }
 
-/** What the text of a key must be, that a schema cannot say. */
-interface TextRule<T> {
-  readonly key: UnitKey;
+function keysOf(settings: Settings): UnitKey[] {
+  return UNIT_KEYS.map(({ key }) => key).filter((key) => settings[key] !== undefined);
+}
+
+/** What a text must be, that a schema cannot say. */
+interface TextRule {
   readonly code: ErrorCode;
-  readonly parse: (text: string) => Parsed<T>;
+  readonly parse: (text: string) => Parsed<RankSet | Quantity>;
   readonly hint: string;
 }
 
-const RANKS: TextRule<RankSet> = {
-  key: "ranks",
-  code: "UNIT_INVALID_RANKS",
-  parse: parseRankSet,
-  hint: 'e.g. "all", "0", "0-3,7", ">0" or "<4"',
-};
-const TIMEOUT: TextRule<Quantity> = {
-  key: "timeout",
-  code: "UNIT_INVALID_DURATION",
-  parse: parseDuration,
-  hint: 'e.g. "30s", "500ms" or "infinity"',
-};
-const MEMORY_LIMIT: TextRule<Quantity> = {
-  key: "memory-limit",
-  code: "UNIT_INVALID_SIZE",
-  parse: parseSize,
-  hint: 'e.g. "512MiB"',
+/** The kinds whose text stands for another value. */
+type TextKind = "ranks" | "duration" | "size";
+
+const TEXT_RULES: Readonly<Record<TextKind, TextRule>> = {
+  ranks: {
+    code: "UNIT_INVALID_RANKS",
+    parse: parseRankSet,
+    hint: 'e.g. "all", "0", "0-3,7", ">0" or "<4"',
+  },
+  duration: {
+    code: "UNIT_INVALID_DURATION",
+    parse: parseDuration,
+    hint: 'e.g. "30s", "500ms" or "infinity"',
+  },
+  size: { code: "UNIT_INVALID_SIZE", parse: parseSize, hint: 'e.g. "512MiB"' },
 };
 
-function readText<T>(
-  rule: TextRule<T>,
-  text: string | undefined,
-  path: Path,
-  problems: Problem[],
-): T | undefined {
-  if (text === undefined) return undefined;
-  const parsed = rule.parse(text);
+function isTextKind(kind: KeyKind): kind is TextKind {
+  return Object.hasOwn(TEXT_RULES, kind);
+}
+
+function readText(
+  { code, parse, hint }: TextRule,
+  key: UnitKey,
+  text: string,
+  { path, problems }: ValuePlace,
+): RankSet | Quantity | undefined {
+  const parsed = parse(text);
   if (parsed.ok) return parsed.value;
-  const { code, key, hint } = rule;
   problems.push({ code, message: parsed.message, path: [...path, key], part: "value", hint });
   return undefined;
 }
 
 /** A path that starts with `./` or `../` is relative to the file that says it (docs/design/planning.md §1). */
-function resolvePath(path: string | undefined, { directory }: Source): string | undefined {
-  if (path === undefined || directory === undefined) return path;
+function resolvePath(path: string, { directory }: Source): string {
+  if (directory === undefined) return path;
   return /^\.\.?\//.test(path) ? resolve(directory, path) : path;
 }
 
-function readEdits(table: UpdateTable, path: Path, problems: Problem[]): readonly ListEdit[] {
-  let edits: ListEdit[] | undefined;
-  for (const name in table) {
-    const edit = listEditOf(name);
-    if (edit === undefined) continue;
-    const { key, op } = edit;
-    if (table[key] !== undefined) {
-      problems.push({
-        code: "UNIT_LIST_EDIT_CONFLICT",
-        message: `cannot use '${name}' and '${key}' in one table`,
-        path: [...path, name],
-        part: "key",
-      });
-    }
-    edits ??= [];
-    edits.push({ key, op, items: table[`${key}${op}`] ?? [] });
+/** The edits of a table so far, and the one that a name in it stands for. */
+function readEdit(
+  table: UpdateTable,
+  name: string,
+  path: Path,
+  problems: Problem[],
+  edits: ListEdit[] = [],
+): ListEdit[] {
+  const edit = listEditOf(name);
+  if (edit === undefined) return edits;
+  const { key, op } = edit;
+  if (table[key] !== undefined) {
+    problems.push({
+      code: "UNIT_LIST_EDIT_CONFLICT",
+      message: `cannot use '${name}' and '${key}' in one table`,
+      path: [...path, name],
+      part: "key",
+    });
   }
-  return edits ?? NO_EDITS;
+  edits.push({ key, op, items: table[`${key}${op}`] ?? [] });
+  return edits;
 }

@@ -1,4 +1,6 @@
-import type { Condition, ModuleUnit, TaskUnit, Unit } from "./types.js";
+import { rowsOf, textPropertyOf, type UnitKeyRow } from "./keys.js";
+import type { Unit } from "./types.js";
+import type { Condition, RankSet } from "./values.js";
 
 /** A value of {@link UnitJson}. */
 export type UnitJsonValue = string | number | boolean | null | readonly string[];
@@ -6,57 +8,47 @@ export type UnitJsonValue = string | number | boolean | null | readonly string[]
 /** A unit as plain data: every key that its kind has, spelled as in unit files. */
 export type UnitJson = Readonly<Record<string, UnitJsonValue>>;
 
+/** What `show` prints first of a unit, after its name. */
+const FIRST_KEYS: readonly string[] = ["module", "ranks"];
+
+const MODULE_ROWS = inOrderShown("module");
+const TASK_ROWS = inOrderShown("task");
+
+function inOrderShown(kind: Unit["kind"]): UnitKeyRow[] {
+  const isFirst = ({ key }: UnitKeyRow): boolean => FIRST_KEYS.includes(key);
+  const rows = rowsOf(kind);
+  const first = FIRST_KEYS.flatMap((key) => rows.filter((row) => row.key === key));
+  return [...first, ...rows.filter((row) => !isFirst(row))];
+}
+
 /**
  * A unit as `modprobe show` prints it (docs/design/cli.md §2): first `name`, `module` and `ranks`, then the other keys
  * in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit files; what has no
  * value is null.
  */
 export function unitToJson(unit: Unit): UnitJson {
-  switch (unit.kind) {
-    case "module":
-      return moduleToJson(unit);
-    case "task":
-      return taskToJson(unit);
+  const values = new Map<string, unknown>(Object.entries(unit));
+  const json: Record<string, UnitJsonValue> = { name: unit.name };
+  for (const row of unit.kind === "module" ? MODULE_ROWS : TASK_ROWS) {
+    json[row.key] = valueToJson(row, values.get(row.json), values.get(textPropertyOf(row.key)));
   }
+  return json;
 }
 
-function moduleToJson(unit: ModuleUnit): UnitJson {
-  const { name, module, args, exec, loader, thread, onFailure } = unit;
-  return {
-    name,
-    module,
-    ...commonToJson(unit),
-    args,
-    exec,
-    loader: loader ?? null,
-    thread,
-    "memory-limit": unit.memoryLimitText ?? quantityText(unit.memoryLimitBytes, "B"),
-    "on-failure": onFailure,
-  };
-}
-
-function taskToJson(unit: TaskUnit): UnitJson {
-  const { name, command, runlevels } = unit;
-  return { name, ...commonToJson(unit), command: command ?? null, runlevels };
-}
-
-function commonToJson(unit: Unit): UnitJson {
-  const { provides, priority, requires, needs, after, before, disabled, description } = unit;
-  return {
-    ranks: unit.ranks.text,
-    provides,
-    priority,
-    requires,
-    needs,
-    after,
-    before,
-    "needs-config": unit.needsConfig.map(conditionText),
-    "needs-attrs": unit.needsAttrs.map(conditionText),
-    "needs-env": unit.needsEnv.map(conditionText),
-    disabled,
-    timeout: unit.timeoutText ?? quantityText(unit.timeoutMs, "ms"),
-    description,
-  };
+/** @param text of a quantity, as it was written */
+function valueToJson({ kind }: UnitKeyRow, value: unknown, text: unknown): UnitJsonValue {
+  if (value === undefined) return null;
+  switch (kind) {
+    case "conditions":
+      return (value as readonly Condition[]).map(conditionText);
+    case "ranks":
+      return (value as RankSet).text;
+    case "duration":
+    case "size":
+      return typeof text === "string" ? text : quantityText(value as number, kind === "size" ? "B" : "ms");
+    default:
+      return value as UnitJsonValue;
+  }
 }
 
 function conditionText({ key, negated }: Condition): string {
@@ -64,7 +56,6 @@ function conditionText({ key, negated }: Condition): string {
 }
 
 /** Of a unit that was made without text. */
-function quantityText(value: number | undefined, unit: string): string | null {
-  if (value === undefined) return null;
+function quantityText(value: number, unit: string): string {
   return value === Infinity ? "infinity" : `${value}${unit}`;
 }

@@ -3,6 +3,7 @@ import {
   type Alternative,
   type Catalog,
   type Condition,
+  makeModule,
   parseRankSet,
   type RankSet,
   type Runlevel,
@@ -80,6 +81,9 @@ export function place(file: string, line: number, column: number): Origin {
 /** Shared, as catalogs of 200,000 units are made of it. */
 const NONE: readonly never[] = [];
 
+/** What a module has where a literal says nothing. */
+const A_MODULE = makeModule({ name: "", order: 0, settings: {} });
+
 function unitOf(literal: UnitLiteral, order: number): Unit {
   const common = {
     name: literal.name,
@@ -102,15 +106,10 @@ function unitOf(literal: UnitLiteral, order: number): Unit {
     return { ...common, kind: "task", command: "true", runlevels: literal.runlevels ?? ["rc1"] };
   }
   return {
+    ...A_MODULE,
     ...common,
-    kind: "module",
     module: literal.name,
     args: literal.args ?? NONE,
-    exec: false,
-    loader: undefined,
-    thread: "own",
-    memoryLimitBytes: undefined,
-    onFailure: "panic",
   };
 }
 

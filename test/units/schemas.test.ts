@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { isName, parseFragment } from "../../src/units/index.js";
-import { COMMON_KEYS, LIST_KEYS, MODULE_KEYS, TASK_KEYS } from "../../src/units/keys.js";
+import { OWN_NAME, rowsOf, UNIT_KEYS, type UnitKeyRow } from "../../src/units/keys.js";
 
 interface Schema {
-  readonly $defs: Readonly<Record<string, { readonly properties?: Readonly<Record<string, unknown>> }>>;
+  readonly $defs: Readonly<
+    Record<string, { readonly properties?: Readonly<Record<string, unknown>>; readonly default?: unknown }>
+  >;
 }
 
 const root = new URL("../..", import.meta.url);
@@ -24,17 +26,24 @@ test("the generated validators and types are those of the schemas", async () => 
 
 test("the schema has the keys that the program knows, each with its edits if it is a list", async () => {
   const { $defs } = await unitFileSchema();
-  const withEdits = (keys: readonly string[]) => [
-    ...keys,
-    ...keys.filter((key) => LIST_KEYS.some((list) => list === key)).flatMap((key) => [`${key}+`, `${key}-`]),
-  ];
+  const written = (rows: readonly UnitKeyRow[]) =>
+    rows.flatMap(({ key, merge }) => (merge === "edit" ? [key, `${key}+`, `${key}-`] : [key]));
   const keysOf = (name: string) => Object.keys($defs[name]?.properties ?? {}).sort();
-  expect(keysOf("moduleTable")).toEqual(["name", ...withEdits([...COMMON_KEYS, ...MODULE_KEYS])].sort());
-  expect(keysOf("taskTable")).toEqual(["name", ...withEdits([...COMMON_KEYS, ...TASK_KEYS])].sort());
-  expect(keysOf("updateTable")).toEqual(
-    ["name", ...withEdits([...COMMON_KEYS, ...MODULE_KEYS, ...TASK_KEYS])].sort(),
-  );
-  expect(keysOf("codeTaskTable")).toEqual(["name", ...COMMON_KEYS].sort());
+  expect(keysOf("moduleTable")).toEqual(["name", ...written(rowsOf("module"))].sort());
+  expect(keysOf("taskTable")).toEqual(["name", ...written(rowsOf("task"))].sort());
+  expect(keysOf("updateTable")).toEqual(["name", ...written(UNIT_KEYS)].sort());
+  const common = UNIT_KEYS.filter(({ on }) => on === "both").map(({ key }) => key);
+  expect(keysOf("codeTaskTable")).toEqual(["name", ...common].sort());
+});
+
+test("the schema has the defaults that the program has", async () => {
+  const { $defs } = await unitFileSchema();
+  for (const { key, kind, default: value } of UNIT_KEYS) {
+    const shown = $defs[key]?.default;
+    if (kind === "ranks") expect(shown).toBe(value.text);
+    else if (shown !== undefined) expect(shown, key).toEqual(value);
+    else expect(["", undefined, OWN_NAME, []], key).toContainEqual(value);
+  }
 });
 
 test.each([

@@ -1,4 +1,5 @@
 import type { FailurePolicy } from "../../units/index.js";
+import type { ModuleOptions } from "../../loaders/index.js";
 import type { JsonValue } from "../../messages/index.js";
 import type { Timer } from "../clock.js";
 import type { HoldQueue } from "./hold-queue.js";
@@ -8,15 +9,10 @@ import { RestartPolicy } from "./restart-policy.js";
 import type { Router } from "../routing/router.js";
 
 /** What `module.load` asks for. */
-export interface LoadRequest {
+export interface LoadRequest extends ModuleOptions {
   readonly path: string;
   readonly name?: string | undefined;
   readonly args?: readonly string[] | undefined;
-  readonly exec?: boolean | undefined;
-  readonly loader?: string | undefined;
-  readonly thread?: string | undefined;
-  readonly memoryLimitBytes?: number | undefined;
-  readonly onFailure?: FailurePolicy | undefined;
   readonly explicit?: boolean | undefined;
   /** Load it even if others may write to its file. */
   readonly insecure?: boolean | undefined;

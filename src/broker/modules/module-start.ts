@@ -51,12 +51,12 @@ export async function startInstance(
   entry.file?.verify?.();
   const file = (entry.file ??= await host.find(request));
   const spec = {
+    ...request,
     name,
     uuid: randomUUID(),
     path: file.path,
     args,
     thread: request.thread ?? "own",
-    memoryLimitBytes: request.memoryLimitBytes,
     cacheDir: host.cacheDir,
     env: host.environment(),
     maxPayloadBytes: host.maxPayloadBytes(),

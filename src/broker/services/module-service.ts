@@ -1,5 +1,4 @@
-import { requestError } from "../../errors/index.js";
-import type { FailurePolicy } from "../../units/index.js";
+import { checkModuleOptions, MODULE_OPTION_FIELDS } from "../../loaders/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import type { Clock } from "../clock.js";
 import type { MessageTrace } from "../routing/message-trace.js";
@@ -12,13 +11,9 @@ const LOAD = {
   path: "string",
   name: "string?",
   args: "string[]?",
-  exec: "boolean?",
-  loader: "string?",
-  thread: "string?",
-  memoryLimitBytes: "integer?",
-  onFailure: "string?",
   explicit: "boolean?",
   insecure: "boolean?",
+  ...MODULE_OPTION_FIELDS,
 } as const;
 
 const RELOAD = {
@@ -48,10 +43,7 @@ export function moduleService(
     name: "module",
     methods: {
       load: async (call) => {
-        const fields = call.fields(LOAD);
-        if ((fields.memoryLimitBytes ?? 1) < 1)
-          throw requestError("EINVAL", "a memory limit is at least a byte");
-        call.respond({ ...(await modules.load({ ...fields, onFailure: failurePolicy(fields.onFailure) })) });
+        call.respond({ ...(await modules.load(checkModuleOptions(call.fields(LOAD)))) });
       },
       remove: async (call) => {
         const { name, cancel, force } = call.fields({
@@ -82,16 +74,4 @@ export function moduleService(
       },
     },
   };
-}
-
-function failurePolicy(text: string | undefined): FailurePolicy | undefined {
-  switch (text) {
-    case undefined:
-    case "panic":
-    case "log":
-    case "restart":
-      return text;
-    default:
-      throw requestError("EINVAL", `no such failure policy '${text}'; there are panic, log, restart`);
-  }
 }

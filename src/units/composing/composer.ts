@@ -3,7 +3,7 @@ import { UnitDraft } from "./unit-draft.js";
 import { argsEdit, type Change, type Definition, type Fragment } from "../fragment.js";
 import { isKeyOf } from "../keys.js";
 import { locateProblems, type Problem } from "../problems.js";
-import { keysSetBy, NO_SETTINGS, type Setting } from "../settings.js";
+import { keysSetBy, type Setting } from "../settings.js";
 import { originSource, type Source } from "../source.js";
 import { quoted } from "../text.js";
 import type { Alternative } from "../types.js";
@@ -55,7 +55,7 @@ export class Composer {
   disable({ name, origin }: DisableRequest): void {
     const drafts = this.#named(name);
     if (drafts.length === 0) this.#reportUnknown(name, origin.location, origin.label);
-    const settings = { ...NO_SETTINGS, disabled: true };
+    const settings = { disabled: true };
     for (const draft of drafts) {
       draft.apply({ source: originSource(origin), path: [], settings, edits: [] });
     }
@@ -170,8 +170,8 @@ export class Composer {
     const drafts = this.#named(target);
     if (drafts.length === 0) this.#reportUnknown(target, source.locate([], "value"), source.name);
     const setting: Setting = overwrite
-      ? { source, path: [], settings: { ...NO_SETTINGS, args }, edits: [] }
-      : { source, path: [], settings: NO_SETTINGS, edits: [argsEdit(args)] };
+      ? { source, path: [], settings: { args }, edits: [] }
+      : { source, path: [], settings: {}, edits: [argsEdit(args)] };
     const modules = drafts.filter((draft) => draft.kind === "module");
     // A task among the providers of a service has no arguments; a task that was named is an error.
     for (const draft of modules.length > 0 ? modules : drafts) this.#update(draft, setting);

@@ -1,20 +1,9 @@
 import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
 import { ComposedCatalog } from "./catalog.js";
 import type { UnitDraft } from "./unit-draft.js";
-import type { UnitKey } from "../keys.js";
+import { OWN_NAME, rowOf, type UnitKey } from "../keys.js";
 import { applySetting, keysSetBy, type Setting } from "../settings.js";
 import type { Catalog } from "../types.js";
-
-/** What a unit has where nothing is said, for comparing with what is. */
-const DEFAULTS: Partial<Readonly<Record<UnitKey, unknown>>> = {
-  priority: 100,
-  disabled: false,
-  description: "",
-  exec: false,
-  thread: "own",
-  "on-failure": "panic",
-  runlevels: ["rc1"],
-};
 
 /**
  * Warnings about how a catalog came about: UNIT_NO_EFFECT (a table says what is so already) and UNIT_OVERRIDE (a file
@@ -50,8 +39,8 @@ function warningsOf(draft: UnitDraft): Diagnostic[] {
 }
 
 function defaultOf(draft: UnitDraft, key: UnitKey): unknown {
-  if (key === "module") return draft.name;
-  return key in DEFAULTS ? DEFAULTS[key] : [];
+  const { default: value } = rowOf(key);
+  return value === OWN_NAME ? draft.name : value;
 }
 
 /** Values are plain data: texts, numbers, lists, and sets of ranks with their text. */

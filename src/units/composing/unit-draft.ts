@@ -1,14 +1,13 @@
 import type { Origin } from "../../errors/index.js";
 import type { Definition } from "../fragment.js";
 import { isUnitKey } from "../keys.js";
-import { ALL_RANKS } from "../rank-set.js";
 import { applySetting, type ListEdit, type Setting, type Settings } from "../settings.js";
 import { SourceOrigin } from "../source.js";
-import type { Condition, Runlevel, Unit } from "../types.js";
+import type { Unit } from "../types.js";
+import { makeModule, makeTask } from "../unit-values.js";
 
 const DEFAULT_PRIORITY = 100;
 const NOTHING: readonly never[] = [];
-const DEFAULT_RUNLEVELS: readonly Runlevel[] = ["rc1"];
 
 /** A unit while it is being composed: what is set so far, and every table that had a part in it. */
 export class UnitDraft {
@@ -76,50 +75,9 @@ export class UnitDraft {
   }
 
   toUnit(): Unit {
-    return this.kind === "module" ? this.#toModule() : this.#toTask();
-  }
-
-  #toModule(): Unit {
-    const settings = this.#settings;
-    return {
-      kind: "module",
-      ...this.#common(),
-      module: settings.module ?? this.name,
-      args: settings.args ?? NOTHING,
-      exec: settings.exec ?? false,
-      loader: settings.loader,
-      thread: settings.thread ?? "own",
-      memoryLimitBytes: settings["memory-limit"]?.value,
-      memoryLimitText: settings["memory-limit"]?.text,
-      onFailure: settings["on-failure"] ?? "panic",
-    };
-  }
-
-  #toTask(): Unit {
-    const { command, runlevels } = this.#settings;
-    return { kind: "task", ...this.#common(), command, runlevels: runlevels ?? DEFAULT_RUNLEVELS };
-  }
-
-  #common() {
-    const settings = this.#settings;
-    return {
-      name: this.name,
-      provides: this.provides,
-      priority: this.priority,
-      requires: settings.requires ?? NOTHING,
-      needs: settings.needs ?? NOTHING,
-      after: settings.after ?? NOTHING,
-      before: settings.before ?? NOTHING,
-      ranks: settings.ranks ?? ALL_RANKS,
-      needsConfig: toConditions(settings["needs-config"]),
-      needsAttrs: toConditions(settings["needs-attrs"]),
-      needsEnv: toConditions(settings["needs-env"]),
-      disabled: settings.disabled ?? false,
-      timeoutMs: settings.timeout?.value,
-      timeoutText: settings.timeout?.text,
-      description: settings.description ?? "",
-      order: this.order,
-    };
+    const { name, order, settings } = this;
+    const parts = { name, order, settings };
+    return this.kind === "module" ? makeModule(parts) : makeTask(parts);
   }
 }
 
@@ -142,11 +100,4 @@ function originAfterEdit(
   if (op === "-") return items.includes(element) ? undefined : before;
   // What was there already was not added again.
   return before ?? originIn(setting, written, items, element);
-}
-
-function toConditions(texts: readonly string[] | undefined): readonly Condition[] {
-  if (texts === undefined) return NOTHING;
-  return texts.map((text) =>
-    text.startsWith("!") ? { key: text.slice(1), negated: true } : { key: text, negated: false },
-  );
 }

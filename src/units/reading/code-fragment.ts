@@ -1,12 +1,15 @@
 import { type Result } from "../../errors/index.js";
 import type { Change, Definition, Fragment } from "../fragment.js";
 import { checkCodeTask } from "../generated/validators.js";
-import { COMMON_KEYS } from "../keys.js";
+import { UNIT_KEYS } from "../keys.js";
 import { resultOf } from "./parse-fragment.js";
 import { explainErrors, locateProblems, type Problem } from "../problems.js";
 import { readSetting } from "../settings.js";
 import { codeSource, SourceOrigin } from "../source.js";
 import type { Diagnostic } from "../../errors/index.js";
+
+/** Keys that a task of an rc file may have: those of all units. */
+const CODE_TASK_KEYS = UNIT_KEYS.filter(({ on }) => on === "both").map(({ key }) => key);
 
 /** A task that an rc file declares in code. */
 export interface CodeTask {
@@ -78,7 +81,7 @@ function readCodeTask(
     const setting = readSetting({ ...table, runlevels: [] }, source, [], problems);
     return { ...setting, kind: "task", name, isCode: true };
   }
-  for (const problem of explainErrors(checkCodeTask.errors, table, [], COMMON_KEYS)) {
+  for (const problem of explainErrors(checkCodeTask.errors, table, [], CODE_TASK_KEYS)) {
     const isUnknown = problem.code === "UNIT_UNKNOWN_KEY";
     const said = isUnknown ? `unknown task argument ${String(problem.path.at(-1))}` : problem.message;
     problems.push({ ...problem, message: `${name}: ${said}` });

@@ -7,17 +7,16 @@ import {
   checkUpdate,
 } from "../generated/validators.js";
 import type { LibraryTable, UpdateTable } from "../generated/tables.js";
-import { COMMON_KEYS, MODULE_KEYS, TASK_KEYS } from "../keys.js";
-import { isName, NAME_RULE } from "../names.js";
+import { isName, NAME_RULE, rowsOf, UNIT_KEYS } from "../keys.js";
 import { explainErrors, isTable, locateProblems, type Problem, similarKey, wrongType } from "../problems.js";
 import { readSetting } from "../settings.js";
 import { type Path, type Source, SourceOrigin } from "../source.js";
 import { quoted, shortened, typeName } from "../text.js";
 import type { Validator } from "../validator.js";
 
-const MODULE_TABLE_KEYS = ["name", ...COMMON_KEYS, ...MODULE_KEYS];
-const TASK_TABLE_KEYS = ["name", ...COMMON_KEYS, ...TASK_KEYS];
-const UPDATE_TABLE_KEYS = [...COMMON_KEYS, ...MODULE_KEYS, ...TASK_KEYS];
+const MODULE_TABLE_KEYS = ["name", ...rowsOf("module").map(({ key }) => key)];
+const TASK_TABLE_KEYS = ["name", ...rowsOf("task").map(({ key }) => key)];
+const UPDATE_TABLE_KEYS = UNIT_KEYS.map(({ key }) => key);
 const LIBRARY_KEYS = ["file", "modules", "name", "as", "args"];
 const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 

@@ -1,6 +1,6 @@
 import { Graph } from "@dagrejs/graphlib";
 import type { Dag, Plan, PlanRequest, Step } from "../../../src/graph/index.js";
-import type { ModuleUnit, TaskUnit, Unit } from "../../../src/units/index.js";
+import { makeModule, type ModuleUnit, type TaskUnit, type Unit } from "../../../src/units/index.js";
 
 /** A step of a plan to run, as short as a test wants to write it. */
 export interface StepSketch {
@@ -85,15 +85,8 @@ function stepOf(name: string, sketch: StepSketch, order: number): Step {
     order,
   };
   const module: ModuleUnit = {
+    ...makeModule({ name, order, settings: {} }),
     ...common,
-    kind: "module",
-    module: name,
-    args: [],
-    exec: false,
-    loader: undefined,
-    thread: "own",
-    memoryLimitBytes: undefined,
-    onFailure: "panic",
   };
   const task: TaskUnit = { ...common, kind: "task", command: undefined, runlevels: [] };
   switch (sketch.action ?? "run") {

@@ -1,0 +1,50 @@
+import { requestError } from "../errors/index.js";
+import type { Fields } from "../messages/index.js";
+
+/**
+ * What a run of a module is asked to be like; carried from `module.load` through the broker to the loader. The names are
+ * those of the payload, and of the options in the table of unit keys.
+ */
+export interface ModuleOptions {
+  /** Run in a process of its own. */
+  readonly exec?: boolean | undefined;
+  /** Name of a loader, or path of a program that is one; undefined = inferred from the file. */
+  readonly loader?: string | undefined;
+  /** `own`, or the name of a thread group. */
+  readonly thread?: string | undefined;
+  readonly memoryLimitBytes?: number | undefined;
+  /** What follows when it fails after it was running (docs/design/modules.md §3). */
+  readonly onFailure?: "panic" | "log" | "restart" | undefined;
+}
+
+/** The fields of a payload that are options; with their kinds. */
+export const MODULE_OPTION_FIELDS = {
+  exec: "boolean?",
+  loader: "string?",
+  thread: "string?",
+  memoryLimitBytes: "integer?",
+  onFailure: "string?",
+} as const satisfies Readonly<Record<keyof ModuleOptions, string>>;
+
+/**
+ * Checks options whose fields are of their kinds, together with whatever else was read with them.
+ * @throws SluiceError `BROKER_REQUEST` with `EINVAL` if a value is invalid
+ */
+export function checkModuleOptions<Read extends Fields<typeof MODULE_OPTION_FIELDS>>(
+  read: Read,
+): Omit<Read, "onFailure"> & ModuleOptions {
+  if ((read.memoryLimitBytes ?? 1) < 1) throw requestError("EINVAL", "a memory limit is at least a byte");
+  return { ...read, onFailure: failurePolicy(read.onFailure) };
+}
+
+function failurePolicy(text: string | undefined): ModuleOptions["onFailure"] {
+  switch (text) {
+    case undefined:
+    case "panic":
+    case "log":
+    case "restart":
+      return text;
+    default:
+      throw requestError("EINVAL", `no such failure policy '${text}'; there are panic, log, restart`);
+  }
+}

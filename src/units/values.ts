@@ -1,0 +1,20 @@
+/**
+ * A set of ranks as ascending, disjoint, inclusive ranges; never as an array of ranks.
+ * `text` is what was written: `all`, an RFC 22 idset, `>N` or `<N`.
+ */
+export interface RankSet {
+  readonly text: string;
+  readonly ranges: readonly (readonly [low: number, high: number])[];
+}
+
+/** A condition on a configuration key, an attribute or an environment variable: `key`, or `!key` when negated. */
+export interface Condition {
+  readonly key: string;
+  readonly negated: boolean;
+}
+
+/** What follows when a module fails after it was running (docs/design/modules.md §3). */
+export type FailurePolicy = "panic" | "log" | "restart";
+
+/** A phase in whose plan a declarative task is a root. */
+export type Runlevel = "rc1" | "rc3";

@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { MODULE_OPTION_FIELDS } from "../../src/loaders/index.js";
+import { makeModule, optionsOf, parseFragment } from "../../src/units/index.js";
+import { camelKey, isKeyOf, rowsOf, UNIT_KEYS } from "../../src/units/keys.js";
+
+const OPTIONS = rowsOf("module").filter((row) => "isOption" in row);
+
+describe("the table of unit keys", () => {
+  test("names each key and each property once", () => {
+    for (const names of [UNIT_KEYS.map(({ key }) => key), UNIT_KEYS.map(({ json }) => json)]) {
+      expect(new Set(names).size).toBe(names.length);
+    }
+  });
+
+  test("names a property like its key, with the unit of measure of a quantity", () => {
+    const units = new Map<string, string>([
+      ["duration", "Ms"],
+      ["size", "Bytes"],
+    ]);
+    for (const { key, kind, json } of UNIT_KEYS) expect(json).toBe(camelKey(key) + (units.get(kind) ?? ""));
+  });
+
+  test("has the options that a load carries, by the same names", () => {
+    expect(OPTIONS.map(({ json }) => json).sort()).toEqual(Object.keys(MODULE_OPTION_FIELDS).sort());
+  });
+
+  test("says which units have a key", () => {
+    expect([isKeyOf("module", "args"), isKeyOf("task", "args")]).toEqual([true, false]);
+    expect([isKeyOf("module", "timeout"), isKeyOf("task", "timeout")]).toEqual([true, true]);
+  });
+});
+
+describe("a load", () => {
+  test("carries what is set or has a default, and nothing that has no value", () => {
+    expect(optionsOf(makeModule({ name: "m", order: 0, settings: {} }))).toEqual({
+      exec: false,
+      thread: "own",
+      onFailure: "panic",
+    });
+  });
+
+  test("carries each option of a unit file in the form of its payload", () => {
+    const text = `[[modules]]
+name = "m"
+exec = true
+loader = "python"
+thread = "group"
+memory-limit = "2MiB"
+on-failure = "log"
+`;
+    const read = parseFragment(text, { file: "a.toml" });
+    if (!read.ok) throw new Error(read.diagnostics[0]?.message);
+    const [definition] = read.value.definitions;
+    expect(optionsOf(makeModule({ name: "m", order: 0, settings: definition?.settings ?? {} }))).toEqual({
+      exec: true,
+      loader: "python",
+      thread: "group",
+      memoryLimitBytes: 2 ** 21,
+      onFailure: "log",
+    });
+  });
+});
