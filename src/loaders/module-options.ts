@@ -15,6 +15,8 @@ export interface ModuleOptions {
   readonly memoryLimitBytes?: number | undefined;
   /** What follows when it fails after it was running (docs/design/modules.md §3). */
   readonly onFailure?: "panic" | "log" | "restart" | undefined;
+  /** Longest time that it may leave the broker's ping unanswered, before it has failed; undefined = no limit. */
+  readonly watchdogMs?: number | undefined;
 }
 
 /** The fields of a payload that are options; with their kinds. */
@@ -24,6 +26,7 @@ export const MODULE_OPTION_FIELDS = {
   thread: "string?",
   memoryLimitBytes: "integer?",
   onFailure: "string?",
+  watchdogMs: "number?",
 } as const satisfies Readonly<Record<keyof ModuleOptions, string>>;
 
 /**
@@ -34,6 +37,7 @@ export function checkModuleOptions<Read extends Fields<typeof MODULE_OPTION_FIEL
   read: Read,
 ): Omit<Read, "onFailure"> & ModuleOptions {
   if ((read.memoryLimitBytes ?? 1) < 1) throw requestError("EINVAL", "a memory limit is at least a byte");
+  if ((read.watchdogMs ?? 1) <= 0) throw requestError("EINVAL", "a watchdog takes more than 0 ms");
   return { ...read, onFailure: failurePolicy(read.onFailure) };
 }
 

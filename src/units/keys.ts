@@ -45,8 +45,8 @@ interface KeyRow {
 }
 
 /**
- * The keys of units, in the order of docs/design/planning.md §1. Reading, composing, `show` and the options of rc files follow this
- * table; the schema and the options of a load are held to it by tests.
+ * The keys of units, in the order of docs/design/planning.md §1. Reading, composing, `show` and the options of rc files
+ * follow this table; the schema and the options of a load are held to it by tests.
  */
 export const UNIT_KEYS = [
   { key: "provides", on: "both", kind: "strings", merge: "edit", default: [], json: "provides" },
@@ -110,6 +110,15 @@ export const UNIT_KEYS = [
     merge: "replace",
     default: "panic",
     json: "onFailure",
+    isOption: true,
+  },
+  {
+    key: "watchdog",
+    on: "module",
+    kind: "duration",
+    merge: "replace",
+    default: undefined,
+    json: "watchdogMs",
     isOption: true,
   },
   { key: "command", on: "task", kind: "command", merge: "replace", default: undefined, json: "command" },

@@ -39,6 +39,11 @@ describe("a load", () => {
     });
   });
 
+  test("carries no watchdog that waits for ever", () => {
+    const settings = { watchdog: { text: "infinity", value: Infinity } };
+    expect(optionsOf(makeModule({ name: "m", order: 0, settings }))).not.toHaveProperty("watchdogMs");
+  });
+
   test("carries each option of a unit file in the form of its payload", () => {
     const text = `[[modules]]
 name = "m"
@@ -47,6 +52,7 @@ loader = "python"
 thread = "group"
 memory-limit = "2MiB"
 on-failure = "log"
+watchdog = "1500ms"
 `;
     const read = parseFragment(text, { file: "a.toml" });
     if (!read.ok) throw new Error(read.diagnostics[0]?.message);
@@ -57,6 +63,7 @@ on-failure = "log"
       thread: "group",
       memoryLimitBytes: 2 ** 21,
       onFailure: "log",
+      watchdogMs: 1500,
     });
   });
 });

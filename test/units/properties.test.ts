@@ -38,6 +38,7 @@ const key = fc.constantFrom(
   "command",
   "runlevels",
   "on-failure",
+  "watchdog",
   "needs-env",
   "file",
   "modules",

@@ -121,6 +121,13 @@ type MemoryLimit = string;
  */
 type OnFailure = "panic" | "log" | "restart";
 /**
+ * Longest time that the module may leave the broker's ping unanswered, before it has failed: a number with ms, s, m, h or d, or "infinity".
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "watchdog".
+ */
+type Watchdog = string;
+/**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
@@ -276,6 +283,7 @@ export interface ModuleTable {
   thread?: Thread;
   "memory-limit"?: MemoryLimit;
   "on-failure"?: OnFailure;
+  watchdog?: Watchdog;
   "provides+"?: Names;
   "provides-"?: Names;
   "requires+"?: Names;
@@ -408,6 +416,7 @@ export interface UpdateTable {
   thread?: Thread;
   "memory-limit"?: MemoryLimit;
   "on-failure"?: OnFailure;
+  watchdog?: Watchdog;
   command?: Command;
   runlevels?: Runlevels;
   "provides+"?: Names;

@@ -46,8 +46,8 @@ var require_ucs2length = __commonJS({
 });
 
 // <stdin>
-var validateModule = validate216;
-var schema48 = {
+var validateModule = validate219;
+var schema49 = {
   title: "ModuleTable",
   description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
@@ -76,6 +76,7 @@ var schema48 = {
     thread: { $ref: "#/$defs/thread" },
     "memory-limit": { $ref: "#/$defs/memory-limit" },
     "on-failure": { $ref: "#/$defs/on-failure" },
+    watchdog: { $ref: "#/$defs/watchdog" },
     "provides+": { $ref: "#/$defs/names" },
     "provides-": { $ref: "#/$defs/names" },
     "requires+": { $ref: "#/$defs/names" },
@@ -1110,13 +1111,45 @@ function validate97(
   return errors === 0;
 }
 validate97.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate103(
+function validate99(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate103.evaluated;
+  const evaluated0 = validate99.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate99.errors = vErrors;
+  return errors === 0;
+}
+validate99.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate105(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate105.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1154,17 +1187,17 @@ function validate103(
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate111(
+validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate113(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate111.evaluated;
+  const evaluated0 = validate113.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1226,17 +1259,17 @@ function validate111(
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-validate111.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate116(
+validate113.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate118(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate116.evaluated;
+  const evaluated0 = validate118.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1294,17 +1327,17 @@ function validate116(
     }
     errors++;
   }
-  validate116.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-validate116.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate123(
+validate118.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate125(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate123.evaluated;
+  const evaluated0 = validate125.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1345,17 +1378,17 @@ function validate123(
     }
     errors++;
   }
-  validate123.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-validate123.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate216(
+validate125.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate219(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate216.evaluated;
+  const evaluated0 = validate219.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1379,7 +1412,7 @@ function validate216(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema48.properties, key0)) {
+      if (!func1.call(schema49.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -1689,9 +1722,23 @@ function validate216(
         errors = vErrors.length;
       }
     }
+    if (data.watchdog !== void 0) {
+      if (
+        !validate99(data.watchdog, {
+          instancePath: instancePath + "/watchdog",
+          parentData: data,
+          parentDataProperty: "watchdog",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data["provides+"] !== void 0) {
       if (
-        !validate103(data["provides+"], {
+        !validate105(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -1699,13 +1746,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate103(data["provides-"], {
+        !validate105(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -1713,13 +1760,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate103(data["requires+"], {
+        !validate105(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -1727,13 +1774,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate103(data["requires-"], {
+        !validate105(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -1741,13 +1788,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate103(data["needs+"], {
+        !validate105(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -1755,13 +1802,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate103(data["needs-"], {
+        !validate105(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -1769,13 +1816,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate111(data["after+"], {
+        !validate113(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -1783,13 +1830,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate111(data["after-"], {
+        !validate113(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -1797,13 +1844,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate111(data["before+"], {
+        !validate113(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -1811,13 +1858,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate111(data["before-"], {
+        !validate113(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -1825,13 +1872,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate116(data["needs-config+"], {
+        !validate118(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -1839,13 +1886,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate116(data["needs-config-"], {
+        !validate118(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -1853,13 +1900,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate116(data["needs-attrs+"], {
+        !validate118(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -1867,13 +1914,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate116(data["needs-attrs-"], {
+        !validate118(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -1881,13 +1928,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate116(data["needs-env+"], {
+        !validate118(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -1895,13 +1942,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate116(data["needs-env-"], {
+        !validate118(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -1909,13 +1956,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate123(data["args+"], {
+        !validate125(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -1923,13 +1970,13 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate123(data["args-"], {
+        !validate125(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -1937,7 +1984,7 @@ function validate216(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
@@ -1956,12 +2003,12 @@ function validate216(
     }
     errors++;
   }
-  validate216.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-validate216.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateTask = validate256;
-var schema49 = {
+validate219.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateTask = validate260;
+var schema50 = {
   title: "TaskTable",
   description: "One task: something that runs once.",
   type: "object",
@@ -2007,20 +2054,20 @@ var schema49 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema42 = {
+var schema43 = {
   description: "What the task runs: a shell line, or an array of program and arguments.",
   type: ["string", "array"],
   items: { type: "string" },
   minItems: 1,
   minLength: 1,
 };
-function validate99(
+function validate101(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate99.evaluated;
+  const evaluated0 = validate101.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2032,7 +2079,7 @@ function validate99(
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
-      params: { type: schema42.type },
+      params: { type: schema43.type },
       message: "must be string,array",
     };
     if (vErrors === null) {
@@ -2094,23 +2141,23 @@ function validate99(
       }
     }
   }
-  validate99.errors = vErrors;
+  validate101.errors = vErrors;
   return errors === 0;
 }
-validate99.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-var schema43 = {
+validate101.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var schema44 = {
   description: 'The phases in whose plan the task is a root. Default ["rc1"].',
   type: "array",
   items: { enum: ["rc1", "rc3"] },
   default: ["rc1"],
 };
-function validate101(
+function validate103(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate101.evaluated;
+  const evaluated0 = validate103.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2126,7 +2173,7 @@ function validate101(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/enum",
           keyword: "enum",
-          params: { allowedValues: schema43.items.enum },
+          params: { allowedValues: schema44.items.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -2152,17 +2199,17 @@ function validate101(
     }
     errors++;
   }
-  validate101.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-validate101.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate256(
+validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate260(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate256.evaluated;
+  const evaluated0 = validate260.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2186,7 +2233,7 @@ function validate256(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema49.properties, key0)) {
+      if (!func1.call(schema50.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -2400,7 +2447,7 @@ function validate256(
     }
     if (data.command !== void 0) {
       if (
-        !validate99(data.command, {
+        !validate101(data.command, {
           instancePath: instancePath + "/command",
           parentData: data,
           parentDataProperty: "command",
@@ -2408,13 +2455,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
       if (
-        !validate101(data.runlevels, {
+        !validate103(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -2422,13 +2469,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate103(data["provides+"], {
+        !validate105(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -2436,13 +2483,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate103(data["provides-"], {
+        !validate105(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -2450,13 +2497,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate103(data["requires+"], {
+        !validate105(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -2464,13 +2511,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate103(data["requires-"], {
+        !validate105(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -2478,13 +2525,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate103(data["needs+"], {
+        !validate105(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -2492,13 +2539,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate103(data["needs-"], {
+        !validate105(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -2506,13 +2553,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate111(data["after+"], {
+        !validate113(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -2520,13 +2567,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate111(data["after-"], {
+        !validate113(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -2534,13 +2581,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate111(data["before+"], {
+        !validate113(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -2548,13 +2595,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate111(data["before-"], {
+        !validate113(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -2562,13 +2609,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate116(data["needs-config+"], {
+        !validate118(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -2576,13 +2623,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate116(data["needs-config-"], {
+        !validate118(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -2590,13 +2637,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate116(data["needs-attrs+"], {
+        !validate118(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -2604,13 +2651,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate116(data["needs-attrs-"], {
+        !validate118(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -2618,13 +2665,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate116(data["needs-env+"], {
+        !validate118(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -2632,13 +2679,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate116(data["needs-env-"], {
+        !validate118(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -2646,13 +2693,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate101(data["runlevels+"], {
+        !validate103(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -2660,13 +2707,13 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate101(data["runlevels-"], {
+        !validate103(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -2674,7 +2721,7 @@ function validate256(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -2693,11 +2740,11 @@ function validate256(
     }
     errors++;
   }
-  validate256.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-validate256.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateUpdate = validate291;
+validate260.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateUpdate = validate295;
 var schema20 = {
   title: "UpdateTable",
   description:
@@ -2725,6 +2772,7 @@ var schema20 = {
     thread: { $ref: "#/$defs/thread" },
     "memory-limit": { $ref: "#/$defs/memory-limit" },
     "on-failure": { $ref: "#/$defs/on-failure" },
+    watchdog: { $ref: "#/$defs/watchdog" },
     command: { $ref: "#/$defs/command" },
     runlevels: { $ref: "#/$defs/runlevels" },
     "provides+": { $ref: "#/$defs/names" },
@@ -2750,13 +2798,13 @@ var schema20 = {
   },
   additionalProperties: false,
 };
-function validate291(
+function validate295(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate291.evaluated;
+  const evaluated0 = validate295.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3075,12 +3123,12 @@ function validate291(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.watchdog !== void 0) {
       if (
-        !validate99(data.command, {
-          instancePath: instancePath + "/command",
+        !validate99(data.watchdog, {
+          instancePath: instancePath + "/watchdog",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "watchdog",
           rootData,
           dynamicAnchors,
         })
@@ -3089,9 +3137,23 @@ function validate291(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate101(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate101(data.runlevels, {
+        !validate103(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -3099,13 +3161,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate103(data["provides+"], {
+        !validate105(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -3113,13 +3175,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate103(data["provides-"], {
+        !validate105(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -3127,13 +3189,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate103(data["requires+"], {
+        !validate105(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -3141,13 +3203,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate103(data["requires-"], {
+        !validate105(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -3155,13 +3217,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate103(data["needs+"], {
+        !validate105(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -3169,13 +3231,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate103(data["needs-"], {
+        !validate105(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -3183,13 +3245,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate111(data["after+"], {
+        !validate113(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -3197,13 +3259,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate111(data["after-"], {
+        !validate113(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -3211,13 +3273,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate111(data["before+"], {
+        !validate113(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -3225,13 +3287,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate111(data["before-"], {
+        !validate113(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -3239,13 +3301,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate116(data["needs-config+"], {
+        !validate118(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -3253,13 +3315,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate116(data["needs-config-"], {
+        !validate118(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -3267,13 +3329,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate116(data["needs-attrs+"], {
+        !validate118(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -3281,13 +3343,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate116(data["needs-attrs-"], {
+        !validate118(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -3295,13 +3357,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate116(data["needs-env+"], {
+        !validate118(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -3309,13 +3371,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate116(data["needs-env-"], {
+        !validate118(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -3323,13 +3385,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate123(data["args+"], {
+        !validate125(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -3337,13 +3399,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate123(data["args-"], {
+        !validate125(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -3351,13 +3413,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate101(data["runlevels+"], {
+        !validate103(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -3365,13 +3427,13 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate101(data["runlevels-"], {
+        !validate103(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -3379,7 +3441,7 @@ function validate291(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -3398,18 +3460,18 @@ function validate291(
     }
     errors++;
   }
-  validate291.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-validate291.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateLibrary = validate335;
-function validate208(
+validate295.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateLibrary = validate340;
+function validate211(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate208.evaluated;
+  const evaluated0 = validate211.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3506,17 +3568,17 @@ function validate208(
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
-validate208.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate335(
+validate211.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate340(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate335.evaluated;
+  const evaluated0 = validate340.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3630,7 +3692,7 @@ function validate335(
           valid3 = valid3 || _valid0;
           const _errs9 = errors;
           if (
-            !validate208(data2, {
+            !validate211(data2, {
               instancePath: instancePath + "/modules/" + i0,
               parentData: data1,
               parentDataProperty: i0,
@@ -3638,7 +3700,7 @@ function validate335(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+            vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs9 === errors;
@@ -3699,18 +3761,18 @@ function validate335(
     }
     errors++;
   }
-  validate335.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-validate335.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateAlternatives = validate338;
-function validate338(
+validate340.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateAlternatives = validate343;
+function validate343(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate338.evaluated;
+  const evaluated0 = validate343.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3767,12 +3829,12 @@ function validate338(
     }
     errors++;
   }
-  validate338.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-validate338.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateCodeTask = validate339;
-var schema58 = {
+validate343.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateCodeTask = validate344;
+var schema59 = {
   title: "CodeTaskTable",
   description:
     "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
@@ -3796,13 +3858,13 @@ var schema58 = {
   required: ["name"],
   additionalProperties: false,
 };
-function validate339(
+function validate344(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate339.evaluated;
+  const evaluated0 = validate344.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3826,7 +3888,7 @@ function validate339(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema58.properties, key0)) {
+      if (!func1.call(schema59.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -4053,19 +4115,19 @@ function validate339(
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-validate339.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateInstanceConfig = validate354;
+validate344.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateInstanceConfig = validate359;
 var pattern11 = new RegExp("^\\.", "u");
-function validate357(
+function validate362(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate357.evaluated;
+  const evaluated0 = validate362.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4357,18 +4419,18 @@ function validate357(
     }
     errors++;
   }
-  validate357.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-validate357.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate362.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var pattern12 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate354(
+function validate359(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate354.evaluated;
+  const evaluated0 = validate359.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4382,7 +4444,7 @@ function validate354(
         for (const key0 in data0) {
           if (!(key0 === "alternatives")) {
             if (
-              !validate291(data0[key0], {
+              !validate295(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
                 parentData: data0,
                 parentDataProperty: key0,
@@ -4390,14 +4452,14 @@ function validate354(
                 dynamicAnchors,
               })
             ) {
-              vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+              vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
           if (
-            !validate338(data0.alternatives, {
+            !validate343(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
               parentData: data0,
               parentDataProperty: "alternatives",
@@ -4405,7 +4467,7 @@ function validate354(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+            vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
             errors = vErrors.length;
           }
         }
@@ -4430,7 +4492,7 @@ function validate354(
       if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
         for (const key1 in data3) {
           if (
-            !validate357(data3[key1], {
+            !validate362(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
               parentData: data3,
               parentDataProperty: key1,
@@ -4438,7 +4500,7 @@ function validate354(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+            vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
             errors = vErrors.length;
           }
         }
@@ -4526,10 +4588,10 @@ function validate354(
     }
     errors++;
   }
-  validate354.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
-validate354.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate359.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;
