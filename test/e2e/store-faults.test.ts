@@ -67,8 +67,7 @@ test("fault-A1: without a statedir and a provider content says that nothing last
     "sluice module load content && sluice module load kvs && sluice kvs put a=1 && sluice dmesg && " +
     "sluice module load content-sqlite && sluice rpc content.flush && sluice rpc content.status; " +
     "for m in kvs content-sqlite content; do sluice module remove $m; done";
-  const rundir = join(box.dir, "rundir");
-  const { stdout } = await box.run(["start", "--rundir", rundir, "bash", "-c", script], {
+  const { stdout } = await box.run(["start", "bash", "-c", script], {
     env: { FLUX_MODPROBE_DISABLE: "content,cron,heartbeat,kvs,kvs-watch,resource" },
   });
   expect(stdout).toContain("content.notice: not durable, all is in memory only: no statedir is set");
