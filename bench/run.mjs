@@ -10,9 +10,10 @@ import { PYTHON } from "./rows/python.mjs";
 import { RATES } from "./rows/rates.mjs";
 import { RUNNING } from "./rows/running.mjs";
 import { STARTING } from "./rows/starting.mjs";
+import { STORE } from "./rows/store.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...RATES, ...LOADING, ...STARTING, ...PYTHON];
+const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...RATES, ...LOADING, ...STARTING, ...STORE, ...PYTHON];
 const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
   console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);

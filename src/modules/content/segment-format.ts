@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { isErrno } from "../../errors/index.js";
 import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 
 /**
@@ -40,35 +41,53 @@ export function blobsOffset(entry: Uint8Array, { blobs }: Batch): number {
   return entry.length - blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
-/** Reads all whole batches of a segment; looks for the next one behind what is none. */
+/**
+ * Reads all whole batches of a segment, and looks for the next one behind what is none. The blobs of a damaged batch that
+ * can still be told apart are read as well: each of them is checked when it is used.
+ */
 export function scanSegment(file: Buffer): SegmentScan {
   const entries: SegmentEntry[] = [];
   const damaged: { at: number; bytes: number }[] = [];
   let end = 0;
   for (let at = file.indexOf(MAGIC); at >= 0;) {
-    const entry = entryAt(file, at);
-    if (entry === undefined) {
+    const found = entryAt(file, at);
+    if (found === undefined) {
       at = file.indexOf(MAGIC, at + 1);
       continue;
     }
     if (at > end) damaged.push({ at: end, bytes: at - end });
-    entries.push(entry.entry);
-    end = entry.end;
+    if (!found.isWhole) damaged.push({ at, bytes: found.end - at });
+    entries.push(found.entry);
+    end = found.end;
     at = file.indexOf(MAGIC, end);
   }
   return { entries, end, damaged };
 }
 
-function entryAt(
-  file: Buffer,
-  at: number,
-): { readonly entry: SegmentEntry; readonly end: number } | undefined {
+interface FoundEntry {
+  readonly entry: SegmentEntry;
+  readonly end: number;
+  readonly isWhole: boolean;
+}
+
+function entryAt(file: Buffer, at: number): FoundEntry | undefined {
   const bodyAt = at + HEAD_BYTES;
   if (bodyAt > file.length) return undefined;
   const end = bodyAt + file.readUInt32BE(at + 4);
   if (end > file.length) return undefined;
   const body = file.subarray(bodyAt, end);
-  if (crc32(body, at) !== file.readUInt32BE(at + 8)) return undefined;
-  const batch = decodeBatch(body);
-  return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end };
+  const isWhole = crc32(body, at) === file.readUInt32BE(at + 8);
+  const batch = isWhole ? decodeBatch(body) : blobsOf(body);
+  if (batch === undefined) return undefined;
+  return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end, isWhole };
+}
+
+/** What a damaged batch still has; its records are not to be trusted. */
+function blobsOf(body: Buffer): Batch | undefined {
+  try {
+    return { ...decodeBatch(body), records: {} };
+  } catch (error) {
+    if (isErrno(error, "EPROTO") || isErrno(error, "EIO")) return undefined;
+    throw error;
+  }
 }
