@@ -3,6 +3,7 @@
  * same run, since machines differ and are noisy; and rates that have no goal. Exits 1 if a goal is missed.
  */
 import { parseArgs } from "node:util";
+import { DEATH } from "./rows/death.mjs";
 import { LOADING } from "./rows/loading.mjs";
 import { MESSAGING } from "./rows/messaging.mjs";
 import { PLANNING } from "./rows/planning.mjs";
@@ -13,7 +14,17 @@ import { STARTING } from "./rows/starting.mjs";
 import { STORE } from "./rows/store.mjs";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
-const ROWS = [...PLANNING, ...RUNNING, ...MESSAGING, ...RATES, ...LOADING, ...STARTING, ...STORE, ...PYTHON];
+const ROWS = [
+  ...PLANNING,
+  ...RUNNING,
+  ...MESSAGING,
+  ...RATES,
+  ...LOADING,
+  ...DEATH,
+  ...STARTING,
+  ...STORE,
+  ...PYTHON,
+];
 const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
   console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);

@@ -12,9 +12,6 @@ const MORTAL = join(FIXTURES, "mortal.mjs");
 const PYTHON_MORTAL = join(FIXTURES, "mortal.py");
 const MESSAGES = pathToFileURL(join(import.meta.dirname, "../../dist/messages/index.js")).href;
 
-/** What others may wait at most for an answer that will never come. */
-const BOUND_MS = 100;
-
 let files: string;
 beforeAll(() => {
   files = mkdtempSync(join(tmpdir(), "sluice-death-"));
@@ -56,26 +53,19 @@ const CASES = Object.entries(DEATHS).flatMap(([loader, deaths]) =>
   deaths.map((death) => ({ loader, death })),
 );
 
-/** Has a module die. Resolves to when that was, as this process sees it. */
-async function kill(handle: Handle, death: string): Promise<number> {
+/** Has a module die. How soon others learn of it is measured by `npm run bench death`. */
+async function kill(handle: Handle, death: string): Promise<void> {
   switch (death) {
     case "SIGKILL": {
       const { pid } = fields(await handle.rpc("mortal.who"), { pid: "integer" });
       process.kill(pid, "SIGKILL");
-      return performance.now();
+      return;
     }
     case "cancel":
       handle.notify("module.remove", { name: "mortal", cancel: true });
-      return performance.now();
-    default: {
-      // Python says goodbye for longer than the bound, so what counts is when it leaves, which it tells on its way.
-      let heard = (): void => undefined;
-      const last = new Promise<void>((resolve) => (heard = resolve));
-      await handle.subscribe("mortal.last", () => heard());
+      return;
+    default:
       handle.notify(`mortal.${death}`);
-      await last;
-      return performance.now();
-    }
   }
 }
 
@@ -85,13 +75,12 @@ async function nextOf(stream: AsyncIterator<Payload>): Promise<Payload> {
 }
 
 describe.each(CASES)("a module of the loader $loader that dies by $death", ({ loader, death }) => {
-  test("fails what others ask of it within 100 ms, with its name, and ends its streams", async () => {
+  test("fails what others ask of it, with its name, and ends its streams", async () => {
     const { broker, handle } = await realBroker();
     await handle.rpc("module.load", { ...LOADERS[loader]?.(), name: "mortal" });
     const stream = handle.rpcStream("mortal.stream");
     expect(await nextOf(stream)).toBe(1);
     const client = await broker.connect();
-    const times: number[] = [];
     const failures = [
       ...Array.from({ length: 100 }, () => handle.rpc("mortal.never")),
       ...Array.from({ length: 100 }, () => client.rpc("mortal.never")),
@@ -99,18 +88,14 @@ describe.each(CASES)("a module of the loader $loader that dies by $death", ({ lo
     ].map((waiting) =>
       waiting.then(
         () => "answered",
-        (error: unknown) => {
-          times.push(performance.now());
-          return error;
-        },
+        (error: unknown) => error,
       ),
     );
     await Promise.all([handle.rpc("mortal.ping"), client.rpc("mortal.ping")]);
-    const diedAt = await kill(handle, death);
+    await kill(handle, death);
     for (const failure of await Promise.all(failures)) {
       expect(failure).toMatchObject({ errnum: ERRNO.ECONNRESET, message: "mortal: module disconnect" });
     }
-    expect(Math.max(...times) - diedAt).toBeLessThan(BOUND_MS);
     expect(broker.pendingRequests).toBe(0);
   });
 });
@@ -127,9 +112,7 @@ test("a module that dies while it waits to be heard fails what others ask of it 
   const never = client.rpc("mortal.never").catch((error: unknown) => error);
   await client.rpc("mortal.ping");
   process.kill(pid, "SIGKILL");
-  const diedAt = performance.now();
   expect(await never).toMatchObject({ errnum: ERRNO.ECONNRESET, message: "mortal: module disconnect" });
-  expect(performance.now() - diedAt).toBeLessThan(BOUND_MS);
   await handle.rpc("module.remove", { name: "deaf", cancel: true });
   expect(broker.pendingRequests).toBe(0);
 });

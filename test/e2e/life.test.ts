@@ -68,6 +68,9 @@ describe("a failing rc1", () => {
 });
 
 describe("Ctrl-C", () => {
+  /** So that only the interrupt can end it. */
+  const NO_TIMEOUT = ["-S", "broker.shutdown-timeout=infinity"];
+
   /** What is printed, step by step, by a boot that nothing disturbs. */
   async function bootLines(): Promise<readonly string[]> {
     const { stderr } = await box.run(["start", "-v", "true"], { env });
@@ -76,17 +79,15 @@ describe("Ctrl-C", () => {
     return lines.filter((line) => /^(load|run) [\w-]+$/.test(line));
   }
 
-  test("at any step of the boot ends within 5 s, with status 130 and everything unloaded", async () => {
+  test("at any step of the boot ends it without the shutdown time-out, with status 130 and everything unloaded", async () => {
     const lines = await bootLines();
     expect(lines.length).toBeGreaterThan(6);
     for (const line of lines) {
-      const command = box.start(["start", "-v", "sleep 1000"], { env });
+      const command = box.start(["start", ...NO_TIMEOUT, "-v", "sleep 1000"], { env });
       await command.waitFor(`${line}\n`);
-      const interruptedAt = performance.now();
       command.kill("SIGINT");
       const { status, stderr } = await command.finished;
       expect({ line, status }).toEqual({ line, status: 130 });
-      expect(performance.now() - interruptedAt).toBeLessThan(5000);
       expect(stderr).not.toContain("was not properly shut down");
       expectNothingLeft();
     }
@@ -104,17 +105,15 @@ describe("Ctrl-C", () => {
     ["never reports running", "await new Promise(() => setInterval(() => {}, 1000));"],
     ["loops for ever", "for (;;);"],
   ] as const) {
-    test(`while a module ${what} ends within 5 s all the same`, async () => {
+    test(`while a module ${what} ends without the shutdown time-out all the same`, async () => {
       siteFile("modprobe.d/stuck.toml", '[[modules]]\nname = "stuck"\nmodule = "./stuck.mjs"\n');
       siteFile("modprobe.d/stuck.mjs", `export async function modMain() { ${body} }\n`);
       siteFile("rc1.d/stuck.toml", 'load = ["stuck"]\n');
-      const command = box.start(["start", "-v", "true"], { env });
+      const command = box.start(["start", ...NO_TIMEOUT, "-v", "true"], { env });
       await command.waitFor("load stuck\n");
-      const interruptedAt = performance.now();
       command.kill("SIGINT");
       const { status } = await command.finished;
       expect(status).toBe(130);
-      expect(performance.now() - interruptedAt).toBeLessThan(5000);
       expectNothingLeft();
     });
   }
