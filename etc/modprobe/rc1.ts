@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { type Context, task } from "sluice/rc";
 import { postEvent, unlessFull } from "./event-log.js";
 
+/** How the instance went down the last time; set once, when it has come up. */
+const LAST_SHUTDOWN = "broker.last-shutdown";
+
 export function setup(c: Context): void {
   c.loadModules(["content", "heartbeat", "cron", "content-backing", "kvs", "kvs-watch", "resource"]);
   const backing = c.attrGet("content.backing-module");
@@ -20,6 +23,8 @@ task(
     needs: ["content-backing", "kvs"],
   },
   async (c) => {
+    // Run again in an instance that is up, it has nothing to mark.
+    if (c.attrGet(LAST_SHUTDOWN) !== undefined) return;
     const before = await unlessFull(c, () => postEvent(c, "start"));
     c.set("last-event", before?.name ?? null);
   },
@@ -35,9 +40,10 @@ task(
     needs: ["content-backing", "post-start-event"],
   },
   async (c) => {
+    if (c.attrGet(LAST_SHUTDOWN) !== undefined) return;
     const last = c.get("last-event");
     const state = last === "start" ? "unclean" : last === "finish" ? "clean" : "none";
-    await c.rpc("attr.set", { name: "broker.last-shutdown", value: state });
+    await c.rpc("attr.set", { name: LAST_SHUTDOWN, value: state });
     if (state === "unclean") {
       await c.rpc("log.append", { level: "warning", text: "the last shutdown was not clean" });
     }

@@ -11,6 +11,7 @@ from . import constants as c
 from .errors import errnum_of, message_of, request_error, stack_of
 from .host_environment import forget_environment, import_file
 from .module_handle import AsyncModuleSluice, ModuleSluice, register_default_handlers
+from .outlive import outlive_signals
 from .process_title import die_with_parent, set_process_title
 from .stream import connect
 
@@ -166,6 +167,7 @@ def main(argv: List[str]) -> int:
         return 2
     path = arguments[0]
     die_with_parent()
+    outlive_signals()
     if limit is not None:
         _limit_memory(limit)
     sys.argv = [path]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 
 from .errors import message_of, stack_of
 from .host_environment import forget_environment, import_file
+from .outlive import outlive_signals
 from .rc import Context, DeclaredTask, take_declared_tasks
 from .rc_mirror import Mirror
 from .rc_output import TaskOutput
@@ -287,6 +288,7 @@ def _inherited_socket() -> socket.socket:
 
 def main() -> None:
     """The command."""
+    outlive_signals()
     host = Host(_inherited_socket())
     sys.stdout, sys.stderr = host.output.capture()
     try:

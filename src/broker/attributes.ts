@@ -12,6 +12,7 @@ interface AttributeKind {
 export class Attributes {
   readonly #values = new Map<string, string>();
   readonly #kinds = new Map<string, AttributeKind>();
+  readonly #given = new Set<string>();
 
   /** Makes an attribute that the broker itself knows. */
   define(name: string, value: string, kind: AttributeKind = {}): void {
@@ -21,6 +22,11 @@ export class Attributes {
 
   get(name: string): string | undefined {
     return this.#values.get(name);
+  }
+
+  /** Whether it was set, at the start or later, and has not just the value that the broker gave it. */
+  isGiven(name: string): boolean {
+    return this.#given.has(name);
   }
 
   /**
@@ -34,6 +40,7 @@ export class Attributes {
     const problem = kind?.check?.(value);
     if (problem !== undefined) throw requestError("EINVAL", `attribute ${name} ${problem}`);
     this.#values.set(name, value);
+    this.#given.add(name);
   }
 
   /**

@@ -4,6 +4,7 @@ import {
   connectHandle,
   type Handle,
   type JsonValue,
+  type LogLevel,
   type Welcome,
   WIRE_LIMITS,
 } from "../messages/index.js";
@@ -20,6 +21,8 @@ import { BrokerLog } from "./log/log.js";
 import { moduleFinder } from "./modules/module-finder.js";
 import { MessageTrace } from "./routing/message-trace.js";
 import { ModuleTable } from "./modules/module-table.js";
+import { longestRemovalMs, takeDown, type TakeDownOptions } from "./modules/take-down.js";
+import { delayOf } from "./delay.js";
 import { type Departure, loopback, type Overlay } from "./routing/overlay.js";
 import { ownerCredentials } from "./routing/peer.js";
 import { RankOrders } from "./ranks/rank-orders.js";
@@ -38,6 +41,9 @@ import { overlayService } from "./services/overlay-service.js";
 import { serviceService } from "./services/service-service.js";
 import { SocketServer } from "./routing/socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
+
+/** What an orderly shutdown may take beside the time-outs of what it stops. */
+const SHUTDOWN_MARGIN_MS = 5000;
 
 /** How long a module may take to accept a new configuration before it counts as refused. */
 const CONFIG_RELOAD_TIMEOUT_MS = 30_000;
@@ -169,6 +175,33 @@ export class Broker {
   programEnvironment(): Record<string, string> {
     const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
     return this.uri === undefined ? inherited : { ...inherited, SLUICE_URI: this.uri };
+  }
+
+  /**
+   * Takes down every module that is loaded, in the reverse order of their loading; no module can be loaded from then on.
+   * It works from what the broker has recorded and needs nothing outside of it.
+   * @returns names of those that did not go in order
+   */
+  takeDown(options: TakeDownOptions = {}): Promise<string[]> {
+    const log = (level: LogLevel, text: string): void => this.log.append("broker", level, text);
+    return takeDown(this.#modules, { clock: this.#clock, log }, options);
+  }
+
+  /** Makes the local socket anew if it was removed, so that what goes on from here can connect. */
+  async ensureSocket(): Promise<void> {
+    await this.#server?.ensure();
+  }
+
+  /**
+   * How long an orderly shutdown may take, in milliseconds: attribute `broker.shutdown-timeout`; if that was never set, at
+   * least what the modules may take one after the other, and some seconds.
+   */
+  shutdownTimeoutMs(): number {
+    const timeoutMs = delayOf(this.attributes, "broker.shutdown-timeout");
+    if (this.attributes.isGiven("broker.shutdown-timeout")) return timeoutMs;
+    const order = this.#modules.takeDownOrder();
+    const removalMs = longestRemovalMs(order, (name) => this.#modules.removalTimeoutMs(name));
+    return Math.max(timeoutMs, removalMs + SHUTDOWN_MARGIN_MS);
   }
 
   /**

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { WIRE_LIMITS } from "../messages/index.js";
+import { SAME_SIGNAL_MS } from "../processes/index.js";
 import { Attributes } from "./attributes.js";
 import { parseDelay } from "./delay.js";
 import { parseLogLevel } from "./log/log-ring.js";
@@ -48,6 +49,10 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.quorum", String(identity.size), { check: checkQuorum(identity.size) });
   attributes.define("broker.quorum-timeout", "60s", { check: checkDelay });
   attributes.define("broker.shutdown-timeout", "30s", { check: checkDelay });
+  attributes.define("broker.rc1-timeout", "infinity", { check: checkDelay });
+  attributes.define("broker.waiting-after", "10s", { check: checkDelay });
+  attributes.define("broker.waiting-every", "30s", { check: checkDelay });
+  attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
   attributes.define("broker.env-blocklist", "");
   defineStoreAttributes(attributes);
   for (const [name, value] of Object.entries(given)) {

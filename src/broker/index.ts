@@ -2,7 +2,13 @@ export { Broker } from "./broker.js";
 export type { BrokerOptions, ShutdownReason } from "./broker-options.js";
 export { type Clock } from "./clock.js";
 export type { JsonObject } from "./configuration.js";
-export { InstanceLife, type PhaseProcess, type StopReason, type StopSignal } from "./life/instance-life.js";
+export {
+  InstanceLife,
+  STOPPING_GRACE_MS,
+  type PhaseProcess,
+  type StopReason,
+  type StopSignal,
+} from "./life/instance-life.js";
 export { type LogFile, openLogFile } from "./log/log-file.js";
 export { type BrokerReport, PHASE_MARK, type SupervisorOrder } from "./life/broker-process.js";
 export { delayOf, parseDelay } from "./delay.js";

@@ -13,7 +13,7 @@ import type { RankOrder } from "./ranks/rank-orders.js";
 export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startShutdown">;
 
 /** The parts of a broker that leading or following takes. */
-type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log">;
+type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log" | "shutdownTimeoutMs">;
 
 /** Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3. */
 export function leaderGates(broker: RankBroker): RankGates {
@@ -74,8 +74,9 @@ function ranksText(ranks: readonly number[]): string {
 /** Each rank keeps to the time-out itself; this is for a rank that does not. */
 const DEPARTURE_GRACE_MS = 1000;
 
-function waitForDepartures({ roster, attributes, log }: RankBroker): PhaseProcess {
-  const timeoutMs = delayOf(attributes, "broker.shutdown-timeout") + DEPARTURE_GRACE_MS;
+function waitForDepartures(broker: RankBroker): PhaseProcess {
+  const { roster, log } = broker;
+  const timeoutMs = broker.shutdownTimeoutMs() + DEPARTURE_GRACE_MS;
   return waitFor(roster, {
     outcome: () => (roster.present.size === 0 ? 0 : undefined),
     timeoutMs,

@@ -1,6 +1,6 @@
 import type { CatalogIndex } from "./catalog-index.js";
-import type { Csr } from "./csr.js";
-import { PairList, RowList } from "./csr.js";
+import type { LoadOrder } from "./types.js";
+import { Csr, PairList, RowList } from "./csr.js";
 
 /** Units with something to do, and what comes before what. */
 export interface OrderGraph {
@@ -43,6 +43,34 @@ type Link = (provider: number, namer: number) => void;
 
 /** Where providers × namers edges are more than this many times providers + namers, a barrier is cheaper. */
 const BARRIER_FACTOR = 4;
+
+/**
+ * The edges among units of which some are taken down in an order that was recorded when they were loaded.
+ * @param own whether their own `before` and `after`, as they are now, count besides
+ */
+export function buildRecordedEdges(
+  index: CatalogIndex,
+  units: Uint32Array,
+  isReversed: Uint8Array,
+  { order, own }: { readonly order: LoadOrder; readonly own: boolean },
+): OrderGraph {
+  const none = new Csr(new Uint32Array(index.unitCount + 1), new Uint32Array(0));
+  const builder = new EdgeBuilder(index, units);
+  const sides = [
+    { rows: index.after, removedRows: index.before, all: index.afterAll, removedAll: index.beforeAll },
+    { rows: index.before, removedRows: index.after, all: index.beforeAll, removedAll: index.afterAll },
+  ];
+  for (const [i, { rows, removedRows, all, removedAll }] of sides.entries()) {
+    const link: Link = (a, b) => (i === 0 ? builder.pairs.add(a, b) : builder.pairs.add(b, a));
+    builder.addNamed((unit) => (isReversed[unit] !== 1 ? rows : own ? removedRows : none), link);
+    builder.addWildcard(
+      (unit) => (isReversed[unit] !== 1 ? all[unit] === 1 : own && removedAll[unit] === 1),
+      link,
+    );
+  }
+  builder.addOrder(order);
+  return builder.finish();
+}
 
 class EdgeBuilder {
   readonly pairs = new PairList();
@@ -101,6 +129,18 @@ class EdgeBuilder {
       const unit = this.#units[node] ?? 0;
       if (saysSo(unit)) link(barrier, node);
       else link(node, barrier);
+    }
+  }
+
+  /** Links units as an order has it; what it has besides them is a node of its own. */
+  addOrder({ nodes, offsets, targets }: LoadOrder): void {
+    const nodeOf = new Map<string, number>();
+    for (const [node, unit] of this.#units.entries()) nodeOf.set(this.#index.units[unit]?.name ?? "", node);
+    const place = nodes.map((name) => nodeOf.get(name) ?? this.#nodeCount++);
+    for (let node = 0; node < nodes.length; node++) {
+      for (let e = offsets[node] ?? 0; e < (offsets[node + 1] ?? 0); e++) {
+        this.pairs.add(place[node] ?? 0, place[targets[e] ?? 0] ?? 0);
+      }
     }
   }
 

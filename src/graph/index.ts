@@ -7,6 +7,7 @@ export { findRemedies } from "./why/change-search.js";
 export { causesOfDifference } from "./why/difference-causes.js";
 export { dependencyTree, renderTree, treeLines } from "./picture/tree.js";
 export { dryRunLines } from "./picture/dry-run.js";
+export { loadOrder } from "./loaded.js";
 export { type PhaseContents, phaseRequest } from "./phase-request.js";
 export { lockOf, lockText, type PlanLock, type RankedPlan } from "./fleet/lock.js";
 export { differenceText, diffLocks } from "./fleet/lock-diff.js";

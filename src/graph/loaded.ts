@@ -1,7 +1,8 @@
 import { type Catalog, makeModule, type ModuleUnit } from "../units/index.js";
-import type { CatalogIndex } from "./catalog-index.js";
+import { type CatalogIndex, indexOf } from "./catalog-index.js";
 import { catalogWith } from "./catalog-with.js";
-import type { LoadedModule } from "./types.js";
+import { buildEdges } from "./edges.js";
+import type { LoadedModule, LoadOrder, Plan } from "./types.js";
 
 /** What runs, by the numbers of an index. */
 export interface LoadedIndex {
@@ -44,8 +45,8 @@ export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefi
 }
 
 /** A unit for a module that was loaded past the catalog, so that it can be removed like any other. */
-function unitOfForeignModule({ name, services }: LoadedModule, order: number): ModuleUnit {
-  return makeModule({ name, order, settings: { provides: services } });
+function unitOfForeignModule({ name, services, timeoutMs }: LoadedModule, order: number): ModuleUnit {
+  return { ...makeModule({ name, order, settings: { provides: services } }), timeoutMs };
 }
 
 /**
@@ -68,9 +69,36 @@ export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[])
   return catalogWith(catalog, units);
 }
 
-/** The catalog with units for loaded modules that it does not know. */
+/** The catalog with units for loaded modules that it does not know; a task that has the name of one gives way. */
 export function withForeignModules(catalog: Catalog, strangers: readonly LoadedModule[]): Catalog {
   if (strangers.length === 0) return catalog;
   const added = strangers.map((module, i) => unitOfForeignModule(module, catalog.units.length + i));
-  return catalogWith(catalog, [...catalog.units, ...added]);
+  const names = new Set(added.map(({ name }) => name));
+  return catalogWith(catalog, [...catalog.units.filter(({ name }) => !names.has(name)), ...added]);
+}
+
+/**
+ * The order of what a plan loads, among itself and beside what is loaded already (planning.md §6).
+ * @param loaded what runs before the plan does
+ */
+export function loadOrder(plan: Plan, loaded: readonly LoadedModule[]): LoadOrder {
+  const { catalog, steps, dag } = plan;
+  const known = loaded.filter(({ name }) => knownModule(catalog, name) !== undefined);
+  if (known.length === 0) {
+    const nodes = Array.from({ length: dag.nodeCount }, (_, node) => {
+      const step = steps[node];
+      return step?.action === "load" ? step.unit.name : "";
+    });
+    return { nodes, offsets: dag.offsets, targets: dag.targets };
+  }
+  const index = indexOf(catalog);
+  const names = new Set([...steps.map(({ unit }) => unit.name), ...known.map(({ name }) => name)]);
+  const ids: number[] = [];
+  for (const [id, unit] of index.units.entries()) if (names.has(unit.name)) ids.push(id);
+  const graph = buildEdges(index, Uint32Array.from(ids), new Uint8Array(index.unitCount));
+  const nodes = Array.from({ length: graph.nodeCount }, (_, node) => {
+    const unit = index.units[ids[node] ?? -1];
+    return node < ids.length && unit?.kind === "module" ? unit.name : "";
+  });
+  return { nodes, offsets: graph.edges.offsets, targets: graph.edges.items };
 }

@@ -28,7 +28,8 @@ export function phaseRequest(
   if (runlevel !== "rc3" && remove.length === 0)
     return succeed({ kind: "start", roots: [...roots, ...load] });
   if (load.length > 0) return fail([bothWays(load)]);
-  return succeed({ kind: "stop", roots, remove: remove.length === 0 ? "none" : remove });
+  // A shutdown leaves nothing, whatever its files name (planning.md §6).
+  return succeed({ kind: "stop", roots, remove: runlevel === "rc3" ? "all" : remove });
 }
 
 function bothWays(load: readonly string[]): Diagnostic {

@@ -1,6 +1,6 @@
 import { type Diagnostic, fail, type Origin, type Result, succeed } from "../errors/index.js";
 import type { Catalog, Unit } from "../units/index.js";
-import { orderSteps } from "./arrange.js";
+import { orderSteps, orderStepsAsRecorded } from "./arrange.js";
 import { requestedPicks, unknownRequirements } from "./requested-services.js";
 import { assemblePlan } from "./assemble.js";
 import { isUnknown, serviceName, unitAt, unitId } from "./catalog-index.js";
@@ -18,7 +18,7 @@ import {
 } from "./request-situation.js";
 import { type Membership, decideMembership } from "./membership.js";
 import type { Situation } from "./situation.js";
-import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
+import type { LoadOrder, Plan, PlanInput, PlanRequest, Step } from "./types.js";
 import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
 
 /**
@@ -40,6 +40,7 @@ export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
     loaded: input.loaded ?? [],
     enabled: input.enabled ?? [],
     origins: input.origins ?? new Map<string, Origin>(),
+    order: input.order,
   };
   switch (request.kind) {
     case "start":
@@ -55,6 +56,7 @@ export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
 
 interface PlanBasis extends SituationBasis {
   readonly origins: ReadonlyMap<string, Origin>;
+  readonly order: LoadOrder | undefined;
 }
 
 type RequestOf<Kind extends PlanRequest["kind"]> = Extract<PlanRequest, { kind: Kind }>;
@@ -96,7 +98,8 @@ function planLoad(basis: PlanBasis, request: RequestOf<"load">): Result<Plan> {
 function planStop(given: PlanBasis, request: RequestOf<"stop">): Result<Plan> {
   const names = request.remove === "all" || request.remove === "none" ? [] : request.remove;
   const strangers = given.loaded.filter(
-    ({ name }) => knownModule(given.catalog, name) === undefined && names.includes(name),
+    ({ name }) =>
+      knownModule(given.catalog, name) === undefined && (request.remove === "all" || names.includes(name)),
   );
   const basis = { ...given, catalog: withForeignModules(given.catalog, strangers) };
   const { situation, unknown } = situationForStop(basis, request.roots);
@@ -163,11 +166,20 @@ interface PlanDraft {
   readonly warnings: readonly Diagnostic[];
 }
 
-function finishMembers({ catalog, facts }: PlanBasis, request: PlanRequest, draft: PlanDraft): Result<Plan> {
-  const { situation, membership, units, isReversed, stepOf, errors, warnings } = draft;
+function finishMembers(
+  { catalog, facts, order }: PlanBasis,
+  request: PlanRequest,
+  draft: PlanDraft,
+): Result<Plan> {
+  const { situation, membership, units, isReversed, errors } = draft;
   const { index } = situation;
-  const arranged = orderSteps(index, units, isReversed, (id) => stepOf(unitAt(index, id), id));
-  if (!arranged.ok) return fail([...errors, ...arranged.diagnostics, ...warnings]);
+  const stepOf = (id: number): Step => draft.stepOf(unitAt(index, id), id);
+  const arranged =
+    order === undefined
+      ? orderSteps(index, units, isReversed, stepOf)
+      : orderStepsAsRecorded(index, units, isReversed, { order, stepOf });
+  if (!arranged.ok) return fail([...errors, ...arranged.diagnostics, ...draft.warnings]);
+  const warnings = [...draft.warnings, ...arranged.warnings];
   if (errors.length > 0) return fail([...errors, ...warnings]);
   const hasReasons = request.kind === "start" || request.kind === "stop";
   const explainer = new Explainer(

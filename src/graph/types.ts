@@ -100,6 +100,17 @@ export interface LoadedModule {
   readonly services: readonly string[];
   /** Loaded by name, so that only a removal by name takes it away. */
   readonly explicit: boolean;
+  /** How long its removal may take, if no file says so any more. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What comes before what in a load, as the broker keeps it for the way down. */
+export interface LoadOrder {
+  /** Names of modules; empty for a task, and for a node that stands for the edges of a wildcard. */
+  readonly nodes: readonly string[];
+  /** The successors of node i are `targets[offsets[i]] … targets[offsets[i + 1] - 1]`. */
+  readonly offsets: Uint32Array;
+  readonly targets: Uint32Array;
 }
 
 interface PlanCircumstances {
@@ -108,6 +119,8 @@ interface PlanCircumstances {
   readonly loaded?: readonly LoadedModule[] | undefined;
   /** Names of units or services whose units are force-enabled (docs/design/planning.md §3). */
   readonly enabled?: readonly string[] | undefined;
+  /** Of a stop: the order in which what runs is to go, as it was recorded; default: what units say now. */
+  readonly order?: LoadOrder | undefined;
   /** What asked for a root or a named module, by its name; for errors about unknown ones. */
   readonly origins?: ReadonlyMap<string, Origin> | undefined;
 }

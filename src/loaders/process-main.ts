@@ -17,6 +17,7 @@ import {
   socketChannel,
   WIRE_LIMITS,
 } from "../messages/index.js";
+import { outliveSignals } from "../processes/index.js";
 import { importModule } from "./import-module.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
 import { runWasi } from "./wasi-host.js";
@@ -24,6 +25,7 @@ import { runWasi } from "./wasi-host.js";
 const STDIN_FD = 0;
 
 async function main(): Promise<void> {
+  outliveSignals();
   const setup = JSON.parse(readFileSync(STDIN_FD, "utf8")) as ProcessSetup;
   const fd = takeChannel();
   if (isWasi(setup.file.path)) await hostWasi(setup, fd);

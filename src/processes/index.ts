@@ -14,6 +14,8 @@ export {
   signalText,
 } from "./process-end.js";
 export { killTree, processesWith } from "./process-tree.js";
+export { outliveSignals } from "./outlive-signals.js";
 export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";
 export { killGroup, type ProgramProcess, signalGroup, signalProcess, signalProgram } from "./signals.js";
+export { SAME_SIGNAL_MS, SignalWindow } from "./signal-window.js";
 export { sleep, startInterval, startTimer, type Timer } from "./timers.js";

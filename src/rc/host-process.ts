@@ -1,81 +1,27 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import { messageOf, SluiceError } from "../errors/index.js";
-import { parseFromHost } from "./host-message.js";
-import type { RcFileReport, RcHost, RcHostListener } from "./host-port.js";
-import type { HostProgram } from "./host-program.js";
-import {
-  type FromHost,
-  HOST_URI_VARIABLE,
-  type HostState,
-  type ReadFailure,
-  type RemoteError,
-  type TaskReport,
-  type ToHost,
-} from "./host-protocol.js";
-import { LineSplitter } from "./line-splitter.js";
-import { OutputLines } from "./output-lines.js";
 import { commandEndText, isSuccess, killGroup, type ProcessEnd, processEnd } from "../processes/index.js";
-
-/** How to start a host. */
-export interface HostStart {
-  readonly program: HostProgram;
-  readonly env: NodeJS.ProcessEnv;
-  readonly state: HostState;
-  readonly cacheDir?: string | undefined;
-}
-
-/** A file that its host could not read, or whose `setup()` failed. */
-export class RcReadError extends Error {
-  override readonly name = "RcReadError";
-  readonly failure: ReadFailure;
-
-  constructor(failure: ReadFailure) {
-    super(failure.message);
-    this.failure = failure;
-  }
-}
-
-/** One `read` or `run` that the host has not answered. */
-interface Pending<T> {
-  resolve(value: T): void;
-  reject(error: Error): void;
-}
-
-interface PendingRead extends Pending<RcFileReport> {
-  readonly file: string;
-  tasks: readonly TaskReport[];
-}
-
-interface PendingRun extends Pending<void> {
-  /** The reason of the signal that gave it up; the host goes as soon as only such are left. */
-  givenUp: Error | undefined;
-}
+import type { HostEnd, HostTalk, HostTransport } from "./connected-host.js";
+import { parseFromHost } from "./host-message.js";
+import type { HostProgram } from "./host-program.js";
+import { HOST_URI_VARIABLE, type ToHost } from "./host-protocol.js";
+import { LineSplitter } from "./line-splitter.js";
 
 /** The socket is the fourth of the child's descriptors. */
 const SOCKET_FD = 3;
 
-/** Milliseconds that a host is given to exit by itself. */
-const EXIT_MS = 1000;
-
-/** An {@link RcHost} in a process group of its own, spoken to as in host-protocol.ts. */
-export class HostProcess implements RcHost {
+/** A host in a process group of its own, spoken to on a socket that it inherits. */
+export class HostProcess implements HostTransport {
+  readonly name: string;
+  readonly ended: Promise<HostEnd>;
   readonly #child: ChildProcess;
   readonly #socket: Socket;
-  readonly #listener: RcHostListener;
-  readonly #output: OutputLines;
-  readonly #runs = new Map<string, PendingRun>();
-  readonly #ended: Promise<void>;
-  readonly #name: string;
-  #reading: PendingRead | undefined;
-  #fatal: string | undefined;
-  #doomed = false;
+  #fault: string | undefined;
 
-  constructor({ program, env, state, cacheDir }: HostStart, listener: RcHostListener) {
+  constructor(program: HostProgram, env: NodeJS.ProcessEnv, talk: HostTalk) {
     const [file, ...args] = program.command;
-    this.#name = program.name;
-    this.#listener = listener;
-    this.#output = new OutputLines((line) => listener.output(line));
+    this.name = program.name;
     this.#child = spawn(file, args, {
       // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is the runner's to handle.
       detached: true,
@@ -87,183 +33,44 @@ export class HostProcess implements RcHost {
         [HOST_URI_VARIABLE]: `fd://${SOCKET_FD}`,
       },
     });
-    this.#child.stdout?.on("data", (chunk: Buffer) => this.#output.push(undefined, "stdout", chunk));
-    this.#child.stderr?.on("data", (chunk: Buffer) => this.#output.push(undefined, "stderr", chunk));
+    this.#child.stdout?.on("data", (chunk: Buffer) => talk.output.push(undefined, "stdout", chunk));
+    this.#child.stderr?.on("data", (chunk: Buffer) => talk.output.push(undefined, "stderr", chunk));
     this.#socket = socketOf(this.#child);
-    const lines = new LineSplitter((line) => this.#receive(line), Infinity);
+    const lines = new LineSplitter((line) => this.#receive(line, talk), Infinity);
     this.#socket.on("data", (chunk) => lines.push(chunk));
     // A host that dies while it is written to: how it ended says more.
-    this.#socket.on("error", () => this.#kill());
-    this.#ended = this.#watch();
-    this.#send({ op: "init", state, ...(cacheDir === undefined ? {} : { cacheDir }) });
+    this.#socket.on("error", () => this.kill());
+    this.ended = this.#watch();
   }
 
-  get doomed(): boolean {
-    return this.#doomed;
-  }
-
-  read(file: string, withSetup: boolean): Promise<RcFileReport> {
-    return new Promise((resolve, reject) => {
-      if (this.#doomed) {
-        reject(this.#gone("is gone"));
-        return;
-      }
-      this.#reading = { file, tasks: [], resolve, reject };
-      this.#send({ op: "read", file, setup: withSetup });
-    });
-  }
-
-  async run(task: string, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    let giveUp: (() => void) | undefined;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        if (this.#doomed) {
-          reject(this.#gone("is gone"));
-          return;
-        }
-        const pending: PendingRun = { resolve, reject, givenUp: undefined };
-        this.#runs.set(task, pending);
-        giveUp = () => this.#giveUp(task, pending, asError(signal.reason));
-        signal.addEventListener("abort", giveUp);
-        this.#send({ op: "run", task });
-      });
-    } finally {
-      if (giveUp !== undefined) signal.removeEventListener("abort", giveUp);
-    }
-  }
-
-  update(state: HostState): void {
-    this.#send({ op: "update", state });
-  }
-
-  async close(): Promise<void> {
-    this.#doomed = true;
-    this.#send({ op: "exit" });
-    const timer = setTimeout(() => this.#kill(), EXIT_MS);
-    await this.#ended;
-    clearTimeout(timer);
-  }
-
-  #giveUp(task: string, pending: PendingRun, reason: Error): void {
-    pending.givenUp = reason;
-    this.#doomed = true;
-    this.#send({ op: "cancel", task });
-    this.#killIfDone();
-  }
-
-  /** Other tasks of a host that is to be killed may end first (docs/design/planning.md §7). */
-  #killIfDone(): void {
-    if (!this.#doomed || this.#reading !== undefined) return;
-    for (const { givenUp } of this.#runs.values()) if (givenUp === undefined) return;
-    this.#kill();
-  }
-
-  #kill(): void {
-    this.#doomed = true;
-    if (this.#child.pid !== undefined) killGroup(this.#child.pid);
-  }
-
-  #send(message: ToHost): void {
+  send(message: ToHost): void {
     if (this.#socket.writable) this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  #receive(line: string): void {
+  kill(): void {
+    if (this.#child.pid !== undefined) killGroup(this.#child.pid);
+  }
+
+  #receive(line: string, { receive }: HostTalk): void {
     const message = parseFromHost(line);
-    if (message === undefined) {
-      this.#fatal = "said something that is not understood";
-      this.#kill();
+    if (message !== undefined) {
+      receive(message);
       return;
     }
-    this.#handle(message);
+    this.#fault = "sent something that is not a message of the protocol";
+    this.kill();
   }
 
-  #handle(message: FromHost): void {
-    switch (message.op) {
-      case "tasks":
-        if (this.#reading?.file === message.file) this.#reading.tasks = message.tasks;
-        return;
-      case "read":
-        this.#endRead(message);
-        return;
-      case "end":
-        this.#endRun(message.task, message.error);
-        return;
-      case "output":
-        this.#output.push(message.task, message.stream, message.text);
-        return;
-      case "print":
-        this.#listener.print(message.text);
-        return;
-      case "set":
-        this.#listener.set(message.key, message.value);
-        return;
-      case "setopt":
-        this.#listener.setopt(message.edit);
-        return;
-      case "setenv":
-        this.#reply(message.id, this.#listener.setenv(message.env));
-        return;
-      case "refresh":
-        this.#reply(message.id, this.#listener.refresh());
-        return;
-      case "fatal":
-        this.#fatal = message.message;
+  async #watch(): Promise<HostEnd> {
+    try {
+      const end = await processEnd(this.#child);
+      return { how: this.#fault ?? deathText(end) };
+    } catch (cause) {
+      return { how: `could not be started: ${messageOf(cause)}`, cause };
+    } finally {
+      this.#socket.destroy();
     }
   }
-
-  #endRead(message: Extract<FromHost, { op: "read" }>): void {
-    const reading = this.#reading;
-    if (reading?.file !== message.file) return;
-    this.#reading = undefined;
-    this.#output.end(undefined);
-    if ("failure" in message) reading.reject(new RcReadError(message.failure));
-    else reading.resolve({ file: reading.file, tasks: reading.tasks, effects: message.effects });
-  }
-
-  #endRun(task: string, error: RemoteError | undefined): void {
-    const pending = this.#runs.get(task);
-    this.#runs.delete(task);
-    this.#output.end(task);
-    if (pending?.givenUp !== undefined) pending.reject(pending.givenUp);
-    else if (error !== undefined) pending?.reject(taskError(task, error));
-    else pending?.resolve();
-    this.#killIfDone();
-  }
-
-  #reply(id: number, done: Promise<void>): void {
-    done.then(
-      () => this.#send({ op: "reply", id }),
-      (error: unknown) => this.#send({ op: "reply", id, error: messageOf(error) }),
-    );
-  }
-
-  /** Waits for the end of the process, whatever ends it, and lets nobody wait for it any longer. */
-  async #watch(): Promise<void> {
-    const error = await processEnd(this.#child).then(
-      (end) => this.#gone(deathText(end)),
-      (cause: unknown) => this.#gone(`could not be started: ${messageOf(cause)}`, cause),
-    );
-    this.#doomed = true;
-    this.#socket.destroy();
-    this.#output.endAll();
-    this.#reading?.reject(error);
-    this.#reading = undefined;
-    for (const run of this.#runs.values()) run.reject(run.givenUp ?? error);
-    this.#runs.clear();
-  }
-
-  #gone(how: string, cause?: unknown): SluiceError {
-    const message = this.#fatal ?? `the ${this.#name} host of rc files ${how}`;
-    return new SluiceError("RC_FAILED", message, { cause });
-  }
-}
-
-/** Keeps the stack of the code that threw, which is of more use than ours. */
-function taskError(unit: string, { message, stack }: RemoteError): SluiceError {
-  const cause = new Error(message);
-  if (stack !== undefined) cause.stack = stack;
-  return new SluiceError("RC_FAILED", message, { unit, cause });
 }
 
 function deathText(end: ProcessEnd): string {
@@ -274,8 +81,4 @@ function socketOf(child: ChildProcess): Socket {
   const socket = child.stdio[SOCKET_FD];
   if (!(socket instanceof Socket)) throw new SluiceError("INTERNAL", "a host was started without its socket");
   return socket;
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new SluiceError("RUN_CANCELLED", messageOf(reason));
 }

@@ -1,7 +1,7 @@
 import { isErrno, SluiceError } from "../errors/index.js";
 import type { Step } from "../graph/types.js";
 import type { Handle, JsonValue } from "../messages/index.js";
-import { startTimer } from "../processes/index.js";
+import { startTimer, type Timer } from "../processes/index.js";
 import type { StepExecutor } from "../run/step-executor.js";
 import { type ModuleUnit, optionsOf, type TaskUnit } from "../units/index.js";
 import { runCommand } from "./command-task.js";
@@ -25,6 +25,8 @@ export interface InstanceStepExecutorOptions {
   readonly cancelRemovalAfterMs?: number | undefined;
   /** Load modules even if others may write to their files (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
+  /** What the broker calls the plan whose modules are loaded (`module.plan`). */
+  readonly plan?: number | undefined;
 }
 
 /**
@@ -33,9 +35,18 @@ export interface InstanceStepExecutorOptions {
  */
 export class InstanceStepExecutor implements StepExecutor {
   readonly #options: InstanceStepExecutorOptions;
+  readonly #removals = new Set<Limited>();
+  #cancelRemovalAfterMs: number | undefined;
 
   constructor(options: InstanceStepExecutorOptions) {
     this.#options = options;
+    this.#cancelRemovalAfterMs = options.cancelRemovalAfterMs;
+  }
+
+  /** Cancels each module whose removal is under way, or still to come, if it is not gone this long from now or from then. */
+  hurry(cancelAfterMs: number): void {
+    this.#cancelRemovalAfterMs = cancelAfterMs;
+    for (const removal of this.#removals) removal.limit(cancelAfterMs);
   }
 
   /**
@@ -66,15 +77,23 @@ export class InstanceStepExecutor implements StepExecutor {
   }
 
   #loadRequest(unit: ModuleUnit, explicit: boolean): Record<string, JsonValue> {
-    const { name, module: path } = unit;
+    const { name, module: path, timeoutMs } = unit;
+    const { plan } = this.#options;
     const args = this.#options.session?.arguments.of(unit) ?? unit.args;
-    const insecure = this.#options.insecure === true ? { insecure: true } : {};
-    return { path, name, args, explicit, ...optionsOf(unit), ...insecure };
+    return {
+      ...{ path, name, args, explicit },
+      ...optionsOf(unit),
+      ...(plan === undefined ? {} : { plan }),
+      // Infinity has no place in JSON, and is no limit.
+      ...(timeoutMs === undefined || !Number.isFinite(timeoutMs) ? {} : { timeoutMs }),
+      ...(this.#options.insecure === true ? { insecure: true } : {}),
+    };
   }
 
   async #remove(name: string, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    const removal = withLimit(signal, this.#options.cancelRemovalAfterMs);
+    const removal = withLimit(signal, this.#cancelRemovalAfterMs);
+    this.#removals.add(removal);
     try {
       await removeModule(handle, name, false, removal.signal);
     } catch (error) {
@@ -82,6 +101,7 @@ export class InstanceStepExecutor implements StepExecutor {
       await removeModule(handle, name, true);
       signal.throwIfAborted();
     } finally {
+      this.#removals.delete(removal);
       removal.stop();
     }
   }
@@ -120,12 +140,21 @@ async function removeModule(
 }
 
 /** A signal that is aborted with another, or after a while. */
-function withLimit(
-  signal: AbortSignal,
-  limitMs: number | undefined,
-): { readonly signal: AbortSignal; stop(): void } {
-  if (limitMs === undefined) return { signal, stop: () => undefined };
+interface Limited {
+  readonly signal: AbortSignal;
+  /** From now on. */
+  limit(limitMs: number): void;
+  stop(): void;
+}
+
+function withLimit(signal: AbortSignal, limitMs: number | undefined): Limited {
   const limit = new AbortController();
-  const timer = startTimer(limitMs, () => limit.abort());
-  return { signal: AbortSignal.any([signal, limit.signal]), stop: () => timer.cancel() };
+  let timer: Timer | undefined;
+  const result: Limited = {
+    signal: AbortSignal.any([signal, limit.signal]),
+    limit: (fromNowMs) => (timer ??= startTimer(fromNowMs, () => limit.abort())),
+    stop: () => timer?.cancel(),
+  };
+  if (limitMs !== undefined) result.limit(limitMs);
+  return result;
 }

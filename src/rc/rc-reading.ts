@@ -44,16 +44,39 @@ export async function readRcFiles(
   onLoading: (file: string) => void = () => undefined,
   guard: FileGuard = createFileGuard(),
 ): Promise<Result<RcReading>> {
+  const { reading, diagnostics } = await readSoundRcFiles(files, session, onLoading, guard);
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(reading);
+}
+
+/** What could be read of some rc files. */
+export interface SoundRcReading {
+  readonly reading: RcReading;
+  /** Files that could not be read, whose tasks are missing. */
+  readonly unread: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** As {@link readRcFiles}, of those that can be read, with what is wrong with the others. */
+export async function readSoundRcFiles(
+  files: readonly string[],
+  session: RcSession,
+  onLoading: (file: string) => void,
+  guard: FileGuard,
+): Promise<SoundRcReading> {
   const draft = new RcReadingDraft();
   const diagnostics: Diagnostic[] = [];
+  const unread: string[] = [];
   for (const file of files) {
     onLoading(file);
     const isCode = formatOf(file) === undefined;
     const result = isCode ? await readCode(file, session, draft, guard) : await readRcFragment(file, guard);
     if (result.ok) draft.add(result.value);
-    else diagnostics.push(...result.diagnostics);
+    else {
+      diagnostics.push(...result.diagnostics);
+      unread.push(file);
+    }
   }
-  return diagnostics.length > 0 ? fail(diagnostics) : succeed(draft);
+  return { reading: draft, unread, diagnostics };
 }
 
 async function readCode(

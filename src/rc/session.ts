@@ -12,8 +12,10 @@ import {
 import type { Handle, JsonValue } from "../messages/index.js";
 import { type Catalog, type ConfigTable, configToJson, type Unit } from "../units/index.js";
 import type { OutputLine, RcFileReport, RcHost, RcHostListener } from "./host-port.js";
-import { HostProcess, RcReadError } from "./host-process.js";
+import { ConnectedHost, type HostTalk, type HostTransport, RcReadError } from "./connected-host.js";
+import { HostProcess } from "./host-process.js";
 import { HOST_PROGRAMS, type HostProgram, hostProgramFor } from "./host-program.js";
+import { InlineHost } from "./inline-host.js";
 import type { HostState, ModuleOptionEdit, ReadFailure } from "./host-protocol.js";
 import { InstanceState } from "./instance-state.js";
 import { ModuleArguments } from "./module-arguments.js";
@@ -42,11 +44,16 @@ export interface RcSessionOptions {
   readonly cacheDir?: string | undefined;
   /** Default: all that Sluice comes with. */
   readonly programs?: readonly HostProgram[] | undefined;
+  /** Whether a file is one of those that come with Sluice, unchanged, which run in this process. Default: none is. */
+  readonly isShipped?: ((file: string) => boolean) | undefined;
 }
+
+/** Where the code of a file runs: in a process of its language, or in this one. */
+type HostKind = HostProgram | "inline";
 
 /** The host of one language, and what it has read: its replacement has to read the same. */
 interface HostSlot {
-  readonly program: HostProgram;
+  readonly kind: HostKind;
   readonly files: string[];
   host: RcHost;
   /** When the host has read all that the one before it had. */
@@ -63,7 +70,7 @@ export class RcSession {
   readonly #programs: readonly HostProgram[];
   readonly #env: NodeJS.ProcessEnv;
   readonly #data = new Map<string, JsonValue>();
-  readonly #slots = new Map<HostProgram, HostSlot>();
+  readonly #slots = new Map<HostKind, HostSlot>();
   readonly #slotOfTask = new Map<string, HostSlot>();
   readonly #retired: RcHost[] = [];
   readonly #facts: InstanceState;
@@ -106,8 +113,8 @@ export class RcSession {
   /** Starts the hosts of files that are about to be read, so that they are there by then; without it, the first file waits. */
   startHosts(files: readonly string[]): void {
     for (const file of files) {
-      const program = hostProgramFor(file, this.#programs);
-      if (program !== undefined && !this.#slots.has(program)) this.#open(program);
+      const kind = this.#kindFor(resolve(file));
+      if (kind !== undefined && !this.#slots.has(kind)) this.#open(kind);
     }
   }
 
@@ -118,13 +125,13 @@ export class RcSession {
   async read(path: string): Promise<Result<RcFileReport>> {
     // The host may be in another directory by then.
     const file = resolve(path);
-    const program = hostProgramFor(file, this.#programs);
-    if (program === undefined) {
+    const kind = this.#kindFor(file);
+    if (kind === undefined) {
       const message = `${file}: no host reads this kind of rc file`;
       const suffixes = [...this.#programs.flatMap((known) => known.suffixes), ".toml", ".yaml", ".yml"];
       return fail([{ ...diagnostic("RC_INVALID", message), hint: `known are ${suffixes.join(", ")}` }]);
     }
-    const slot = this.#slots.get(program) ?? this.#open(program);
+    const slot = this.#slots.get(kind) ?? this.#open(kind);
     try {
       const host = await this.#hostOf(slot);
       const report = await host.read(file, true);
@@ -157,17 +164,22 @@ export class RcSession {
     await Promise.all(hosts.map((host) => host.close()));
   }
 
-  #open(program: HostProgram): HostSlot {
-    const host = this.#start(program);
-    const slot: HostSlot = { program, files: [], host, ready: Promise.resolve() };
-    this.#slots.set(program, slot);
+  #kindFor(file: string): HostKind | undefined {
+    const program = hostProgramFor(file, this.#programs);
+    return program !== undefined && this.#options.isShipped?.(file) === true ? "inline" : program;
+  }
+
+  #open(kind: HostKind): HostSlot {
+    const host = this.#start(kind);
+    const slot: HostSlot = { kind, files: [], host, ready: Promise.resolve() };
+    this.#slots.set(kind, slot);
     return slot;
   }
 
   async #hostOf(slot: HostSlot): Promise<RcHost> {
     if (slot.host.doomed) {
       this.#retired.push(slot.host);
-      slot.host = this.#start(slot.program);
+      slot.host = this.#start(slot.kind);
       slot.ready = readAgain(slot.host, slot.files);
     }
     const { host, ready } = slot;
@@ -175,7 +187,7 @@ export class RcSession {
     return host;
   }
 
-  #start(program: HostProgram): RcHost {
+  #start(kind: HostKind): RcHost {
     const { cacheDir } = this.#options;
     const state: HostState = {
       ...this.#facts.current,
@@ -193,8 +205,21 @@ export class RcSession {
       setenv: (env) => this.#setenv(env, host),
       refresh: () => this.#refresh(host),
     };
-    const host = new HostProcess({ program, env: this.#env, state, cacheDir }, listener);
+    const host = new ConnectedHost(
+      { open: (talk) => this.#transport(kind, talk), state, cacheDir },
+      listener,
+    );
     return host;
+  }
+
+  #transport(kind: HostKind, talk: HostTalk): HostTransport {
+    if (kind !== "inline") return new HostProcess(kind, this.#env, talk);
+    const { handle } = this.#options;
+    const connect = (): Promise<Handle> =>
+      handle === undefined
+        ? Promise.reject(new SluiceError("BROKER_UNREACHABLE", "there is no instance"))
+        : Promise.resolve(handle);
+    return new InlineHost({ env: { ...this.#env }, connect }, talk);
   }
 
   #setopt(edit: ModuleOptionEdit, by: RcHost): void {

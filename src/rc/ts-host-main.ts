@@ -5,6 +5,7 @@
 import { Socket } from "node:net";
 import { messageOf } from "../errors/index.js";
 import { connect } from "../messages/index.js";
+import { outliveSignals } from "../processes/index.js";
 import { HOST_URI_VARIABLE, type FromHost, type ToHost } from "./host-protocol.js";
 import { LineSplitter } from "./line-splitter.js";
 import { ScriptHost } from "./script-host.js";
@@ -13,6 +14,7 @@ import { ScriptImporter } from "./script-importer.js";
 main();
 
 function main(): void {
+  outliveSignals();
   const socket = inheritedSocket();
   const send = (message: FromHost, written?: () => void): boolean =>
     socket.write(`${JSON.stringify(message)}\n`, written);

@@ -1,5 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { lstat, mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /** Generated code on disk, by what it was made from. Only ever in a directory that nobody else can write. */
@@ -68,10 +69,38 @@ export class ShippedCode {
     return kept?.startsWith(head) ? kept.slice(head.length) : undefined;
   }
 
+  /** Whether a file, and each that came next to it, is as it came with the package. */
+  knows(path: string): boolean {
+    const names = readdirIfThere(this.#directory);
+    return (
+      names.includes(basename(path)) && names.every((name) => this.#isUnchanged(join(dirname(path), name)))
+    );
+  }
+
   /** Of the build. */
   async write(path: string, source: string, code: string): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     await writeFile(join(this.#directory, basename(path)), `${source}\0${code}`);
+  }
+
+  #isUnchanged(path: string): boolean {
+    try {
+      const kept = readFileSync(join(this.#directory, basename(path)), "utf8");
+      return kept.startsWith(`${readFileSync(path, "utf8")}\0`);
+    } catch (error) {
+      // What cannot be read is not what came with the package; who imports it says why it cannot be read.
+      if (error instanceof Error && "code" in error) return false;
+      throw error;
+    }
+  }
+}
+
+function readdirIfThere(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
   }
 }
 

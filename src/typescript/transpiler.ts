@@ -67,6 +67,11 @@ export class Transpiler {
     };
   }
 
+  /** Whether a file came with the package and nothing of it was changed. */
+  isShipped(path: string): boolean {
+    return this.#shipped.knows(path);
+  }
+
   /**
    * Of the build: keeps the code of a file and those next to it where {@link prepare} finds it without a compiler.
    * @throws SluiceError as {@link prepare}, and `INTERNAL` if the code of the file cannot be made beforehand

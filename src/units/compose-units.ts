@@ -1,5 +1,5 @@
-import type { Origin, Result } from "../errors/index.js";
-import { composeReadings } from "./composing/compose.js";
+import { fail, type Origin, type Result, succeed } from "../errors/index.js";
+import { composeSound, type SoundCatalog } from "./composing/compose.js";
 import type { DisableRequest } from "./composing/composer.js";
 import { configReadings, LayeredConfiguration } from "./reading/configuration.js";
 import type { FileGuard } from "./file-guard.js";
@@ -42,6 +42,12 @@ export interface ComposeUnitsOptions {
  * Errors, all at once and sorted by place: those of `readFragments` and `compose`.
  */
 export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<Result<Catalog>> {
+  const { catalog, diagnostics, warnings } = await composeSoundUnits(options);
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
+}
+
+/** As {@link composeUnits}, of all that is sound, with what is wrong with the rest. */
+export async function composeSoundUnits(options: ComposeUnitsOptions = {}): Promise<SoundCatalog> {
   const env = options.env ?? process.env;
   const directories = directoriesOf(options, env);
   const readings = await readAll({
@@ -53,7 +59,7 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
   for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
   for (const fragment of options.rc ?? []) readings.push({ fragment, diagnostics: [], isBroken: false });
   const fromEnv = options.disableFromEnv === false ? [] : disableRequests(env);
-  return composeReadings(readings, {
+  return composeSound(readings, {
     alternatives: options.alternatives ?? [],
     disable: [...fromEnv, ...(options.disable ?? [])],
   });

@@ -1,4 +1,5 @@
 /** Signals to an instance, as service managers, programs and operators send them. */
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
@@ -44,12 +45,111 @@ describe("one stop that comes by several ways", () => {
 
 test("two interrupts end a program that ignores them, with the status of the interrupt", async () => {
   const script = "trap 'echo heard' INT TERM; echo up; while :; do read -t 0.1 _ <> <(:); done";
-  const command = box.start(["start", ...BARE, "bash", "-c", script], { env });
+  const window = ["-S", "broker.same-signal-within=0ms"];
+  const command = box.start(["start", ...BARE, ...window, "bash", "-c", script], { env });
   await command.waitFor("up");
   command.kill("SIGINT");
   await command.waitFor("heard");
   command.kill("SIGINT");
   expect((await command.finished).status).toBe(130);
+});
+
+describe("fault-B3: SIGTERM to every process of a service at once", () => {
+  test("leaves the hosts of modules and rc files to clean up in order", async () => {
+    const note = (name: string): string => `echo ${name} >> ${box.dir}/notes`;
+    box.write(
+      "conf/modprobe/modprobe.d/hosts.toml",
+      ["node.mjs", "thread.mjs", "snake.py"]
+        .map(
+          (file) =>
+            `[[modules]]\nname = "${file.split(".")[0]}"\nmodule = "./${file}"\nexec = ${file === "node.mjs"}\n`,
+        )
+        .join(""),
+    );
+    const script = `import { execSync } from "node:child_process";
+      export async function modMain(h) { await h.run(); execSync("${note("$0")}".replace("$0", h.name)); }\n`;
+    box.write("conf/modprobe/modprobe.d/node.mjs", script);
+    box.write("conf/modprobe/modprobe.d/thread.mjs", script);
+    box.write(
+      "conf/modprobe/modprobe.d/snake.py",
+      `import os\ndef mod_main(h, *args):\n    h.run()\n    os.system("${note("snake")}")\n`,
+    );
+    box.write("conf/modprobe/rc1.d/hosts.toml", 'load = ["node", "thread", "snake"]\n');
+    box.write(
+      "conf/modprobe/rc3.d/slow.py",
+      `import sluice.rc, time, os\n@sluice.rc.task("slow")\ndef slow(c):\n    c.bash("${note("slow")}")\n`,
+    );
+    const command = box.start(["start", "echo up; exec sleep 1000"], { env });
+    await command.waitFor("up");
+    for (const pid of box.survivors()) process.kill(Number(pid), "SIGTERM");
+    const { stderr, status } = await command.finished;
+    expect(stderr).toBe("");
+    expect(status).toBe(143);
+    expect(readFileSync(`${box.dir}/notes`, "utf8").trim().split("\n").sort()).toEqual([
+      ...["node", "slow", "snake", "thread"],
+    ]);
+  });
+});
+
+describe("fault-B4: a second signal within 500 ms of the first", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "is the same one: %s twice during rc1 ends in order",
+    async (signal) => {
+      box.write(
+        "conf/modprobe/rc1.d/slow.toml",
+        '[[tasks]]\nname = "slow"\ncommand = "echo up >&2; sleep 0.3; sleep 0.3"\nafter = ["kvs"]\n',
+      );
+      const command = box.start(["start", "true"], { env });
+      await command.waitFor("up");
+      command.kill(signal);
+      command.kill(signal);
+      const { stderr, status } = await command.finished;
+      expect(stderr).not.toContain("was not properly shut down");
+      expect(stderr).not.toContain("cancelling what runs");
+      expect(status).toBe(signal === "SIGINT" ? 130 : 143);
+    },
+  );
+});
+
+describe("fault-B5: SIGTERM of a service manager", () => {
+  const orderly = [
+    ["INVOCATION_ID", "0123456789abcdef0123456789abcdef"],
+    ["NOTIFY_SOCKET", "/nonexistent/notify"],
+  ];
+  test.each(orderly)("ends in order with status 0 where %s is set", async (name, value) => {
+    const script = ["-v", "-S", "log-stderr-level=debug"];
+    const broker = box.start(["broker", ...BARE, ...script], { env: { ...env, [name]: value } });
+    await broker.waitFor("state run");
+    broker.kill("SIGTERM");
+    expect((await broker.finished).status).toBe(0);
+  });
+
+  test("is 143 without one, and SIGINT is 130 with one", async () => {
+    for (const [signal, status, more] of [
+      ["SIGTERM", 143, {}],
+      ["SIGINT", 130, { INVOCATION_ID: "x" }],
+    ] as const) {
+      const broker = box.start(["broker", ...BARE, "-S", "log-stderr-level=debug"], {
+        env: { ...env, ...more },
+      });
+      await broker.waitFor("state run");
+      broker.kill(signal);
+      expect((await broker.finished).status).toBe(status);
+    }
+  });
+
+  test("is no orderly end when a module did not go in order", async () => {
+    const end = ["-S", "broker.rc3_path=exit 1"];
+    const broker = box.start(
+      ["broker", BARE[0] ?? "", BARE[1] ?? "", ...end, "-S", "log-stderr-level=debug"],
+      {
+        env: { ...env, INVOCATION_ID: "x" },
+      },
+    );
+    await broker.waitFor("state run");
+    broker.kill("SIGTERM");
+    expect((await broker.finished).status).toBe(1);
+  });
 });
 
 test.each([

@@ -20,13 +20,12 @@ test("a single file takes no part in a run level", () => {
   expect(phaseRequest(catalog, nothing, undefined)).toMatchObject({ value: { kind: "start", roots: [] } });
 });
 
-test("rc3 is a stop even if nothing is to be removed", () => {
-  expect(phaseRequest(catalog, nothing, "rc3")).toMatchObject({
-    value: { kind: "stop", roots: ["tidy"], remove: "none" },
-  });
-  expect(phaseRequest(catalog, { ...nothing, remove: "all" }, "rc3")).toMatchObject({
-    value: { remove: "all" },
-  });
+test("rc3 removes everything, whatever its files name", () => {
+  for (const remove of [[], ["kvs"], "all"] as const) {
+    expect(phaseRequest(catalog, { ...nothing, remove }, "rc3")).toMatchObject({
+      value: { kind: "stop", roots: ["tidy"], remove: "all" },
+    });
+  }
 });
 
 test("a file that removes is a stop, and one that loads as well is refused", () => {

@@ -18,6 +18,8 @@ export type BrokerReport =
   | { readonly type: "program-signal"; readonly signal: NodeJS.Signals }
   | { readonly type: "program-kill" }
   | { readonly type: "state"; readonly state: LifeState }
+  /** It was told to end, and gives itself this long; null: as long as it takes. */
+  | { readonly type: "stopping"; readonly timeoutMs: number | null }
   /** It goes down, and not all of that went well. */
   | { readonly type: "unclean" };
 

@@ -38,14 +38,21 @@ export interface PhaseProcess {
   readonly exited: Promise<number>;
   /** Asks it to end. */
   signal(signal: NodeJS.Signals): void;
+  /** Has what it takes down go within this time, or be cancelled. */
+  hurry?(cancelAfterMs: number): void;
   /** Ends it and its process group now. */
   kill(): void;
 }
+
+/** How long a module may take to go once the instance was told to stop (docs/design/planning.md §7). */
+export const STOPPING_GRACE_MS = 1000;
 
 export interface LifeOptions {
   /** Each is undefined when the phase is empty. `stopping` says that the instance was told to stop. */
   readonly startRc1: (() => PhaseProcess) | undefined;
   readonly startRc3: ((stopping: boolean) => PhaseProcess) | undefined;
+  /** Takes down what rc3 has left, by what the broker itself knows; undefined where that is left to others. */
+  readonly startTakeDown?: ((stopping: boolean) => PhaseProcess) | undefined;
   /** Waits until this rank may begin, unless it may at once. A status other than 0: it may not. */
   readonly startJoin?: (() => PhaseProcess) | undefined;
   /** Waits until enough ranks are in; a status other than 0: they will not be. */
@@ -54,8 +61,10 @@ export interface LifeOptions {
   readonly startShutdown?: (() => PhaseProcess) | undefined;
   /** Undefined: run until told to stop. */
   readonly startProgram: (() => PhaseProcess) | undefined;
-  /** Asked when the instance is told to stop; Infinity: no limit. */
+  /** Asked once, when the instance is told to stop; Infinity: no limit. */
   readonly shutdownTimeoutMs: () => number;
+  /** A service manager asks for the end by SIGTERM, and takes any status but 0 for a failure (instance.md §1). */
+  readonly isManaged?: boolean;
   readonly onState?: (state: LifeState) => void;
   /** rc1 or rc3 failed, and not because the instance was told to stop, or to do so at once. */
   readonly onFailure?: (phase: "rc1" | "rc3", status: number) => void;
@@ -96,7 +105,8 @@ export class InstanceLife {
     }
     this.#stopReason = reason;
     this.#deadline = startTimer(this.#options.shutdownTimeoutMs(), () => this.#killNow());
-    if (this.#state !== "shutdown" && this.#state !== "finalize") this.#running?.signal(signalOf(reason));
+    if (this.#state === "finalize") this.#running?.hurry?.(STOPPING_GRACE_MS);
+    else if (this.#state !== "shutdown") this.#running?.signal(signalOf(reason));
     this.#resolveStopped();
   }
 
@@ -104,8 +114,9 @@ export class InstanceLife {
   async run(): Promise<number> {
     const joined = await this.#phase("join", this.#options.startJoin);
     const hasBegun = joined === 0 && (this.#options.startJoin === undefined || !this.#isStopping());
-    const status = this.#stopStatus(hasBegun ? await this.#live() : joined);
-    const ended = hasBegun ? await this.#end(status) : status;
+    const lived = hasBegun ? await this.#live() : joined;
+    const down = hasBegun ? await this.#end() : 0;
+    const ended = Math.max(this.#stopStatus(lived), down);
     this.#deadline?.cancel();
     this.#enter("goodbye");
     return ended;
@@ -132,18 +143,19 @@ export class InstanceLife {
     return status;
   }
 
-  /** `shutdown` and `finalize`. */
-  async #end(status: number): Promise<number> {
-    const { startRc3, startShutdown } = this.#options;
+  /** `shutdown` and `finalize`; resolves to 1 if not all of it went well. */
+  async #end(): Promise<number> {
+    const { startRc3, startShutdown, startTakeDown } = this.#options;
     await this.#phase("shutdown", startShutdown);
     const stopping = this.#isStopping();
     const rc3 = await this.#phase("finalize", startRc3 && (() => startRc3(stopping)));
     if (rc3 !== 0 && !this.#killing) this.#options.onFailure?.("rc3", rc3);
-    return rc3 === 0 ? status : Math.max(status, 1);
+    const left = await this.#phase("finalize", startTakeDown && (() => startTakeDown(this.#isStopping())));
+    return rc3 === 0 && left === 0 ? 0 : 1;
   }
 
   async #phase(state: LifeState, start: (() => PhaseProcess) | undefined): Promise<number> {
-    this.#enter(state);
+    if (this.#state !== state || state === "join") this.#enter(state);
     if (start === undefined) return 0;
     this.#running = start();
     if (this.#killing) this.#running.kill();
@@ -160,6 +172,7 @@ export class InstanceLife {
     const reason = this.#stopReason;
     switch (reason?.kind) {
       case "signal":
+        if (this.#options.isManaged === true && reason.signal === "SIGTERM" && !this.#killing) return 0;
         // That of a program which we had to kill says nothing.
         return Math.max(this.#killing ? 0 : programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
       case "panic":

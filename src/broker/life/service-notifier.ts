@@ -49,6 +49,11 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
+  /** `STATUS=` anything else that people should know. */
+  status(text: string): void {
+    this.#last = this.#last.then(() => this.#send([`STATUS=${text}`]));
+  }
+
   /** Resolves when all has been sent, or given up. */
   close(): Promise<void> {
     return this.#last;

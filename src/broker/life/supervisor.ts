@@ -1,6 +1,13 @@
 import { availableParallelism } from "node:os";
 import { messageOf, systemMessage } from "../../errors/index.js";
-import { endOf, partEndText, startTimer, type Timer } from "../../processes/index.js";
+import {
+  endOf,
+  partEndText,
+  startTimer,
+  type Timer,
+  SAME_SIGNAL_MS,
+  SignalWindow,
+} from "../../processes/index.js";
 import { BrokerProcess, type BrokerReport, type Ended, type PhaseView } from "./broker-process.js";
 import type { PhaseProcess, StopSignal } from "./instance-life.js";
 import { spawnPhase } from "./phase-process.js";
@@ -16,6 +23,8 @@ export interface SupervisorOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How long an orderly shutdown may take. Brokers keep to it themselves; this is for those that cannot. */
   readonly shutdownTimeoutMs: number;
+  /** Within this time of the first, a further signal is the same one. Default: {@link SAME_SIGNAL_MS}. */
+  readonly sameSignalMs?: number | undefined;
   /** Whether a terminal is there to send its own signals to the initial program. */
   readonly onTerminal: boolean;
   /** For people. */
@@ -40,6 +49,7 @@ export class Supervisor {
   /** Settle when the others have ended and nothing of them is left. */
   readonly #watched: Promise<void>[] = [];
   #program: PhaseProcess | undefined;
+  readonly #signals: SignalWindow;
   #stopCount = 0;
   #leaderHasEnded = false;
   #otherFailed = false;
@@ -49,6 +59,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#signals = new SignalWindow(() => options.sameSignalMs ?? SAME_SIGNAL_MS);
   }
 
   /** Runs the instance to its end; resolves to the exit status. */
@@ -81,10 +92,11 @@ export class Supervisor {
     for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
   }
 
-  /** Passes on a signal; the second one kills what is left. */
+  /** Passes on a signal; the second one kills what is left, unless it comes so soon that it is the same one. */
   stop(signal: StopSignal): void {
     // A terminal has sent it to the initial program too, and that decides what comes of it.
     if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
+    if (!this.#signals.isNew()) return;
     this.#stopCount += 1;
     const [leader, ...others] = this.#brokers;
     leader?.order({ type: "stop", signal });
@@ -177,9 +189,20 @@ export class Supervisor {
       case "state":
         if (report.state === "init") this.#startOthers();
         return;
+      case "stopping":
+        this.#allow(report.timeoutMs ?? Infinity);
+        return;
       case "unclean":
         return;
     }
+  }
+
+  /** The leader knows what its modules may take; a second signal is not for it to put off. */
+  #allow(timeoutMs: number): void {
+    if (this.#stopCount !== 1 || timeoutMs <= this.#options.shutdownTimeoutMs) return;
+    this.#lastResort?.cancel();
+    this.#lastResortAtMs = Infinity;
+    this.#killAfter(timeoutMs + KILL_GRACE_MS);
   }
 
   async #handOver(env: Readonly<Record<string, string>>): Promise<void> {

@@ -16,6 +16,10 @@ export interface LoadRequest extends ModuleOptions {
   readonly explicit?: boolean | undefined;
   /** Load it even if others may write to its file. */
   readonly insecure?: boolean | undefined;
+  /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
+  readonly plan?: number | undefined;
+  /** How long its removal may take before it is cancelled; undefined: as long as it likes. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What `module.reload` asks for; what is undefined stays as it is. */
@@ -66,6 +70,8 @@ export class ModuleEntry {
   request: LoadRequest;
   readonly policy: FailurePolicy;
   readonly restarts = new RestartPolicy();
+  /** When it was loaded, as one of a plan or by itself: what comes later goes down earlier. */
+  readonly turn: number;
   args: readonly string[];
   /** Looked for once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
@@ -77,9 +83,10 @@ export class ModuleEntry {
   /** Somebody does not want it any more while its loader is still at work. */
   isAbandoned = false;
 
-  constructor(name: string, request: LoadRequest, file: FoundModule | undefined) {
+  constructor(name: string, request: LoadRequest, file: FoundModule | undefined, turn: number) {
     this.name = name;
     this.file = file;
+    this.turn = turn;
     this.request = request;
     this.policy = request.onFailure ?? "panic";
     this.args = request.args ?? [];

@@ -16,6 +16,8 @@ import { failureError, type ModuleFailure, type ModuleInstance } from "./module-
 import { type ModuleHost, startInstance } from "./module-start.js";
 import { ModulePeers } from "./module-peers.js";
 import { groupRefusal } from "./thread-group.js";
+import { LoadPlans } from "./load-plans.js";
+import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
@@ -23,6 +25,7 @@ export class ModuleTable {
   readonly peers: ModulePeers;
   readonly #host: ModuleHost;
   readonly #entries = new Map<string, ModuleEntry>();
+  readonly #plans = new LoadPlans();
   #isClosing = false;
 
   constructor(host: ModuleHost) {
@@ -134,11 +137,35 @@ export class ModuleTable {
   }
 
   /**
+   * Keeps the order in which a plan loads, for the way down.
+   * @returns its number, for the loads
+   * @throws SluiceError `EINVAL` if it is no graph
+   */
+  record(order: LoadOrder): number {
+    return this.#plans.add(order, this.#turns());
+  }
+
+  /** What is loaded, and what of it is to go before what. */
+  takeDownOrder(): TakeDownOrder {
+    return takeDownOrder([...this.#entries.values()], this.#plans.those(this.#turns()));
+  }
+
+  /** How long the removal of a module may take; undefined: as long as it likes. */
+  removalTimeoutMs(name: string): number | undefined {
+    return this.#entries.get(name)?.request.timeoutMs;
+  }
+
+  /** Refuses loads from now on. */
+  seal(): void {
+    this.#isClosing = true;
+  }
+
+  /**
    * Ends every module that is left.
    * @returns names of those that had not been removed
    */
   async close(): Promise<string[]> {
-    this.#isClosing = true;
+    this.seal();
     const left: string[] = [];
     const endings: Promise<unknown>[] = [];
     for (const entry of [...this.#entries.values()]) {
@@ -160,7 +187,7 @@ export class ModuleTable {
   /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
   #admit(name: string, request: LoadRequest, file: FoundModule | undefined): Promise<Loaded> {
     this.#checkName(name);
-    const entry = new ModuleEntry(name, request, file);
+    const entry = new ModuleEntry(name, request, file, this.#plans.turnOf(request.plan));
     this.#entries.set(name, entry);
     return this.#occupy(entry, this.#startOrForget(entry));
   }
@@ -173,6 +200,10 @@ export class ModuleTable {
     if (owner !== undefined) {
       throw requestError("EEXIST", `${name}: File exists (it is a service of ${owner.name})`);
     }
+  }
+
+  #turns(): Set<number> {
+    return new Set([...this.#entries.values()].map(({ turn }) => turn));
   }
 
   #find(which: string): ModuleEntry {

@@ -1,7 +1,8 @@
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, type FSWatcher, lstatSync, mkdirSync, rmSync, watch } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { ERRNO, isErrno, SluiceError } from "../../errors/index.js";
 import { type Channel, socketChannel, type WireLimits } from "../../messages/index.js";
+import { basename, dirname } from "node:path";
 import type { Clock } from "../clock.js";
 import { IncompleteMessages } from "./incomplete-messages.js";
 
@@ -22,15 +23,26 @@ interface SocketServerOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. */
+/**
+ * The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. One that is removed is
+ * made anew.
+ */
 export class SocketServer {
   readonly path: string;
-  readonly #server: Server;
+  readonly #options: SocketServerOptions;
+  readonly #incomplete: IncompleteMessages;
   readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  #inode = 0;
+  #watcher: FSWatcher | undefined;
+  /** One at a time: to listen, to look after the socket, to close. */
+  #last: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
-  private constructor(path: string, server: Server) {
-    this.path = path;
-    this.#server = server;
+  private constructor(options: SocketServerOptions) {
+    this.path = options.path;
+    this.#options = options;
+    this.#incomplete = new IncompleteMessages(options.clock);
   }
 
   /**
@@ -38,29 +50,35 @@ export class SocketServer {
    * @throws SluiceError `BROKER_STATE` with `EEXIST` if another broker listens there
    */
   static async listen(options: SocketServerOptions): Promise<SocketServer> {
-    const { path, clock, limits, onConnection, onError } = options;
-    const server = createServer();
-    const incomplete = new IncompleteMessages(clock);
-    const result = new SocketServer(path, server);
-    server.on("connection", (socket) => {
-      result.#sockets.add(socket);
-      socket.once("close", () => result.#sockets.delete(socket));
-      const channel = socketChannel(socket, limits(), {
-        onIncomplete: (bytes) =>
-          incomplete.report(socket, bytes, (why) => socket.destroy(new SluiceError("BROKER_PROTOCOL", why))),
-      });
-      onConnection(channel, () => socket.destroy());
-    });
-    await clearStale(path);
-    await listenAt(server, path);
-    server.on("error", onError);
-    chmodSync(path, 0o600);
+    const result = new SocketServer(options);
+    await result.#listen();
+    result.#watch();
     return result;
+  }
+
+  /** Makes the socket anew if it is gone; resolves when clients can connect, or the error is reported. */
+  ensure(): Promise<void> {
+    this.#last = this.#last.then(async () => {
+      if (this.#isClosed || inodeOf(this.path) === this.#inode) return;
+      try {
+        // The old one would take the new one with it when it closes, as they have one path.
+        this.#server?.close();
+        mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+        await this.#listen();
+        this.#watch();
+      } catch (error) {
+        this.#options.onError(errorOf(error));
+      }
+    });
+    return this.#last;
   }
 
   /** Closes the socket and every connection that is left. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#isClosed = true;
+    this.#watcher?.close();
+    await this.#last;
+    const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
     // A client that does not read must not keep the broker.
     const deadline = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
@@ -68,6 +86,53 @@ export class SocketServer {
     clearTimeout(deadline);
     rmSync(this.path, { force: true });
   }
+
+  async #listen(): Promise<void> {
+    const { path, onError } = this.#options;
+    const server = createServer();
+    server.on("connection", (socket) => this.#accept(socket));
+    await clearStale(path);
+    await listenAt(server, path);
+    server.on("error", onError);
+    chmodSync(path, 0o600);
+    this.#server = server;
+    this.#inode = inodeOf(path) ?? 0;
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    const channel = socketChannel(socket, this.#options.limits(), {
+      onIncomplete: (bytes) =>
+        this.#incomplete.report(socket, bytes, (why) =>
+          socket.destroy(new SluiceError("BROKER_PROTOCOL", why)),
+        ),
+    });
+    this.#options.onConnection(channel, () => socket.destroy());
+  }
+
+  /** Where the system cannot tell, the socket is looked after when the instance goes down, at the latest. */
+  #watch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    const name = basename(this.path);
+    try {
+      this.#watcher = watch(dirname(this.path), { persistent: false }, (_, changed) => {
+        if (changed === name && !this.#isClosed) void this.ensure();
+      });
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch (error) {
+      this.#options.onError(errorOf(error));
+    }
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function listenAt(server: Server, path: string): Promise<void> {

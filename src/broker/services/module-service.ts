@@ -1,4 +1,6 @@
+import { requestError } from "../../errors/index.js";
 import { checkModuleOptions, MODULE_OPTION_FIELDS } from "../../loaders/index.js";
+import type { JsonValue } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import type { Clock } from "../clock.js";
 import type { MessageTrace } from "../routing/message-trace.js";
@@ -14,7 +16,11 @@ const LOAD = {
   explicit: "boolean?",
   insecure: "boolean?",
   ...MODULE_OPTION_FIELDS,
+  plan: "integer?",
+  timeoutMs: "number?",
 } as const;
+
+const PLAN = { nodes: "string[]", offsets: "array", targets: "array" } as const;
 
 const RELOAD = {
   name: "string",
@@ -45,6 +51,12 @@ export function moduleService(
       load: async (call) => {
         call.respond({ ...(await modules.load(checkModuleOptions(call.fields(LOAD)))) });
       },
+      plan: (call) => {
+        const { nodes, offsets, targets } = call.fields(PLAN);
+        const order = { nodes, offsets: numbersIn(offsets), targets: numbersIn(targets) };
+        call.respond({ plan: modules.record(order) });
+      },
+      order: (call) => call.respond(orderAsJson(modules)),
       remove: async (call) => {
         const { name, cancel, force } = call.fields({
           name: "string",
@@ -74,4 +86,18 @@ export function moduleService(
       },
     },
   };
+}
+
+function numbersIn(values: readonly JsonValue[]): Uint32Array {
+  const isSound = (value: JsonValue): value is number =>
+    typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+  if (!values.every(isSound)) throw requestError("EPROTO", "the order of a plan has whole numbers only");
+  return Uint32Array.from(values);
+}
+
+/** What to take down in which order, and how long each may take. */
+function orderAsJson(modules: ModuleTable): JsonValue {
+  const { nodes, offsets, targets } = modules.takeDownOrder();
+  const timeoutsMs = nodes.map((name) => modules.removalTimeoutMs(name) ?? null);
+  return { nodes, offsets: [...offsets], targets: [...targets], timeoutsMs };
 }

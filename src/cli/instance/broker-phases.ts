@@ -1,59 +1,137 @@
-import type { Readable } from "node:stream";
 import {
   type Broker,
   type BrokerReport,
+  delayOf,
   PHASE_MARK,
   type PhaseProcess,
   spawnPhase,
+  STOPPING_GRACE_MS,
   type SupervisorOrder,
 } from "../../broker/index.js";
 import { type ProgramProcess, signalProgram } from "../../processes/index.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
-import { LineSplitter } from "../../rc/index.js";
 import { say } from "../terminal/output.js";
-import { PACKAGE_ROOT } from "../version.js";
+import { eachLine, PhaseHost } from "./phase-host.js";
+
+/** The attribute that bounds rc1; without it, a module that never runs is waited for. */
+const RC1_TIMEOUT = "broker.rc1-timeout";
+
+/** What became of rc1 and rc3, for the last words of a broker. */
+export interface PhaseFailure {
+  readonly phase: "rc1" | "rc3";
+  readonly unit?: string | undefined;
+  readonly message: string;
+}
 
 /**
- * rc1 and rc3 are commands of ours unless an attribute says otherwise; an empty one skips the phase
- * (docs/design/instance.md §3). What they say to standard output is for the log. Of several ranks, each says on
- * standard error which one it is.
+ * rc1 and rc3. They are ours unless an attribute has a command for them; an empty one skips the phase
+ * (docs/design/instance.md §3). The host of each is started ahead: that of rc1 beside the broker, that of rc3 as soon as the
+ * shutdown begins. What they print to standard output is for the log.
  */
-export function phaseStarter(
+export class Phases {
+  readonly #options: BrokerCommandOptions;
+  readonly #hosts = new Map<"rc1" | "rc3", PhaseHost>();
+  /** The first failure that a phase has told of. */
+  failure: PhaseFailure | undefined;
+  /** Told what a phase is waiting for. */
+  onWaiting: (text: string) => void = () => undefined;
+
+  constructor(options: BrokerCommandOptions) {
+    this.#options = options;
+    if (!new Map(options.setattr).has("broker.rc1_path")) this.#prepare("rc1");
+  }
+
+  /** Starts the host of rc3, if that is ours. */
+  prepareShutdown(broker: Broker): void {
+    if (broker.attributes.get("broker.rc3_path") === undefined) this.#prepare("rc3");
+  }
+
+  /** How to start a phase; undefined if there is none. */
+  starter(broker: Broker, phase: "rc1" | "rc3"): ((stopping?: boolean) => PhaseProcess) | undefined {
+    const configured = broker.attributes.get(`broker.${phase}_path`);
+    if (configured === "") return undefined;
+    return (stopping = false) => {
+      // Commands of tasks connect to it.
+      void broker.ensureSocket();
+      if (configured !== undefined) return commandPhase(broker, phase, configured, this.#options);
+      const host = this.#prepare(phase);
+      this.#hosts.delete(phase);
+      const delay = (name: string): number => delayOf(broker.attributes, name);
+      return host.begin(broker, {
+        env: broker.programEnvironment(),
+        cancelAfterMs: stopping ? STOPPING_GRACE_MS : undefined,
+        waitingAfterMs: delay("broker.waiting-after"),
+        waitingEveryMs: delay("broker.waiting-every"),
+        timeoutMs: phase === "rc1" ? delay(RC1_TIMEOUT) : Infinity,
+        timeoutText: `not done within the ${RC1_TIMEOUT} of ${broker.attributes.get(RC1_TIMEOUT) ?? ""}`,
+        onNews: (news) => {
+          if (news.type === "waiting") this.onWaiting(news.text);
+          else this.failure ??= { phase, unit: news.unit, message: news.message };
+        },
+      });
+    };
+  }
+
+  /** A phase has failed; counts if it could not say why itself. */
+  failed(phase: "rc1" | "rc3", message: string): void {
+    this.failure ??= { phase, message };
+  }
+
+  /** Ends the hosts that were not needed. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#hosts.values()].map((host) => host.discard()));
+  }
+
+  #prepare(phase: "rc1" | "rc3"): PhaseHost {
+    const prepared = this.#hosts.get(phase);
+    if (prepared !== undefined) return prepared;
+    const { rank, size = 1 } = this.#options;
+    const host = new PhaseHost(phase, this.#options, brokerPrefix({ rank, size }));
+    this.#hosts.set(phase, host);
+    return host;
+  }
+}
+
+/** A phase by the command of a site. */
+function commandPhase(
   broker: Broker,
   phase: "rc1" | "rc3",
-  options: BrokerCommandOptions,
-): ((stopping?: boolean) => PhaseProcess) | undefined {
-  const configured = broker.attributes.get(`broker.${phase}_path`);
-  if (configured === "") return undefined;
-  return (stopping = false) => {
-    const own = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase];
-    if (options.verbose) own.push("--verbose");
-    else if (options.quiet) own.push("--quiet");
-    if (options.eventsFd !== undefined) own.push("--events-fd=3");
-    if (options.insecure) own.push("--insecure");
-    if (phase === "rc3" && stopping) own.push("--cancel-after=1");
-    const running = spawnPhase({
-      argv: configured === undefined ? own : ["bash", "-c", configured],
-      env: { ...broker.programEnvironment(), [PHASE_MARK]: String(process.pid) },
-      stdio: ["ignore", "pipe", broker.size === 1 ? "inherit" : "pipe", options.eventsFd ?? "ignore"],
-      ownGroup: true,
-      onStartError: (error) => say(`${brokerPrefix(broker)}: ${phase}: ${error.message}`),
-    });
-    eachLine(running.child?.stdout, (line) => broker.log.append(phase, "info", line));
-    eachLine(running.child?.stderr, (line) => say(`${phase}[${broker.rank}]: ${line}`));
-    return running;
+  command: string,
+  { eventsFd }: BrokerCommandOptions,
+): PhaseProcess {
+  const running = spawnPhase({
+    argv: ["bash", "-c", command],
+    env: { ...broker.programEnvironment(), [PHASE_MARK]: String(process.pid) },
+    stdio: ["ignore", "pipe", broker.size === 1 ? "inherit" : "pipe", eventsFd ?? "ignore"],
+    ownGroup: true,
+    onStartError: (error) => say(`${brokerPrefix(broker)}: ${phase}: ${error.message}`),
+  });
+  eachLine(running.child?.stdout, (line) => broker.log.append(phase, "info", line));
+  eachLine(running.child?.stderr, (line) => say(`${phase}[${broker.rank}]: ${line}`));
+  return running;
+}
+
+/**
+ * The broker's own way down after rc3, from what it has recorded. A site that put a command of its own in place of rc3, or
+ * nothing, has taken this upon itself.
+ */
+export function takeDownStarter(broker: Broker): ((stopping: boolean) => PhaseProcess) | undefined {
+  if (broker.attributes.get("broker.rc3_path") !== undefined) return undefined;
+  return (stopping) => {
+    const killed = new AbortController();
+    const cancelAfterMs = stopping ? STOPPING_GRACE_MS : undefined;
+    const gone = broker.takeDown({ cancelAfterMs, signal: killed.signal });
+    return {
+      exited: gone.then((failed) => (failed.length === 0 ? 0 : 1)),
+      signal: () => undefined,
+      kill: () => killed.abort(),
+    };
   };
 }
 
 /** What talk of a broker begins with. */
 export function brokerPrefix({ rank, size }: { readonly rank: number; readonly size: number }): string {
   return size === 1 ? "sluice-broker" : `sluice-broker[${rank}]`;
-}
-
-function eachLine(stream: Readable | null | undefined, onLine: (line: string) => void): void {
-  if (!stream) return;
-  const lines = new LineSplitter(onLine);
-  stream.on("data", (chunk: Buffer) => lines.push(chunk)).on("end", () => lines.end());
 }
 
 /** Tells the supervisor, if there is one. */

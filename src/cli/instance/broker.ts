@@ -2,7 +2,6 @@ import { constants } from "node:os";
 import { Command, Option } from "commander";
 import {
   Broker,
-  delayOf,
   followInstance,
   InstanceLife,
   leaderGates,
@@ -11,6 +10,7 @@ import {
   type LogFile,
   openLogFile,
   type Overlay,
+  parseDelay,
   removeAbandonedRundir,
   ServiceNotifier,
   type StopReason,
@@ -18,10 +18,23 @@ import {
   type SupervisorOrder,
 } from "../../broker/index.js";
 import { isErrno, SluiceError } from "../../errors/index.js";
-import { endOfShellStatus, partEndText, pythonEnvironment } from "../../processes/index.js";
+import {
+  endOfShellStatus,
+  partEndText,
+  pythonEnvironment,
+  SAME_SIGNAL_MS,
+  SignalWindow,
+} from "../../processes/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "../arguments.js";
 import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
-import { brokerPrefix, phaseStarter, report, supervisedProgram } from "./broker-phases.js";
+import {
+  brokerPrefix,
+  Phases,
+  report,
+  supervisedProgram,
+  takeDownStarter,
+  type PhaseFailure,
+} from "./broker-phases.js";
 import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
 import { configInputs, withConfig } from "../config-inputs.js";
 import { withInsecure } from "../insecure.js";
@@ -59,8 +72,9 @@ export function command(): Command {
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   const isSupervised = process.connected;
-  const notifySocket = takeNotifySocket();
-  const stops = new Stops(isSupervised);
+  const { notifySocket, isManaged } = takeServiceManager();
+  const stops = new Stops(isSupervised, { isManaged, ...sameSignal(options) });
+  const phases = new Phases(options);
   try {
     const place = await brokerPlace(options);
     const overlay = overlayOf(place);
@@ -68,49 +82,67 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, place);
     const broker = await startBroker({ place, overlay, options, logFile, isSupervised, stops });
     const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
-    process.exitCode = await live({ broker, options, stops, notifier });
+    process.exitCode = await live({ broker, options, phases, stops, notifier, isManaged });
     logFile?.close();
     await notifier?.close();
     // A supervisor removes the directory that it made, unless it is the one that is gone.
     if (isSupervised && !process.connected) await removeAbandonedRundir(broker.rundir);
   } finally {
+    await phases.close();
     if (process.connected) process.disconnect();
   }
 }
 
 interface Living {
   readonly broker: Broker;
+  readonly phases: Phases;
   readonly options: BrokerCommandOptions;
   readonly stops: Stops;
   readonly notifier: ServiceNotifier | undefined;
+  readonly isManaged: boolean;
 }
 
 /** @returns the exit status */
-async function live({ broker, options, stops, notifier }: Living): Promise<number> {
+async function live({ broker, options, phases, stops, notifier, isManaged }: Living): Promise<number> {
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker)),
     // Asked when it is time: attributes may have been set meanwhile.
     get startRc1() {
-      return phaseStarter(broker, "rc1", options);
+      return phases.starter(broker, "rc1");
     },
     get startRc3() {
-      return phaseStarter(broker, "rc3", options);
+      return phases.starter(broker, "rc3");
+    },
+    get startTakeDown() {
+      return takeDownStarter(broker);
     },
     startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
-    shutdownTimeoutMs: () => delayOf(broker.attributes, "broker.shutdown-timeout"),
+    shutdownTimeoutMs: () => {
+      const timeoutMs = broker.shutdownTimeoutMs();
+      report({ type: "stopping", timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : null });
+      return timeoutMs;
+    },
+    isManaged,
     onState: (state) => {
       broker.log.append("broker", "debug", `state ${state}`);
       notifier?.state(state);
+      if (state === "cleanup" || state === "shutdown") phases.prepareShutdown(broker);
       report({ type: "state", state });
     },
     onFailure: (phase, status) => {
+      phases.failed(phase, partEndText(endOfShellStatus(status), "failed"));
       broker.log.append("broker", "err", `${phase} ${partEndText(endOfShellStatus(status), "failed")}`);
       if (phase === "rc1") followed?.rc1Failed();
       else report({ type: "unclean" });
     },
   });
-  const stop = (reason: StopReason): void => life.stop(reason);
+  let panic: string | undefined;
+  const stop = (reason: StopReason): void => {
+    if (reason.kind === "panic") panic ??= reason.message;
+    life.stop(reason);
+  };
+  phases.onWaiting = (text) => notifier?.status(`${life.state}: ${text}`);
   followed?.follow(stop);
   broker.onShutdown((reason) => {
     if (followed === undefined || !broker.roster.present.has(0)) stop(reason);
@@ -121,7 +153,17 @@ async function live({ broker, options, stops, notifier }: Living): Promise<numbe
   const status = await life.run();
   const closed = await broker.close();
   if (closed.status !== 0) report({ type: "unclean" });
+  const cause = panic ?? failureText(phases.failure);
+  // Whatever the way down had to say, this is what an operator wants to read last.
+  if (cause !== undefined) say(`${brokerPrefix(broker)}: ${cause}`);
   return Math.max(status, closed.status);
+}
+
+/** Such as `rc1 failed: kvs: no space left on device`. */
+function failureText(failure: PhaseFailure | undefined): string | undefined {
+  if (failure === undefined) return undefined;
+  const { phase, unit, message } = failure;
+  return `${phase} failed: ${unit === undefined ? "" : `${unit}: `}${message}`;
 }
 
 /** Of an instance of more than one rank, which has a run directory for all. */
@@ -177,11 +219,17 @@ function logFileFor(path: string, place: BrokerPlace): LogFile {
   });
 }
 
-/** Of the service manager that started us, if one did. What we start is none of its business. */
-function takeNotifySocket(): string | undefined {
-  const socket = process.env["NOTIFY_SOCKET"];
+/** The service manager that started us, if one did. What we start is none of its business. */
+function takeServiceManager(): { readonly notifySocket: string | undefined; readonly isManaged: boolean } {
+  const notifySocket = process.env["NOTIFY_SOCKET"] || undefined;
+  const isManaged = notifySocket !== undefined || Boolean(process.env["INVOCATION_ID"]);
   delete process.env["NOTIFY_SOCKET"];
-  return socket || undefined;
+  delete process.env["INVOCATION_ID"];
+  return { notifySocket, isManaged };
+}
+
+function sameSignal({ setattr = [] }: BrokerCommandOptions): { readonly sameSignalMs: number | undefined } {
+  return { sameSignalMs: parseDelay(new Map(setattr).get("broker.same-signal-within") ?? "") };
 }
 
 function notifierFor(socket: string, broker: Broker): ServiceNotifier {
@@ -195,6 +243,12 @@ function notifierFor(socket: string, broker: Broker): ServiceNotifier {
   });
 }
 
+interface StopOptions {
+  readonly isManaged: boolean;
+  /** Within this time of the first, a further signal is the same one; undefined: the default. */
+  readonly sameSignalMs: number | undefined;
+}
+
 /** Everything from outside that ends a broker, or tells of the end of another, from its first moment on. */
 class Stops {
   readonly #endedRanks: number[] = [];
@@ -202,10 +256,15 @@ class Stops {
   #listener: (reason: StopReason) => void = () => undefined;
   readonly #reasons: StopReason[] = [];
   readonly #signalledBy = new Set<"system" | "supervisor">();
+  readonly #isManaged: boolean;
 
-  constructor(isSupervised: boolean) {
+  constructor(isSupervised: boolean, { isManaged, sameSignalMs }: StopOptions) {
+    this.#isManaged = isManaged;
+    const window = new SignalWindow(() => sameSignalMs ?? SAME_SIGNAL_MS);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
-      process.on(signal, () => this.#signalled("system", signal));
+      process.on(signal, () => {
+        if (window.isNew()) this.#signalled("system", signal);
+      });
     }
     process.on("message", (order: SupervisorOrder) => {
       if (order.type === "stop") this.#signalled("supervisor", order.signal);
@@ -224,7 +283,8 @@ class Stops {
   get status(): number | undefined {
     const [first] = this.#reasons;
     if (first === undefined) return undefined;
-    return first.kind === "signal" ? 128 + constants.signals[first.signal] : 1;
+    if (first.kind !== "signal") return 1;
+    return this.#isManaged && first.signal === "SIGTERM" ? 0 : 128 + constants.signals[first.signal];
   }
 
   /** From now on this is told, beginning with what came before. */

@@ -52,6 +52,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
     brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, view !== undefined, options),
     rundir,
     shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
+    sameSignalMs: parseDelay(attributes.get("broker.same-signal-within") ?? ""),
     programArgv,
     env: process.env,
     onTerminal,

@@ -1,9 +1,15 @@
 import { type Command, Option } from "commander";
-import type { Plan } from "../../graph/index.js";
+import { loadOrder, type Plan } from "../../graph/index.js";
+import { fields } from "../../messages/index.js";
 import { type RcSession, InstanceStepExecutor } from "../../rc/index.js";
-import { collect as collectEvents, type RunReport, runPlan } from "../../run/index.js";
+import { collect as collectEvents, type RunEvent, type RunReport, runPlan } from "../../run/index.js";
+import { SignalWindow } from "../../processes/index.js";
 import { positiveInteger, seconds, wholeNumber } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
+import type { PhaseLink } from "../instance/phase-link.js";
+import type { HostedRun } from "./phase-hosting.js";
+import { PREFIX } from "./units.js";
+import { WAITING_PERIODS, WaitingNotes } from "./waiting-notes.js";
 import { openRunView, type RunView, type ViewOptions } from "./view.js";
 import { ExitError } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
@@ -17,6 +23,8 @@ export interface CarryOutOptions extends ViewOptions {
   /** Seconds after which a module that is being removed is cancelled. */
   readonly cancelAfter?: number;
   readonly insecure?: boolean;
+  /** The broker that has asked for it, if one did. */
+  readonly host?: HostedRun;
 }
 
 /** Adds `--jobs`, `--keep-going`, and how to tell of the run. */
@@ -44,7 +52,7 @@ export function withJobs(command: Command): Command {
 interface Run {
   /** `rc1`, `rc3`, `run`, `load` or `remove`. */
   readonly command: string;
-  readonly context: Pick<PlanningContext, "facts" | "handle">;
+  readonly context: Pick<PlanningContext, "facts" | "handle" | "loaded">;
   readonly view: RunView;
   readonly session?: RcSession;
 }
@@ -78,8 +86,16 @@ export async function carryOut(
   options: CarryOutOptions,
   onReport: (report: RunReport) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
+  const { host } = options;
+  if (context.handle === undefined && plan.steps.some(({ action }) => action !== "run")) {
+    throw noInstance();
+  }
   finishWithoutReader();
-  const interrupts = new Interrupts();
+  const interrupts = host === undefined ? new SignalInterrupts() : new HostInterrupts(host.link);
+  const notes = new WaitingNotes(host?.periods ?? WAITING_PERIODS, (text) => {
+    if (view.isQuiet !== true || host !== undefined) view.say(`${PREFIX}: ${text}`);
+    host?.link.tell({ type: "waiting", text });
+  });
   // A run of nothing has nothing to tell, and would hide the one before it.
   const isRecorded = RECORDED.has(command) && plan.steps.length > 0;
   const recording = isRecorded ? RunRecording.open(command, context) : undefined;
@@ -89,32 +105,113 @@ export async function carryOut(
       session,
       onOutput: (line) => view.output(line),
       insecure: options.insecure,
-      ...(options.cancelAfter !== undefined && { cancelRemovalAfterMs: options.cancelAfter * 1000 }),
+      plan: await recordOrder(plan, context),
+      cancelRemovalAfterMs: host?.cancelAfterMs ?? (options.cancelAfter && options.cancelAfter * 1000),
     });
+    if (host !== undefined) host.link.onHurry = (cancelAfterMs) => executor.hurry(cancelAfterMs);
     const events = runPlan(plan, {
       executor,
       jobs: options.jobs,
       keepGoing: options.keepGoing,
-      signal: interrupts.first.signal,
-      cancelSignal: interrupts.second.signal,
+      signal: interrupts.first,
+      cancelSignal: interrupts.second,
       durationsMs: recording?.durationsMs,
     });
-    const report = await withPlannedServices(plan, context.handle, () =>
-      collectEvents(events, (event) => view.show(event)),
-    );
+    const onEvent = (event: RunEvent): void => {
+      view.show(event);
+      const waitedFor = notes.running;
+      notes.show(event);
+      if (host !== undefined) tellFailure(host.link, event, waitedFor);
+    };
+    const report = await withPlannedServices(plan, context.handle, () => collectEvents(events, onEvent));
     recording?.save(plan, report);
     await onReport(report);
-    if (report.outcome === "interrupted") throw new ExitError(interrupts.status);
+    if (report.outcome === "interrupted") {
+      throw new ExitError(host?.link.expired === undefined ? interrupts.status : 1);
+    }
     if (report.outcome === "failed") throw new ExitError(1);
   } finally {
+    notes.close();
     interrupts.stop();
   }
 }
 
-/** Turns the process's signals into the two stages of an interruption. */
-class Interrupts {
-  readonly first = new AbortController();
-  readonly second = new AbortController();
+/** Why what loads or removes modules was refused. */
+export function noInstance(): ExitError {
+  return new ExitError(
+    1,
+    "no instance to load modules into: SLUICE_URI is not set; run this under 'sluice start', or give --uri",
+  );
+}
+
+/** The broker is told of the first failure; of a run whose time was over, what it was waiting for then. */
+function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly string[]): void {
+  switch (event.type) {
+    case "fail":
+    case "timeout":
+      link.tell({ type: "failed", unit: event.unit, message: event.message });
+      return;
+    case "interrupt":
+      if (link.expired !== undefined)
+        link.tell({ type: "failed", unit: waitedFor.join(", "), message: link.expired });
+      return;
+    default:
+  }
+}
+
+/**
+ * Gives the broker the order in which a plan loads, for the way down.
+ * @returns what the broker calls the plan; undefined if it loads nothing
+ */
+async function recordOrder(
+  plan: Plan,
+  { handle, loaded }: Pick<PlanningContext, "handle" | "loaded">,
+): Promise<number | undefined> {
+  if (handle === undefined || !plan.steps.some(({ action }) => action === "load")) return undefined;
+  const { nodes, offsets, targets } = loadOrder(plan, loaded);
+  const order = { nodes, offsets: [...offsets], targets: [...targets] };
+  return fields(await handle.rpc("module.plan", order), { plan: "integer" }).plan;
+}
+
+/** The two stages of an interruption. */
+interface Interrupts {
+  /** Aborted when nothing more is to be started. */
+  readonly first: AbortSignal;
+  /** Aborted when what runs is to be cancelled. */
+  readonly second: AbortSignal;
+  /** What to exit with then. */
+  readonly status: number;
+  stop(): void;
+}
+
+/** Those of a run that a broker has asked for: it says so itself. */
+class HostInterrupts implements Interrupts {
+  readonly #link: PhaseLink;
+  readonly first: AbortSignal;
+  readonly second: AbortSignal;
+
+  constructor(link: PhaseLink) {
+    this.#link = link;
+    this.first = link.stop.signal;
+    this.second = link.cancel.signal;
+  }
+
+  get status(): number {
+    return this.#link.status;
+  }
+
+  stop(): void {
+    // The channel is open until the process ends.
+  }
+}
+
+/** Turns the process's signals into the two stages of an interruption; one that comes twice at once is one. */
+class SignalInterrupts implements Interrupts {
+  readonly #first = new AbortController();
+  readonly #second = new AbortController();
+  readonly first = this.#first.signal;
+  readonly second = this.#second.signal;
+  readonly #window = new SignalWindow();
   status = 130;
   readonly #onInterrupt = (): void => this.#take(130);
   readonly #onTerminate = (): void => this.#take(143);
@@ -130,11 +227,12 @@ class Interrupts {
   }
 
   #take(status: number): void {
-    if (this.first.signal.aborted) {
-      this.second.abort();
+    if (!this.#window.isNew()) return;
+    if (this.first.aborted) {
+      this.#second.abort();
       return;
     }
     this.status = status;
-    this.first.abort();
+    this.#first.abort();
   }
 }

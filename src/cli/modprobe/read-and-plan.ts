@@ -8,6 +8,7 @@ import {
   rcSearchPath,
   type Runlevel,
 } from "../../units/index.js";
+import { Transpiler } from "../../typescript/index.js";
 import type { PlanningContext } from "../facts.js";
 import { printOutput, type RunView } from "./view.js";
 import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
@@ -49,15 +50,7 @@ export async function withPlan<T>(
   run: (planned: Plan, session: RcSession, asked: Asked) => T | Promise<T>,
 ): Promise<T> {
   const { facts } = context;
-  const { view } = options;
-  const tell = (text: string): void => (view === undefined ? say(text) : view.say(text));
-  const session = new RcSession({
-    facts,
-    handle: options.planOnly ? undefined : context.handle,
-    cacheDir: facts.attrs["cachedir"],
-    onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
-    onPrint: options.verbose ? tell : () => undefined,
-  });
+  const session = rcSessionFor(context, options);
   try {
     session.startHosts(phase.files);
     const read = await readUnits(phase.files, session, context, options);
@@ -72,6 +65,21 @@ export async function withPlan<T>(
   } finally {
     await session.close();
   }
+}
+
+/** The hosts of rc files with code in them, for one run. */
+export function rcSessionFor({ facts, handle }: PlanningContext, options: PlanningOptions): RcSession {
+  const { view } = options;
+  const tell = (text: string): void => (view === undefined ? say(text) : view.say(text));
+  const transpiler = new Transpiler();
+  return new RcSession({
+    facts,
+    handle: options.planOnly ? undefined : handle,
+    cacheDir: facts.attrs["cachedir"],
+    onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
+    onPrint: options.verbose ? tell : () => undefined,
+    isShipped: (file) => transpiler.isShipped(file),
+  });
 }
 
 /** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
@@ -128,7 +136,8 @@ export async function readUnits(
   return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
 }
 
-function contentsOf({ tasks, load, remove }: RcReading): PhaseContents {
+/** What rc files ask for, by name. */
+export function contentsOf({ tasks, load, remove }: RcReading): PhaseContents {
   const names = (references: readonly { readonly name: string }[]) => references.map(({ name }) => name);
   return { tasks, load: names(load), remove: remove === "all" ? "all" : names(remove) };
 }

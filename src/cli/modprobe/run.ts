@@ -1,18 +1,29 @@
 import { resolve } from "node:path";
-import { Command } from "commander";
-import { dryRunLines, showDeps } from "../../graph/index.js";
+import { Command, Option } from "commander";
+import { dryRunLines, type Plan, showDeps } from "../../graph/index.js";
+import type { RcSession } from "../../rc/index.js";
 import type { Runlevel } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
-import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
-import { loadedAfterStart, type Phase, phaseFiles, withPlan } from "./read-and-plan.js";
+import { carryOut, type CarryOutOptions, noInstance, withJobs, withRunView } from "./carry-out.js";
+import {
+  type Asked,
+  loadedAfterStart,
+  type Phase,
+  phaseFiles,
+  type PlanningOptions,
+  withPlan,
+} from "./read-and-plan.js";
+import { withStopPlan } from "./stop-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
+import { hostPhase } from "./phase-hosting.js";
 import { printJson, printLine } from "../terminal/output.js";
 import { storeTiming } from "./timing.js";
 
 interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
   readonly dryRun?: boolean;
   readonly showDeps?: boolean;
+  readonly phase?: boolean;
   /** A file, or true for the KVS alone. */
   readonly timing?: string | true;
 }
@@ -30,15 +41,22 @@ export function command(): Command {
 export function phaseCommand(runlevel: Runlevel): Command {
   return withRunOptions(new Command(runlevel))
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
+    .addOption(new Option("--phase", "wait for the broker that has started this to say when").hideHelp())
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
-    .action(async (options: RunOptions) => {
-      await onRanks(options, async (context) => {
-        const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
-        const isOfflineStop = runlevel === "rc3" && context.handle === undefined;
-        const loaded = isOfflineStop ? await loadedAfterStart(context, options) : context.loaded;
-        await execute(runlevel, { ...phase, loaded }, context, options);
-      });
-    });
+    .action((options: RunOptions) =>
+      options.phase === true
+        ? hostPhase((host) => runPhase(runlevel, { ...options, host }))
+        : runPhase(runlevel, options),
+    );
+}
+
+async function runPhase(runlevel: Runlevel, options: RunOptions): Promise<void> {
+  await onRanks(options, async (context) => {
+    const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
+    const isOfflineStop = runlevel === "rc3" && context.handle === undefined;
+    const loaded = isOfflineStop ? await loadedAfterStart(context, options) : context.loaded;
+    await execute(runlevel, { ...phase, loaded }, context, options);
+  });
 }
 
 function withRunOptions(command: Command): Command {
@@ -63,17 +81,30 @@ async function execute(
   options: RunOptions,
 ): Promise<void> {
   if (options.showDeps === true || options.dryRun === true) {
-    await withPlan(phase, context, { ...options, planOnly: true }, (planned) => {
+    await withAnyPlan(phase, context, { ...options, planOnly: true }, (planned) => {
       if (options.showDeps) printJson(showDeps(planned));
       else dryRunLines(planned).forEach(printLine);
     });
     return;
   }
+  if (phase.runlevel !== undefined && context.handle === undefined) throw noInstance();
   await withRunView(command, options, (view) =>
-    withPlan(phase, context, { ...options, view }, (planned, session) =>
+    withAnyPlan(phase, context, { ...options, view }, (planned, session) =>
       carryOut(planned, { command, context, view, session }, options, async (report) => {
         if (options.timing !== undefined) await storeTiming(report, context, options.timing);
       }),
     ),
   );
+}
+
+/** Of a live instance the way down is planned from what the broker has recorded, and needs no sound files. */
+function withAnyPlan(
+  phase: Phase,
+  context: PlanningContext,
+  options: PlanningOptions,
+  run: (planned: Plan, session: RcSession, asked: Asked) => void | Promise<void>,
+): Promise<void> {
+  const { handle } = context;
+  if (phase.runlevel !== "rc3" || handle === undefined) return withPlan(phase, context, options, run);
+  return withStopPlan(phase, { ...context, handle }, options, run);
 }

@@ -3,6 +3,7 @@ import type { Diagnostic, Result } from "../../errors/index.js";
 import {
   type Alternative,
   type Catalog,
+  composeSoundUnits,
   type ComposeUnitsOptions,
   composeUnits,
   type DisableRequest,
@@ -45,17 +46,37 @@ export function withUnitOptions(command: Command): Command {
 export async function composeFor(
   options: UnitOptions,
   context: PlanningContext,
-  more: Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead"> = {},
+  more: Composing = {},
 ): Promise<Catalog> {
   return valueOf(await tryCompose(options, context, more));
 }
 
+/** What is composed besides, and who is told. */
+type Composing = Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead">;
+
 /** As {@link composeFor}, with the problems as data. */
 export function tryCompose(
+  options: UnitOptions,
+  context: PlanningContext,
+  more: Composing = {},
+): Promise<Result<Catalog>> {
+  return composeUnits(composeOptions(options, context, more));
+}
+
+/** As {@link tryCompose}, of all that is sound. */
+export function composeSoundFor(
+  options: UnitOptions,
+  context: PlanningContext,
+  more: Composing = {},
+): ReturnType<typeof composeSoundUnits> {
+  return composeSoundUnits(composeOptions(options, context, more));
+}
+
+function composeOptions(
   { setAlternative = [], disable = [] }: UnitOptions,
   { configuration, guard }: PlanningContext,
-  more: Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead"> = {},
-): Promise<Result<Catalog>> {
+  more: Composing,
+): ComposeUnitsOptions {
   const alternatives: Alternative[] = setAlternative.map(([service, unit]) => ({
     service,
     unit,
@@ -64,7 +85,7 @@ export function tryCompose(
   const disabled: DisableRequest[] = disable.flatMap((text) =>
     disableNames(text, namedOrigin(`flag -D ${text}`)),
   );
-  return composeUnits({ ...more, config: configuration, alternatives, disable: disabled, guard });
+  return { ...more, config: configuration, alternatives, disable: disabled, guard };
 }
 
 /**
@@ -80,7 +101,15 @@ export function valueOf<T>(result: Result<T>): T {
 /** Prints problems, and gives what to throw for them. */
 export function refused(diagnostics: readonly Diagnostic[]): ExitError {
   sayDiagnostics(diagnostics, PREFIX);
-  return new ExitError(1);
+  const first = diagnostics.find(({ severity }) => severity === "error") ?? diagnostics[0];
+  return new ExitError(1, "", first && oneLine(first));
+}
+
+/** As `FILE:LINE:COLUMN: MESSAGE`, without the source. */
+function oneLine({ location, message }: Diagnostic): string {
+  return location === undefined
+    ? message
+    : `${location.file}:${location.line}:${location.column}: ${message}`;
 }
 
 /** For `-v`: each directory and file that is looked at. */

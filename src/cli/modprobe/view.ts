@@ -17,6 +17,8 @@ export interface ViewOptions {
 
 /** Tells people how a run goes. */
 export interface RunView {
+  /** Whether it says nothing of what goes on, or shows that without words. */
+  readonly isQuiet?: boolean;
   show(event: RunEvent): void;
   /** A line that a task or a command printed. */
   output(line: OutputLine): void;
@@ -31,7 +33,7 @@ export async function openRunView(command: string, options: ViewOptions): Promis
   const { verbose = false, quiet = false, json = false, eventsFd } = options;
   if (json) return new JsonView(verbose);
   if (eventsFd !== undefined) return new ReportingView(command, verbose, eventsFd);
-  if (quiet || !canShowLive(process.stderr)) return new PlainView({ verbose });
+  if (quiet || !canShowLive(process.stderr)) return new PlainView({ verbose, isQuiet: quiet });
   return new LiveView(await openLiveRegion(process.stderr), verbose);
 }
 
@@ -52,6 +54,7 @@ const DONE: Readonly<Record<"load" | "remove" | "run", string>> = {
 
 interface PlainViewOptions {
   readonly verbose: boolean;
+  readonly isQuiet?: boolean;
   readonly say?: (text: string) => void;
   /** Whether to end with a line of counts when verbose. */
   readonly counts?: boolean;
@@ -62,12 +65,14 @@ interface PlainViewOptions {
  * started are gathered by their cause, one line each, however many they are.
  */
 class PlainView implements RunView {
+  readonly isQuiet: boolean;
   readonly say: (text: string) => void;
   readonly #verbose: boolean;
   readonly #counts: boolean;
   readonly #waiting = new Map<string, string[]>();
 
   constructor(options: PlainViewOptions) {
+    this.isQuiet = options.isQuiet ?? false;
     this.#verbose = options.verbose;
     this.#counts = options.verbose && (options.counts ?? true);
     this.say = options.say ?? say;
@@ -151,6 +156,7 @@ class JsonView implements RunView {
 
 /** For `start`: it has the terminal, so that it shows the run. */
 class ReportingView implements RunView {
+  readonly isQuiet = true;
   readonly #command: string;
   readonly #plain: PlainView;
   #fd: number | undefined;
@@ -195,6 +201,7 @@ class ReportingView implements RunView {
 
 /** For people at a terminal: what runs right now, below what is to stay. */
 class LiveView implements RunView {
+  readonly isQuiet = true;
   readonly #region: LiveRegion;
   readonly #plain: PlainView;
 

@@ -24,9 +24,12 @@ export function commandPrefix(): string {
 /** A command that failed after it said why, or that has its own status. */
 export class ExitError extends Error {
   readonly status: number;
-  constructor(status: number, message = "") {
+  /** Why it failed, where that was said in more words before. */
+  readonly summary: string | undefined;
+  constructor(status: number, message = "", summary?: string) {
     super(message);
     this.status = status;
+    this.summary = summary;
   }
 }
 

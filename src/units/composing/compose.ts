@@ -22,14 +22,21 @@ export interface ComposeOptions {
  * Warning: `UNIT_MISSING_KEY`, of a task without a command.
  */
 export function compose(fragments: readonly Fragment[], options: ComposeOptions = {}): Result<Catalog> {
-  return composeReadings(
-    fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false })),
-    options,
-  );
+  const readings = fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false }));
+  const { catalog, diagnostics, warnings } = composeSound(readings, options);
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** As {@link compose}, of sources that may not all be sound: reports what is wrong with them too. */
-export function composeReadings(readings: readonly Reading[], options: ComposeOptions = {}): Result<Catalog> {
+/** What is sound of some sources, and what is wrong with the rest. */
+export interface SoundCatalog {
+  readonly catalog: Catalog;
+  /** Errors, by source. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** As {@link compose}, of sources that may not all be sound: composes what is, and says what is not. */
+export function composeSound(readings: readonly Reading[], options: ComposeOptions = {}): SoundCatalog {
   const composer = new Composer(readings.find((reading) => reading.isBroken)?.fragment.source.name);
   for (const { fragment } of readings) composer.add(fragment);
   composer.applyOptions();
@@ -37,15 +44,22 @@ export function composeReadings(readings: readonly Reading[], options: ComposeOp
   const drafts = [...composer.drafts.values()];
   const alternatives = lastOfEach([...composer.alternatives, ...(options.alternatives ?? [])]);
   const catalog = new ComposedCatalog(composer.drafts, alternatives);
+  const refused = new Map(
+    alternatives.map((alternative) => [alternative, checkAlternative(alternative, catalog, composer)]),
+  );
   const diagnostics = [
     ...readings.flatMap((reading) => reading.diagnostics),
     ...composer.diagnostics,
     ...drafts.flatMap(checkWildcards),
-    ...alternatives.flatMap((alternative) => checkAlternative(alternative, catalog, composer)),
+    ...[...refused.values()].flat(),
   ];
-  return diagnostics.length > 0
-    ? fail(diagnostics)
-    : succeed(catalog, drafts.flatMap(missingCommandWarnings));
+  const isSound = diagnostics.length === 0;
+  const usable = alternatives.filter((alternative) => refused.get(alternative)?.length === 0);
+  return {
+    catalog: isSound ? catalog : new ComposedCatalog(composer.drafts, usable),
+    diagnostics,
+    warnings: drafts.flatMap(missingCommandWarnings),
+  };
 }
 
 /** The last alternative of each service, in the order in which those were set. */

@@ -1,0 +1,18 @@
+"""For hosts: to outlive the signals that go to a whole process group or service at once."""
+
+import signal
+from types import FrameType
+from typing import Optional
+
+
+def outlive_signals() -> None:
+    """Has this process outlive SIGINT and SIGTERM: its runner ends it in order, over a channel, and its end ends it too.
+
+    Handlers rather than ``SIG_IGN``, which the programs that it starts would inherit.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _outlive)
+
+
+def _outlive(_number: int, _frame: Optional[FrameType]) -> None:
+    """Nothing is to be done."""

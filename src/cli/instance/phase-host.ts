@@ -1,0 +1,102 @@
+import type { Readable } from "node:stream";
+import {
+  type Broker,
+  PHASE_MARK,
+  type PhaseProcess,
+  spawnPhase,
+  type StopSignal,
+} from "../../broker/index.js";
+import { startTimer } from "../../processes/index.js";
+import { LineSplitter } from "../../rc/index.js";
+import { say } from "../terminal/output.js";
+import { PACKAGE_ROOT } from "../version.js";
+import type { BrokerCommandOptions } from "./broker-place.js";
+import type { PhaseNews, PhaseOrder, PhaseStart } from "./phase-link.js";
+
+/** How long a phase whose time is over may take to cancel what it runs. */
+const EXPIRED_GRACE_MS = 5000;
+
+/** How a phase is begun. */
+export interface PhaseBegin extends PhaseStart {
+  /** How long it may take; Infinity: as long as it likes. */
+  readonly timeoutMs: number;
+  /** What to say when that is over. */
+  readonly timeoutText: string;
+  readonly onNews: (news: PhaseNews) => void;
+}
+
+/**
+ * The process that plans and runs rc1 or rc3. It is started before it is needed, as that takes longer than the phase itself,
+ * and waits to be told to begin.
+ */
+export class PhaseHost {
+  readonly #process: ReturnType<typeof spawnPhase>;
+  readonly #isAlone: boolean;
+  readonly #phase: "rc1" | "rc3";
+  #rank = 0;
+  #onLine: (line: string) => void = () => undefined;
+  #onNews: (news: PhaseNews) => void = () => undefined;
+
+  /** @param prefix what to call us when it cannot be started */
+  constructor(phase: "rc1" | "rc3", options: BrokerCommandOptions, prefix: string) {
+    this.#phase = phase;
+    this.#isAlone = options.rank === 0 && (options.size ?? 1) === 1;
+    const argv = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase, "--phase"];
+    if (options.verbose) argv.push("--verbose");
+    else if (options.quiet) argv.push("--quiet");
+    if (options.eventsFd !== undefined) argv.push("--events-fd=3");
+    if (options.insecure) argv.push("--insecure");
+    this.#process = spawnPhase({
+      argv,
+      env: { ...process.env, [PHASE_MARK]: String(process.pid) },
+      stdio: ["ignore", "pipe", this.#isAlone ? "inherit" : "pipe", options.eventsFd ?? "ignore", "ipc"],
+      ownGroup: true,
+      onStartError: (error) => say(`${prefix}: ${phase}: ${error.message}`),
+    });
+    const { child } = this.#process;
+    eachLine(child?.stdout, (line) => this.#onLine(line));
+    eachLine(child?.stderr, (line) => say(`${phase}[${this.#rank}]: ${line}`));
+    child?.on("message", (news: PhaseNews) => this.#onNews(news));
+  }
+
+  /** Has it begin. */
+  begin(broker: Broker, { timeoutMs, timeoutText, onNews, ...start }: PhaseBegin): PhaseProcess {
+    this.#rank = broker.rank;
+    this.#onLine = (line) => broker.log.append(this.#phase, "info", line);
+    this.#onNews = onNews;
+    const env = { ...start.env, [PHASE_MARK]: String(process.pid) };
+    this.#order({ type: "go", ...start, env });
+    const patience = startTimer(timeoutMs + EXPIRED_GRACE_MS, () => this.#process.kill());
+    const timer = startTimer(timeoutMs, () => this.#order({ type: "expire", message: timeoutText }));
+    const exited = this.#process.exited.then((status) => {
+      timer.cancel();
+      patience.cancel();
+      return status;
+    });
+    return {
+      exited,
+      signal: (signal) => this.#order({ type: "stop", signal: signal as StopSignal }),
+      hurry: (cancelAfterMs) => this.#order({ type: "hurry", cancelAfterMs }),
+      kill: () => this.#process.kill(),
+    };
+  }
+
+  /** Ends one that was not needed. */
+  async discard(): Promise<void> {
+    this.#process.kill();
+    await this.#process.exited;
+  }
+
+  #order(order: PhaseOrder): void {
+    const { child } = this.#process;
+    // Without a callback, one that dies meanwhile would be an error of ours.
+    if (child?.connected === true) child.send(order, () => undefined);
+  }
+}
+
+/** Calls back for each whole line. */
+export function eachLine(stream: Readable | null | undefined, onLine: (line: string) => void): void {
+  if (!stream) return;
+  const lines = new LineSplitter(onLine);
+  stream.on("data", (chunk: Buffer) => lines.push(chunk)).on("end", () => lines.end());
+}

@@ -1,0 +1,104 @@
+import type { StopSignal } from "../../broker/index.js";
+
+/** What a broker tells the host of rc1 or rc3. */
+export type PhaseOrder =
+  | ({ readonly type: "go" } & PhaseStart)
+  /** Start nothing more. */
+  | { readonly type: "stop"; readonly signal: StopSignal }
+  /** Cancel modules that are not gone after this long. */
+  | { readonly type: "hurry"; readonly cancelAfterMs: number }
+  /** Its time is over. */
+  | { readonly type: "expire"; readonly message: string };
+
+/** With what a phase begins. */
+export interface PhaseStart {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cancelAfterMs?: number | undefined;
+  /** When to say what is waited for: first after this long, then at each such time. */
+  readonly waitingAfterMs: number;
+  readonly waitingEveryMs: number;
+}
+
+/** What the host of a phase tells its broker. */
+export type PhaseNews =
+  /** The first failure: of a unit, or of all. */
+  | { readonly type: "failed"; readonly unit?: string | undefined; readonly message: string }
+  | { readonly type: "waiting"; readonly text: string };
+
+/**
+ * The channel of the host of a phase to its broker, which has started it before it is needed. As long as it is open, signals
+ * that go to every process of a service are none of the host's business.
+ */
+export class PhaseLink {
+  /** Aborted when nothing more is to be started. */
+  readonly stop = new AbortController();
+  /** Aborted when what runs is to be cancelled. */
+  readonly cancel = new AbortController();
+  /** What to exit with when interrupted. */
+  status = 143;
+  /** Called when modules are to go at once or be cancelled. */
+  onHurry: (cancelAfterMs: number) => void = () => undefined;
+  /** What the broker says of a phase whose time is over. */
+  expired: string | undefined;
+  #hasFailed = false;
+  #start: (start: PhaseStart) => void = () => undefined;
+  readonly #started = new Promise<PhaseStart>((resolve) => (this.#start = resolve));
+  #hasStarted = false;
+  #sent: Promise<void> = Promise.resolve();
+
+  constructor() {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
+    process.on("message", (order: PhaseOrder) => this.#take(order));
+    process.on("disconnect", () => {
+      if (!this.#hasStarted) process.exit(0);
+      this.stop.abort();
+      this.cancel.abort();
+    });
+  }
+
+  /** Waits until the phase may begin, and takes the environment that it has then. */
+  async begin(): Promise<PhaseStart> {
+    const start = await this.#started;
+    for (const name of Object.keys(process.env)) Reflect.deleteProperty(process.env, name);
+    Object.assign(process.env, start.env);
+    return start;
+  }
+
+  /** Tells the broker; of failures the first counts. */
+  tell(news: PhaseNews): void {
+    if (news.type === "failed" && this.#hasFailed) return;
+    this.#hasFailed ||= news.type === "failed";
+    if (!process.connected) return;
+    this.#sent = new Promise((resolve) => {
+      // A broker that is gone is told nothing any more.
+      process.send?.(news, undefined, {}, () => resolve());
+    });
+  }
+
+  /** Lets go of the channel, so that the process can end. */
+  async close(): Promise<void> {
+    await this.#sent;
+    process.removeAllListeners("disconnect");
+    if (process.connected) process.disconnect();
+  }
+
+  #take(order: PhaseOrder): void {
+    switch (order.type) {
+      case "go":
+        this.#hasStarted = true;
+        this.#start(order);
+        return;
+      case "stop":
+        this.status = order.signal === "SIGINT" ? 130 : 143;
+        this.stop.abort();
+        return;
+      case "hurry":
+        this.onHurry(order.cancelAfterMs);
+        return;
+      case "expire":
+        this.expired = order.message;
+        this.stop.abort();
+        this.cancel.abort();
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type { Handle } from "../messages/index.js";
+import type { HostEnd, HostTalk, HostTransport } from "./connected-host.js";
+import type { FromHost, ToHost } from "./host-protocol.js";
+import { ScriptHost } from "./script-host.js";
+import { ScriptImporter } from "./script-importer.js";
+
+interface InlineOptions {
+  /** The environment that its code sees. */
+  readonly env: NodeJS.ProcessEnv;
+  /** What its code talks to the instance with. */
+  readonly connect: () => Promise<Handle>;
+}
+
+/**
+ * A host in this process, for the rc files that come with Sluice: they never block, and a process for them alone would
+ * take longer to start than they take to run. It cannot be killed; what it runs is told to stop, and waited for no more.
+ */
+export class InlineHost implements HostTransport {
+  readonly name = "typescript";
+  readonly ended: Promise<HostEnd>;
+  readonly #host: ScriptHost;
+  #isGone = false;
+  #end: (end: HostEnd) => void = () => undefined;
+
+  constructor({ env, connect }: InlineOptions, talk: HostTalk) {
+    this.ended = new Promise((resolve) => (this.#end = resolve));
+    let importer: ScriptImporter | undefined;
+    this.#host = new ScriptHost({
+      send: (message: FromHost) => {
+        if (!this.#isGone) talk.receive(message);
+      },
+      load: (file, cacheDir) => (importer ??= new ScriptImporter(cacheDir)).import(file),
+      connect,
+      env,
+      exit: () => this.kill(),
+    });
+  }
+
+  send(message: ToHost): void {
+    if (!this.#isGone) this.#host.receive(message);
+  }
+
+  kill(): void {
+    this.#isGone = true;
+    this.#end({ how: "ended" });
+  }
+}
