@@ -17,6 +17,7 @@ export {
   isErrno,
   isErrnum,
   messageOf,
+  stackOf,
   requestError,
   SluiceError,
   systemMessage,

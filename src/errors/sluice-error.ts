@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { ErrorCode } from "./codes.js";
 import type { Location } from "./diagnostic.js";
 import { ERRNO, type ErrnoName, errnoName, strerror } from "./errno.js";
@@ -75,12 +76,31 @@ export function errnumOf(error: unknown): number | undefined {
   ) {
     return ERRNO[error.code as ErrnoName];
   }
+  // What is no error may carry the number all the same; that of Node's own errors is negative.
+  if (typeof error === "object" && error !== null && "errno" in error && typeof error.errno === "number") {
+    const errnum = Math.abs(error.errno);
+    return isErrnum(errnum) ? errnum : undefined;
+  }
   return undefined;
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown: that of an error with those of its parts, else the value as Node prints it. */
 export function messageOf(error: unknown): string {
-  return String(error instanceof Error ? error.message : error);
+  if (error instanceof AggregateError) return aggregateMessage(error);
+  if (error instanceof Error) return error.message;
+  return typeof error === "string" ? error : inspect(error, { breakLength: Infinity, depth: 4 });
+}
+
+function aggregateMessage({ message, errors }: AggregateError): string {
+  const parts = errors.map(messageOf).join("; ");
+  return [message || `${errors.length} errors`, parts].filter((text) => text !== "").join(": ");
+}
+
+/** The stack of an error, and of the parts that it has; undefined if it has none. */
+export function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (!(error instanceof AggregateError)) return error.stack;
+  return [error.stack, ...error.errors.map((part) => stackOf(part) ?? messageOf(part))].join("\n");
 }
 
 /** The text that the system has for an error of its own, such as `No such file or directory`; else the message. */

@@ -1,5 +1,5 @@
 import { type MessagePort, Worker } from "node:worker_threads";
-import { errnumOf, messageOf } from "../errors/index.js";
+import { errnumOf, messageOf, stackOf } from "../errors/index.js";
 import { moduleEndText } from "../processes/index.js";
 import { hostSetup } from "./module-file.js";
 import type { ModuleExit } from "./module-loader.js";
@@ -8,7 +8,6 @@ import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
 interface HostOptions {
   /** For messages. */
   readonly name: string;
-  readonly memoryLimitBytes?: number | undefined;
   /** Default: a copy of that of this process. */
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
@@ -25,8 +24,6 @@ interface HostedModule {
 interface LiveModule {
   settle(exit: ModuleExit): void;
 }
-
-const MIB = 1024 * 1024;
 
 // This form holds both in dist/loaders and in the bundled command line next to it.
 const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
@@ -50,7 +47,7 @@ export class HostWorker {
   /** Outcomes of modules that are reported once the thread has gone. */
   #last: { readonly module: LiveModule; readonly exit: ModuleExit } | undefined;
 
-  constructor({ name, memoryLimitBytes, env }: HostOptions) {
+  constructor({ name, env }: HostOptions) {
     this.#name = name;
     this.#worker = new Worker(THREAD_MAIN, {
       workerData: hostSetup(),
@@ -59,9 +56,6 @@ export class HostWorker {
       // Standard output is for results of commands.
       stdout: true,
       ...(env !== undefined && { env }),
-      ...(memoryLimitBytes !== undefined && {
-        resourceLimits: { maxOldGenerationSizeMb: Math.max(1, Math.floor(memoryLimitBytes / MIB)) },
-      }),
     });
     this.#worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
     this.#worker.on("message", (report: WorkerReport) => this.#ended(report));
@@ -134,7 +128,7 @@ export class HostWorker {
     const { error } = this.#uncaught;
     const message = messageOf(error);
     if (isOutOfMemory(error)) return { kind: "died", message };
-    const stack = error instanceof Error ? error.stack : undefined;
+    const stack = stackOf(error);
     return { kind: "error", message, errnum: errnumOf(error), stack };
   }
 }

@@ -15,7 +15,10 @@ export interface ModuleOptions {
   readonly memoryLimitBytes?: number | undefined;
   /** What follows when it fails after it was running (docs/design/modules.md §3). */
   readonly onFailure?: "panic" | "log" | "restart" | undefined;
-  /** Longest time that it may leave the broker's ping unanswered, before it has failed; undefined = no limit. */
+  /**
+   * Longest time that it may leave the broker's ping unanswered, before it has failed; 0 = no limit.
+   * undefined = 30 s for a shipped module, else no limit.
+   */
   readonly watchdogMs?: number | undefined;
 }
 
@@ -37,7 +40,7 @@ export function checkModuleOptions<Read extends Fields<typeof MODULE_OPTION_FIEL
   read: Read,
 ): Omit<Read, "onFailure"> & ModuleOptions {
   if ((read.memoryLimitBytes ?? 1) < 1) throw requestError("EINVAL", "a memory limit is at least a byte");
-  if ((read.watchdogMs ?? 1) <= 0) throw requestError("EINVAL", "a watchdog takes more than 0 ms");
+  if ((read.watchdogMs ?? 0) < 0) throw requestError("EINVAL", "a watchdog takes no less than 0 ms");
   return { ...read, onFailure: failurePolicy(read.onFailure) };
 }
 

@@ -5,7 +5,7 @@
 import { readFileSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { inspect } from "node:util";
-import { ERRNO, errnumOf, messageOf } from "../errors/index.js";
+import { ERRNO, errnumOf, messageOf, stackOf } from "../errors/index.js";
 import {
   type Channel,
   encodeMessage,
@@ -39,6 +39,8 @@ async function hostScript({ file, setup, maxPayloadBytes }: ProcessSetup, fd: nu
   // At the end of its life, and when the broker has gone: nobody could reach the module any more.
   socket.once("close", () => process.exit(status));
   reportUncaught(channel);
+  // A module that ends the process has its last words sent: closing writes what waits, as far as the system takes it.
+  process.once("exit", () => channel.close());
   const outcome = await runModuleMain(channel, async () =>
     findEntry(await importModule(file, setup), file.path),
   );
@@ -82,7 +84,7 @@ function reportUncaught(channel: Channel): void {
 
 /** What a module reports of its end, by an error of its own. */
 function exitReport(error: unknown): RequestMessage {
-  const stack = error instanceof Error ? error.stack : undefined;
+  const stack = stackOf(error);
   const report = {
     status: MODULE_STATUS.exited,
     errnum: errnumOf(error) ?? ERRNO.ECONNRESET,

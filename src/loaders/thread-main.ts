@@ -3,7 +3,7 @@
  * side by side. Bundled into one file, and whatever is not needed for a plain `.mjs` module is imported when it is.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { findEntry, portChannel, runModuleMain } from "../messages/index.js";
+import { type Channel, findEntry, portChannel, runModuleMain } from "../messages/index.js";
 import { importModule } from "./import-module.js";
 import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
@@ -15,10 +15,19 @@ const UNDER_WAY_LIMITS = { messages: 256, bytes: 4 * 1024 * 1024 };
 
 const setup = workerData as WorkerSetup;
 
+/** Channels of the modules that live in this thread. */
+const channels = new Set<Channel>();
+
+// A module that ends the thread has its last words sent.
+process.on("exit", () => channels.forEach((channel) => channel.close()));
+
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
-  const outcome = await runModuleMain(portChannel(order.port, UNDER_WAY_LIMITS), async () =>
+  const channel = portChannel(order.port, UNDER_WAY_LIMITS);
+  channels.add(channel);
+  const outcome = await runModuleMain(channel, async () =>
     findEntry(await importModule(order, setup), order.path),
   );
+  channels.delete(channel);
   const report: WorkerReport = { id: order.id, outcome };
   parentPort?.postMessage(report);
 }

@@ -35,8 +35,8 @@ class ThreadLoader implements ModuleLoader {
     return { channel, exited: exited.promise, terminate: () => worker.terminate(exited.id) };
   }
 
-  #workerFor({ thread, memoryLimitBytes, env }: ModuleSpec): HostWorker {
-    if (thread === "own") return new HostWorker({ name: "own thread", memoryLimitBytes, env });
+  #workerFor({ thread, env }: ModuleSpec): HostWorker {
+    if (thread === "own") return new HostWorker({ name: "own thread", env });
     const running = this.#groups.get(thread);
     if (running?.isOpen === true) return running;
     const worker = new HostWorker({ name: `thread group '${thread}'`, env });

@@ -1,4 +1,4 @@
-import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, messageOf, SluiceError, stackOf } from "../errors/index.js";
 import { connectAs } from "./connect.js";
 import { registerDefaultHandlers } from "./handle/default-handlers.js";
 import type { ChannelHandle } from "./handle/handle.js";
@@ -70,7 +70,7 @@ async function runEntry(handle: ChannelHandle, main: ModuleMain): Promise<Module
 
 function failure(error: unknown): ModuleOutcome {
   const errnum = errnumOf(error);
-  const stack = errnum === undefined && error instanceof Error ? error.stack : undefined;
+  const stack = errnum === undefined ? stackOf(error) : undefined;
   return { kind: "error", message: messageOf(error), errnum: errnum ?? ERRNO.ECONNRESET, stack };
 }
 

@@ -74,7 +74,8 @@ export function optionsOf(unit: ModuleUnit): Readonly<Record<string, string | nu
   for (const row of rowsOf("module")) {
     if (!("isOption" in row)) continue;
     const value = unit[row.json];
-    if (value !== undefined && value !== Infinity) options[row.json] = value;
+    // JSON has no Infinity; 0 is no limit.
+    if (value !== undefined) options[row.json] = value === Infinity ? 0 : value;
   }
   return options;
 }

@@ -232,14 +232,14 @@ describe.each(CASES)("a module of the loader $loader", (loader) => {
   test("that throws before it runs gives its own number and text to whoever loads it", async () => {
     const { handle } = await brokerOf(loader);
     const load = handle.rpc("module.load", { ...loader.request(), args: ["fail-early"] });
-    await expect(load).rejects.toMatchObject({ errnum: 19, message: "no track" });
+    await expect(load).rejects.toMatchObject({ errnum: 19, message: "subject: no track" });
     expect(await handle.rpc("module.list")).toEqual({ modules: [] });
   });
 
   test("that exits before it runs fails the load with its status", async () => {
     const { handle } = await brokerOf(loader);
     const load = handle.rpc("module.load", { ...loader.request(), args: ["exit-early"] });
-    await expect(load).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET, message: "exit status 3" });
+    await expect(load).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET, message: "subject: exit status 3" });
   });
 
   test.each([
@@ -488,7 +488,9 @@ describe("the loader program", () => {
   test("fails the load of one that ends without a word, by its exit status", async () => {
     const { handle } = await realBroker();
     const path = executable("mute", "#!/bin/sh\nexit 7\n");
-    await expect(handle.rpc("module.load", { path })).rejects.toMatchObject({ message: "exit status 7" });
+    await expect(handle.rpc("module.load", { path })).rejects.toMatchObject({
+      message: "mute: exit status 7",
+    });
   });
 
   test("kills one that closes its channel and stays", async () => {

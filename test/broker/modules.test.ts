@@ -42,6 +42,7 @@ describe("load", () => {
         args: ["a=1"],
         state: "R",
         idleSeconds: 0,
+        owedSeconds: 0,
         sendq: 0,
         recvq: 0,
         services: [],
@@ -83,7 +84,7 @@ describe("load", () => {
     const { handle, loader } = await startBroker({ broken });
     await expect(handle.rpc("module.load", { path: "/mem/broken" })).rejects.toMatchObject({
       errnum: ERRNO.EBUSY,
-      message: "device in use",
+      message: "broken: device in use (Device or resource busy)",
     });
     expect(await listed(handle)).toEqual([]);
     loader.set("broken", idle);

@@ -75,7 +75,7 @@ describe("requests during a reload", () => {
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({
         status: "rejected",
-        reason: { errnum: ERRNO.ENOSPC, message: "no room" },
+        reason: { errnum: ERRNO.ENOSPC, message: "rec: no room (No space left on device)" },
       });
     }
     expect(broker.pendingRequests).toBe(0);

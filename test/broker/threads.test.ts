@@ -105,7 +105,7 @@ describe("modules in threads, asked over the socket", () => {
     const { handle } = await start();
     await expect(load(handle, { args: ["fail-early"] })).rejects.toMatchObject({
       errnum: 19,
-      message: "no track",
+      message: expect.stringMatching(/^\w+: no track$/) as string,
     });
     await expect(load(handle, { args: ["return-early"] })).rejects.toMatchObject({
       errnum: ERRNO.ECONNRESET,

@@ -6,6 +6,7 @@ import type { HoldQueue } from "./hold-queue.js";
 import type { FoundModule } from "./module-finder.js";
 import type { InstanceUsage, ModuleInstance } from "./module-instance.js";
 import { RestartPolicy } from "./restart-policy.js";
+import { isShipped } from "../shipped-modules.js";
 import type { Router } from "../routing/router.js";
 
 /** What `module.load` asks for. */
@@ -64,6 +65,9 @@ export type EntryState =
   | { readonly kind: "reloading"; readonly hold: HoldQueue }
   | { readonly kind: "backoff"; readonly timer: Timer };
 
+/** The watchdog of shipped modules (docs/design/planning.md §1). */
+const SHIPPED_WATCHDOG_MS = 30_000;
+
 /** A module of the table: its name is taken as long as it is there. */
 export class ModuleEntry {
   readonly name: string;
@@ -103,6 +107,12 @@ export class ModuleEntry {
     this.file = undefined;
   }
 
+  /** How long it may leave a ping unanswered, or undefined: for ever. */
+  get watchdogMs(): number | undefined {
+    const isOurs = this.file !== undefined && isShipped(this.file.path);
+    return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
+  }
+
   /** Whether this is its name, or the path that it was loaded from. */
   isCalled(which: string): boolean {
     return which === this.name || which === this.file?.path || which === this.request.path;
@@ -121,6 +131,7 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
     args,
     state: instance?.state.letter ?? "I",
     idleSeconds: instance?.idleSeconds ?? 0,
+    owedSeconds: instance?.owedSeconds ?? 0,
     sendq: (instance?.sendQueue ?? 0) + (state.kind === "reloading" ? state.hold.size : 0),
     recvq: instance?.receiveQueue ?? 0,
     services: services.filter((service) => service !== name),

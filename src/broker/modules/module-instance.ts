@@ -5,17 +5,19 @@ import {
   FLAG,
   type Message,
   MODULE_STATUS,
+  type RequestMessage,
   ROLE,
   type Welcome,
   type JsonValue,
 } from "../../messages/index.js";
 import { moduleEndText } from "../../processes/index.js";
-import type { Clock } from "../clock.js";
+import type { Clock, Timer } from "../clock.js";
 import { DeferredMessages } from "./deferred-messages.js";
 import type { HoldQueue } from "./hold-queue.js";
 import type { MessageTrace } from "../routing/message-trace.js";
 import { ownerCredentials, Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
+import { Watchdog } from "./watchdog.js";
 
 /** How a module ended, as the broker judges it. */
 export type ModuleEnd =
@@ -56,6 +58,12 @@ export interface StatusReport {
   readonly error?: string | undefined;
   readonly stack?: string | undefined;
 }
+
+/** How long a module may take to exit once it has reported that it has. */
+const EXIT_MS = 1000;
+
+/** Marks the pings of the watchdog, which have no route: their answers are for this instance. */
+const PING_MATCHTAG = 1;
 
 export interface InstanceOptions {
   readonly spec: ModuleSpec;
@@ -100,6 +108,10 @@ export class ModuleInstance {
   #deferred: DeferredMessages | undefined;
   /** What it said of its own end: undefined before, null when there was no error. */
   #reported: ModuleFailure | null | undefined;
+  #exitTimer: Timer | undefined;
+  #watchdog: Watchdog | undefined;
+  /** Requests that it has answered. */
+  #answers = 0;
   /** Whether it was sent `shutdown`. */
   #isShutdownSent = false;
   readonly #startedAtMs: number;
@@ -196,29 +208,40 @@ export class ModuleInstance {
         return;
       case MODULE_STATUS.exited:
         this.#reported = errnum === 0 ? null : failed(error, isErrnum(errnum) ? errnum : undefined, stack);
+        this.#exitTimer ??= this.#clock.after(EXIT_MS, () => void this.#running.terminate());
         return;
       default:
         throw requestError("EINVAL", `no such status ${status}`);
     }
   }
 
+  /** Has it fail when it leaves a ping unanswered for so long, from now until it is to end. */
+  watch(timeMs: number): void {
+    this.#watchdog = new Watchdog(this.#clock, timeMs, {
+      ping: () => this.#running.channel.send(this.#request("ping", PING_MATCHTAG, 0)),
+      answers: () => this.#answers,
+      isDeferred: () => this.#deferred !== undefined,
+      expired: () => {
+        const text = `it has left a ping unanswered for ${timeMs / 1000} s (watchdog)`;
+        void this.#failWith(requestError("ETIMEDOUT", text));
+      },
+    });
+  }
+
+  /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
+  get owedSeconds(): number {
+    return this.#watchdog?.owedSeconds ?? 0;
+  }
+
   /** Asks it to end. One that cannot be reached any more is ended. */
   shutdown(): void {
+    this.#watchdog?.stop();
     if (!this.#isConnected) {
       void this.cancel();
       return;
     }
     this.#isShutdownSent = true;
-    this.peer.deliver({
-      type: "request",
-      topic: `${this.peer.name}.shutdown`,
-      matchtag: 0,
-      flags: FLAG.noresponse,
-      nodeid: "any",
-      route: [],
-      userid: 0,
-      rolemask: ROLE.owner,
-    });
+    this.peer.deliver(this.#request("shutdown", 0, FLAG.noresponse));
   }
 
   /** Ends it at once. */
@@ -233,6 +256,13 @@ export class ModuleInstance {
     await this.#running.terminate();
   }
 
+  /** A request of the broker itself, which no peer has sent. */
+  #request(method: string, matchtag: number, flags: number): RequestMessage {
+    const topic = `${this.peer.name}.${method}`;
+    const credentials = { userid: 0, rolemask: ROLE.owner };
+    return { type: "request", topic, matchtag, flags, nodeid: "any", route: [], ...credentials };
+  }
+
   #give(message: Message): void {
     this.#running.channel.send(message);
     this.#receivedMessages++;
@@ -240,6 +270,14 @@ export class ModuleInstance {
   }
 
   #receive(message: Message): void {
+    if (message.type === "response") {
+      this.#answers++;
+      if (message.route.length === 0 && message.matchtag === PING_MATCHTAG) {
+        // No sign that it is used: it does not count as activity.
+        this.#watchdog?.answered();
+        return;
+      }
+    }
     this.#lastActiveMs = this.#clock.now();
     this.#sentMessages++;
     this.#trace.tap?.(this.peer.name, "tx", message);
@@ -261,6 +299,8 @@ export class ModuleInstance {
     const exit = await this.#running.exited;
     // Answers may still be on their way out of the channel when the thread or process is gone.
     await closed;
+    this.#watchdog?.stop();
+    this.#exitTimer?.cancel();
     const end = this.#judge(exit);
     this.#state = { letter: "E", end };
     this.#settleReady(end);
@@ -284,25 +324,14 @@ export class ModuleInstance {
         // A program that failed says why on its channel, and once more by its exit status.
         return reported ?? failed(exit.message);
       case "terminated":
-        return failed("terminated");
+        // It had reported its end, and did not exit in time.
+        return reported === undefined ? failed("terminated") : (reported ?? { kind: "ok" });
     }
   }
 }
 
 function failed(message: string, errnum: number = ERRNO.ECONNRESET, stack?: string): ModuleFailure {
   return { kind: "failed", errnum, message, detail: stack ?? message };
-}
-
-/** The error of a load whose module ended before it ran. */
-export function loadFailure(end: ModuleEnd): SluiceError {
-  switch (end.kind) {
-    case "ok":
-      return requestError("ECONNRESET", "module exited before it was running");
-    case "cancelled":
-      return requestError("ECANCELED", "load was cancelled");
-    case "failed":
-      return failureError(end);
-  }
 }
 
 /** A failure as its requester sees it. */

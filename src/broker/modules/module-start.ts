@@ -5,7 +5,8 @@ import type { Clock } from "../clock.js";
 import type { ModuleEntry } from "./module-entry.js";
 import type { MessageTrace } from "../routing/message-trace.js";
 import type { ModuleFinder } from "./module-finder.js";
-import { loadFailure, ModuleInstance } from "./module-instance.js";
+import { loadFailure } from "./load-failure.js";
+import { ModuleInstance } from "./module-instance.js";
 import type { Router } from "../routing/router.js";
 
 /** What the module table needs from the broker around it. */
@@ -72,8 +73,9 @@ export async function startInstance(
   if (!isHeld) router.services.add(name, instance.peer);
   onStarted(instance);
   const end = await instance.ready;
-  if (end !== undefined) throw loadFailure(end);
-  return instance;
+  if (end === undefined) return instance;
+  if (end.kind === "failed" && end.detail !== end.message) host.log("notice", `${name}: ${end.detail}`);
+  throw loadFailure(name, file.path, end);
 }
 
 function refuseAbandoned(entry: ModuleEntry): void {

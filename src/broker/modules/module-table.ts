@@ -39,10 +39,11 @@ export class ModuleTable {
    *   `EINVAL` for what cannot be a name, else the module's own error
    */
   async load(request: LoadRequest): Promise<Loaded> {
-    const { name } = request;
-    if (name !== undefined) return this.#admit(name, request, undefined);
-    const file = await this.#host.find(request);
-    return this.#admit(file.name, request, file);
+    const isolated = withOwnProcess(request);
+    const { name } = isolated;
+    if (name !== undefined) return this.#admit(name, isolated, undefined);
+    const file = await this.#host.find(isolated);
+    return this.#admit(file.name, isolated, file);
   }
 
   /**
@@ -88,6 +89,7 @@ export class ModuleTable {
     switch (state.kind) {
       case "backoff":
         state.timer.cancel();
+        entry.restarts.reset();
         entry.change(request);
         entry.state = { kind: "starting" };
         return this.#occupy(
@@ -247,6 +249,7 @@ export class ModuleTable {
     });
     hold?.release(entry.name, instance.peer);
     entry.state = { kind: "up", instance };
+    if (entry.watchdogMs !== undefined) instance.watch(entry.watchdogMs);
     this.#host.started(entry.name, instance.conf);
     void this.#watch(entry, instance);
     return { name: entry.name, uuid: instance.uuid };
@@ -275,6 +278,7 @@ export class ModuleTable {
     old.shutdown();
     const end = await old.ended;
     if (end.kind === "failed") logFailure(this.#host, entry, end);
+    entry.restarts.reset();
     entry.change(request);
     try {
       return this.#announce(await this.#start(entry, hold));
@@ -334,6 +338,19 @@ export class ModuleTable {
       },
     );
   }
+}
+
+/**
+ * A memory limit needs a process of its own: the threads of the broker share its heap.
+ * @throws SluiceError `EINVAL` if the thread loader is asked for by name
+ */
+function withOwnProcess(request: LoadRequest): LoadRequest {
+  const { memoryLimitBytes, loader } = request;
+  if (memoryLimitBytes === undefined) return request;
+  if (loader === "thread") {
+    throw requestError("EINVAL", "a memory limit needs a process of its own; leave out the loader 'thread'");
+  }
+  return { ...request, exec: true };
 }
 
 function notLoaded(which: string): Error {

@@ -11,6 +11,13 @@ export class RestartPolicy {
   #lastFailureMs = -Infinity;
   #delayMs = FIRST_DELAY_MS;
 
+  /** Forgets all failures, as after a reload by hand. */
+  reset(): void {
+    this.#restartsMs = [];
+    this.#delayMs = FIRST_DELAY_MS;
+    this.#lastFailureMs = -Infinity;
+  }
+
   /**
    * Takes note of a failure.
    * @returns how long to wait before the restart, or undefined to give up

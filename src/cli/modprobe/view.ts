@@ -90,7 +90,7 @@ class PlainView implements RunView {
       case "fail":
       case "timeout":
       case "cancel":
-        this.say(`sluice-modprobe: ${event.unit}: ${event.message}`);
+        this.say(`sluice-modprobe: ${namedMessage(event.unit, event.message)}`);
         return;
       case "skip":
       case "not-started":
@@ -233,4 +233,9 @@ class LiveView implements RunView {
 function someOf(units: readonly string[]): string {
   const shown = units.slice(0, NAMES_SHOWN).join(", ");
   return units.length > NAMES_SHOWN ? `${shown} and ${units.length - NAMES_SHOWN} more` : shown;
+}
+
+/** A module that failed while it was loaded says its name itself. */
+function namedMessage(unit: string, message: string): string {
+  return message.startsWith(`${unit}: `) ? message : `${unit}: ${message}`;
 }

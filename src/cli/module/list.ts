@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { fields, type JsonValue } from "../../messages/index.js";
 import { printJson, printLine } from "../terminal/output.js";
 import { onRanks, type RankAnswer, type RankOptions, withRanks } from "../ranks/ranks.js";
-import { idleText } from "../top/table.js";
+import { idleText, stateText } from "../top/table.js";
 
 interface ListOptions extends RankOptions {
   readonly long?: boolean;
@@ -33,6 +33,7 @@ const LISTED = {
   path: "string",
   state: "string",
   idleSeconds: "number",
+  owedSeconds: "number",
   sendq: "number",
   recvq: "number",
   services: "string[]",
@@ -49,7 +50,7 @@ function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): rea
 /** With a column for the rank where several have answered. */
 function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long: boolean): void {
   const rankCell = (text: string): string => (answers.length > 1 ? `${text.padStart(4)} ` : "");
-  const head = moduleLine(["Module", "Idle", "S", "Sendq", "Recvq", "Service"], long ? "Path" : undefined);
+  const head = moduleLine(["Module", "Idle", "S ", "Sendq", "Recvq", "Service"], long ? "Path" : undefined);
   printLine(rankCell("Rank") + head);
   for (const { rank, value: modules } of answers) {
     for (const module of modules) printLine(rankCell(String(rank)) + listedLine(module, long));
@@ -57,11 +58,11 @@ function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long
 }
 
 function listedLine(module: JsonValue, long: boolean): string {
-  const { name, path, state, idleSeconds, sendq, recvq, services } = fields(module, LISTED);
+  const { name, path, state, idleSeconds, owedSeconds, sendq, recvq, services } = fields(module, LISTED);
   const cells: ModuleCells = [
     name,
     idleText(idleSeconds),
-    state,
+    stateText(state, owedSeconds),
     String(sendq),
     String(recvq),
     services.join(","),
@@ -82,7 +83,7 @@ function moduleLine(
   [name, idle, state, sendq, recvq, services]: ModuleCells,
   path: string | undefined,
 ): string {
-  const left = `${name.padEnd(25)} ${idle.padStart(4)}  ${state} ${sendq.padStart(5)} ${recvq.padStart(5)}`;
+  const left = `${name.padEnd(25)} ${idle.padStart(4)}  ${state}${sendq.padStart(5)} ${recvq.padStart(5)}`;
   if (path === undefined) return `${left} ${services}`.trimEnd();
   const cut =
     services.length > LONG_SERVICE_WIDTH ? `${services.slice(0, LONG_SERVICE_WIDTH - 1)}+` : services;

@@ -6,6 +6,8 @@ export interface ModuleSample {
   readonly uuid: string;
   readonly state: string;
   readonly idleSeconds: number;
+  /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
+  readonly owedSeconds: number;
   readonly sendq: number;
   readonly recvq: number;
   readonly services: readonly string[];
@@ -57,6 +59,7 @@ const MODULE = {
   uuid: "string",
   state: "string",
   idleSeconds: "number",
+  owedSeconds: "number",
   sendq: "integer",
   recvq: "integer",
   services: "string[]",

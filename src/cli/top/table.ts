@@ -38,7 +38,7 @@ export function sampleLines(sample: Sample, style: TableStyle): { readonly head:
       `broker ${broker.pid}: ${broker.cpuPercent.toFixed(1)}% cpu, ${bytes(broker.rssBytes)}; ` +
         `modules: ${rate(rx)} rx/s, ${rate(tx)} tx/s`,
       "",
-      rowOf(["Module", "Idle", "S", "Sendq", "Recvq", "Rx/s", "Tx/s", "CPU%", "Mem", "Service"]),
+      rowOf(["Module", "Idle", "S ", "Sendq", "Recvq", "Rx/s", "Tx/s", "CPU%", "Mem", "Service"]),
     ],
     rows: sorted(modules, style).map(moduleRow),
   };
@@ -51,11 +51,11 @@ function sorted(modules: readonly ModuleSample[], { sort, isReversed }: TableSty
 }
 
 function moduleRow(module: ModuleSample): string {
-  const { name, state, idleSeconds, sendq, recvq, rxPerSecond, txPerSecond, services } = module;
+  const { name, state, idleSeconds, owedSeconds, sendq, recvq, rxPerSecond, txPerSecond, services } = module;
   return rowOf([
     name,
     idleText(idleSeconds),
-    state,
+    stateText(state, owedSeconds),
     String(sendq),
     String(recvq),
     rate(rxPerSecond),
@@ -70,9 +70,14 @@ function moduleRow(module: ModuleSample): string {
 function rowOf(cells: readonly [string, ...string[]]): string {
   const [name, idle = "", state = "", sendq = "", recvq = "", rx = "", tx = "", cpu = "", memory = ""] =
     cells;
-  const queues = `${idle.padStart(4)}  ${state} ${sendq.padStart(5)} ${recvq.padStart(5)}`;
+  const queues = `${idle.padStart(4)}  ${state}${sendq.padStart(5)} ${recvq.padStart(5)}`;
   const rates = `${rx.padStart(7)} ${tx.padStart(7)} ${cpu.padStart(5)} ${memory.padStart(8)}`;
   return `${name.padEnd(25)} ${queues} ${rates} ${cells[9] ?? ""}`.trimEnd();
+}
+
+/** A module's state, with a mark while it owes the answer to a ping of its watchdog. */
+export function stateText(state: string, owedSeconds: number): string {
+  return owedSeconds > 0 ? `${state}!` : `${state} `;
 }
 
 /** Seconds as `sluice module list` has them. */

@@ -7,11 +7,14 @@ import type { JsonValue, Payload, Request } from "../types.js";
 /** Guests may call these, too; the rest is for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
+/** How long a module that is to end may take to answer the requests that it has received. */
+const ANSWERS_MS = 5000;
+
 /** The handlers that every module has unless it registers its own (docs/design/modules.md §3). */
 export function registerDefaultHandlers(handle: ChannelHandle): void {
   handle.handle("shutdown", (request) => {
-    handle.stop();
     handle.respond(request);
+    void handle.finish(ANSWERS_MS);
   });
   handle.handle("ping", (request) => answerSame(handle, request), FOR_GUESTS);
   handle.handle("stats-get", () => asJson(handle.stats), FOR_GUESTS);

@@ -1,4 +1,5 @@
 import { isErrno, requestError } from "../../errors/index.js";
+import { startTimer, type Timer } from "../../processes/index.js";
 import { HandleConfiguration, readConfiguration } from "./handle-configuration.js";
 import { EventListeners } from "./event-listeners.js";
 import { fields } from "../fields.js";
@@ -30,6 +31,9 @@ import {
 
 /** The kind of program behind a handle. A module's handle reports its states, and answers requests only once it runs. */
 export type HandleKind = "client" | "module";
+
+/** Levels of lines that are sent at once. */
+const GRAVE: ReadonlySet<LogLevel> = new Set(["emerg", "alert", "crit", "err"]);
 
 /** {@link Handle} over a channel whose `welcome` has come. */
 export class ChannelHandle implements Handle {
@@ -133,7 +137,10 @@ export class ChannelHandle implements Handle {
 
   /** Does nothing once the channel has closed: a log line must never be what fails a program. */
   log(level: LogLevel, text: string): void {
-    if (this.isOpen) this.notify("log.append", { level, text });
+    if (!this.isOpen) return;
+    this.notify("log.append", { level, text });
+    // The last words of a program that is about to die must be in the system's hands before.
+    if (GRAVE.has(level)) this.#channel.flush();
   }
 
   async attr(name: string): Promise<string | undefined> {
@@ -170,6 +177,21 @@ export class ChannelHandle implements Handle {
     // A module whose loop has ended serves no more, although it may still be cleaning up.
     if (this.#kind === "module") this.#server.refuse();
     this.#loop.stop(error);
+  }
+
+  /**
+   * Leaves the event loop once the requests that were received are answered; further ones are refused.
+   * @param atMostMs how long that may take
+   */
+  async finish(atMostMs: number): Promise<void> {
+    this.#server.refuse();
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = startTimer(atMostMs, resolve, { keepsAlive: false });
+    });
+    await Promise.race([this.#server.answered(), late]);
+    timer?.cancel();
+    this.stop();
   }
 
   debugTest(bit: number, clear = false): boolean {
@@ -245,7 +267,10 @@ export class ChannelHandle implements Handle {
       const old = this.configuration.whole;
       this.configuration.replace(readConfiguration(request.payload));
       try {
-        return (await handler(request)) as Payload;
+        const result = (await handler(request)) as Payload;
+        // One that returns nothing has accepted.
+        if (result === undefined && !request.answered) this.respond(request);
+        return result;
       } catch (error) {
         this.configuration.replace(old);
         throw error;

@@ -33,10 +33,11 @@ interface Handler {
 export class RequestServer {
   readonly #port: ServerPort;
   readonly #handlers = new Map<string, Handler>();
-  /** Unanswered requests whose handlers watch for their requester to leave, by sender and matchtag. */
+  /** Unanswered requests, by sender and matchtag. */
   readonly #open = new Map<string, Map<number, IncomingRequest>>();
   readonly #onWatched = (request: IncomingRequest): void => this.#track(request);
   #refusing = false;
+  #onAnswered: () => void = () => undefined;
 
   constructor(port: ServerPort) {
     this.#port = port;
@@ -55,6 +56,7 @@ export class RequestServer {
   close(): void {
     for (const requests of this.#open.values()) for (const request of requests.values()) request.abandon();
     this.#open.clear();
+    this.#onAnswered();
   }
 
   receive(message: RequestMessage): void {
@@ -72,7 +74,18 @@ export class RequestServer {
     } else {
       if (request.streaming) this.#track(request);
       this.#call(entry.handler, request);
+      if (!request.answered) this.#track(request);
     }
+  }
+
+  /** Resolves when every request that was received is answered, or not awaited any more; streams do not count. */
+  async answered(): Promise<void> {
+    if (!this.#owesAnswers()) return;
+    await new Promise<void>((resolve) => {
+      this.#onAnswered = () => {
+        if (!this.#owesAnswers()) resolve();
+      };
+    });
   }
 
   /** @throws SluiceError `EINVAL` if it has been answered, or is not a request that came through this handle */
@@ -186,12 +199,21 @@ export class RequestServer {
     if (requests?.get(request.message.matchtag) !== request) return;
     requests.delete(request.message.matchtag);
     if (requests.size === 0) this.#open.delete(request.sender);
+    this.#onAnswered();
+  }
+
+  #owesAnswers(): boolean {
+    for (const requests of this.#open.values()) {
+      for (const { streaming } of requests.values()) if (!streaming) return true;
+    }
+    return false;
   }
 
   #dropSender(sender: string): void {
     const requests = this.#open.get(sender);
     this.#open.delete(sender);
     for (const request of requests?.values() ?? []) request.abandon();
+    this.#onAnswered();
   }
 
   /** Ends one stream of this sender, as its requester has stopped listening (RFC 6). */
@@ -218,5 +240,5 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<Payload> {
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  return error instanceof Error ? error : new Error(messageOf(error), { cause: error });
 }

@@ -64,6 +64,7 @@ function module(name: string, more: Partial<ModuleSample> = {}): ModuleSample {
     uuid: name,
     state: "R",
     idleSeconds: 0,
+    owedSeconds: 0,
     sendq: 0,
     recvq: 0,
     services: [],

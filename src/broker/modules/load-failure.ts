@@ -1,0 +1,41 @@
+import { basename } from "node:path";
+import { ERRNO, errnoName, requestError, SluiceError, strerror } from "../../errors/index.js";
+import type { ModuleEnd, ModuleFailure } from "./module-instance.js";
+
+/**
+ * The error of a load whose module ended before it ran: with the place in the module's file if the stack has one, else
+ * with the module's name.
+ * @param path of the module's file
+ */
+export function loadFailure(name: string, path: string, end: ModuleEnd): SluiceError {
+  switch (end.kind) {
+    case "ok":
+      return requestError("ECONNRESET", "module exited before it was running");
+    case "cancelled":
+      return requestError("ECANCELED", "load was cancelled");
+    case "failed": {
+      const message = `${prefix(name, path, end)}${messageWithErrno(end)}`;
+      return new SluiceError("BROKER_REQUEST", message, { errnum: end.errnum });
+    }
+  }
+}
+
+function prefix(name: string, path: string, { message, detail }: ModuleFailure): string {
+  if (message.startsWith(`${path}:`) || message.startsWith(`${name}: `)) return "";
+  const place = placeIn(detail, path);
+  return place === undefined ? `${name}: ` : `${basename(path)}:${place}: `;
+}
+
+/** Where a stack, of Node or of Python, is in a file: in Node's the latest call comes first, in Python's last. */
+function placeIn(stack: string, path: string): string | undefined {
+  const file = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const node = new RegExp(`${file}(?:\\?[^:\\s]*)?:(\\d+:\\d+)`).exec(stack)?.[1];
+  return node ?? [...stack.matchAll(new RegExp(`File "${file}", line (\\d+)`, "g"))].at(-1)?.[1];
+}
+
+/** An error with a number of its own says what the number means, unless its text does. */
+function messageWithErrno({ message, errnum }: ModuleFailure): string {
+  const meaning = strerror(errnum);
+  const isKnown = errnoName(errnum) !== undefined && errnum !== ERRNO.ECONNRESET;
+  return !isKnown || message.includes(meaning) ? message : `${message} (${meaning})`;
+}

@@ -1,0 +1,80 @@
+import type { Clock } from "../clock.js";
+import { Pulse } from "../pulse.js";
+
+/** How often a watchdog looks within its time. */
+const CHECKS = 4;
+
+/** How a watchdog reaches its module. */
+interface WatchedModule {
+  /** Sends a ping, whose answer is passed on to {@link Watchdog.answered}. */
+  ping(): void;
+  /** Requests that it has answered, which tell that a ping behind others is on its way. */
+  answers(): number;
+  /** Whether messages to it are held back on purpose. */
+  isDeferred(): boolean;
+  /** It has left a ping unanswered for all the time that it has. */
+  expired(): void;
+}
+
+/**
+ * Pings a module, and reports when it leaves a ping unanswered for too long (docs/design/modules.md §3).
+ *
+ * Time counts only while this process runs: a check that comes late by more than its period starts the time anew, and so
+ * does a request that the module answers, as the ping may wait behind it.
+ */
+export class Watchdog {
+  readonly #clock: Clock;
+  readonly #module: WatchedModule;
+  readonly #pulse: Pulse;
+  /** When the ping was sent that is not answered; undefined when none is owed. */
+  #owedSinceMs: number | undefined;
+  /** Checks since the ping, or since the last sign of life. */
+  #checks = 0;
+  #answers = 0;
+  #isStopped = false;
+
+  /** @param timeMs how long a ping may stay unanswered */
+  constructor(clock: Clock, timeMs: number, module: WatchedModule) {
+    this.#clock = clock;
+    this.#module = module;
+    this.#pulse = new Pulse(clock, timeMs / CHECKS, (isLate) => this.#check(isLate));
+  }
+
+  /** How long the module has owed an answer, in seconds; 0 if it owes none for longer than a check. */
+  get owedSeconds(): number {
+    if (this.#owedSinceMs === undefined || this.#checks === 0) return 0;
+    return (this.#clock.now() - this.#owedSinceMs) / 1000;
+  }
+
+  /** The module has answered the ping. */
+  answered(): void {
+    this.#owedSinceMs = undefined;
+    this.#checks = 0;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#pulse.cancel();
+  }
+
+  #check(isLate: boolean): void {
+    const hasAnswered = this.#module.answers() !== this.#answers;
+    this.#answers = this.#module.answers();
+    if (this.#owedSinceMs === undefined) {
+      this.#owedSinceMs = this.#clock.now();
+      this.#module.ping();
+    } else if (isLate || hasAnswered || this.#module.isDeferred()) {
+      this.#checks = 0;
+    } else {
+      this.#checks += 1;
+      // Timers come before input: an answer may have arrived that was not read yet.
+      if (this.#checks >= CHECKS) setImmediate(() => this.#expire());
+    }
+  }
+
+  #expire(): void {
+    if (this.#isStopped || this.#owedSinceMs === undefined || this.#checks < CHECKS) return;
+    this.stop();
+    this.#module.expired();
+  }
+}

@@ -1,0 +1,31 @@
+import type { Clock, Timer } from "./clock.js";
+
+/**
+ * Calls back once a period, and says whether it is late by more than a period: then this process was stopped, or the
+ * machine slept, and silence of others in the meantime means nothing.
+ */
+export class Pulse {
+  readonly #clock: Clock;
+  readonly #periodMs: number;
+  readonly #onBeat: (isLate: boolean) => void;
+  #timer: Timer;
+
+  constructor(clock: Clock, periodMs: number, onBeat: (isLate: boolean) => void) {
+    this.#clock = clock;
+    this.#periodMs = periodMs;
+    this.#onBeat = onBeat;
+    this.#timer = this.#schedule();
+  }
+
+  cancel(): void {
+    this.#timer.cancel();
+  }
+
+  #schedule(): Timer {
+    const dueMs = this.#clock.now() + this.#periodMs;
+    return this.#clock.after(this.#periodMs, () => {
+      this.#timer = this.#schedule();
+      this.#onBeat(this.#clock.now() - dueMs > this.#periodMs);
+    });
+  }
+}
