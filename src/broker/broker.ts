@@ -15,6 +15,7 @@ import { attachService } from "./builtin-service.js";
 import { Clients } from "./routing/clients.js";
 import { type Clock, systemClock } from "./clock.js";
 import { Configuration } from "./configuration.js";
+import { delayOf } from "./delay.js";
 import { Environment } from "./environment.js";
 import { ExecTable } from "./exec/exec-table.js";
 import { BrokerLog } from "./log/log.js";
@@ -44,9 +45,6 @@ import { lockStateDirectory, type StateLock } from "./state-lock.js";
 
 /** What an orderly shutdown may take beside the time-outs of what it stops. */
 const SHUTDOWN_MARGIN_MS = 5000;
-
-/** How long a module may take to accept a new configuration before it counts as refused. */
-const CONFIG_RELOAD_TIMEOUT_MS = 30_000;
 
 /**
  * One rank of an instance (docs/design/instance.md §1): routes messages between its modules, its clients and other
@@ -250,6 +248,13 @@ export class Broker {
         this.roster.joined(rank);
       },
       left: (rank, how) => this.#rankLeft(rank, how),
+      stalled: (rank) => this.#rankStalled(rank),
+      resumed: (rank) => {
+        this.log.append("broker", "notice", `rank ${rank} sends heartbeats again`);
+        this.roster.resumed(rank);
+      },
+      heartbeatPeriodMs: () => delayOf(this.attributes, "overlay.heartbeat-period"),
+      lostAfterMs: () => delayOf(this.attributes, "overlay.lost-after"),
       log: (level, text) => this.log.append("broker", level, text),
     });
     this.#handle = await this.#connect({ isGuest: false, name: "broker" });
@@ -330,7 +335,7 @@ export class Broker {
       read: readConfig,
       modules: () => this.#modules.names(),
       tell: async (module, candidate) => {
-        const options = { timeoutMs: CONFIG_RELOAD_TIMEOUT_MS };
+        const options = { timeoutMs: delayOf(this.attributes, "config.reload-timeout") };
         await this.#handle?.rpc(`${module}.config-reload`, candidate, options);
       },
       warn: (text) => this.log.append("broker", "warning", text),
@@ -346,6 +351,13 @@ export class Broker {
   #wireLimits(): typeof WIRE_LIMITS {
     const payloadBytes = Number(this.attributes.get("broker.max-payload"));
     return { ...WIRE_LIMITS, payloadBytes };
+  }
+
+  #rankStalled(rank: number): void {
+    const level = this.rank === 0 || rank === 0 ? "err" : "debug";
+    this.log.append("broker", level, `rank ${rank} is stalled: it has missed three heartbeats`);
+    this.#router.rankStalled(rank);
+    this.roster.stalled(rank);
   }
 
   #rankLeft(rank: number, how: Departure): void {

@@ -53,6 +53,9 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.waiting-after", "10s", { check: checkDelay });
   attributes.define("broker.waiting-every", "30s", { check: checkDelay });
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
+  attributes.define("overlay.heartbeat-period", "2s", { check: checkPeriod });
+  attributes.define("overlay.lost-after", "60s", { check: checkDelay });
+  attributes.define("config.reload-timeout", "5s", { check: checkDelay });
   attributes.define("broker.env-blocklist", "");
   defineStoreAttributes(attributes);
   for (const [name, value] of Object.entries(given)) {
@@ -87,6 +90,11 @@ function checkDelay(value: string): string | undefined {
   return parseDelay(value) === undefined
     ? "must be seconds, a duration such as 500ms or 2m, or infinity"
     : undefined;
+}
+
+function checkPeriod(value: string): string | undefined {
+  const periodMs = parseDelay(value) ?? 0;
+  return periodMs > 0 ? undefined : "must be seconds or a duration such as 500ms or 2m, more than 0";
 }
 
 function checkQuorum(size: number): (value: string) => string | undefined {

@@ -13,7 +13,7 @@ export interface ConfigHost {
   readonly read: (() => Promise<ConfigTable>) | undefined;
   /** Names of the modules to tell. */
   modules(): readonly string[];
-  /** Tells one module; rejects if it refuses. */
+  /** Tells one module; rejects if it refuses, with `ETIMEDOUT` if it does not answer in time. */
   tell(module: string, config: JsonObject): Promise<void>;
   /** Notes what a change that was put back left behind. */
   warn(text: string): void;
@@ -79,14 +79,23 @@ export class Configuration {
     this.#current = config;
     const modules = this.#host.modules();
     const results = await Promise.allSettled(modules.map((name) => this.#host.tell(name, config)));
-    const accepted = modules.filter((_, i) => results[i]?.status === "fulfilled");
-    for (const [i, result] of results.entries()) {
-      const name = modules[i] ?? "";
-      if (result.status === "fulfilled" || this.#isNoConcern(name, result.reason)) continue;
-      this.#current = before;
-      await this.#putBack(accepted, before);
-      throw requestError("EINVAL", `${name}: ${messageOf(result.reason)}`, result.reason);
-    }
+    const failures = modules.flatMap((name, i) => {
+      const result = results[i];
+      const isFailure = result?.status === "rejected" && !this.#isNoConcern(name, result.reason);
+      return isFailure ? [{ name, reason: result.reason as unknown }] : [];
+    });
+    const [first] = failures;
+    if (first === undefined) return;
+    this.#current = before;
+    // A module that has not answered takes the new one later, and then the old one, which need not be waited for.
+    const late = failures.filter(({ reason }) => isErrno(reason, "ETIMEDOUT")).map(({ name }) => name);
+    void this.#putBack(late, before);
+    const refusing = new Set(failures.map(({ name }) => name));
+    await this.#putBack(
+      modules.filter((name) => !refusing.has(name)),
+      before,
+    );
+    throw requestError("EINVAL", `${first.name}: ${messageOf(first.reason)}`, first.reason);
   }
 
   async #putBack(modules: readonly string[], config: JsonObject): Promise<void> {

@@ -43,7 +43,7 @@ function waitForQuorum({ roster, attributes, log }: RankBroker): PhaseProcess {
       const count = (...states: RankStatus["state"][]): number =>
         roster.ranks.filter(({ state }) => states.includes(state)).length;
       if (count("online") >= needed) return 0;
-      return count("online", "joining") < needed ? fail("") : undefined;
+      return count("online", "joining", "stalled") < needed ? fail("") : undefined;
     },
     timeoutMs,
     onTimeout: () => fail(` within ${timeoutMs / 1000} s`),
@@ -58,7 +58,7 @@ function missingText(ranks: readonly RankStatus[], needed: number): string {
     return missing.length === 0 ? undefined : ranksText(missing);
   };
   const online = ranks.filter(({ state }) => state === "online").length;
-  const [late, failed, lost] = [idset("joining"), idset("failed"), idset("lost", "left")];
+  const [late, failed, lost] = [idset("joining", "stalled"), idset("failed"), idset("lost", "left")];
   const missing = [
     late && `missing: ${late}`,
     failed && `rc1 failed: ${failed}`,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { Diagnostic } from "../errors/index.js";
-import { fields, type JsonValue } from "../messages/index.js";
+import { fields, type Handle, type JsonValue, type NodeId } from "../messages/index.js";
 import { PYTHON_PACKAGES } from "../processes/index.js";
 import {
   checkConfiguration,
@@ -11,7 +11,7 @@ import {
 } from "../units/index.js";
 import { ExitError, printJson, printLine, sayDiagnostics, UsageError } from "./terminal/output.js";
 import { labelled, onRanks, rankOption, type RankOptions, withRanks } from "./ranks/ranks.js";
-import { withUri } from "./session.js";
+import { withInstance, withUri } from "./session.js";
 import { SHIPPED_MODULES } from "./version.js";
 
 interface GetOptions extends RankOptions {
@@ -71,7 +71,7 @@ function load(): Command {
       const checked = checkConfiguration(read.value);
       if (!checked.ok) throw refusal(checked.diagnostics);
       const config = configToJson(checked.value.table);
-      await onRanks(options, (handle, rank) => handle.rpc("config.load", { config }, { rank }));
+      await changeConfig(options, (handle, rank) => handle.rpc("config.load", { config }, { rank }));
     });
 }
 
@@ -84,8 +84,35 @@ function reload(): Command {
         "\n\nExample:\n  sluice config reload -r all",
     )
     .action(async (options: RankOptions) => {
-      await onRanks(options, (handle, rank) => handle.rpc("config.reload", undefined, { rank }));
+      await changeConfig(options, (handle, rank) => handle.rpc("config.reload", undefined, { rank }));
     });
+}
+
+/** Changes the configuration of all ranks that are named, or of none: what some have taken is put back if others fail. */
+async function changeConfig(
+  options: RankOptions,
+  change: (handle: Handle, rank: NodeId) => Promise<unknown>,
+): Promise<void> {
+  if (options.rank === undefined) {
+    await onRanks(options, change);
+    return;
+  }
+  const changed: (readonly [rank: NodeId, before: JsonValue])[] = [];
+  const before = new Map<NodeId, JsonValue>();
+  await onRanks(options, async (handle, rank) => {
+    before.set(rank, fields(await handle.rpc("config.get", {}, { rank }), { value: "json" }).value);
+  });
+  try {
+    await onRanks(options, async (handle, rank) => {
+      await change(handle, rank);
+      changed.push([rank, before.get(rank) ?? {}]);
+    });
+  } catch (error) {
+    await withInstance(options, async (handle) => {
+      for (const [rank, config] of changed) await handle.rpc("config.load", { config }, { rank });
+    });
+    throw error;
+  }
 }
 
 function refusal(diagnostics: readonly Diagnostic[]): ExitError {

@@ -47,6 +47,39 @@ describe("config.load", () => {
     expect(await handle.rpc("second.conf")).toEqual({ v: 2 });
   });
 
+  test("fault-C5 is accepted by a handler that returns nothing", async () => {
+    const quiet = async (h: Handle): Promise<void> => {
+      h.handle("config-reload", () => undefined);
+      h.handle("conf", () => h.conf() ?? null);
+      await h.run();
+    };
+    const { handle } = await startBroker({ quiet }, { config: { v: 1 } });
+    await handle.rpc("module.load", { path: "/mem/quiet" });
+    await handle.rpc("config.load", { config: { v: 2 } });
+    expect(await handle.rpc("quiet.conf")).toEqual({ v: 2 });
+  });
+
+  test("fault-C5 is taken back from a module that does not answer in time, too", async () => {
+    const waiting = async (h: Handle): Promise<void> => {
+      h.handle("config-reload", () => new Promise<null>(() => undefined));
+      h.handle("conf", () => h.conf() ?? null);
+      await h.run();
+    };
+    const { handle } = await startBroker(
+      { waiting, watcher: watcher([]) },
+      { config: { v: 5 }, attributes: { "config.reload-timeout": "100ms" } },
+    );
+    await handle.rpc("module.load", { path: "/mem/waiting" });
+    await handle.rpc("module.load", { path: "/mem/watcher" });
+    await expect(handle.rpc("config.load", { config: { v: 77 } })).rejects.toMatchObject({
+      errnum: ERRNO.EINVAL,
+      message: expect.stringContaining("waiting: ") as string,
+    });
+    expect(await handle.rpc("config.get")).toEqual({ value: { v: 5 } });
+    expect(await handle.rpc("watcher.conf")).toEqual({ v: 5 });
+    expect(await handle.rpc("waiting.conf")).toEqual({ v: 5 });
+  });
+
   test("is put back everywhere when one module refuses, which it names", async () => {
     const [first, second]: Payload[][] = [[], []];
     const accepting = async (h: Handle): Promise<void> => {

@@ -10,6 +10,7 @@ import {
   type ResponseMessage,
   socketChannel,
 } from "../../messages/index.js";
+import { Heartbeat } from "./heartbeat.js";
 import { EventBatch } from "./local-batch.js";
 import {
   type Arrival,
@@ -54,11 +55,14 @@ export class LocalLeaf implements Overlay {
   readonly #path: string;
   readonly #options: LeafOptions;
   readonly #present = new Set<number>();
+  /** As rank 0 reports them. */
+  readonly #stalled = new Set<number>();
   /** Events of this rank that have no place in the order yet; they come back in the order that they were sent in. */
   readonly #unordered = new Fifo<(outcome: PublishOutcome) => void>();
   readonly #batch = new EventBatch((batch) => this.#channel?.send(batch));
   readonly #closed = new AbortController();
   #receiver: OverlayReceiver | undefined;
+  #heartbeat: Heartbeat | undefined;
   #channel: Channel | undefined;
   #socket: Socket | undefined;
   #seq = 0;
@@ -92,6 +96,7 @@ export class LocalLeaf implements Overlay {
         if (this.#closed.signal.aborted) return;
         try {
           const arrival = readArrival(message);
+          this.#heartbeat?.heard(0);
           if (this.#receiver !== undefined) this.#receive(arrival);
           else if (this.#enter(arrival, receiver)) resolve();
         } catch (error) {
@@ -107,7 +112,7 @@ export class LocalLeaf implements Overlay {
   }
 
   reaches(rank: number): boolean {
-    return this.#present.has(rank);
+    return this.#present.has(rank) && !this.#stalled.has(rank) && this.#heartbeat?.isStalled(0) !== true;
   }
 
   send(rank: number, message: RequestMessage | ResponseMessage): void {
@@ -139,6 +144,7 @@ export class LocalLeaf implements Overlay {
 
   close(): Promise<void> {
     const wasIn = this.#receiver !== undefined;
+    this.#heartbeat?.close();
     this.#receiver = undefined;
     this.#present.clear();
     this.#closed.abort();
@@ -197,6 +203,7 @@ export class LocalLeaf implements Overlay {
         this.#receiver = receiver;
         this.#seq = notice.seq;
         for (const rank of notice.ranks) this.#joined(rank);
+        this.#heartbeat = this.#startHeartbeat(receiver);
         return true;
       default:
         throw overlayProtocolError("expected the notice 'welcome' or 'refused' from rank 0");
@@ -223,7 +230,13 @@ export class LocalLeaf implements Overlay {
       case "joined":
         this.#joined(notice.rank);
         return;
+      case "alive":
+        return;
+      case "stalled":
+        this.#setStalled(notice.rank, notice.on);
+        return;
       case "left":
+        this.#stalled.delete(notice.rank);
         this.#present.delete(notice.rank);
         this.#receiver?.left(notice.rank, notice.how);
         return;
@@ -238,6 +251,29 @@ export class LocalLeaf implements Overlay {
       case "refused":
         throw overlayProtocolError(`unexpected notice '${notice.kind}' from rank 0`);
     }
+  }
+
+  #startHeartbeat(receiver: OverlayReceiver): Heartbeat {
+    const heartbeat = new Heartbeat({
+      periodMs: receiver.heartbeatPeriodMs(),
+      lostAfterMs: () => receiver.lostAfterMs(),
+      send: () => this.#channel?.send(noticeMessage({ kind: "alive" })),
+      // All messages to other ranks go through rank 0.
+      stalled: () => this.#present.forEach((rank) => receiver.stalled(rank)),
+      resumed: () => {
+        for (const rank of this.#present) if (!this.#stalled.has(rank)) receiver.resumed(rank);
+      },
+      lost: () => this.#fail(requestError("EHOSTUNREACH", "rank 0 has sent no heartbeat")),
+    });
+    heartbeat.add(0);
+    return heartbeat;
+  }
+
+  #setStalled(rank: number, on: boolean): void {
+    if (on) this.#stalled.add(rank);
+    else this.#stalled.delete(rank);
+    if (on) this.#receiver?.stalled(rank);
+    else this.#receiver?.resumed(rank);
   }
 
   #joined(rank: number): void {
@@ -263,6 +299,7 @@ export class LocalLeaf implements Overlay {
   #lost(cause: Error | undefined): void {
     const receiver = this.#receiver;
     this.#receiver = undefined;
+    this.#heartbeat?.close();
     if (cause !== undefined) receiver?.log("err", `disconnected from rank 0: ${messageOf(cause)}`);
     for (let done = this.#unordered.shift(); done !== undefined; done = this.#unordered.shift()) {
       done({ ok: false, error: this.#goneError() });

@@ -9,6 +9,7 @@ import type {
   ResponseMessage,
 } from "../../messages/index.js";
 import { systemClock } from "../clock.js";
+import { Heartbeat } from "./heartbeat.js";
 import { EventBatch } from "./local-batch.js";
 import {
   type Arrival,
@@ -53,6 +54,7 @@ export class LocalRoot implements Overlay {
   readonly #members = new Map<number, Member>();
   readonly #batch = new EventBatch((batch) => this.#toAll(batch));
   #server: SocketServer | undefined;
+  #heartbeat: Heartbeat | undefined;
   #receiver: OverlayReceiver | undefined;
   #seq = 0;
 
@@ -64,6 +66,14 @@ export class LocalRoot implements Overlay {
 
   async start(receiver: OverlayReceiver): Promise<void> {
     this.#receiver = receiver;
+    this.#heartbeat = new Heartbeat({
+      periodMs: receiver.heartbeatPeriodMs(),
+      lostAfterMs: () => receiver.lostAfterMs(),
+      send: () => this.#toAll(noticeMessage({ kind: "alive" })),
+      stalled: (rank) => this.#setStalled(rank, true),
+      resumed: (rank) => this.#setStalled(rank, false),
+      lost: (rank) => this.#lost(rank),
+    });
     this.#server = await SocketServer.listen({
       path: this.#path,
       clock: systemClock,
@@ -74,7 +84,7 @@ export class LocalRoot implements Overlay {
   }
 
   reaches(rank: number): boolean {
-    return this.#members.has(rank);
+    return this.#members.has(rank) && this.#heartbeat?.isStalled(rank) !== true;
   }
 
   send(rank: number, message: RequestMessage | ResponseMessage): void {
@@ -103,6 +113,7 @@ export class LocalRoot implements Overlay {
 
   async close(): Promise<void> {
     this.#batch.flush();
+    this.#heartbeat?.close();
     this.#receiver = undefined;
     for (const { channel } of this.#members.values()) channel.send(noticeMessage({ kind: "goodbye" }));
     this.#members.clear();
@@ -124,6 +135,7 @@ export class LocalRoot implements Overlay {
       try {
         const arrival = readArrival(message);
         if (member !== undefined) {
+          this.#heartbeat?.heard(member.rank);
           this.#receive(member, arrival);
           return;
         }
@@ -158,6 +170,10 @@ export class LocalRoot implements Overlay {
     this.#toAll(noticeMessage({ kind: "joined", rank }));
     const member = { rank, channel, destroy };
     this.#members.set(rank, member);
+    for (const stalled of this.#heartbeat?.stalled ?? []) {
+      channel.send(noticeMessage({ kind: "stalled", rank: stalled, on: true }));
+    }
+    this.#heartbeat?.add(rank);
     channel.onDrain(() => this.#receiver?.drained(rank));
     this.#receiver?.joined(rank);
     return member;
@@ -210,6 +226,8 @@ export class LocalRoot implements Overlay {
         if (notice.to === 0) this.#receiver?.setFlow(notice.from, notice.sender, flowOf(notice));
         else this.#passOn(notice);
         return;
+      case "alive":
+        return;
       case "goodbye":
         // It waits for this end to close, so that nothing on its way there meets a closed connection.
         this.#depart(member, "goodbye");
@@ -218,6 +236,22 @@ export class LocalRoot implements Overlay {
       default:
         throw overlayProtocolError(`unexpected notice '${notice.kind}' from a rank`);
     }
+  }
+
+  #setStalled(rank: number, on: boolean): void {
+    for (const member of this.#members.values()) {
+      if (member.rank !== rank) this.#give(member, noticeMessage({ kind: "stalled", rank, on }));
+    }
+    if (on) this.#receiver?.stalled(rank);
+    else this.#receiver?.resumed(rank);
+  }
+
+  /** A rank that wakes up after this finds its connection closed. */
+  #lost(rank: number): void {
+    const member = this.#members.get(rank);
+    if (member === undefined) return;
+    member.destroy();
+    this.#depart(member, "lost");
   }
 
   #passOn(notice: Extract<Notice, { kind: "hold" }>): void {
@@ -253,6 +287,7 @@ export class LocalRoot implements Overlay {
     const { rank } = member;
     if (this.#members.get(rank) !== member) return;
     this.#members.delete(rank);
+    this.#heartbeat?.delete(rank);
     this.#toAll(noticeMessage({ kind: "left", rank, how }));
     this.#receiver?.left(rank, how);
   }

@@ -32,6 +32,10 @@ export type Notice =
       readonly sender: string;
       readonly on: boolean;
     }
+  /** The rank is alive; sent once a period, in both directions. */
+  | { readonly kind: "alive" }
+  /** From rank 0: a rank has stalled, or is heard from again. */
+  | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
   /** The connection is about to close, in order. */
   | { readonly kind: "goodbye" };
 
@@ -146,6 +150,9 @@ function noticeOf(payload: Payload): Notice {
         kind,
         ...fields(payload, { from: "integer", to: "integer", sender: "string", on: "boolean" }),
       };
+    case "stalled":
+      return { kind, ...fields(payload, { rank: "integer", on: "boolean" }) };
+    case "alive":
     case "goodbye":
       return { kind };
     default:

@@ -4,12 +4,14 @@ import type { Departure } from "../routing/overlay.js";
 /**
  * The state of a rank, as rank 0 sees it.
  *
+ *     joining, online, failed ◄─► stalled (missed its heartbeats)
+ *
  *     joining ─► online ─► left (said goodbye) or lost
  *        │  ▲                     │
  *        │  └─────────────────────┘  it has come back
  *        └─► failed (rc1) ─► left or lost
  */
-export type RankState = "joining" | "online" | "failed" | "left" | "lost";
+export type RankState = "joining" | "online" | "failed" | "stalled" | "left" | "lost";
 
 export interface RankStatus {
   readonly rank: number;
@@ -24,6 +26,8 @@ export class Roster {
   readonly #ranks: RankStatus[];
   /** Those that can be reached. */
   readonly #present = new Set<number>();
+  /** The states of stalled ranks before they stalled. */
+  readonly #before = new Map<number, RankState>();
   readonly #listeners = new Set<() => void>();
 
   constructor(size: number, clock: Clock) {
@@ -58,8 +62,25 @@ export class Roster {
     this.#set(rank, "failed");
   }
 
+  /** A rank has missed its heartbeats. */
+  stalled(rank: number): void {
+    const state = this.#ranks[rank]?.state;
+    if (state === undefined || state === "stalled") return;
+    this.#before.set(rank, state);
+    this.#set(rank, "stalled");
+  }
+
+  /** A stalled rank is heard from again. */
+  resumed(rank: number): void {
+    const before = this.#before.get(rank);
+    if (before === undefined) return;
+    this.#before.delete(rank);
+    this.#set(rank, before);
+  }
+
   left(rank: number, how: Departure): void {
     this.#present.delete(rank);
+    this.#before.delete(rank);
     // Why it has left says more than that it has.
     if (this.#ranks[rank]?.state === "failed") this.#tell();
     else this.#set(rank, how === "lost" ? "lost" : "left");

@@ -78,6 +78,17 @@ export class BackPressure {
     if (hasWaiters(peer) && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
   }
 
+  /** A receiver is not to be waited for: the senders that do so resume, whatever waits for it. */
+  release(receiver: Peer): void {
+    for (const sender of [...receiver.waiters]) {
+      receiver.waiters.delete(sender);
+      const parked = sender.wait?.parked;
+      sender.wait = undefined;
+      if (parked !== undefined) this.#route(parked, sender);
+      sender.resumeFor(receiver);
+    }
+  }
+
   /** A peer leaves: its parked request goes on, and the senders that wait for it resume. */
   remove(peer: Peer): void {
     this.#routeParked(peer);

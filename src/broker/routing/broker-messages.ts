@@ -1,5 +1,5 @@
 import { ERRNO, errnumOf, messageOf } from "../../errors/index.js";
-import { FLAG, type RequestMessage, type ResponseMessage, ROLE } from "../../messages/index.js";
+import { FLAG, type RequestMessage, type ResponseMessage, ROLE, serviceOf } from "../../messages/index.js";
 import type { Peer } from "./peer.js";
 
 /** What every response takes from its request. */
@@ -19,6 +19,25 @@ export function refuse(request: RequestMessage, sender: Peer, error: unknown): v
     error: messageOf(error),
     route: request.route.slice(0, -1),
   });
+}
+
+/** The notice to a service that a stream is not read any more. */
+export function cancelOf({
+  topic,
+  matchtag,
+  route,
+  nodeid,
+  userid,
+  rolemask,
+}: RequestMessage): RequestMessage {
+  return {
+    type: "request",
+    topic: `${serviceOf(topic)}.cancel`,
+    matchtag: 0,
+    flags: FLAG.noresponse,
+    payload: JSON.stringify({ matchtag }),
+    ...{ nodeid, userid, rolemask, route: [...route] },
+  };
 }
 
 /** The notice to a service that a sender has gone that used it, by itself or with the peer that it came through. */

@@ -35,6 +35,14 @@ export interface OverlayReceiver {
   event(event: EventMessage): void;
   /** Another rank can be reached from now on; called for those that were there before this one, too. */
   joined(rank: number): void;
+  /** Another rank has missed its heartbeats: requests to it are not answered for now. */
+  stalled(rank: number): void;
+  /** A stalled rank is heard from again. */
+  resumed(rank: number): void;
+  /** How often each rank sends a heartbeat, in milliseconds. */
+  heartbeatPeriodMs(): number;
+  /** How long a rank may be silent before it is lost, in milliseconds. */
+  lostAfterMs(): number;
   /** A rank has left: its pending requests will not be answered. A rank that lost rank 0 is told so of rank 0. */
   left(rank: number, how: Departure): void;
   /** Something for the log of this rank. */
@@ -57,7 +65,7 @@ export interface Overlay {
    *   `EHOSTUNREACH` rank 0 is not there in time, `ECANCELED` {@link close} was called meanwhile
    */
   start(receiver: OverlayReceiver): Promise<void>;
-  /** Whether another rank is there to be sent to. */
+  /** Whether another rank is there to be sent requests: it has joined, and is not stalled. */
   reaches(rank: number): boolean;
   /** @throws SluiceError `EMSGSIZE` if the message is too large, `ENOBUFS` for a request that too much waits before */
   send(rank: number, message: RequestMessage | ResponseMessage): void;

@@ -12,7 +12,7 @@ import {
   type ResponseMessage,
 } from "../../messages/index.js";
 import { BackPressure, isBeyondLastLimits, isFullBesidesRequests, noBufferSpace } from "./back-pressure.js";
-import { disconnectOf, refuse, responseTo } from "./broker-messages.js";
+import { cancelOf, disconnectOf, refuse, responseTo } from "./broker-messages.js";
 import { FairShare } from "./fair-share.js";
 import type { Overlay } from "./overlay.js";
 import { type Link, Peer, type RequestKey, stamp, unlink } from "./peer.js";
@@ -225,6 +225,21 @@ export class Router {
     if (peer !== undefined) this.drained(peer);
   }
 
+  /** Fails the requests that a rank which has stalled has not answered; its services, subscriptions and users stay. */
+  rankStalled(rank: number): void {
+    const peer = this.#ranks.get(rank);
+    if (peer === undefined) return;
+    for (const link of peer.incoming) {
+      for (const request of takeAll(link.pending)) {
+        refuse(request, link.sender, requestError("EHOSTUNREACH", `rank ${rank} is stalled`));
+        // Nothing waits for the stream any more when the rank goes on.
+        if ((request.flags & FLAG.streaming) !== 0) peer.deliver(cancelOf(request));
+      }
+    }
+    this.#pressure.release(peer);
+    for (const other of this.#peers.values()) other.resumeFor(rank);
+  }
+
   /** Forgets a rank that went away. */
   rankLeft(rank: number): void {
     const peer = this.#ranks.get(rank);
@@ -325,6 +340,12 @@ export class Router {
     const request = link.pending.get(key);
     return request === undefined ? undefined : { link, key, request };
   }
+}
+
+function takeAll<T>(values: Map<unknown, T>): T[] {
+  const all = [...values.values()];
+  values.clear();
+  return all;
 }
 
 function endsModule({ topic }: RequestMessage): boolean {

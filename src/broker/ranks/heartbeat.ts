@@ -1,0 +1,95 @@
+import { systemClock } from "../clock.js";
+import { Pulse } from "../pulse.js";
+
+/** So many beats missed: the rank is stalled. */
+const MISSED_BEATS = 3;
+
+/** What a heartbeat reads and reports. */
+export interface HeartbeatOptions {
+  /** How often each rank sends one, in milliseconds. */
+  readonly periodMs: number;
+  /** How long a rank may be silent before it is lost, in milliseconds; asked at each beat. */
+  readonly lostAfterMs: () => number;
+  /** Sends the beat of this rank. */
+  readonly send: () => void;
+  readonly stalled: (rank: number) => void;
+  /** A stalled rank has sent something again. */
+  readonly resumed: (rank: number) => void;
+  readonly lost: (rank: number) => void;
+}
+
+interface Member {
+  heardAtMs: number;
+  isStalled: boolean;
+}
+
+/**
+ * Sends the heartbeat of this rank, and watches those of others (docs/design/instance.md §5). Whatever a rank sends counts
+ * as a beat. A process that was stopped itself, or a machine that slept, starts the time of all others anew.
+ */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #members = new Map<number, Member>();
+  readonly #pulse: Pulse;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#pulse = new Pulse(systemClock, options.periodMs, (isLate) => {
+      options.send();
+      if (isLate) this.#forgive();
+      // Timers come before input: what the others have sent may not have been read yet.
+      else setImmediate(() => this.#check());
+    });
+  }
+
+  /** Watches a rank from now on. */
+  add(rank: number): void {
+    this.#members.set(rank, { heardAtMs: performance.now(), isStalled: false });
+  }
+
+  delete(rank: number): void {
+    this.#members.delete(rank);
+  }
+
+  /** Something has arrived from a rank. */
+  heard(rank: number): void {
+    const member = this.#members.get(rank);
+    if (member === undefined) return;
+    member.heardAtMs = performance.now();
+    if (!member.isStalled) return;
+    member.isStalled = false;
+    this.#options.resumed(rank);
+  }
+
+  isStalled(rank: number): boolean {
+    return this.#members.get(rank)?.isStalled === true;
+  }
+
+  /** The stalled ranks. */
+  get stalled(): number[] {
+    return [...this.#members].filter(([, { isStalled }]) => isStalled).map(([rank]) => rank);
+  }
+
+  close(): void {
+    this.#pulse.cancel();
+    this.#members.clear();
+  }
+
+  #forgive(): void {
+    for (const member of this.#members.values()) member.heardAtMs = performance.now();
+  }
+
+  #check(): void {
+    const { periodMs, lostAfterMs, stalled, lost } = this.#options;
+    const stalledAfterMs = periodMs * MISSED_BEATS;
+    for (const [rank, member] of [...this.#members]) {
+      const silentMs = performance.now() - member.heardAtMs;
+      if (silentMs < stalledAfterMs) continue;
+      if (!member.isStalled) {
+        member.isStalled = true;
+        stalled(rank);
+      }
+      if (silentMs >= lostAfterMs()) lost(rank);
+    }
+  }
+}
