@@ -23,7 +23,6 @@ import { moduleFinder } from "./modules/module-finder.js";
 import { MessageTrace } from "./routing/message-trace.js";
 import { ModuleTable } from "./modules/module-table.js";
 import { longestRemovalMs, takeDown, type TakeDownOptions } from "./modules/take-down.js";
-import { delayOf } from "./delay.js";
 import { type Departure, loopback, type Overlay } from "./routing/overlay.js";
 import { ownerCredentials } from "./routing/peer.js";
 import { RankOrders } from "./ranks/rank-orders.js";

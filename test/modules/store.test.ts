@@ -226,9 +226,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
       let isWriting = true;
       const write = async (writer: number): Promise<void> => {
         for (let n = 0; isWriting; n++) {
-          await instance.commit(
-            ["a", "fill.x.k", "z"].map((key) => ({ key: `${key}${writer}`, value: n })),
-          );
+          await instance.commit(["a", "fill.x.k", "z"].map((key) => ({ key: `${key}${writer}`, value: n })));
         }
       };
       const writers = [0, 1, 2, 3].map(write);

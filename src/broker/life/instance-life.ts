@@ -63,7 +63,10 @@ export interface LifeOptions {
   readonly startProgram: (() => PhaseProcess) | undefined;
   /** Asked once, when the instance is told to stop; Infinity: no limit. */
   readonly shutdownTimeoutMs: () => number;
-  /** A service manager asks for the end by SIGTERM, and takes any status but 0 for a failure (instance.md §1). */
+  /**
+   * A service manager asks for the end by SIGTERM, and takes any status but 0 for a failure
+   * (docs/design/instance.md §1).
+   */
   readonly isManaged?: boolean;
   readonly onState?: (state: LifeState) => void;
   /** rc1 or rc3 failed, and not because the instance was told to stop, or to do so at once. */

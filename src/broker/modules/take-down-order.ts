@@ -18,9 +18,9 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which modules are taken down (instance.md §1): what was loaded last goes first, and what one plan loaded goes
- * in the reverse of its order. Where the two disagree the plan is right: a provider that was removed and loaded again by
- * name still outlives what the plan loaded after it.
+ * The order in which modules are taken down (docs/design/instance.md §1): what was loaded last goes first, and what one
+ * plan loaded goes in the reverse of its order. Where the two disagree the plan is right: a provider that was removed
+ * and loaded again by name still outlives what the plan loaded after it.
  * @param loaded in the order of loading
  * @param plans those that loaded them, in order
  */

@@ -22,7 +22,7 @@ const ROUNDS = 3;
 
 /**
  * Takes down every module that is loaded, from what the broker itself has recorded: it needs no file, no socket and no other
- * process (instance.md §1). One that fails on its way does not strand the others.
+ * process (docs/design/instance.md §1). One that fails on its way does not strand the others.
  * @returns names of those that did not go in order
  */
 export async function takeDown(

@@ -12,8 +12,9 @@ import { composeSoundFor, PREFIX, sayReading } from "./units.js";
 type LiveContext = PlanningContext & { readonly handle: Handle };
 
 /**
- * Plans the way down of a live instance (instance.md §1): what is loaded goes in the order that the broker has recorded, and
- * files say nothing but which tasks run on the way. What cannot be read of them is reported once, and left out.
+ * Plans the way down of a live instance (docs/design/instance.md §1): what is loaded goes in the order that the broker
+ * has recorded, and files say nothing but which tasks run on the way. What cannot be read of them is reported once, and
+ * left out.
  * @throws ExitError when the function has run, if the tasks of an rc file or of a unit are missing
  */
 export async function withStopPlan<T>(

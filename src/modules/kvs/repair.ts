@@ -3,7 +3,15 @@ import type { Backing } from "../content/backing.js";
 import type { StoredBlob } from "../content/blob.js";
 import { BulkTree } from "./bulk-tree.js";
 import { checkpointRecord, headRecord, recordNames } from "./head.js";
-import { type Damage, directContent, hasRoot, keptHeads, type Met, type NamedHead, VersionWalk } from "./fsck.js";
+import {
+  type Damage,
+  directContent,
+  hasRoot,
+  keptHeads,
+  type Met,
+  type NamedHead,
+  VersionWalk,
+} from "./fsck.js";
 import { decodeKey, encodeKey, KEY_MAX_BYTES } from "./key.js";
 import { type Entry, makeEntry } from "./node.js";
 
