@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
@@ -6,7 +7,7 @@ import { dumpCommand } from "./kvs/dump.js";
 import { fsckCommand } from "./kvs/fsck.js";
 import { restoreCommand } from "./kvs/restore.js";
 import { unlinkCommand } from "./kvs/unlink.js";
-import { printJson, printLine } from "./terminal/output.js";
+import { printJson, printLine, UsageError } from "./terminal/output.js";
 import { untilInterrupted, withInstance, withUri } from "./session.js";
 
 interface UriOption {
@@ -50,15 +51,30 @@ function get(): Command {
 function put(): Command {
   return withUri(new Command("put"))
     .description("set keys, all in one commit")
-    .argument("<key=value...>", "the value as JSON, or else a string", collect(operation))
+    .argument(
+      "<key=value...>",
+      "the value as JSON, or else a string; - reads it from standard input",
+      collect(operation),
+    )
     .option("--json", "print {version}")
     .addHelpText("after", "\nExample:\n  sluice kvs put a=1 b='[1,2]' c=text")
     .action(async (ops: readonly Operation[], options: UriOption & { readonly json?: boolean }) => {
       await withInstance(options, async (handle) => {
-        const response = fields(await handle.rpc("kvs.commit", { ops: [...ops] }), { version: "number" });
+        const response = fields(await handle.rpc("kvs.commit", { ops: await withInput(ops) }), {
+          version: "number",
+        });
         if (options.json) printJson(response);
       });
     });
+}
+
+/** `key=-` takes its value from standard input. */
+async function withInput(ops: readonly Operation[]): Promise<Operation[]> {
+  const reading = ops.filter(({ value }) => value === "-");
+  if (reading.length === 0) return [...ops];
+  if (reading.length > 1) throw new UsageError("sluice-kvs: only one key can read standard input");
+  const value = jsonOrString(await text(process.stdin));
+  return ops.map((op) => (op.value === "-" ? { key: op.key, value } : op));
 }
 
 function dir(): Command {
@@ -154,12 +170,12 @@ function operation(text: string): Operation {
   return { key, value: jsonOrString(value) };
 }
 
-function jsonOrString(text: string): JsonValue {
-  if (text === "") throw new InvalidArgumentError("a key wants a value: KEY=VALUE.");
+function jsonOrString(given: string): JsonValue {
+  if (given === "") throw new InvalidArgumentError("a key wants a value: KEY=VALUE.");
   try {
-    return JSON.parse(text) as JsonValue;
+    return JSON.parse(given) as JsonValue;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return text;
+    return given;
   }
 }

@@ -1,5 +1,6 @@
 import { messageOf } from "../errors/index.js";
 import type { Handle } from "../messages/index.js";
+import { startInterval } from "../processes/index.js";
 import { countAttribute, delayAttribute } from "./arguments/attributes.js";
 import { contentOf } from "./kvs/content.js";
 import { serveKeys, serveVersions } from "./kvs/serve.js";
@@ -18,9 +19,6 @@ const METHODS = [
   "restore-lines",
   "restore-end",
 ] as const;
-
-/** What setInterval can wait at most. */
-const LONGEST_MS = 0x7fff_ffff;
 
 /**
  * Keys to JSON values, on `content`: atomic commits, one version number, an answer only when it is durable. A commit is
@@ -59,13 +57,9 @@ async function serve(h: Handle): Promise<void> {
   serveKeys(h, begun, store);
   serveVersions(h, begun, { store, content });
   const periodMs = await delayAttribute(h, "kvs.checkpoint-period", "10m");
-  const timer = setInterval(
-    () => keep(store.checkpoint("period"), warn),
-    Math.min(Math.max(periodMs, 1), LONGEST_MS),
-  );
-  timer.unref();
+  const timer = startInterval(Math.max(periodMs, 1), () => keep(store.checkpoint("period"), warn));
   await h.run();
-  clearInterval(timer);
+  timer.cancel();
   await begun.idle();
   await store.idle();
   await finish(store, warn);

@@ -68,7 +68,7 @@ test("fault-A1: without a statedir and a provider content says that nothing last
     "sluice module load content-sqlite && sluice rpc content.flush && sluice rpc content.status; " +
     "for m in kvs content-sqlite content; do sluice module remove $m; done";
   const { stdout } = await box.run(["start", "bash", "-c", script], {
-    env: { FLUX_MODPROBE_DISABLE: "content,cron,heartbeat,kvs,kvs-watch,resource" },
+    env: { FLUX_MODPROBE_DISABLE: "content,content-backing,cron,heartbeat,kvs,kvs-watch,resource" },
   });
   expect(stdout).toContain("not durable, all is in memory only: no statedir is set");
   expect(stdout).toContain('"durable":true');
@@ -218,7 +218,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
            const handle = await connect(process.env.SLUICE_URI);
            let n = 0;
            try {
-             for (;; n++) await handle.rpc("kvs.commit", { ops: [{ key: "k" + n, value: "x".repeat(20000) }] });
+             for (;; n++) await handle.rpc("kvs.commit", { ops: [{ key: "k" + n, value: n + "x".repeat(20000) }] });
            } catch (error) {
              console.log("full", error.errnum);
            }
@@ -240,7 +240,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
           "sluice kvs get -r k0 | wc -c; sluice kvs dir | wc -l; sluice kvs put z=1; echo put $?",
           backing,
         );
-        expect(read.stdout).toBe(`20001\n${Number(count) + 1}\nput 1\n`);
+        expect(read.stdout).toBe(`20002\n${Number(count) + 1}\nput 1\n`);
         expect(read.stderr).toContain("the disk is full: values can be read, and none can be set");
         expect(read.status).toBe(0);
       } finally {
@@ -284,6 +284,20 @@ describe.each(PROVIDERS)("%s", (provider) => {
     const after = await start("sluice kvs get -r k0 | wc -c; sluice kvs dir -R", backing);
     expect(after.stdout).toMatch(/^1001\nk0\nk2\n/);
   });
+});
+
+test("trap-K14: dump and restore show how far they are on a terminal, and only there", async () => {
+  const value = box.write("value", "x".repeat(3_000_000));
+  const { status, stdout, stderr } = await start(
+    `for i in 1 2 3; do sluice kvs put k$i=- < ${value}; done; ` +
+      'script -qec "sluice kvs dump d.dump" /dev/null; script -qec "sluice kvs restore d.dump" /dev/null; ' +
+      "sluice kvs restore d.dump; sluice kvs get -r k3 | wc -c",
+  );
+  expect(stdout).toMatch(/dump: [\d.]+ MB/);
+  expect(stdout).toMatch(/restore: [\d.]+ of 9\.\d MB/);
+  expect(stdout).toMatch(/\n3000001\n$/);
+  expect(stderr).toMatch(/^restored as version \d+$/m);
+  expect(status).toBe(0);
 });
 
 test("fault-A9: the parents of a new statedir are on the disk before the instance uses it", async () => {

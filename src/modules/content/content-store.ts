@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, requestError } from "../../errors/index.js";
 import type { Handle, JsonValue } from "../../messages/index.js";
+import { sleep } from "../../processes/index.js";
 import { isAway } from "../life/remote-service.js";
 import type { BackingLink } from "./backing-link.js";
 import { type Batch, batchOf, decodeBatch, encodeBatch } from "./batch.js";
@@ -138,7 +138,7 @@ export class ContentStore {
       } catch (error) {
         this.#h.log("err", `what is in memory cannot be handed over: ${messageOf(error)}`);
         // It is there, but did not take it: a moment later it may.
-        await delay(HANDOVER_PAUSE_MS, undefined, { ref: false });
+        await sleep(HANDOVER_PAUSE_MS);
       }
     }
   }

@@ -73,7 +73,7 @@ export function parseCheckpoints(record: JsonValue): readonly Checkpoint[] {
 }
 
 /** @throws `EPROTO` */
-export function parseCounters(record: JsonValue): Counters {
+function parseCounters(record: JsonValue): Counters {
   const { map } = fields({ map: record }, { map: "object" });
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, Number(value)]));
 }

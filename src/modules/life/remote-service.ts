@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { isErrno, messageOf, requestError } from "../../errors/index.js";
 import type { Handle, NodeId, Payload } from "../../messages/index.js";
+import { sleep } from "../../processes/index.js";
 
 /** A service that may be away for a while: not loaded yet, killed, restarting. */
 export interface ServicePlace {
@@ -16,8 +16,6 @@ export interface ServicePlace {
 type Attempt = () => Promise<Payload>;
 
 const BACKOFF_MS = { first: 20, most: 1000 } as const;
-/** What setTimeout can wait at most. */
-const LONGEST_MS = 0x7fff_ffff;
 
 /** Whether an error says that there is no service, or that it went away before it answered. */
 export function isAway(error: unknown): boolean {
@@ -96,7 +94,8 @@ export class RemoteService {
     const leftMs = deadlineMs - performance.now();
     if (this.#isFinal || leftMs <= 0) throw this.#gaveUp(cause);
     const timer = new AbortController();
-    const tooLate = delay(Math.min(leftMs, LONGEST_MS), "late" as const, { signal: timer.signal });
+    const tooLate = sleep(leftMs, timer.signal).then(() => "late" as const);
+    // Given up below, when it is there in time.
     tooLate.catch(() => undefined);
     try {
       const there = this.appears().then(() => "there" as const);
@@ -105,7 +104,7 @@ export class RemoteService {
       const outcome = await Promise.race([seen, tooLate, this.#given.then(() => "late" as const)]);
       if (outcome === "late") throw this.#gaveUp(cause);
       // One that is there and says that it is not has just begun, or is about to end.
-      await delay(Math.min(pauseMs, Math.max(0, deadlineMs - performance.now())));
+      await sleep(Math.min(pauseMs, Math.max(0, deadlineMs - performance.now())));
     } finally {
       timer.abort();
     }
@@ -113,7 +112,7 @@ export class RemoteService {
 
   async #unwatched(error: unknown, pauseMs: number, signal: AbortSignal): Promise<"unwatched"> {
     this.#h.log("debug", `cannot watch for ${this.#place.service}: ${messageOf(error)}`);
-    await delay(Math.max(pauseMs, BACKOFF_MS.first), undefined, { signal }).catch(() => undefined);
+    await sleep(Math.max(pauseMs, BACKOFF_MS.first), signal).catch(() => undefined);
     return "unwatched";
   }
 
