@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { connect } from "../../dist/index.js";
 import { MarkedProcesses } from "./processes.mjs";
 
-const SLUICE = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
+export const SLUICE = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
 const COMMANDS = fileURLToPath(new URL("../../node_modules/.bin", import.meta.url));
 
 /** Says that the instance is up, and ends when its standard input does. */

@@ -4,13 +4,17 @@
  * 130 after Ctrl-C. What it checks and how to read its report: bench/torture/README.md.
  */
 import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { BOOTS } from "./boot/boots.mjs";
 import { FAULTS } from "./faults/index.mjs";
+import { SLUICE } from "./instance.mjs";
 import { lossesOf, showEnd, showHead, showProgress, showRound, showViolations } from "./report.mjs";
 import { torture } from "./torture.mjs";
 
 const INTERRUPTED = 130;
+/** When so many rounds have failed, more of them say nothing new. */
+const MOST_FAILED_ROUNDS = 20;
 const SORTS = Object.keys(FAULTS);
 
 function fail(message) {
@@ -69,6 +73,8 @@ const leftOut = wanted
 const sorts = wanted.filter((sort) => !leftOut.some((one) => one.sort === sort));
 if (sorts.length === 0) fail(leftOut.map(({ sort, why }) => `${sort}: ${why}`).join("; "));
 
+if (!existsSync(SLUICE)) fail("dist/ is missing: run npm run build first");
+
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 process.once("SIGTERM", () => stop.abort());
@@ -105,6 +111,7 @@ try {
     if (one.violations.length > 0) {
       failures.push({ ...one, again: [...again, `--round=${one.number}`].join(" "), totals: undefined });
       if (!isJson) showViolations(failures.at(-1));
+      if (failures.length === MOST_FAILED_ROUNDS) break;
     }
   }
 } finally {
