@@ -1,7 +1,10 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { createRequire } from "node:module";
 import type { Transpiler } from "../typescript/index.js";
 import type { ModuleSpec } from "./module-loader.js";
+import { checkSyntax } from "./source/syntax-place.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
 /** Suffixes of JavaScript and TypeScript modules, in the order in which a bare name is looked up. */
@@ -15,6 +18,19 @@ export async function moduleFile(spec: ModuleSpec, transpiler: Transpiler): Prom
   const { path, cacheDir } = spec;
   const prepared = needsPreparing(path) ? await transpiler.prepare(path, cacheDir) : undefined;
   return { path, url: pathToFileURL(path).href, prepared, cacheDir };
+}
+
+/**
+ * Checks that a module's file compiles.
+ * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it cannot be read
+ */
+export async function checkModuleFile(
+  { path, cacheDir }: Pick<ModuleSpec, "path" | "cacheDir">,
+  transpiler: Transpiler,
+): Promise<void> {
+  await access(path, constants.R_OK);
+  if (needsPreparing(path)) await transpiler.prepare(path, cacheDir);
+  else await checkSyntax(path);
 }
 
 /** Where hosts find our library, and what they need for TypeScript that cannot be prepared. */

@@ -60,6 +60,12 @@ export interface ModuleLoader {
    */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
+   * Checks, without running it, what can be known of the file beforehand: that it compiles, that it may be executed. Asked
+   * before a module that runs is stopped for it.
+   * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it cannot be read
+   */
+  check?(spec: Pick<ModuleSpec, "path" | "cacheDir" | "env">): Promise<void>;
+  /**
    * Starts the module. That it fails to come up is told on its channel and by `exited`, as for any other failure.
    * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even be started
    */

@@ -1,8 +1,10 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
 import { startChild } from "./child-module.js";
-import { hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
+import { checkModuleFile, hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import { parentDeathPrefix } from "../processes/index.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
@@ -36,6 +38,11 @@ class ProcessLoader implements ModuleLoader {
 
   async readModuleName(path: string): Promise<string | undefined> {
     return isNative(path) ? undefined : readExportedName(path);
+  }
+
+  async check(spec: Pick<ModuleSpec, "path" | "cacheDir">): Promise<void> {
+    if (isNative(spec.path)) await access(spec.path, constants.R_OK);
+    else await checkModuleFile(spec, this.#transpiler);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {

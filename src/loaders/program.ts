@@ -1,3 +1,5 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { startChild } from "./child-module.js";
 import { findCommand, parentDeathPrefix } from "../processes/index.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
@@ -43,7 +45,7 @@ interface ProgramLoaderOptions {
   readonly name: string;
   readonly suffixes: readonly string[];
   readonly recognises: ((head: Uint8Array) => boolean) | undefined;
-  readonly commandFor: (spec: ModuleSpec) => readonly string[];
+  readonly commandFor: (spec: Pick<ModuleSpec, "path">) => readonly string[];
 }
 
 class ProgramLoader implements ModuleLoader {
@@ -60,6 +62,12 @@ class ProgramLoader implements ModuleLoader {
 
   recognises(head: Uint8Array): boolean {
     return this.#options.recognises?.(head) === true;
+  }
+
+  async check(spec: Pick<ModuleSpec, "path" | "env">): Promise<void> {
+    const [program = ""] = this.#options.commandFor(spec);
+    await access(spec.path, constants.R_OK);
+    await findCommand(program, (spec.env ?? process.env)["PATH"]);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {

@@ -1,10 +1,25 @@
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { ERRNO, SluiceError } from "../errors/index.js";
 import { findCommand, parentDeathPrefix, pythonEnvironment } from "../processes/index.js";
 import { startChild } from "./child-module.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** The interpreter where the configuration (`loaders.python.command`) names none. */
 const INTERPRETER: readonly string[] = ["python3"];
+
+/** Prints what keeps a file from being compiled. */
+const COMPILE = `
+import sys
+path = sys.argv[1]
+try:
+    with open(path, "rb") as file:
+        compile(file.read(), path, "exec", dont_inherit=True)
+except SyntaxError as error:
+    print(f"{path}:{error.lineno or 1}:{error.offset or 1}: {error.msg}")
+except (OSError, ValueError) as error:
+    print(f"{path}: {error}")
+`;
 
 /** `moduleName = "…"`, also as Python spells names, at the beginning of a line. */
 const OWN_NAME = /^(?:moduleName|module_name)\s*(?::[^=\n]+)?=\s*(["'])([^"'\n.\\]+)\1/m;
@@ -32,6 +47,13 @@ class PythonLoader implements ModuleLoader {
     return OWN_NAME.exec(await readFile(path, "utf8"))?.[2];
   }
 
+  async check({ path, env = present(process.env) }: Pick<ModuleSpec, "path" | "env">): Promise<void> {
+    const [program = "", ...options] = this.#command;
+    const interpreter = await findCommand(program, env["PATH"]);
+    const problem = await output(interpreter, [...options, "-c", COMPILE, path], env);
+    if (problem !== "") throw new SluiceError("LOAD_FAILED", problem, { errnum: ERRNO.EINVAL });
+  }
+
   async start(spec: ModuleSpec): Promise<RunningModule> {
     const [program = "", ...options] = this.#command;
     const env = spec.env ?? present(process.env);
@@ -47,6 +69,20 @@ class PythonLoader implements ModuleLoader {
       command: [...prefix, interpreter, ...options, "-m", "sluice.module_exec", ...limits, spec.path],
     });
   }
+}
+
+/** What a command prints to standard output, without blanks at the end. */
+function output(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(program, args, { env }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout.trim());
+      else reject(new SluiceError("LOAD_FAILED", stderr.trim() || error.message, { cause: error }));
+    });
+  });
 }
 
 /** A variable that is there but undefined is not set. */

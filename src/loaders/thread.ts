@@ -2,7 +2,7 @@ import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
 import { HostWorker } from "./host-worker.js";
-import { moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
+import { checkModuleFile, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
@@ -23,6 +23,10 @@ class ThreadLoader implements ModuleLoader {
 
   readModuleName(path: string): Promise<string | undefined> {
     return readExportedName(path);
+  }
+
+  check(spec: Pick<ModuleSpec, "path" | "cacheDir">): Promise<void> {
+    return checkModuleFile(spec, this.#transpiler);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {

@@ -72,12 +72,15 @@ describe("requests during a reload", () => {
       handle.rpc("rec.put", 1),
       handle.rpc("recording.put"),
     ]);
-    for (const outcome of outcomes) {
-      expect(outcome).toMatchObject({
-        status: "rejected",
-        reason: { errnum: ERRNO.ENOSPC, message: "rec: no room (No space left on device)" },
-      });
-    }
+    const rejected = (message: string) => ({
+      status: "rejected",
+      reason: { errnum: ERRNO.ENOSPC, message },
+    });
+    expect(outcomes).toMatchObject([
+      rejected("rec is stopped; its file cannot be loaded: rec: no room (No space left on device)"),
+      rejected("rec: no room (No space left on device)"),
+      rejected("rec: no room (No space left on device)"),
+    ]);
     expect(broker.pendingRequests).toBe(0);
     await expect(handle.rpc("rec.put")).rejects.toMatchObject({ errnum: ERRNO.ENOSYS });
   });

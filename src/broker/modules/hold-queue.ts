@@ -73,6 +73,15 @@ export class HoldQueue {
     this.#router.detach(this.peer);
   }
 
+  /** Gives all services and what was held back to the instance that they were taken from, and ends. */
+  giveBack(to: Peer): void {
+    this.#timer.cancel();
+    const { services } = this.#router;
+    for (const service of services.namesOf(this.peer)) services.move(service, to);
+    for (const request of this.#drain()) this.#router.reassign(request, this.peer);
+    this.#router.detach(this.peer);
+  }
+
   /** Fails all that was held, and ends. */
   fail(errnum: number, error: string): void {
     this.#timer.cancel();

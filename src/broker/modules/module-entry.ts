@@ -96,14 +96,17 @@ export class ModuleEntry {
     this.args = request.args ?? [];
   }
 
-  /** Takes what a reload asks for anew, for the next run. */
-  change({ args, exec, loader, insecure }: ReloadRequest): void {
-    this.args = args ?? this.args;
+  /** What it was loaded by, with what a reload asks for anew. */
+  requestAfter({ exec, loader, insecure }: ReloadRequest): LoadRequest {
     const isOtherLoader = exec !== undefined || loader !== undefined;
-    if (!isOtherLoader && insecure === undefined) return;
     const how = isOtherLoader ? { exec, loader } : {};
-    this.request = { ...this.request, ...how, insecure: insecure ?? this.request.insecure };
-    // To be looked for anew.
+    return { ...this.request, ...how, insecure: insecure ?? this.request.insecure };
+  }
+
+  /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew. */
+  change(request: ReloadRequest): void {
+    this.args = request.args ?? this.args;
+    this.request = this.requestAfter(request);
     this.file = undefined;
   }
 

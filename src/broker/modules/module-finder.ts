@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import {
   configuredLoaders,
   createProcessLoader,
@@ -86,8 +87,10 @@ export function moduleFinder({
     const isLax = takesAll || request.insecure === true;
     const verify = (): void => verifyFiles(isLax ? INSECURE : createFileGuard(), file, request);
     verify();
+    // What a link points to now is what runs, also when it points elsewhere later.
+    const path = await realpath(file);
     const loader = await registry.choose(file, request);
-    return { path: file, name: request.name ?? (await moduleNameOf(file, loader)), loader, verify };
+    return { path, name: request.name ?? (await moduleNameOf(file, loader)), loader, verify };
   };
 }
 

@@ -1,4 +1,4 @@
-import { errnumOf, ERRNO, messageOf, requestError } from "../../errors/index.js";
+import { errnumOf, ERRNO, messageOf, requestError, SluiceError } from "../../errors/index.js";
 import { isName } from "../../units/index.js";
 import { afterFailure, logFailure } from "./failure-policy.js";
 import { HoldQueue } from "./hold-queue.js";
@@ -12,7 +12,7 @@ import {
   type Removal,
 } from "./module-entry.js";
 import type { FoundModule } from "./module-finder.js";
-import { failureError, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
+import { failureError, type ModuleEnd, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
 import { type ModuleHost, startInstance } from "./module-start.js";
 import { ModulePeers } from "./module-peers.js";
 import { groupRefusal } from "./thread-group.js";
@@ -104,8 +104,6 @@ export class ModuleTable {
         await Promise.allSettled([state.done]);
         throw notLoaded(which);
       case "up":
-        // While the old one runs: what would not start must not end it.
-        if (request.insecure !== true) entry.file?.verify?.();
         return this.#occupy(entry, this.#replace(entry, state.instance, request));
     }
   }
@@ -274,25 +272,58 @@ export class ModuleTable {
   async #replace(entry: ModuleEntry, old: ModuleInstance, request: ReloadRequest): Promise<Loaded> {
     const hold = new HoldQueue(this.#host, old.peer);
     entry.state = { kind: "reloading", hold };
+    const file = await this.#findAgain(entry, old, { request, hold });
     old.hold = hold;
     old.shutdown();
     const end = await old.ended;
     if (end.kind === "failed") logFailure(this.#host, entry, end);
     entry.restarts.reset();
     entry.change(request);
+    entry.file = file;
     try {
       return this.#announce(await this.#start(entry, hold));
+    } catch (cause) {
+      const errnum = errnumOf(cause) ?? ERRNO.EIO;
+      hold.fail(errnum, messageOf(cause));
+      if (entry.isAbandoned || this.#isClosing) {
+        this.#forget(entry);
+        throw cause;
+      }
+      // Nothing of it runs any more, which is a failure like any other.
+      const message = `${entry.name} is stopped; its file cannot be loaded: ${messageOf(cause)}`;
+      this.#failed(entry, { kind: "failed", errnum, message, detail: message });
+      throw new SluiceError("BROKER_REQUEST", message, { cause, errnum });
+    }
+  }
+
+  /** Finds and checks a module's file while the old instance of it runs: what does not compile must not end that. */
+  async #findAgain(
+    entry: ModuleEntry,
+    old: ModuleInstance,
+    { request, hold }: { readonly request: ReloadRequest; readonly hold: HoldQueue },
+  ): Promise<FoundModule> {
+    const { cacheDir } = this.#host;
+    try {
+      const file = await this.#host.find({ ...entry.requestAfter(request), name: entry.name });
+      await file.loader.check?.({ path: file.path, cacheDir, env: this.#host.environment() });
+      return file;
     } catch (error) {
-      hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
-      this.#forget(entry);
+      const { state } = old;
+      if (state.letter !== "E") hold.giveBack(old.peer);
+      else hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
+      entry.state = { kind: "up", instance: old };
+      // It was not looked after meanwhile.
+      if (state.letter === "E") this.#ended(entry, state.end);
       throw error;
     }
   }
 
-  /** Deals with an end that was not requested; a remove or reload awaits its own. */
   async #watch(entry: ModuleEntry, instance: ModuleInstance): Promise<void> {
     const end = await instance.ended;
-    if (entry.state.kind !== "up" || entry.instance !== instance) return;
+    if (entry.state.kind === "up" && entry.instance === instance) this.#ended(entry, end);
+  }
+
+  #ended(entry: ModuleEntry, end: ModuleEnd): void {
     switch (end.kind) {
       case "ok":
       case "cancelled":

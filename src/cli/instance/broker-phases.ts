@@ -8,7 +8,7 @@ import {
   STOPPING_GRACE_MS,
   type SupervisorOrder,
 } from "../../broker/index.js";
-import { type ProgramProcess, signalProgram } from "../../processes/index.js";
+import { killTree, processesWith, type ProgramProcess, signalProgram } from "../../processes/index.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
 import { say } from "../terminal/output.js";
 import { eachLine, PhaseHost } from "./phase-host.js";
@@ -149,12 +149,16 @@ export function supervisedProgram(broker: Broker): PhaseProcess {
       if (order.type === "program-exit") resolve(order.status);
     });
     process.on("disconnect", () => {
-      // Nobody else would end it now.
+      // Nothing else would end it now. A supervisor that was killed at once may not have said which process it is.
       if (program !== undefined) signalProgram(program, "SIGKILL");
+      else processesWith(PHASE_MARK, String(process.pid)).forEach(killTree);
       resolve(1);
     });
   });
-  report({ type: "program-start", env: broker.programEnvironment() });
+  report({
+    type: "program-start",
+    env: { ...broker.programEnvironment(), [PHASE_MARK]: String(process.pid) },
+  });
   return {
     exited,
     signal: (signal) => report({ type: "program-signal", signal }),

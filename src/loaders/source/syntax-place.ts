@@ -15,6 +15,19 @@ export async function withPlace(error: SyntaxError, path: string): Promise<Error
   return new SluiceError("LOAD_FAILED", message, { cause: error, errnum: ERRNO.EINVAL });
 }
 
+/**
+ * Checks the syntax of a JavaScript file without running it.
+ * @throws SluiceError `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`
+ */
+export async function checkSyntax(path: string): Promise<void> {
+  const message = /^SyntaxError: (.*)$/m.exec(await checkReport(path))?.[1];
+  if (message === undefined) return;
+  const error = new SyntaxError(message);
+  const placed = await withPlace(error, path);
+  if (placed !== error) throw placed;
+  throw new SluiceError("LOAD_FAILED", `${path}: ${message}`, { cause: error, errnum: ERRNO.EINVAL });
+}
+
 /** What `node --check` says, nothing if all is well; `PATH:LINE`, the line, and a caret are what it begins with. */
 function checkReport(path: string): Promise<string> {
   return new Promise((resolve) => {
