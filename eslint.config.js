@@ -47,8 +47,19 @@ export default tseslint.config(
           message: "Signals are sent by src/processes, which knows what EPERM means.",
         },
       ],
-      "no-restricted-imports": [
+      "@typescript-eslint/no-restricted-imports": [
         "error",
+        {
+          name: "node:child_process",
+          allowTypeImports: true,
+          message: "Processes are started by startProcess, which handles what can go wrong and marks them.",
+        },
+        {
+          name: "node:worker_threads",
+          importNames: ["Worker"],
+          allowTypeImports: true,
+          message: "Threads are started by startThread.",
+        },
         {
           name: "node:timers/promises",
           importNames: ["setTimeout", "setInterval"],

@@ -3,7 +3,16 @@
  * the command line and the hosts of modules in threads and processes. All are CommonJS, which Node starts sooner.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { build } from "esbuild";
 
 process.chdir(new URL("..", import.meta.url).pathname);
@@ -60,7 +69,26 @@ for (const [entry, program] of Object.entries(LAUNCHED)) {
   });
   copyFileSync("scripts/launch.cjs", `dist/${program}.cjs`);
 }
+// The shell notes what Node changes before any code of ours runs, and starts it so that no debugger listens.
+const launcher = readFileSync("dist/cli/main.cjs", "utf8").replace(/^#!.*\n/, "");
+writeFileSync(
+  "dist/cli/main.cjs",
+  `#!/bin/sh
+':' //; export SLUICE_OPEN_FILES="$(ulimit -Sn)"; exec node --inspect-port=192.0.2.1:65535 "$0" "$@"
+${launcher}`,
+);
 chmodSync("dist/cli/main.cjs", 0o755);
+
+// What Node cannot do (ADR 15). Packages for other machines are given theirs by the release.
+mkdirSync("dist/bin", { recursive: true });
+const helper = `dist/bin/sluice-init-${process.platform}-${process.arch}`;
+const compiled = [["-static"], []].some(
+  (flags) =>
+    spawnSync("cc", ["-Wall", "-Os", "-s", ...flags, "-o", helper, "native/sluice-init.c"], {
+      stdio: "ignore",
+    }).status === 0,
+);
+if (!compiled) console.warn("no C compiler: as process 1, sluice will not reap what others leave behind");
 
 // A module of ours is one file in CommonJS: its thread has no time for a dozen, or for the loader of ES modules.
 const modules = readdirSync("src/modules").filter((file) => file.endsWith(".ts"));

@@ -13,6 +13,8 @@ const TOOLS = [
   { command: "python3", packages: ["python3"], use: "runs the Python suite, modules and rc files" },
   { command: "setpriv", packages: ["util-linux"], use: "ends processes with their broker" },
   { command: "unshare", packages: ["util-linux", "mount"], use: "keeps a small disk out of sight of others" },
+  { command: "ss", packages: ["iproute2"], use: "shows that no debugger listens" },
+  { command: "pgrep", packages: ["procps"], use: "waits for processes in scripts" },
   { command: "zsh", packages: ["zsh"], use: "is completed in" },
   { command: "fish", packages: ["fish"], use: "is completed in" },
   { command: "mandoc", packages: ["mandoc"], use: "checks manual pages" },

@@ -5,11 +5,15 @@
  * version or for another machine, and the bundle is then compiled as ever. Code so compiled cannot import(): it has to
  * require(), or to ask for `importUrl`. The build copies this file to where it is needed (ADR 5).
  */
+const { isMainThread, threadId } = require("node:worker_threads");
+
+// Node's own answer to this signal is to let anyone on this machine debug the process (docs/security.md).
+if (isMainThread) process.on("SIGUSR1", () => {});
+
 const { existsSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { Module } = require("node:module");
 const { basename, join } = require("node:path");
 const { Script } = require("node:vm");
-const { threadId } = require("node:worker_threads");
 
 const name = join(__dirname, basename(__filename, ".cjs"));
 const bundle = `${name}.bundle.cjs`;

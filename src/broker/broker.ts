@@ -8,6 +8,7 @@ import {
   type Welcome,
   WIRE_LIMITS,
 } from "../messages/index.js";
+import { type Mark, MARK_VARIABLE, markedEnvironment, markOf, partOf, sweep } from "../processes/index.js";
 import type { Attributes } from "./attributes.js";
 import type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
 import { builtinAttributes } from "./builtin-attributes.js";
@@ -64,6 +65,8 @@ export class Broker {
   /** Where others connect; undefined without a socket. */
   readonly uri: string | undefined;
   readonly #options: BrokerOptions;
+  /** Of all that this broker starts. */
+  readonly #mark: Mark | undefined;
   readonly #clock: Clock;
   readonly #overlay: Overlay;
   readonly #router: Router;
@@ -83,6 +86,8 @@ export class Broker {
 
   private constructor(options: BrokerOptions, directory: RunDirectory) {
     this.#options = options;
+    const whole = markOf(process.pid);
+    this.#mark = whole && partOf(whole);
     this.#directory = directory;
     this.#overlay = options.overlay ?? loopback();
     this.#clock = options.clock ?? systemClock;
@@ -112,7 +117,7 @@ export class Broker {
       clock: this.#clock,
       environment: () => this.programEnvironment(),
       blocklist: () => this.attributes.get("broker.env-blocklist") ?? "",
-      uri: this.uri,
+      own: () => ({ ...this.#marks(), ...(this.uri !== undefined && { SLUICE_URI: this.uri }) }),
       log: (level, text) => this.log.append("broker", level, text),
     });
     this.#configuration = this.#makeConfiguration();
@@ -171,7 +176,7 @@ export class Broker {
   /** What programs of the instance are started with: its environment without what is blocked, and where it is. */
   programEnvironment(): Record<string, string> {
     const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
-    return this.uri === undefined ? inherited : { ...inherited, SLUICE_URI: this.uri };
+    return { ...inherited, ...this.#marks(), ...(this.uri !== undefined && { SLUICE_URI: this.uri }) };
   }
 
   /**
@@ -208,6 +213,12 @@ export class Broker {
   close(): Promise<CloseReport> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** The variable by which is found at the end what this broker has started. */
+  #marks(): Record<string, string> {
+    const value = markedEnvironment({}, this.#mark)[MARK_VARIABLE];
+    return value === undefined ? {} : { [MARK_VARIABLE]: value };
   }
 
   /** Whether the state is to outlive the broker; set to nothing counts as not set. */
@@ -276,9 +287,16 @@ export class Broker {
     this.#clients.closeAll();
     await this.#server?.close();
     await this.#overlay.close();
+    await this.#sweep();
     this.#stateLock?.release();
     this.#directory.remove();
     return { status: this.#hasPanicked || notShutDown.length > 0 ? 1 : 0, notShutDown };
+  }
+
+  /** What was started and has left its process group. */
+  async #sweep(): Promise<void> {
+    const left = await sweep(this.#mark);
+    if (left.length > 0) this.log.append("broker", "warning", `processes ${left.join(", ")} cannot be ended`);
   }
 
   #connect(options: { readonly isGuest: boolean; readonly name?: string }): Promise<Handle> {

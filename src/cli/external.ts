@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isErrno, systemMessage } from "../errors/index.js";
 import { say } from "./terminal/output.js";
+import { NODE_COMMAND } from "../processes/index.js";
 import { passThrough } from "./pass-through.js";
 
 /** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */
@@ -27,7 +28,8 @@ export async function runExternal(name: string, args: readonly string[]): Promis
     }
     for (const suffix of SCRIPT_SUFFIXES) {
       if (!(await isFile(`${file}${suffix}`, constants.R_OK))) continue;
-      await passThrough(process.execPath, [SCRIPT_MAIN, `${file}${suffix}`, ...args], process.env);
+      const [node, ...flags] = NODE_COMMAND;
+      await passThrough(node, [...flags, SCRIPT_MAIN, `${file}${suffix}`, ...args], process.env);
       return true;
     }
   }

@@ -1,6 +1,11 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
+import { startProcess } from "../processes/index.js";
+
+export interface PassThroughOptions {
+  /** Whether this is process 1: it passes on all signals that ask it to end, unless a terminal has done so. */
+  readonly isInit?: boolean;
+}
 
 /**
  * Runs a program in our place, as far as Node lets us: with our terminal, our signals, and its status as ours.
@@ -10,17 +15,21 @@ export async function passThrough(
   file: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  { isInit = false }: PassThroughOptions = {},
 ): Promise<void> {
-  const child = spawn(file, args, { stdio: "inherit", env });
+  const child = startProcess(file, args, { stdio: "inherit", env });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
+  const end = (): boolean => child.kill("SIGTERM");
   // A Ctrl-C in the terminal reaches it too; how it ends is what counts.
   const ignore = (): void => undefined;
-  process.on("SIGINT", ignore).on("SIGTERM", forward).on("SIGHUP", forward);
+  const interrupt = isInit && !process.stdin.isTTY ? forward : ignore;
+  process.on("SIGINT", interrupt).on("SIGTERM", forward).on("SIGHUP", forward);
+  if (isInit) process.on("SIGQUIT", end);
   try {
     const [status, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     process.exitCode = signal === null ? (status ?? 0) : 128 + constants.signals[signal];
   } finally {
     // Listeners to signals would keep nothing alive, but a signal from now on is ours again.
-    process.off("SIGINT", ignore).off("SIGTERM", forward).off("SIGHUP", forward);
+    process.off("SIGINT", interrupt).off("SIGTERM", forward).off("SIGHUP", forward).off("SIGQUIT", end);
   }
 }

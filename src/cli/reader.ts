@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
 import { fstatSync } from "node:fs";
+import { startProcess } from "../processes/index.js";
 
 /**
  * Aborted when nobody reads our standard output any more, for commands that may have nothing to print for hours:
@@ -10,12 +10,11 @@ import { fstatSync } from "node:fs";
 export function readerGone(): AbortSignal {
   const gone = new AbortController();
   if (!fstatSync(process.stdout.fd).isFIFO()) return gone.signal;
-  const watcher = spawn("tail", [`--pid=${process.pid}`, "-f", "/dev/null"], {
+  const watcher = startProcess("tail", [`--pid=${process.pid}`, "-f", "/dev/null"], {
     stdio: ["ignore", process.stdout.fd, "ignore"],
   });
   // It does not keep us waiting for it.
   watcher.unref();
-  watcher.once("error", () => undefined);
   watcher.once("exit", (_status, signal) => {
     if (signal === "SIGPIPE") gone.abort();
   });

@@ -1,8 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { Socket } from "node:net";
 import { errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { type Channel, socketChannel, WIRE_LIMITS } from "../messages/index.js";
-import { endOf, killGroup, moduleEndText } from "../processes/index.js";
+import {
+  endOf,
+  killGroup,
+  type Mark,
+  moduleEndText,
+  partEnvironment,
+  startProcess,
+  sweep,
+} from "../processes/index.js";
 import type { ModuleExit, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** Says to a module on which of its descriptors it speaks the wire form (docs/wire-protocol.md). */
@@ -38,13 +46,14 @@ const EXIT_MS = 1000;
 export async function startChild(start: ChildStart): Promise<RunningModule> {
   const { spec, command, input } = start;
   const [file = "", ...args] = command;
-  const child = spawn(file, args, {
+  const { env, mark } = partEnvironment(spec.env ?? process.env);
+  const child = startProcess(file, args, {
     // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is not for it.
     detached: true,
     stdio: [input === undefined ? "ignore" : "pipe", STDERR_FD, STDERR_FD, "pipe"],
-    env: { ...(spec.env ?? process.env), [MODULE_URI_VARIABLE]: `fd://${CHANNEL_FD}` },
+    env: { ...env, [MODULE_URI_VARIABLE]: `fd://${CHANNEL_FD}` },
   });
-  const module = new ChildModule(child, start);
+  const module = new ChildModule(child, start, mark);
   try {
     await new Promise((resolve, reject) => {
       child.once("spawn", resolve);
@@ -80,7 +89,7 @@ class ChildModule implements RunningModule {
   #isOverdue = false;
   #patience: NodeJS.Timeout | undefined;
 
-  constructor(child: ChildProcess, { spec, remark }: ChildStart) {
+  constructor(child: ChildProcess, { spec, remark }: ChildStart, mark: Mark | undefined) {
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.#remark = remark;
@@ -95,6 +104,8 @@ class ChildModule implements RunningModule {
         clearTimeout(this.#patience);
         killGroup(this.pid);
         this.#closeChannelSoon();
+        // What has left the group ends too, but nothing waits for that.
+        void sweep(mark);
         resolve(this.#exitBy(status, signal));
       });
     });

@@ -1,6 +1,6 @@
-import { type MessagePort, Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf, stackOf } from "../errors/index.js";
-import { moduleEndText } from "../processes/index.js";
+import { type Mark, moduleEndText, partEnvironment, startThread, sweep } from "../processes/index.js";
 import { hostSetup } from "./module-file.js";
 import type { ModuleExit } from "./module-loader.js";
 import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
@@ -37,6 +37,7 @@ const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
 export class HostWorker {
   readonly #name: string;
   readonly #worker: Worker;
+  readonly #mark: Mark | undefined;
   readonly #modules = new Map<number, LiveModule>();
   readonly #exited: Promise<void>;
   #lastId = 0;
@@ -49,13 +50,13 @@ export class HostWorker {
 
   constructor({ name, env }: HostOptions) {
     this.#name = name;
-    this.#worker = new Worker(THREAD_MAIN, {
+    const marked = partEnvironment(env ?? process.env);
+    this.#mark = marked.mark;
+    this.#worker = startThread(THREAD_MAIN, {
       workerData: hostSetup(),
-      // A module must not depend on how its host was started.
-      execArgv: [],
+      env: marked.env,
       // Standard output is for results of commands.
       stdout: true,
-      ...(env !== undefined && { env }),
     });
     this.#worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
     this.#worker.on("message", (report: WorkerReport) => this.#ended(report));
@@ -64,6 +65,8 @@ export class HostWorker {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", (status) => {
+        // A module that ends in order sees to what it has started.
+        if (this.#last === undefined) void sweep(this.#mark);
         this.#gone(status);
         resolve();
       });

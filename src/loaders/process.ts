@@ -6,7 +6,7 @@ import { Transpiler } from "../typescript/index.js";
 import { startChild } from "./child-module.js";
 import { checkModuleFile, hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
-import { parentDeathPrefix } from "../processes/index.js";
+import { NODE_COMMAND, parentDeathPrefix } from "../processes/index.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
@@ -58,7 +58,7 @@ class ProcessLoader implements ModuleLoader {
       // The path is for people who look at the list of processes.
       command: [
         ...prefix,
-        process.execPath,
+        ...NODE_COMMAND,
         ...(isWasi(spec.path) ? [QUIET] : []),
         ...limits,
         fileURLToPath(PROCESS_MAIN),

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { messageOf, SluiceError } from "../errors/index.js";
-import { sleep } from "../processes/index.js";
+import { sleep, startThread } from "../processes/index.js";
 import type { Picture } from "../graph/index.js";
 import type { Drawing, DrawnPicture, DrawReport } from "./draw-port.js";
 import { pictureTitle } from "./title.js";
@@ -63,7 +63,7 @@ async function drawInThread(
   timeoutMs: number | undefined,
 ): Promise<DrawnPicture | undefined> {
   signal?.throwIfAborted();
-  const worker = new Worker(DRAW_MAIN, { workerData: drawing, execArgv: [] });
+  const worker = startThread(DRAW_MAIN, { workerData: drawing });
   const stop = new AbortController();
   try {
     return await Promise.race([

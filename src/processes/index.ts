@@ -1,4 +1,19 @@
 export { findCommand } from "./find-command.js";
+export { initPrefix } from "./init-helper.js";
+export { Guard } from "./guard.js";
+export {
+  inheritedMark,
+  type Mark,
+  MARK_VARIABLE,
+  markedEnvironment,
+  markOf,
+  partEnvironment,
+  partOf,
+  sweep,
+  sweepOrphans,
+} from "./mark.js";
+export { NODE_COMMAND } from "./node-command.js";
+export { becomeOwner } from "./owner.js";
 export { parentDeathPrefix } from "./parent-death.js";
 export {
   commandEndText,
@@ -18,4 +33,6 @@ export { outliveSignals } from "./outlive-signals.js";
 export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";
 export { killGroup, type ProgramProcess, signalGroup, signalProcess, signalProgram } from "./signals.js";
 export { SAME_SIGNAL_MS, SignalWindow } from "./signal-window.js";
+export { startProcess } from "./start-process.js";
+export { startThread } from "./start-thread.js";
 export { sleep, startInterval, startTimer, type Timer } from "./timers.js";

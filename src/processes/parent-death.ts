@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { SluiceError } from "../errors/index.js";
 import { findCommand } from "./find-command.js";
+import { startProcess } from "./start-process.js";
 
 const ARGUMENTS = ["--pdeathsig", "KILL", "--"];
 
@@ -23,7 +23,7 @@ export async function parentDeathPrefix(): Promise<readonly string[]> {
 /** Other makes of it lack the option. */
 function succeeds([command, ...args]: readonly [string, ...string[]]): Promise<boolean> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: "ignore" });
+    const child = startProcess(command, args, { stdio: "ignore" });
     child.once("error", () => resolve(false));
     child.once("exit", (status) => resolve(status === 0));
   });

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { isErrno } from "../errors/index.js";
+import { processIds, readProc } from "./proc.js";
 import { killGroup, signalGroup, signalProcess } from "./signals.js";
 
 interface ProcessLine {
@@ -13,13 +13,23 @@ interface ProcessLine {
  * its own children any more. Where there is no `/proc`, the process group is all that can be found.
  */
 export function killTree(root: number): void {
-  const tree = treeOf(root);
+  const tree = treeUnlessBusy(root);
   for (const { pid, group } of tree) {
     // The group of a process that did not make its own may be that of others.
     if (tree.some((line) => line.pid === group)) signalGroup(group, "SIGKILL");
     else signalProcess(pid, "SIGKILL");
   }
   killGroup(root);
+}
+
+/** Without a file to open, the process group is all that can be found. */
+function treeUnlessBusy(root: number): ProcessLine[] {
+  try {
+    return treeOf(root);
+  } catch (error) {
+    if (isErrno(error, "EMFILE") || isErrno(error, "ENFILE")) return [];
+    throw error;
+  }
 }
 
 /** Processes that were started with an environment variable of this value. Where there is no `/proc`, none. */
@@ -55,24 +65,4 @@ function processLine(pid: number): ProcessLine | undefined {
   // The name before it is in brackets, and may hold any character.
   const [, parent, group] = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { pid, parent: Number(parent), group: Number(group) };
-}
-
-function processIds(): number[] {
-  try {
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
-  }
-}
-
-/** A file of a process; empty if it has gone meanwhile, or is not ours to read. */
-function readProc(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "latin1");
-  } catch {
-    return "";
-  }
 }

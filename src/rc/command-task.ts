@@ -1,8 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { errnumOf, messageOf, SluiceError, strerror } from "../errors/index.js";
 import type { OutputLine } from "./host-port.js";
 import { OutputLines } from "./output-lines.js";
-import { commandEndText, isSuccess, killGroup, processEnd, releaseOutputs } from "../processes/index.js";
+import {
+  commandEndText,
+  isSuccess,
+  killGroup,
+  processEnd,
+  releaseOutputs,
+  startProcess,
+} from "../processes/index.js";
 
 /** A declarative task, ready to run. */
 export interface CommandTask {
@@ -26,7 +33,7 @@ export async function runCommand(
   signal.throwIfAborted();
   const [file, ...args] = typeof command === "string" ? ["bash", "-c", command] : command;
   if (file === undefined) throw new SluiceError("RUN_FAILED", "its command is empty", { unit: name });
-  const child = spawn(file, args, { detached: true, stdio: ["ignore", "pipe", "pipe"], env });
+  const child = startProcess(file, args, { detached: true, stdio: ["ignore", "pipe", "pipe"], env });
   const output = new OutputLines(onOutput);
   child.stdout.on("data", (chunk: Buffer) => output.push(name, "stdout", chunk));
   child.stderr.on("data", (chunk: Buffer) => output.push(name, "stderr", chunk));

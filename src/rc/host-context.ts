@@ -1,10 +1,9 @@
-import { spawn } from "node:child_process";
 import { format } from "node:util";
 import { messageOf, SluiceError } from "../errors/index.js";
 import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
 import type { Context } from "./context.js";
 import type { HostMirror } from "./host-mirror.js";
-import { commandEndText, isSuccess, type ProcessEnd, processEnd } from "../processes/index.js";
+import { commandEndText, isSuccess, type ProcessEnd, processEnd, startProcess } from "../processes/index.js";
 import type { FromHost, ModuleOptionEdit, SetupEffect } from "./host-protocol.js";
 
 /** What a context needs of the host that made it. */
@@ -145,7 +144,7 @@ export class HostContext implements Context {
   }
 
   async #runBash(command: string): Promise<ProcessEnd> {
-    const child = spawn("bash", ["-c", command], {
+    const child = startProcess("bash", ["-c", command], {
       stdio: ["ignore", "pipe", "pipe"],
       signal: this.signal,
       killSignal: "SIGKILL",

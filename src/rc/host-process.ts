@@ -1,7 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { Socket } from "node:net";
 import { messageOf, SluiceError } from "../errors/index.js";
-import { commandEndText, isSuccess, killGroup, type ProcessEnd, processEnd } from "../processes/index.js";
+import {
+  commandEndText,
+  isSuccess,
+  killGroup,
+  type ProcessEnd,
+  processEnd,
+  startProcess,
+} from "../processes/index.js";
 import type { HostEnd, HostTalk, HostTransport } from "./connected-host.js";
 import { parseFromHost } from "./host-message.js";
 import type { HostProgram } from "./host-program.js";
@@ -22,7 +29,7 @@ export class HostProcess implements HostTransport {
   constructor(program: HostProgram, env: NodeJS.ProcessEnv, talk: HostTalk) {
     const [file, ...args] = program.command;
     this.name = program.name;
-    this.#child = spawn(file, args, {
+    this.#child = startProcess(file, args, {
       // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is the runner's to handle.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe"],

@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { pythonEnvironment } from "../processes/index.js";
+import { NODE_COMMAND, pythonEnvironment } from "../processes/index.js";
 
 /** The command that hosts rc files of one language. */
 export interface HostProgram {
@@ -16,7 +16,7 @@ export interface HostProgram {
 export const SCRIPT_HOST: HostProgram = {
   name: "typescript",
   suffixes: [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"],
-  command: [process.execPath, fileURLToPath(new URL("../rc/ts-host.cjs", import.meta.url))],
+  command: [...NODE_COMMAND, fileURLToPath(new URL("../rc/ts-host.cjs", import.meta.url))],
 };
 
 /** Python, by whatever `python3` the path has. */

@@ -1,8 +1,13 @@
-import { chmodSync, copyFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 import { giveTo, isRoot, testUsers } from "../helpers/users.js";
+
+const CHECKOUT = resolve(import.meta.dirname, "../..");
 
 let box: Sandbox;
 beforeEach(() => {
@@ -65,3 +70,220 @@ command = "until [ -e ${go} ]; do sleep 0.02; done; echo other is done"
     expect(status).toBe(1);
   },
 );
+
+/** What a broker, or what it loads, leaves behind in a session and a group of its own; `escaped` finds it. */
+const ESCAPE = "setsid sh -c 'sleep 1061; :' > /dev/null 2>&1 &";
+
+/** The processes of the sandbox that run a sleep of this length. */
+function sleepers(seconds: string): string[] {
+  return box.survivors().filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1") === `sleep\0${seconds}\0`;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Waits until none of the processes of the sandbox is left. */
+async function untilNothingIsLeft(): Promise<void> {
+  await vi.waitFor(() => expect(box.survivors()).toEqual([]), { timeout: 30_000, interval: 50 });
+}
+
+const FORKS = `
+import { spawn } from "node:child_process";
+export const moduleName = "forks";
+export async function modMain(h) {
+  spawn("sh", ["-c", "sleep 1062; :"], { detached: true, stdio: "ignore" }).unref();
+  h.log("warning", "forked");
+  await h.run();
+}`;
+
+describe("fault-D1: what an instance started ends with it", () => {
+  test.each([
+    ["a task in the background", `[[tasks]]\nname = "t"\ncommand = "${ESCAPE}"\n`],
+    ["a module's own child, in a thread", `[[modules]]\nname = "forks"\nmodule = "../forks.mjs"\n`],
+    [
+      "a module's own child, in a process",
+      `[[modules]]\nname = "forks"\nmodule = "../forks.mjs"\nexec = true\n`,
+    ],
+  ])("%s", async (_title, unit) => {
+    box.write("forks.mjs", FORKS);
+    box.write("plan.toml", unit);
+    box.write("modprobe.d/x.toml", unit);
+    const run = unit.includes("tasks") ? "sluice modprobe run plan.toml" : "sluice modprobe load forks";
+    const running = box.start(["start", `${run} && echo started && read -r line`], {
+      env: { FLUX_MODPROBE_PATH_APPEND: box.dir },
+    });
+    const { status } = await running.finished;
+    expect(status).toBe(1);
+    expect(running.output()).toContain("started");
+    expect(box.survivors()).toEqual([]);
+  });
+
+  test("a command in the background of the initial program, and of exec", async () => {
+    const { status } = await box.run(["start", `${ESCAPE} sluice exec -r all sh -c "${ESCAPE}"`]);
+    expect(status).toBe(0);
+    expect(box.survivors()).toEqual([]);
+  });
+
+  test("the command of a cron that is cancelled, at once", async () => {
+    const create = `{"name":"c","event":"go","command":"setsid sleep 1063; :"}`;
+    const script = `sluice rpc cron.create '${create}' && sluice event pub go`;
+    const gone = "until [ -e go ]; do sleep 0.02; done; sluice module remove --cancel cron; sleep 1064";
+    const running = box.start(["start", `${script}; ${gone}`]);
+    await vi.waitFor(() => expect(sleepers("1063")).toHaveLength(1), { timeout: 30_000 });
+    box.write("go", "");
+    await vi.waitFor(() => expect(sleepers("1064")).toHaveLength(1), { timeout: 30_000 });
+    await vi.waitFor(() => expect(sleepers("1063")).toEqual([]), { timeout: 30_000 });
+    running.kill("SIGTERM");
+    await running.finished;
+    expect(box.survivors()).toEqual([]);
+  });
+
+  test("when the broker is killed", async () => {
+    const running = box.start(["start", `${ESCAPE} echo ready; sluice exec sh -c "${ESCAPE}"; sleep 1064`]);
+    await vi.waitFor(() => expect(sleepers("1061")).toHaveLength(2), { timeout: 30_000 });
+    process.kill(box.processNamed("broker"), "SIGKILL");
+    await running.finished;
+    expect(box.survivors()).toEqual([]);
+  });
+
+  test("when a bare run of a plan is killed", async () => {
+    const plan = box.write("plan.toml", `[[tasks]]\nname = "t"\ncommand = "${ESCAPE} sleep 1065"\n`);
+    const running = box.start(["modprobe", "run", plan]);
+    await vi.waitFor(() => expect(sleepers("1061")).toHaveLength(1), { timeout: 30_000 });
+    running.kill("SIGKILL");
+    await untilNothingIsLeft();
+  });
+
+  test("when all of it is killed, by the next start", async () => {
+    const running = box.start(["start", `${ESCAPE} sleep 1066`]);
+    await vi.waitFor(() => expect(sleepers("1061")).toHaveLength(1), { timeout: 30_000 });
+    const broker = box.processNamed("broker");
+    running.kill("SIGSTOP");
+    process.kill(broker, "SIGKILL");
+    running.kill("SIGKILL");
+    await running.finished;
+    expect((await box.run(["start", "true"])).status).toBe(0);
+    await untilNothingIsLeft();
+  });
+});
+
+describe("fault-D2: as process 1", () => {
+  const asInit = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
+
+  test.each(isRoot ? ["start"] : [])("%s reaps what others leave behind", async (command) => {
+    const script =
+      'for i in 1 2 3; do sh -c "sleep 0.2 & exit 0"; done; until ! pgrep -x sleep; do :; done; ps -eo stat | grep -c Z';
+    const { status, stdout } = await box.run([command, script], { prefix: asInit });
+    expect([status, stdout.trim().split("\n").at(-1)]).toEqual([1, "0"]);
+  });
+
+  test.each(
+    isRoot
+      ? ([
+          ["SIGTERM", 143],
+          ["SIGINT", 130],
+          ["SIGHUP", 129],
+          ["SIGQUIT", 143],
+        ] as const)
+      : [],
+  )("%s takes the instance down in order", async (signal, expected) => {
+    const running = box.start(["start", "echo ready; sleep 1067"], { prefix: asInit });
+    await running.waitFor("ready");
+    const init = readFileSync(`/proc/${running.pid}/task/${running.pid}/children`, "latin1").trim();
+    process.kill(Number(init), signal);
+    expect((await running.finished).status).toBe(expected);
+  });
+});
+
+test("fault-D4: what an instance starts has the soft limit of open files that sluice was started with", async () => {
+  const limits = "sluice exec sh -c 'ulimit -Sn; ulimit -Hn'; ulimit -Sn; ulimit -Hn";
+  box.write("plan.toml", `[[tasks]]\nname = "t"\ncommand = "ulimit -Sn; ulimit -Hn"\n`);
+  const script = `sluice modprobe run plan.toml; ${limits}`;
+  const { stdout } = await box.shell(
+    `prlimit --nofile=256:1024 sluice start '${script.replaceAll("'", "'\\''")}'`,
+  );
+  expect(stdout.trim().split("\n")).toEqual(["256", "1024", "256", "1024", "256", "1024"]);
+});
+
+describe("fault-E1: SIGUSR1 opens no debugger", () => {
+  test("of any process of an instance, and ends none", async () => {
+    box.write("quiet.mjs", `export const moduleName = "quiet";\nexport const modMain = (h) => h.run();\n`);
+    const load = "sluice module load --exec ./quiet.mjs && echo ready";
+    const ask = "until [ -e go ]; do sleep 0.02; done; sluice exec -r all true && sluice ping -c 1 quiet";
+    const running = box.start(["start", "-s", "2", `trap '' USR1; ${load} && ${ask} && sleep 1068`]);
+    await running.waitFor("ready");
+    const nodes = box.survivors().filter((pid) => isNode(pid));
+    expect(nodes.length).toBeGreaterThanOrEqual(4);
+    for (const pid of nodes) process.kill(Number(pid), "SIGUSR1");
+    box.write("go", "");
+    await vi.waitFor(() => expect(sleepers("1068")).toHaveLength(1), { timeout: 30_000 });
+    expect(listeners(nodes)).toEqual([]);
+    running.kill("SIGTERM");
+    await running.finished;
+  });
+
+  test("at any moment from its start on", async () => {
+    for (let delayMs = 0; delayMs < 240; delayMs += 20) {
+      const child = spawn(join(CHECKOUT, "dist/cli/main.cjs"), ["modprobe", "show", "kvs"], {
+        env: box.environment(),
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let stderr = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+      await sleep(delayMs);
+      child.kill("SIGUSR1");
+      expect(listeners([String(child.pid)])).toEqual([]);
+      await once(child, "close");
+      expect(stderr).not.toContain("ebugger listening");
+    }
+  }, 180_000);
+});
+
+describe("fault-C1: without descriptors", () => {
+  test.each([1, 2, 3, 4, 5])(
+    "to spare but %d a load fails, cron counts, and the broker lives",
+    async (spare) => {
+      box.write("quiet.mjs", `export const moduleName = "quiet";\nexport const modMain = (h) => h.run();\n`);
+      const create = `{"name":"c","event":"go","command":"true"}`;
+      const prepare = `sluice rpc cron.create '${create}' && echo ready`;
+      const load = "sluice module load --exec ./quiet.mjs; echo loaded $?; sluice event pub go";
+      const wait = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
+      const script = `${prepare}; ${wait("go")}; ${load}; echo done; ${wait("on")}; ${load}; sluice rpc cron.list && sluice module remove quiet`;
+      const running = box.start(["start", script]);
+      await running.waitFor("ready");
+      const broker = box.processNamed("broker");
+      const used = readdirSync(`/proc/${broker}/fd`).map(Number);
+      const limit = firstFree(used, spare);
+      spawnSync("prlimit", ["--pid", String(broker), `--nofile=${limit}:`]);
+      box.write("go", "");
+      await running.waitFor("done");
+      expect(running.output()).toContain("loaded 1");
+      spawnSync("prlimit", ["--pid", String(broker), "--nofile=1024:"]);
+      box.write("on", "");
+      const { status, stdout, stderr } = await running.finished;
+      expect(stderr).not.toContain("unhandled");
+      expect(stdout).toContain("loaded 0");
+      expect(status).toBe(0);
+    },
+  );
+});
+
+/** The limit under which so many more descriptors than these can be opened. */
+function firstFree(used: readonly number[], spare: number): number {
+  let limit = 0;
+  for (let free = 0; free < spare; limit++) if (!used.includes(limit)) free++;
+  return limit;
+}
+
+function isNode(pid: string): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(process.execPath);
+}
+
+/** What listens in processes, as ss prints it. */
+function listeners(pids: readonly string[]): string[] {
+  const { stdout } = spawnSync("ss", ["-Hltnp"], { encoding: "utf8" });
+  return stdout.split("\n").filter((line) => pids.some((pid) => line.includes(`pid=${pid},`)));
+}

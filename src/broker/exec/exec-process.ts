@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
@@ -11,6 +11,7 @@ import {
   parentDeathPrefix,
   shellStatus,
   signalGroup,
+  startProcess,
 } from "../../processes/index.js";
 
 /** Where commands are looked for if their environment does not say, as C libraries have it. */
@@ -199,14 +200,9 @@ async function checkDirectory(cwd: string): Promise<void> {
 function spawnCommand(argv: readonly string[], command: ExecCommand): Child {
   const [file = "", ...args] = argv;
   const options = { cwd: command.cwd, env: command.env, detached: true } as const;
-  try {
-    return command.hasInput
-      ? spawn(file, args, { ...options, stdio: ["pipe", "pipe", "pipe"] })
-      : spawn(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  } catch (cause) {
-    // Node reports few reasons by an event and throws the others, such as E2BIG.
-    throw startError(command, cause);
-  }
+  return command.hasInput
+    ? startProcess(file, args, { ...options, stdio: ["pipe", "pipe", "pipe"] })
+    : startProcess(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 function startError({ words }: ExecCommand, cause: unknown): SluiceError {

@@ -5,7 +5,7 @@ import type { Call } from "../builtin-service.js";
 import type { Clock, Timer } from "../clock.js";
 import { Environment } from "../environment.js";
 import { type ExecCommand, type ExecEnd, ExecProcess } from "./exec-process.js";
-import { GroupGuard } from "./group-guard.js";
+import { Guard, MARK_VARIABLE } from "../../processes/index.js";
 import { OpenStreams } from "../open-streams.js";
 
 /** How long a command whose requester has gone has between SIGTERM and SIGKILL. */
@@ -21,8 +21,8 @@ interface ExecTableOptions {
   readonly environment: () => Readonly<Record<string, string>>;
   /** Variables that programs of the instance are not given (`broker.env-blocklist`). */
   readonly blocklist: () => string;
-  /** The URI of this rank; undefined without a socket. */
-  readonly uri: string | undefined;
+  /** What programs have of this rank, whatever their caller gives them: where it is, and its mark. */
+  readonly own: () => Readonly<Record<string, string>>;
   readonly log: (level: LogLevel, text: string) => void;
 }
 
@@ -53,16 +53,17 @@ export class ExecTable {
   readonly #options: ExecTableOptions;
   readonly #entries = new Map<number, Entry>();
   readonly #streams = new OpenStreams();
-  readonly #guard: GroupGuard;
+  readonly #guard: Guard;
   #lastId = 0;
   #isClosed = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: ExecTableOptions) {
     this.#options = options;
-    this.#guard = new GroupGuard((error) =>
-      options.log("err", `exec: commands would outlive a killed broker: ${error.message}`),
-    );
+    this.#guard = new Guard({
+      onError: (error) =>
+        options.log("err", `exec: commands would outlive a killed broker: ${error.message}`),
+    });
   }
 
   /** Runs a command for a streaming request; resolves when it has been started. */
@@ -177,12 +178,11 @@ export class ExecTable {
 
   /** That of the caller, at this rank. */
   #environmentOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
-    const { blocklist, uri } = this.#options;
+    const { blocklist, own } = this.#options;
     const environment = new Environment({});
-    // The caller's own URI is of another rank.
-    environment.update({ ...given, SLUICE_URI: null });
-    const inherited = environment.inherited(blocklist());
-    return uri === undefined ? inherited : { ...inherited, SLUICE_URI: uri };
+    // The caller's own are of another rank.
+    environment.update({ ...given, SLUICE_URI: null, [MARK_VARIABLE]: null });
+    return { ...environment.inherited(blocklist()), ...own() };
   }
 
   #running(id: number): ExecProcess {

@@ -1,13 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import {
   endOf,
   killTree,
+  type Mark,
+  markOf,
   processesWith,
   type ProgramProcess,
   shellStatus,
   signalGroup,
   signalProcess,
   sleep,
+  startProcess,
+  sweep,
 } from "../../processes/index.js";
 import type { LifeState, StopSignal } from "./instance-life.js";
 
@@ -71,13 +75,15 @@ export class BrokerProcess {
   readonly rank: number;
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcess;
+  /** Of what it starts. */
+  readonly #mark: Mark | undefined;
   #state: LifeState | undefined;
   #unclean = false;
 
   constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
     this.rank = rank;
     // In a session of its own: what a terminal sends reaches the broker through the supervisor alone, once.
-    this.#child = spawn(file, args, {
+    this.#child = startProcess(file, args, {
       env,
       detached: true,
       stdio:
@@ -85,6 +91,7 @@ export class BrokerProcess {
           ? ["ignore", process.stderr, "inherit", "ipc"]
           : ["ignore", "pipe", "pipe", "ipc", rank === 0 ? "pipe" : "ignore"],
     });
+    this.#mark = this.#child.pid === undefined ? undefined : markOf(this.#child.pid);
     view?.attach(this.#child);
     this.#child.on("message", (report: BrokerReport) => {
       this.#note(report);
@@ -121,6 +128,12 @@ export class BrokerProcess {
 
   /** Waits, after it has ended, until nothing of what it started is left; helps after the grace time. */
   async cleanUp(): Promise<void> {
+    await this.#endPhases();
+    // One that ended by itself has swept; what is left then has become another user's.
+    if (this.#child.signalCode !== null) await sweep(this.#mark);
+  }
+
+  async #endPhases(): Promise<void> {
     const { pid, signalCode } = this.#child;
     if (pid === undefined) return;
     const deadlineMs = performance.now() + ORPHAN_GRACE_MS;

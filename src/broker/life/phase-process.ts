@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
-import { endOf, killTree, shellStatus, signalProgram } from "../../processes/index.js";
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import { endOf, killTree, shellStatus, signalProgram, startProcess } from "../../processes/index.js";
 import type { PhaseProcess } from "./instance-life.js";
 
 export interface SpawnPhaseOptions {
@@ -18,14 +18,11 @@ export interface SpawnPhaseOptions {
 /** Starts a process as one phase of an instance's life. */
 export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonly child?: ChildProcess } {
   const [file = "", ...args] = options.argv;
-  let child: ChildProcess;
-  try {
-    child = spawn(file, args, { env: options.env, stdio: options.stdio, detached: options.ownGroup });
-  } catch (error) {
-    // Node reports few reasons by an event and throws the others, such as ENOTDIR and E2BIG.
-    options.onStartError(error instanceof Error ? error : new Error(String(error)));
-    return { exited: Promise.resolve(126), signal: () => undefined, kill: () => undefined };
-  }
+  const child = startProcess(file, args, {
+    env: options.env,
+    stdio: options.stdio,
+    detached: options.ownGroup,
+  });
   const send = (signal: NodeJS.Signals): void => {
     if (child.pid === undefined) return;
     signalProgram({ pid: child.pid, ownGroup: options.ownGroup }, signal);

@@ -1,6 +1,5 @@
-import { spawn } from "node:child_process";
 import { messageOf } from "../../errors/index.js";
-import { commandEndText, endOf } from "../../processes/index.js";
+import { commandEndText, endOf, startProcess } from "../../processes/index.js";
 import type { LifeState } from "./instance-life.js";
 
 /** A program that sends its arguments, each `NAME=VALUE`, to the socket that `NOTIFY_SOCKET` names. */
@@ -111,7 +110,7 @@ function run(
 ): Promise<SendOutcome> {
   const [file, ...args] = command;
   return new Promise((resolve) => {
-    const child = spawn(file, [...args, ...assignments], {
+    const child = startProcess(file, [...args, ...assignments], {
       env: { ...process.env, ...env, NOTIFY_SOCKET: socket },
       stdio: ["ignore", "ignore", "pipe"],
     });

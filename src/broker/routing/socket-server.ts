@@ -1,8 +1,17 @@
-import { chmodSync, type FSWatcher, lstatSync, mkdirSync, rmSync, watch } from "node:fs";
+import {
+  chmodSync,
+  type FSWatcher,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  watch,
+} from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { ERRNO, isErrno, SluiceError } from "../../errors/index.js";
 import { type Channel, socketChannel, type WireLimits } from "../../messages/index.js";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.js";
 import { IncompleteMessages } from "./incomplete-messages.js";
 
@@ -33,7 +42,8 @@ export class SocketServer {
   readonly #incomplete: IncompleteMessages;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
-  #inode = 0;
+  /** Of its socket, which tells it from that of a successor. */
+  #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
   /** One at a time: to listen, to look after the socket, to close. */
   #last: Promise<void> = Promise.resolve();
@@ -61,7 +71,6 @@ export class SocketServer {
     this.#last = this.#last.then(async () => {
       if (this.#isClosed || inodeOf(this.path) === this.#inode) return;
       try {
-        // The old one would take the new one with it when it closes, as they have one path.
         this.#server?.close();
         mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
         await this.#listen();
@@ -78,13 +87,14 @@ export class SocketServer {
     this.#isClosed = true;
     this.#watcher?.close();
     await this.#last;
+    // As long as the server is open, no other socket can have its inode.
+    if (this.#inode !== undefined && inodeOf(this.path) === this.#inode) rmSync(this.path, { force: true });
     const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
     // A client that does not read must not keep the broker.
     const deadline = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
     await closed;
     clearTimeout(deadline);
-    rmSync(this.path, { force: true });
   }
 
   async #listen(): Promise<void> {
@@ -92,11 +102,18 @@ export class SocketServer {
     const server = createServer();
     server.on("connection", (socket) => this.#accept(socket));
     await clearStale(path);
-    await listenAt(server, path);
+    const draft = draftPath(path);
+    await listenAt(server, draft);
     server.on("error", onError);
-    chmodSync(path, 0o600);
+    try {
+      chmodSync(draft, 0o600);
+      this.#inode = inodeOf(draft);
+      giveName(draft, path);
+    } catch (error) {
+      server.close();
+      throw error;
+    }
     this.#server = server;
-    this.#inode = inodeOf(path) ?? 0;
   }
 
   #accept(socket: Socket): void {
@@ -127,8 +144,38 @@ export class SocketServer {
   }
 }
 
-function inodeOf(path: string): number | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino;
+let lastDraft = 0;
+
+/**
+ * Where the socket is made. Node takes away what it made, by name, when a server closes; under its own name that would
+ * be the socket of a successor by then. No longer than the name itself, as there are 108 bytes for all of a path.
+ */
+function draftPath(path: string): string {
+  return join(dirname(path), `.${process.pid.toString(36)}-${(++lastDraft).toString(36)}`);
+}
+
+/** @throws SluiceError `BROKER_STATE` with `EEXIST` if another broker was faster */
+function giveName(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+    rmSync(draft);
+  } catch (error) {
+    if (isErrno(error, "EEXIST")) {
+      rmSync(draft);
+      throw anotherServes(path);
+    }
+    // Not every file system has links.
+    renameSync(draft, path);
+  }
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+function anotherServes(path: string): SluiceError {
+  const message = `another broker serves ${path}; give this one a rundir of its own`;
+  return new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EEXIST });
 }
 
 function errorOf(error: unknown): Error {
@@ -147,11 +194,11 @@ function listenAt(server: Server, path: string): Promise<void> {
 
 /** Removes the socket of a broker that was killed, never that of a live one. */
 async function clearStale(path: string): Promise<void> {
-  if (await isServed(path)) {
-    const message = `another broker serves ${path}; give this one a rundir of its own`;
-    throw new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EEXIST });
-  }
-  rmSync(path, { force: true });
+  const stale = inodeOf(path);
+  if (stale === undefined) return;
+  if (await isServed(path)) throw anotherServes(path);
+  // Another broker may have done the same meanwhile, and serve there by now.
+  if (inodeOf(path) === stale) rmSync(path, { force: true });
 }
 
 /**

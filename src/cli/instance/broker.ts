@@ -19,13 +19,17 @@ import {
 } from "../../broker/index.js";
 import { isErrno, SluiceError } from "../../errors/index.js";
 import {
+  becomeOwner,
   endOfShellStatus,
+  inheritedMark,
   partEndText,
   pythonEnvironment,
   SAME_SIGNAL_MS,
   SignalWindow,
+  sweep,
 } from "../../processes/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "../arguments.js";
+import { runBelowInit } from "./below-init.js";
 import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
 import {
   brokerPrefix,
@@ -70,9 +74,14 @@ export function command(): Command {
     .action(runBroker);
 }
 
+/** How long what a broker has started may take to end by itself if that is killed; a supervisor is sooner. */
+const ORPHAN_GRACE_SECONDS = 3;
+
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
+  if (await runBelowInit()) return;
   const isSupervised = process.connected;
   const { notifySocket, isManaged } = takeServiceManager();
+  becomeOwner({ graceSeconds: ORPHAN_GRACE_SECONDS });
   const stops = new Stops(isSupervised, { isManaged, ...sameSignal(options) });
   const phases = new Phases(options);
   try {
@@ -86,7 +95,10 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     logFile?.close();
     await notifier?.close();
     // A supervisor removes the directory that it made, unless it is the one that is gone.
-    if (isSupervised && !process.connected) await removeAbandonedRundir(broker.rundir);
+    if (isSupervised && !process.connected) {
+      await removeAbandonedRundir(broker.rundir);
+      if (broker.rank === 0) await sweep(inheritedMark());
+    }
   } finally {
     await phases.close();
     if (process.connected) process.disconnect();

@@ -5,7 +5,9 @@ import { freshRunDirectory, parseDelay, type StopSignal, Supervisor } from "../.
 import { configFlags, type ConfigOptions, withConfig } from "../config-inputs.js";
 import { type InsecureOption, withInsecure } from "../insecure.js";
 import { assignment, collect, positiveInteger } from "../arguments.js";
+import { becomeOwner, NODE_COMMAND, sweep, sweepOrphans } from "../../processes/index.js";
 import { UsageError, say } from "../terminal/output.js";
+import { runBelowInit } from "./below-init.js";
 import { EVENTS_FD, openStartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "../version.js";
 
@@ -40,10 +42,13 @@ export function command(): Command {
 }
 
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
+  if (await runBelowInit()) return;
   if (program[0] === "") throw new UsageError("the command is empty");
   if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
+  // The brokers see to what they start, and end by themselves if this process is killed.
+  const mark = becomeOwner({ graceSeconds: undefined });
   const view = options.quiet ? undefined : await openStartView();
   const attributes = new Map(options.setattr ?? []);
   // From here on there is something to take away, so that signals must be ours soon.
@@ -65,11 +70,19 @@ async function start(program: readonly string[], options: StartOptions): Promise
   // Node's own answer to the first of these is to wait for a debugger.
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => supervisor.forward(signal));
   try {
+    await sweepOrphans(isBroker);
     process.exitCode = await supervisor.run();
   } finally {
     await view?.close();
+    await sweep(mark);
     rmSync(rundir, { recursive: true, force: true });
   }
+}
+
+/** A broker that has lost its supervisor goes down in order, and takes along what it has started. */
+function isBroker(words: readonly string[]): boolean {
+  const at = words.findIndex((word) => word.endsWith("/dist/cli/main.cjs"));
+  return at >= 0 && words[at + 1] === "broker";
 }
 
 /**
@@ -101,7 +114,7 @@ function brokerArgvs(
     ...configFlags(options),
   ];
   return Array.from({ length: size }, (_, rank) => [
-    process.execPath,
+    ...NODE_COMMAND,
     `${PACKAGE_ROOT}dist/cli/main.cjs`,
     "broker",
     `--rank=${rank}`,

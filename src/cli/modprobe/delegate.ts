@@ -1,3 +1,4 @@
+import { NODE_COMMAND } from "../../processes/index.js";
 import type { RankSet } from "../../units/index.js";
 import { commandPrefix, ExitError, printJson, say } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
@@ -42,7 +43,7 @@ function sameCommand(): string[] {
   // The names of the command and of its subcommand come before all options.
   const [, , ...words] = process.argv;
   return [
-    process.execPath,
+    ...NODE_COMMAND,
     `${PACKAGE_ROOT}dist/cli/main.cjs`,
     ...words.slice(0, 2),
     "--here",

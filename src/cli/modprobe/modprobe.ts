@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { becomeOwner } from "../../processes/index.js";
 import type { Runlevel } from "../../units/index.js";
 import { addCommands, type LazyCommand, type MakeProgram, type Words } from "../lazy.js";
 
@@ -64,6 +65,8 @@ export function command(words: Words, program: MakeProgram): Promise<Command> {
     "after",
     "\nExample:\n  sluice modprobe rc1 --dry-run --rank 3 --size 16",
   );
+  // If this process is killed, what it has started has no one to end it.
+  modprobe.hook("preAction", () => void becomeOwner({ graceSeconds: 0 }));
   return addCommands(modprobe, COMMANDS, words, program);
 }
 

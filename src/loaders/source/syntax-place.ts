@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
 import { ERRNO, SluiceError } from "../../errors/index.js";
+import { NODE_COMMAND, processEnd, startProcess } from "../../processes/index.js";
 
 /**
  * A syntax error of a JavaScript module with its place. V8 tells the place only to who prints the error to a terminal,
@@ -29,8 +29,16 @@ export async function checkSyntax(path: string): Promise<void> {
 }
 
 /** What `node --check` says, nothing if all is well; `PATH:LINE`, the line, and a caret are what it begins with. */
-function checkReport(path: string): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ["--check", path], (_error, _stdout, stderr) => resolve(stderr));
-  });
+async function checkReport(path: string): Promise<string> {
+  const [node, ...flags] = NODE_COMMAND;
+  const child = startProcess(node, [...flags, "--check", path], { stdio: ["ignore", "ignore", "pipe"] });
+  let report = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (report += text));
+  try {
+    await processEnd(child);
+    return report;
+  } catch {
+    // Then the error goes without a place: that no process can be started is not what is wrong with the file.
+    return "";
+  }
 }

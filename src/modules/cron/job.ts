@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import {
   commandEndText,
@@ -6,6 +6,7 @@ import {
   isSuccess,
   releaseOutputs,
   signalGroup,
+  startProcess,
   startTimer,
 } from "../../processes/index.js";
 
@@ -27,7 +28,10 @@ export class Job {
   readonly ended: Promise<string | undefined>;
 
   constructor(command: string, listener: JobListener) {
-    const child = spawn("bash", ["-c", command], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const child = startProcess("bash", ["-c", command], {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     readLines(child.stdout, (text) => listener.line("stdout", text));
     readLines(child.stderr, (text) => listener.line("stderr", text));

@@ -1,0 +1,112 @@
+import type { ChildProcess } from "node:child_process";
+import type { Mark } from "./mark.js";
+import { spawnSafely } from "./spawn-safely.js";
+
+/**
+ * Keeps the process groups that it is told of, and kills them once its standard input has ended, which it does however
+ * this process dies; after the grace also all that bears the mark. A shell, grep and sleep are all that it takes.
+ */
+const SCRIPT = `
+groups=
+while read -r change group; do
+  case $change in
+    +) groups="$groups $group" ;;
+    -) kept=
+       for one in $groups; do [ "$one" = "$group" ] || kept="$kept $one"; done
+       groups=$kept ;;
+  esac
+done
+for one in $groups; do kill -KILL "-$one"; done 2>/dev/null
+[ -n "$1" ] || exit 0
+sleep "$2"
+for round in 1 2 3 4 5 6 7 8; do
+  found=$(grep -lsF -e "$1" /proc/[0-9]*/environ)
+  [ -n "$found" ] || exit 0
+  for file in $found; do pid=\${file#/proc/}; kill -KILL "\${pid%/environ}"; done 2>/dev/null
+  [ "$round" -lt 4 ] || sleep 1
+done
+`;
+
+export interface GuardOptions {
+  /** What is killed besides the groups. */
+  readonly mark?: Mark | undefined;
+  /** How long that may take to end by itself, in whole seconds. Default: 0. */
+  readonly graceSeconds?: number | undefined;
+  /** Nothing is guarded, and why. */
+  readonly onError?: ((error: Error) => void) | undefined;
+}
+
+/**
+ * Sees to it that what this process has started dies with it, even if it is killed. The kernel does that for a child
+ * (`parentDeathPrefix`), but not for what the child has started. One small process does it for all, from the first on.
+ */
+export class Guard {
+  readonly #options: GuardOptions;
+  readonly #groups = new Set<number>();
+  #guard: ChildProcess | undefined;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Begins, if it has not yet, or if the guard was killed. */
+  stand(): void {
+    this.#guard ??= this.#start();
+  }
+
+  add(pgid: number): void {
+    this.#groups.add(pgid);
+    if (this.#guard === undefined) this.stand();
+    else this.#guard.stdin?.write(`+ ${pgid}\n`);
+  }
+
+  /** The group has ended; its number may be another's soon. */
+  delete(pgid: number): void {
+    if (this.#groups.delete(pgid)) this.#guard?.stdin?.write(`- ${pgid}\n`);
+  }
+
+  /** Ends the guard, and kills what is left; resolves when it is gone. */
+  async close(): Promise<void> {
+    const guard = this.#guard;
+    this.#guard = undefined;
+    if (guard?.pid === undefined) return;
+    const gone = new Promise<void>((resolve) => guard.once("close", () => resolve()));
+    guard.ref();
+    guard.stdin?.end();
+    await gone;
+  }
+
+  /** Ends the guard at once, and leaves alone what it guards. */
+  release(): void {
+    const guard = this.#guard;
+    this.#guard = undefined;
+    guard?.kill("SIGKILL");
+  }
+
+  /** Told of all groups that there are: an earlier guard may have been killed. */
+  #start(): ChildProcess {
+    const { mark, graceSeconds = 0, onError } = this.#options;
+    // In a session of its own: what ends this process must not end it before its work is done. It bears no mark itself.
+    const guard = spawnSafely(
+      "/bin/sh",
+      ["-c", SCRIPT, "sluice-guard", mark?.text ?? "", String(graceSeconds)],
+      {
+        detached: true,
+        env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+        cwd: "/",
+        stdio: ["pipe", "ignore", "ignore"],
+      },
+    );
+    const lost = (error?: Error): void => {
+      if (this.#guard === guard) this.#guard = undefined;
+      if (error !== undefined) onError?.(error);
+    };
+    guard.once("error", lost);
+    guard.once("exit", () => lost());
+    // That it does not read any more is known by its exit.
+    guard.stdin?.on("error", () => guard.stdin?.destroy());
+    guard.stdin?.write([...this.#groups].map((pgid) => `+ ${pgid}\n`).join(""));
+    guard.unref();
+    return guard;
+  }
+}

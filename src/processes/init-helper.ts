@@ -1,0 +1,14 @@
+import { existsSync } from "node:fs";
+import { arch, platform } from "node:process";
+import { fileURLToPath } from "node:url";
+
+/**
+ * The program that reaps what others leave behind and ends all that a command has started (`native/sluice-init.c`). The
+ * build makes it where there is a C compiler; the path holds in `dist/processes` and in the bundle.
+ */
+const HELPER = fileURLToPath(new URL(`../bin/sluice-init-${platform}-${arch}`, import.meta.url));
+
+/** What to put before a command; empty where the helper was not built for this machine. */
+export function initPrefix(): readonly string[] {
+  return existsSync(HELPER) ? [HELPER, "--"] : [];
+}

@@ -1,0 +1,173 @@
+import { readlinkSync } from "node:fs";
+import { isErrno } from "../errors/index.js";
+import { processIds, readProc } from "./proc.js";
+import { signalProcess } from "./signals.js";
+import { sleep } from "./timers.js";
+
+/**
+ * The environment variable by which everything is found that an owner has started, directly or not, in whichever session
+ * and process group it is: the marks of all owners above it, outermost first, separated by commas.
+ */
+export const MARK_VARIABLE = "SLUICE_STARTED_BY";
+
+/** How long what was killed may take to be gone. */
+const GONE_WITHIN_MS = 5000;
+const CHECK_MS = 10;
+
+/** What a process starts, or a part of that, such as what one of its brokers or modules does. */
+export interface Mark {
+  /** `NAMESPACE:PID:STARTED.` of the owner, and a number with a dot for each part in a part. */
+  readonly text: string;
+}
+
+let lastPart = 0;
+
+/**
+ * Of all that a process starts. It names the process for as long as the machine runs, so that it can be told whether that
+ * still lives.
+ * @returns undefined where there is no `/proc`, and for a process that has gone
+ */
+export function markOf(pid: number): Mark | undefined {
+  if (pid === process.pid) return (ownMark ??= makeMark(pid));
+  return makeMark(pid);
+}
+
+let ownMark: Mark | undefined;
+
+function makeMark(pid: number): Mark | undefined {
+  const startedAt = startTime(pid);
+  const namespace = pidNamespace();
+  if (startedAt === undefined || namespace === undefined) return undefined;
+  return { text: `${namespace}:${pid}:${startedAt}.` };
+}
+
+/** Of the owner next above this process; undefined if it has none. */
+export function inheritedMark(): Mark | undefined {
+  const text = marksIn(process.env[MARK_VARIABLE] ?? "").at(-1);
+  return text === undefined ? undefined : { text };
+}
+
+/** A part of what a mark stands for. It is found by the whole, too. */
+export function partOf(whole: Mark): Mark {
+  return { text: `${whole.text}${++lastPart}.` };
+}
+
+/**
+ * An environment with a mark of its own, for what a part of this process starts, and the mark.
+ * @param env which has the marks of the whole
+ */
+export function partEnvironment(env: NodeJS.ProcessEnv): {
+  readonly env: NodeJS.ProcessEnv;
+  readonly mark: Mark | undefined;
+} {
+  const marks = marksIn(env[MARK_VARIABLE] ?? process.env[MARK_VARIABLE] ?? "");
+  const own = markOf(process.pid);
+  if (own === undefined) return { env, mark: undefined };
+  const whole = marks.at(-1)?.startsWith(own.text) ? { text: marks.pop() ?? "" } : own;
+  const mark = partOf(whole);
+  return { env: { ...env, [MARK_VARIABLE]: [...marks, mark.text].join(",") }, mark };
+}
+
+/** An environment for a child: with the marks that it has, else those of this process, and one more. */
+export function markedEnvironment(env: NodeJS.ProcessEnv, mark: Mark | undefined): NodeJS.ProcessEnv {
+  const inherited = env[MARK_VARIABLE] ?? process.env[MARK_VARIABLE] ?? "";
+  const isMarked = mark === undefined || marksIn(inherited).some((text) => text.startsWith(mark.text));
+  const value = isMarked ? inherited : [inherited, mark.text].filter(Boolean).join(",");
+  return value === "" ? env : { ...env, [MARK_VARIABLE]: value };
+}
+
+/** Processes that a mark stands for and that run, this one left out. */
+function processesOf(mark: Mark): number[] {
+  return processIds().filter(
+    (pid) => pid !== process.pid && marksOf(pid).some((text) => text.startsWith(mark.text)),
+  );
+}
+
+/**
+ * Kills all that a mark stands for, and what that starts meanwhile.
+ * @returns what is left: it belongs to another user, or the kernel holds it
+ */
+export async function sweep(mark: Mark | undefined): Promise<readonly number[]> {
+  return mark === undefined ? [] : killUntilGone(() => processesOf(mark));
+}
+
+/**
+ * Kills what owners have left that were killed themselves, together with all owners above them.
+ * @param isSpared whether a process will end by itself, by its command line
+ */
+export async function sweepOrphans(isSpared: (words: readonly string[]) => boolean): Promise<void> {
+  await killUntilGone(() =>
+    processIds().filter((pid) => {
+      const marks = pid === process.pid ? [] : marksOf(pid);
+      return (
+        marks.length > 0 &&
+        marks.every((text) => isLost(text)) &&
+        ownerOfProcess(pid) === process.getuid?.() &&
+        !isSpared(readProc(pid, "cmdline").split("\0"))
+      );
+    }),
+  );
+}
+
+async function killUntilGone(find: () => number[]): Promise<readonly number[]> {
+  const deadlineMs = performance.now() + GONE_WITHIN_MS;
+  const denied = new Set<number>();
+  for (;;) {
+    const found = foundBy(find)?.filter((pid) => !denied.has(pid));
+    if (found?.length === 0) return [...denied];
+    for (const pid of found ?? []) if (signalProcess(pid, "SIGKILL") === "denied") denied.add(pid);
+    if (performance.now() > deadlineMs) return found ?? [];
+    await sleep(CHECK_MS);
+  }
+}
+
+/** @returns undefined as long as this process has no file to open */
+function foundBy(find: () => number[]): number[] | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (isErrno(error, "EMFILE") || isErrno(error, "ENFILE")) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a mark's owner has gone. One in another namespace of process ids cannot be judged. */
+function isLost(text: string): boolean {
+  const [namespace, pid, startedAt] = text.split(/[:.]/);
+  return namespace === pidNamespace() && startTime(Number(pid)) !== startedAt;
+}
+
+function marksOf(pid: number): readonly string[] {
+  const environment = `\0${readProc(pid, "environ")}`;
+  const at = environment.indexOf(`\0${MARK_VARIABLE}=`);
+  if (at < 0) return [];
+  const value = environment.slice(at + MARK_VARIABLE.length + 2);
+  return marksIn(value.slice(0, value.indexOf("\0")));
+}
+
+function marksIn(value: string): string[] {
+  return value.split(",").filter(Boolean);
+}
+
+/** In ticks since the machine was started; the same process id with another of it is another process. */
+function startTime(pid: number): string | undefined {
+  const text = readProc(pid, "stat");
+  // The name before it is in brackets, and may hold any character.
+  const [state, ...fields] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return text === "" || state === "Z" ? undefined : fields[18];
+}
+
+function ownerOfProcess(pid: number): number | undefined {
+  const [, uid] = /^Uid:\s+\d+\s+(\d+)/m.exec(readProc(pid, "status")) ?? [];
+  return uid === undefined ? undefined : Number(uid);
+}
+
+let namespaceOfThis: string | undefined;
+
+function pidNamespace(): string | undefined {
+  try {
+    return (namespaceOfThis ??= /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0]);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,37 @@
+import { readProc } from "./proc.js";
+
+/**
+ * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own to the hard
+ * limit, and children would inherit that: programs that close all descriptors up to it, or use `select`, do not expect it.
+ */
+const OPEN_FILES_VARIABLE = "SLUICE_OPEN_FILES";
+
+const SCRIPT = 'ulimit -Sn "$0" && exec "$@"';
+
+/** What the launcher has noted before Node began, or else the limit of the process that started this one. */
+const startedWith = process.env[OPEN_FILES_VARIABLE] ?? softLimit(process.ppid);
+
+const inherited = softLimit(process.pid);
+
+/** An environment for a child that tells it of the limit. */
+export function withOpenFilesLimit(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return startedWith === undefined || OPEN_FILES_VARIABLE in env
+    ? env
+    : { ...env, [OPEN_FILES_VARIABLE]: startedWith };
+}
+
+/** A command that runs another one under the limit; undefined where that is what it inherits, or sets itself. */
+export function underOpenFilesLimit(command: readonly string[]): readonly string[] | undefined {
+  if (startedWith === undefined || inherited === undefined) return undefined;
+  if (count(startedWith) >= count(inherited) || command.includes(process.execPath)) return undefined;
+  return ["/bin/sh", "-c", SCRIPT, startedWith, ...command];
+}
+
+function count(limit: string): number {
+  return limit === "unlimited" ? Infinity : Number(limit);
+}
+
+/** As a number, or `unlimited`; undefined where there is no `/proc`. */
+function softLimit(pid: number): string | undefined {
+  return /^Max open files\s+(\d+|unlimited)/m.exec(readProc(pid, "limits"))?.[1];
+}

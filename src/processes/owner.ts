@@ -1,0 +1,32 @@
+import { Guard } from "./guard.js";
+import { type Mark, markOf } from "./mark.js";
+
+let own: { readonly mark: Mark; readonly guard: Guard | undefined } | undefined;
+
+/** How to become an owner. */
+export interface OwnerOptions {
+  /**
+   * How long what it has started may take to end by itself when it was killed, in seconds. Undefined: others see to that.
+   */
+  readonly graceSeconds: number | undefined;
+}
+
+/**
+ * Makes this process the owner of all that it starts from now on: it bears its mark, and is killed if this process is.
+ * A process that ends in order leaves it alone, unless it sweeps it itself.
+ * @returns the mark; undefined where there is no `/proc`
+ */
+export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
+  const mark = markOf(process.pid);
+  if (mark === undefined) return undefined;
+  const guard = graceSeconds === undefined ? undefined : new Guard({ mark, graceSeconds });
+  own = { mark, guard };
+  if (guard !== undefined) process.once("exit", () => guard.release());
+  return mark;
+}
+
+/** The mark for what is started; its guard stands by from the first on. */
+export function owner(): Mark | undefined {
+  own?.guard?.stand();
+  return own?.mark;
+}

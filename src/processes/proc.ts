@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { isErrno } from "../errors/index.js";
+
+/**
+ * The processes that there are; none where there is no `/proc`.
+ * @throws the system's error if no more files can be opened
+ */
+export function processIds(): number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+/**
+ * A file of a process; empty if it has gone meanwhile, or is not ours to read.
+ * @throws the system's error if no more files can be opened
+ */
+export function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "latin1");
+  } catch (error) {
+    if (isErrno(error, "EMFILE") || isErrno(error, "ENFILE")) throw error;
+    return "";
+  }
+}

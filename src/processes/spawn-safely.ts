@@ -1,0 +1,36 @@
+import { ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
+
+/**
+ * Starts a process without ever throwing: one that cannot be started, for whatever reason, has no `pid` and emits
+ * `error`, which ends nothing if nothing listens. Its streams are there in any case.
+ */
+export function spawnSafely(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  let child: ChildProcess;
+  try {
+    child = spawn(file, args, options);
+  } catch (error) {
+    // Node reports few reasons by an event and throws the others, such as ENOTDIR and E2BIG.
+    child = new ChildProcess();
+    process.nextTick(() => child.emit("error", error));
+  }
+  child.on("error", () => undefined);
+  if (child.pid === undefined) completeStreams(child, options.stdio);
+  return child;
+}
+
+/** When there are no descriptors left, Node leaves the streams out. */
+function completeStreams(child: ChildProcess, stdio: SpawnOptions["stdio"]): void {
+  const kinds = Array.isArray(stdio) ? stdio : [stdio, stdio, stdio].map((kind) => kind ?? "pipe");
+  const given = child.stdio as readonly (Readable | Writable | null | undefined)[] | undefined;
+  const streams = kinds.map((kind, fd) => (kind === "pipe" ? (given?.[fd] ?? closedStream()) : null));
+  const [stdin = null, stdout = null, stderr = null] = streams;
+  Object.assign(child, { stdio: streams, stdin, stdout, stderr });
+}
+
+function closedStream(): Socket {
+  const stream = new Socket();
+  stream.on("error", () => undefined);
+  return stream.destroy();
+}

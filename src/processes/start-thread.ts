@@ -1,0 +1,29 @@
+import { Worker, type WorkerOptions } from "node:worker_threads";
+import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
+import { markedEnvironment } from "./mark.js";
+import { owner } from "./owner.js";
+
+/**
+ * Starts a thread; the one place where that is done. Its `error` ends nothing if nothing listens; `exit` follows it.
+ * @param file what it runs
+ * @throws SluiceError `LOAD_FAILED` with `EAGAIN` if the system refuses another thread
+ */
+export function startThread(
+  file: URL,
+  options: Omit<WorkerOptions, "env"> & { env?: NodeJS.ProcessEnv },
+): Worker {
+  let worker: Worker;
+  try {
+    worker = new Worker(file, {
+      // A module must not depend on how its host was started.
+      execArgv: [],
+      ...options,
+      env: markedEnvironment(options.env ?? process.env, owner()),
+    });
+  } catch (cause) {
+    const message = `a thread cannot be started: ${messageOf(cause)}`;
+    throw new SluiceError("LOAD_FAILED", message, { errnum: ERRNO.EAGAIN, cause });
+  }
+  worker.on("error", () => undefined);
+  return worker;
+}
