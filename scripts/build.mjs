@@ -79,7 +79,7 @@ ${launcher}`,
 );
 chmodSync("dist/cli/main.cjs", 0o755);
 
-// What Node cannot do (ADR 15). Packages for other machines are given theirs by the release.
+// What Node cannot do (ADR 16). Packages for other machines are given theirs by the release.
 mkdirSync("dist/bin", { recursive: true });
 const helper = `dist/bin/sluice-init-${process.platform}-${process.arch}`;
 const compiled = [["-static"], []].some(

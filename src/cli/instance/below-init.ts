@@ -4,7 +4,7 @@ import { PACKAGE_ROOT } from "../version.js";
 
 /**
  * As process 1, as in a container, runs the command line of this process once more below the helper, which reaps what
- * others leave behind: Node cannot (ADR 15).
+ * others leave behind: Node cannot (ADR 16).
  * @returns false if this is not process 1, or there is no helper
  */
 export async function runBelowInit(): Promise<boolean> {
