@@ -1,7 +1,15 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { ERRNO, SluiceError } from "../errors/index.js";
-import { findCommand, parentDeathPrefix, pythonEnvironment } from "../processes/index.js";
+import {
+  findCommand,
+  isSuccess,
+  moduleEndText,
+  parentDeathPrefix,
+  processEnd,
+  pythonEnvironment,
+  startProcess,
+} from "../processes/index.js";
 import { startChild } from "./child-module.js";
 import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
@@ -72,17 +80,22 @@ class PythonLoader implements ModuleLoader {
 }
 
 /** What a command prints to standard output, without blanks at the end. */
-function output(
+async function output(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(program, args, { env }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout.trim());
-      else reject(new SluiceError("LOAD_FAILED", stderr.trim() || error.message, { cause: error }));
-    });
-  });
+  const child = startProcess(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const [printed, complaints] = [textOf(child.stdout), textOf(child.stderr)];
+  const end = await processEnd(child);
+  if (isSuccess(end)) return printed().trim();
+  throw new SluiceError("LOAD_FAILED", complaints().trim() || `${program}: ${moduleEndText(end)}`);
+}
+
+function textOf(stream: Readable): () => string {
+  let text = "";
+  stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  return () => text;
 }
 
 /** A variable that is there but undefined is not set. */
