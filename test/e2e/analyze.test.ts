@@ -316,17 +316,21 @@ describe("--timing", () => {
     }
   });
 
-  test("works without an instance, of a run that failed too", async () => {
+  test("works of a run that failed too", async () => {
     const bad =
       '[[tasks]]\nname = "bad"\ncommand = "exit 1"\n[[tasks]]\nname = "never"\ncommand = "true"\nafter = ["bad"]\n';
     sandbox.write("lib/modprobe/rc1.toml", bad);
     const env = { SLUICE_LIBEXECDIR: join(sandbox.dir, "lib"), SLUICE_DATADIR: join(sandbox.dir, "lib") };
-    const { status } = await sandbox.run(["modprobe", "rc1", "--timing=t.json"], { env });
-    expect(status).toBe(1);
+    const rc1 = (file: string) =>
+      sandbox.run(
+        ["start", "-S", "broker.rc1_path=", "-S", "broker.rc3_path=", `sluice modprobe rc1 --timing=${file}`],
+        { env },
+      );
+    expect((await rc1("t.json")).status).toBe(1);
     expect(JSON.parse(readFileSync(join(sandbox.dir, "t.json"), "utf8"))).toEqual([
       { ...TIMING, name: "bad" },
     ]);
-    const refused = await sandbox.run(["modprobe", "rc1", "--timing=no/t.json"], { env });
+    const refused = await rc1("no/t.json");
     expect([refused.status, refused.stderr]).toEqual([
       1,
       expect.stringContaining(

@@ -368,7 +368,7 @@ describe("a rank by hand", () => {
     expect(stderr).toMatch(/^broker\.err\[0\]: rank 1 is lost$/m);
     expect(stderr).toMatch(/^sluice-start: rank 1 was killed by SIGKILL$/m);
     expect(stderr).toMatch(/^sluice-broker\[1\]: rank 1 has already joined$/m);
-    expect(stderr).toMatch(/^sluice-broker\[1\]: rank 1 is of an instance of size 5, not 2$/m);
+    expect(stderr).toMatch(/^sluice-broker\[1\]: rank 1 belongs to an instance of size 5, not 2$/m);
     expect(status).toBe(0);
     await expect.poll(() => box.survivors(), DEADLINE).toEqual([]);
     expectNothingLeft();
