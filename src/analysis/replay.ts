@@ -1,4 +1,5 @@
-import { Frontier, ReadyHeap, remainingPaths } from "../run/index.js";
+import { Heap, leastFirst } from "../graph/index.js";
+import { Frontier, remainingPaths } from "../run/index.js";
 import type { Move, Moves, StepEnd } from "./moves.js";
 import { dagOf, type RecordedPlan } from "./record.js";
 
@@ -33,7 +34,7 @@ class Replay {
   readonly #started: number[] = [];
   readonly #endNs: Float64Array;
   /** By their places in that order, the first to end on top; of those that end together, the first that started. */
-  readonly #running: ReadyHeap;
+  readonly #running: Heap;
   readonly #moves: Move[] = [];
   #nowNs = 0;
   /** Handing out is done one step at a time. */
@@ -46,7 +47,7 @@ class Replay {
     this.#costs = costs;
     this.#jobs = jobs;
     this.#endNs = new Float64Array(plan.steps.length);
-    this.#running = new ReadyHeap(this.#endNs, "least");
+    this.#running = new Heap(leastFirst(this.#endNs));
     for (const step of plan.steps.keys()) {
       if (costs.has(step)) continue;
       this.#frontier.withdraw(step);

@@ -2,13 +2,14 @@ import { toGraph } from "./to-graph.js";
 import type { Unit } from "../units/index.js";
 import type { Explanation, Plan, Reason } from "./types.js";
 
-interface PlanParts extends Omit<Plan, "leftOut" | "picks" | "explain" | "graph"> {
+/** A plan, with functions for what is worked out when it is read. */
+export interface PlanParts extends Omit<Plan, "leftOut" | "picks" | "explain" | "graph"> {
   readonly picks: () => ReadonlyMap<string, Unit>;
   readonly leftOut: () => ReadonlyMap<string, Reason>;
   readonly explain: (name: string) => Explanation | undefined;
 }
 
-/** A plan whose picks and reasons are worked out when somebody reads them: a run does not. */
+/** A plan whose picks and reasons are worked out when they are read: a run does not need them. */
 export function assemblePlan({ leftOut, picks, explain, ...parts }: PlanParts): Plan {
   let reasons: ReadonlyMap<string, Reason> | undefined;
   let picked: ReadonlyMap<string, Unit> | undefined;

@@ -3,7 +3,7 @@ import type { Csr } from "./csr.js";
 
 /** How a node ended. */
 export const STAYED = 0;
-/** No living node was left in a group that it needs. */
+/** No node is left in a group that it needs. */
 export const LOST_NEED = 1;
 /** Nothing that stays asks for it any more. */
 export const ORPHANED = 2;
@@ -36,7 +36,7 @@ export interface Dropped {
 }
 
 /**
- * Removes what has lost a need, and then what nobody asks for any more, until nothing is left to remove. What stays is
+ * Removes what has lost a need, and then what nothing asks for any more, until nothing is left to remove. What stays is
  * the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
  *
  * Levels tell causes apart: a node that lost a need has a higher level than the last member of the group it needed.
@@ -63,7 +63,7 @@ class Dropper {
   /** Removed nodes whose groups are still to be counted down, first in first out. */
   readonly #lost: number[] = [];
   #lostDone = 0;
-  /** Of {@link Dropper.#lost}, how many have had their support withdrawn. */
+  /** How many of {@link Dropper.#lost} have had their support withdrawn. */
   #withdrawn = 0;
   #lastLevel = 0;
 
@@ -142,7 +142,7 @@ function countMembers({ included, groups, needers }: SupportGraph): Uint32Array 
   return members;
 }
 
-/** Who keeps whom: see {@link dropUnsupported}. */
+/** Which node keeps which: see {@link dropUnsupported}. */
 class Support {
   readonly #asks: Csr;
   readonly #askers: Csr;

@@ -1,13 +1,34 @@
+import type { PlanParts } from "./assemble.js";
 import type { Catalog } from "../units/index.js";
 import { type CatalogIndex, serviceName, unitAt, unitId } from "./catalog-index.js";
 import { NO_PROVIDER } from "./pick.js";
-import type { Reasons } from "./reasons.js";
+import { Reasons } from "./reasons.js";
+import { requestedPicks } from "./requested-services.js";
 import type { Membership } from "./membership.js";
 import type { Situation } from "./situation.js";
-import type { AskedFor, Explanation, Reason, Step } from "./types.js";
+import type { AskedFor, Explanation, Facts, Reason, Step } from "./types.js";
+
+/**
+ * What a plan answers about its units, worked out when it is asked.
+ * @param facts absent for requests that leave nothing out
+ */
+export function explainMembers(
+  situation: Situation,
+  membership: Membership,
+  steps: readonly Step[],
+  { facts }: { readonly facts: Facts | undefined },
+): Pick<PlanParts, "picks" | "leftOut" | "explain"> {
+  const reasonsOf = facts === undefined ? undefined : () => new Reasons(situation, membership, facts);
+  const explainer = new Explainer(situation, membership, steps, reasonsOf);
+  return {
+    picks: () => requestedPicks(situation, membership),
+    leftOut: () => explainer.leftOut(),
+    explain: (name) => explainer.explain(name),
+  };
+}
 
 /** Answers why units are in a plan, or not, once it is made. */
-export class Explainer {
+class Explainer {
   readonly #situation: Situation;
   readonly #membership: Membership;
   readonly #steps: readonly Step[];

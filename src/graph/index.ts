@@ -7,8 +7,9 @@ export { findRemedies } from "./why/change-search.js";
 export { causesOfDifference } from "./why/difference-causes.js";
 export { dependencyTree, renderTree, treeLines } from "./picture/tree.js";
 export { dryRunLines } from "./picture/dry-run.js";
+export { greatestFirst, Heap, leastFirst } from "./heap.js";
 export { loadOrder } from "./loaded.js";
-export { type PhaseContents, phaseRequest } from "./phase-request.js";
+export { type PhaseContents, phaseRequest, runlevelRoots } from "./phase-request.js";
 export { lockOf, lockText, type PlanLock, type RankedPlan } from "./fleet/lock.js";
 export { differenceText, diffLocks } from "./fleet/lock-diff.js";
 export {
@@ -24,7 +25,6 @@ export { plan } from "./plan.js";
 export { rankClasses } from "./fleet/rank-classes.js";
 export { factsAt, type RankFacts } from "./fleet/rank-facts.js";
 export { type MatrixCell, rankMatrix } from "./fleet/rank-matrix.js";
-export { runlevelRoots } from "./runlevel-roots.js";
 export { reasonText } from "./reason-text.js";
 export { showDeps } from "./show-deps.js";
 export { toGraph } from "./to-graph.js";

@@ -1,8 +1,7 @@
 import { type Csr, RowList } from "./csr.js";
-import { pickProviders } from "./pick.js";
-import { dropUnsupported, type Dropped, STAYED } from "./drop-unsupported.js";
+import { type Dropped, STAYED, type SupportGraph } from "./drop-unsupported.js";
 import type { Situation } from "./situation.js";
-import { computeViability, type Viability } from "./viability.js";
+import type { Viability } from "./viability.js";
 
 /** Why a unit was set aside. */
 export interface SetAside {
@@ -10,52 +9,75 @@ export interface SetAside {
   readonly missing: number;
 }
 
-/** What the rounds come to. */
-export interface Membership {
+/** Units asked for by roots or by what they require, before needs are looked at. */
+export interface Closure {
+  readonly active: Uint8Array;
+  /** Those that a root asks for. */
+  readonly held: Uint8Array;
+}
+
+/** What one round comes to. */
+export interface Round {
   readonly viability: Viability;
   /** Service → unit, or a negative number; see pick.ts. */
   readonly picks: Int32Array;
-  /** Units asked for by roots or by what they require, before needs were looked at. */
+  /** Units of the {@link Closure}. */
   readonly activated: Uint8Array;
   readonly removal: Dropped;
+}
+
+/** What the last round comes to. */
+export interface Membership extends Round {
   /** Units that stay; those that are loaded already are among them if something asks for them. */
   readonly members: Uint8Array;
   readonly setAside: ReadonlyMap<number, SetAside>;
 }
 
 /**
- * Who is in the plan (docs/design/planning.md §5.1). Each round is linear; there is another one only if it sets aside
- * one more unit whose service somebody else can provide.
+ * Which units are in the plan: the rule of rounds (docs/design/planning.md §5.1).
+ *
+ * A round picks a provider for each service, closes the roots under `requires`, and drops units whose needs are not met,
+ * with what only they required. Picks are fixed during a round, so that the order of work does not matter. A dropped
+ * unit may be the pick of something that stays, while another viable provider is there. Such units are set aside, all
+ * other removals are forgotten, and the next round picks anew. Each round is linear, and there is another one only if it
+ * sets aside one more unit.
+ *
+ * @param run makes one round without the units that are set aside: unit → 1
  */
-export function decideMembership(situation: Situation): Membership {
+export function decideMembership(
+  situation: Situation,
+  run: (situation: Situation, setAside: Uint8Array) => Round,
+): Membership {
   const setAside = new Map<number, SetAside>();
+  const isSetAside = new Uint8Array(situation.index.unitCount);
   for (;;) {
-    const round = runRound(situation, setAside);
-    const losers = findReplaceable(situation, round);
-    if (losers.size === 0) return round;
-    for (const [unit, loss] of losers) setAside.set(unit, loss);
+    const round = run(situation, isSetAside);
+    const membership = { ...round, members: stayed(round), setAside };
+    const replaceable = findReplaceable(situation, membership);
+    if (replaceable.size === 0) return membership;
+    for (const [unit, loss] of replaceable) {
+      setAside.set(unit, loss);
+      isSetAside[unit] = 1;
+    }
   }
 }
 
-function runRound(situation: Situation, setAside: ReadonlyMap<number, SetAside>): Membership {
-  const { index } = situation;
-  const isSetAside = new Uint8Array(index.unitCount);
-  for (const unit of setAside.keys()) isSetAside[unit] = 1;
-  const viability = computeViability(situation, isSetAside);
-  const picks = pickProviders(situation, viability.viable);
-  const held = new Uint8Array(index.unitCount);
-  const activated = activate(situation, picks, isSetAside, held);
-  const removal = dropUnsupported({
-    asks: () => askEdges(situation, picks, activated),
-    included: activated,
+function stayed({ activated, removal }: Round): Uint8Array {
+  return activated.map((active, unit) => Number(active === 1 && removal.fate[unit] === STAYED));
+}
+
+/** What keeps the units of a closure in the plan, and what they need to stay. */
+export function supportOf(situation: Situation, picks: Int32Array, { active, held }: Closure): SupportGraph {
+  const { index, served, exempt } = situation;
+  return {
+    asks: () => askEdges(situation, picks, active),
+    included: active,
     held,
     needers: index.needers,
     groups: index.provides,
-    inexhaustible: situation.served,
-    exempt: situation.exempt,
-  });
-  const members = activated.map((active, unit) => Number(active === 1 && removal.fate[unit] === STAYED));
-  return { viability, picks, activated, removal, members, setAside };
+    inexhaustible: served,
+    exempt,
+  };
 }
 
 /** Whether the requirements of a unit are asked for with it. */
@@ -63,15 +85,11 @@ function follows(situation: Situation, unit: number): boolean {
   return situation.followsLoaded || situation.loaded[unit] === 0;
 }
 
-/** The picks of the roots, closed under `requires`. */
-function activate(
-  situation: Situation,
-  picks: Int32Array,
-  isSetAside: Uint8Array,
-  held: Uint8Array,
-): Uint8Array {
+/** The picks of the roots, closed under `requires`. A unit that is blocked or set aside pulls nothing in. */
+export function closeRequirements(situation: Situation, picks: Int32Array, isSetAside: Uint8Array): Closure {
   const { index, roots, blocked, loaded } = situation;
   const active = new Uint8Array(index.unitCount);
+  const held = new Uint8Array(index.unitCount);
   const reached: number[] = [];
   const reach = (unit: number): boolean => {
     if (unit < 0) return false;
@@ -93,7 +111,7 @@ function activate(
     const { requires } = index;
     for (let e = requires.start(unit); e < requires.end(unit); e++) reach(picks[requires.item(e)] ?? -1);
   }
-  return active;
+  return { active, held };
 }
 
 /** Active unit → the active picks of what it requires. */
@@ -113,12 +131,12 @@ function askEdges(situation: Situation, picks: Int32Array, active: Uint8Array): 
 }
 
 /**
- * The removed units that somebody still asks for and whose service has another viable provider: L of
+ * The removed units that are still asked for and whose service has another viable provider: L of
  * docs/design/planning.md §5.1.
  */
-function findReplaceable(situation: Situation, round: Membership): Map<number, SetAside> {
+function findReplaceable(situation: Situation, membership: Membership): Map<number, SetAside> {
   const { index, roots } = situation;
-  const { picks, removal, activated, members, viability } = round;
+  const { picks, removal, activated, members, viability } = membership;
   const losers = new Map<number, SetAside>();
   const consider = (service: number): void => {
     const pick = picks[service] ?? -1;

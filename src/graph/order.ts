@@ -1,6 +1,64 @@
-import type { OrderGraph } from "./edges.js";
-import { MinHeap } from "./min-heap.js";
-import type { Dag } from "./types.js";
+import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
+import type { CatalogIndex } from "./catalog-index.js";
+import { cycleDiagnostic, findCycles } from "./cycles/cycles.js";
+import { buildEdges, buildRecordedEdges, type OrderGraph } from "./edges.js";
+import { Heap } from "./heap.js";
+import type { Dag, LoadOrder, Step } from "./types.js";
+
+/** Steps in canonical order and the edges among them. */
+export interface OrderedSteps {
+  readonly steps: readonly Step[];
+  readonly dag: Dag;
+}
+
+/** What is to be put in order. */
+export interface UnorderedSteps {
+  /** Ascending. */
+  readonly units: Uint32Array;
+  /** Unit → it is to be removed, so that its `before` and `after` change places. */
+  readonly isReversed: Uint8Array;
+  readonly stepOf: (unit: number) => Step;
+}
+
+/**
+ * Puts units in order (docs/design/planning.md §5.2–4).
+ * @param recorded what is removed goes in the order that was recorded when it was loaded. The relations of units as they
+ *   are now count besides; if that makes a cycle they are set aside, and the cycle is a warning
+ * @returns errors GRAPH_CYCLE, one for each strongly connected component
+ */
+export function orderSteps(
+  index: CatalogIndex,
+  unordered: UnorderedSteps,
+  recorded?: LoadOrder,
+): Result<OrderedSteps> {
+  const { units, isReversed } = unordered;
+  if (recorded === undefined) return settle(index, buildEdges(index, units, isReversed), unordered);
+  const both = buildRecordedEdges(index, units, isReversed, { order: recorded, own: true });
+  const ordered = settle(index, both, unordered);
+  if (ordered.ok) return ordered;
+  const alone = buildRecordedEdges(index, units, isReversed, { order: recorded, own: false });
+  const result = settle(index, alone, unordered);
+  if (!result.ok) return result;
+  return succeed(result.value, ordered.diagnostics.map(asWarning));
+}
+
+function settle(
+  index: CatalogIndex,
+  graph: OrderGraph,
+  { isReversed, stepOf }: UnorderedSteps,
+): Result<OrderedSteps> {
+  const order = canonicalOrder(graph);
+  if (order.length < graph.units.length) {
+    return fail(findCycles(index, graph, order, isReversed).map(cycleDiagnostic));
+  }
+  const steps: Step[] = [];
+  for (const node of order) steps.push(stepOf(graph.units[node] ?? 0));
+  return succeed({ steps, dag: toDag(graph, order) });
+}
+
+function asWarning(diagnostic: Diagnostic): Diagnostic {
+  return { ...diagnostic, severity: "warning" };
+}
 
 /**
  * The canonical order (docs/design/planning.md §5.4): repeatedly the ready unit that comes first in load order.
@@ -10,7 +68,7 @@ import type { Dag } from "./types.js";
 export function canonicalOrder({ units, nodeCount, edges }: OrderGraph): Uint32Array {
   const waiting = new Uint32Array(nodeCount);
   for (const target of edges.items) waiting[target] = (waiting[target] ?? 0) + 1;
-  const ready = new MinHeap();
+  const ready = new Heap((a, b) => a < b);
   const passed: number[] = [];
   const release = (node: number): void => {
     if (node < units.length) ready.push(node);
@@ -34,7 +92,7 @@ export function canonicalOrder({ units, nodeCount, edges }: OrderGraph): Uint32A
 }
 
 /** The same graph with its nodes numbered by canonical order, barriers after them. */
-export function toDag({ units, nodeCount, edges }: OrderGraph, order: Uint32Array): Dag {
+function toDag({ units, nodeCount, edges }: OrderGraph, order: Uint32Array): Dag {
   const place = new Uint32Array(nodeCount);
   for (let position = 0; position < nodeCount; position++) place[order[position] ?? position] = position;
   const offsets = new Uint32Array(nodeCount + 1);

@@ -1,6 +1,5 @@
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
 import type { Catalog, Runlevel } from "../units/index.js";
-import { runlevelRoots } from "./runlevel-roots.js";
 import type { PlanRequest } from "./types.js";
 
 /** What the rc files of a run ask for (docs/design/planning.md §5–6, §8). */
@@ -30,6 +29,13 @@ export function phaseRequest(
   if (load.length > 0) return fail([bothWays(load)]);
   // A shutdown leaves nothing, whatever its files name (docs/design/planning.md §6).
   return succeed({ kind: "stop", roots, remove: runlevel === "rc3" ? "all" : remove });
+}
+
+/** Names of the declarative tasks that are roots of a phase (docs/design/planning.md §5), in load order. */
+export function runlevelRoots(catalog: Catalog, runlevel: Runlevel): string[] {
+  return catalog.units
+    .filter((unit) => unit.kind === "task" && unit.runlevels.includes(runlevel))
+    .map(({ name }) => name);
 }
 
 function bothWays(load: readonly string[]): Diagnostic {

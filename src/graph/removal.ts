@@ -10,7 +10,7 @@ import type { LoadedModule, PlanRequest } from "./types.js";
 
 /** What an explicit removal takes away. */
 export interface Removal {
-  /** Of a catalog of loaded modules only. */
+  /** Has the loaded modules only. */
   readonly index: CatalogIndex;
   /** Units of that index, ascending. */
   readonly going: Uint32Array;

@@ -32,7 +32,7 @@ export interface RequestSituation {
   readonly unknown: readonly UnknownName[];
 }
 
-/** rc1 and the like: what is not usable is left out, whoever asks for it (docs/design/planning.md §5). */
+/** rc1 and the like: what is not usable is left out, whatever asks for it (docs/design/planning.md §5). */
 export function situationForStart(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);
   const { index } = frame;

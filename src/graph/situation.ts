@@ -2,7 +2,7 @@ import type { CatalogIndex } from "./catalog-index.js";
 
 /** Code in {@link Situation.blocked}. */
 export const FREE = 0;
-/** Disabled, off-rank or with an unmet condition; which of them is worked out when somebody asks. */
+/** Disabled, off-rank or with an unmet condition; which of them is worked out when it is asked for. */
 export const UNUSABLE = 1;
 /** In a stop: a module that is not loaded, and that nothing here will load. */
 export const ABSENT = 2;

@@ -59,7 +59,7 @@ export type Reason =
   | {
       readonly kind: "need";
       readonly need: string;
-      /** The provider of the need that would have served, with its own reason; undefined if nobody provides it. */
+      /** The provider of the need that would have served, with its own reason; undefined if nothing provides it. */
       readonly because: { readonly unit: string; readonly reason: Reason } | undefined;
     }
   | {
@@ -67,7 +67,7 @@ export type Reason =
       readonly service: string;
       /** The need that no unit of the plan provided. */
       readonly missing: string;
-      /** The unit that provides the service instead; undefined if that one was lost too, and nobody does. */
+      /** The unit that provides the service instead; undefined if that one was lost too. */
       readonly servedBy: string | undefined;
     }
   | {
@@ -113,20 +113,20 @@ export interface LoadOrder {
   readonly targets: Uint32Array;
 }
 
-interface PlanCircumstances {
+interface PlanInputBase {
   readonly facts: FactsInput;
   /** What runs already; empty when absent. It gets no step, satisfies needs, and serves before any other provider. */
   readonly loaded?: readonly LoadedModule[] | undefined;
   /** Names of units or services whose units are force-enabled (docs/design/planning.md §3). */
   readonly enabled?: readonly string[] | undefined;
-  /** Of a stop: the order in which what runs is to go, as it was recorded; default: what units say now. */
+  /** The recorded order in which a stop removes what runs; default: that of the units as they are now. */
   readonly order?: LoadOrder | undefined;
   /** What asked for a root or a named module, by its name; for errors about unknown ones. */
   readonly origins?: ReadonlyMap<string, Origin> | undefined;
 }
 
 /** What to plan, and the facts. With `roots` alone it is a request of kind `start` (docs/design/embedding.md §1). */
-export type PlanInput = PlanCircumstances &
+export type PlanInput = PlanInputBase &
   (
     | { readonly request: PlanRequest; readonly roots?: undefined }
     | { readonly roots: readonly string[]; readonly request?: undefined }

@@ -10,13 +10,13 @@ import type { RcSession } from "./session.js";
 
 /** What steps are carried out with. */
 export interface InstanceStepExecutorOptions {
-  /** Of the instance to load modules into; needed by plans that load or remove. */
+  /** Reaches the instance to load modules into; needed by plans that load or remove. */
   readonly handle?: Handle | undefined;
   /** Has the code of tasks and the arguments that they set; needed by plans with tasks of rc files. */
   readonly session?: RcSession | undefined;
   /** Gets every line that commands print. */
   readonly onOutput: (line: OutputLine) => void;
-  /** Of commands, without a session. Default: that of this process. */
+  /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
    * A module that is not gone this long after its removal began is cancelled (docs/design/planning.md §7). Default:
@@ -70,7 +70,7 @@ export class InstanceStepExecutor implements StepExecutor {
       await handle.rpc("module.load", this.#loadRequest(unit, explicit), { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
-      // The broker goes on loading what nobody waits for any more.
+      // The broker goes on loading what nothing waits for any more.
       await removeModule(handle, unit.name, true);
       throw signal.reason;
     }

@@ -49,8 +49,8 @@ const KEYS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. Of the whole
- * process: what a plain JavaScript file finds as `sluice/rc` is up to Node, and may be a copy of this that a site has
+ * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. Kept
+ * for the whole process: what a plain JavaScript file finds as `sluice/rc` is up to Node, and may be a copy of this that a site has
  * installed beside its files.
  */
 const DECLARED = Symbol.for("sluice.rc.declared-tasks");

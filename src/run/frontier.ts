@@ -1,5 +1,4 @@
-import type { Dag } from "../graph/index.js";
-import { ReadyHeap } from "./ready-heap.js";
+import { type Dag, greatestFirst, Heap } from "../graph/index.js";
 import { inDegrees } from "./schedule.js";
 
 /**
@@ -11,7 +10,7 @@ export class Frontier {
   readonly #dag: Dag;
   readonly #waitsFor: Uint32Array;
   readonly #withdrawn: Uint8Array;
-  readonly #ready: ReadyHeap;
+  readonly #ready: Heap;
   /** Withdrawn steps stay in the heap until they come up. */
   #readyCount = 0;
 
@@ -20,7 +19,7 @@ export class Frontier {
     this.#dag = dag;
     this.#waitsFor = inDegrees(dag);
     this.#withdrawn = new Uint8Array(dag.stepCount);
-    this.#ready = new ReadyHeap(weights);
+    this.#ready = new Heap(greatestFirst(weights));
     const roots: number[] = [];
     for (const [node, degree] of this.#waitsFor.entries()) if (degree === 0) roots.push(node);
     this.#arrive(roots);

@@ -5,7 +5,6 @@ export type { NotStartedEvent, RunEvent, SkipEvent, StepAction } from "./events.
 export { Frontier } from "./frontier.js";
 export { defaultJobs, type RunOptions } from "./options.js";
 export type * from "./step-executor.js";
-export { ReadyHeap } from "./ready-heap.js";
 export { collect, type RunReport, summarise } from "./report.js";
 export { runPlan } from "./run-plan.js";
 export { expectedDurations, remainingPaths } from "./schedule.js";

@@ -47,7 +47,7 @@ export interface ListEdit {
 /** What one table says, and where it says it. */
 export interface Setting {
   readonly source: Source;
-  /** Of the table in its source. */
+  /** The table's place in its source. */
   readonly path: Path;
   readonly settings: Settings;
   readonly edits: readonly ListEdit[];
@@ -77,7 +77,7 @@ export function readSetting(table: UpdateTable, source: Source, path: Path, prob
 /** Where a value stands, and what gets the problems with it. */
 interface ValuePlace {
   readonly source: Source;
-  /** Of the table. */
+  /** The table's place in its source. */
   readonly path: Path;
   readonly problems: Problem[];
 }

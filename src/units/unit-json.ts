@@ -55,7 +55,7 @@ function conditionText({ key, negated }: Condition): string {
   return negated ? `!${key}` : key;
 }
 
-/** Of a unit that was made without text. */
+/** The text for a unit that was made without one. */
 function quantityText(value: number, unit: string): string {
   return value === Infinity ? "infinity" : `${value}${unit}`;
 }

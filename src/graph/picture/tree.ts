@@ -5,6 +5,7 @@ import { serviceName, unitAt } from "../catalog-index.js";
 import { completeFacts } from "../facts.js";
 import { situationForUnit } from "../request-situation.js";
 import { type Membership, decideMembership } from "../membership.js";
+import { runRound } from "../plan.js";
 import type { Situation } from "../situation.js";
 import type { FactsInput } from "../types.js";
 import { unknownNameErrors } from "../unknown-names.js";
@@ -45,7 +46,7 @@ export function dependencyTree(
     name,
   );
   if (unknown.length > 0) return fail(unknownNameErrors(catalog, unknown));
-  const membership = decideMembership(situation);
+  const membership = decideMembership(situation, runRound);
   const missing = unknownRequirements(situation, membership);
   if (missing.length > 0) return fail(unknownNameErrors(catalog, missing));
   const tree = new RequirementTree(situation, membership, { service: name, unit: root });

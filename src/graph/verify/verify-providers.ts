@@ -4,7 +4,7 @@ import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
 /**
  * Warnings about what no rank and no facts can bring about: UNIT_NEED_UNMEETABLE (on no rank of the unit is there a
  * provider of what it needs) and UNIT_NEVER_PICKED (conditions that contradict each other, no ranks at all, or a
- * provider that another one always beats although nobody ranked it lower).
+ * provider that another one always beats although no priority ranks it lower).
  */
 export function providerWarnings(catalog: Catalog): Diagnostic[] {
   const best = bestAlwaysUsable(catalog);

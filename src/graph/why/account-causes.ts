@@ -111,7 +111,7 @@ function statementOfFact(input: AccountInput, text: string, fact: FactName): Sta
   return { text, unit: undefined, origin: input.factOrigin?.(fact) };
 }
 
-/** What makes a name a root: who asked to load it, or for a task, that it is one. */
+/** What makes a name a root: what asked to load it, or for a task, that it is one. */
 function statementOfRoot({ plan, origins }: AccountInput, name: string): Statement {
   const unit = plan.catalog.byName.get(name);
   const named = origins.get(name);

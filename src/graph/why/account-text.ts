@@ -20,7 +20,7 @@ export function accountLines(account: Account, catalog: Catalog): string[] {
   ];
 }
 
-/** A line for each cause, and under it what somebody wrote that makes it one. */
+/** A line for each cause, and under it the statements that make it one. */
 export function causeLines(causes: readonly Cause[], withUnits = true): string[] {
   return causes.flatMap(({ unit, text, statements }) => [
     `${withUnits ? `${unit}: ` : ""}${text}`,

@@ -6,7 +6,7 @@ import { type Advice, findRemedies } from "./change-search.js";
 import type { Explanation } from "../types.js";
 
 /**
- * Accounts for a unit: whether it is in the plan of a start, the chain of causes down to what somebody wrote, who
+ * Accounts for a unit: whether it is in the plan of a start, the chain of causes down to what a file states, which
  * serves what it provides and by what, what orders it, and, if it is out, the smallest change that brings it in.
  * A pure function.
  *

@@ -91,7 +91,7 @@ function changesTo(index: CatalogIndex, id: number, { input, roots, forced }: Gi
   ];
 }
 
-/** Being the alternative for what nobody else provides helps too, but is a riddle to whoever reads it. */
+/** Being the alternative for what no other unit provides helps too, but is a riddle to the reader. */
 function costOf(change: Change, index: CatalogIndex): number {
   const isRiddle =
     change.kind === "alternative" && index.providers.count(index.serviceIds.get(change.service) ?? -1) < 2;

@@ -52,7 +52,7 @@ export function findRemedies(
   return search.advice(pairs.length > 0 ? pairs : search.mendings(candidates.far));
 }
 
-/** Of alternatives the one set last may win, so that their order counts; other changes do not meet. */
+/** The alternative set last may win, so that their order counts; other changes do not meet. */
 function isOrdered(pair: readonly Candidate[]): boolean {
   return pair.every(({ change }) => change.kind === "alternative");
 }

@@ -3,7 +3,7 @@ import type { AccountInput, Cause } from "./account-types.js";
 import type { LockChange } from "../fleet/lock-diff.js";
 
 /**
- * Why two plans differ: what is behind a unit's being out on the one side where it is, down to what somebody wrote. Of a
+ * Why two plans differ: what is behind a unit's being out on the one side where it is, down to what a file states. For a
  * service that changes hands, why its first provider does not serve it any more.
  * @param before the plan that the change starts from, alone of its side
  * @param after the other one

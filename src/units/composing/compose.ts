@@ -80,7 +80,7 @@ function missingCommandWarnings(draft: UnitDraft): Diagnostic[] {
       code: "UNIT_MISSING_KEY",
       severity: "warning",
       message: `${draft.name}: a task without 'command' does nothing`,
-      // Planning must not pay for a place that nobody prints.
+      // Planning must not pay for a place that is never printed.
       get location() {
         return draft.definedAt.location;
       },

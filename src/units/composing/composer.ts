@@ -16,7 +16,7 @@ export interface DisableRequest {
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
 
-/** Looking for a similar name goes through all of them; after so many unknown ones nobody reads the hints. */
+/** Looking for a similar name goes through all of them; after so many unknown ones the user reads no hints. */
 const HINT_LIMIT = 50;
 
 /** Lays fragments over each other, in the order of docs/design/planning.md §2. */

@@ -48,7 +48,7 @@ function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** The built-in file is there to be changed; that two fragments disagree may be news to whoever wrote them. */
+/** The built-in file is there to be changed; that two fragments disagree may be news to their authors. */
 function isFragment({ source }: Setting): boolean {
   return /(?:^|\/)modprobe\.d\/[^/]+$/.test(source.name);
 }
