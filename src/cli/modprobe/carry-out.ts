@@ -7,13 +7,13 @@ import { SignalWindow } from "../../processes/index.js";
 import { positiveInteger, seconds, wholeNumber } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
 import type { PhaseLink } from "../instance/phase-link.js";
-import type { HostedRun } from "./phase-hosting.js";
+import type { HostedRun } from "./phases/phase-hosting.js";
 import { PREFIX } from "./units.js";
-import { WAITING_PERIODS, WaitingNotes } from "./waiting-notes.js";
+import { WAITING_PERIODS, WaitingNotes } from "./phases/waiting-notes.js";
 import { openRunView, type RunView, type ViewOptions } from "./view.js";
 import { ExitError } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
-import { withPlannedServices } from "./planned-services.js";
+import { withPlannedServices } from "./phases/planned-services.js";
 import { RunRecording } from "./run-recording.js";
 
 /** How a plan is to be carried out. */

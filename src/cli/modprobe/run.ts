@@ -13,10 +13,10 @@ import {
   type PlanningOptions,
   withPlan,
 } from "./read-and-plan.js";
-import { withStopPlan } from "./stop-plan.js";
+import { withStopPlan } from "./phases/stop-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
-import { hostPhase } from "./phase-hosting.js";
+import { hostPhase } from "./phases/phase-hosting.js";
 import { printJson, printLine } from "../terminal/output.js";
 import { storeTiming } from "./timing.js";
 

@@ -1,6 +1,6 @@
-import { messageOf } from "../../errors/index.js";
-import { PhaseLink } from "../instance/phase-link.js";
-import { ExitError } from "../terminal/output.js";
+import { messageOf } from "../../../errors/index.js";
+import { PhaseLink } from "../../instance/phase-link.js";
+import { ExitError } from "../../terminal/output.js";
 import type { WaitingPeriods } from "./waiting-notes.js";
 
 /** A run that a broker has asked for, over the channel to it. */
@@ -15,7 +15,7 @@ export interface HostedRun {
 export async function hostPhase(run: (host: HostedRun) => Promise<void>): Promise<void> {
   const link = new PhaseLink();
   // What the run needs is loaded while the broker starts.
-  await Promise.all([import("../../messages/index.js"), import("../instance-facts.js")]);
+  await Promise.all([import("../../../messages/index.js"), import("../../instance-facts.js")]);
   const { cancelAfterMs, waitingAfterMs, waitingEveryMs } = await link.begin();
   try {
     await run({ link, cancelAfterMs, periods: { afterMs: waitingAfterMs, everyMs: waitingEveryMs } });

@@ -1,12 +1,12 @@
-import { type Diagnostic, fail } from "../../errors/index.js";
-import { type LoadedModule, type LoadOrder, phaseRequest, type Plan, plan } from "../../graph/index.js";
-import { fields, type Handle, type JsonValue } from "../../messages/index.js";
-import { type RcSession, readSoundRcFiles } from "../../rc/index.js";
-import type { Catalog } from "../../units/index.js";
-import type { PlanningContext } from "../facts.js";
-import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
-import { type Asked, contentsOf, type Phase, type PlanningOptions, rcSessionFor } from "./read-and-plan.js";
-import { composeSoundFor, PREFIX, sayReading } from "./units.js";
+import { type Diagnostic, fail } from "../../../errors/index.js";
+import { type LoadedModule, type LoadOrder, phaseRequest, type Plan, plan } from "../../../graph/index.js";
+import { fields, type Handle, type JsonValue } from "../../../messages/index.js";
+import { type RcSession, readSoundRcFiles } from "../../../rc/index.js";
+import type { Catalog } from "../../../units/index.js";
+import type { PlanningContext } from "../../facts.js";
+import { ExitError, say, sayDiagnostics } from "../../terminal/output.js";
+import { type Asked, contentsOf, type Phase, type PlanningOptions, rcSessionFor } from "../read-and-plan.js";
+import { composeSoundFor, PREFIX, sayReading } from "../units.js";
 
 /** Of a live instance. */
 type LiveContext = PlanningContext & { readonly handle: Handle };

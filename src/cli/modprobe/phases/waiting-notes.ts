@@ -1,5 +1,5 @@
-import { startTimer, type Timer } from "../../processes/index.js";
-import type { RunEvent } from "../../run/index.js";
+import { startTimer, type Timer } from "../../../processes/index.js";
+import type { RunEvent } from "../../../run/index.js";
 
 /** When to say what a run is waiting for. */
 export interface WaitingPeriods {
