@@ -16,12 +16,13 @@ const BARE = ["start", "-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
 
 const SCRIPT = (answer: string): string =>
   `export async function modMain(h) { h.handle("say", () => "${answer}"); await h.run(); }\n`;
+/** A string is sent as it is, so that it has to be JSON. */
 const PYTHON = (answer: string): string =>
   `from sluice.brokermod import BrokerModule, request_handler
 class M(BrokerModule):
     @request_handler("say")
     def say(self, msg):
-        self.handle.respond(msg, "${answer}")
+        self.handle.respond(msg, '"${answer}"')
 `;
 
 /** What each loader runs, how it is loaded, a broken file, and where that is broken. */
@@ -71,7 +72,7 @@ test("fault-A7: a file that compiles and fails while it starts stops the module,
   const script =
     "sluice module load ./m.mjs && echo 'throw new Error(\"no licence\");' > m.mjs; sluice module reload m; sleep 1000";
   const { stderr, status } = await box.run([...BARE, script]);
-  expect(stderr).toContain("m is stopped; its file cannot be loaded: no licence");
+  expect(stderr).toMatch(/m is stopped; its file cannot be loaded: m\.mjs:1:7: no licence/);
   expect(status).toBe(1);
   // Where failures are only logged, whoever asked lives to be told.
   box.write("m.mjs", SCRIPT("good"));
@@ -81,7 +82,9 @@ test("fault-A7: a file that compiles and fails while it starts stops the module,
     "broker.module-nopanic=1",
     script.replace("sleep 1000", "true"),
   ]);
-  expect(kept.stderr).toMatch(/^sluice-module: m is stopped; its file cannot be loaded: no licence$/m);
+  expect(kept.stderr).toMatch(
+    /^sluice-module: m is stopped; its file cannot be loaded: m\.mjs:1:7: no licence$/m,
+  );
   expect(kept.status).toBe(0);
 });
 

@@ -85,7 +85,7 @@ describe("fault-C7: the last line of a failed start", () => {
     site("rc1.d/deep.toml", 'load = ["u9"]\n');
     const { status, stderr } = await box.run(["start", "true"], { env });
     expect(status).toBe(1);
-    expect(lastLine(stderr)).toBe("sluice-broker: rc1 failed: u3: no licence");
+    expect(lastLine(stderr)).toBe("sluice-broker: rc1 failed: u3: u.mjs:1:60: no licence");
   });
 
   test("names the place of what cannot be read", async () => {
