@@ -191,12 +191,14 @@ test("start tells of an rc1 that failed once, in order, and with --quiet without
     ...told,
     expect.stringMatching(/^2 units in \d+\.\d s, 1 failed, 1 not started$/),
     "broker.err: rc1 failed with status 1",
+    "sluice-broker: rc1 failed: bad: exited with exit status 2",
     ...["status 1", "$"],
   ]);
   type(`clear; ${env} sluice start --quiet true; echo status $? again`);
   expect((await waitFor((text) => /^status 1 again\n\$$/m.test(text))).split("\n")).toEqual([
     ...told,
     "broker.err: rc1 failed with status 1",
+    "sluice-broker: rc1 failed: bad: exited with exit status 2",
     ...["status 1 again", "$"],
   ]);
 });

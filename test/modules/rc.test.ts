@@ -147,7 +147,7 @@ test("rc1 loads a module after what it uses, rc3 takes all away in the reverse o
     ]);
     const down = await life.go("rc3");
     const at = (line: string): number => down.indexOf(line);
-    expect(down).toHaveLength(9);
+    expect(down).toHaveLength(10);
     expect(at("run post-finish-event")).toBeLessThan(at("remove kvs"));
     expect(at("remove kvs")).toBeLessThan(at("run content-flush"));
     expect(at("run content-flush")).toBeLessThan(at("remove content-sqlite"));
@@ -161,14 +161,21 @@ test("without a backing the instance runs in memory, and what needs the backing 
   expect((await life.go("rc1")).filter((line) => line.startsWith("run"))).toEqual([]);
   await life.h.rpc("kvs.commit", { ops: [{ key: "a", value: 1 }] });
   expect(await life.h.rpc("kvs.get", { key: "a" })).toEqual({ value: 1, version: 1 });
-  expect((await life.go("rc3")).filter((line) => line.startsWith("run"))).toEqual(["run post-finish-event"]);
+  expect((await life.go("rc3")).filter((line) => line.startsWith("run"))).toEqual([
+    "run content-settle",
+    "run post-finish-event",
+    "run content-flush",
+  ]);
   expect(await life.end()).toEqual([]);
 });
 
 test("without a KVS nothing is noted in it", async () => {
   const life = await Life.begin({}, "kvs kvs-watch");
   expect((await life.go("rc1")).filter((line) => line.startsWith("run"))).toEqual([]);
-  expect((await life.go("rc3")).filter((line) => line.startsWith("run"))).toEqual(["run content-flush"]);
+  expect((await life.go("rc3")).filter((line) => line.startsWith("run"))).toEqual([
+    "run content-settle",
+    "run content-flush",
+  ]);
   expect(await life.end()).toEqual([]);
 });
 

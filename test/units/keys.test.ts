@@ -39,9 +39,9 @@ describe("a load", () => {
     });
   });
 
-  test("carries no watchdog that waits for ever", () => {
+  test("carries a watchdog that waits for ever as 0, which is none", () => {
     const settings = { watchdog: { text: "infinity", value: Infinity } };
-    expect(optionsOf(makeModule({ name: "m", order: 0, settings }))).not.toHaveProperty("watchdogMs");
+    expect(optionsOf(makeModule({ name: "m", order: 0, settings }))).toHaveProperty("watchdogMs", 0);
   });
 
   test("carries each option of a unit file in the form of its payload", () => {
