@@ -67,6 +67,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
 /** What the modules of the store go by, each from its next start on. */
 function defineStoreAttributes(attributes: Attributes): void {
   attributes.define("content.adopt", "0", { check: checkFlag });
+  attributes.define("content.collect-period", "infinity", { check: checkDelay });
   attributes.define("content.wait", "30s", { check: checkDelay });
   attributes.define("kvs.checkpoint-period", "10m", { check: checkDelay });
   attributes.define("kvs.checkpoints", "5", { check: checkCount(0) });

@@ -56,8 +56,8 @@ function serve(begun: BegunRequests, h: Handle, store: ContentStore): void {
     return { value: await store.record(key) };
   });
   begun.handle("collect", async (request) => {
-    const { pins } = fields(request.payload, { pins: "string[]?" });
-    return { ...(await store.collect((pins ?? []).map(checkBlobref))) };
+    const { pins } = fields(request.payload, { pins: "string[]" });
+    return { ...(await store.collect(pins.map(checkBlobref))) };
   });
   begun.handle("flush", async (request) => {
     const { final } = fields(request.payload, { final: "boolean?" });

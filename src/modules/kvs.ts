@@ -12,6 +12,7 @@ const METHODS = [
   "commit",
   "dir",
   "version",
+  "collect",
   "checkpoint-make",
   "checkpoint-list",
   "checkpoint-restore",
@@ -58,8 +59,11 @@ async function serve(h: Handle): Promise<void> {
   serveVersions(h, begun, { store, content });
   const periodMs = await delayAttribute(h, "kvs.checkpoint-period", "10m");
   const timer = startInterval(Math.max(periodMs, 1), () => keep(store.checkpoint("period"), warn));
+  const collectMs = await delayAttribute(h, "content.collect-period", "infinity");
+  const collecting = startInterval(Math.max(collectMs, 1), () => store.collectIfWritten());
   await h.run();
   timer.cancel();
+  collecting.cancel();
   await begun.idle();
   await store.idle();
   await finish(store, warn);

@@ -95,7 +95,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
       const first = await startOn(statedir, provider);
       for (let n = 0; n < 100; n++) await first.put(`k${n % 50}`, large(String(n)));
       await first.put("kept", large("before"));
-      await first.rpc("content.collect");
+      await first.rpc("kvs.collect");
       const version = await first.put("kept", large("newest"));
       await first.crash();
       await breakNewest(provider, statedir);
@@ -121,7 +121,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
         const instance = await startOn(statedir, provider);
         for (const [key, value] of expected) expect(await instance.get(key)).toBe(value);
         // One after the other, until the crash cuts one off.
-        const collect = (): Promise<unknown> => instance.rpc("content.collect").then(collect);
+        const collect = (): Promise<unknown> => instance.rpc("kvs.collect").then(collect);
         const collecting = collect().catch(() => "cut off");
         for (let n = 0; n < 60; n++) {
           const [key, value] = [`k${random(8)}.x`, large(String(random(5)))];
@@ -132,7 +132,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
         expect(await collecting).toBe("cut off");
       }
       const last = await startOn(statedir, provider);
-      await last.rpc("content.collect");
+      await last.rpc("kvs.collect");
       expect(await dumped(last)).toEqual(new Map([...expected].sort()));
       await last.close();
     });
@@ -147,7 +147,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
       const parts = [await stream.next()];
       for (let round = 0; round < 5; round++) {
         await instance.commit(keys.map((key) => ({ key, value: large(`new ${round} ${key}`) })));
-        await instance.rpc("content.collect");
+        await instance.rpc("kvs.collect");
       }
       for await (const chunk of stream) parts.push({ value: chunk, done: false });
       const text = Buffer.concat(parts.map(({ value }) => value as Uint8Array)).toString();

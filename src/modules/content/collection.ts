@@ -28,13 +28,51 @@ const NODES_A_TURN = 64;
 const INNER = '{"inner":[';
 const LEAF = '{"leaf":[';
 
+/** The collections of a store: one at a time, as each has to hear of all that is stored while it runs. */
+export class Collector {
+  readonly #store: Sweepable;
+  #current: Collection | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Sweepable) {
+    this.#store = store;
+  }
+
+  /** To be called with each blob that is stored, before the store is answered, whether it was known or not. */
+  renew(ref: string): void {
+    this.#current?.renew(ref);
+  }
+
+  /**
+   * @param pins further roots: versions that somebody still reads
+   * @param settle resolves when all that was given to the store before is written, and in its records
+   * @throws `EIO`, before anything was taken away, if a node is missing or damaged: what it referred to is not known
+   */
+  async collect(pins: readonly string[], settle: () => Promise<void>): Promise<Collected> {
+    const before = this.#last;
+    const collecting = before.then(() => this.#run(pins, settle));
+    this.#last = collecting.catch(() => undefined);
+    return await collecting;
+  }
+
+  async #run(pins: readonly string[], settle: () => Promise<void>): Promise<Collected> {
+    this.#current = new Collection(this.#store);
+    try {
+      await settle();
+      return await this.#current.run(pins);
+    } finally {
+      this.#current = undefined;
+    }
+  }
+}
+
 /**
  * One collection of garbage. Marking follows the trees of all records and pins; it reads the records last, when nothing
  * is left to follow, and the sweep begins in that same turn. What is stored meanwhile is renewed, whether it was known or
  * not, so that a head that comes during a collection refers only to what stays: to what the head before it reached, and
  * to what was stored with it.
  */
-export class Collection {
+class Collection {
   readonly #store: Sweepable;
   readonly #marks = new Marks();
 
@@ -42,16 +80,11 @@ export class Collection {
     this.#store = store;
   }
 
-  /** To be called with each blob that is stored while it runs, before the store is answered. */
   renew(ref: string): void {
     this.#marks.mark(ref);
   }
 
-  /**
-   * Marks and sweeps.
-   * @param pins further roots: versions that somebody still reads
-   * @throws `EIO`, before anything was taken away, if a node is missing or damaged: what it referred to is not known
-   */
+  /** Marks and sweeps. */
   async run(pins: readonly string[]): Promise<Collected> {
     let roots = this.#unfollowed(pins);
     do {

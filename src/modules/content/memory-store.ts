@@ -2,7 +2,7 @@ import type { JsonValue } from "../../messages/index.js";
 import type { Backing, StoreSize } from "./backing.js";
 import type { Batch } from "./batch.js";
 import type { StoredBlob } from "./blob.js";
-import { type Collected, Collection, type Sweepable } from "./collection.js";
+import { type Collected, Collector, type Sweepable } from "./collection.js";
 
 /** Most bytes of blobs of one batch that is handed over. */
 const HANDOVER_BYTES = 8 * 1024 * 1024;
@@ -12,7 +12,7 @@ export class MemoryStore implements Backing, Sweepable {
   readonly #blobs = new Map<string, { readonly bytes: Uint8Array; readonly kept: boolean }>();
   readonly #records = new Map<string, JsonValue>();
   #bytes = 0;
-  #collection: Collection | undefined;
+  readonly #collector = new Collector(this);
 
   get isEmpty(): boolean {
     return this.#blobs.size === 0 && this.#records.size === 0;
@@ -24,7 +24,7 @@ export class MemoryStore implements Backing, Sweepable {
 
   commit({ blobs, records, kept = false }: Batch): Promise<void> {
     for (const { ref, bytes } of blobs) {
-      this.#collection?.renew(ref);
+      this.#collector.renew(ref);
       const known = this.#blobs.get(ref);
       if (known === undefined) this.#bytes += bytes.length;
       // Not a view of the message that it came in.
@@ -49,13 +49,8 @@ export class MemoryStore implements Backing, Sweepable {
     return this.#records.values();
   }
 
-  async collect(pins: readonly string[]): Promise<Collected> {
-    this.#collection = new Collection(this);
-    try {
-      return await this.#collection.run(pins);
-    } finally {
-      this.#collection = undefined;
-    }
+  collect(pins: readonly string[]): Promise<Collected> {
+    return this.#collector.collect(pins, () => Promise.resolve());
   }
 
   sweep(isLive: (ref: string) => boolean): Promise<Collected> {

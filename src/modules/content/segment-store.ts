@@ -5,7 +5,7 @@ import { isErrno } from "../../errors/index.js";
 import type { JsonValue } from "../../messages/index.js";
 import type { Backing, StoreSize } from "./backing.js";
 import type { Batch } from "./batch.js";
-import { type Collected, Collection, type Sweepable } from "./collection.js";
+import { type Collected, Collector, type Sweepable } from "./collection.js";
 import { OldFiles } from "./old-files.js";
 import { Reserve } from "./reserve.js";
 import { recordsBatch, Segment } from "./segment.js";
@@ -45,7 +45,7 @@ export class SegmentStore implements Backing, Sweepable {
   #segments: Segment[] = [];
   /** About to be emptied: what is stored again is written again, although it is there. */
   readonly #condemned = new Set<Segment>();
-  #collection: Collection | undefined;
+  readonly #collector = new Collector(this);
   #writing: Promise<void> | undefined;
 
   constructor({ base, onWarning }: SegmentStoreOptions) {
@@ -64,7 +64,7 @@ export class SegmentStore implements Backing, Sweepable {
   }
 
   commit(batch: Batch): Promise<void> {
-    for (const { ref } of batch.blobs) this.#collection?.renew(ref);
+    for (const { ref } of batch.blobs) this.#collector.renew(ref);
     return this.#add(batch);
   }
 
@@ -95,13 +95,9 @@ export class SegmentStore implements Backing, Sweepable {
   }
 
   async collect(pins: readonly string[]): Promise<Collected> {
-    this.#collection = new Collection(this);
     try {
-      // What came before is written and in the records, what comes from now on is renewed.
-      await this.#add({ blobs: [], records: {} });
-      return await this.#collection.run(pins);
+      return await this.#collector.collect(pins, () => this.#add({ blobs: [], records: {} }));
     } finally {
-      this.#collection = undefined;
       this.#condemned.clear();
     }
   }

@@ -42,8 +42,8 @@ export async function serveBacking(h: Handle, backing: Backing): Promise<BegunRe
     return { value };
   });
   begun.handle("collect", async (request) => {
-    const { pins } = fields(request.payload, { pins: "string[]?" });
-    return { ...(await backing.collect((pins ?? []).map(checkBlobref))) };
+    const { pins } = fields(request.payload, { pins: "string[]" });
+    return { ...(await backing.collect(pins.map(checkBlobref))) };
   });
   h.handle("status", () => ({ provider: h.name, ...backing.size() }));
   // What was answered is durable already.

@@ -4,7 +4,7 @@ import { isErrno } from "../../errors/index.js";
 import type { JsonValue } from "../../messages/index.js";
 import type { Backing, StoreSize } from "./backing.js";
 import type { Batch } from "./batch.js";
-import { type Collected, Collection, type Sweepable } from "./collection.js";
+import { type Collected, Collector, type Sweepable } from "./collection.js";
 import { parseJson } from "./json.js";
 import { Reserve } from "./reserve.js";
 import { openSqlite, pragma, sqliteError, sqliteSize } from "./sqlite-file.js";
@@ -28,7 +28,7 @@ export class SqliteStore implements Backing, Sweepable {
   readonly #statements: ReturnType<typeof prepare>;
   readonly #writes = new Writes();
   readonly #reserve: Reserve;
-  #collection: Collection | undefined;
+  readonly #collector = new Collector(this);
   /** Parts of a sweep that go into the next transaction. */
   #sweeps: (() => void)[] = [];
   #isScheduled = false;
@@ -58,7 +58,7 @@ export class SqliteStore implements Backing, Sweepable {
   }
 
   commit(batch: Batch): Promise<void> {
-    for (const { ref } of batch.blobs) this.#collection?.renew(ref);
+    for (const { ref } of batch.blobs) this.#collector.renew(ref);
     const written = this.#writes.add(batch);
     this.#schedule();
     return written;
@@ -92,15 +92,8 @@ export class SqliteStore implements Backing, Sweepable {
     return sqliteSize(this.#path);
   }
 
-  async collect(pins: readonly string[]): Promise<Collected> {
-    this.#collection = new Collection(this);
-    try {
-      // What came before is written and in the records, what comes from now on is renewed.
-      await this.#inTransaction(() => undefined);
-      return await this.#collection.run(pins);
-    } finally {
-      this.#collection = undefined;
-    }
+  collect(pins: readonly string[]): Promise<Collected> {
+    return this.#collector.collect(pins, () => this.#inTransaction(() => undefined));
   }
 
   async sweep(isLive: (ref: string) => boolean): Promise<Collected> {

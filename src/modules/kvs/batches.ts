@@ -6,6 +6,7 @@ export class Batches<T> {
   readonly #work: (batch: readonly T[]) => Promise<void>;
   #waiting: T[] = [];
   #working: Promise<void> | undefined;
+  #between: (() => void)[] = [];
 
   /** @param work reports failures to those whose work it was, and never rejects */
   constructor(work: (batch: readonly T[]) => Promise<void>) {
@@ -15,6 +16,12 @@ export class Batches<T> {
   add(item: T): void {
     this.#waiting.push(item);
     this.#working ??= this.#workAll();
+  }
+
+  /** Calls back between two batches: at once while there is none. */
+  between(run: () => void): void {
+    if (this.#working === undefined) run();
+    else this.#between.push(run);
   }
 
   /** Resolves when all that was added has been worked on. */
@@ -29,6 +36,7 @@ export class Batches<T> {
       const batch = this.#waiting.slice(0, BATCH_MAX);
       this.#waiting = this.#waiting.slice(BATCH_MAX);
       await this.#work(batch);
+      for (const run of this.#between.splice(0)) run();
     }
     this.#working = undefined;
   }

@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors/index.js";
+import { messageOf, requestError } from "../../errors/index.js";
 import type { Content } from "./content.js";
 
 /** Less than this is not worth a collection while commits go on, and at the end. */
@@ -48,15 +48,39 @@ export class Garbage {
 
   /** To be called between two writes. Does not wait. */
   collectIfWorth(): void {
-    if (this.#running !== undefined || this.#holds > 0) return;
-    if (this.#writtenBytes < Math.max(WORTH_BYTES, this.#liveBytes)) return;
-    this.#running = this.#collect().finally(() => (this.#running = undefined));
+    if (this.#writtenBytes >= Math.max(WORTH_BYTES, this.#liveBytes)) this.#startIfFree();
+  }
+
+  /** To be called between two writes. Does not wait. */
+  collectIfWritten(): void {
+    if (this.#writtenBytes > 0) this.#startIfFree();
+  }
+
+  /**
+   * To be called between two writes: collects, whatever there is.
+   * @returns `started` false if another collection has to end first
+   * @throws `EBUSY` while something is stored that nothing refers to yet, as by a restore
+   */
+  start(): { readonly started: boolean; readonly ended: Promise<void> } {
+    if (this.#holds > 0) throw requestError("EBUSY", "a restore is under way");
+    const before = this.#running;
+    if (before !== undefined) return { started: false, ended: before };
+    return { started: true, ended: this.#start() };
   }
 
   /** At the end of an instance: what is left may be much of a small store. */
   async finish(): Promise<void> {
     await this.#running;
     if (this.#writtenBytes >= Math.max(WORTH_AT_END_BYTES, this.#liveBytes / 4)) await this.#collect();
+  }
+
+  #startIfFree(): void {
+    if (this.#running === undefined && this.#holds === 0) void this.#start();
+  }
+
+  #start(): Promise<void> {
+    this.#running = this.#collect().finally(() => (this.#running = undefined));
+    return this.#running;
   }
 
   async #collect(): Promise<void> {

@@ -27,6 +27,10 @@ export function serveKeys(h: Handle, begun: BegunRequests, store: KvsStore): voi
     const { version, values } = await store.commit(parseOps(request.payload));
     return Object.keys(values).length === 0 ? { version } : { version, values };
   });
+  begun.handle("collect", async (request) => {
+    await store.collect();
+    h.respond(request);
+  });
   h.handle("version", () => ({ version: store.version }));
 }
 

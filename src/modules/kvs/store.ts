@@ -216,6 +216,20 @@ export class KvsStore {
     });
   }
 
+  /** Collects what no version reaches. @throws `EBUSY` during a restore */
+  async collect(): Promise<void> {
+    for (let isDone = false; !isDone;) {
+      const { started, ended } = await this.#between(() => this.garbage.start());
+      await ended;
+      isDone = started;
+    }
+  }
+
+  /** Collects if anything was written since the last time. Does not wait. */
+  collectIfWritten(): void {
+    this.#batches.between(() => this.garbage.collectIfWritten());
+  }
+
   /** The tree of a version that is kept, as a checkpoint for example. */
   treeOf(root: string | undefined): Tree {
     return new Tree((ref) => this.#nodes.get(ref) ?? this.#loadNode(ref), root);
@@ -229,6 +243,18 @@ export class KvsStore {
   /** Resolves when all changes so far have been answered. */
   async idle(): Promise<void> {
     await this.#batches.idle();
+  }
+
+  #between<T>(run: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#batches.between(() => {
+        try {
+          resolve(run());
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
   }
 
   #snapshotOf({ root, version }: Head): Snapshot {
