@@ -45,9 +45,21 @@ export function startProcess(file: string, args: readonly string[], options: Pro
   const env = withOpenFilesLimit(markedEnvironment(options.env ?? process.env, owner()));
   const command = underOpenFilesLimit([file, ...args]);
   // What the shell in between could not find must fail as it does without one.
-  const isFound = command !== undefined && isProgram(file, env["PATH"], String(options.cwd ?? "."));
+  const isFound =
+    command !== undefined &&
+    isDirectory(options.cwd) &&
+    isProgram(file, env["PATH"], String(options.cwd ?? "."));
   const [program = file, ...words] = isFound ? command : [file, ...args];
   return spawnSafely(program, words, { ...options, env });
+}
+
+/** The shell complains of a directory that is gone; the program may not mind. */
+function isDirectory(cwd: SpawnOptions["cwd"]): boolean {
+  try {
+    return statSync(cwd ?? process.cwd()).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function isProgram(file: string, path = "", cwd: string): boolean {

@@ -213,7 +213,9 @@ export function isServed(path: string): Promise<boolean> {
       resolve(true);
     });
     probe.once("error", (error) => {
-      if (isErrno(error, "ECONNREFUSED") || isErrno(error, "ENOENT")) resolve(false);
+      // Reset by one that closes just now.
+      const isGone = ["ECONNREFUSED", "ENOENT", "ECONNRESET"].some((code) => isErrno(error, code));
+      if (isGone) resolve(false);
       else reject(error);
     });
   });
