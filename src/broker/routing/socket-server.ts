@@ -214,7 +214,7 @@ export function isServed(path: string): Promise<boolean> {
     });
     probe.once("error", (error) => {
       // Reset by one that closes just now.
-      const isGone = ["ECONNREFUSED", "ENOENT", "ECONNRESET"].some((code) => isErrno(error, code));
+      const isGone = (["ECONNREFUSED", "ENOENT", "ECONNRESET"] as const).some((code) => isErrno(error, code));
       if (isGone) resolve(false);
       else reject(error);
     });
