@@ -33,6 +33,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   types: messageTypes,
   file: () => FILES,
   path: () => FILES,
+  statedir: () => FILES,
   dir: () => FILES,
   "key=value|file": () => FILES,
   "n|file": () => FILES,

@@ -246,14 +246,9 @@ export class KvsStore {
   }
 
   #between<T>(run: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#batches.between(() => {
-        try {
-          resolve(run());
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
+    return new Promise((resolve) => {
+      // What it throws rejects the inner promise, and with it the outer one.
+      this.#batches.between(() => resolve(new Promise((done) => done(run()))));
     });
   }
 
