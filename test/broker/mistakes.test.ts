@@ -59,10 +59,11 @@ describe.each([
   });
 
   test.each(["negative", "fraction", "none", "huge", "zero", "text"])(
-    "that fails to load with an error number that is %s has failed, with its text",
+    "that fails to load with an error number that is %s has failed, with its place and text",
     async (key) => {
       const load = handle.rpc("module.load", { path: MISTAKEN, name: "new", args: ["fail", key], exec });
-      await expect(load).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET, message: key });
+      const message = expect.stringMatching(new RegExp(`^mistaken\\.mjs:\\d+:\\d+: ${key}$`)) as string;
+      await expect(load).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET, message });
       expect(await handle.rpc("asker.ping", 1)).toBe(1);
     },
   );

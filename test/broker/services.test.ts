@@ -203,7 +203,7 @@ describe("broker", () => {
     }
     expect(await handle.rpc("broker.getenv")).toEqual({ env: { SECRET: "x", A: "1" } });
     await handle.rpc("attr.set", { name: "broker.env-blocklist", value: "SECRET, OTHER" });
-    expect(broker.programEnvironment()).toEqual({ A: "1" });
+    expect(broker.programEnvironment()).toEqual({ A: "1", SLUICE_STARTED_BY: expect.any(String) as string });
     expect(process.env["A"]).toBeUndefined();
   });
 

@@ -52,7 +52,7 @@ describe("a failing rc1", () => {
     siteFile("rc1.d/bad.toml", 'load = ["bad"]\n');
     const { status, stderr } = await box.run(["start", "true"], { env });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^sluice-modprobe: bad: no licence for this host$/m);
+    expect(stderr).toMatch(/^sluice-modprobe: bad: bad\.mjs:1:35: no licence for this host$/m);
     expectNothingLeft();
   });
 

@@ -61,5 +61,5 @@ test("errors of a module in Lua have its own text, whether of a request, of the 
   expect(stderr).toContain("sluice-rpc: counter: module disconnect\n");
   expect(stderr).toMatch(/counter module runtime failure: .*counter\.lua:\d+: attempt to concatenate/);
   expect(stderr).toMatch(/^sluice-module: .*bad\.lua:1: unexpected symbol/m);
-  expect(stderr).toMatch(/^sluice-module: .*early\.lua: returned without h:run\(\)$/m);
+  expect(stderr).toMatch(/^sluice-module: .*early\.lua: returned without h:run\(\) \(Invalid argument\)$/m);
 });

@@ -54,7 +54,7 @@ test.each([
 
 test("module-exec of a module that fails says so in its own words", async () => {
   const { status, stderr } = await box.run(["module-exec", "./shop.mjs", "--broken"]);
-  expect(stderr).toContain("sluice-module-exec: the shop has no roof\n");
+  expect(stderr).toContain("sluice-module-exec: shop.mjs:4:42: the shop has no roof\n");
   expect(status).toBe(1);
 });
 

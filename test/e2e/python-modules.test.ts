@@ -40,7 +40,7 @@ describe("a Python module on the command line", () => {
       "sluice module load ./early.py; echo $?";
     const { stdout, stderr } = await box.run(["start", "sh", "-c", script], { cwd: box.dir });
     expect(stdout).toBe("1\n");
-    expect(stderr).toContain("sluice-module: File exists");
+    expect(stderr).toContain("sluice-module: early: File exists\n");
   });
 });
 

@@ -8,7 +8,8 @@ export class Progress {
   readonly #label: string;
   readonly #stream: WriteStream | undefined;
   #bytes = 0;
-  #shownAtMs = 0;
+  /** Undefined until the first chunk, which is shown at once. */
+  #shownAtMs: number | undefined;
 
   constructor(label: string) {
     this.#label = label;
@@ -19,7 +20,7 @@ export class Progress {
   add(bytes: number, totalBytes?: number): void {
     this.#bytes += bytes;
     const nowMs = performance.now();
-    if (this.#stream === undefined || nowMs - this.#shownAtMs < PERIOD_MS) return;
+    if (this.#stream === undefined || nowMs - (this.#shownAtMs ?? -Infinity) < PERIOD_MS) return;
     this.#shownAtMs = nowMs;
     const total = totalBytes === undefined ? "" : ` of ${megabytes(totalBytes)}`;
     this.#stream.write(`\r\u001b[K${this.#label}: ${megabytes(this.#bytes)}${total} MB`);
@@ -27,7 +28,7 @@ export class Progress {
 
   /** Takes the line away. */
   end(): void {
-    if (this.#shownAtMs > 0) this.#stream?.write("\r\u001b[K");
+    if (this.#shownAtMs !== undefined) this.#stream?.write("\r\u001b[K");
   }
 }
 

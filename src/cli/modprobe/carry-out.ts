@@ -137,7 +137,7 @@ export async function carryOut(
 }
 
 /** Why what loads or removes modules was refused. */
-export function noInstance(): ExitError {
+function noInstance(): ExitError {
   return new ExitError(
     1,
     "no instance to load modules into: SLUICE_URI is not set; run this under 'sluice start', or give --uri",

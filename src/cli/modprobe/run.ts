@@ -4,7 +4,7 @@ import { dryRunLines, type Plan, showDeps } from "../../graph/index.js";
 import type { RcSession } from "../../rc/index.js";
 import type { Runlevel } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
-import { carryOut, type CarryOutOptions, noInstance, withJobs, withRunView } from "./carry-out.js";
+import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
 import {
   type Asked,
   loadedAfterStart,
@@ -87,7 +87,6 @@ async function execute(
     });
     return;
   }
-  if (phase.runlevel !== undefined && context.handle === undefined) throw noInstance();
   await withRunView(command, options, (view) =>
     withAnyPlan(phase, context, { ...options, view }, (planned, session) =>
       carryOut(planned, { command, context, view, session }, options, async (report) => {

@@ -104,16 +104,29 @@ export class SqliteStore implements Backing, Sweepable {
       total.liveBytes += swept.liveBytes;
       after = swept.lastRef;
     }
-    while (pragma(this.#db, "freelist_count") > 0 && pragma(this.#db, "auto_vacuum") === 2) {
-      this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
-      await nextTurn();
-    }
+    await this.#vacuum();
     return total;
   }
 
   close(): void {
     this.#write();
     this.#db.close();
+  }
+
+  /**
+   * Gives free pages back to the disk, a few a turn. SQLite needs room in its log for that; on a full disk the pages stay
+   * in the file, and the next writes use them.
+   */
+  async #vacuum(): Promise<void> {
+    try {
+      while (pragma(this.#db, "freelist_count") > 0 && pragma(this.#db, "auto_vacuum") === 2) {
+        this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+        await nextTurn();
+      }
+    } catch (error) {
+      const failure = sqliteError(error);
+      if (!isErrno(failure, "ENOSPC")) throw failure;
+    }
   }
 
   #refsAfter(after: string): string[] {
