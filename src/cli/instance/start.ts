@@ -45,13 +45,13 @@ async function start(program: readonly string[], options: StartOptions): Promise
   if (await runBelowInit()) return;
   if (program[0] === "") throw new UsageError("the command is empty");
   if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
+  const onStopSignal = takeStopSignals();
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
   // The brokers see to what they start, and end by themselves if this process is killed.
   const mark = becomeOwner({ graceSeconds: undefined });
   const view = options.quiet ? undefined : await openStartView();
   const attributes = new Map(options.setattr ?? []);
-  // From here on there is something to take away, so that signals must be ours soon.
   const rundir = freshRunDirectory(process.env);
   const supervisor = new Supervisor({
     brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, view !== undefined, options),
@@ -64,19 +64,34 @@ async function start(program: readonly string[], options: StartOptions): Promise
     say: (text) => (view ?? { say }).say(`sluice-start: ${text}`),
     view,
   });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
-    process.on(signal, () => supervisor.stop(signal));
-  }
   // Node's own answer to the first of these is to wait for a debugger.
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => supervisor.forward(signal));
   try {
     await sweepOrphans(isBroker);
-    process.exitCode = await supervisor.run();
+    const ended = supervisor.run();
+    onStopSignal((signal) => supervisor.stop(signal));
+    process.exitCode = await ended;
   } finally {
     await view?.close();
     await sweep(mark);
     rmSync(rundir, { recursive: true, force: true });
   }
+}
+
+/**
+ * Takes the signals that stop an instance, before there is anything to take away.
+ * @returns registers what acts on them, and passes on those that came before
+ */
+function takeStopSignals(): (act: (signal: StopSignal) => void) => void {
+  const early: StopSignal[] = [];
+  let take = (signal: StopSignal): unknown => early.push(signal);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+    process.on(signal, () => take(signal));
+  }
+  return (act) => {
+    take = act;
+    early.forEach(act);
+  };
 }
 
 /** A broker that has lost its supervisor goes down in order, and takes along what it has started. */
