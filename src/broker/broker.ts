@@ -104,7 +104,7 @@ export class Broker {
       rundir: this.rundir,
       cachedir: directory.cacheDir,
       statedir: this.#keepsState()
-        ? openStateDirectory(options.attributes?.["statedir"] ?? "", this.rank)
+        ? openStateDirectory(options.attributes?.["statedir"] ?? "", this.rank, options.insecure)
         : directory.stateDir,
       localUri: this.uri,
       startTimeMs: this.#clock.now(),
@@ -131,8 +131,8 @@ export class Broker {
 
   /**
    * Starts a broker, and resolves when clients can connect and modules be loaded.
-   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made or is in use, a socket path would be too long, or another
-   *   broker serves it; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
+   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made or is in use, a socket path would
+   *   be too long, or another broker serves it; `UNIT_INSECURE` if others may write to the statedir; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;

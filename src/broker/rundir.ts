@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
 import { ERRNO, errnumOf, isErrno, SluiceError, systemMessage } from "../errors/index.js";
+import { createFileGuard, refuseInsecureTree } from "../units/index.js";
 import { isServed } from "./routing/socket-server.js";
 
 /** Where a broker keeps what lives as long as it does. */
@@ -141,11 +142,13 @@ export function stateDirectoryOf(given: string, rank: number): string {
  * Makes the directory of durable state that an attribute names, if it is missing, for us alone
  * (docs/design/instance.md §2). Ranks other than 0 have each a directory of their own in it, as the same modules keep
  * the same files there.
+ * @param insecure use one even if others may write to it
  * @returns its absolute path
- * @throws SluiceError `BROKER_STATE` if it cannot be made
+ * @throws SluiceError `BROKER_STATE` if it cannot be made; `UNIT_INSECURE` if others may have written in it
  */
-export function openStateDirectory(given: string, rank: number): string {
+export function openStateDirectory(given: string, rank: number, insecure = false): string {
   const path = resolve(stateDirectoryOf(given, rank));
+  if (!insecure) refuseInsecureTree(createFileGuard(), path);
   try {
     makeDirectory(path, syncDirectory);
   } catch (cause) {

@@ -39,9 +39,20 @@ export function createFileGuard(): FileGuard {
  * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all that speaks against the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
-  const problems = guard.check(path);
+  refuse(path, guard.check(path));
+}
+
+/** As many as help, in one message. */
+const SHOWN_PROBLEMS = 10;
+
+/** @throws SluiceError `UNIT_INSECURE` with `EPERM`, one problem a line, if there is any */
+export function refuse(path: string, problems: readonly Diagnostic[]): void {
   if (problems.length === 0) return;
-  const lines = problems.map(({ location, message }) => `${location?.file ?? path}: ${message}`);
+  const lines = problems
+    .slice(0, SHOWN_PROBLEMS)
+    .map(({ location, message }) => `${location?.file ?? path}: ${message}`);
+  const rest = problems.length - lines.length;
+  if (rest > 0) lines.push(`and ${rest} more`);
   throw new SluiceError("UNIT_INSECURE", lines.join("\n"), { errnum: ERRNO.EPERM });
 }
 

@@ -9,6 +9,7 @@ export { checkConfiguration, LayeredConfiguration } from "./reading/configuratio
 export { compositionWarnings } from "./composing/composition-warnings.js";
 export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
+export { refuseInsecureTree } from "./tree-guard.js";
 export type { Fragment, NamedReference } from "./fragment.js";
 export { isName } from "./keys.js";
 export { parseFragment, parseRcFragment, readRcFragment } from "./reading/parse-fragment.js";

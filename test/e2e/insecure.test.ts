@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lchownSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Finished, Sandbox } from "../helpers/sluice.js";
@@ -191,6 +191,46 @@ describe.each(testUsers)("$title", (user) => {
       "sluice module load ./trap.mjs && sluice module remove trap",
     ]);
     expect(lax).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test("fault-E2: a statedir that others may write to, or have put links into, is refused", async () => {
+    site(user, { "state/x/y": "", "elsewhere/z": "" });
+    const state = join(box.dir, "state");
+    const start = ["start", ...NO_RC, "-S", `statedir=${state}`];
+    symlinkSync("../elsewhere", join(state, "content"));
+    giveTo(user, join(state, "content"));
+    expect(await run(user, [...start, "true"])).toMatchObject({ status: 0, stderr: "" });
+    chmodSync(join(box.dir, "elsewhere"), 0o757);
+    chmodSync(join(state, "x/y"), 0o646);
+    if (isRoot) {
+      symlinkSync("/etc/passwd", join(state, "x/link"));
+      lchownSync(join(state, "x/link"), STRANGER, STRANGER);
+    }
+    const cures = [
+      "./elsewhere → chmod o-w ./elsewhere",
+      ...(isRoot ? [`./state/x/link → chown -h ${user.uid} ./state/x/link`] : []),
+      "./state/x/y → chmod o-w ./state/x/y",
+    ];
+    for (const command of [
+      [...start, "true"],
+      ["kvs", "fsck", state],
+    ]) {
+      const result = await run(user, command);
+      expect(result.status).toBe(1);
+      expect(refusals(result).sort()).toEqual(cures);
+    }
+    expect(await run(user, [...start, "--insecure", "true"])).toMatchObject({ status: 0, stderr: "" });
+    expect((await run(user, ["kvs", "fsck", "--insecure", state])).stderr).not.toContain("try: ");
+  });
+
+  test("fault-E2: a statedir that is not there yet is refused below a directory of others", async () => {
+    site(user, { "site/x": "" });
+    chmodSync(join(box.dir, "site"), 0o757);
+    const args = ["start", ...NO_RC, "-S", `statedir=${join(box.dir, "site/state")}`, "true"];
+    const result = await run(user, args);
+    expect(result.status).toBe(1);
+    expect(refusals(result)).toEqual(["./site → chmod o-w ./site"]);
+    expect(existsSync(join(box.dir, "site/state"))).toBe(false);
   });
 
   test("a rundir that others may enter is refused", async () => {

@@ -81,7 +81,7 @@ describe("fault-B3: SIGTERM to every process of a service at once", () => {
     );
     const command = box.start(["start", "echo up; exec sleep 1000"], { env });
     await command.waitFor("up");
-    for (const pid of box.survivors()) process.kill(Number(pid), "SIGTERM");
+    box.signalSurvivors("SIGTERM");
     const { stderr, status } = await command.finished;
     expect(stderr).toBe("");
     expect(status).toBe(143);

@@ -128,6 +128,11 @@ export class Sandbox {
     return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && readProc(pid, "environ").includes(mark));
   }
 
+  /** Sends a signal to all of them at once; some may just be ending by themselves. */
+  signalSurvivors(signal: NodeJS.Signals): void {
+    for (const pid of this.survivors()) kill(Number(pid), signal);
+  }
+
   /** The process of this sandbox that runs `sluice COMMAND`. */
   processNamed(command: string): number {
     const pid = this.survivors().find((one) => readProc(one, "cmdline").includes(`main.cjs\0${command}\0`));
@@ -141,15 +146,15 @@ export class Sandbox {
   }
 
   remove(): void {
-    for (const pid of this.survivors()) kill(Number(pid));
+    this.signalSurvivors("SIGKILL");
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
-/** Kills a process that may just be ending by itself. */
-function kill(pid: number): void {
+/** Sends a signal to a process that may just be ending by itself. */
+function kill(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

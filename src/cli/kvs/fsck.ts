@@ -3,15 +3,17 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import type { Report } from "../../modules/kvs/repair.js";
 import { ExitError, printJson, printLine, say } from "../terminal/output.js";
+import { guardFor, type InsecureOption, withInsecure } from "../insecure.js";
+import { refuseInsecureTree } from "../../units/index.js";
 
-interface FsckOptions {
+interface FsckOptions extends InsecureOption {
   readonly repair?: boolean;
   readonly json?: boolean;
 }
 
 /** `sluice kvs fsck`. */
 export function fsckCommand(): Command {
-  return new Command("fsck")
+  return withInsecure(new Command("fsck"))
     .description(
       "check the store of an instance that is not running: every node, every value, every checkpoint",
     )
@@ -24,15 +26,16 @@ export function fsckCommand(): Command {
         "\n\nExample:\n  sluice kvs fsck /var/lib/site\n  sluice kvs fsck --repair /var/lib/site",
     )
     .action(async (statedir: string, options: FsckOptions) => {
-      const report = await check(resolve(statedir), options.repair === true);
+      const report = await check(resolve(statedir), options);
       if (options.json) printJson(report);
       else tell(report);
       if (report.damages.length > 0 && report.repair === undefined) throw new ExitError(1);
     });
 }
 
-async function check(directory: string, repair: boolean): Promise<Report> {
+async function check(directory: string, options: FsckOptions): Promise<Report> {
   if (!existsSync(directory)) throw new ExitError(1, `${directory}: No such file or directory`);
+  refuseInsecureTree(guardFor(options), directory);
   // Loaded only here: nothing else of the command line needs a store.
   const [{ lockStateDirectory }, { openStore }, { checkStore }] = await Promise.all([
     import("../../broker/state-lock.js"),
@@ -43,7 +46,7 @@ async function check(directory: string, repair: boolean): Promise<Report> {
   try {
     const opened = openStore(directory, (text) => say(`sluice-kvs: ${text}`));
     try {
-      return await checkStore(opened.store, "kvs", repair);
+      return await checkStore(opened.store, "kvs", options.repair === true);
     } finally {
       await opened.close();
     }
