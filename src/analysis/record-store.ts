@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Result, SluiceError, systemMessage } from "../errors/index.js";
+import { readLimited } from "../processes/index.js";
 import type { RunRecord } from "./record.js";
 import { recordFromText, recordToText } from "./record-text.js";
 
@@ -116,7 +117,7 @@ export class RecordStore {
 export function readRecord(file: string): Result<RunRecord> {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readLimited(file).toString("utf8");
   } catch (cause) {
     throw new SluiceError("RUN_RECORD", `${file}: ${systemMessage(cause)}`, { cause });
   }

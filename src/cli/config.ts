@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { Diagnostic } from "../errors/index.js";
 import { fields, type Handle, type JsonValue, type NodeId } from "../messages/index.js";
-import { PYTHON_PACKAGES } from "../processes/index.js";
+import { PYTHON_PACKAGES, readLimited } from "../processes/index.js";
 import {
   checkConfiguration,
   configToJson,
@@ -65,7 +64,7 @@ function load(): Command {
     .action(async (options: RankOptions) => {
       if (process.stdin.isTTY)
         throw new UsageError("standard input is a terminal: sluice config load < FILE");
-      const read = configurationFromText(readFileSync(0, "utf8"), "<stdin>");
+      const read = configurationFromText(readLimited("-").toString("utf8"), "<stdin>");
       if (!read.ok) throw refusal(read.diagnostics);
       // The broker checks it too, but has no lines to point at.
       const checked = checkConfiguration(read.value);

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import pc from "picocolors";
+import { indentLines, onOneLine } from "../errors/index.js";
 import { fields, type Payload } from "../messages/index.js";
-import { printJson, printLine } from "./terminal/output.js";
+import { printJson, printLine, printStyled } from "./terminal/output.js";
 import { followRanks } from "./ranks/rank-streams.js";
 import { onRanks, type RankAnswer, type RankOptions, withRanks } from "./ranks/ranks.js";
 
@@ -75,7 +76,7 @@ function printEntry(payload: Payload, rank: number | undefined): void {
 
 function printPlain(payload: Payload, rank: number | undefined): void {
   const { time, level, name, text } = fields(payload, ENTRY);
-  printLine(`${label(rank)}${new Date(time * 1000).toISOString()} ${name}.${level}: ${text}`);
+  printLine(`${label(rank)}${new Date(time * 1000).toISOString()} ${name}.${level}: ${indentLines(text)}`);
 }
 
 function humanPrinter(): Print {
@@ -84,7 +85,8 @@ function humanPrinter(): Print {
     const { time, level, name, text } = fields(payload, ENTRY);
     firstTime ??= time;
     const stamp = pc.green(`[${`+${(time - firstTime).toFixed(6)}`.padStart(12)}]`);
-    printLine(`${label(rank)}${stamp} ${pc.yellow(`${name}.${level}:`)} ${colourOf(level)(text)}`);
+    const source = pc.yellow(`${onOneLine(name)}.${level}:`);
+    printStyled(`${label(rank)}${stamp} ${source} ${colourOf(level)(indentLines(text))}`);
   };
 }
 

@@ -1,6 +1,6 @@
-import { text } from "node:stream/consumers";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
+import { readLimited } from "../processes/index.js";
 import { assignment, collect, positiveInteger } from "./arguments.js";
 import { checkpointCommand } from "./kvs/checkpoint.js";
 import { dumpCommand } from "./kvs/dump.js";
@@ -60,7 +60,7 @@ function put(): Command {
     .addHelpText("after", "\nExample:\n  sluice kvs put a=1 b='[1,2]' c=text")
     .action(async (ops: readonly Operation[], options: UriOption & { readonly json?: boolean }) => {
       await withInstance(options, async (handle) => {
-        const response = fields(await handle.rpc("kvs.commit", { ops: await withInput(ops) }), {
+        const response = fields(await handle.rpc("kvs.commit", { ops: withInput(ops) }), {
           version: "number",
         });
         if (options.json) printJson(response);
@@ -69,11 +69,11 @@ function put(): Command {
 }
 
 /** `key=-` takes its value from standard input. */
-async function withInput(ops: readonly Operation[]): Promise<Operation[]> {
+function withInput(ops: readonly Operation[]): Operation[] {
   const reading = ops.filter(({ value }) => value === "-");
   if (reading.length === 0) return [...ops];
   if (reading.length > 1) throw new UsageError("sluice-kvs: only one key can read standard input");
-  const value = jsonOrString(await text(process.stdin));
+  const value = jsonOrString(readLimited("-").toString("utf8"));
   return ops.map((op) => (op.value === "-" ? { key: op.key, value } : op));
 }
 

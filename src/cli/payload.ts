@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { messageOf } from "../errors/index.js";
 import type { JsonValue, Payload } from "../messages/index.js";
+import { readLimited } from "../processes/index.js";
 import { UsageError } from "./terminal/output.js";
 
 /**
@@ -9,7 +9,7 @@ import { UsageError } from "./terminal/output.js";
  */
 export function readPayload(argument: string | undefined, raw: boolean): Payload {
   if (argument === undefined) return undefined;
-  const bytes = argument === "-" ? readFileSync(0) : Buffer.from(argument);
+  const bytes = argument === "-" ? readLimited("-") : Buffer.from(argument);
   return raw ? bytes : parseJson(bytes.toString("utf8"));
 }
 

@@ -7,9 +7,14 @@ import { ExitError } from "./terminal/output.js";
 /**
  * Writes a result to a file that is whole at any time: the old one or the new one. Links are followed, the mode of an
  * old file stays; what is no file, such as a pipe, is written to as it is.
+ * @param path `-` and none are standard output
  * @throws ExitError with the path and the system's message; nothing is left behind then
  */
-export async function writeResult(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeResult(path: string | undefined, data: string | Uint8Array): Promise<void> {
+  if (isStandardOutput(path)) {
+    process.stdout.write(data);
+    return;
+  }
   try {
     const old = await stat(path).catch((error: unknown) => {
       if (isErrno(error, "ENOENT")) return undefined;
@@ -20,6 +25,11 @@ export async function writeResult(path: string, data: string | Uint8Array): Prom
   } catch (error) {
     throw new ExitError(1, `${path}: ${systemMessage(error)}`);
   }
+}
+
+/** Whether the name of a file for a result stands for standard output. */
+export function isStandardOutput(path: string | undefined): path is "-" | undefined {
+  return path === undefined || path === "-";
 }
 
 async function replace(path: string, data: string | Uint8Array, mode: number | undefined): Promise<void> {

@@ -11,6 +11,14 @@ export {
   succeed,
 } from "./diagnostic.js";
 export { ERRNO, type ErrnoName, errnoName, strerror } from "./errno.js";
+export {
+  escapeAllButColours,
+  escapeControls,
+  hasControls,
+  indentLines,
+  onOneLine,
+  printableJson,
+} from "./printable.js";
 export { formatLocation, renderDiagnostic } from "./render.js";
 export {
   errnumOf,

@@ -1,4 +1,5 @@
 import type { Diagnostic, Location } from "./diagnostic.js";
+import { hasControls } from "./printable.js";
 
 /** `PATH:LINE:COL`. */
 export function formatLocation(location: Location): string {
@@ -41,8 +42,7 @@ function excerpt(location: Location): string[] {
   return [`  ${shown}`, `  ${indent}${"^".repeat(Math.min(width, room))}`];
 }
 
-/** Control characters of a hostile file must not reach the terminal. */
+/** Control characters of a hostile file must not reach the terminal; each keeps its width, for the caret below. */
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are the point
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\u00b7");
+  return text.replace(/[^\t]/gu, (char) => (hasControls(char) ? "\u00b7" : char));
 }

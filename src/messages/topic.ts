@@ -1,8 +1,15 @@
+import { hasControls } from "../errors/index.js";
+
 /**
- * Whether a value is a topic: words joined by single dots, without blanks (docs/design/modules.md §2). The same rule as
- * the `topic` of schema/wire-header.schema.json.
+ * Whether a value is a topic: words joined by single dots, without blanks and control characters
+ * (docs/design/modules.md §2).
  */
 export function isTopic(text: unknown): boolean {
+  return isWireTopic(text) && !hasControls(text);
+}
+
+/** Whether a message may have it as its topic: the rule of the `topic` of schema/wire-header.schema.json. */
+export function isWireTopic(text: unknown): text is string {
   return typeof text === "string" && TOPIC.test(text);
 }
 

@@ -32,6 +32,7 @@ export { killTree, processesWith } from "./process-tree.js";
 export { outliveSignals } from "./outlive-signals.js";
 export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";
 export { killGroup, type ProgramProcess, signalGroup, signalProcess, signalProgram } from "./signals.js";
+export { readLimited } from "./read-limited.js";
 export { SAME_SIGNAL_MS, SignalWindow } from "./signal-window.js";
 export { startProcess } from "./start-process.js";
 export { startThread } from "./start-thread.js";

@@ -52,6 +52,13 @@ describe("graph draws", () => {
     expect(readFileSync(at("plan.svg"), "utf8")).toBe(shown.stdout);
   });
 
+  test("fault-E7: an SVG to standard output for -o -", async () => {
+    const { stdout, status } = await graph("-o", "-");
+    expect(status).toBe(0);
+    expect(stdout).toBe((await graph()).stdout);
+    expect(existsSync(at("-"))).toBe(false);
+  });
+
   test("a PNG into a file or a pipe, on a machine without fonts too", async () => {
     expect(await graph("-o", "plan.PNG")).toMatchObject({ status: 0, stderr: "" });
     await sandbox.shell("sluice modprobe graph --format png | cat > piped.png");

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -234,8 +234,26 @@ describe("the log", () => {
     expect(result.stderr).toMatch(/^sluice-broker: log file .*: No such file or directory$/m);
   });
 
-  test("a full disk is told once and stops nothing", async () => {
-    const result = await box.run(["start", ...NO_RC, "--log-file=/dev/full", "echo ran"]);
+  test("fault-E4: is for its owner alone", async () => {
+    await box.run(["start", ...NO_RC, "--log-file=new.log", "true"]);
+    expect(statSync(join(box.dir, "new.log")).mode & 0o777).toBe(0o600);
+  });
+
+  test.each(["fifo", "/dev/null", "."])(
+    "fault-E4: %s, which is no regular file, is refused at once",
+    async (file) => {
+      execFileSync("mkfifo", [join(box.dir, "fifo")]);
+      const result = await box.run(["start", ...NO_RC, `--log-file=${file}`, "echo started"]);
+      expect(result).toMatchObject({ status: 1, stdout: "" });
+      expect(result.stderr).toMatch(/^sluice-broker: log file .* cannot be opened: is not a regular file$/m);
+    },
+  );
+
+  test("a file that cannot grow is told once and stops nothing", async () => {
+    const file = box.write("full.log", "x".repeat(1024));
+    // In units of 1,024 bytes.
+    const prefix = ["bash", "-c", 'ulimit -f 1; exec "$@"', "limited"];
+    const result = await box.run(["start", ...NO_RC, `--log-file=${file}`, "echo ran"], { prefix });
     expect(result).toMatchObject({ status: 0, stdout: "ran\n" });
     expect(result.stderr.match(/cannot be written/g)).toHaveLength(1);
   });

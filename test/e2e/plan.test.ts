@@ -51,6 +51,14 @@ test("a lock made twice is the same to the byte, a comment does not change it, a
   });
 });
 
+test("fault-E7: a lock without an end is refused", async () => {
+  expect(await modprobe("plan", "--check-lock", "/dev/zero")).toMatchObject({
+    status: 1,
+    stdout: "",
+    stderr: "sluice-modprobe: /dev/zero: has more than 256 MiB\n",
+  });
+});
+
 test("a lock that was changed by hand, and a file that is none, are refused", async () => {
   await modprobe("plan", "--lock", at("a.lock"));
   const text = readFileSync(at("a.lock"), "utf8");

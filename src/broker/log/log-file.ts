@@ -1,3 +1,4 @@
+import { closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import type * as Pino from "pino";
 import { errnumOf, SluiceError, systemMessage } from "../../errors/index.js";
@@ -24,7 +25,7 @@ export interface LogFileOptions {
 const BUFFER_BYTES = 1024 * 1024;
 
 /**
- * Opens a log file, made if it is missing: one JSON object a line with `level`, `time` (seconds since 1970), `name`,
+ * Opens a log file, made with the mode 0600 if it is missing: one JSON object a line with `level`, `time` (seconds since 1970), `name`,
  * `rank` and `text`. It is only ever appended to, so that the ranks of one machine may share it, and so that a tool such
  * as logrotate may cut it (`copytruncate`).
  * @throws SluiceError `BROKER_STATE` if it cannot be opened
@@ -34,7 +35,7 @@ export function openLogFile({ path, rank, onError }: LogFileOptions): LogFile {
   const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
   let file: ReturnType<typeof destination>;
   try {
-    file = destination({ dest: path, append: true, sync: true, maxLength: BUFFER_BYTES });
+    file = destination({ dest: openForLog(path), sync: true, maxLength: BUFFER_BYTES });
   } catch (cause) {
     throw fileError(`log file ${path} cannot be opened`, cause);
   }
@@ -61,6 +62,17 @@ export function openLogFile({ path, rank, onError }: LogFileOptions): LogFile {
     write: ({ time, level, name, text }) => logger[level]({ time, name, rank }, text),
     close: () => file.end(),
   };
+}
+
+/** Opens a file that only its owner can read, if it is made here. */
+function openForLog(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new Error("is not a regular file");
+  // Opening a named pipe that comes meanwhile would otherwise wait for a reader.
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new Error("is not a regular file");
 }
 
 /** The graver the larger, as pino wants it. */

@@ -17,7 +17,7 @@ import {
   type StopSignal,
   type SupervisorOrder,
 } from "../../broker/index.js";
-import { isErrno, SluiceError } from "../../errors/index.js";
+import { indentLines, isErrno, SluiceError } from "../../errors/index.js";
 import {
   becomeOwner,
   endOfShellStatus,
@@ -326,5 +326,6 @@ class Stops {
 }
 
 function printLog({ name, level, text }: LogEntry, { rank, size }: BrokerPlace): void {
-  say(size === 1 ? `${name}.${level}: ${text}` : `${name}.${level}[${rank}]: ${text}`);
+  const source = size === 1 ? `${name}.${level}` : `${name}.${level}[${rank}]`;
+  say(`${source}: ${indentLines(text)}`);
 }

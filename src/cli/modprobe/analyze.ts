@@ -138,8 +138,7 @@ function plotCommand(): Command {
       const options = self.optsWithGlobals<PlotOptions>();
       refuseUnknownSuffix(options);
       const text = picture(await findRecord(options), options);
-      if (options.output === undefined) process.stdout.write(text);
-      else await writeResult(options.output, text);
+      await writeResult(options.output, text);
     });
 }
 

@@ -81,7 +81,7 @@ async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise
     const size = options.size ?? rank + 1;
     return planned({ ...options, rank, size }, rank, options);
   }
-  if (await isLockFile(text)) return { lock: await readLock(text), account: undefined };
+  if (isLockFile(text)) return { lock: readLock(text), account: undefined };
   return planned(
     { ...options, conf: [...configInputs(options), { kind: "path", path: text }] },
     null,

@@ -14,7 +14,7 @@ import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, say, UsageError } from "../terminal/output.js";
-import { writeResult } from "../write-file.js";
+import { isStandardOutput, writeResult } from "../write-file.js";
 
 type Format = (typeof FORMATS)[number];
 
@@ -53,7 +53,7 @@ export function command(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (name: string | undefined, options: GraphOptions) => {
       const format = options.format ?? formatOfFile(options.output);
-      if (format === "png" && options.output === undefined && process.stdout.isTTY)
+      if (format === "png" && isStandardOutput(options.output) && process.stdout.isTTY)
         throw new ExitError(1, "a PNG is not for a terminal; use -o FILE or a pipe");
       // Drawing may take seconds, for which neither the instance nor a host of rc files is needed.
       const { picture, facts } = await withPlanningContext(options, async (context) => {
@@ -63,8 +63,7 @@ export function command(): Command {
         });
       });
       const data = await dataOf(picture, format, facts);
-      if (options.output === undefined) process.stdout.write(data);
-      else await writeResult(options.output, data);
+      await writeResult(options.output, data);
     });
 }
 

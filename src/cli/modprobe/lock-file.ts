@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { systemMessage } from "../../errors/index.js";
+import { readLimited } from "../../processes/index.js";
 import { lockText, type PlanLock } from "../../graph/index.js";
 import { ExitError } from "../terminal/output.js";
 
@@ -18,8 +18,8 @@ export function lockFileText(lock: PlanLock): string {
  * Reads a lock file.
  * @throws ExitError if it cannot be read, is none, or was changed by hand, so that its hash is not that of its plan
  */
-export async function readLock(path: string): Promise<PlanLock> {
-  const value = parsed(await readText(path));
+export function readLock(path: string): PlanLock {
+  const value = parsed(readText(path));
   if (!isLock(value)) throw new ExitError(1, `${path}: not a plan locked by this version of sluice`);
   const { hash, ...lock } = value;
   if (hash !== hashOf(lock))
@@ -28,14 +28,14 @@ export async function readLock(path: string): Promise<PlanLock> {
 }
 
 /** Whether a file is meant to be a lock: by its suffix, or by what it holds if other things are in such files too. */
-export async function isLockFile(path: string): Promise<boolean> {
+export function isLockFile(path: string): boolean {
   if (path.endsWith(".lock")) return true;
-  return path.endsWith(".json") && isLock(parsed(await readText(path)));
+  return path.endsWith(".json") && isLock(parsed(readText(path)));
 }
 
-async function readText(path: string): Promise<string> {
+function readText(path: string): string {
   try {
-    return await readFile(path, "utf8");
+    return readLimited(path).toString("utf8");
   } catch (error) {
     throw new ExitError(1, `${path}: ${systemMessage(error)}`);
   }

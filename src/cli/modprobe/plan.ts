@@ -88,7 +88,7 @@ function classLines({ ranks, plan }: RankedPlan): string[] {
 
 /** Plans for the size and rank of the lock, unless flags say otherwise. */
 async function check(path: string, options: PlanOptions): Promise<void> {
-  const locked = await readLock(path);
+  const locked = readLock(path);
   const rank = options.rank ?? locked.rank;
   const facts = { size: locked.size, ...options, ...(rank !== null && { rank }) };
   await withPlanningContext(facts, async (context) => {

@@ -1,8 +1,9 @@
 import { writeSync } from "node:fs";
+import { escapeAllButColours, escapeControls, indentLines } from "../../errors/index.js";
 import type { OutputLine } from "../../rc/index.js";
 import { eventToJson, type NotStartedEvent, type RunEvent, type SkipEvent } from "../../run/index.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
-import { printJson, printLine, say } from "../terminal/output.js";
+import { printJson, say } from "../terminal/output.js";
 
 /** How a run is to be told of. */
 export interface ViewOptions {
@@ -39,8 +40,8 @@ export async function openRunView(command: string, options: ViewOptions): Promis
 
 /** Whole lines, each to the stream that the task wrote it to. */
 export function printOutput({ stream, text }: OutputLine): void {
-  if (stream === "stdout") printLine(text);
-  else say(text);
+  const output = process[stream];
+  output.write(`${output.isTTY ? escapeAllButColours(text) : text}\n`);
 }
 
 /** How many names of units one line holds before it says how many more there are. */
@@ -90,7 +91,7 @@ class PlainView implements RunView {
       case "fail":
       case "timeout":
       case "cancel":
-        this.say(`sluice-modprobe: ${namedMessage(event.unit, event.message)}`);
+        this.say(`sluice-modprobe: ${indentLines(namedMessage(event.unit, event.message))}`);
         return;
       case "skip":
       case "not-started":
@@ -218,11 +219,14 @@ class LiveView implements RunView {
   }
 
   output({ stream, text }: OutputLine): void {
-    this.#region.above(`${text}\n`, stream === "stdout" ? process.stdout : process.stderr);
+    this.#region.above(
+      `${escapeAllButColours(text)}\n`,
+      stream === "stdout" ? process.stdout : process.stderr,
+    );
   }
 
   say(text: string): void {
-    this.#region.above(`${text}\n`);
+    this.#region.above(`${escapeControls(text)}\n`);
   }
 
   close(): void {

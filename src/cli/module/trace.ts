@@ -1,8 +1,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { onOneLine } from "../../errors/index.js";
 import pc from "picocolors";
 import { fields, type Message, MESSAGE_TYPES, type Payload } from "../../messages/index.js";
 import { positiveInteger } from "../arguments.js";
-import { printJson, printLine } from "../terminal/output.js";
+import { printJson, printLine, printStyled } from "../terminal/output.js";
 import { followRanks } from "../ranks/rank-streams.js";
 import { type RankOptions, withRanks } from "../ranks/ranks.js";
 
@@ -107,8 +108,8 @@ function linePrinter({ human, delta, color }: TraceOptions): Print {
     const { payload: text, errnum, error } = record;
     const paint = direction === "tx" ? colors.cyan : colors.yellow;
     const outcome = errnum === undefined ? "" : outcomeOf(errnum, error);
-    printLine(
-      `${label}${colors.green(stamp(time))} ${paint(direction)} ${type.padEnd(8)} ${colors.bold(name)} ${topic} ` +
+    printStyled(
+      `${label}${colors.green(stamp(time))} ${paint(direction)} ${type.padEnd(8)} ${colors.bold(onOneLine(name))} ${onOneLine(topic)} ` +
         `[${payloadBytes}]${error === undefined ? outcome : colors.red(outcome)}${text === undefined ? "" : ` ${oneLine(text)}`}`,
     );
   };
@@ -146,7 +147,7 @@ function jsonOrText(text: string): unknown {
 
 /** JSON may have line breaks between its tokens. */
 function oneLine(text: string): string {
-  return text.replaceAll(/[\r\n]+/g, " ");
+  return onOneLine(text.replaceAll(/[\r\n]+/g, " "));
 }
 
 function messageTypes(text: string): readonly Message["type"][] {

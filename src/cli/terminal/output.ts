@@ -1,18 +1,31 @@
-import { type Diagnostic, messageOf, renderDiagnostic } from "../../errors/index.js";
+import {
+  type Diagnostic,
+  escapeControls,
+  indentLines,
+  messageOf,
+  onOneLine,
+  printableJson,
+  renderDiagnostic,
+} from "../../errors/index.js";
 
-/** Writes a result to standard output. */
+/** Writes a result to standard output, control characters written out. */
 export function printLine(text: string): void {
+  process.stdout.write(`${escapeControls(text)}\n`);
+}
+
+/** Writes a result with colours of ours; what it has of others is escaped already. */
+export function printStyled(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
 /** Writes a JSON result to standard output: compact on one line, which is what scripts read. */
 export function printJson(value: unknown): void {
-  printLine(JSON.stringify(value));
+  printStyled(printableJson(value));
 }
 
-/** Talk, to standard error. */
+/** Talk, to standard error, control characters written out. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${escapeControls(text)}\n`);
 }
 
 /** What the command that runs calls itself in messages: `sluice-module`. */
@@ -50,7 +63,7 @@ export function sayDiagnostics(diagnostics: readonly Diagnostic[], prefix: strin
 
 /** Prints an error as `PREFIX: MESSAGE`; with `SLUICE_DEBUG` set, its stack and causes too. */
 export function sayError(error: unknown, prefix: string): void {
-  say(`${prefix}: ${messageOf(error)}`);
+  say(`${prefix}: ${indentLines(messageOf(error))}`);
   if (!process.env["SLUICE_DEBUG"]) return;
   for (let at: unknown = error; at instanceof Error; at = at.cause) say(at.stack ?? at.message);
 }
@@ -60,8 +73,9 @@ export function formatTable(
   head: readonly string[],
   rows: readonly (readonly (string | number)[])[],
 ): string[] {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === "string" ? onOneLine(cell) : cell)));
   const widths = head.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => String(row[i] ?? "").length)),
+    Math.max(title.length, ...cells.map((row) => String(row[i] ?? "").length)),
   );
   const line = (row: readonly (string | number)[], sample: readonly (string | number)[]): string =>
     row
@@ -72,5 +86,5 @@ export function formatTable(
       )
       .join(" ")
       .trimEnd();
-  return [line(head, rows[0] ?? head), ...rows.map((row) => line(row, row))];
+  return [line(head, cells[0] ?? head), ...cells.map((row) => line(row, row))];
 }

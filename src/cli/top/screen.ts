@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { createLogUpdate } from "log-update";
 import pc from "picocolors";
-import { isErrno } from "../../errors/index.js";
+import { isErrno, onOneLine } from "../../errors/index.js";
 import { sleep } from "../../processes/index.js";
 import type { Sample, Sampler } from "./sample.js";
 import { type Sort, SORT_NAMES, SORTS, sampleLines, type TableStyle } from "./table.js";
@@ -183,7 +183,7 @@ class Screen {
     const room = Math.max(0, rows - head.length - 3);
     const shown = all.length <= room ? all : all.slice(0, Math.max(0, room - 1));
     const more = all.length > shown.length ? [`${all.length - shown.length} more`] : [];
-    const cut = (line: string): string => line.slice(0, columns);
+    const cut = (line: string): string => onOneLine(line).slice(0, columns);
     const frame = [...head, ...shown, ...more, "", this.#help()].map(cut).slice(0, Math.max(1, rows - 1));
     return frame.map((line, at) => (at === head.length - 1 ? pc.bold(line) : line));
   }

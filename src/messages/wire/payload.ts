@@ -11,7 +11,8 @@ export function encodePayload(payload: Payload): RawPayload {
   try {
     text = JSON.stringify(payload);
   } catch (cause) {
-    throw requestError("EINVAL", `payload is not JSON: ${messageOf(cause)}`, cause);
+    const problem = cause instanceof RangeError ? "it is nested too deeply" : messageOf(cause);
+    throw requestError("EINVAL", `payload is not JSON: ${problem}`, cause);
   }
   // A function or a symbol gets past the types of a JavaScript caller; stringify then gives undefined.
   if (typeof text !== "string") throw requestError("EINVAL", `payload is not JSON: a ${typeof payload}`);

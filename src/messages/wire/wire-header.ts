@@ -1,5 +1,5 @@
 import { requestError, SluiceError, ERRNO } from "../../errors/index.js";
-import { isTopic } from "../topic.js";
+import { isWireTopic } from "../topic.js";
 import { type ControlMessage, FLAG, type Message, type NodeId, type RawPayload } from "../types.js";
 
 /** What the bytes after a header are; absent when there are none. */
@@ -137,7 +137,7 @@ function controlOf(control: unknown): ControlMessage["control"] {
 
 function topicOf(raw: RawHeader): string {
   const topic = textOf(raw, "topic");
-  if (!isTopic(topic)) throw wrong("topic", "words joined by dots");
+  if (!isWireTopic(topic)) throw wrong("topic", "words joined by dots");
   return topic;
 }
 

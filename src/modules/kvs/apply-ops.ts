@@ -1,4 +1,4 @@
-import { requestError } from "../../errors/index.js";
+import { hasControls, requestError } from "../../errors/index.js";
 import { fields, type JsonValue, type Payload } from "../../messages/index.js";
 import type { Counters } from "./head.js";
 import { decodeKey, encodeKey, isBelow, prefixOf } from "./key.js";
@@ -41,6 +41,9 @@ function parseOp(item: JsonValue): Op {
   const encoded = encodeKey(key);
   const kinds = [value !== undefined, unlink === true, add !== undefined].filter(Boolean);
   if (kinds.length !== 1) throw requestError("EINVAL", `${key}: a change has either a value, unlink, or add`);
+  // Keys of older stores may have some, and can still be read and unlinked.
+  if (unlink !== true && hasControls(key))
+    throw requestError("EINVAL", "invalid key: it has control characters");
   if (value !== undefined) return { kind: "put", key, encoded, entry: makeEntry(value) };
   if (add === undefined) return { kind: "unlink", key, encoded };
   if (add < 0) throw requestError("EINVAL", `${key}: a counter only grows`);

@@ -1,0 +1,67 @@
+import { requestError } from "./sluice-error.js";
+
+/**
+ * Characters that change what a terminal shows around them: controls of ASCII and of Latin-1, marks of direction, and ends of
+ * lines other than `\n`. For a class of a regular expression.
+ */
+const CONTROL_RANGES = "\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
+const CONTROLS = new RegExp(`[${CONTROL_RANGES}]`);
+const EACH_CONTROL = new RegExp(CONTROLS, "g");
+const COLOUR_OR_CONTROL = new RegExp(`\\u001b\\[[\\d;]*m|[${CONTROL_RANGES}]`, "g");
+const EACH_NON_ASCII_CONTROL = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Whether a text has such a character, blank ones such as `\n` and `\t` too. */
+export function hasControls(text: string): boolean {
+  return CONTROLS.test(text);
+}
+
+/** Text as it may be printed: lines and tabs stay, every other control character is written out, such as `\x1b`. */
+export function escapeControls(text: string): string {
+  if (!CONTROLS.test(text)) return text;
+  return text.replace(EACH_CONTROL, (char) => (char === "\n" || char === "\t" ? char : escaped(char)));
+}
+
+/** The same for the output of programs on a terminal, whose colours stay. */
+export function escapeAllButColours(text: string): string {
+  if (!CONTROLS.test(text)) return text;
+  return text.replace(COLOUR_OR_CONTROL, (found) =>
+    found === "\n" || found === "\t" || found.length > 1 ? found : escaped(found),
+  );
+}
+
+/** Text of others within a line of ours. */
+export function onOneLine(text: string): string {
+  return CONTROLS.test(text) ? text.replace(EACH_CONTROL, escaped) : text;
+}
+
+/** Text of others that a line of ours ends with: its further lines are indented, so that none looks like one of ours. */
+export function indentLines(text: string): string {
+  return escapeControls(text).replace(/\n(?!$)/g, "\n  ");
+}
+
+/**
+ * JSON in one line, without a character that a terminal would not show as it is.
+ * @throws SluiceError BROKER_REQUEST `EINVAL` for a value that is nested too deeply
+ */
+export function printableJson(value: unknown): string {
+  try {
+    return JSON.stringify(value).replace(EACH_NON_ASCII_CONTROL, codePoint);
+  } catch (error) {
+    if (error instanceof RangeError) throw requestError("EINVAL", "nested too deeply", error);
+    throw error;
+  }
+}
+
+function escaped(char: string): string {
+  return SHORT[char] ?? (char < "\u0100" ? `\\x${hex(char, 2)}` : codePoint(char));
+}
+
+function codePoint(char: string): string {
+  return `\\u${hex(char, 4)}`;
+}
+
+function hex(char: string, digits: number): string {
+  return char.charCodeAt(0).toString(16).padStart(digits, "0");
+}
