@@ -72,7 +72,7 @@ export function fromMarkdown(source) {
 }
 
 function cellsOf(row, line) {
-  return row.split(/(?<!\\)\|/).map((text) => ({ line, text }));
+  return row.split(/(?<!\\)\||\s·\s/).map((text) => ({ line, text }));
 }
 
 /** The sentences of the doc comments of what the package exports, members too. */
@@ -162,7 +162,7 @@ function fromBlocks(blocks) {
   return blocks.flatMap(({ line, text }) => {
     const found = [];
     for (const { index, 0: sentence } of unmarked(text).matchAll(
-      /\S(?:[^.!?]|[.!?](?![\s)"'*]*(?:\s|$))|[.!?](?=\s+[a-z(]))*[.!?]*/g,
+      /\S(?:[^.!?]|[.!?](?![\s)"'*]*(?:\s|$)))*[.!?]*[)"'*]*/g,
     )) {
       found.push({
         line: line + lineAt(text, index) - 1,
