@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 const ROOT = resolve(import.meta.dirname, "..");
 const MOST_WORDS = 25;
 
-/** Where "who" means people. Each is a phrase, matched inside the sentence. */
-const ABOUT_PEOPLE = [/\b(user|people|operator|author|reader)s? who\b/];
+/** Where "who" means people, or is the name of a field. Each is matched inside the sentence. */
+const ABOUT_PEOPLE = [/\b(user|people|operator|author|reader)s? who\b/, /'who' must be/];
 
 const RULES = [
   ["over 25 words", (text) => wordsOf(text).length > MOST_WORDS],
@@ -125,7 +125,7 @@ const PYTHON = {
   hole: /\{[^{}]*\}/g,
 };
 
-/** The sentences of string literals: those with at least three words, of which most are words. */
+/** The sentences of string literals: those of at least three words, most of them plain. `;` ends one in a message. */
 export function fromStrings(source, { token, joins, hole } = SCRIPT) {
   const blocks = [];
   let end = -1;
@@ -142,7 +142,7 @@ export function fromStrings(source, { token, joins, hole } = SCRIPT) {
 
 function byParagraph({ line, text }) {
   let at = line;
-  return text.split(/(\n\s*\n|\n\s*- |\n\s*:(?:param \w+|returns|raises \w+):)/).map((part) => {
+  return text.split(/(;\s|\n\s*\n|\n\s*- |\n\s*:(?:param \w+|returns|raises \w+):)/).map((part) => {
     const block = { line: at, text: part };
     at += part.split("\n").length - 1;
     return block;

@@ -16,10 +16,10 @@ export interface ChainLink {
 }
 
 /**
- * The chain that set the time at which a unit ended, that unit first: what it waited for last, a unit that it comes
- * after or a slot that another one held, and so on, down to one that could start at once.
- * @param unit whose chain; undefined: the unit that ended last, whose chain set the time of the run
- * @returns undefined if the unit did not run; empty if none did and none was named
+ * The chain that set the time at which a unit ended, that unit first. Each link is what the one before waited for last:
+ * a unit that it comes after, or a unit that held its slot. The last link could start at once.
+ * @param unit the unit at the end of the chain; undefined: the unit that ended last
+ * @returns undefined if the unit did not run; empty if no unit ran and no name was given
  */
 export function criticalChain(timeline: Timeline, unit?: string): ChainLink[] | undefined {
   const last = unit === undefined ? lastToEnd(timeline) : stepNamed(timeline, unit);

@@ -5,13 +5,13 @@ import { expectedDurations, type RunEventJson, type StepAction } from "../run/in
 export interface RecordedStep {
   readonly unit: string;
   readonly action: StepAction;
-  /** What the run expected it to take, which decides who goes first: of an earlier run in ms, or 1. */
+  /** The expected duration in ms, from an earlier run, or 1. It decides which unit goes first. */
   readonly expectedMs: number;
-  /** Asked for by itself, rather than by another unit. */
+  /** Whether it was requested itself, not by another unit. */
   readonly root: boolean;
   /** Its direct predecessors; numbers from the number of steps on are barriers. */
   readonly after: readonly number[];
-  /** The steps of the units that it pulled in. */
+  /** The steps of the units that it requires. */
   readonly requires: readonly number[];
   /** For each of its needs, the steps of which one at least must be there. */
   readonly needs: readonly (readonly number[])[];
@@ -30,7 +30,7 @@ export interface RunRecord {
   /** `rc1`, `rc3`, `run`, `load` or `remove`. */
   readonly command: string;
   readonly rank: number;
-  /** Of Sluice, when it was recorded. */
+  /** The version of Sluice that recorded the run. */
   readonly version: string;
   readonly plan: RecordedPlan;
   /** From `plan` to `summary`. */

@@ -35,7 +35,7 @@ export interface Timeline {
   readonly plan: RecordedPlan;
   readonly jobs: number;
   readonly durationNs: number;
-  /** Of each step that started, in the order of their starts. */
+  /** The times of each step that started, in the order of their starts. */
   readonly times: readonly StepTime[];
   /** The same by the number of the step. */
   readonly byStep: ReadonlyMap<number, StepTime>;

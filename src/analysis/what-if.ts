@@ -28,12 +28,12 @@ export function recordedTimeline(record: RunRecord): Timeline {
 }
 
 /**
- * What a recorded run would have taken if something had been different: the edited plan is run again on paper, by the
- * runner's own rules and priorities, each unit taking what it took. With nothing different it gives the recorded time
- * again. Of a run that failed, only what started is replayed.
+ * Predicts the time that a recorded run would have taken with changes. It replays the edited plan by the runner's own
+ * rules and priorities, with the recorded time of each unit. Without changes it gives the recorded time again. If the
+ * run failed, only the units that started are replayed.
  *
- * It does not know what units cost each other: if they compete for processors, then more of them at a time will gain
- * less than it says.
+ * The prediction leaves out how units slow each other down. If they compete for processors, running more of them at a
+ * time gains less than predicted.
  */
 export function whatIf(record: RunRecord, supposition: Supposition): Prediction {
   const recorded = recordedTimeline(record);

@@ -65,7 +65,7 @@ export class Broker {
   /** Where others connect; undefined without a socket. */
   readonly uri: string | undefined;
   readonly #options: BrokerOptions;
-  /** Of all that this broker starts. */
+  /** The mark of all that this broker starts. */
   readonly #mark: Mark | undefined;
   readonly #clock: Clock;
   readonly #overlay: Overlay;
@@ -131,8 +131,9 @@ export class Broker {
 
   /**
    * Starts a broker, and resolves when clients can connect and modules be loaded.
-   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made or is in use, a socket path would
-   *   be too long, or another broker serves it; `UNIT_INSECURE` if others may write to the statedir; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
+   * @throws SluiceError `BROKER_STATE` if others may enter the rundir, the statedir is in use or cannot be made, or a
+   *   socket path is unusable. `UNIT_INSECURE` if others may write to the statedir. `BROKER_REQUEST` with `EPERM` or
+   *   `EINVAL` for an attribute that cannot be set.
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;
@@ -195,8 +196,8 @@ export class Broker {
   }
 
   /**
-   * How long an orderly shutdown may take, in milliseconds: attribute `broker.shutdown-timeout`; if that was never set, at
-   * least what the modules may take one after the other, and some seconds.
+   * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If that was never
+   * set, it is at least the sum of the modules' time-outs, and some seconds.
    */
   shutdownTimeoutMs(): number {
     const timeoutMs = delayOf(this.attributes, "broker.shutdown-timeout");

@@ -32,10 +32,10 @@ export interface LoneModule {
 }
 
 /**
- * Runs one module with no instance around it (docs/design/modules.md §4), for its own tests or inside another program:
- * it has the services of a broker in memory, and nothing but what the caller registers besides. No socket is opened.
+ * Runs one module without an instance (docs/design/modules.md §4), for its own tests or inside another program. The
+ * module has the services of a broker in memory, and the services that the caller registers. No socket is opened.
  * @param path a file, or a bare name on the module path
- * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; nothing is left then
+ * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
   const { name, args = [], exec = false, loader, modulePath, insecure, onLog } = options;

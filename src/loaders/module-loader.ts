@@ -37,11 +37,11 @@ export type ModuleExit =
 export interface RunningModule {
   /** The broker's end. The broker sends `welcome` on it first. */
   readonly channel: Channel;
-  /** Of its process, if it has one to itself. */
+  /** The id of its process, if it has one to itself. */
   readonly pid?: number | undefined;
   /**
-   * Settles, never rejects, when nothing of the module is left. Its last messages may still be on their way: the channel
-   * closes after them, earlier or later than this.
+   * Settles when the module has ended and been cleaned up; never rejects. Its last messages may still be on their way.
+   * The channel closes after them, earlier or later than this.
    */
   readonly exited: Promise<ModuleExit>;
   /** Ends it at once, whatever it does. Resolves when it is gone. */

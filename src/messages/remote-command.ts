@@ -21,8 +21,8 @@ export interface RemoteCommandOptions {
   /** Whether {@link RemoteCommand.write} will be used. Default: its standard input is empty. */
   readonly stdin?: boolean;
   /**
-   * Takes output, in order. What has not been taken, that is until the promise resolves, counts against what may be
-   * under way: a reader that is slow makes the command wait.
+   * Takes output, in order. Bytes count as under way until the promise resolves. A slow reader therefore makes the
+   * command wait.
    */
   readonly onOutput: (stream: OutputStream, bytes: Buffer) => Promise<void> | undefined;
   readonly onStarted?: (pid: number) => void;
@@ -43,8 +43,9 @@ type Started = number | undefined;
 export class RemoteCommand {
   readonly rank: number;
   /**
-   * All its output has been taken. Rejects with SluiceError `BROKER_REQUEST`: `ENOENT` no such command there, `EACCES`
-   * not executable, `ENOTDIR` no such directory there, `EHOSTUNREACH` no such rank, `ECONNRESET` the rank went away.
+   * Resolves when the command has ended and all its output has been taken. Rejects with SluiceError `BROKER_REQUEST`.
+   * `ENOENT`: no such command there. `EACCES`: not executable. `ENOTDIR`: no such directory there. `EHOSTUNREACH`: no
+   * such rank. `ECONNRESET`: the rank is lost.
    */
   readonly ended: Promise<RemoteEnd>;
   readonly #handle: Handle;

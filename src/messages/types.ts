@@ -193,11 +193,12 @@ export interface Event {
 }
 
 /**
- * The one object that modules, commands and embedders talk through, whatever the transport (docs/design/modules.md §2).
+ * The object through which modules, commands and embedders send and receive messages, on any transport
+ * (docs/design/modules.md §2).
  *
- * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` whose
- * `errnum` is that of the response: `ENOSYS` no such service or method, `ECONNRESET` the module went away, `ETIMEDOUT`,
- * `ECANCELED`.
+ * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` and
+ * the `errnum` of the response. Common ones are `ENOSYS` (no such service or method), `ECONNRESET` (the module has
+ * ended), `ETIMEDOUT` and `ECANCELED`.
  */
 export interface Handle {
   /** Name of the module, or of the client's connection. */

@@ -25,11 +25,11 @@ const DRAW_MAIN = new URL("../pictures/draw-main.js", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
 
 /**
- * Draws a picture of a plan by Graphviz. It is done in a thread of its own: the caller's event loop goes on meanwhile.
+ * Draws a picture of a plan by Graphviz, in a thread of its own. The caller's event loop goes on meanwhile.
  *
- * Plans of more than 120 units are folded: units in a row and units side by side that hang together with the same
- * others get one box, and where that is still too much, all units of a level do.
- * @param picture what `pictureOf` made of a plan
+ * Plans of more than 120 units are folded. Units in a row share a box, and so do parallel units with the same
+ * neighbours. If that is still too much, all units of a level share a box.
+ * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
  * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine; `USAGE` for a scale
  *   or time that is no positive number

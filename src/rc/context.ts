@@ -1,11 +1,11 @@
 import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
 
 /**
- * What `setup()` and tasks of an rc file get (docs/design/planning.md §8). Of one rc file or another, in one host or
- * another: they all see the same shared data, environment and module arguments.
+ * The argument of `setup()` and of tasks in rc files (docs/design/planning.md §8). Tasks of all rc files and hosts share
+ * the same data, environment and module arguments.
  *
- * Facts (`rank`, attributes, configuration, the broker's environment) are at hand without waiting; they are as the run
- * found them, and brought up to date before each task and after each `bash()` and `rpc()`.
+ * Facts (`rank`, attributes, configuration, the broker's environment) are available without waiting. The run reads them
+ * at its start. It updates them before each task, and after each `bash()` and `rpc()`.
  */
 export interface Context {
   /** This rank. */

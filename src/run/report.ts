@@ -34,7 +34,7 @@ export interface RunReport {
   readonly cancelled: readonly CancelEvent[];
   readonly skipped: readonly SkipEvent[];
   readonly notStarted: readonly NotStartedEvent[];
-  /** Of every step that started, in the order in which they ended. */
+  /** The times of every step that started, in the order in which they ended. */
   readonly timings: readonly StepTiming[];
   readonly events: readonly RunEvent[];
 }

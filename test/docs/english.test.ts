@@ -1,10 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { breaches, fromMarkdown, fromStrings } from "../../scripts/english.mjs";
+import { breaches, fromMarkdown, fromStrings, sentencesOfTree } from "../../scripts/english.mjs";
 
 const rulesOf = (page: string) => breaches(fromMarkdown(page)).map(({ rule }) => rule);
 const LONG = Array.from({ length: 26 }, () => "word").join(" ");
 
 describe("sentences of messages, docs and public comments", () => {
+  test("break no rule that a program can check", () => {
+    expect(breaches(sentencesOfTree())).toEqual([]);
+  });
+
   test.each([
     ["over 25 words", `It says: ${LONG}.`],
     ["begins with Of", "Of two links it takes the first."],

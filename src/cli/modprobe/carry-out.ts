@@ -44,7 +44,9 @@ export function withJobs(command: Command): Command {
       new Option("--json", "print each event as a JSON object on a line").conflicts(["dryRun", "showDeps"]),
     )
     .addOption(
-      new Option("--events-fd <fd>", "report events to whoever shows them").argParser(wholeNumber).hideHelp(),
+      new Option("--events-fd <fd>", "report events to the process that shows them")
+        .argParser(wholeNumber)
+        .hideHelp(),
     );
 }
 

@@ -7,7 +7,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "load", summary: "load modules with what they require", load: () => import("./load.js") },
   {
     name: "remove",
-    summary: "remove modules, and what nobody uses without them",
+    summary: "remove modules, and modules that are then unused",
     load: () => import("./remove.js"),
   },
   { name: "run", summary: "run one rc file", load: () => import("./run.js") },

@@ -39,10 +39,10 @@ export interface Picture {
 }
 
 /**
- * A plan as a picture: planned units in canonical order, then those that are left out; of the order only what does not
- * follow from the rest of it.
- * @param around only this unit, or the provider of this service, and what is one relation away
- * @returns undefined if nothing has that name
+ * A plan as a picture: planned units in canonical order, then the units that are left out. It has only those orders
+ * that do not follow from others.
+ * @param around only this unit, or the provider of this service, and its direct neighbours
+ * @returns undefined if no unit has that name
  */
 export function pictureOf(plan: Plan, around?: string): Picture | undefined {
   const index = indexOf(plan.catalog);
