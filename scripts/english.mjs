@@ -153,6 +153,7 @@ function isProse(text) {
   const words = text.split(/\s+/);
   return (
     words.length >= 3 &&
+    !/\$[a-z(]/.test(text) &&
     words.filter((word) => /^["'(]?[A-Za-z][a-z'-]*[.,:;)"']*$/.test(word)).length * 5 > words.length * 3
   );
 }
@@ -211,13 +212,15 @@ function read(file) {
   return readFileSync(resolve(ROOT, file), "utf8");
 }
 
-/** `count` of the list, drawn without returning: the same for the same seed. */
+/** `count` of the list, drawn without returning (mulberry32): the same for the same seed. */
 function draw(list, count, seed) {
   const rest = [...list];
   let state = seed >>> 0;
   return Array.from({ length: Math.min(count, rest.length) }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return rest.splice(Math.floor((state / 2 ** 32) * rest.length), 1)[0];
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return rest.splice(Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * rest.length), 1)[0];
   });
 }
 

@@ -15,7 +15,7 @@ type TraceEvent = Readonly<{ name: string; pid: number; tid: number }> &
     | Readonly<{ ph: "C"; ts: number; args: Readonly<Record<string, number>> }>
   );
 
-/** A trace as chrome://tracing and Perfetto open it. */
+/** A trace in the format of chrome://tracing and Perfetto. */
 export interface ChromeTrace {
   readonly traceEvents: readonly TraceEvent[];
   readonly displayTimeUnit: "ms";

@@ -5,13 +5,13 @@ export interface ChainLink {
   readonly unit: string;
   readonly startNs: number;
   readonly durationNs: number;
-  /** How much longer it could have taken without the run taking longer. */
+  /** Its slack: how much longer it could have taken without a longer run. */
   readonly slackNs: number;
-  /** What the unit waited for the next link of the chain for; `start`: for nothing, it is the last link. */
+  /** Why the unit waited for the next link of the chain; `start`: it is the last link and waited for nothing. */
   readonly waitedFor: "dependency" | "slot" | "start";
   /** How long it was ready and had to wait for a slot. */
   readonly slotWaitNs: number;
-  /** From when it could have started until it did: what handing it out took. */
+  /** The delay between the time at which it could have started and its start. */
   readonly lagNs: number;
 }
 

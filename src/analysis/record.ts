@@ -1,7 +1,7 @@
 import type { Dag, Plan, PlanRequest } from "../graph/index.js";
 import { expectedDurations, type RunEventJson, type StepAction } from "../run/index.js";
 
-/** A step of a recorded plan. Steps are named by their numbers, which are their places in canonical order. */
+/** A step of a recorded plan. Steps refer to each other by number: their place in canonical order. */
 export interface RecordedStep {
   readonly unit: string;
   readonly action: StepAction;
@@ -13,11 +13,11 @@ export interface RecordedStep {
   readonly after: readonly number[];
   /** The steps of the units that it requires. */
   readonly requires: readonly number[];
-  /** For each of its needs, the steps of which one at least must be there. */
+  /** For each of its needs, the steps that satisfy it; at least one must run. */
   readonly needs: readonly (readonly number[])[];
 }
 
-/** As much of a plan as can be told about it afterwards. */
+/** The part of a plan that a recorded run keeps. */
 export interface RecordedPlan {
   readonly kind: PlanRequest["kind"];
   readonly steps: readonly RecordedStep[];
@@ -33,11 +33,11 @@ export interface RunRecord {
   /** The version of Sluice that recorded the run. */
   readonly version: string;
   readonly plan: RecordedPlan;
-  /** From `plan` to `summary`. */
+  /** All events, from `plan` to `summary`. */
   readonly events: readonly RunEventJson[];
 }
 
-/** What there is to say about a plan beside its events. */
+/** Makes the record of a plan. */
 export function recordPlan(plan: Plan, durationsMs?: ReadonlyMap<string, number>): RecordedPlan {
   const { steps, dag } = plan;
   const before = predecessors(dag);

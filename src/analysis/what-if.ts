@@ -4,21 +4,21 @@ import type { RunRecord } from "./record.js";
 import { replay, type StepCost } from "./replay.js";
 import { layOut, type StepTime, type Timeline } from "./timeline.js";
 
-/** What is to be different. */
+/** The changes to a recorded run. */
 export interface Supposition {
-  /** Units at a time; as recorded if undefined. */
+  /** How many units run at a time; as recorded if undefined. */
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;
-  /** Units that take a part of their time: 2 for half of it. Each must be in the plan, each factor above 0. */
+  /** Units with another duration: the recorded one divided by the factor. Each must be in the plan, each factor above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
 }
 
-/** A recorded run, and what it would have been. */
+/** A recorded run, and its prediction with changes. */
 export interface Prediction {
   readonly recorded: Timeline;
   readonly predicted: Timeline;
-  /** What is left out, asked for or in consequence. */
+  /** The units that are left out, by request or in consequence. */
   readonly removed: readonly Removed[];
 }
 

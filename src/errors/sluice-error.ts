@@ -84,7 +84,7 @@ export function errnumOf(error: unknown): number | undefined {
   return undefined;
 }
 
-/** The text of anything that was thrown: that of an error with those of its parts, else the value as Node prints it. */
+/** The text of any thrown value: an error's message with those of its parts, else the value as Node prints it. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError) return aggregateMessage(error);
   if (error instanceof Error) return error.message;

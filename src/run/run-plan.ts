@@ -10,7 +10,7 @@ import { PlanRun } from "./plan-run.js";
  * they have ended.
  *
  * Failures of steps are events, never exceptions. The stream always ends with `summary`.
- * @throws SluiceError `USAGE` at once if `jobs` is no positive integer; `INTERNAL` from the stream if the plan has a cycle
+ * @throws SluiceError `USAGE` at once if `jobs` is not a positive integer; `INTERNAL` from the stream if the plan has a cycle
  */
 export function runPlan(plan: Plan, options: RunOptions): AsyncIterableIterator<RunEvent> {
   return stream(plan, settle(options));

@@ -5,7 +5,7 @@ import { type Diagnostic, ERRNO, type Related, SluiceError } from "../errors/ind
 import { problemAt } from "./formats/document.js";
 import { wholeFile } from "./source.js";
 
-/** Says whether others could have written what we are about to read or run (docs/design/instance.md §2). */
+/** Checks whether other users could have written a file before it is read or run (docs/design/instance.md §2). */
 export interface FileGuard {
   /**
    * The reasons against a file, or a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
@@ -15,7 +15,7 @@ export interface FileGuard {
   check(path: string): readonly Diagnostic[];
 }
 
-/** What `--insecure` asks for: everything passes. */
+/** The guard of `--insecure`: every file passes. */
 export const INSECURE: FileGuard = { check: () => [] };
 
 /** As many links as Linux follows in one path. */
