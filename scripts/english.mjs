@@ -134,15 +134,23 @@ export function fromStrings(source, { token, joins, hole } = SCRIPT) {
     const text = groups.text.replace(/^("""|["'`])|("""|["'`])$/g, "").replace(hole, "`x`");
     const lines = text.replace(/\\n/g, "\n\n").replace(/\\(.)/g, "$1");
     if (end >= 0 && joins.test(source.slice(end, index))) blocks.at(-1).text += lines;
-    else blocks.push({ line: lineAt(source, index), text: lines });
+    else
+      blocks.push({
+        line: lineAt(source, index),
+        text: lines,
+        ends: groups.text.startsWith('"""') ? ENDS_OF_DOC : ENDS_OF_MESSAGE,
+      });
     end = index + whole.length;
   }
   return fromBlocks(blocks.flatMap(byParagraph)).filter(({ text }) => isProse(text));
 }
 
-function byParagraph({ line, text }) {
+const ENDS_OF_DOC = /(\n\s*\n|\n\s*- |\n\s*:(?:param \w+|returns|raises \w+):)/;
+const ENDS_OF_MESSAGE = /(;\s|\n\s*\n|\n\s*- )/;
+
+function byParagraph({ line, text, ends }) {
   let at = line;
-  return text.split(/(;\s|\n\s*\n|\n\s*- |\n\s*:(?:param \w+|returns|raises \w+):)/).map((part) => {
+  return text.split(ends).map((part) => {
     const block = { line: at, text: part };
     at += part.split("\n").length - 1;
     return block;

@@ -59,7 +59,7 @@ function headOf(line: string): Omit<RunRecord, "events"> | string {
     return "lacks command, rank or sluice";
   }
   if (!isPlan(plan)) return "has no plan that can be read";
-  if (!isAcyclic(plan)) return "has a plan with a cycle, which no run can have had";
+  if (!isAcyclic(plan)) return "has a plan with a cycle";
   return { command, rank, version: sluice, plan };
 }
 

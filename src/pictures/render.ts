@@ -31,8 +31,8 @@ const LAYOUT_TIMEOUT_MS = 20_000;
  * neighbours. If that is still too much, all units of a level share a box.
  * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine; `USAGE` for a
- *   scale or time that is not a positive number
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine. `USAGE` if a
+ *   scale or time is not a positive number.
  */
 export async function renderPicture(picture: Picture, options: RenderPictureOptions): Promise<DrawnPicture> {
   const {

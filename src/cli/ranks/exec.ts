@@ -23,7 +23,7 @@ interface ExecOptions {
 
 export function command(): Command {
   return withUri(new Command("exec"))
-    .argument("<command...>", "a program and its arguments, run as they are: no shell looks at them")
+    .argument("<command...>", "a program and its arguments, run as they are, without a shell")
     .passThroughOptions()
     .addOption(rankOption("on these ranks: 0-3,7 or all").default(ALL_RANKS, "all"))
     .addOption(rankOption("but not on these", "-x, --exclude <ranks>"))
