@@ -23,7 +23,7 @@ class FutureOwner(Protocol):
         """Has the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses; returns whether more were expected. Sends ``cancel`` to the service of a stream."""
+        """Stops waiting for responses; returns whether more were expected. Tells the service of a stream to end it."""
 
 
 class Future:

@@ -1,4 +1,7 @@
-"""The handle through which programs and modules send and receive messages (docs/design/modules.md §2, docs/design/embedding.md §3)."""
+"""The handle through which programs and modules send and receive messages.
+
+It follows docs/design/modules.md §2 and docs/design/embedding.md §3.
+"""
 
 import errno
 import os

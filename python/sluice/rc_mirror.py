@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 
 class Mirror:
-    """The facts that rc files read. The runner has the original: changes here are sent to it, and it sends them to others.
+    """The facts that rc files read. The runner has the original. Changes here go to it, and it sends them to others.
 
     Tasks in many threads read it while the runner's updates replace whole tables, so no reader sees half of one.
     """

@@ -208,7 +208,8 @@ export class Broker {
   }
 
   /**
-   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it made. The second call gives the result of the first.
+   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it made. The
+   * second call gives the result of the first.
    */
   close(): Promise<CloseReport> {
     this.#closing ??= this.#close();
