@@ -29,7 +29,7 @@ def put(flux_handle: Sluice, key: str, value: Any) -> None:
 
 
 def commit(flux_handle: Sluice) -> int:
-    """Makes what was put durable, all of it or none.
+    """Makes all values that were put durable, or none.
 
     :returns: the version of the store that has it
     :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; what was put is dropped then

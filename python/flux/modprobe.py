@@ -1,4 +1,4 @@
-"""``flux.modprobe``: what rc files import."""
+"""``flux.modprobe``: the names that rc files import."""
 
 import os
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional

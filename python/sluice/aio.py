@@ -62,7 +62,7 @@ async def stream(future: Future) -> AsyncIterator[Any]:
 
 
 def spawn(handle: _handle.Sluice, request: Message, result: Awaitable[Any]) -> None:
-    """Runs what a handler that is a coroutine returned. What it raises is handled like the error of any handler."""
+    """Runs the coroutine that a handler returned. Its exception is handled like the error of any handler."""
 
     async def guarded() -> None:
         try:

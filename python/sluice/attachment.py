@@ -7,7 +7,7 @@ from .reactor import READ, WRITE
 
 
 class Attachable(Protocol):
-    """What an event loop needs of a handle."""
+    """The part of a handle that an event loop uses."""
 
     #: What ties it to an event loop; None if nothing does.
     attachment: Any
@@ -20,7 +20,7 @@ class Attachable(Protocol):
 
     @property
     def failure(self) -> Optional[BaseException]:
-        """What its event loop was stopped with."""
+        """The error that its event loop was stopped with."""
 
     def fileno(self) -> int:
         """The descriptor to wait for."""
@@ -32,14 +32,14 @@ class Attachable(Protocol):
         """Seconds until the next ``dispatch()``; None: not before there is input."""
 
     def dispatch(self) -> int:
-        """Does what can be done now."""
+        """Handles what is possible now."""
 
     def entering(self) -> None:
         """Its event loop is about to begin."""
 
 
 class Awaitable(Protocol):
-    """What ``settled()`` needs of a future."""
+    """The part of a future that ``settled()`` uses."""
 
     @property
     def handle(self) -> Attachable:
@@ -59,7 +59,7 @@ class Awaitable(Protocol):
 
 
 class _Attachment:
-    """What ties a handle to one event loop."""
+    """The connection of a handle to one event loop."""
 
     def __init__(self, handle: Attachable, loop: asyncio.AbstractEventLoop) -> None:
         self.handle = handle
@@ -74,7 +74,7 @@ class _Attachment:
         self.arm()
 
     def arm(self) -> None:
-        """Has the loop wait for what the handle wants now."""
+        """Makes the loop wait for the events that the handle wants now."""
         if self.handle.stopped:
             self.stopped.set()
         if self._released or self.loop.is_closed():
@@ -83,7 +83,7 @@ class _Attachment:
         self._set_timer(self.handle.timeout())
 
     def release(self) -> None:
-        """Has the loop wait for nothing any more."""
+        """Stops the loop from waiting for the handle."""
         self._released = True
         self.handle.on_change = None
         if not self.loop.is_closed():
@@ -117,7 +117,7 @@ class _Attachment:
 
 
 def attach(handle: Attachable) -> None:
-    """Has the running event loop dispatch this handle. A handle that is attached to it already stays so.
+    """Makes the running event loop dispatch this handle. A handle that is attached to it already stays so.
 
     :raises RuntimeError: no event loop runs, or the handle is attached to another one that is not closed
     """

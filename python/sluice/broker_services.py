@@ -1,4 +1,4 @@
-"""What a handle asks of the broker's own services: events, services, attributes, configuration, the log."""
+"""Requests of a handle to the broker's own services: events, services, attributes, configuration, the log."""
 
 import errno
 from typing import Any, Dict, Optional, Union
@@ -32,7 +32,7 @@ class BrokerServices:
         raise NotImplementedError
 
     def event_subscribe(self, topic: str) -> None:
-        """Has the events of a topic sent to this handle, for message watchers; waits until the broker has confirmed it.
+        """Subscribes this handle to a topic, for message watchers; waits until the broker has confirmed it.
 
         :param topic: a topic, its beginning followed by ``.*``, or ``*``
         :raises OSError: ``EINVAL`` for an invalid topic; ``ECONNRESET`` once the connection has ended
@@ -95,7 +95,7 @@ class BrokerServices:
         self.attrs.pop(name, None)
 
     def conf_get(self, key: Optional[str] = None, default: Any = None, update: bool = False) -> Any:
-        """The configuration at a dotted key, a JSON value; the whole without a key.
+        """The configuration at a dotted key, a JSON value; without a key, the whole configuration.
 
         :param default: the value if the key is not set
         :param update: ask the broker rather than use what this handle has

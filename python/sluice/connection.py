@@ -41,7 +41,7 @@ class Connection:
 
     @property
     def unsent_bytes(self) -> int:
-        """What waits for the kernel to take it; requests that are held do not count."""
+        """The bytes that wait for the kernel; requests that are held do not count."""
         return self._stream.unsent_bytes
 
     @property
@@ -86,7 +86,7 @@ class Connection:
             self.on_change()
 
     def flush(self) -> None:
-        """Sends as much as the kernel takes now, of what was kept and of what may no longer be held."""
+        """Sends as much as the kernel takes now: kept messages, and requests that are no longer held."""
         self._stream.flush()
         while self._flow.may_send(self._stream.unsent_bytes) and not self._stream.gone:
             self._stream.send(self._flow.next())

@@ -9,7 +9,7 @@ _HOLD = '{"requests":"hold"}'
 _SEND = '{"requests":"send"}'
 
 AHEAD_BYTES = 64 * 1024
-"""Requests are held when this much waits for the kernel: what was handed to the kernel cannot be taken back."""
+"""Requests are held when this many bytes wait for the kernel, because the kernel does not give them back."""
 
 
 class FlowControl:

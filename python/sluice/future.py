@@ -9,7 +9,7 @@ from .message import Message, decode_payload
 
 
 class FutureOwner(Protocol):
-    """What a future needs of the requests that it belongs to."""
+    """The part of the requests that a future uses."""
 
     #: The handle that the request was sent through.
     handle: Any
@@ -23,11 +23,11 @@ class FutureOwner(Protocol):
         """Has the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses; returns whether more were expected. The service of a stream is told."""
+        """Stops waiting for responses; returns whether more were expected. Tells the service of a stream to end it."""
 
 
 class Future:
-    """What ``rpc()`` returns.
+    """The result of ``rpc()``.
 
     ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio. With a
     streaming request each of them gives the response that is first in line, until ``reset()`` drops it; the stream ends

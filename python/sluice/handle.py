@@ -1,4 +1,7 @@
-"""The handle that programs and modules talk through (docs/design/modules.md §2, docs/design/embedding.md §3)."""
+"""The handle through which programs and modules send and receive messages.
+
+It follows docs/design/modules.md §2 and docs/design/embedding.md §3.
+"""
 
 import errno
 import os
@@ -107,7 +110,7 @@ class Sluice(BrokerServices):
         self._server.responder.respond_error(request, errnum, text)
 
     def answer_failure(self, request: Message, error: Exception) -> None:
-        """Answers with what a handler raised.
+        """Answers with the error that a handler raised.
 
         An ``OSError`` is an answer; any other error is also a fault of the program.
 
@@ -166,7 +169,7 @@ class Sluice(BrokerServices):
         return self._reactor.timeout()
 
     def dispatch(self) -> int:
-        """Does what can be done now and never waits; returns the number of messages, callbacks and timers handled.
+        """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
 
         :raises Exception: what a callback raised; a module fails with it instead
         """
@@ -195,7 +198,7 @@ class Sluice(BrokerServices):
         return self._reactor.run()
 
     def run(self) -> Any:
-        """The same, for the end of an entry function."""
+        """The same as ``reactor_run()``, for the end of an entry function."""
         self.reactor_run()
 
     def reactor_stop(self) -> None:

@@ -8,7 +8,7 @@ PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def forget_environment(variable: str) -> str:
-    """Removes from the environment what only this process needs, so that its children do not inherit it.
+    """Removes variables that only this process needs, so that its children do not inherit them.
 
     :param variable: the one that names the descriptor of the channel
     :returns: its value; empty if it is not set

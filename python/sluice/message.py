@@ -25,8 +25,8 @@ _DECODE = json.JSONDecoder().decode
 def encode_payload(payload: Any) -> RawPayload:
     """A program's payload in the form that is sent.
 
-    :param payload: None for no payload; a string that is JSON text, or bytes, which are sent as they are; or else a
-        value that JSON can express
+    :param payload: None for no payload; JSON text as a string, or bytes, both sent unchanged; or else a value that
+        JSON can express
     :raises OSError: ``EINVAL`` for a value that JSON cannot express
     """
     if payload is None or isinstance(payload, str):

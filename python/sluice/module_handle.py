@@ -49,7 +49,7 @@ class ModuleSluice(handle.Sluice):
         self.set_running()
 
     def stop_serving(self) -> None:
-        """From now on answers requests with ``ENOSYS``, also those that have been received already."""
+        """From now on answers requests with ``ENOSYS``, also requests that were received before."""
         self._server.refuse()
 
     def refuse_requests(self) -> None:
@@ -84,7 +84,7 @@ class ModuleSluice(handle.Sluice):
             super()._deliver(message)
 
     def _serve_early(self) -> None:
-        """Has early requests delivered before what has come since."""
+        """Delivers early requests before the messages that came later."""
         self._reactor.put_back(self._early)
         self._early.clear()
 
@@ -94,7 +94,7 @@ class AsyncModuleSluice(ModuleSluice, aio.Sluice):
 
 
 def register_default_handlers(h: ModuleSluice) -> None:
-    """Sets what every module answers unless it has handlers of its own (docs/design/modules.md §3)."""
+    """Sets the handlers that every module has unless it sets its own (docs/design/modules.md §3)."""
 
     def shutdown(request: Message) -> None:
         h.reactor_stop()

@@ -1,4 +1,4 @@
-"""The requests that a handle has sent, and by matchtag those whose responses it awaits."""
+"""The requests that a handle has sent. Those that await a response are kept by matchtag."""
 
 import errno
 from typing import Any, Callable, Dict, Optional, Union

@@ -1,4 +1,4 @@
-"""For hosts: to outlive the signals that go to a whole process group or service at once."""
+"""Lets hosts survive the signals that go to a whole process group or service at once."""
 
 import signal
 from types import FrameType
@@ -15,4 +15,4 @@ def outlive_signals() -> None:
 
 
 def _outlive(_number: int, _frame: Optional[FrameType]) -> None:
-    """Nothing is to be done."""
+    """Ignores the signal."""

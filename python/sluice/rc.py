@@ -81,7 +81,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
 
 
 class RcHost(Protocol):
-    """What a context needs of the process that hosts its file."""
+    """The part of the hosting process that a context uses."""
 
     #: What the runner knows.
     mirror: Mirror
@@ -106,7 +106,7 @@ class RcHost(Protocol):
 
 
 class Context:
-    """What ``setup()`` and tasks of an rc file get.
+    """The argument of ``setup()`` and of tasks in rc files.
 
     Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are those of the
     beginning of the run, updated before each task and after each ``bash()`` and ``rpc().get()``.

@@ -1,11 +1,11 @@
-"""A host's copy of what the runner knows, so that reading it never waits."""
+"""A host's copy of the runner's facts, so that reading them never waits."""
 
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
 
 class Mirror:
-    """What rc files ask about. The runner has the original: changes here are sent to it, and it sends them to others.
+    """The facts that rc files read. The runner has the original. Changes here go to it, and it sends them to others.
 
     Tasks in many threads read it while the runner's updates replace whole tables, so no reader sees half of one.
     """

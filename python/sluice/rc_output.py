@@ -1,4 +1,4 @@
-"""Output of tasks, on its way to the runner: attributed to a task where that can be known."""
+"""Passes output of tasks to the runner, and attributes it to a task where possible."""
 
 import io
 import os
@@ -14,8 +14,8 @@ Emit = Callable[[Optional[str], str, str], None]
 class TaskOutput:
     """Takes the place of standard output and error in this process.
 
-    The thread of a ``print()`` tells its task. What commands write to the descriptors that they inherit comes through
-    two pipes. These are read at once when a task prints or ends, so that the order holds. It belongs to the task if
+    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors comes through two
+    pipes. These are read at once when a task prints or ends, so that the order holds. It belongs to the task if
     only one runs.
 
     :param emit: sends ``(task or None, "stdout" or "stderr", text)``
@@ -51,7 +51,7 @@ class TaskOutput:
         self._local.task = name
 
     def write(self, stream: str, text: str) -> None:
-        """Passes on what the task of this thread prints."""
+        """Passes on output of the task of this thread."""
         with self._lock:
             self.drain()
             self._emit(self.task, stream, text)
@@ -62,7 +62,7 @@ class TaskOutput:
             self._emit(task, stream, text)
 
     def drain(self) -> None:
-        """Passes on what commands have written so far."""
+        """Passes on the output of commands so far."""
         with self._lock:
             for stream, pipe in self._pipes.items():
                 while True:

@@ -16,17 +16,17 @@ WRITE = 2
 
 
 class Scheduled(Protocol):
-    """What ``schedule()`` takes."""
+    """The argument of ``schedule()``."""
 
     def is_ready(self) -> bool:
-        """Whether there is something to call back for."""
+        """Whether a call back is due."""
 
     def call_back(self) -> None:
         """Calls back."""
 
 
 class ReactorHooks(NamedTuple):
-    """What a reactor does with messages."""
+    """The message handling that a reactor uses."""
 
     #: Takes a response, as soon as it has been received.
     settle: Callable[[Message], None]
@@ -79,7 +79,7 @@ class Reactor:
         return self.timers.timeout()
 
     def dispatch(self) -> int:
-        """Does what can be done now and never waits; returns the number of messages, callbacks and timers handled.
+        """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
 
         :raises Exception: what a callback raised, unless this is a module's
         """
@@ -152,7 +152,7 @@ class Reactor:
             self.changed()
 
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float] = None) -> bool:
-        """Waits until a condition holds that a received message brings about.
+        """Waits until received messages make a condition true.
 
         Only responses are handled meanwhile. Other messages are kept for ``dispatch()``: no handler runs inside a wait.
 
@@ -186,7 +186,7 @@ class Reactor:
         return self._inbox.popleft()
 
     def put_back(self, messages: "Deque[Message]") -> None:
-        """Has messages delivered again, before those that wait."""
+        """Delivers messages again, before the waiting ones."""
         self._inbox.extendleft(reversed(messages))
         self.changed()
 

@@ -1,4 +1,4 @@
-"""Answering requests: finds the handler of each, and answers with what the handler raises."""
+"""Finds the handler of each request, and answers with the error if the handler raises one."""
 
 import errno
 from typing import Any, Callable, Dict, NamedTuple, Optional
@@ -66,7 +66,7 @@ class RequestServer:
             self._call(request, handler.call)
 
     def answer_failure(self, request: Message, error: Exception) -> None:
-        """Answers with what a handler raised.
+        """Answers with the error that a handler raised.
 
         An ``OSError`` is an answer; any other error is also a fault of the program.
 

@@ -1,4 +1,4 @@
-"""Messages over a socket: never blocks, keeps what the kernel does not take."""
+"""Sends and receives messages over a socket without blocking; keeps bytes that the kernel does not take."""
 
 import os
 import socket
@@ -33,11 +33,11 @@ class Stream:
 
     @property
     def unsent_bytes(self) -> int:
-        """What waits for the kernel to take it."""
+        """The bytes that wait for the kernel."""
         return len(self._unsent)
 
     def send(self, frame: bytes) -> None:
-        """Sends, or keeps what the kernel does not take now. Does nothing once the exchange has ended."""
+        """Sends a message; keeps bytes that the kernel does not take now. Does nothing once the exchange has ended."""
         if self.gone:
             return
         if not self._unsent:
@@ -48,7 +48,7 @@ class Stream:
         self._unsent += frame
 
     def flush(self) -> None:
-        """Sends as much of what was kept as the kernel takes now."""
+        """Sends as many kept bytes as the kernel takes now."""
         while self._unsent and not self.gone:
             with memoryview(self._unsent) as view:
                 sent = self._write(view[:CHUNK])

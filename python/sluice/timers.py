@@ -6,7 +6,7 @@ from typing import Iterator, List, Optional, Protocol, Tuple
 
 
 class Timer(Protocol):
-    """What the queue needs of a timer."""
+    """The part of a timer that the queue uses."""
 
     @property
     def generation(self) -> int:

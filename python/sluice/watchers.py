@@ -1,4 +1,4 @@
-"""What a handle calls back: for messages, and when time has passed."""
+"""Callbacks of a handle: for messages, and for timers."""
 
 from fnmatch import translate
 from re import compile as _pattern

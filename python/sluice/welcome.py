@@ -1,4 +1,4 @@
-"""The broker's first message, which tells a handle what it is (docs/design/modules.md §2)."""
+"""The broker's first message, which describes a handle (docs/design/modules.md §2)."""
 
 import errno
 from typing import Any, Dict, NamedTuple, Tuple
@@ -12,7 +12,7 @@ _FIELDS = ("name", "uuid", "rank", "size", "args", "attrs", "conf")
 
 
 class Welcome(NamedTuple):
-    """What the broker tells a handle about itself."""
+    """The content of the broker's welcome."""
 
     #: Of the module; of a client, one that the broker made.
     name: str

@@ -100,7 +100,7 @@ class FrameDecoder:
     def push(self, chunk: bytes) -> List[Message]:
         """Takes the next bytes, and returns the messages that they complete.
 
-        Nothing is reserved for a length that is merely declared; what is kept is copied once a frame.
+        A declared length alone reserves no memory; kept bytes are copied once a frame.
 
         :raises ProtocolError: a message is invalid; nothing further can be decoded then
         """

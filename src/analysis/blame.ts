@@ -2,7 +2,7 @@ import type { StepAction } from "../run/index.js";
 import type { StepEnd } from "./moves.js";
 import type { Timeline } from "./timeline.js";
 
-/** What one unit took. */
+/** The time that one unit took. */
 export interface Blame {
   readonly unit: string;
   readonly action: StepAction;
@@ -11,7 +11,7 @@ export interface Blame {
   readonly ended: StepEnd;
 }
 
-/** The units that ran, those that took longest first; of equals the one that started first. */
+/** The units that ran, the slowest first. Among equals, the unit that started first comes first. */
 export function blame({ plan, times }: Timeline): Blame[] {
   return times
     .map(({ step, startNs, endNs, ended }) => {

@@ -15,7 +15,7 @@ type TraceEvent = Readonly<{ name: string; pid: number; tid: number }> &
     | Readonly<{ ph: "C"; ts: number; args: Readonly<Record<string, number>> }>
   );
 
-/** A trace as chrome://tracing and Perfetto open it. */
+/** A trace in the format of chrome://tracing and Perfetto. */
 export interface ChromeTrace {
   readonly traceEvents: readonly TraceEvent[];
   readonly displayTimeUnit: "ms";
@@ -25,8 +25,8 @@ export interface ChromeTrace {
 const PID = 1;
 
 /**
- * A run as a trace: a complete event for each unit, on the track of the slot that it had, and a counter of the units that
- * ran. The events of one track never overlap, which the format asks for.
+ * A run as a trace. It has a complete event for each unit, on the track of the unit's slot, and a counter of running
+ * units. The events of one track never overlap, as the format requires.
  * @param title names the process
  */
 export function ganttToTrace(gantt: Gantt, title: string): ChromeTrace {

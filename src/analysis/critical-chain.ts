@@ -5,21 +5,21 @@ export interface ChainLink {
   readonly unit: string;
   readonly startNs: number;
   readonly durationNs: number;
-  /** How much longer it could have taken without the run taking longer. */
+  /** Its slack: how much longer it could have taken without a longer run. */
   readonly slackNs: number;
-  /** What the unit waited for the next link of the chain for; `start`: for nothing, it is the last link. */
+  /** Why the unit waited for the next link of the chain; `start`: it is the last link and waited for nothing. */
   readonly waitedFor: "dependency" | "slot" | "start";
   /** How long it was ready and had to wait for a slot. */
   readonly slotWaitNs: number;
-  /** From when it could have started until it did: what handing it out took. */
+  /** The delay between the time at which it could have started and its start. */
   readonly lagNs: number;
 }
 
 /**
- * The chain that set the time at which a unit ended, that unit first: what it waited for last, a unit that it comes
- * after or a slot that another one held, and so on, down to one that could start at once.
- * @param unit whose chain; undefined: the unit that ended last, whose chain set the time of the run
- * @returns undefined if the unit did not run; empty if none did and none was named
+ * The chain that set the time at which a unit ended, that unit first. Each link is what the one before waited for last:
+ * a unit that it comes after, or a unit that held its slot. The last link could start at once.
+ * @param unit the unit at the end of the chain; undefined: the unit that ended last
+ * @returns undefined if the unit did not run; empty if no unit ran and no name was given
  */
 export function criticalChain(timeline: Timeline, unit?: string): ChainLink[] | undefined {
   const last = unit === undefined ? lastToEnd(timeline) : stepNamed(timeline, unit);

@@ -20,8 +20,8 @@ p, th { color: #93a1b3; } th { border-color: #26303b; } tr:nth-child(even) td { 
 }`;
 
 /**
- * A Gantt chart as one HTML page that loads nothing and runs nothing: the picture, and a table of the units with those
- * that took longest first.
+ * A Gantt chart as one HTML page that loads no other file and runs no script. It has the picture, and a table of the
+ * units, the slowest first.
  */
 export function ganttToHtml(gantt: Gantt, title: string): string {
   const [name = "", rest = ""] = split(title);

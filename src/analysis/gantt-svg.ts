@@ -28,9 +28,9 @@ svg { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; 
 }`;
 
 /**
- * A Gantt chart as one SVG document with nothing outside of it: a row for each unit, its wait for a slot before the bar
- * and its slack behind, the chain that set the time, and over all how many ran.
- * @param title stands over it
+ * A Gantt chart as one SVG document that refers to no other file. Each unit has a row, with its wait for a slot before
+ * the bar and its slack behind. The chart marks the critical chain, and shows on top how many units ran.
+ * @param title the heading of the chart
  */
 export function ganttToSvg(gantt: Gantt, title: string): string {
   return new Drawing(gantt, title).toString();

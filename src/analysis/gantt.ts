@@ -12,9 +12,9 @@ export interface GanttBar {
   readonly startNs: number;
   readonly endNs: number;
   readonly slackNs: number;
-  /** On the chain that set the time of the run. */
+  /** Whether it is on the chain that set the time of the run. */
   readonly critical: boolean;
-  /** What it waited for last. */
+  /** Why it waited last. */
   readonly waitedFor: { readonly kind: "dependency" | "slot"; readonly unit: string } | null;
 }
 
@@ -35,7 +35,7 @@ export interface Gantt {
   readonly load: readonly Load[];
 }
 
-/** What there is to draw of a run. */
+/** Turns a run into the data of a Gantt chart. */
 export function ganttOf(timeline: Timeline): Gantt {
   const { plan, jobs, durationNs, times } = timeline;
   const critical = new Set((criticalChain(timeline) ?? []).map(({ unit }) => unit));

@@ -9,8 +9,8 @@ const VERSION = 1;
 const MESSAGE_LIMIT = 2000;
 
 /**
- * A run as text: JSON lines, the first one with the plan, then one for each event in the form of `--json`
- * (docs/analyze.md).
+ * A run as text in JSON lines (docs/analyze.md). The first line has the plan. Each event follows, in the form of
+ * `--json`.
  */
 export function recordToText({ command, rank, version, plan, events }: RunRecord): string {
   const head = { format: FORMAT, version: VERSION, command, rank, sluice: version, plan };
@@ -59,7 +59,7 @@ function headOf(line: string): Omit<RunRecord, "events"> | string {
     return "lacks command, rank or sluice";
   }
   if (!isPlan(plan)) return "has no plan that can be read";
-  if (!isAcyclic(plan)) return "has a plan with a cycle, which no run can have had";
+  if (!isAcyclic(plan)) return "has a plan with a cycle";
   return { command, rank, version: sluice, plan };
 }
 

@@ -1,23 +1,23 @@
 import type { Dag, Plan, PlanRequest } from "../graph/index.js";
 import { expectedDurations, type RunEventJson, type StepAction } from "../run/index.js";
 
-/** A step of a recorded plan. Steps are named by their numbers, which are their places in canonical order. */
+/** A step of a recorded plan. Steps refer to each other by number: their place in canonical order. */
 export interface RecordedStep {
   readonly unit: string;
   readonly action: StepAction;
-  /** What the run expected it to take, which decides who goes first: of an earlier run in ms, or 1. */
+  /** The expected duration in ms, from an earlier run, or 1. It decides which unit goes first. */
   readonly expectedMs: number;
-  /** Asked for by itself, rather than by another unit. */
+  /** Whether it was requested itself, not by another unit. */
   readonly root: boolean;
   /** Its direct predecessors; numbers from the number of steps on are barriers. */
   readonly after: readonly number[];
-  /** The steps of the units that it pulled in. */
+  /** The steps of the units that it requires. */
   readonly requires: readonly number[];
-  /** For each of its needs, the steps of which one at least must be there. */
+  /** For each of its needs, the steps that satisfy it; at least one must run. */
   readonly needs: readonly (readonly number[])[];
 }
 
-/** As much of a plan as can be told about it afterwards. */
+/** The part of a plan that a recorded run keeps. */
 export interface RecordedPlan {
   readonly kind: PlanRequest["kind"];
   readonly steps: readonly RecordedStep[];
@@ -30,14 +30,14 @@ export interface RunRecord {
   /** `rc1`, `rc3`, `run`, `load` or `remove`. */
   readonly command: string;
   readonly rank: number;
-  /** Of Sluice, when it was recorded. */
+  /** The version of Sluice that recorded the run. */
   readonly version: string;
   readonly plan: RecordedPlan;
-  /** From `plan` to `summary`. */
+  /** All events, from `plan` to `summary`. */
   readonly events: readonly RunEventJson[];
 }
 
-/** What there is to say about a plan beside its events. */
+/** Makes the record of a plan. */
 export function recordPlan(plan: Plan, durationsMs?: ReadonlyMap<string, number>): RecordedPlan {
   const { steps, dag } = plan;
   const before = predecessors(dag);

@@ -2,31 +2,31 @@ import type { Dag } from "../graph/index.js";
 import type { Move, Moves, StepEnd } from "./moves.js";
 import { dagOf, type RecordedPlan } from "./record.js";
 
-/** What a step waited for last before it could start. */
+/** The last reason why a step waited. */
 export type Wait =
-  /** Nothing: it could start at once. */
+  /** It did not wait. */
   | { readonly kind: "none" }
-  /** The last of those that it comes after. */
+  /** It waited for the last of its predecessors. */
   | { readonly kind: "dependency"; readonly step: number }
-  /** A free slot: it was ready, and as many ran as may. The step is the one that made room. */
+  /** It was ready and waited for a free slot. The step is the one that gave up its slot. */
   | { readonly kind: "slot"; readonly step: number };
 
-/** When a step ran, and why just then. Times are nanoseconds since the start of the run. */
+/** When a step ran, and why it started at that time. Times are nanoseconds since the start of the run. */
 export interface StepTime {
   readonly step: number;
-  /** The last of those that it comes after was out of the way. */
+  /** When its last predecessor was done. */
   readonly readyNs: number;
-  /** It was ready and there was a slot for it. */
+  /** When it was ready and a slot was free. */
   readonly eligibleNs: number;
   readonly startNs: number;
   readonly endNs: number;
   readonly ended: StepEnd;
   readonly wait: Wait;
-  /** Between being eligible and being started, or between the start of the one handed out just before and its own. */
+  /** The delay from being eligible, or from the start of the previous step, to its own start. */
   readonly lagNs: number;
-  /** How long it kept the run busy with handing it out, while others were eligible. */
+  /** How long starting it kept the runner busy, while other steps were eligible. */
   readonly holdNs: number;
-  /** How much longer it could have taken without the run taking longer, other things being equal. */
+  /** Its slack: how much longer it could have taken without a longer run, other things being equal. */
   readonly slackNs: number;
 }
 
@@ -35,7 +35,7 @@ export interface Timeline {
   readonly plan: RecordedPlan;
   readonly jobs: number;
   readonly durationNs: number;
-  /** Of each step that started, in the order of their starts. */
+  /** The times of each step that started, in the order of their starts. */
   readonly times: readonly StepTime[];
   /** The same by the number of the step. */
   readonly byStep: ReadonlyMap<number, StepTime>;

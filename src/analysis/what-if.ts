@@ -4,21 +4,21 @@ import type { RunRecord } from "./record.js";
 import { replay, type StepCost } from "./replay.js";
 import { layOut, type StepTime, type Timeline } from "./timeline.js";
 
-/** What is to be different. */
+/** The changes to a recorded run. */
 export interface Supposition {
-  /** Units at a time; as recorded if undefined. */
+  /** How many units run at a time; as recorded if undefined. */
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;
-  /** Units that take a part of their time: 2 for half of it. Each must be in the plan, each factor above 0. */
+  /** Units with another duration: the recorded one divided by the factor. Each must be in the plan, each factor above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
 }
 
-/** A recorded run, and what it would have been. */
+/** A recorded run, and its prediction with changes. */
 export interface Prediction {
   readonly recorded: Timeline;
   readonly predicted: Timeline;
-  /** What is left out, asked for or in consequence. */
+  /** The units that are left out, by request or in consequence. */
   readonly removed: readonly Removed[];
 }
 
@@ -28,12 +28,12 @@ export function recordedTimeline(record: RunRecord): Timeline {
 }
 
 /**
- * What a recorded run would have taken if something had been different: the edited plan is run again on paper, by the
- * runner's own rules and priorities, each unit taking what it took. With nothing different it gives the recorded time
- * again. Of a run that failed, only what started is replayed.
+ * Predicts the time that a recorded run would have taken with changes. It replays the edited plan by the runner's own
+ * rules and priorities, with the recorded time of each unit. Without changes it gives the recorded time again. If the
+ * run failed, only the units that started are replayed.
  *
- * It does not know what units cost each other: if they compete for processors, then more of them at a time will gain
- * less than it says.
+ * The prediction leaves out how units slow each other down. If they compete for processors, running more of them at a
+ * time gains less than predicted.
  */
 export function whatIf(record: RunRecord, supposition: Supposition): Prediction {
   const recorded = recordedTimeline(record);

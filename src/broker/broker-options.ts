@@ -6,28 +6,28 @@ import type { LogEntry } from "./log/log-ring.js";
 import type { ModuleFinder } from "./modules/module-finder.js";
 import type { Overlay } from "./routing/overlay.js";
 
-/** What a broker is started with. Everything may be left out: that is an instance of one rank. */
+/** The options of a broker. All are optional; without any, the broker is an instance of one rank. */
 export interface BrokerOptions {
-  /** Default: {@link loopback}, an instance of this rank alone. It says rank and size. */
+  /** Default: {@link loopback}, an instance of this rank alone. The overlay gives rank and size. */
   readonly overlay?: Overlay | undefined;
   /** Attributes to begin with, by name. */
   readonly attributes?: Readonly<Record<string, string>> | undefined;
   readonly config?: ConfigTable | undefined;
   /** Reads the configuration again, for `config.reload`. */
   readonly readConfig?: (() => Promise<ConfigTable>) | undefined;
-  /** Says what is wrong with a configuration that `config.load` brings, or undefined. */
+  /** Checks a configuration of `config.load`; returns the reason against it, or undefined. */
   readonly checkConfig?: ((config: JsonObject) => string | undefined) | undefined;
   /** Colon-separated directories of modules. Default: `FLUX_MODULE_PATH` of `env`. */
   readonly modulePath?: string | undefined;
-  /** Loaders besides ours; one with the name of one of ours replaces it. */
+  /** Loaders besides the shipped ones; a loader with the name of a shipped one replaces it. */
   readonly loaders?: readonly ModuleLoader[] | undefined;
-  /** Finds modules in a way of its own; `modulePath` and `loaders` are then not looked at. */
+  /** Finds modules in place of `modulePath` and `loaders`. */
   readonly findModule?: ModuleFinder | undefined;
-  /** Directory of ours, mode 0700. Default: a fresh one, taken away by `close()`. */
+  /** The run directory, mode 0700, owned by the user. Default: a fresh one, removed by `close()`. */
   readonly rundir?: string | undefined;
   /** Whether to listen on a socket in the rundir. Default: true. */
   readonly socket?: boolean | undefined;
-  /** Environment of the instance, copied. Default: that of the process. */
+  /** Environment of the instance, copied. Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Gets the lines of the log that `log-stderr-level` lets through. Default: none. */
   readonly onStderr?: ((entry: LogEntry) => void) | undefined;
@@ -38,7 +38,7 @@ export interface BrokerOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** Why the instance is to go down. */
+/** Why the instance is to shut down. */
 export type ShutdownReason =
   /** `broker.shutdown`. */
   | { readonly kind: "request" }

@@ -47,8 +47,8 @@ import { lockStateDirectory, type StateLock } from "./state-lock.js";
 const SHUTDOWN_MARGIN_MS = 5000;
 
 /**
- * One rank of an instance (docs/design/instance.md §1): routes messages between its modules, its clients and other
- * ranks, and looks after its modules. Several in one process share nothing. It never ends the process, changes its
+ * One rank of an instance (docs/design/instance.md §1). It runs modules, and routes messages between its modules,
+ * its clients and other ranks. Several brokers in one process share nothing. It never ends the process, changes its
  * directory or takes its signals; {@link Broker.onShutdown} reports requests to shut it down.
  */
 export class Broker {
@@ -58,14 +58,14 @@ export class Broker {
   readonly environment: Environment;
   readonly log: BrokerLog;
   readonly rundir: string;
-  /** Which ranks of the instance are there; how they stand is known on rank 0. */
+  /** The ranks of the instance that are present. Only rank 0 knows their states. */
   readonly roster: Roster;
-  /** What rank 0 tells the others to do. */
+  /** The orders of rank 0 to other ranks. */
   readonly orders = new RankOrders();
-  /** Where others connect; undefined without a socket. */
+  /** The URI of the local socket; undefined without a socket. */
   readonly uri: string | undefined;
   readonly #options: BrokerOptions;
-  /** Of all that this broker starts. */
+  /** The mark of all that this broker starts. */
   readonly #mark: Mark | undefined;
   readonly #clock: Clock;
   readonly #overlay: Overlay;
@@ -130,9 +130,10 @@ export class Broker {
   }
 
   /**
-   * Starts a broker, and resolves when clients can connect and modules be loaded.
-   * @throws SluiceError `BROKER_STATE` if the rundir is not ours alone, the statedir cannot be made or is in use, a socket path would
-   *   be too long, or another broker serves it; `UNIT_INSECURE` if others may write to the statedir; `BROKER_REQUEST` `EPERM` or `EINVAL` for an attribute that cannot be set so
+   * Starts a broker. Resolves when clients can connect and modules can be loaded.
+   * @throws SluiceError `BROKER_STATE` if others may enter the rundir, the statedir is in use or cannot be made, or a
+   *   socket path is unusable. `UNIT_INSECURE` if others may write to the statedir. `BROKER_REQUEST` with `EPERM` or
+   *   `EINVAL` for an attribute that cannot be set.
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;
@@ -150,8 +151,8 @@ export class Broker {
   }
 
   /**
-   * Connects from within the process. Guests are what applications let others be: their requests reach only handlers
-   * that allow them.
+   * Connects from within the process. An application may let other users connect as guests. Their requests reach
+   * only handlers that allow guests.
    * @throws SluiceError `BROKER_STATE` after `close()`
    */
   async connect({ guest = false }: { readonly guest?: boolean } = {}): Promise<Handle> {
@@ -159,8 +160,8 @@ export class Broker {
   }
 
   /**
-   * Calls back at each request to shut the instance down. It is up to the listener to remove the modules
-   * and call {@link close}.
+   * Calls back at each request to shut the instance down. The listener has to remove the modules and call {@link
+   * close}.
    * @returns ends the listening
    */
   onShutdown(listener: (reason: ShutdownReason) => void): () => void {
@@ -168,35 +169,35 @@ export class Broker {
     return () => this.#shutdownListeners.delete(listener);
   }
 
-  /** Requests that were passed on and not answered yet. */
+  /** The number of requests that were passed on and not answered yet. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
   }
 
-  /** What programs of the instance are started with: its environment without what is blocked, and where it is. */
+  /** The environment for programs of the instance: its own without blocked variables, and with its URI. */
   programEnvironment(): Record<string, string> {
     const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
     return { ...inherited, ...this.#marks(), ...(this.uri !== undefined && { SLUICE_URI: this.uri }) };
   }
 
   /**
-   * Takes down every module that is loaded, in the reverse order of their loading; no module can be loaded from then on.
-   * It works from what the broker has recorded and needs nothing outside of it.
-   * @returns names of those that did not go in order
+   * Removes every loaded module, in the reverse order of loading. From then on no module can be loaded. It uses only
+   * what the broker has recorded.
+   * @returns names of the modules that did not end in order
    */
   takeDown(options: TakeDownOptions = {}): Promise<string[]> {
     const log = (level: LogLevel, text: string): void => this.log.append("broker", level, text);
     return takeDown(this.#modules, { clock: this.#clock, log }, options);
   }
 
-  /** Makes the local socket anew if it was removed, so that what goes on from here can connect. */
+  /** Makes the local socket anew if it was removed, so that clients can connect again. */
   async ensureSocket(): Promise<void> {
     await this.#server?.ensure();
   }
 
   /**
-   * How long an orderly shutdown may take, in milliseconds: attribute `broker.shutdown-timeout`; if that was never set, at
-   * least what the modules may take one after the other, and some seconds.
+   * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If that was never
+   * set, it is at least the sum of the modules' time-outs, and some seconds.
    */
   shutdownTimeoutMs(): number {
     const timeoutMs = delayOf(this.attributes, "broker.shutdown-timeout");
@@ -207,8 +208,8 @@ export class Broker {
   }
 
   /**
-   * Ends the broker: modules that are left are cancelled, connections closed, and whatever it made on disk is taken
-   * away. The second call gives the result of the first.
+   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it made. The
+   * second call gives the result of the first.
    */
   close(): Promise<CloseReport> {
     this.#closing ??= this.#close();
@@ -293,7 +294,7 @@ export class Broker {
     return { status: this.#hasPanicked || notShutDown.length > 0 ? 1 : 0, notShutDown };
   }
 
-  /** What was started and has left its process group. */
+  /** The started processes that have left their process group. */
   async #sweep(): Promise<void> {
     const left = await sweep(this.#mark);
     if (left.length > 0) this.log.append("broker", "warning", `processes ${left.join(", ")} cannot be ended`);

@@ -2,40 +2,40 @@ import { isErrno } from "../errors/index.js";
 import { fields, type Handle } from "../messages/index.js";
 import { Broker } from "./broker.js";
 
-/** How a module is to be run on its own. */
+/** Options for running a single module. */
 export interface RunModuleOptions {
-  /** Default: what the file calls itself, else its base name. */
+  /** Default: the name in the file, else the file's base name. */
   readonly name?: string | undefined;
   readonly args?: readonly string[] | undefined;
-  /** In a process rather than a thread. */
+  /** Whether to run it in a process rather than a thread. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader, if it is not to be told from the file. */
+  /** Name of a loader; by default the file decides. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
-  /** Run it even if others may write to its file (docs/design/instance.md §2). */
+  /** Whether to run it even if others may write to its file (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
-  /** Gets what the module logs. */
+  /** Gets the log lines of the module. */
   readonly onLog?: ((level: string, text: string) => void) | undefined;
 }
 
 /** A module that runs without an instance. */
 export interface LoneModule {
   readonly name: string;
-  /** To ask it, and to be what it asks: register services with `handle.registerService`. */
+  /** For requests to the module. `handle.registerService` adds services for the module's own requests. */
   readonly handle: Handle;
   /**
-   * Removes the module, as `module.remove` does, and cleans up. Once it has failed that is all there is to do.
+   * Removes the module, as `module.remove` does, and cleans up. If the module has failed, it only cleans up.
    * @throws SluiceError with the module's own error if it fails while it ends
    */
   close(): Promise<void>;
 }
 
 /**
- * Runs one module with no instance around it (docs/design/modules.md §4), for its own tests or inside another program:
- * it has the services of a broker in memory, and nothing but what the caller registers besides. No socket is opened.
+ * Runs one module without an instance (docs/design/modules.md §4), for its own tests or inside another program. The
+ * module has the services of a broker in memory, and the services that the caller registers. No socket is opened.
  * @param path a file, or a bare name on the module path
- * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; nothing is left then
+ * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
   const { name, args = [], exec = false, loader, modulePath, insecure, onLog } = options;

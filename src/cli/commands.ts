@@ -28,7 +28,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {
     name: "overlay",
-    summary: "say which ranks of the instance are there",
+    summary: "show the ranks of the instance and their states",
     load: () => import("./overlay.js"),
   },
   {
@@ -43,12 +43,12 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "completion",
-    summary: "print what makes a shell complete commands and names",
+    summary: "print a script that makes a shell complete commands and names",
     load: () => import("./complete/completion.js"),
   },
   {
     name: "complete",
-    summary: "print what may come next on a command line",
+    summary: "print the candidates for the next word of a command line",
     hidden: true,
     load: () => import("./complete/complete.js"),
   },

@@ -10,7 +10,7 @@ interface StatusOptions {
 
 export function command(): Command {
   return new Command("overlay")
-    .description("What joins the brokers of an instance.")
+    .description("The connections between the brokers of an instance.")
     .addCommand(statusCommand())
     .addHelpText("after", "\nExample:\n  sluice overlay status");
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./codes.js";
 
-/** A place in a file; lines and columns count from 1, columns in UTF-16 units, the end is exclusive. */
+/** A place in a file. Lines and columns count from 1, columns in UTF-16 units. The end is exclusive. */
 export interface Location {
   readonly file: string;
   readonly line: number;
@@ -28,19 +28,19 @@ export interface Related {
   readonly location: Location | undefined;
 }
 
-/** One thing that is wrong or doubtful in what a user wrote. Bad input is data, never an exception. */
+/** One mistake or doubtful place in a user's input. Bad input is data, never an exception. */
 export interface Diagnostic {
   readonly code: ErrorCode;
   readonly severity: "error" | "warning";
   readonly message: string;
-  /** Absent when no file is to blame, e.g. for a flag. */
+  /** Absent when the mistake is not in a file, e.g. in a flag. */
   readonly location?: Location | undefined;
   readonly related: readonly Related[];
   /** What to do about it, e.g. `did you mean 'kvs'?`. */
   readonly hint?: string | undefined;
 }
 
-/** A value, perhaps with warnings, or every error there is (warnings among them), sorted by place. */
+/** A value, perhaps with warnings; or all errors and warnings, sorted by place. */
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

@@ -16,8 +16,8 @@ interface SluiceErrorOptions {
 const BRAND = Symbol.for("sluice.error");
 
 /**
- * A fault at run time. Recognise it by `code` and `errnum`, never by its text; `instanceof` also holds for those of another
- * copy of this library, as modules and rc files may have one of their own.
+ * A fault at run time. Recognise it by `code` and `errnum`, never by its text. `instanceof` also holds for errors of
+ * another copy of this library, because modules and rc files may have a copy of their own.
  */
 export class SluiceError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -84,7 +84,7 @@ export function errnumOf(error: unknown): number | undefined {
   return undefined;
 }
 
-/** The text of anything that was thrown: that of an error with those of its parts, else the value as Node prints it. */
+/** The text of any thrown value: an error's message with those of its parts, else the value as Node prints it. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError) return aggregateMessage(error);
   if (error instanceof Error) return error.message;

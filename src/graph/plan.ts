@@ -16,15 +16,14 @@ import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
 import { computeViability } from "./viability.js";
 
 /**
- * Plans: which units, in which order, and why not the others. A pure function; the same input gives the same plan to
+ * Makes a plan: which units run, in which order, and why the others are left out. It is a pure function: the same input gives the same plan to
  * the byte (docs/design/planning.md §3–6).
  *
  * @param catalog all units, as composed
- * @param input what to plan (or just the roots of a start), and the facts
- * @returns the plan, perhaps with warnings GRAPH_NEEDS_UNMET (a module named to be loaded lacks a need) and
- *   GRAPH_UNKNOWN_NAME (a stop was to remove what nothing knows); or all errors at once: GRAPH_UNKNOWN_NAME (a root, a
- *   named module, or in the `requires` of a planned unit), GRAPH_CYCLE (one for each component), GRAPH_IN_USE,
- *   GRAPH_NOT_LOADED
+ * @param input the request (or just the roots of a start), and the facts
+ * @returns the plan, perhaps with warnings. GRAPH_NEEDS_UNMET: a module loaded by name lacks a need. GRAPH_UNKNOWN_NAME:
+ *   a name to remove is unknown. Or all errors at once. GRAPH_UNKNOWN_NAME: a root, a named module, or a name in the
+ *   `requires` of a planned unit. GRAPH_CYCLE (one for each component), GRAPH_IN_USE, GRAPH_NOT_LOADED.
  */
 export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
   const request = input.request ?? { kind: "start", roots: input.roots };

@@ -23,7 +23,7 @@ export interface FactsInput {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** What to do for one unit. */
+/** The action for one unit. */
 export type Step =
   | { readonly action: "load"; readonly unit: ModuleUnit; readonly explicit: boolean }
   | { readonly action: "remove"; readonly unit: ModuleUnit }
@@ -59,7 +59,7 @@ export type Reason =
   | {
       readonly kind: "need";
       readonly need: string;
-      /** The provider of the need that would have served, with its own reason; undefined if nothing provides it. */
+      /** The preferred provider of the need, with its own reason; undefined if no unit provides it. */
       readonly because: { readonly unit: string; readonly reason: Reason } | undefined;
     }
   | {
@@ -67,7 +67,7 @@ export type Reason =
       readonly service: string;
       /** The need that no unit of the plan provided. */
       readonly missing: string;
-      /** The unit that provides the service instead; undefined if that one was lost too. */
+      /** The unit that provides the service instead; undefined if that unit is left out too. */
       readonly servedBy: string | undefined;
     }
   | {
@@ -125,7 +125,7 @@ interface PlanInputBase {
   readonly origins?: ReadonlyMap<string, Origin> | undefined;
 }
 
-/** What to plan, and the facts. With `roots` alone it is a request of kind `start` (docs/design/embedding.md §1). */
+/** The request, and the facts. `roots` alone means a request of kind `start` (docs/design/embedding.md §1). */
 export type PlanInput = PlanInputBase &
   (
     | { readonly request: PlanRequest; readonly roots?: undefined }
@@ -138,13 +138,13 @@ export type Explanation =
       readonly kind: "planned";
       readonly unit: string;
       readonly action: Step["action"];
-      /** From a root to the unit, each asked for by the one before it. Empty for removals. */
+      /** The chain from a root to the unit. Each unit is requested by the one before it. Empty for removals. */
       readonly chain: readonly AskedFor[];
     }
-  /** It runs already, so that there is nothing to do. */
+  /** The unit runs already. */
   | { readonly kind: "loaded"; readonly unit: string }
   | { readonly kind: "left-out"; readonly unit: string; readonly reason: Reason }
-  /** A load or a removal was asked for that has nothing to do with it. */
+  /** The requested load or removal does not concern the unit. */
   | { readonly kind: "untouched"; readonly unit: string };
 
 /** One link of the chain by which a unit came into a plan. */
@@ -155,7 +155,7 @@ export interface AskedFor {
   readonly unit: string;
 }
 
-/** What is to be done, in which order, and why the rest is not. Immutable. */
+/** The steps in their order, and the reason for each other unit. Immutable. */
 export interface Plan {
   readonly catalog: Catalog;
   readonly facts: Facts;
@@ -169,15 +169,15 @@ export interface Plan {
    * needs is as deep: do not recurse into it, see `reasonText`.
    */
   readonly leftOut: ReadonlyMap<string, Reason>;
-  /** The provider picked for each service that the plan asked for, planned or not. Worked out when first read. */
+  /** The provider picked for each service that the plan uses, planned or not. Worked out when first read. */
   readonly picks: ReadonlyMap<string, Unit>;
   readonly warnings: readonly Diagnostic[];
   /**
    * How a unit came into the plan, or why it did not.
-   * @param name of a unit, else of a service, which stands for its pick
-   * @returns undefined if nothing has that name
+   * @param name a unit, or a service, which stands for its pick
+   * @returns undefined if no unit or service has that name
    */
   explain(name: string): Explanation | undefined;
-  /** The plan as a graph value: nodes are unit names labelled with their step, wildcards are spelled out. */
+  /** The plan as a graph. Nodes are unit names labelled with their step; each wildcard becomes its edges. */
   graph(): Graph<object, Step, undefined>;
 }

@@ -1,7 +1,7 @@
 import type { Channel } from "../messages/index.js";
 import type { ModuleOptions } from "./module-options.js";
 
-/** What to start, everything a loader needs to know. */
+/** Everything that a loader needs to start a module. */
 export interface ModuleSpec extends ModuleOptions {
   readonly name: string;
   readonly uuid: string;
@@ -10,11 +10,11 @@ export interface ModuleSpec extends ModuleOptions {
   readonly args: readonly string[];
   /** `own`, or the name of a thread group. */
   readonly thread: string;
-  /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
+  /** A private directory, mode 0700, for transpiled files; without it they are not cached on disk. */
   readonly cacheDir?: string | undefined;
-  /** Environment; default: that of ours. The modules of a thread group have that of the first. */
+  /** Environment; default: that of the broker. All modules of a thread group have that of the first. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** The largest payload of a message (attribute `broker.max-payload`); default: that of the wire form. */
+  /** The largest payload of a message in bytes (attribute `broker.max-payload`); default: the limit of the wire form. */
   readonly maxPayloadBytes?: number | undefined;
 }
 
@@ -33,18 +33,18 @@ export type ModuleExit =
   /** By `terminate()`. */
   | { readonly kind: "terminated" };
 
-/** A started module; whether it runs is what it reports with `module.status`. */
+/** A started module. It reports with `module.status` whether it runs. */
 export interface RunningModule {
   /** The broker's end. The broker sends `welcome` on it first. */
   readonly channel: Channel;
-  /** Of its process, if it has one to itself. */
+  /** The id of its process, if it has one to itself. */
   readonly pid?: number | undefined;
   /**
-   * Settles, never rejects, when nothing of the module is left. Its last messages may still be on their way: the channel
-   * closes after them, earlier or later than this.
+   * Settles when the module has ended and been cleaned up; never rejects. Its last messages may still be on their way.
+   * The channel closes after them, earlier or later than this.
    */
   readonly exited: Promise<ModuleExit>;
-  /** Ends it at once, whatever it does. Resolves when it is gone. */
+  /** Ends the module at once, whatever it does. Resolves when it has ended. */
   terminate(): Promise<void>;
 }
 
@@ -53,20 +53,20 @@ export interface ModuleLoader {
   readonly name: string;
   /** With the dot, e.g. `.mjs`. */
   readonly suffixes: readonly string[];
-  /** Whether the file's first bytes are this loader's, asked when no suffix decides. */
+  /** Whether the file's first bytes belong to this loader; used when no suffix decides. */
   recognises?(head: Uint8Array): boolean;
   /**
    * The name that the file gives itself (its export `moduleName`, docs/design/modules.md §5), found without running it.
    */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
-   * Checks, without running it, what can be known of the file beforehand: that it compiles, that it may be executed. Asked
-   * before a module that runs is stopped for it.
+   * Checks the file without running it: that it compiles, and that it may be executed. The broker calls it before it
+   * stops a running module for the new one.
    * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it cannot be read
    */
   check?(spec: Pick<ModuleSpec, "path" | "cacheDir" | "env">): Promise<void>;
   /**
-   * Starts the module. That it fails to come up is told on its channel and by `exited`, as for any other failure.
+   * Starts the module. If it fails later, even before it runs, its channel and `exited` report that.
    * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even be started
    */
   start(spec: ModuleSpec): Promise<RunningModule>;

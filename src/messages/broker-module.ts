@@ -41,13 +41,13 @@ export class BrokerModule {
     return this.handle.name;
   }
 
-  /** Calls {@link setup}, then serves until shutdown. Rejects with the error that the module failed with. */
+  /** Calls {@link setup}, then serves until shutdown. Rejects with the module's error if it fails. */
   async run(): Promise<void> {
     await this.setup();
     await this.handle.run();
   }
 
-  /** Reports that the module runs before its event loop is entered. */
+  /** Reports that the module runs, before it enters its event loop. */
   setRunning(): void {
     this.handle.setRunning();
   }
@@ -62,12 +62,12 @@ export class BrokerModule {
     this.handle.stop();
   }
 
-  /** Leaves the event loop, the module fails with the error. */
+  /** Leaves the event loop; the module fails with the error. */
   stopError(error: Error): void {
     this.handle.stop(error);
   }
 
-  /** For subclasses: registers handlers, subscribes. What it throws fails the load. */
+  /** For subclasses: registers handlers, subscribes. An error that it throws fails the load. */
   protected setup(): Promise<void> | void {
     return;
   }

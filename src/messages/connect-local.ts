@@ -7,7 +7,7 @@ import type { Handle } from "./types.js";
 const SCHEME = "local://";
 
 /**
- * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`, as `SLUICE_URI` has it, which is the default.
+ * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`; the default is `SLUICE_URI`.
  * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then says why
  */
 export async function connect(uri: string | undefined = process.env["SLUICE_URI"]): Promise<Handle> {

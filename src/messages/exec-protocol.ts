@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 
-/** What a command writes to. */
+/** An output stream of a command. */
 export type OutputStream = "stdout" | "stderr";
 
 /** Bytes as they go into JSON: text where they are UTF-8, which people can read, else base64 (RFC 24). */

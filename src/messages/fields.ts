@@ -43,7 +43,7 @@ const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => bool
 
 /**
  * Checks the payload of a request and gives its fields with their types. Fields that the spec does not name are
- * left out. `null` counts as left out where the field may be, as Python programs send it, save for `json`.
+ * left out. `null` in an optional field counts as left out, because Python programs send it; `json` fields keep it.
  *
  * ```ts
  * const { name, args } = fields(request.payload, { name: "string", args: "string[]?" });

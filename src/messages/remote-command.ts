@@ -10,19 +10,19 @@ const WINDOW_BYTES = 256 * 1024;
 /** Errors of a command that has ended, and of a rank or an instance that has gone. */
 const GONE: readonly ErrnoName[] = ["ENOENT", "ECONNRESET", "EHOSTUNREACH", "ECANCELED"];
 
-/** What to run on a rank. */
+/** The command to run on a rank, and its options. */
 export interface RemoteCommandOptions {
   /** The program and its arguments. */
   readonly command: readonly string[];
-  /** Absolute. Default: where the broker is. */
+  /** Absolute. The working directory. Default: the broker's. */
   readonly cwd?: string;
-  /** The whole environment; the rank puts its own `SLUICE_URI` into it. Default: that of the instance. */
+  /** The whole environment; the rank puts its own `SLUICE_URI` into it. Default: the environment of the instance. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether {@link RemoteCommand.write} will be used. Default: its standard input is empty. */
   readonly stdin?: boolean;
   /**
-   * Takes output, in order. What has not been taken, that is until the promise resolves, counts against what may be
-   * under way: a reader that is slow makes the command wait.
+   * Takes output, in order. Bytes count as under way until the promise resolves. A slow reader therefore makes the
+   * command wait.
    */
   readonly onOutput: (stream: OutputStream, bytes: Buffer) => Promise<void> | undefined;
   readonly onStarted?: (pid: number) => void;
@@ -30,7 +30,7 @@ export interface RemoteCommandOptions {
 
 /** How a command ended. */
 export interface RemoteEnd {
-  /** As a shell has it: the exit status, or 128 + the number of the signal. */
+  /** The status as in a shell: the exit status, or 128 + the number of the signal. */
   readonly status: number;
   /** Name of the signal that killed it. */
   readonly signal: string | undefined;
@@ -43,15 +43,16 @@ type Started = number | undefined;
 export class RemoteCommand {
   readonly rank: number;
   /**
-   * All its output has been taken. Rejects with SluiceError `BROKER_REQUEST`: `ENOENT` no such command there, `EACCES`
-   * not executable, `ENOTDIR` no such directory there, `EHOSTUNREACH` no such rank, `ECONNRESET` the rank went away.
+   * Resolves when the command has ended and all its output has been taken. Rejects with SluiceError `BROKER_REQUEST`.
+   * `ENOENT`: no such command there. `EACCES`: not executable. `ENOTDIR`: no such directory there. `EHOSTUNREACH`: no
+   * such rank. `ECONNRESET`: the rank is lost.
    */
   readonly ended: Promise<RemoteEnd>;
   readonly #handle: Handle;
   readonly #options: RemoteCommandOptions;
   readonly #started: Promise<Started>;
   #resolveStarted: (id: Started) => void = () => undefined;
-  /** Output that is being taken. */
+  /** Output that is being delivered. */
   readonly #taking = new Set<Promise<void>>();
 
   /** Starts it. */
@@ -65,7 +66,7 @@ export class RemoteCommand {
 
   /**
    * Writes to its standard input; resolves when the command, or the pipe to it, has taken all of it.
-   * @returns false if it takes no more: it closed its standard input, or has ended
+   * @returns false if the command takes no more: it closed its standard input, or has ended
    */
   async write(bytes: Uint8Array): Promise<boolean> {
     return this.#feed(encodeIo(bytes));
@@ -76,7 +77,7 @@ export class RemoteCommand {
     await this.#feed({ eof: true });
   }
 
-  /** Sends a signal to its process group, as soon as there is one; one that has ended is fine. */
+  /** Sends a signal to its process group, as soon as the group exists. Does nothing if the command has ended. */
   async signal(signal: NodeJS.Signals): Promise<void> {
     await this.#ask("exec.kill", { signum: constants.signals[signal] });
   }
@@ -137,7 +138,7 @@ export class RemoteCommand {
 
   /**
    * Sends a request about this command.
-   * @returns false if it runs no more, or its rank is gone
+   * @returns false if the command has ended, or its rank is lost
    */
   async #ask(topic: string, more: Readonly<Record<string, JsonValue>>): Promise<boolean> {
     const id = await this.#started;

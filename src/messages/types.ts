@@ -8,7 +8,7 @@ export type JsonValue =
 /** What a message carries on the wire and between threads: nothing, JSON text, or raw bytes. Routers never parse it. */
 export type RawPayload = string | Uint8Array | undefined;
 
-/** What programs give and get: a JSON value, raw bytes, or nothing. */
+/** A payload as programs send and receive it: a JSON value, raw bytes, or nothing. */
 export type Payload = JsonValue | Uint8Array | undefined;
 
 /** Request flags (RFC 3). */
@@ -85,36 +85,36 @@ export interface Channel {
    * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the channel
    */
   send(message: Message): void;
-  /** Sends what waits for the end of this turn of the loop now, as a sender must that may block its thread next. */
+  /** Sends at once the messages that wait for the end of this turn of the loop. Call it before blocking the thread. */
   flush(): void;
-  /** Calls start after this was set; nothing that came before is lost. */
+  /** Messages that arrive before it is set are kept, and delivered then. */
   onMessage(listener: (message: Message) => void): void;
-  /** Called once, with the reason when it was not `close()` of either side. */
+  /** Called once when the channel has ended, with the reason unless either side called `close()`. */
   onClose(listener: (cause: Error | undefined) => void): void;
-  /** Sends what waits, then closes; what the other end sent and was not delivered is dropped. */
+  /** Sends waiting messages, then closes. Messages of the other end that were not delivered are dropped. */
   close(): void;
-  /** Closes at once, for an end that does not read: what waits for it is dropped too. */
+  /** Closes at once, for an end that does not read. Messages that wait for it are dropped too. */
   abort(): void;
-  /** What {@link send} took and the other end has not. For a socket: what the kernel has not. */
+  /** Messages that were sent, and that the other end has not taken. For a socket: that the kernel has not taken. */
   backlog(): Backlog;
-  /** The requests in the backlog, whose senders can be made to wait. */
+  /** The requests in the backlog. Their senders can be held. */
   requestBacklog(): Backlog;
-  /** Messages of the backlog that are on their way: all but the requests that the other end holds. */
+  /** Messages of the backlog without the requests that the other end holds. */
   underWay(): number;
-  /** Messages of the other end that have arrived, and that the listener has not been given. */
+  /** Messages that have arrived from the other end, and wait for the listener. */
   unread(): number;
   /** Called when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * Holds the requests of the other end, all but its `module.status`; whatever else it sends is delivered
-   * (docs/design/modules.md §2, back pressure). Few wait here: the other end keeps those that it has not sent. A resume
-   * delivers what has waited, in order, and so does the end of the channel.
+   * Holds the requests of the other end, all but its `module.status`; its other messages are delivered
+   * (docs/design/modules.md §2, back pressure). Few requests wait here, because the other end keeps those that it has
+   * not sent. A resume, and the end of the channel, deliver the waiting requests in order.
    */
   setFlow(flow: FlowControl): void;
   /**
-   * Asks before each request of the other end that is not held whether it may be delivered now. If not, it waits in the
-   * channel with all after it.
-   * @returns asks again for those that wait
+   * Sets a check that decides whether a request of the other end may be delivered now. If not, the request waits in
+   * the channel, with all messages after it.
+   * @returns a function that runs the check again for waiting requests
    */
   admitRequests(admit: (request: RequestMessage) => boolean): () => void;
   /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
@@ -145,7 +145,7 @@ export interface RpcOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A request as its handler gets it. */
+/** A request as a handler gets it. */
 export interface Request {
   readonly topic: string;
   /** The topic after the first dot. */
@@ -155,11 +155,11 @@ export interface Request {
   readonly noresponse: boolean;
   readonly rolemask: number;
   readonly userid: number;
-  /** Identifies the sender, also in a `disconnect` of it. */
+  /** Identifies the sender, also when it disconnects. */
   readonly sender: string;
   /** Whether `respondError`, or the last `respond`, has been sent. */
   readonly answered: boolean;
-  /** Aborted when the answer is not awaited any more: the sender cancelled or has gone, or the channel closed. */
+  /** Aborted when the sender no longer waits for the answer: it cancelled or has gone, or the channel closed. */
   readonly signal: AbortSignal;
 }
 
@@ -193,11 +193,12 @@ export interface Event {
 }
 
 /**
- * The one object that modules, commands and embedders talk through, whatever the transport (docs/design/modules.md §2).
+ * The object through which modules, commands and embedders send and receive messages, on any transport
+ * (docs/design/modules.md §2).
  *
- * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` whose
- * `errnum` is that of the response: `ENOSYS` no such service or method, `ECONNRESET` the module went away, `ETIMEDOUT`,
- * `ECANCELED`.
+ * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` and
+ * the `errnum` of the response. Common ones are `ENOSYS` (no such service or method), `ECONNRESET` (the module has
+ * ended), `ETIMEDOUT` and `ECANCELED`.
  */
 export interface Handle {
   /** Name of the module, or of the client's connection. */
@@ -221,7 +222,7 @@ export interface Handle {
   /** @param errnum POSIX number; `ENODATA` ends a stream */
   respondError(request: Request, errnum: number, message?: string): void;
 
-  /** @param topic an event topic, or its beginning followed by `.*`, or `*`; resolves when the broker knows */
+  /** @param topic an event topic, or its beginning followed by `.*`, or `*`; resolves when the broker has confirmed it */
   subscribe(topic: string, listener: (event: Event) => void): Promise<void>;
   unsubscribe(topic: string): Promise<void>;
   /** Resolves to the event's sequence number. */
@@ -234,10 +235,10 @@ export interface Handle {
   log(level: LogLevel, text: string): void;
   /** Attribute of this rank's broker, or undefined. */
   attr(name: string): Promise<string | undefined>;
-  /** Configuration at a dotted key (the whole without one) as it now stands, or undefined. */
+  /** The present configuration at a dotted key, or undefined; without a key the whole configuration. */
   conf(key?: string): JsonValue | undefined;
 
-  /** Reports that the module runs; `run()` does so too. Ends the load's wait. */
+  /** Reports that the module runs, which ends its load. `run()` does so too. */
   setRunning(): void;
   /** Enters the event loop: reports running, resolves at shutdown or `stop`. */
   run(): Promise<void>;
@@ -246,7 +247,7 @@ export interface Handle {
   /** Whether a debug bit is set (`sluice module debug`); with `clear`, unsets it. */
   debugTest(bit: number, clear?: boolean): boolean;
 
-  /** Waits until what was sent has left, then closes. Pending requests fail with `ECANCELED`. */
+  /** Waits until all messages have been sent, then closes. Pending requests fail with `ECANCELED`. */
   close(): Promise<void>;
   /** Rejects or resolves when the other end has gone; `undefined` after `close()`. */
   readonly closed: Promise<Error | undefined>;

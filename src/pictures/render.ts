@@ -10,13 +10,13 @@ import { pictureTitle } from "./title.js";
 export interface RenderPictureOptions {
   /** `svg`: a text that follows the viewer's choice of light or dark. `png`: bytes, on white. */
   readonly format: "svg" | "png";
-  /** Above the picture; by default what {@link pictureTitle} says. */
+  /** The title above the picture; by default that of {@link pictureTitle}. */
   readonly title?: string | undefined;
-  /** Pixels of a PNG for one of the SVG, above 0; by default 2, so that letters are sharp on any screen. */
+  /** Pixels of a PNG for each pixel of the SVG, above 0. The default is 2, so that letters are sharp on any screen. */
   readonly scale?: number | undefined;
-  /** Longest time to look for good places, in milliseconds; then one box a level is drawn. Default: 20,000. */
+  /** Longest time for the layout, in milliseconds; after that, one box for each level is drawn. Default: 20,000. */
   readonly layoutTimeoutMs?: number | undefined;
-  /** Gives up: the promise is rejected with its reason, and nothing is left running. */
+  /** Cancels the drawing: the promise rejects with the signal's reason, and the thread ends. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,14 +25,14 @@ const DRAW_MAIN = new URL("../pictures/draw-main.js", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
 
 /**
- * Draws a picture of a plan by Graphviz. It is done in a thread of its own: the caller's event loop goes on meanwhile.
+ * Draws a picture of a plan by Graphviz, in a thread of its own. The caller's event loop goes on meanwhile.
  *
- * Plans of more than 120 units are folded: units in a row and units side by side that hang together with the same
- * others get one box, and where that is still too much, all units of a level do.
- * @param picture what `pictureOf` made of a plan
+ * Plans of more than 120 units are folded. Units in a row share a box, and so do parallel units with the same
+ * neighbours. If that is still too much, all units of a level share a box.
+ * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine; `USAGE` for a scale
- *   or time that is no positive number
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine. `USAGE` if a
+ *   scale or time is not a positive number.
  */
 export async function renderPicture(picture: Picture, options: RenderPictureOptions): Promise<DrawnPicture> {
   const {

@@ -1,11 +1,11 @@
 import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.js";
 
 /**
- * What `setup()` and tasks of an rc file get (docs/design/planning.md §8). Of one rc file or another, in one host or
- * another: they all see the same shared data, environment and module arguments.
+ * The argument of `setup()` and of tasks in rc files (docs/design/planning.md §8). Tasks of all rc files and hosts share
+ * the same data, environment and module arguments.
  *
- * Facts (`rank`, attributes, configuration, the broker's environment) are at hand without waiting; they are as the run
- * found them, and brought up to date before each task and after each `bash()` and `rpc()`.
+ * Facts (`rank`, attributes, configuration, the broker's environment) are available without waiting. The run reads them
+ * at its start. It updates them before each task, and after each `bash()` and `rpc()`.
  */
 export interface Context {
   /** This rank. */
@@ -15,10 +15,10 @@ export interface Context {
    * @throws SluiceError `BROKER_UNREACHABLE` if there is no instance
    */
   readonly handle: Handle;
-  /** Aborted when the task is to be given up: its time-out, or a second signal. */
+  /** Aborted when the task has to stop: at its time-out, or at a second signal. */
   readonly signal: AbortSignal;
 
-  /** Says something to standard error, in verbose mode only. */
+  /** Writes a line to standard error, in verbose mode only. */
   print(...items: readonly unknown[]): void;
 
   /**
@@ -51,14 +51,14 @@ export interface Context {
 
   /**
    * Appends to the arguments of a module that is loaded later, or replaces them.
-   * @param module a unit; or a service, then they reach its provider
-   * @param options split on white space
+   * @param module a unit, or a service, which stands for its provider
+   * @param options the arguments, separated by white space
    */
   setopt(module: string, options: string, overwrite?: boolean): void;
   /**
-   * The arguments of a module as they stand.
-   * @param also names whose arguments follow
-   * @returns `fallback` if there are none
+   * The present arguments of a module.
+   * @param also further modules; their arguments follow
+   * @returns the arguments, or `fallback` if there are none
    */
   getopts(name: string, fallback?: readonly string[], also?: readonly string[]): readonly string[];
 
@@ -70,7 +70,7 @@ export interface Context {
 
   /** In `setup()` only: adds units or services to the roots of the plan. */
   loadModules(names: readonly string[]): void;
-  /** In `setup()` only: plans the removal of these, of all if null. */
+  /** In `setup()` only: plans the removal of these modules, or of all if null. */
   removeModules(names: readonly string[] | null): void;
   /** In `setup()` only: chooses the provider of a service (docs/design/planning.md §4). */
   setAlternative(service: string, unit: string): void;

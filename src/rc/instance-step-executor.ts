@@ -31,7 +31,7 @@ export interface InstanceStepExecutorOptions {
 
 /**
  * Carries out steps for real: modules through the broker, tasks of rc files in their host, declarative tasks as
- * processes. Every method throws what people read after `NAME: `.
+ * processes. Every method throws an error whose message appears after `NAME: `.
  */
 export class InstanceStepExecutor implements StepExecutor {
   readonly #options: InstanceStepExecutorOptions;
@@ -43,7 +43,7 @@ export class InstanceStepExecutor implements StepExecutor {
     this.#cancelRemovalAfterMs = options.cancelRemovalAfterMs;
   }
 
-  /** Cancels each module whose removal is under way, or still to come, if it is not gone this long from now or from then. */
+  /** Cancels a module if its removal takes longer than this. The time counts from now, or from the start of the removal if that is later. */
   hurry(cancelAfterMs: number): void {
     this.#cancelRemovalAfterMs = cancelAfterMs;
     for (const removal of this.#removals) removal.limit(cancelAfterMs);

@@ -17,7 +17,7 @@ interface OptionValues {
 /** The rows of the keys that tasks of rc files have: those of all units. */
 type TaskRow = Extract<UnitKeyRow, { on: "both" }>;
 
-/** Keys of a task (docs/design/planning.md §1), in camelCase. What is left out has the default of unit files. */
+/** Keys of a task (docs/design/planning.md §1), in camelCase. Keys that are left out have the defaults of unit files. */
 export type TaskOptions = {
   readonly [Row in TaskRow as CamelKey<Row["key"]>]?: OptionValues[Row["kind"]];
 };
@@ -27,10 +27,10 @@ export interface NamedTaskOptions extends TaskOptions {
   readonly name: string;
 }
 
-/** The code of a task. What it throws fails the task. */
+/** The code of a task. An error that it throws fails the task. */
 export type TaskFunction = (context: Context) => void | Promise<void>;
 
-/** `setup`, if an rc file exports it: runs right after the file was read, and may change what is planned. */
+/** The function `setup` of an rc file. It runs right after the file was read, and may change the plan. */
 export type SetupFunction = (context: Context) => void | Promise<void>;
 
 /** A task as its file declared it. */

@@ -17,8 +17,7 @@ import type {
 type Coded<T extends FailEvent | TimeoutEvent> = Omit<T, "error"> & { readonly code: string };
 
 /**
- * A {@link RunEvent} as one line of JSON: what `--json` prints, what a recorded run holds and what one process tells
- * another. Times are milliseconds, to the nanosecond.
+ * A {@link RunEvent} as one line of JSON: the form of `--json`, of recorded runs, and between processes. Times are milliseconds, to the nanosecond.
  */
 export type RunEventJson =
   | PlanEvent

@@ -105,8 +105,8 @@ export interface SummaryEvent extends AtTime {
 export type RunOutcome = "ok" | "failed" | "interrupted";
 
 /**
- * One entry of the ordered stream that a run is (docs/design/planning.md §7). The terminal view, the JSON log, timings
- * and pictures are all consumers of it.
+ * One entry of the ordered stream of a run (docs/design/planning.md §7). The terminal view, the JSON log, timings
+ * and pictures all read it.
  *
  * A stream is `plan`, then the rest, then `summary`. Every step of the plan has exactly one last event: `end`, `fail`,
  * `timeout` or `cancel` after its `start`, else `skip` or `not-started`.

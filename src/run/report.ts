@@ -20,13 +20,13 @@ export interface StepTiming {
   readonly ended: "end" | "fail" | "timeout" | "cancel";
 }
 
-/** A finished run, from its events. Lists are in the order in which things happened. */
+/** A finished run, from its events. Lists are in the order of the events. */
 export interface RunReport {
   readonly outcome: RunOutcome;
   /** Whether the outcome is `ok`. */
   readonly ok: boolean;
   readonly jobs: number;
-  /** Wall clock at the start, since 1970. */
+  /** The time of the start, since 1970. */
   readonly epochMs: number;
   readonly durationMs: number;
   readonly done: readonly EndEvent[];
@@ -34,12 +34,12 @@ export interface RunReport {
   readonly cancelled: readonly CancelEvent[];
   readonly skipped: readonly SkipEvent[];
   readonly notStarted: readonly NotStartedEvent[];
-  /** Of every step that started, in the order in which they ended. */
+  /** The times of every step that started, in the order in which they ended. */
   readonly timings: readonly StepTiming[];
   readonly events: readonly RunEvent[];
 }
 
-/** Reads a run to its end; `onEvent` sees each event on the way. */
+/** Reads a run to its end, and calls `onEvent` for each event. */
 export async function collect(
   events: AsyncIterable<RunEvent>,
   onEvent?: (event: RunEvent) => void,

@@ -4,12 +4,13 @@ import { type RunOptions, type RunSettings, settle } from "./options.js";
 import { PlanRun } from "./plan-run.js";
 
 /**
- * Runs a plan (docs/design/planning.md §7): every step as soon as its last predecessor is done, at most `jobs` at a
- * time, of the ready ones that with the longest remaining path first. It begins with the first event asked for. A slow
- * reader holds nothing up; one that leaves the loop early cancels what runs, and gets control back when that has ended.
+ * Runs a plan (docs/design/planning.md §7). A step is ready when its last predecessor is done. At most `jobs` steps run
+ * at a time, and the ready step with the longest remaining path goes first. The run begins when its first event is
+ * read. A slow reader does not delay it. A reader that leaves the loop early cancels the running steps, and waits until
+ * they have ended.
  *
  * Failures of steps are events, never exceptions. The stream always ends with `summary`.
- * @throws SluiceError `USAGE` at once if `jobs` is no positive integer; `INTERNAL` from the stream if the plan has a cycle
+ * @throws SluiceError `USAGE` at once if `jobs` is not a positive integer; `INTERNAL` from the stream if the plan has a cycle
  */
 export function runPlan(plan: Plan, options: RunOptions): AsyncIterableIterator<RunEvent> {
   return stream(plan, settle(options));

@@ -9,29 +9,29 @@ import { defaultDirectories, type Directories, type Env, unitSearchPath } from "
 import { namedOrigin } from "./source.js";
 import type { Alternative, Catalog, ConfigTable } from "./types.js";
 
-/** Where units come from, and what is set besides files. */
+/** The sources of units, and settings besides files. */
 export interface ComposeUnitsOptions {
-  /** Directories whose `modprobe.d` is read. Default: by `env` (docs/design/planning.md §2). */
+  /** Directories whose `modprobe.d` is read. By default `env` decides (docs/design/planning.md §2). */
   readonly searchPath?: readonly string[];
-  /** Shipped and site directories; those not given are by `env` (docs/design/instance.md §2). */
+  /** Shipped and site directories; `env` decides those that are left out (docs/design/instance.md §2). */
   readonly dataDir?: string;
   readonly confDir?: string;
-  /** Environment variables that say where to look and what to disable. Default: those of this process. */
+  /** Environment variables for directories and disabled units. Default: the variables of this process. */
   readonly env?: Env;
-  /** Whether `FLUX_MODPROBE_DISABLE` of `env` counts; not so for an explicit load. Default true. */
+  /** Whether `FLUX_MODPROBE_DISABLE` of `env` counts. It does not for an explicit load. Default true. */
   readonly disableFromEnv?: boolean;
   /** Its `modules` table changes units. */
   readonly config?: LayeredConfiguration | ConfigTable;
   /** Fragments of rc files, composed after the configuration. */
   readonly rc?: readonly Fragment[];
-  /** Over those of files, configuration and rc files, such as those of a flag. */
+  /** Alternatives that override files, configuration and rc files, such as those of a flag. */
   readonly alternatives?: readonly Alternative[];
   /** Units or services to disable besides those of the environment. */
   readonly disable?: readonly DisableRequest[];
-  /** Told of each directory and file that is looked at. */
+  /** Called for each directory and file that is checked. */
   readonly onRead?: (event: ReadEvent) => void;
   /**
-   * What unit files must pass to be read (docs/design/instance.md §2). Default: a guard of its own, see
+   * The check that unit files must pass to be read (docs/design/instance.md §2). Default: a guard of its own, see
    * `createFileGuard`.
    */
   readonly guard?: FileGuard | undefined;
@@ -39,7 +39,7 @@ export interface ComposeUnitsOptions {
 
 /**
  * Reads and composes all units (docs/design/planning.md §2).
- * Errors, all at once and sorted by place: those of `readFragments` and `compose`.
+ * Gives all errors of `readFragments` and `compose` at once, sorted by place.
  */
 export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<Result<Catalog>> {
   const { catalog, diagnostics, warnings } = await composeSoundUnits(options);

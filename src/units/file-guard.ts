@@ -5,17 +5,17 @@ import { type Diagnostic, ERRNO, type Related, SluiceError } from "../errors/ind
 import { problemAt } from "./formats/document.js";
 import { wholeFile } from "./source.js";
 
-/** Says whether others could have written what we are about to read or run (docs/design/instance.md §2). */
+/** Checks whether other users could have written a file before it is read or run (docs/design/instance.md §2). */
 export interface FileGuard {
   /**
-   * What speaks against a file, or a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
-   * link on the way, each the same object however often it is asked about. Nothing for what does not exist.
-   * @param path a relative one counts from the working directory
+   * The reasons against a file, or a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
+   * link on the way. Repeated calls give the same objects. A missing file has no reasons.
+   * @param path relative paths start at the working directory
    */
   check(path: string): readonly Diagnostic[];
 }
 
-/** What `--insecure` asks for: everything passes. */
+/** The guard of `--insecure`: every file passes. */
 export const INSECURE: FileGuard = { check: () => [] };
 
 /** As many links as Linux follows in one path. */
@@ -25,10 +25,10 @@ const LINK_LIMIT = 40;
 const PROGRAM_DIR = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /**
- * A guard with the rule of docs/design/instance.md §2: a file, and every directory above it, belongs to root or to us,
- * and neither others nor its group, other than our own primary one, may write to it; a sticky directory such as `/tmp`
- * may be written to. Of a link, the directories above it count as well as what it points to. What it has seen it
- * remembers, so that it should live as long as one command or one load.
+ * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, belongs to root or to the
+ * user. Neither others nor its group may write to it, except for the user's primary group and sticky directories such as
+ * `/tmp`. For a link, the directories above it count as well as its target. The guard remembers its results, so it
+ * should live as long as one command or one load.
  */
 export function createFileGuard(): FileGuard {
   return new OwnerGuard();

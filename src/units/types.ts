@@ -33,11 +33,11 @@ export interface Alternative {
 export interface Catalog {
   readonly units: readonly Unit[];
   readonly byName: ReadonlyMap<string, Unit>;
-  /** Units that are named so or provide it, in load order. Has an entry for every unit name and service name. */
+  /** Units with this name, or that provide it, in load order. Has an entry for every unit name and service name. */
   readonly providers: ReadonlyMap<string, readonly Unit[]>;
-  /** One a service, in the order in which the winning ones were set. */
+  /** One for each service, in the order in which the effective ones were set. */
   readonly alternatives: readonly Alternative[];
-  /** What set a key of a unit (TOML spelling, e.g. `needs-config`); for list elements, what put that element there. */
+  /** The origin of a key of a unit (TOML spelling, e.g. `needs-config`), or of an element of a list. */
   originOf(unit: string, key: string, element?: string): Origin | undefined;
 }
 

@@ -22,9 +22,9 @@ function inOrderShown(kind: Unit["kind"]): UnitKeyRow[] {
 }
 
 /**
- * A unit as `modprobe show` prints it (docs/design/cli.md §2): first `name`, `module` and `ranks`, then the other keys
- * in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit files; what has no
- * value is null.
+ * A unit as `modprobe show` prints it (docs/design/cli.md §2). `name`, `module` and `ranks` come first, then the
+ * other keys in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit
+ * files. A key without a value is null.
  */
 export function unitToJson(unit: Unit): UnitJson {
   const values = new Map<string, unknown>(Object.entries(unit));

@@ -309,7 +309,7 @@ describe("connections that begin a message and never finish it", () => {
       void attacker.closed.then(() => open--);
       await new Promise<void>((resolve) => attacker.socket.write(begun, () => resolve()));
     }
-    expect(await logged("disconnected: closed: over 256 MiB of incomplete messages")).toMatchObject({
+    expect(await logged("disconnected: over 256 MiB of incomplete messages")).toMatchObject({
       level: "warning",
     });
     await vi.waitFor(() => expect(open).toBeLessThanOrEqual(32), PATIENTLY);

@@ -214,7 +214,7 @@ export class Supervisor {
   #startProgram(env: Readonly<Record<string, string>>): void {
     const { programArgv, onTerminal, say } = this.#options;
     if (programArgv === undefined)
-      throw new Error("the broker asked for an initial program that there is not");
+      throw new Error("the broker asked for an initial program, but there is none");
     const program = spawnPhase({
       argv: programArgv,
       env,

@@ -65,7 +65,7 @@ export class IncompleteMessages {
 
   #closeOldest(): void {
     for (const { close } of this.#byConnection.values()) {
-      close("closed: over 256 MiB of incomplete messages are buffered, and this one is the oldest");
+      close("over 256 MiB of incomplete messages are buffered, and this one is the oldest");
       return;
     }
   }

@@ -70,9 +70,7 @@ async function followerPlace(options: BrokerCommandOptions, given: string | unde
   const named = options.rundir ?? rundirOf(instanceUri({}));
   const rundir = named === undefined ? undefined : resolve(named);
   if (rundir === undefined) {
-    throw new UsageError(
-      `rank ${rank} needs --rundir, or SLUICE_URI: where the instance is that it is to join`,
-    );
+    throw new UsageError(`rank ${rank} needs --rundir, or SLUICE_URI, to find the instance that it joins`);
   }
   if (!existsSync(rundir)) throw new ExitError(1, `there is no instance in ${rundir}: no such directory`);
   if (given !== undefined && size !== undefined) {

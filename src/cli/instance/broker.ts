@@ -105,7 +105,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
   }
 }
 
-interface Living {
+interface LifeOptions {
   readonly broker: Broker;
   readonly phases: Phases;
   readonly options: BrokerCommandOptions;
@@ -115,7 +115,7 @@ interface Living {
 }
 
 /** @returns the exit status */
-async function live({ broker, options, phases, stops, notifier, isManaged }: Living): Promise<number> {
+async function live({ broker, options, phases, stops, notifier, isManaged }: LifeOptions): Promise<number> {
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker)),
@@ -183,7 +183,7 @@ function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
   return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
 }
 
-interface Starting {
+interface BrokerStartOptions {
   readonly place: BrokerPlace;
   readonly overlay: Overlay | undefined;
   readonly options: BrokerCommandOptions;
@@ -193,7 +193,7 @@ interface Starting {
 }
 
 /** @throws ExitError after it was said what is wrong */
-async function startBroker(starting: Starting): Promise<Broker> {
+async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
   const { place, overlay, options, logFile, isSupervised, stops } = starting;
   const prefix = brokerPrefix(place);
   // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.

@@ -92,8 +92,8 @@ function blameCommand(): Command {
 }
 
 function chainCommand(): Command {
-  return view("critical-chain", "the units that set the time, each with the one it waited for")
-    .argument("[name]", "a unit whose time is in question (default: the one that ended last)")
+  return view("critical-chain", "the units that set the time, each with the unit that it waited for")
+    .argument("[name]", "a unit that ends the chain (default: the one that ended last)")
     .option("--json", "{run, chain, next}; links are {unit, startMs, durationMs, slackMs, waitedFor, …}")
     .addHelpText("after", "\nExample:\n  sluice modprobe analyze critical-chain kvs")
     .action(async (name: string | undefined, _: unknown, self: Command) => {
@@ -109,7 +109,7 @@ function chainCommand(): Command {
         return;
       }
       printLine(headlineText(headlineOf(record)));
-      printLine('When a unit started is after "@", what it took after "+".');
+      printLine('After "@" is the start of a unit, after "+" its duration.');
       printLine("");
       chainLines(chain).forEach(printLine);
       if (next.length > 0) printLine("\nnext to it:");
@@ -127,7 +127,7 @@ function plotCommand(): Command {
     )
     .addOption(new Option("--trace", "a trace for Perfetto and chrome://tracing instead").conflicts("format"))
     .addOption(
-      new Option("--json", "what there is to draw: {durationMs, jobs, units, load}").conflicts([
+      new Option("--json", "the data of the picture: {durationMs, jobs, units, load}").conflicts([
         "format",
         "trace",
       ]),
@@ -143,18 +143,19 @@ function plotCommand(): Command {
 }
 
 function whatIfCommand(): Command {
-  return view("what-if", "what the run would have taken, had things been different")
-    .addOption(new Option("-j, --jobs <n>", "with so many units at a time").argParser(positiveInteger))
+  return view("what-if", "predict how long the run would have taken with changes")
+    .addOption(new Option("-j, --jobs <n>", "with this many units at a time").argParser(positiveInteger))
     .addOption(
       new Option(
         "--without <unit>",
-        "without it, what needs it, and what only it required; may be repeated",
+        "without the unit, the units that need it, and the units that only it required; may be repeated",
       ).argParser(collect(String)),
     )
     .addOption(
-      new Option("--faster <unit=factor>", "with it so many times as fast; may be repeated").argParser(
-        collect(speedUp),
-      ),
+      new Option(
+        "--faster <unit=factor>",
+        "with the unit this many times as fast; may be repeated",
+      ).argParser(collect(speedUp)),
     )
     .option("--json", "{recorded, predicted, removed, criticalChain}")
     .addHelpText(

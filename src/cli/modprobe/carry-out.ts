@@ -35,16 +35,20 @@ export function withJobs(command: Command): Command {
         positiveInteger,
       ),
     )
-    .option("--keep-going", "after a failure go on with what does not depend on it")
+    .option("--keep-going", "after a failure, go on with units that do not depend on it")
     .addOption(
-      new Option("--cancel-after <seconds>", "cancel a module that is not gone by then").argParser(seconds),
+      new Option("--cancel-after <seconds>", "cancel a module if its removal takes longer").argParser(
+        seconds,
+      ),
     )
-    .addOption(new Option("-q, --quiet", "say nothing but failures").conflicts("verbose"))
+    .addOption(new Option("-q, --quiet", "print failures only").conflicts("verbose"))
     .addOption(
       new Option("--json", "print each event as a JSON object on a line").conflicts(["dryRun", "showDeps"]),
     )
     .addOption(
-      new Option("--events-fd <fd>", "report events to whoever shows them").argParser(wholeNumber).hideHelp(),
+      new Option("--events-fd <fd>", "report events to the process that shows them")
+        .argParser(wholeNumber)
+        .hideHelp(),
     );
 }
 

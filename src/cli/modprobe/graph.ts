@@ -42,7 +42,7 @@ Examples:
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("graph")))
-    .argument("[unit]", "only this unit or service and what is one relation away")
+    .argument("[unit]", "only this unit or service and its direct neighbours")
     .addOption(
       new Option(
         "--format <format>",

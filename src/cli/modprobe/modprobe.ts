@@ -4,15 +4,23 @@ import type { Runlevel } from "../../units/index.js";
 import { addCommands, type LazyCommand, type MakeProgram, type Words } from "../lazy.js";
 
 const COMMANDS: readonly LazyCommand[] = [
-  { name: "load", summary: "load modules with what they require", load: () => import("./load.js") },
+  { name: "load", summary: "load modules with their requirements", load: () => import("./load.js") },
   {
     name: "remove",
-    summary: "remove modules, and what nobody uses without them",
+    summary: "remove modules, and modules that are then unused",
     load: () => import("./remove.js"),
   },
   { name: "run", summary: "run one rc file", load: () => import("./run.js") },
-  { name: "rc1", summary: "bring up what the rc files load", load: () => loadPhase("rc1") },
-  { name: "rc3", summary: "take down what is loaded", load: () => loadPhase("rc3") },
+  {
+    name: "rc1",
+    summary: "load the modules of the rc files, and run their tasks",
+    load: () => loadPhase("rc1"),
+  },
+  {
+    name: "rc3",
+    summary: "remove the loaded modules, and run the tasks of shutdown",
+    load: () => loadPhase("rc3"),
+  },
   {
     name: "show",
     summary: "print a unit as composed, one JSON object with every key",
@@ -20,12 +28,12 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "list-dependencies",
-    summary: "print the tree of what a unit or service requires",
+    summary: "print the tree of the requirements of a unit or service",
     load: () => import("./list-dependencies.js"),
   },
   {
     name: "explain",
-    summary: "say why a unit is in the plan of rc1, or why not and what would bring it in",
+    summary: "say why a unit is in the plan of rc1 or not, and how to bring it in",
     load: () => import("./explain.js"),
   },
   {
@@ -50,12 +58,12 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "analyze",
-    summary: "say where the time of a recorded run went, and what it would be if things were different",
+    summary: "show where the time of a recorded run went, and predict it with changes",
     load: () => import("./analyze.js"),
   },
   {
     name: "verify",
-    summary: "say everything that is wrong or doubtful in the composed units",
+    summary: "report all mistakes and doubtful places in the composed units",
     load: () => import("./verify.js"),
   },
 ];

@@ -26,7 +26,7 @@ interface PlanOptions extends FactOptions, UnitOptions, RankFactOptions {
 export function command(): Command {
   return withRankFacts(withUnitOptions(withFacts(new Command("plan"))))
     .option("--json", "the canonical plan with its hash, as --lock writes it; with --matrix, that as data")
-    .option("--matrix", "which unit is on which ranks: a row for each unit, a column for each class")
+    .option("--matrix", "a table of units and ranks: a row for each unit, a column for each class")
     .option("--lock <file>", "write the canonical plan there")
     .option(
       "--check-lock <file>",

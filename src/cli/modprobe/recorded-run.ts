@@ -20,14 +20,14 @@ export interface RecordedRunOptions {
 /** Adds the options that say which recorded run is meant. */
 export function withRecordedRun(command: Command): Command {
   return withUri(command)
-    .option("--statedir <dir>", "recorded runs of the instance whose statedir this is or was")
+    .option("--statedir <dir>", "recorded runs of the instance with this statedir")
     .addOption(new Option("--rank <n>", "of this rank").argParser(wholeNumber))
     .option("--run <n|file>", "1 is the last one, 2 the one before; or a file (default: 1)");
 }
 
 const HINT =
-  "rc1, rc3, run and load record what they do where they run in an instance; those of one that is gone are in its " +
-  "statedir (--statedir DIR), if it had one";
+  "rc1, rc3, run and load record each run inside an instance; after its end, its runs are in its statedir " +
+  "(--statedir DIR)";
 
 /**
  * The recorded run that is meant.

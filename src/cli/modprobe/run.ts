@@ -41,7 +41,7 @@ export function command(): Command {
 export function phaseCommand(runlevel: Runlevel): Command {
   return withRunOptions(new Command(runlevel))
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
-    .addOption(new Option("--phase", "wait for the broker that has started this to say when").hideHelp())
+    .addOption(new Option("--phase", "wait for the order of the broker that started this").hideHelp())
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action((options: RunOptions) =>
       options.phase === true
@@ -61,7 +61,7 @@ async function runPhase(runlevel: Runlevel, options: RunOptions): Promise<void> 
 
 function withRunOptions(command: Command): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(command))))
-    .option("-v, --verbose", "say what is read, and each unit as it starts and ends")
+    .option("-v, --verbose", "print each file that is read, and each unit as it starts and ends")
     .option("--dry-run", "print what would be done, and do nothing")
     .option(
       "--show-deps",

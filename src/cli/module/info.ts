@@ -16,7 +16,7 @@ interface InfoOptions {
 
 export function infoCommand(): Command {
   return withUri(withInsecure(new Command("info")))
-    .description("print what can be told of a module without starting it")
+    .description("describe a module without starting it")
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .option("--exec", "as run in a process of its own")
     .option("--loader <name>", "as run by this loader")

@@ -23,11 +23,11 @@ export function statsCommand(): Command {
     .addOption(new Option("-t, --type <type>", "of the value").choices(["int", "double"]))
     .addOption(new Option("-s, --scale <factor>", "multiply the value").argParser(factor).default(1, "1"))
     .addOption(new Option("-R, --rusage [whose]", "resource usage of self, children or thread instead"))
-    .option("-c, --clear", "set the statistics of the module to nothing")
+    .option("-c, --clear", "clear the statistics of the module")
     .addOption(
       new Option(
         "-C, --clear-all",
-        "set the statistics of the modules of that name on all ranks to nothing",
+        "clear the statistics of the modules of that name on all ranks",
       ).conflicts("clear"),
     )
     .addHelpText("after", "\nExample:\n  sluice module stats -p rx.request kvs")

@@ -40,7 +40,7 @@ export function traceCommand(): Command {
     )
     .option(
       "--json",
-      "one JSON object a line: {time, direction, type, name, topic, payloadBytes, payload?, encoding?, errnum?, error?}, with the rank if several are named; {dropped} where messages were not shown to a reader too slow",
+      "one JSON object a line: {time, direction, type, name, topic, payloadBytes, payload?, encoding?, errnum?, error?}, with the rank if there are several; {dropped} after messages that a slow reader missed",
     )
     .addHelpText("after", "\nExample:\n  sluice module trace -T 'kvs.*' -t request,response kvs")
     .action(trace);

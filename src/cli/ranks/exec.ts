@@ -23,7 +23,7 @@ interface ExecOptions {
 
 export function command(): Command {
   return withUri(new Command("exec"))
-    .argument("<command...>", "a program and its arguments, run as they are: no shell looks at them")
+    .argument("<command...>", "a program and its arguments, run as they are, without a shell")
     .passThroughOptions()
     .addOption(rankOption("on these ranks: 0-3,7 or all").default(ALL_RANKS, "all"))
     .addOption(rankOption("but not on these", "-x, --exclude <ranks>"))
@@ -36,8 +36,8 @@ export function command(): Command {
     .addHelpText(
       "after",
       `
-Exits with the highest status of all ranks: 128+N where signal N ended it, 127 not found, 126 not executable,
-68 for a rank that cannot be reached.
+Exits with the highest status of all ranks. 128+N: signal N ended it; 127: not found; 126: not executable;
+68: the rank cannot be reached.
 
 Example:
   sluice exec -l -r 0-3 uptime

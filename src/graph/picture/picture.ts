@@ -10,18 +10,18 @@ export interface PictureNode {
   readonly kind: "module" | "task";
   /** Why it is left out; undefined if it is planned. */
   readonly leftOut: string | undefined;
-  /** Services that it serves and others provide too. */
+  /** Services that it serves and other units provide too. */
   readonly serves: readonly string[];
 }
 
-/** `order`: `from` comes before `to`. `requires`, `needs`: `from` asks for what `to` provides. */
+/** `order`: `from` comes before `to`. `requires`, `needs`: `from` names a service that `to` provides. */
 export interface PictureEdge {
   readonly from: string;
   readonly to: string;
   readonly relation: "order" | "requires" | "needs";
 }
 
-/** A service that a planned unit was picked for although others provide it too. */
+/** A service with several providers, for which a planned unit was picked. */
 export interface PictureService {
   readonly service: string;
   readonly picked: string;
@@ -29,9 +29,9 @@ export interface PictureService {
   readonly others: readonly string[];
 }
 
-/** What is to be drawn of a plan: data for all the formats. */
+/** A picture of a plan, as data for all formats. */
 export interface Picture {
-  /** The unit that it is about; undefined for one of a whole plan. */
+  /** The unit that the picture is about; undefined for a whole plan. */
   readonly centre: string | undefined;
   readonly nodes: readonly PictureNode[];
   readonly edges: readonly PictureEdge[];
@@ -39,10 +39,10 @@ export interface Picture {
 }
 
 /**
- * A plan as a picture: planned units in canonical order, then those that are left out; of the order only what does not
- * follow from the rest of it.
- * @param around only this unit, or the provider of this service, and what is one relation away
- * @returns undefined if nothing has that name
+ * A plan as a picture: planned units in canonical order, then the units that are left out. It has only those orders
+ * that do not follow from others.
+ * @param around only this unit, or the provider of this service, and its direct neighbours
+ * @returns undefined if no unit has that name
  */
 export function pictureOf(plan: Plan, around?: string): Picture | undefined {
   const index = indexOf(plan.catalog);

@@ -2,8 +2,8 @@ import { messageOf, requestError } from "../../errors/index.js";
 import type { JsonValue, Payload, RawPayload } from "../types.js";
 
 /**
- * What a program gives, as it travels: JSON text for a JSON value, bytes as they are.
- * @throws SluiceError `BROKER_REQUEST` with `EINVAL` for what JSON cannot express (a cycle, a bigint, a function)
+ * A program's payload in the form that is sent: JSON text for a JSON value, bytes unchanged.
+ * @throws SluiceError `BROKER_REQUEST` with `EINVAL` for a value that JSON cannot express (a cycle, a bigint, a function)
  */
 export function encodePayload(payload: Payload): RawPayload {
   if (payload === undefined || payload instanceof Uint8Array) return payload;
@@ -12,15 +12,16 @@ export function encodePayload(payload: Payload): RawPayload {
     text = JSON.stringify(payload);
   } catch (cause) {
     const problem = cause instanceof RangeError ? "it is nested too deeply" : messageOf(cause);
-    throw requestError("EINVAL", `payload is not JSON: ${problem}`, cause);
+    throw requestError("EINVAL", `JSON cannot express the payload: ${problem}`, cause);
   }
   // A function or a symbol gets past the types of a JavaScript caller; stringify then gives undefined.
-  if (typeof text !== "string") throw requestError("EINVAL", `payload is not JSON: a ${typeof payload}`);
+  if (typeof text !== "string")
+    throw requestError("EINVAL", `JSON cannot express the payload: a ${typeof payload}`);
   return text;
 }
 
 /**
- * What travelled, as a program gets it.
+ * A received payload as a program gets it: a JSON value, bytes, or undefined.
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` if the text is not JSON
  */
 export function decodePayload(raw: RawPayload): Payload {
@@ -28,7 +29,7 @@ export function decodePayload(raw: RawPayload): Payload {
   try {
     return JSON.parse(raw) as JsonValue;
   } catch (cause) {
-    throw requestError("EPROTO", `payload is not JSON: ${messageOf(cause)}`, cause);
+    throw requestError("EPROTO", `invalid JSON in the payload: ${messageOf(cause)}`, cause);
   }
 }
 
