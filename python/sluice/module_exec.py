@@ -74,7 +74,7 @@ def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = Non
 
 
 def _load(path: str) -> Tuple[Optional[Entry], Outcome]:
-    """The entry function, or why there is none: this can be reported only after the welcome."""
+    """The entry function, or the error without one. The error can be reported only after the welcome."""
     try:
         return find_entry(import_file(path, MODULE_NAME), path), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as what the load failed with
