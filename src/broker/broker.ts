@@ -294,7 +294,7 @@ export class Broker {
     return { status: this.#hasPanicked || notShutDown.length > 0 ? 1 : 0, notShutDown };
   }
 
-  /** The started processes that have left their process group. */
+  /** Ends the processes that this broker started and that have left their process group. */
   async #sweep(): Promise<void> {
     const left = await sweep(this.#mark);
     if (left.length > 0) this.log.append("broker", "warning", `processes ${left.join(", ")} cannot be ended`);
