@@ -5,6 +5,13 @@
  * version or for another machine, and the bundle is then compiled as ever. Code so compiled cannot import(): it has to
  * require(), or to ask for `importUrl`. The build copies this file to where it is needed (ADR 5).
  */
+// Before anything that an older Node lacks.
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`Sluice needs Node ≥ 20.19; this is ${process.versions.node}\n`);
+  process.exit(1);
+}
+
 const { isMainThread, threadId } = require("node:worker_threads");
 
 // Node's own answer to this signal is to let anyone on this machine debug the process (docs/security.md).

@@ -75,8 +75,10 @@ export class Round {
   async run() {
     const resources = [];
     try {
-      for (const sort of new Set(this.plan.steps.map(({ sort }) => sort)))
-        resources.push(await FAULTS[sort].prepare?.(this));
+      const faults = [...new Set(this.plan.steps.map(({ sort }) => sort))].map((sort) => FAULTS[sort]);
+      // Where the stores are comes first: the others look there.
+      faults.sort((a, b) => Number(b.movesStores ?? false) - Number(a.movesStores ?? false));
+      for (const fault of faults) resources.push(await fault.prepare?.(this));
       await this.#live();
     } catch (error) {
       if (this.#signal.aborted) return [];

@@ -243,11 +243,11 @@ export class Broker {
       execService(this.#commands),
       brokerService(this.environment, () => this.#requestShutdown({ kind: "request" })),
     ]) {
-      attachService(this.#router, service);
+      attachService(this.#router, service, this.#trace);
     }
     if (this.rank === 0) {
       const panic = (rank: number, message: string): void => this.#panic(`rank ${rank}: ${message}`);
-      attachService(this.#router, overlayService(this.roster, this.orders, panic));
+      attachService(this.#router, overlayService(this.roster, this.orders, panic), this.#trace);
     }
     await this.#overlay.start({
       message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),

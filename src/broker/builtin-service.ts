@@ -3,28 +3,38 @@ import {
   decodePayload,
   encodePayload,
   type Fields,
-  fields,
   type FieldSpec,
   FLAG,
   type Message,
   methodOf,
   type Payload,
+  type RawPayload,
   type RequestMessage,
+  requestFields,
   ROLE,
 } from "../messages/index.js";
 import { Peer } from "./routing/peer.js";
+import type { MessageTrace } from "./routing/message-trace.js";
 import type { Router } from "./routing/router.js";
+import { defaultMethods, ServiceCounts } from "./service-defaults.js";
 
 /** A request to a service of the broker itself. */
 export class Call {
   readonly request: RequestMessage;
   readonly #service: Peer;
   readonly #router: Router;
+  readonly #onAnswer: (errnum: number, payload: RawPayload) => void;
 
-  constructor(request: RequestMessage, service: Peer, router: Router) {
+  constructor(
+    request: RequestMessage,
+    service: Peer,
+    router: Router,
+    onAnswer: (errnum: number, payload: RawPayload) => void,
+  ) {
     this.request = request;
     this.#service = service;
     this.#router = router;
+    this.#onAnswer = onAnswer;
   }
 
   /**
@@ -46,29 +56,43 @@ export class Call {
     return this.request.route.join("/");
   }
 
-  /** @throws SluiceError BROKER_REQUEST `EPROTO` if the payload is not such an object */
+  /** @throws SluiceError BROKER_REQUEST `EPROTO` if it is not JSON */
+  get payload(): Payload {
+    return decodePayload(this.request.payload);
+  }
+
+  /** @throws SluiceError BROKER_REQUEST `EPROTO` if the payload is not such an object, or has other fields */
   fields<const S extends FieldSpec>(spec: S): Fields<S> {
-    return fields(decodePayload(this.request.payload), spec);
+    return requestFields(this.payload, spec);
   }
 
   /** Answers with a payload, or with none. */
   respond(payload?: Payload): void {
-    this.#router.answer(this.request, this.#service, encodePayload(payload));
+    this.#answer(encodePayload(payload));
   }
 
   /** Answers with what was sent, without a look at it. */
   echo(): void {
-    this.#router.answer(this.request, this.#service, this.request.payload);
+    this.#answer(this.request.payload);
   }
 
   fail(errno: ErrnoName, message?: string): void {
-    this.#router.answerError(this.request, this.#service, ERRNO[errno], message ?? strerror(ERRNO[errno]));
+    this.#answerError(ERRNO[errno], message ?? strerror(ERRNO[errno]));
   }
 
   /** Answers with the error number and text of what was thrown; a fault without a number is ours. */
   failWith(error: unknown): void {
-    const errnum = errnumOf(error) ?? ERRNO.EIO;
-    this.#router.answerError(this.request, this.#service, errnum, messageOf(error));
+    this.#answerError(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
+  }
+
+  #answer(payload: RawPayload): void {
+    this.#onAnswer(0, payload);
+    this.#router.answer(this.request, this.#service, payload);
+  }
+
+  #answerError(errnum: number, text: string): void {
+    this.#onAnswer(errnum, undefined);
+    this.#router.answerError(this.request, this.#service, errnum, text);
   }
 }
 
@@ -87,16 +111,18 @@ export interface ServiceDefinition {
   readonly methods: Readonly<Record<string, Method | CallHandler>>;
 }
 
-/** Every service answers this the same way. */
-const ping: Method = {
-  allowGuest: true,
-  run: (call) => call.echo(),
-};
-
-/** Attaches a service to the router, as a peer like any other. */
-export function attachService(router: Router, { name, methods }: ServiceDefinition): void {
-  const byMethod = new Map<string, Method>([["ping", ping]]);
-  for (const [method, handler] of Object.entries(methods)) {
+/**
+ * Attaches a service to the router, as a peer like any other.
+ * @param trace sees its messages if it is asked for the service by name
+ */
+export function attachService(
+  router: Router,
+  { name, methods }: ServiceDefinition,
+  trace: MessageTrace,
+): void {
+  const counts = new ServiceCounts();
+  const byMethod = new Map<string, Method>();
+  for (const [method, handler] of Object.entries({ ...defaultMethods(counts), ...methods })) {
     byMethod.set(method, typeof handler === "function" ? { run: handler } : handler);
   }
   const peer: Peer = new Peer({
@@ -109,7 +135,22 @@ export function attachService(router: Router, { name, methods }: ServiceDefiniti
     // Services of the broker send no requests, so that nothing else can come.
     if (message.type !== "request") return;
     const method = findMethod(byMethod, methodOf(message.topic));
-    const call = new Call(message, peer, router);
+    counts.received(message.type);
+    trace.serviceTap?.(name, "rx", message);
+    const call = new Call(message, peer, router, (errnum, payload) => {
+      counts.sent("response");
+      const { topic, matchtag, route, userid, rolemask } = message;
+      trace.serviceTap?.(name, "tx", {
+        type: "response",
+        topic,
+        matchtag,
+        errnum,
+        payload,
+        route,
+        userid,
+        rolemask,
+      });
+    });
     if (method === undefined) call.fail("ENOSYS", `Unknown service method '${message.topic}'`);
     else if (!isAllowed(method, message)) call.fail("EPERM", `${message.topic}: ${strerror(ERRNO.EPERM)}`);
     else runMethod(method, call);

@@ -40,6 +40,16 @@ export class Environment {
     }
   }
 
+  /** @param names those that are not set are left out */
+  some(names: readonly string[]): Record<string, string> {
+    return Object.fromEntries(
+      names.flatMap((name) => {
+        const value = this.#variables.get(name);
+        return value === undefined ? [] : [[name, value] as const];
+      }),
+    );
+  }
+
   all(): Record<string, string> {
     return Object.fromEntries(this.#variables);
   }

@@ -24,6 +24,10 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top/top.js") },
+  { name: "status", summary: "say on one screen how the instance is", load: () => import("./status.js") },
+  { name: "uptime", summary: "say how long the instance has been up", load: () => import("./uptime.js") },
+  { name: "shutdown", summary: "end the instance in order", load: () => import("./shutdown.js") },
+  { name: "cron", summary: "list, add and remove timed commands", load: () => import("./cron.js") },
   { name: "exec", summary: "run a command on ranks", load: () => import("./ranks/exec.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
   {

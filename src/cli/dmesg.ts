@@ -1,23 +1,27 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import pc from "picocolors";
 import { indentLines, onOneLine } from "../errors/index.js";
 import { fields, type Payload } from "../messages/index.js";
-import { printJson, printLine, printStyled } from "./terminal/output.js";
+import { printJson, printLine, printStyled, UsageError } from "./terminal/output.js";
 import { followRanks } from "./ranks/rank-streams.js";
 import { onRanks, type RankAnswer, type RankOptions, withRanks } from "./ranks/ranks.js";
 
 interface DmesgOptions extends RankOptions {
   readonly human?: boolean;
   readonly clear?: boolean;
+  readonly readClear?: boolean;
+  readonly new?: boolean;
   readonly follow?: boolean;
   readonly json?: boolean;
 }
 
 export function command(): Command {
   return withRanks(new Command("dmesg"))
-    .option("-H, --human", "times since the first line, in colour on a terminal")
+    .option("-H, --human", "local times, then seconds since the line before, in colour on a terminal")
     .option("-C, --clear", "empty the log instead of printing it")
-    .option("-f, --follow", "go on with new lines as they come")
+    .option("-c, --read-clear", "empty the log after printing it")
+    .addOption(new Option("-f, --follow", "go on with new lines as they come").conflicts("readClear"))
+    .option("-n, --new", "only lines that come from now on; implies -f")
     .option("--json", "one JSON object a line: {time, level, name, text}, with the rank if several are named")
     .addHelpText("after", "\nExample:\n  sluice dmesg -H\n  sluice dmesg -f -r all")
     .action(dmesg);
@@ -29,9 +33,12 @@ async function dmesg(options: DmesgOptions): Promise<void> {
     return;
   }
   const print = options.json ? printEntry : options.human ? humanPrinter() : printPlain;
-  if (options.follow) {
+  if (options.new === true && options.readClear === true)
+    throw new UsageError("-n and -c exclude each other");
+  if (options.follow === true || options.new === true) {
+    const request = { follow: true, ...(options.new === true && { new: true }) };
     await followRanks(options, {
-      open: (handle, rpcOptions) => handle.rpcStream("log.dmesg", { follow: true }, rpcOptions),
+      open: (handle, rpcOptions) => handle.rpcStream("log.dmesg", request, rpcOptions),
       show: (entry, rank) => {
         print(entry, rank);
         return undefined;
@@ -43,7 +50,8 @@ async function dmesg(options: DmesgOptions): Promise<void> {
     options,
     async (handle, rank) => {
       const entries: Payload[] = [];
-      for await (const entry of handle.rpcStream("log.dmesg", {}, { rank })) entries.push(entry);
+      const request = { ...(options.readClear === true && { clear: true }) };
+      for await (const entry of handle.rpcStream("log.dmesg", request, { rank })) entries.push(entry);
       return entries;
     },
     (answers) => {
@@ -79,15 +87,27 @@ function printPlain(payload: Payload, rank: number | undefined): void {
   printLine(`${label(rank)}${new Date(time * 1000).toISOString()} ${name}.${level}: ${indentLines(text)}`);
 }
 
+/** The local time of the first line, and again after each minute without one; else the time since the line before. */
 function humanPrinter(): Print {
-  let firstTime: number | undefined;
+  let lastTime: number | undefined;
   return (payload, rank) => {
     const { time, level, name, text } = fields(payload, ENTRY);
-    firstTime ??= time;
-    const stamp = pc.green(`[${`+${(time - firstTime).toFixed(6)}`.padStart(12)}]`);
+    const sinceLast = lastTime === undefined ? Infinity : time - lastTime;
+    const when = sinceLast >= 60 ? localTime(time) : `+${Math.max(0, sinceLast).toFixed(6)}`.padStart(12);
+    lastTime = time;
     const source = pc.yellow(`${onOneLine(name)}.${level}:`);
-    printStyled(`${label(rank)}${stamp} ${source} ${colourOf(level)(indentLines(text))}`);
+    printStyled(`${label(rank)}${pc.green(`[${when}]`)} ${source} ${colourOf(level)(indentLines(text))}`);
   };
+}
+
+/** Such as `Nov29 20:10`. */
+function localTime(time: number): string {
+  const date = new Date(time * 1000);
+  const month = date.toLocaleString("en", { month: "short" });
+  const [day, hours, minutes] = [date.getDate(), date.getHours(), date.getMinutes()].map((n) =>
+    String(n).padStart(2, "0"),
+  );
+  return `${month}${day ?? ""} ${hours ?? ""}:${minutes ?? ""}`;
 }
 
 function colourOf(level: string): (text: string) => string {

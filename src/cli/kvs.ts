@@ -8,11 +8,7 @@ import { fsckCommand } from "./kvs/fsck.js";
 import { restoreCommand } from "./kvs/restore.js";
 import { unlinkCommand } from "./kvs/unlink.js";
 import { printJson, printLine, UsageError } from "./terminal/output.js";
-import { untilInterrupted, withInstance, withUri } from "./session.js";
-
-interface UriOption {
-  readonly uri?: string;
-}
+import { untilInterrupted, type UriOption, withInstance, withUri } from "./session.js";
 
 export function command(): Command {
   return new Command("kvs")

@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import type { Handle } from "../messages/index.js";
 import { sleep } from "../processes/index.js";
 import { rankSetOf } from "../units/index.js";
-import { positiveInteger, seconds } from "./arguments.js";
+import { positiveInteger, seconds, wholeNumber } from "./arguments.js";
 import { commandPrefix, printJson, printLine, say, sayError, UsageError } from "./terminal/output.js";
 import { type RankOptions, ranksIn, withRanks } from "./ranks/ranks.js";
 import { withInstance } from "./session.js";
@@ -11,13 +11,23 @@ interface PingOptions extends RankOptions {
   readonly count?: number;
   readonly interval: number;
   readonly json?: boolean;
+  /** Bytes of text in each request, which the answer brings back. */
+  readonly pad?: number;
+  readonly batch?: boolean;
 }
 
 export function command(): Command {
   return withRanks(new Command("ping"))
-    .argument("<service>", "module or service; RANK!NAME is that of a rank, RANK its broker")
+    .argument(
+      "<service>",
+      "module or service; RANK!NAME is that of a rank, RANK its broker, upstream the next broker towards rank 0",
+    )
     .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
     .addOption(new Option("-i, --interval <seconds>", "pause between two").argParser(seconds).default(1, "1"))
+    .addOption(
+      new Option("-p, --pad <n>", "so many bytes more in each request and answer").argParser(wholeNumber),
+    )
+    .option("-b, --batch", "send all requests before the first answer is waited for; needs --count")
     .option("--json", "one JSON object a line: {seq, topic, timeMs}, and rank where one was named")
     .addHelpText(
       "after",
@@ -27,10 +37,18 @@ export function command(): Command {
 }
 
 async function ping(target: string, options: PingOptions): Promise<void> {
+  if (options.batch === true && options.count === undefined) throw new UsageError("--batch needs --count");
   const { name, rank: set } = targetOf(target, options);
   const topic = `${name}.ping`;
   await withInstance(options, async (handle) => {
-    const ranks = set === undefined ? [undefined] : ranksIn(set, handle.size);
+    const ranks = set === undefined ? [undefined] : set === "upstream" ? [set] : ranksIn(set, handle.size);
+    if (options.batch) {
+      const seqs = Array.from({ length: options.count ?? 0 }, (_, seq) => seq);
+      await Promise.all(
+        seqs.flatMap((seq) => ranks.map((rank) => pingOnce(handle, { topic, seq, rank }, options))),
+      );
+      return;
+    }
     const interrupted = new AbortController();
     const onSignal = (): void => interrupted.abort();
     process.once("SIGINT", onSignal);
@@ -55,11 +73,17 @@ async function ping(target: string, options: PingOptions): Promise<void> {
 interface Ping {
   readonly topic: string;
   readonly seq: number;
-  readonly rank: number | undefined;
+  readonly rank: number | "upstream" | undefined;
 }
 
-/** What was meant: `NAME`, `RANK!NAME`, or `RANK` for the broker itself. */
-function targetOf(text: string, options: PingOptions): { readonly name: string } & Pick<RankOptions, "rank"> {
+interface Target {
+  readonly name: string;
+  readonly rank?: RankOptions["rank"] | "upstream";
+}
+
+/** What was meant: `NAME`, `RANK!NAME`, `RANK` for the broker itself, or `upstream`. */
+function targetOf(text: string, options: PingOptions): Target {
+  if (text === "upstream" && options.rank === undefined) return { name: "broker", rank: text };
   const parts = /^(\d{1,10})(?:!(.+))?$/.exec(text);
   if (parts === null) return { name: text, ...(options.rank !== undefined && { rank: options.rank }) };
   if (options.rank !== undefined) throw new UsageError(`'${text}' names a rank, and so does --rank`);
@@ -71,13 +95,14 @@ function targetOf(text: string, options: PingOptions): { readonly name: string }
 async function pingOnce(
   handle: Handle,
   { topic, seq, rank }: Ping,
-  { json }: PingOptions,
+  { json, pad }: PingOptions,
 ): Promise<readonly number[]> {
   const startedAtNs = process.hrtime.bigint();
   try {
-    await handle.rpc(topic, { seq }, rank === undefined ? {} : { rank });
+    const payload = pad === undefined ? { seq } : { seq, pad: "p".repeat(pad) };
+    await handle.rpc(topic, payload, rank === undefined ? {} : { rank });
   } catch (error) {
-    if (rank === undefined) throw error;
+    if (typeof rank !== "number") throw error;
     sayError(error, `${commandPrefix()}: rank ${rank}`);
     process.exitCode = 1;
     return [];
@@ -86,7 +111,8 @@ async function pingOnce(
   if (json) printJson({ ...(rank !== undefined && { rank }), seq, topic, timeMs });
   else {
     const where = rank === undefined ? "" : `${rank}!`;
-    printLine(`${where}${topic} seq=${seq} time=${timeMs.toFixed(3)} ms`);
+    const padding = pad === undefined ? "" : ` pad=${pad}`;
+    printLine(`${where}${topic}${padding} seq=${seq} time=${timeMs.toFixed(3)} ms`);
   }
   return [timeMs];
 }

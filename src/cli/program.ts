@@ -22,9 +22,16 @@ export async function runProgram(program: Command): Promise<void> {
 function configure(command: Command): void {
   command
     .exitOverride()
-    .showHelpAfterError()
+    .showHelpAfterError(usageOf(command))
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, prefixOf(command))) });
   for (const child of command.commands) configure(child);
+}
+
+/** What follows a wrong command line: how the command is used, and where more of it is told. */
+function usageOf(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
+  return `Usage: ${names.join(" ")} ${command.usage()}\nsee '${names.join(" ")} --help'`;
 }
 
 function prefixOf(command: Command): string {
@@ -41,8 +48,7 @@ function commandPath(command: Command): string {
 function report(error: unknown, running: Command): number {
   if (error instanceof UsageError || error instanceof InvalidArgumentError) {
     // Found by the command itself, so that commander has not printed it.
-    say(`${commandPath(running)}: ${error.message}\n`);
-    running.outputHelp({ error: true });
+    say(`${commandPath(running)}: ${error.message}\n${usageOf(running)}`);
     return 2;
   }
   if (error instanceof CommanderError) {

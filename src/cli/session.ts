@@ -3,6 +3,11 @@ import type { Handle } from "../messages/index.js";
 import { ExitError } from "./terminal/output.js";
 import { readerGone } from "./reader.js";
 
+/** The option of {@link withUri}. */
+export interface UriOption {
+  readonly uri?: string;
+}
+
 /** Adds `--uri`, which every command that talks to an instance has. */
 export function withUri(command: Command): Command {
   return command.option("--uri <uri>", "instance to talk to (default: SLUICE_URI)");

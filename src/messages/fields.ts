@@ -1,4 +1,4 @@
-import { requestError } from "../errors/index.js";
+import { didYouMean, requestError } from "../errors/index.js";
 import type { JsonValue, Payload } from "./types.js";
 
 interface FieldTypes {
@@ -59,6 +59,22 @@ export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fi
     result[name] = readField(name, declared, Object.hasOwn(source, name) ? source[name] : undefined);
   }
   return result as Fields<S>;
+}
+
+/**
+ * The same for a request: a field that the spec does not name is an error too, so that a misspelt one is not overlooked.
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` as {@link fields}, and for an unknown field
+ */
+export function requestFields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {
+  const result = fields(payload, spec);
+  const names = Object.keys(spec);
+  const unknown = Object.keys((payload ?? {}) as object).filter((name) => !Object.hasOwn(spec, name));
+  if (unknown.length === 0) return result;
+  const texts = unknown.map((name) => {
+    const hint = didYouMean(name, names);
+    return `unknown field '${name}'${hint === undefined ? "" : `; ${hint}`}`;
+  });
+  throw requestError("EPROTO", texts.join("; "));
 }
 
 function readField(name: string, declared: FieldSpec[string], value: unknown): unknown {

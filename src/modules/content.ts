@@ -1,5 +1,5 @@
 import { requestError } from "../errors/index.js";
-import { fields, type Handle } from "../messages/index.js";
+import { type Handle, requestFields } from "../messages/index.js";
 import { delayAttribute } from "./arguments/attributes.js";
 import { keyValues, numberWithin } from "./arguments/key-values.js";
 import { BackingLink } from "./content/backing-link.js";
@@ -47,20 +47,20 @@ function serve(begun: BegunRequests, h: Handle, store: ContentStore): void {
   });
   begun.handle("load", (request) => store.load(refOf(request.payload)));
   begun.handle("checkpoint-put", async (request) => {
-    const { key, value } = fields(request.payload, { key: "string", value: "json" });
+    const { key, value } = requestFields(request.payload, { key: "string", value: "json" });
     await store.putRecord(key, value);
     h.respond(request);
   });
   begun.handle("checkpoint-get", async (request) => {
-    const { key } = fields(request.payload, { key: "string" });
+    const { key } = requestFields(request.payload, { key: "string" });
     return { value: await store.record(key) };
   });
   begun.handle("collect", async (request) => {
-    const { pins } = fields(request.payload, { pins: "string[]" });
+    const { pins } = requestFields(request.payload, { pins: "string[]" });
     return { ...(await store.collect(pins.map(checkBlobref))) };
   });
   begun.handle("flush", async (request) => {
-    const { final } = fields(request.payload, { final: "boolean?" });
+    const { final } = requestFields(request.payload, { final: "boolean?" });
     await store.flush(final === true);
     h.respond(request);
   });

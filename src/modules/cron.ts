@@ -1,9 +1,9 @@
 import { messageOf, requestError } from "../errors/index.js";
-import { fields, type Handle, type JsonValue, type Payload } from "../messages/index.js";
+import { type Handle, type JsonValue, type Payload, requestFields } from "../messages/index.js";
 import { keyValues } from "./arguments/key-values.js";
 import { EventListeners } from "./cron/event-listeners.js";
 import { Job } from "./cron/job.js";
-import { arm, parseSchedule, type Schedule } from "./cron/schedule.js";
+import { arm, parseSchedule, type Schedule, SCHEDULE_FIELDS } from "./cron/schedule.js";
 
 /**
  * Runs shell commands at an interval, at an event, or as a line of a crontab says. Requests: docs/services.md.
@@ -20,7 +20,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
     h.respond(request);
   });
   h.handle("delete", async (request) => {
-    await crontab.delete(fields(request.payload, { name: "string" }).name);
+    await crontab.delete(requestFields(request.payload, { name: "string" }).name);
     h.respond(request);
   });
   h.handle("list", () => ({ entries: crontab.list() }));
@@ -72,10 +72,14 @@ class Crontab {
   }
 
   async create(payload: Payload): Promise<void> {
-    const { name, command } = fields(payload, { name: "string", command: "string" });
+    const { name, command, ...times } = requestFields(payload, {
+      name: "string",
+      command: "string",
+      ...SCHEDULE_FIELDS,
+    });
     if (name === "" || command.trim() === "")
       throw requestError("EINVAL", "name and command must not be empty");
-    const schedule = parseSchedule(payload);
+    const schedule = parseSchedule(times);
     if (this.#entries.has(name)) throw requestError("EEXIST", `there is an entry '${name}'`);
     const entry: Entry = {
       name,

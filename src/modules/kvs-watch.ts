@@ -1,5 +1,5 @@
 import { messageOf, requestError } from "../errors/index.js";
-import { fields, type Handle, type JsonValue, type Payload } from "../messages/index.js";
+import { fields, type Handle, type JsonValue, type Payload, requestFields } from "../messages/index.js";
 
 /**
  * Follows keys of the KVS. Answers the streaming request `watch {key}`: what the key has now, then what it has after each
@@ -22,7 +22,7 @@ export async function modMain(h: Handle): Promise<void> {
     }
   });
   h.handle("watch", (request) => {
-    const { key } = fields(request.payload, { key: "string" });
+    const { key } = requestFields(request.payload, { key: "string" });
     if (!request.streaming) throw requestError("EPROTO", `${request.topic} is a streaming request`);
     return watch(h, watchers, key, request.signal);
   });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 
 /** The built command line. */
-const SLUICE = resolve(import.meta.dirname, "../../dist/cli/main.cjs");
+export const SLUICE = resolve(import.meta.dirname, "../../dist/cli/main.cjs");
 
 export interface Finished {
   readonly status: number | null;

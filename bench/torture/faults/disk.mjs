@@ -8,6 +8,7 @@ const LONGEST_MS = 1500;
 export const DISK = {
   title: "a full disk of 3 MB, freed again; a start while it is full",
   needs: { disk: true },
+  movesStores: true,
   /** There is no room for two stores. */
   excludes: ["switch"],
   unmet: smallDiskUnmet,

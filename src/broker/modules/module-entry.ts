@@ -132,7 +132,7 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
     uuid: instance?.uuid ?? "",
     path: file?.path ?? request.path,
     args,
-    state: instance?.state.letter ?? "I",
+    state: instance?.shownState ?? "I",
     idleSeconds: instance?.idleSeconds ?? 0,
     owedSeconds: instance?.owedSeconds ?? 0,
     sendq: (instance?.sendQueue ?? 0) + (state.kind === "reloading" ? state.hold.size : 0),

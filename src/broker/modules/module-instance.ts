@@ -158,6 +158,11 @@ export class ModuleInstance {
     return this.#state;
   }
 
+  /** The letter of its state, `F` from the moment on at which it is asked to end. */
+  get shownState(): ModuleState["letter"] {
+    return this.#isShutdownSent && this.#state.letter !== "E" ? "F" : this.#state.letter;
+  }
+
   /** How long it has sent nothing. */
   get idleSeconds(): number {
     return Math.max(0, Math.floor((this.#clock.now() - this.#lastActiveMs) / 1000));

@@ -209,8 +209,11 @@ export class ModuleTable {
   #find(which: string): ModuleEntry {
     const entry =
       this.#entries.get(which) ?? [...this.#entries.values()].find((candidate) => candidate.isCalled(which));
-    if (entry === undefined) throw notLoaded(which);
-    return entry;
+    if (entry !== undefined) return entry;
+    if (this.#host.router.services.owner(which)?.id.startsWith("#") === true) {
+      throw requestError("EPERM", `${which} is part of the broker`);
+    }
+    throw notLoaded(which);
   }
 
   #forget(entry: ModuleEntry): void {

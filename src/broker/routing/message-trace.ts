@@ -30,6 +30,8 @@ export class MessageTrace {
    * To be called with each message of a module; undefined while no trace is open, and then that is all that tracing costs.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
+  /** The same for the services of the broker, which are traced only by name; undefined while none is. */
+  serviceTap: MessageTrace["tap"];
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
 
   /**
@@ -38,16 +40,26 @@ export class MessageTrace {
    */
   watch(filter: TraceFilter, callback: (record: TraceRecord) => void): () => void {
     this.#watchers.set(callback, filter);
-    this.tap = (name, direction, message) => this.#see(name, direction, message);
+    this.#setTaps();
     return () => {
       this.#watchers.delete(callback);
-      if (this.#watchers.size === 0) this.tap = undefined;
+      this.#setTaps();
     };
   }
 
-  #see(name: string, direction: TraceDirection, message: Message): void {
+  #setTaps(): void {
+    const filters = [...this.#watchers.values()];
+    const see = this.#see.bind(this);
+    this.tap = filters.length === 0 ? undefined : see;
+    this.serviceTap = filters.some(({ names }) => names.size > 0)
+      ? (name, direction, message) => see(name, direction, message, true)
+      : undefined;
+  }
+
+  #see(name: string, direction: TraceDirection, message: Message, byNameOnly = false): void {
     if (message.type === "response" && message.topic === OWN_TOPIC) return;
     for (const [callback, filter] of this.#watchers) {
+      if (byNameOnly && filter.names.size === 0) continue;
       if (passes(filter, name, message)) callback(recordOf(name, direction, message, filter.isFull));
     }
   }

@@ -7,9 +7,9 @@ export function brokerService(environment: Environment, requestShutdown: () => v
     name: "broker",
     methods: {
       getenv: (call) => {
-        const { name } = call.fields({ name: "string?" });
-        if (name === undefined) call.respond({ env: environment.all() });
-        else call.respond({ value: environment.get(name) ?? null });
+        const { name, names } = call.fields({ name: "string?", names: "string[]?" });
+        if (name !== undefined) call.respond({ value: environment.get(name) ?? null });
+        else call.respond({ env: names === undefined ? environment.all() : environment.some(names) });
       },
       setenv: (call) => {
         const { env } = call.fields({ env: "object" });

@@ -29,9 +29,15 @@ export function logService(
         call.respond();
       },
       dmesg: (call) => {
-        const { follow } = call.fields({ follow: "boolean?" });
+        const {
+          follow,
+          new: isNewOnly,
+          clear,
+        } = call.fields({ follow: "boolean?", new: "boolean?", clear: "boolean?" });
         if (!call.isStreaming) throw requestError("EPROTO", "log.dmesg is a stream");
-        for (const entry of ring.entries()) call.respond(entryPayload(entry));
+        if (isNewOnly !== true) for (const entry of ring.entries()) call.respond(entryPayload(entry));
+        // In the same turn: no line is lost between the two.
+        if (clear === true) ring.clear();
         if (follow === true)
           followers.add(
             call,

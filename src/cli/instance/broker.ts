@@ -41,6 +41,7 @@ import {
 } from "./broker-phases.js";
 import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
 import { configInputs, withConfig } from "../config-inputs.js";
+import { withOwnCommand } from "./command-path.js";
 import { withInsecure } from "../insecure.js";
 import { ExitError, say, sayError } from "../terminal/output.js";
 import { SHIPPED_MODULES } from "../version.js";
@@ -210,6 +211,7 @@ async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
       onStderr: (entry) => printLog(entry, place),
       onLog: (entry) => logFile?.write(entry),
       insecure: options.insecure,
+      env: withOwnCommand(process.env, process.argv[1]),
     });
   } catch (error) {
     if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);

@@ -7,6 +7,7 @@ import { type InsecureOption, withInsecure } from "../insecure.js";
 import { assignment, collect, positiveInteger } from "../arguments.js";
 import { becomeOwner, NODE_COMMAND, sweep, sweepOrphans } from "../../processes/index.js";
 import { UsageError, say } from "../terminal/output.js";
+import { withOwnCommand } from "./command-path.js";
 import { runBelowInit } from "./below-init.js";
 import { EVENTS_FD, openStartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "../version.js";
@@ -59,7 +60,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
     shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
     sameSignalMs: parseDelay(attributes.get("broker.same-signal-within") ?? ""),
     programArgv,
-    env: process.env,
+    env: withOwnCommand(process.env, process.argv[1]),
     onTerminal,
     say: (text) => (view ?? { say }).say(`sluice-start: ${text}`),
     view,

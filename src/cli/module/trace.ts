@@ -105,12 +105,12 @@ function linePrinter({ human, delta, color }: TraceOptions): Print {
       return;
     }
     const { time = 0, direction = "", type = "", name = "", topic = "", payloadBytes = 0 } = record;
-    const { payload: text, errnum, error } = record;
+    const { payload: text, encoding, errnum, error } = record;
     const paint = direction === "tx" ? colors.cyan : colors.yellow;
     const outcome = errnum === undefined ? "" : outcomeOf(errnum, error);
     printStyled(
       `${label}${colors.green(stamp(time))} ${paint(direction)} ${type.padEnd(8)} ${colors.bold(onOneLine(name))} ${onOneLine(topic)} ` +
-        `[${payloadBytes}]${error === undefined ? outcome : colors.red(outcome)}${text === undefined ? "" : ` ${oneLine(text)}`}`,
+        `[${payloadBytes}]${error === undefined ? outcome : colors.red(outcome)}${text === undefined ? "" : ` ${encoding === undefined ? "" : `${encoding}:`}${oneLine(text)}`}`,
     );
   };
 }

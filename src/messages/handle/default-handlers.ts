@@ -42,8 +42,12 @@ function asJson(value: object): Payload {
   return value as { readonly [key: string]: JsonValue };
 }
 
-/** @returns the bits as they are then */
-function changeDebugFlags(handle: ChannelHandle, payload: Payload): number {
+/**
+ * Does what a `debug` request asks for.
+ * @returns the bits as they are then
+ * @throws SluiceError BROKER_REQUEST `EPROTO` for an unknown operation
+ */
+export function changeDebugFlags(handle: { debugFlags: number }, payload: Payload): number {
   const { op, flags } = fields(payload, { op: "string?", flags: "integer?" });
   const mask = flags ?? 0;
   switch (op) {

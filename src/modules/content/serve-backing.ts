@@ -1,5 +1,5 @@
 import { requestError } from "../../errors/index.js";
-import { fields, type Handle, type Payload, type Request } from "../../messages/index.js";
+import { type Handle, type Payload, type Request, requestFields } from "../../messages/index.js";
 import { BegunRequests } from "../life/begun-requests.js";
 import type { Backing } from "./backing.js";
 import { batchOf } from "./batch.js";
@@ -31,18 +31,18 @@ export async function serveBacking(h: Handle, backing: Backing): Promise<BegunRe
     return bytes;
   });
   begun.handle("checkpoint-put", async (request) => {
-    const { key, value } = fields(request.payload, { key: "string", value: "json" });
+    const { key, value } = requestFields(request.payload, { key: "string", value: "json" });
     await backing.commit({ blobs: [], records: { [key]: value } });
     h.respond(request);
   });
   begun.handle("checkpoint-get", async (request) => {
-    const { key } = fields(request.payload, { key: "string" });
+    const { key } = requestFields(request.payload, { key: "string" });
     const value = await backing.record(key);
     if (value === undefined) throw requestError("ENOENT", `no checkpoint '${key}'`);
     return { value };
   });
   begun.handle("collect", async (request) => {
-    const { pins } = fields(request.payload, { pins: "string[]" });
+    const { pins } = requestFields(request.payload, { pins: "string[]" });
     return { ...(await backing.collect(pins.map(checkBlobref))) };
   });
   h.handle("status", () => ({ provider: h.name, ...backing.size() }));
@@ -66,5 +66,5 @@ export function blobOf(request: Request): Uint8Array {
 
 /** @throws `EINVAL` for what is no reference */
 export function refOf(payload: Payload): string {
-  return checkBlobref(fields(payload, { ref: "string" }).ref);
+  return checkBlobref(requestFields(payload, { ref: "string" }).ref);
 }

@@ -1,6 +1,6 @@
 import { Cron } from "croner";
 import { messageOf, requestError } from "../../errors/index.js";
-import { fields, type Payload } from "../../messages/index.js";
+import type { Fields } from "../../messages/index.js";
 import { startInterval } from "../../processes/index.js";
 import type { EventListeners } from "./event-listeners.js";
 
@@ -14,16 +14,14 @@ export type Schedule =
 const INTERVAL_MAX_S = 2_147_483;
 const INTERVAL_MIN_S = 0.01;
 
+/** Fields of a `create` request that say when. */
+export const SCHEDULE_FIELDS = { interval: "number?", event: "string?", crontab: "string?" } as const;
+
 /**
  * The schedule in the payload of a `create` request.
  * @throws `EINVAL` unless there is exactly one of `interval` (s), `event` and `crontab`, and it is valid
  */
-export function parseSchedule(payload: Payload): Schedule {
-  const { interval, event, crontab } = fields(payload, {
-    interval: "number?",
-    event: "string?",
-    crontab: "string?",
-  });
+export function parseSchedule({ interval, event, crontab }: Fields<typeof SCHEDULE_FIELDS>): Schedule {
   if ([interval, event, crontab].filter((value) => value !== undefined).length !== 1) {
     throw requestError("EINVAL", "an entry has exactly one of interval, event and crontab");
   }
@@ -70,12 +68,32 @@ export async function arm(
   }
 }
 
+/**
+ * The next time of a crontab line, in seconds since 1970; undefined if there is none.
+ * @param after a time in milliseconds since 1970
+ * @param timezone default: that of this process
+ */
+export function nextTime(pattern: string, after: number, timezone?: string): number | undefined {
+  const next = makeCron(pattern, undefined, timezone).nextRun(new Date(after));
+  return next === null ? undefined : next.getTime() / 1000;
+}
+
 /** Five fields, or six with seconds first. Without something to call it is only checked. */
-function makeCron(pattern: string, due?: () => void): Cron {
+function makeCron(pattern: string, due?: () => void, timezone?: string): Cron {
   // croner also takes a point in time, which would be due once, or never.
   if (/^\d{4}-/.test(pattern)) throw requestError("EINVAL", `invalid crontab line '${pattern}'`);
   try {
-    return new Cron(pattern, { mode: "5-or-6-parts", paused: due === undefined }, due);
+    return new Cron(
+      pattern,
+      {
+        mode: "5-or-6-parts",
+        // Lists and ranges of times are times of day too: each is due once, however the clocks change.
+        fixedTimeRule: "no-wildcard",
+        paused: due === undefined,
+        ...(timezone !== undefined && { timezone }),
+      },
+      due,
+    );
   } catch (error) {
     throw requestError("EINVAL", `invalid crontab line '${pattern}': ${messageOf(error)}`, error);
   }

@@ -1,5 +1,5 @@
 import { hasControls, requestError } from "../../errors/index.js";
-import { fields, type JsonValue, type Payload } from "../../messages/index.js";
+import { type JsonValue, type Payload, requestFields } from "../../messages/index.js";
 import type { Counters } from "./head.js";
 import { decodeKey, encodeKey, isBelow, prefixOf } from "./key.js";
 import { counterEntry, counterValue, type Entry, makeEntry } from "./node.js";
@@ -28,11 +28,11 @@ export interface Applied extends Keyspace {
  * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, none or several of value, unlink and add
  */
 export function parseOps(payload: Payload): readonly Op[] {
-  return fields(payload, { ops: "array" }).ops.map(parseOp);
+  return requestFields(payload, { ops: "array" }).ops.map(parseOp);
 }
 
 function parseOp(item: JsonValue): Op {
-  const { key, value, unlink, add } = fields(item, {
+  const { key, value, unlink, add } = requestFields(item, {
     key: "string",
     value: "json?",
     unlink: "boolean?",

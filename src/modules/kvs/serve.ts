@@ -1,5 +1,5 @@
 import { requestError } from "../../errors/index.js";
-import { fields, type Handle } from "../../messages/index.js";
+import { type Handle, requestFields } from "../../messages/index.js";
 import type { BegunRequests } from "../life/begun-requests.js";
 import { parseOps } from "./apply-ops.js";
 import type { Content } from "./content.js";
@@ -11,7 +11,7 @@ import type { KvsStore } from "./store.js";
 /** Answers the requests for keys (docs/services.md). */
 export function serveKeys(h: Handle, begun: BegunRequests, store: KvsStore): void {
   begun.handle("get", async (request) => {
-    const { key, optional, version } = fields(request.payload, {
+    const { key, optional, version } = requestFields(request.payload, {
       key: "string",
       optional: "boolean?",
       version: "integer?",
@@ -19,7 +19,7 @@ export function serveKeys(h: Handle, begun: BegunRequests, store: KvsStore): voi
     return optional === true ? { ...(await store.getOptional(key, version)) } : await store.get(key, version);
   });
   begun.handle("dir", async (request) => {
-    const { key, version } = fields(request.payload, { key: "string?", version: "integer?" });
+    const { key, version } = requestFields(request.payload, { key: "string?", version: "integer?" });
     const entries = await store.dir(key, version);
     return { entries: entries.map(({ name, dir }) => ({ name, dir })) };
   });
@@ -55,7 +55,7 @@ export function serveVersions(
     })),
   }));
   begun.handle("checkpoint-restore", async (request) => {
-    const { number } = fields(request.payload, { number: "integer" });
+    const { number } = requestFields(request.payload, { number: "integer" });
     const found = store.checkpoints.find((checkpoint) => checkpoint.number === number);
     if (found === undefined)
       throw requestError("ENOENT", `no checkpoint ${number} (see: sluice kvs checkpoint list)`);
@@ -70,7 +70,7 @@ export function serveVersions(
     h.respond(request);
   });
   begun.handle("restore-end", async (request) => {
-    const { id } = fields(request.payload, { id: "string" });
+    const { id } = requestFields(request.payload, { id: "string" });
     return { ...(await restores.finish(id)) };
   });
   h.handle("disconnect", (request) => {

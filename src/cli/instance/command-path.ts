@@ -1,0 +1,34 @@
+import { accessSync, constants, realpathSync } from "node:fs";
+import { basename, delimiter, dirname, join } from "node:path";
+
+/** What the command is called, in whichever directory it is installed. */
+const COMMAND = "sluice";
+
+/**
+ * An environment in which `sluice` is the command that runs: its directory is added to the PATH if a look-up would find no
+ * command of that name, and put first if it would find another.
+ * @param command the path by which this process was started
+ */
+export function withOwnCommand(env: NodeJS.ProcessEnv, command: string | undefined): NodeJS.ProcessEnv {
+  if (command === undefined || basename(command) !== COMMAND) return env;
+  const directory = dirname(command);
+  const path = env["PATH"] ?? "";
+  const found = commandOn(path);
+  if (found === undefined) return { ...env, PATH: [path, directory].filter(Boolean).join(delimiter) };
+  if (found === realpathSync(command)) return env;
+  return { ...env, PATH: `${directory}${delimiter}${path}` };
+}
+
+/** The file that a look-up finds, without links. */
+function commandOn(path: string): string | undefined {
+  for (const directory of path.split(delimiter)) {
+    const file = join(directory, COMMAND);
+    try {
+      accessSync(file, constants.X_OK);
+      return realpathSync(file);
+    } catch {
+      // Not here: the next directory may have it.
+    }
+  }
+  return undefined;
+}
