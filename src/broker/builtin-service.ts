@@ -1,115 +1,12 @@
-import { ERRNO, type ErrnoName, errnumOf, messageOf, requestError, strerror } from "../errors/index.js";
-import {
-  decodePayload,
-  encodePayload,
-  type Fields,
-  type FieldSpec,
-  FLAG,
-  type Message,
-  methodOf,
-  type Payload,
-  type RawPayload,
-  type RequestMessage,
-  requestFields,
-  ROLE,
-} from "../messages/index.js";
-import { Peer } from "./routing/peer.js";
+import { ERRNO, strerror } from "../errors/index.js";
+import { type Message, methodOf, type RequestMessage, ROLE } from "../messages/index.js";
 import type { MessageTrace } from "./routing/message-trace.js";
+import { Peer } from "./routing/peer.js";
 import type { Router } from "./routing/router.js";
+import { Call, type Method, type ServiceDefinition } from "./service-call.js";
 import { defaultMethods, ServiceCounts } from "./service-defaults.js";
 
-/** A request to a service of the broker itself. */
-export class Call {
-  readonly request: RequestMessage;
-  readonly #service: Peer;
-  readonly #router: Router;
-  readonly #onAnswer: (errnum: number, payload: RawPayload) => void;
-
-  constructor(
-    request: RequestMessage,
-    service: Peer,
-    router: Router,
-    onAnswer: (errnum: number, payload: RawPayload) => void,
-  ) {
-    this.request = request;
-    this.#service = service;
-    this.#router = router;
-    this.#onAnswer = onAnswer;
-  }
-
-  /**
-   * The peer that it came through.
-   * @throws SluiceError BROKER_REQUEST `ECONNRESET` if it has gone, as in its `disconnect`
-   */
-  get peer(): Peer {
-    const peer = this.#router.peer(this.request.route.at(-1) ?? "");
-    if (peer === undefined) throw requestError("ECONNRESET", "the sender has gone");
-    return peer;
-  }
-
-  get isStreaming(): boolean {
-    return (this.request.flags & FLAG.streaming) !== 0;
-  }
-
-  /** Identifies the sender, also in its `disconnect`. */
-  get sender(): string {
-    return this.request.route.join("/");
-  }
-
-  /** @throws SluiceError BROKER_REQUEST `EPROTO` if it is not JSON */
-  get payload(): Payload {
-    return decodePayload(this.request.payload);
-  }
-
-  /** @throws SluiceError BROKER_REQUEST `EPROTO` if the payload is not such an object, or has other fields */
-  fields<const S extends FieldSpec>(spec: S): Fields<S> {
-    return requestFields(this.payload, spec);
-  }
-
-  /** Answers with a payload, or with none. */
-  respond(payload?: Payload): void {
-    this.#answer(encodePayload(payload));
-  }
-
-  /** Answers with what was sent, without a look at it. */
-  echo(): void {
-    this.#answer(this.request.payload);
-  }
-
-  fail(errno: ErrnoName, message?: string): void {
-    this.#answerError(ERRNO[errno], message ?? strerror(ERRNO[errno]));
-  }
-
-  /** Answers with the error number and text of what was thrown; a fault without a number is ours. */
-  failWith(error: unknown): void {
-    this.#answerError(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
-  }
-
-  #answer(payload: RawPayload): void {
-    this.#onAnswer(0, payload);
-    this.#router.answer(this.request, this.#service, payload);
-  }
-
-  #answerError(errnum: number, text: string): void {
-    this.#onAnswer(errnum, undefined);
-    this.#router.answerError(this.request, this.#service, errnum, text);
-  }
-}
-
-/** Answers a call, now or later. What it throws, or rejects with, is the answer. */
-type CallHandler = (call: Call) => void | Promise<void>;
-
-interface Method {
-  readonly run: CallHandler;
-  readonly allowGuest?: boolean;
-}
-
-/** What a service of the broker is made of. */
-export interface ServiceDefinition {
-  readonly name: string;
-  /** By the topic after the first dot. A name that ends with a dot takes all topics that go on after it. */
-  readonly methods: Readonly<Record<string, Method | CallHandler>>;
-}
+export { Call, type ServiceDefinition } from "./service-call.js";
 
 /**
  * Attaches a service to the router, as a peer like any other.

@@ -6,7 +6,7 @@ import {
   resourceUsage,
 } from "../messages/index.js";
 import type { JsonValue, Payload } from "../messages/index.js";
-import type { ServiceDefinition } from "./builtin-service.js";
+import type { ServiceDefinition } from "./service-call.js";
 
 /** What a service of the broker counts, as a module does (docs/design/modules.md §3). */
 export class ServiceCounts {

@@ -182,7 +182,7 @@ test("fault-F13: services of the broker have stats, debug flags and traces, and 
 
 test("fault-F18: a trace marks bytes, and the usage of a thread has its two times", async () => {
   const { stdout } = await inInstance(
-    `sluice module load content; sluice module trace -f -c 1 -t request content > trace &
+    `sluice module load content; sluice module trace -f -c 1 -t request -T content.store > trace &
      until grep -q . trace; do printf 'ab' | sluice rpc --raw content.store - >/dev/null; done; wait $!
      sed 's/.*] //' trace; sluice module stats -R thread content; sluice module remove content`,
   );
