@@ -50,6 +50,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.quorum-timeout", "60s", { check: checkDelay });
   attributes.define("broker.shutdown-timeout", "30s", { check: checkDelay });
   attributes.define("broker.rc1-timeout", "infinity", { check: checkDelay });
+  attributes.define("broker.library-timeout", "10s", { check: checkDelay });
   attributes.define("broker.waiting-after", "10s", { check: checkDelay });
   attributes.define("broker.waiting-every", "30s", { check: checkDelay });
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });

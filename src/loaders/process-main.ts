@@ -41,9 +41,8 @@ async function hostScript({ file, setup, maxPayloadBytes }: ProcessSetup, fd: nu
   reportUncaught(channel);
   // A module that ends the process has its last words sent: closing writes what waits, as far as the system takes it.
   process.once("exit", () => channel.close());
-  const outcome = await runModuleMain(channel, async () =>
-    findEntry(await importModule(file, setup), file.path),
-  );
+  const load = async () => findEntry(await importModule(file, setup), file.path, file.member?.name);
+  const outcome = await runModuleMain(channel, load, file.member);
   if (outcome.kind === "ok") status = 0;
 }
 

@@ -5,6 +5,7 @@ import type { Timer } from "../clock.js";
 import type { HoldQueue } from "./hold-queue.js";
 import type { FoundModule } from "./module-finder.js";
 import type { InstanceUsage, ModuleInstance } from "./module-instance.js";
+import type { VerifiedMember } from "./module-libraries.js";
 import { RestartPolicy } from "./restart-policy.js";
 import { isShipped } from "../shipped-modules.js";
 import type { Router } from "../routing/router.js";
@@ -19,6 +20,8 @@ export interface LoadRequest extends ModuleOptions {
   readonly insecure?: boolean | undefined;
   /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
   readonly plan?: number | undefined;
+  /** That its library had when the plan was verified; undefined: it is verified when it is loaded. */
+  readonly digest?: string | undefined;
   /** How long its removal may take before it is cancelled; undefined: as long as it likes. */
   readonly timeoutMs?: number | undefined;
 }
@@ -79,6 +82,8 @@ export class ModuleEntry {
   args: readonly string[];
   /** Looked for once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
+  /** Of a module of a library, as its latest run was verified. */
+  library: VerifiedMember | undefined;
   state: EntryState = { kind: "starting" };
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
@@ -130,7 +135,8 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
   return {
     name,
     uuid: instance?.uuid ?? "",
-    path: file?.path ?? request.path,
+    path:
+      file === undefined ? request.path : `${file.path}${file.member === undefined ? "" : `#${file.member}`}`,
     args,
     state: instance?.state.letter ?? "I",
     idleSeconds: instance?.idleSeconds ?? 0,

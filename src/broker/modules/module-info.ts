@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
+import { digestOf } from "../../libraries/index.js";
 import type { LoaderChoice } from "../../loaders/index.js";
 import type { JsonObject } from "../configuration.js";
 import { moduleFinder } from "./module-finder.js";
@@ -50,10 +48,4 @@ export async function moduleInfo(
     ...{ digest: await digestOf(found.path), size },
     ...{ api: null, kind: null, version: null, description: null },
   };
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  return `sha256-${hash.digest("hex")}`;
 }

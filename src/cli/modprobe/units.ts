@@ -22,6 +22,8 @@ export const PREFIX = "sluice-modprobe";
 export interface UnitOptions {
   readonly setAlternative?: readonly (readonly [service: string, unit: string])[];
   readonly disable?: readonly string[];
+  /** Optional units whose libraries were refused. */
+  readonly refused?: readonly DisableRequest[];
 }
 
 /** Adds `-S` and `-D`. */
@@ -73,7 +75,7 @@ export function composeSoundFor(
 }
 
 function composeOptions(
-  { setAlternative = [], disable = [] }: UnitOptions,
+  { setAlternative = [], disable = [], refused: leftOut = [] }: UnitOptions,
   { configuration, guard }: PlanningContext,
   more: Composing,
 ): ComposeUnitsOptions {
@@ -85,7 +87,7 @@ function composeOptions(
   const disabled: DisableRequest[] = disable.flatMap((text) =>
     disableNames(text, namedOrigin(`flag -D ${text}`)),
   );
-  return { ...more, config: configuration, alternatives, disable: disabled, guard };
+  return { ...more, config: configuration, alternatives, disable: [...disabled, ...leftOut], guard };
 }
 
 /**
