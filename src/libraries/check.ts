@@ -12,11 +12,15 @@ import {
   verifyLibraries,
 } from "./verify.js";
 
+/** How long the reading of one library may take, unless something else is asked for. */
+export const LIBRARY_TIMEOUT_MS = 10_000;
+
 /** How many libraries are read side by side. */
 const AT_A_TIME = 4;
 
 /** A pick as it is asked for, before its file is found. */
 export interface AskedPick extends Omit<LibraryPick, "path"> {
+  readonly exec?: boolean | undefined;
   /** A path, or a bare name to look up on the module path. */
   readonly file: string;
 }
@@ -115,10 +119,10 @@ async function findAll(asked: readonly AskedPick[], options: Telling): Promise<F
   const loaders = new Map<string, ModuleLoader>();
   const failures: LibraryFailure[] = [];
   for (const pick of asked) {
-    const { file, ...rest } = pick;
+    const { file, unit, member, thread, optional } = pick;
     try {
       const { path, loader } = await options.find(pick);
-      picks.push({ ...rest, path });
+      picks.push({ unit, path, member, loader: loader.name, thread, optional });
       loaders.set(path, loader);
     } catch (error) {
       const message = withoutPrefix(messageOf(error), file);
@@ -144,11 +148,9 @@ async function openAll(
       const names = own.map(({ member }) => member);
       const library = await openLibrary(loader, { path, names, host, timeoutMs, cacheDir, env });
       const units = own.map(({ unit }) => unit);
-      if (library.kind === "failed") {
-        for (const message of library.problems) {
-          onFailure({ library: path, module: undefined, units, message });
-        }
-      }
+      const problems =
+        library.kind === "none" ? ["is not a library"] : library.kind === "failed" ? library.problems : [];
+      for (const message of problems) onFailure({ library: path, module: undefined, units, message });
       return [path, library] as const;
     }),
   );

@@ -2,14 +2,15 @@ export {
   type AskedPick,
   checkLibraries,
   failuresText,
+  LIBRARY_TIMEOUT_MS,
   libraryHost,
   type LibraryReport,
 } from "./check.js";
 export { digestOf } from "./digest.js";
 export type { LibraryManifest, ManifestModule } from "./generated/tables.js";
 export { type Kinds, kindsOf, missingMethods } from "./kinds.js";
-export { readPicks, splitMember } from "./member-path.js";
-export type { OpenedLibrary } from "./open.js";
+export { type MemberPath, readPicks, splitMember } from "./member-path.js";
+export { looksLikeLibrary, openLibrary, type OpenedLibrary } from "./open.js";
 export {
   failureText,
   groupsOf,
@@ -17,6 +18,7 @@ export {
   type LibraryPick,
   moduleOf,
   type Others,
+  verifyAlone,
   type VerifyInput,
   verifyLibraries,
 } from "./verify.js";

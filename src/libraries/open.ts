@@ -14,7 +14,9 @@ export type OpenedLibrary =
       readonly digest: string;
       readonly manifest: LibraryManifest;
     }
-  | { readonly kind: "failed"; readonly path: string; readonly problems: readonly string[] };
+  | { readonly kind: "failed"; readonly path: string; readonly problems: readonly string[] }
+  /** The file is no library. */
+  | { readonly kind: "none"; readonly path: string };
 
 /**
  * Opens a library: its loader reads what it says of itself, where its code can harm nothing else.
@@ -26,10 +28,22 @@ export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Pr
   try {
     const digest = await digestOf(path);
     const said = await loader.readLibrary?.(query);
-    if (said === undefined) return failed("is not a library");
+    if (said === undefined) return { kind: "none", path };
     const read = readManifest(said);
     return read.ok ? { kind: "opened", path, digest, manifest: read.manifest } : failed(...read.problems);
   } catch (error) {
     return failed(messageOf(error));
   }
+}
+
+/** What a file has in it that is a library: the name of its export, or of the option that a program must know. */
+const TRACES = ["sluiceLibrary", "sluice.library", "SLUICE_LIBRARY", "sluice-manifest"];
+
+/**
+ * Whether the text of a file speaks of being a library. For questions about any file: code that says nothing of it is not
+ * to be run for an answer.
+ */
+export function looksLikeLibrary(file: Uint8Array): boolean {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  return TRACES.some((trace) => bytes.includes(trace));
 }

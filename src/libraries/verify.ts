@@ -12,7 +12,7 @@ export interface LibraryPick {
   readonly path: string;
   /** Its name in the library. */
   readonly member: string;
-  readonly exec?: boolean | undefined;
+  /** Name of the loader that takes it. */
   readonly loader?: string | undefined;
   /** Its thread group; `own` or undefined: none. */
   readonly thread?: string | undefined;
@@ -64,6 +64,7 @@ export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
       });
       if (library === undefined) return [whole("is not opened")];
       if (library.kind === "failed") return library.problems.map(whole);
+      if (library.kind === "none") return [whole("is not a library")];
       const { manifest } = library;
       return [
         ...hostProblems(manifest, input.host).map(whole),
@@ -76,6 +77,25 @@ export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
       ];
     }),
   ];
+}
+
+/**
+ * What speaks against one module of a library, whatever is picked beside it.
+ * @param loader that takes the library
+ */
+export function verifyAlone(
+  library: OpenedLibrary,
+  member: string,
+  { host, loader }: { readonly host: LibraryHost; readonly loader: string },
+): LibraryFailure[] {
+  const { path } = library;
+  const manifest = library.kind === "opened" ? moduleOf(library.manifest, member) : undefined;
+  const required = demandsOf(manifest?.requires).map(([name]) => name);
+  return verifyLibraries({
+    picks: [{ unit: member, path, member, loader }],
+    libraries: new Map([[path, library]]),
+    ...{ others: new Map(), leftOut: new Set(required), host },
+  });
 }
 
 /** A failure as one line: the library, the module, what is wrong. */
@@ -116,7 +136,7 @@ function hostProblems(manifest: LibraryManifest, host: LibraryHost): string[] {
 
 /** The modules of a library that shares its state must be able to run in one thread. */
 function sharingProblems(picks: readonly LibraryPick[]): string[] {
-  const alone = picks.find(({ exec, loader }) => exec === true || (loader ?? "thread") !== "thread");
+  const alone = picks.find(({ loader = "thread" }) => loader !== "thread");
   const groups = groupsOf(picks);
   return [
     ...(alone === undefined ? [] : [`shares its state, but '${alone.unit}' is to run in a process`]),

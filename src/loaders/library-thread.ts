@@ -57,11 +57,11 @@ function placed(error: string, stack: string | undefined, path: string): string 
 }
 
 /** What is said of a library that is not read in time. */
-function tooLong(timeoutMs: number): string {
+export function tooLong(timeoutMs: number): string {
   return `is not read within the broker.library-timeout of ${timeoutMs / 1000} s`;
 }
 
 /** The error of a library that cannot be read. */
-function libraryError(message: string): SluiceError {
-  return new SluiceError("LOAD_LIBRARY", message, { errnum: ERRNO.EINVAL });
+export function libraryError(message: string, cause?: unknown): SluiceError {
+  return new SluiceError("LOAD_LIBRARY", message, { errnum: ERRNO.EINVAL, cause });
 }

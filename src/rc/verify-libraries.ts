@@ -32,7 +32,18 @@ export async function verifyLibrariesOf({ steps }: Plan, handle: Handle): Promis
     ...{ name, path, exec, thread, optional: optional && !explicit },
     ...(loader === undefined ? {} : { loader }),
   }));
-  const answer = fields(await handle.rpc("module.verify", { modules }), {
+  return verifyModules(modules, handle);
+}
+
+/**
+ * As {@link verifyLibrariesOf}, of modules that are named one by one.
+ * @param modules as `module.verify` takes them: `name`, `path` and how each is loaded
+ */
+export async function verifyModules(
+  modules: readonly Readonly<Record<string, JsonValue>>[],
+  handle: Handle,
+): Promise<PlanVerification> {
+  const answer = fields(await handle.rpc("module.verify", { modules: [...modules] }), {
     failures: "array",
     leftOut: "array",
     digests: "object",

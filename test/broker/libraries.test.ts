@@ -1,5 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { ERRNO } from "../../src/errors/index.js";
 import { fields, type Handle, type JsonValue } from "../../src/messages/index.js";
@@ -366,4 +367,190 @@ describe("the libraries of a plan", () => {
     expect(await counts(apart, {})).toEqual([{ count: 1 }, { count: 1 }]);
     expect(await counts(apart, { thread: "group" })).toEqual([{ count: 1 }, { count: 2 }]);
   });
+});
+
+const PYTHON = `
+import asyncio
+import sluice
+from sluice.brokermod import BrokerModule, request_handler
+
+COUNT = []
+
+def plain(h, *args):
+    def alloc(h, w, msg, arg):
+        COUNT.append(1)
+        h.respond(msg, {"name": h.name, "args": list(args), "count": len(COUNT)})
+    for method in ("alloc", "free"):
+        for service in (h.name, "sched"):
+            h.msg_watcher(alloc, sluice.constants.MSGTYPE_REQUEST, f"{service}.{method}").start()
+    h.reactor_run()
+
+class Cls(BrokerModule):
+    @request_handler("sched.alloc", prefix=False)
+    def alloc(self, msg):
+        self.handle.respond(msg, {"name": self.name})
+
+    @request_handler("sched.free", prefix=False)
+    def free(self, msg):
+        self.handle.respond(msg)
+
+class Half(BrokerModule):
+    @request_handler("alloc")
+    def alloc(self, msg):
+        self.handle.respond(msg)
+
+async def later(h):
+    await h.run()
+
+def boom(host):
+    raise RuntimeError("no idea")
+
+SLUICE_LIBRARY = {
+    "api": "1.0",
+    "host": ">=0.3",
+    "python": ">=3.8",
+    "modules": {
+        "plain": {"kind": "sched", "kindVersion": "1.0", "version": "1.0.0", "main": plain},
+        "cls": {"kind": "sched", "main": Cls},
+        "half": {"kind": "sched", "main": Half},
+        "later": {"main": later, "compatible": lambda host: host["api"] == "1.0"},
+        "throws": {"main": later, "compatible": boom},
+        "no": {"main": later, "compatible": lambda host: f"not with {host['kinds']['sched']}"},
+        "none": {"main": 7},
+    },
+}
+`;
+
+describe("a library in Python", () => {
+  test("has functions, coroutines and classes for modules, bound to the methods that they answer", async () => {
+    const broker = await realBroker();
+    const { handle } = broker;
+    const path = put(broker, "lib.py", PYTHON);
+    await handle.rpc("module.load", { path: `${path}#plain`, args: ["x"] });
+    expect(await handle.rpc("sched.alloc")).toEqual({ name: "plain", args: ["x"], count: 1 });
+    await handle.rpc("module.remove", { name: "plain" });
+    await handle.rpc("module.load", { path: `${path}#cls`, name: "c" });
+    expect(await handle.rpc("sched.alloc")).toEqual({ name: "c" });
+    await handle.rpc("module.remove", { name: "c" });
+    await handle.rpc("module.load", { path: `${path}#later` });
+    await expect(handle.rpc("module.load", { path: `${path}#half` })).rejects.toEqual(
+      refusal(
+        "#half: lacks alloc, free; kind sched 1.0 demands the methods alloc, free, it has none of its own",
+      ),
+    );
+    await expect(handle.rpc("module.load", { path })).rejects.toEqual(
+      refusal(`${path}: is a library; say which module of it: ${path}#plain`),
+    );
+    expect(await names(handle)).toEqual(["later"]);
+  });
+
+  test("is refused for the same reasons, and for its range of interpreters", async () => {
+    const broker = await realBroker({ attributes: { "broker.library-timeout": "2s" } });
+    const path = put(broker, "lib.py", PYTHON);
+    const old = put(broker, "old.py", PYTHON.replace('">=3.8"', '"<3"'));
+    const files = {
+      throws: "x = 1\nraise ValueError('at import\\nsecond')\n",
+      exits: "import sys\nsys.exit(3)\n",
+      loops: "while True:\n    pass\n",
+      broken: "def = 1\n",
+      plain: "def mod_main(h):\n    h.reactor_run()\n",
+      odd: "SLUICE_LIBRARY = {'api': '1.0', 'modules': {'a': {'version': object()}}}\n",
+    };
+    const paths = Object.entries(files).map(([name, source]) => put(broker, `${name}.py`, source));
+    const asked = [
+      ...["throws", "no", "none"].map((name) => ({ name, path: `${path}#${name}` })),
+      { name: "old", path: `${old}#later` },
+      ...paths.map((file, i) => ({ name: `m${i}`, path: `${file}#a` })),
+    ];
+    const { failures } = await verify(broker.handle, asked);
+    const [throws, exits, loops, broken, plain, odd] = paths;
+    expect(failures).toEqual([
+      expect.stringMatching(/#throws: is not compatible .*: compatible\(\) failed: no idea$/),
+      expect.stringMatching(/#no: is not compatible .*: not with 1\.0$/),
+      `${path}#none: has no function main`,
+      expect.stringMatching(new RegExp(`^${old}: needs Python <3, this host runs 3\\.`)),
+      `${throws}: 2: at import`,
+      `${exits}: exit status 3 while it was read`,
+      `${loops}: is not read within the broker.library-timeout of 2 s`,
+      expect.stringMatching(new RegExp(`^${broken}: 1:5: invalid syntax`)),
+      `${plain}: is not a library`,
+      expect.stringMatching(new RegExp(`^${odd}: its manifest is no JSON`)),
+    ]);
+  });
+});
+
+const MESSAGES = pathToFileURL(join(import.meta.dirname, "../../dist/messages/index.js")).href;
+
+/** A program that prints its manifest, and else is the module that its environment names. */
+const PROGRAM = `#!${process.execPath}
+  if (process.argv[2] === "--sluice-manifest") {
+    console.log(JSON.stringify({ api: "1.0", modules: { a: { kind: "sched", version: "1.0.0" }, b: {} } }));
+    process.exit();
+  }
+  const fd = Number(/^fd:\\/\\/(\\d+)$/.exec(process.env.SLUICE_MODULE_URI)[1]);
+  const socket = new (require("node:net").Socket)({ fd, readable: true, writable: true });
+  const which = process.env.SLUICE_LIBRARY_MODULE;
+  import(${JSON.stringify(MESSAGES)}).then(async ({ socketChannel, runModuleMain }) => {
+    const main = async (h) => {
+      for (const method of ["alloc", "free"]) h.handle(method, () => ({ which }));
+      await h.run();
+    };
+    await runModuleMain(socketChannel(socket), async () => main, which === "a" ? { kind: "sched" } : undefined);
+    socket.once("close", () => process.exit());
+  });`;
+
+describe("a library that is a program", () => {
+  const putProgram = (broker: RealBroker, name: string, source: string): string => {
+    const path = put(broker, name, source);
+    chmodSync(path, 0o755);
+    return path;
+  };
+
+  test("prints its manifest, and is told which of its modules it is to be", async () => {
+    const broker = await realBroker();
+    const { handle } = broker;
+    const path = putProgram(broker, "lib", PROGRAM.replaceAll("\\\\", "\\"));
+    await handle.rpc("module.load", { path: `${path}#a` });
+    await handle.rpc("module.load", { path: `${path}#b` });
+    expect(await handle.rpc("sched.alloc")).toEqual({ which: "a" });
+    expect(await handle.rpc("b.alloc")).toEqual({ which: "b" });
+    await expect(handle.rpc("module.load", { path: `${path}#c` })).rejects.toEqual(
+      refusal("#c: is not in the library, which has a, b"),
+    );
+  });
+
+  test("is refused if it prints none, too much or nonsense, fails, or goes on", async () => {
+    const broker = await realBroker({ attributes: { "broker.library-timeout": "1s" } });
+    const scripts = {
+      silent: "exit 0",
+      nonsense: "echo hello",
+      fails: "exit 4",
+      goes: "exec sleep 1000",
+      much: "yes",
+    };
+    const paths = Object.entries(scripts).map(([name, line]) =>
+      putProgram(broker, name, `#!/bin/sh\n${line}\n`),
+    );
+    const asked = paths.map((path, i) => ({ name: `m${i}`, path: `${path}#a` }));
+    const { failures } = await verify(broker.handle, asked);
+    const [silent, nonsense, fails, goes, much] = paths;
+    expect(failures).toEqual([
+      `${silent}: is not a library`,
+      `${nonsense}: what it writes is no manifest`,
+      `${fails}: exit status 4 while it was read`,
+      `${goes}: is not read within the broker.library-timeout of 1 s`,
+      `${much}: writes more than a manifest can have`,
+    ]);
+  });
+});
+
+const OLD = join(import.meta.dirname, "../fixtures/libraries");
+
+test("trap-G6: libraries that were built for api 1.0 still load", async () => {
+  const { handle } = await realBroker();
+  for (const path of ["api-1.0.mjs#old-base", "api-1.0.mjs#old-sched", "api_1_0.py#old-py"]) {
+    await handle.rpc("module.load", { path: join(OLD, path) });
+  }
+  expect(await handle.rpc("sched.alloc", { id: 1 })).toEqual({ who: "old-sched", got: { id: 1 } });
+  expect(await names(handle)).toEqual(["old-base", "old-sched", "old-py"]);
 });

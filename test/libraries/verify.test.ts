@@ -172,9 +172,9 @@ describe("verify refuses, with both versions", () => {
     expect(verify({ "/lib": manifest }, threads)).toEqual([
       "/lib: shares its state, but is picked into the threads x, y",
     ]);
-    expect(verify({ "/lib": manifest }, [pick("/lib", "a", { exec: true }), pick("/lib", "b")])).toEqual([
-      "/lib: shares its state, but 'a' is to run in a process",
-    ]);
+    expect(
+      verify({ "/lib": manifest }, [pick("/lib", "a", { loader: "process" }), pick("/lib", "b")]),
+    ).toEqual(["/lib: shares its state, but 'a' is to run in a process"]);
     expect(verify({ "/lib": manifest }, [pick("/lib", "a", { thread: "x" }), pick("/lib", "b")])).toEqual([]);
   });
 

@@ -11,6 +11,7 @@ import {
 import { Transpiler } from "../../typescript/index.js";
 import type { PlanningContext } from "../facts.js";
 import { printOutput, type RunView } from "./view.js";
+import { pickedModules } from "../instance/modules-option.js";
 import { withVerifiedLibraries } from "./libraries.js";
 import { composeFor, refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
 import { say } from "../terminal/output.js";
@@ -58,7 +59,7 @@ export async function withPlan<T>(
     session.startHosts(phase.files);
     const read = await readUnits(phase.files, session, context, options);
     if (!read.ok) throw refused(read.diagnostics);
-    const { rc } = read.value;
+    const rc = phase.runlevel === "rc1" ? withPicked(read.value.rc, options, context) : read.value.rc;
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const loaded = phase.loaded ?? context.loaded;
     const planOf = (catalog: Catalog): Plan => {
@@ -145,6 +146,11 @@ export async function readUnits(
   const composed = await tryCompose(options, context, { rc: fragments, onRead });
   if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);
   return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
+}
+
+/** What rc files ask for, and what is picked by `--modules`, which rc1 loads. */
+export function withPicked(rc: RcReading, options: UnitOptions, { facts }: PlanningContext): RcReading {
+  return { ...rc, load: [...rc.load, ...pickedModules(options, facts.attrs).load] };
 }
 
 /** What rc files ask for, by name. */
