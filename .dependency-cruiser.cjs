@@ -50,6 +50,7 @@ const MAY_IMPORT_INSIDE = {
     composing: ["*"],
   },
   loaders: { source: ["*"] },
+  libraries: { plugins: ["*"] },
 };
 
 const pathOf = (folder, name) =>

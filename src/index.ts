@@ -49,6 +49,13 @@ export {
   type Result,
   SluiceError,
 } from "./errors/index.js";
+export {
+  loadPlugin,
+  type Plugin,
+  type PluginKinds,
+  type PluginOptions,
+  unloadPlugin,
+} from "./libraries/index.js";
 export type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "./loaders/index.js";
 export {
   dryRunLines,

@@ -13,12 +13,14 @@ from .host_environment import forget_environment, import_file
 from .library import find_member, library_of
 from .module_handle import AsyncModuleSluice, ModuleSluice, register_default_handlers
 from .outlive import outlive_signals
+from .plugin import plugin_entry
 from .process_title import die_with_parent, set_process_title
 from .stream import connect
 
 URI_VARIABLE = "SLUICE_MODULE_URI"
 LIMIT_OPTION = "--memory-limit="
 MEMBER_OPTION = "--member="
+PLUGIN_OPTION = "--plugin="
 KIND_OPTION = "--kind="
 MODULE_NAME = "sluice_module"
 LINGER_SECONDS = 1.0
@@ -62,6 +64,7 @@ def run_module(
     memory_limit: Optional[int] = None,
     member: Optional[str] = None,
     kind: Optional[str] = None,
+    symbols: Optional[List[str]] = None,
 ) -> Outcome:
     """Runs one module from its welcome to its end (docs/design/modules.md §3).
 
@@ -70,16 +73,17 @@ def run_module(
     :param memory_limit: bytes of data that the process may have; for the text of the error past it
     :param member: which module of a library it is
     :param kind: the contract that this fulfils; the methods that it has under this name are reported
+    :param symbols: the functions of a plug-in, which is run in place of a module
     :returns: what it failed with, or None
     """
-    entry, failure = _load(path, member)
+    entry, failure = _load(path, member, kind, symbols)
     is_async = entry is not None and (
         inspect.iscoroutinefunction(entry) or inspect.iscoroutinefunction(getattr(entry, "__call__", None))
     )
     h: ModuleSluice = AsyncModuleSluice(sock=sock) if is_async else ModuleSluice(sock=sock)
     set_process_title(h.name)
     register_default_handlers(h)
-    h.kind = kind
+    h.kind = kind if symbols is None else None
     if entry is not None:
         failure = _run_entry(h, entry, is_async)
     if isinstance(failure, MemoryError) and memory_limit is not None:
@@ -89,10 +93,14 @@ def run_module(
     return failure
 
 
-def _load(path: str, member: Optional[str]) -> Tuple[Optional[Entry], Outcome]:
+def _load(
+    path: str, member: Optional[str], kind: Optional[str], symbols: Optional[List[str]]
+) -> Tuple[Optional[Entry], Outcome]:
     """The entry function, or the error without one. The error can be reported only after the welcome."""
     try:
         module = import_file(path, MODULE_NAME)
+        if symbols is not None:
+            return plugin_entry(module, path, kind, symbols), None
         return (find_entry(module, path) if member is None else find_member(module, path, member)), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as what the load failed with
         return None, error
@@ -184,9 +192,10 @@ def main(argv: List[str]) -> int:
     arguments = argv[1:]
     limit = _take_option(arguments, LIMIT_OPTION)
     member = _take_option(arguments, MEMBER_OPTION)
+    plugin = _take_option(arguments, PLUGIN_OPTION)
     kind = _take_option(arguments, KIND_OPTION)
     if len(arguments) != 1 or not uri.startswith("fd://"):
-        options = f"[{LIMIT_OPTION}BYTES] [{MEMBER_OPTION}NAME [{KIND_OPTION}KIND]]"
+        options = f"[{LIMIT_OPTION}BYTES] [{MEMBER_OPTION}NAME] [{PLUGIN_OPTION}NAME,…] [{KIND_OPTION}KIND]"
         print(f"usage: {URI_VARIABLE}=fd://N python3 -m sluice.module_exec {options} PATH", file=sys.stderr)
         return 2
     path = arguments[0]
@@ -196,7 +205,8 @@ def main(argv: List[str]) -> int:
     if limit_bytes is not None:
         _limit_memory(limit_bytes)
     sys.argv = [path]
-    failure = run_module(connect(uri), path, limit_bytes, member, kind)
+    symbols = None if plugin is None else plugin.split(",")
+    failure = run_module(connect(uri), path, limit_bytes, member, kind, symbols)
     if failure is not None and not isinstance(failure, OSError):
         # Its text has been reported to the broker; this is for the module's author.
         print(stack_of(failure) if errnum_of(failure) is None else message_of(failure), file=sys.stderr)

@@ -50,6 +50,8 @@ export const ERROR_CODES = [
   "LOAD_NO_ENTRY",
   "LOAD_FAILED",
   "LOAD_LIBRARY",
+  "LOAD_PLUGIN",
+  "PLUGIN_FAILED",
   // The broker and its clients.
   "BROKER_UNREACHABLE",
   "BROKER_PROTOCOL",

@@ -22,3 +22,10 @@ export {
   type VerifyInput,
   verifyLibraries,
 } from "./verify.js";
+export {
+  loadPlugin,
+  type Plugin,
+  type PluginKinds,
+  type PluginOptions,
+  unloadPlugin,
+} from "./plugins/load-plugin.js";

@@ -15,12 +15,12 @@ export const SCRIPT_SUFFIXES: readonly string[] = [".mjs", ".js", ".cjs", ".ts",
  * @throws SluiceError as {@link Transpiler.prepare}
  */
 export async function moduleFile(
-  spec: Pick<ModuleSpec, "path" | "cacheDir" | "member">,
+  spec: Pick<ModuleSpec, "path" | "cacheDir" | "member" | "plugin">,
   transpiler: Transpiler,
 ): Promise<ModuleFile> {
-  const { path, cacheDir, member } = spec;
+  const { path, cacheDir, member, plugin } = spec;
   const prepared = needsPreparing(path) ? await transpiler.prepare(path, cacheDir) : undefined;
-  return { path, url: pathToFileURL(path).href, prepared, cacheDir, member };
+  return { path, url: pathToFileURL(path).href, prepared, cacheDir, member, plugin };
 }
 
 /**

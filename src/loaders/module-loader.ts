@@ -1,4 +1,4 @@
-import type { Channel, LibraryHost } from "../messages/index.js";
+import type { Channel, LibraryHost, PluginDemand } from "../messages/index.js";
 import type { ModuleOptions } from "./module-options.js";
 
 /** Which module of a library to start (docs/design/modules.md §6). */
@@ -28,6 +28,8 @@ export interface ModuleSpec extends ModuleOptions {
   readonly args: readonly string[];
   /** Undefined for a file that is a module itself. */
   readonly member?: LibraryMember | undefined;
+  /** What it must export, if it is a plug-in rather than a module. */
+  readonly plugin?: PluginDemand | undefined;
   /** `own`, or the name of a thread group. */
   readonly thread: string;
   /** A private directory, mode 0700, for transpiled files; without it they are not cached on disk. */

@@ -89,11 +89,15 @@ class PythonLoader implements ModuleLoader {
       (this.#prefix ??= parentDeathPrefix()),
       findCommand(program, env["PATH"]),
     ]);
-    const { memoryLimitBytes, member } = spec;
+    const { memoryLimitBytes, member, plugin } = spec;
     // Python fails to allocate rather than dies of it, which the module then fails with.
     const limits = memoryLimitBytes === undefined ? [] : [`--memory-limit=${memoryLimitBytes}`];
-    const kind = member?.kind === undefined ? [] : [`--kind=${member.kind}`];
-    const which = member === undefined ? [] : [`--member=${member.name}`, ...kind];
+    const { kind } = plugin ?? member ?? {};
+    const which = [
+      ...(member === undefined ? [] : [`--member=${member.name}`]),
+      ...(plugin === undefined ? [] : [`--plugin=${plugin.symbols.join(",")}`]),
+      ...(kind === undefined ? [] : [`--kind=${kind}`]),
+    ];
     return startChild({
       spec: { ...spec, env: { ...env, ...pythonEnvironment(env) } },
       command: [

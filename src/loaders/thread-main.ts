@@ -4,7 +4,8 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf, stackOf } from "../errors/index.js";
-import { type Channel, describeLibrary, findEntry, portChannel, runModuleMain } from "../messages/index.js";
+import { type Channel, describeLibrary, portChannel, runModuleMain } from "../messages/index.js";
+import { entryOf } from "./entry-of.js";
 import { importModule } from "./import-module.js";
 import type { DescribeReport, WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
@@ -25,9 +26,7 @@ process.on("exit", () => channels.forEach((channel) => channel.close()));
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
   const channel = portChannel(order.port, UNDER_WAY_LIMITS);
   channels.add(channel);
-  const { path, member } = order;
-  const load = async () => findEntry(await importModule(order, setup), path, member?.name);
-  const outcome = await runModuleMain(channel, load, member);
+  const outcome = await runModuleMain(channel, () => entryOf(order, setup), order.member);
   channels.delete(channel);
   const report: WorkerReport = { id: order.id, outcome };
   parentPort?.postMessage(report);

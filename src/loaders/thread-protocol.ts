@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { LibraryHost, ModuleOutcome } from "../messages/index.js";
+import type { LibraryHost, ModuleOutcome, PluginDemand } from "../messages/index.js";
 import type { PreparedCode } from "../typescript/index.js";
 import type { LibraryMember } from "./module-loader.js";
 
@@ -20,6 +20,8 @@ export interface ModuleFile {
   readonly cacheDir?: string | undefined;
   /** Which module of a library it is. */
   readonly member?: LibraryMember | undefined;
+  /** What it must export, if it is a plug-in. */
+  readonly plugin?: PluginDemand | undefined;
 }
 
 /** From the loader to a worker. */

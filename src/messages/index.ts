@@ -20,6 +20,7 @@ export {
   type ModuleDemands,
 } from "./library.js";
 export { type ModuleMain, type ModuleOutcome, runModuleMain } from "./module-runtime.js";
+export { type PluginDemand, type PluginFunction, pluginFunctions, pluginMain } from "./plugin.js";
 export { isHoldable } from "./channels/inbox.js";
 export { decodePayload, encodePayload, payloadBytes } from "./wire/payload.js";
 export { portChannel } from "./channels/port-channel.js";

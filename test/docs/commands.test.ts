@@ -130,3 +130,16 @@ test("the library of docs/libraries.md does what the page shows", async () => {
   expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
   expect(box.survivors()).toEqual([]);
 });
+
+test("the examples of examples/plugins/README.md print what it says", async () => {
+  cpSync(join(CHECKOUT, "examples"), join(box.dir, "examples"), { recursive: true });
+  const examples = examplesOf("examples/plugins/README.md");
+  expect(examples.length).toBe(4);
+  const here = join(box.dir, "examples/plugins");
+  const printed = await transcript([`cd ${here}`, ...examples.map(({ command }) => command)], {
+    SLUICE_EXEC_PATH: join(here, "bin"),
+  });
+  const shown = printed.slice(1).map((text) => text.replaceAll(`${here}/`, "./"));
+  expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
+  expect(box.survivors()).toEqual([]);
+});
