@@ -1,6 +1,7 @@
 import { messageOf } from "../errors/index.js";
 import type { LibraryQuery, ModuleLoader } from "../loaders/index.js";
 import { digestOf } from "./digest.js";
+import { elfProblem } from "./elf.js";
 import type { LibraryManifest } from "./generated/tables.js";
 import { readManifest } from "./manifest.js";
 
@@ -27,6 +28,8 @@ export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Pr
   const failed = (...problems: readonly string[]): OpenedLibrary => ({ kind: "failed", path, problems });
   try {
     const digest = await digestOf(path);
+    const native = await elfProblem(path);
+    if (native !== undefined) return failed(native);
     const said = await loader.readLibrary?.(query);
     if (said === undefined) return { kind: "none", path };
     const read = readManifest(said);

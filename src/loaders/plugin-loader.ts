@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type * as Jiti from "jiti";
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
-import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** A loader that is a file (`[loaders.NAME] plugin = "FILE"` of the configuration). */
 export interface PluginLoaderOptions {
@@ -40,6 +40,10 @@ class PluginLoader implements ModuleLoader {
   async readModuleName(path: string): Promise<string | undefined> {
     const loader = await this.#load();
     return loader.readModuleName?.(path);
+  }
+
+  async readLibrary(query: LibraryQuery): Promise<unknown> {
+    return (await this.#load()).readLibrary?.(query);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {

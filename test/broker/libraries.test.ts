@@ -85,7 +85,8 @@ describe("a module of a library", () => {
     expect(await handle.rpc("a.alloc")).toEqual({ name: "a", args: ["x"], count: 1 });
     // The service of its kind is its own.
     expect(await handle.rpc("sched.alloc")).toEqual({ name: "a", args: ["x"], count: 2 });
-    await handle.rpc("module.remove", { name: "a" });
+    await expect(handle.rpc("module.remove", { name: path })).rejects.toMatchObject({ errnum: ERRNO.ENOENT });
+    await handle.rpc("module.remove", { name: `${path}#a` });
     await load({ name: "b" });
     expect(await handle.rpc("b.alloc")).toEqual({ name: "b", args: [], count: 1 });
     const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });

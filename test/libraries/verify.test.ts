@@ -1,4 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { elfProblem } from "../../src/libraries/elf.js";
 import {
   failureText,
   kindsOf,
@@ -296,6 +300,38 @@ describe("trap-G5: a manifest", () => {
 
   test.each([[null], [7], ["text"], [[]]])("is refused if it is %j", (said) => {
     expect(problems(said)).toEqual(["its manifest is no table"]);
+  });
+});
+
+describe("a native file", () => {
+  /** The first bytes of an ELF file. */
+  const elf = (elfClass: 1 | 2, machine: number, isBig = false): Buffer => {
+    const header = Buffer.alloc(64);
+    header.write("\x7fELF", "latin1");
+    header[4] = elfClass;
+    header[5] = isBig ? 2 : 1;
+    if (isBig) header.writeUInt16BE(machine, 18);
+    else header.writeUInt16LE(machine, 18);
+    return header;
+  };
+
+  test.each([
+    ["one for this processor", elf(2, 62), undefined],
+    ["one for another", elf(2, 183), "is built for arm64, 64 bits; this host is x64, 64 bits"],
+    ["one of another word size", elf(1, 3), "is built for ia32, 32 bits; this host is x64, 64 bits"],
+    ["one of another byte order", elf(2, 22, true), "is built for s390x, 64 bits; this host is x64, 64 bits"],
+    [
+      "one for a processor that Node does not run on",
+      elf(2, 9999),
+      "is built for machine 9999, 64 bits; this host is x64, 64 bits",
+    ],
+    ["a script", Buffer.from("#!/bin/sh\necho something or other\n"), undefined],
+    ["a short file", Buffer.from("\x7fELF"), undefined],
+  ])("%s", async (_what, content, problem) => {
+    const dir = mkdtempSync(join(tmpdir(), "sluice-elf-"));
+    onTestFinished(() => rmSync(dir, { recursive: true }));
+    writeFileSync(join(dir, "file"), content);
+    expect(await elfProblem(join(dir, "file"), "x64")).toBe(problem);
   });
 });
 

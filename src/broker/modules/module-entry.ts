@@ -121,22 +121,28 @@ export class ModuleEntry {
     return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
   }
 
+  /** Of its file, and which module of it if it is of a library; undefined until it is found. */
+  get path(): string | undefined {
+    if (this.file === undefined) return undefined;
+    const { path, member } = this.file;
+    return member === undefined ? path : `${path}#${member}`;
+  }
+
   /** Whether this is its name, or the path that it was loaded from. */
   isCalled(which: string): boolean {
-    return which === this.name || which === this.file?.path || which === this.request.path;
+    return which === this.name || which === this.path || which === this.request.path;
   }
 }
 
 /** A module as `module.list` has it. */
 export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
-  const { name, instance, file, args, request, state } = entry;
+  const { name, instance, args, request, state } = entry;
   const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;
   const services = owner === undefined ? [] : router.services.namesOf(owner);
   return {
     name,
     uuid: instance?.uuid ?? "",
-    path:
-      file === undefined ? request.path : `${file.path}${file.member === undefined ? "" : `#${file.member}`}`,
+    path: entry.path ?? request.path,
     args,
     state: instance?.state.letter ?? "I",
     idleSeconds: instance?.idleSeconds ?? 0,

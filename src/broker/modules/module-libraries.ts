@@ -48,7 +48,7 @@ export type PlannedModule = Omit<AskedPick, "file" | "member"> & { readonly path
 /** Opens and verifies libraries for a broker, and holds what is started from them to what was verified. */
 export class ModuleLibraries {
   readonly #options: ModuleLibrariesOptions;
-  /** Libraries that were verified for plans, by path and digest. */
+  /** Libraries as they were last verified for a plan, by path. */
   readonly #opened = new Map<string, Extract<OpenedLibrary, { kind: "opened" }>>();
 
   constructor(options: ModuleLibrariesOptions) {
@@ -62,7 +62,7 @@ export class ModuleLibraries {
   async verify(picks: readonly AskedPick[], others: Others): Promise<LibraryReport> {
     const report = await this.#check(picks, others);
     for (const library of report.libraries.values()) {
-      if (library.kind === "opened") this.#opened.set(`${library.digest} ${library.path}`, library);
+      if (library.kind === "opened") this.#opened.set(library.path, library);
     }
     return report;
   }
@@ -79,8 +79,9 @@ export class ModuleLibraries {
     { digest, others }: { readonly digest: string | undefined; readonly others: Others },
   ): Promise<VerifiedMember> {
     const pick = { ...asked, file: path, member: name, optional: false };
-    const known = digest === undefined ? undefined : this.#opened.get(`${digest} ${path}`);
-    if (known !== undefined) await confirmDigest(path, known.digest);
+    if (digest !== undefined) await confirmDigest(path, digest);
+    const verified = this.#opened.get(path);
+    const known = verified?.digest === digest ? verified : undefined;
     const report = known === undefined ? await this.#check([pick], others) : undefined;
     if (report !== undefined && report.failures.length > 0) throw refusal(report.failures);
     const library = known ?? report?.libraries.get(path);
