@@ -68,8 +68,8 @@ const imported = new Map<string, string>();
  * that names it.
  * @param path of the file; a relative one counts from the working directory
  * @returns an object with exactly the functions asked for, which all return promises
- * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run; `UNIT_INSECURE`,
- *   `LOAD_NO_LOADER`; a system error if the file cannot be read. Its functions reject with `PLUGIN_FAILED`: the errno of
+ * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run. `UNIT_INSECURE`,
+ *   `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with `PLUGIN_FAILED`: the errno of
  *   what they throw, else `EIO`; `ECONNRESET` if its process ends; `ECANCELED` once it is unloaded
  */
 export function loadPlugin<Kind extends keyof PluginKinds, Symbol extends keyof PluginKinds[Kind] & string>(
