@@ -21,6 +21,8 @@ const AT_A_TIME = 4;
 /** A pick as it is asked for, before its file is found. */
 export interface AskedPick extends Omit<LibraryPick, "path"> {
   readonly exec?: boolean | undefined;
+  /** Take it even if others may write to its file. */
+  readonly insecure?: boolean | undefined;
   /** A path, or a bare name to look up on the module path. */
   readonly file: string;
 }

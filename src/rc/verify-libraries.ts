@@ -24,13 +24,18 @@ export interface PlanVerification {
  * (docs/design/modules.md §6). A plan that loads nothing of a library asks nothing.
  * @throws SluiceError `BROKER_REQUEST` if the instance cannot answer
  */
-export async function verifyLibrariesOf({ steps }: Plan, handle: Handle): Promise<PlanVerification> {
+export async function verifyLibrariesOf(
+  { steps }: Plan,
+  handle: Handle,
+  { insecure = false }: { readonly insecure?: boolean } = {},
+): Promise<PlanVerification> {
   const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
   if (!loads.some(({ unit }) => unit.module.includes("#"))) return { failures: [], leftOut: [], digests: {} };
   const modules = loads.map(({ explicit, unit: { name, module: path, exec, loader, thread, optional } }) => ({
     // What is asked for by name is not to be left out in silence.
     ...{ name, path, exec, thread, optional: optional && !explicit },
     ...(loader === undefined ? {} : { loader }),
+    ...(insecure ? { insecure } : {}),
   }));
   return verifyModules(modules, handle);
 }

@@ -292,6 +292,17 @@ describe("the libraries of a plan", () => {
     await broker.handle.rpc("module.load", { path: `${path}#a` });
   });
 
+  test("that others may write to are refused, unless that was set aside", async () => {
+    const broker = await realBroker();
+    const path = put(broker, "lib.mjs", library(`a: ${IDLE}`));
+    chmodSync(path, 0o666);
+    const asked = { name: "a", path: `${path}#a` };
+    const { failures } = await verify(broker.handle, [asked]);
+    expect(failures).toEqual([expect.stringContaining("may be written by")]);
+    expect(await verify(broker.handle, [{ ...asked, insecure: true }])).toMatchObject({ failures: [] });
+    await broker.handle.rpc("module.load", { path: `${path}#a`, insecure: true });
+  });
+
   test("with compatible() that throws, refuses, or asks for the host's versions", async () => {
     const broker = await realBroker();
     const path = put(

@@ -115,7 +115,7 @@ export class ModuleLibraries {
   #check(picks: readonly AskedPick[], others: Others): Promise<LibraryReport> {
     const { find, version, cacheDir, kinds, timeoutMs, environment, log } = this.#options;
     return checkLibraries(picks, {
-      find: ({ file, exec, loader }) => find({ path: file, exec, loader }),
+      find: ({ file, exec, loader, insecure }) => find({ path: file, exec, loader, insecure }),
       ...{ version, cacheDir, others, kinds: kinds(), timeoutMs: timeoutMs(), env: environment() },
       onFailure: (failure) => log("err", failureText(failure)),
     });

@@ -32,6 +32,7 @@ const PLANNED = {
   loader: "string?",
   thread: "string?",
   optional: "boolean?",
+  insecure: "boolean?",
 } as const;
 
 const RELOAD = {
@@ -111,8 +112,8 @@ export function moduleService(
 }
 
 function plannedModule(value: JsonValue): PlannedModule {
-  const { name: unit, path, exec, loader, thread, optional } = fields(value, PLANNED);
-  return { unit, path, exec, loader, thread, optional };
+  const { name: unit, ...how } = fields(value, PLANNED);
+  return { unit, ...how };
 }
 
 function verifiedAsJson({ failures, leftOut, picks, libraries }: LibraryReport): JsonValue {

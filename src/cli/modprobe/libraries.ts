@@ -29,13 +29,15 @@ interface VerifiedPlan {
  */
 export async function withVerifiedLibraries(
   first: Plan,
-  { handle }: Pick<PlanningContext, "handle">,
+  { handle, guard }: Pick<PlanningContext, "handle" | "guard">,
   replan: (refused: readonly DisableRequest[]) => Promise<Plan>,
 ): Promise<VerifiedPlan> {
   let plan = first;
   const refused = new Map<string, DisableRequest>();
   while (handle !== undefined) {
-    const { failures, leftOut, digests } = await verifyLibrariesOf(plan, handle);
+    const { failures, leftOut, digests } = await verifyLibrariesOf(plan, handle, {
+      insecure: guard === INSECURE,
+    });
     const names = leftOut.flatMap(({ units }) => units);
     // One that is in the plan although it was disabled is asked for by name.
     if (names.some((name) => refused.has(name))) throw new ExitError(1);
