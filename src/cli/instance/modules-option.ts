@@ -14,9 +14,10 @@ export interface ModulesOption {
 /** Adds `--modules` (docs/design/modules.md §6). */
 export function withModules(command: Command): Command {
   return command.addOption(
-    new Option("--modules <file#name,...>", "define modules of libraries, and load them in rc1").argParser(
-      absolutePicks,
-    ),
+    new Option(
+      "--modules <file#name>",
+      "define modules of libraries, with commas between, and load them in rc1",
+    ).argParser(absolutePicks),
   );
 }
 
