@@ -15,7 +15,8 @@ const MAY_IMPORT = {
   run: ["graph", "units"],
   analysis: ["graph", "run"],
   loaders: ["messages", "typescript"],
-  broker: ["messages", "loaders", "units"],
+  libraries: ["loaders", "messages", "units"],
+  broker: ["messages", "loaders", "libraries", "units"],
   rc: ["units", "messages", "run", "graph/types.ts", "typescript"],
   modules: ["messages"],
 };
@@ -49,6 +50,7 @@ const MAY_IMPORT_INSIDE = {
     composing: ["*"],
   },
   loaders: { source: ["*"] },
+  libraries: { plugins: ["*"] },
 };
 
 const pathOf = (folder, name) =>

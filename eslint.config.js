@@ -4,7 +4,16 @@ import tseslint from "typescript-eslint";
 const NO_DEFAULT_EXPORT = { selector: "ExportDefaultDeclaration", message: "Named exports only." };
 
 export default tseslint.config(
-  { ignores: ["dist", "coverage", "node_modules", "src/units/generated", "test/fixtures"] },
+  {
+    ignores: [
+      "dist",
+      "coverage",
+      "node_modules",
+      "src/units/generated",
+      "src/libraries/generated",
+      "test/fixtures",
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

@@ -49,6 +49,13 @@ export {
   type Result,
   SluiceError,
 } from "./errors/index.js";
+export {
+  loadPlugin,
+  type Plugin,
+  type PluginKinds,
+  type PluginOptions,
+  unloadPlugin,
+} from "./libraries/index.js";
 export type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "./loaders/index.js";
 export {
   dryRunLines,
@@ -77,6 +84,12 @@ export {
   fields,
   type Handle,
   type JsonValue,
+  type Library,
+  LIBRARY_API,
+  LIBRARY_MARK,
+  type LibraryHost,
+  type LibraryModule,
+  type ModuleDemands,
   type OutputStream,
   type Payload,
   RemoteCommand,

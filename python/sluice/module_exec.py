@@ -10,13 +10,18 @@ from typing import Any, Callable, List, Optional, Tuple, Type
 from . import constants as c
 from .errors import errnum_of, message_of, request_error, stack_of
 from .host_environment import forget_environment, import_file
+from .library import find_member, library_of
 from .module_handle import AsyncModuleSluice, ModuleSluice, register_default_handlers
 from .outlive import outlive_signals
+from .plugin import plugin_entry
 from .process_title import die_with_parent, set_process_title
 from .stream import connect
 
 URI_VARIABLE = "SLUICE_MODULE_URI"
 LIMIT_OPTION = "--memory-limit="
+MEMBER_OPTION = "--member="
+PLUGIN_OPTION = "--plugin="
+KIND_OPTION = "--kind="
 MODULE_NAME = "sluice_module"
 LINGER_SECONDS = 1.0
 
@@ -35,6 +40,10 @@ def find_entry(module: ModuleType, path: str) -> Entry:
     main = getattr(module, "mod_main", None)
     if callable(main):
         return main  # type: ignore[no-any-return]
+    library = library_of(module)
+    if library is not None:
+        names = ", ".join(f"{path}#{name}" for name in library.get("modules", ()))
+        raise request_error(errno.EINVAL, f"{path}: is a library; say which module of it: {names}")
     classes: List[Type[BrokerModule]] = [
         value
         for value in vars(module).values()
@@ -49,21 +58,32 @@ def find_entry(module: ModuleType, path: str) -> Entry:
     raise request_error(errno.EINVAL, f"{path}: neither mod_main nor a BrokerModule subclass")
 
 
-def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = None) -> Outcome:
+def run_module(
+    sock: socket.socket,
+    path: str,
+    memory_limit: Optional[int] = None,
+    member: Optional[str] = None,
+    kind: Optional[str] = None,
+    symbols: Optional[List[str]] = None,
+) -> Outcome:
     """Runs one module from its welcome to its end (docs/design/modules.md §3).
 
     :param sock: its channel
     :param path: its file
     :param memory_limit: bytes of data that the process may have; for the text of the error past it
+    :param member: which module of a library it is
+    :param kind: the contract that this fulfils; the methods that it has under this name are reported
+    :param symbols: the functions of a plug-in, which is run in place of a module
     :returns: what it failed with, or None
     """
-    entry, failure = _load(path)
+    entry, failure = _load(path, member, kind, symbols)
     is_async = entry is not None and (
         inspect.iscoroutinefunction(entry) or inspect.iscoroutinefunction(getattr(entry, "__call__", None))
     )
     h: ModuleSluice = AsyncModuleSluice(sock=sock) if is_async else ModuleSluice(sock=sock)
     set_process_title(h.name)
     register_default_handlers(h)
+    h.kind = kind if symbols is None else None
     if entry is not None:
         failure = _run_entry(h, entry, is_async)
     if isinstance(failure, MemoryError) and memory_limit is not None:
@@ -73,10 +93,15 @@ def run_module(sock: socket.socket, path: str, memory_limit: Optional[int] = Non
     return failure
 
 
-def _load(path: str) -> Tuple[Optional[Entry], Outcome]:
+def _load(
+    path: str, member: Optional[str], kind: Optional[str], symbols: Optional[List[str]]
+) -> Tuple[Optional[Entry], Outcome]:
     """The entry function, or the error without one. The error can be reported only after the welcome."""
     try:
-        return find_entry(import_file(path, MODULE_NAME), path), None
+        module = import_file(path, MODULE_NAME)
+        if symbols is not None:
+            return plugin_entry(module, path, kind, symbols), None
+        return (find_entry(module, path) if member is None else find_member(module, path, member)), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as what the load failed with
         return None, error
 
@@ -145,6 +170,13 @@ def _status_of(ending: SystemExit) -> int:
     return ending.code if isinstance(ending.code, int) else 1
 
 
+def _take_option(arguments: List[str], option: str) -> Optional[str]:
+    """The value of the first argument, if it is this option; it is then taken away."""
+    if not arguments or not arguments[0].startswith(option):
+        return None
+    return arguments.pop(0)[len(option) :]
+
+
 def _limit_memory(limit: int) -> None:
     import resource
 
@@ -157,21 +189,24 @@ def main(argv: List[str]) -> int:
     :returns: the exit status: 0, also if the module failed, since that was reported to the broker; 2 for wrong usage
     """
     uri = forget_environment(URI_VARIABLE)
-    limit: Optional[int] = None
     arguments = argv[1:]
-    if arguments and arguments[0].startswith(LIMIT_OPTION):
-        limit = int(arguments.pop(0)[len(LIMIT_OPTION) :])
+    limit = _take_option(arguments, LIMIT_OPTION)
+    member = _take_option(arguments, MEMBER_OPTION)
+    plugin = _take_option(arguments, PLUGIN_OPTION)
+    kind = _take_option(arguments, KIND_OPTION)
     if len(arguments) != 1 or not uri.startswith("fd://"):
-        usage = f"usage: {URI_VARIABLE}=fd://N python3 -m sluice.module_exec [{LIMIT_OPTION}BYTES] PATH"
-        print(usage, file=sys.stderr)
+        options = f"[{LIMIT_OPTION}BYTES] [{MEMBER_OPTION}NAME] [{PLUGIN_OPTION}NAME,…] [{KIND_OPTION}KIND]"
+        print(f"usage: {URI_VARIABLE}=fd://N python3 -m sluice.module_exec {options} PATH", file=sys.stderr)
         return 2
     path = arguments[0]
     die_with_parent()
     outlive_signals()
-    if limit is not None:
-        _limit_memory(limit)
+    limit_bytes = None if limit is None else int(limit)
+    if limit_bytes is not None:
+        _limit_memory(limit_bytes)
     sys.argv = [path]
-    failure = run_module(connect(uri), path, limit)
+    symbols = None if plugin is None else plugin.split(",")
+    failure = run_module(connect(uri), path, limit_bytes, member, kind, symbols)
     if failure is not None and not isinstance(failure, OSError):
         # Its text has been reported to the broker; this is for the module's author.
         print(stack_of(failure) if errnum_of(failure) is None else message_of(failure), file=sys.stderr)

@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List
+from typing import Any, Callable, Deque, Dict, List, Optional
 
 from . import aio, handle
 from . import constants as c
@@ -28,6 +28,8 @@ class ModuleSluice(handle.Sluice):
         #: Requests to a module that does not run yet: some of its handlers may still be missing.
         self._early: Deque[Message] = deque()
         self._ran = False
+        #: Of a module of a library: the contract whose methods it reports when it runs.
+        self.kind: Optional[str] = None
         super().__init__(sock=sock)
 
     @property
@@ -41,8 +43,13 @@ class ModuleSluice(handle.Sluice):
             return
         self._ran = True
         if not self.gone:
-            self.notify("module.status", {"status": c.STATUS_RUNNING})
+            methods = {} if self.kind is None else {"methods": self.methods_of(self.kind)}
+            self.notify("module.status", {"status": c.STATUS_RUNNING, **methods})
         self._serve_early()
+
+    def methods_of(self, service: str) -> List[str]:
+        """The methods that it answers under the name of a service; ``*`` stands for all."""
+        return [*self._server.methods, *self._watchers.methods_of(service)]
 
     def entering(self) -> None:
         """Reports running; a module that was stopped stays so."""

@@ -1,7 +1,7 @@
 """Finds the handler of each request, and answers with the error if the handler raises one."""
 
 import errno
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from .errors import errnum_of, message_of
 from .message import Message
@@ -35,6 +35,11 @@ class RequestServer:
     def refusing(self) -> bool:
         """Whether ``refuse()`` was called."""
         return self._refusing
+
+    @property
+    def methods(self) -> List[str]:
+        """The methods that have a handler by default."""
+        return list(self._handlers)
 
     def handle(self, method: str, handler: Callable[[Message], Any], allow_guest: bool = False) -> None:
         """Sets the default handler of a method, which it has in every service of this handle.

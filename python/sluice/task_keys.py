@@ -15,4 +15,5 @@ TASK_KEYS = {
     "disabled": "disabled",
     "timeout": "timeout",
     "description": "description",
+    "optional": "optional",
 }

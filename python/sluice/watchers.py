@@ -108,6 +108,17 @@ class MessageWatchers:
                 return watcher
         return None
 
+    def methods_of(self, service: str) -> List[str]:
+        """The methods of a service that some watcher of requests answers; ``*`` stands for all."""
+        methods = []
+        for watcher in self._started:
+            if not watcher.type_mask & TYPE_NUMBERS["request"]:
+                continue
+            name, dot, method = watcher.topic_glob.partition(".")
+            if name == "*" or name == service:
+                methods.append(method if dot else "*")
+        return methods
+
     def deliver_event(self, event: Message) -> None:
         """Calls every watcher that wants an event.
 

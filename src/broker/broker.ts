@@ -1,4 +1,5 @@
 import { SluiceError } from "../errors/index.js";
+import { kindsOf } from "../libraries/index.js";
 import {
   channelPair,
   connectHandle,
@@ -21,6 +22,7 @@ import { Environment } from "./environment.js";
 import { ExecTable } from "./exec/exec-table.js";
 import { BrokerLog } from "./log/log.js";
 import { moduleFinder } from "./modules/module-finder.js";
+import { ModuleLibraries } from "./modules/module-libraries.js";
 import { MessageTrace } from "./routing/message-trace.js";
 import { ModuleTable } from "./modules/module-table.js";
 import { longestRemovalMs, takeDown, type TakeDownOptions } from "./modules/take-down.js";
@@ -310,18 +312,26 @@ export class Broker {
   }
 
   #makeModules(): ModuleTable {
+    const find =
+      this.#options.findModule ??
+      moduleFinder({ ...this.#options, config: () => this.#configuration.current });
+    const log = (level: LogLevel, text: string): void => this.log.append("broker", level, text);
+    const { cacheDir } = this.#directory;
+    const libraries = new ModuleLibraries({
+      ...{ find, cacheDir, log },
+      version: this.attributes.get("version") ?? "",
+      kinds: () => kindsOf(this.#configuration.current["kinds"]),
+      timeoutMs: () => delayOf(this.attributes, "broker.library-timeout"),
+      environment: () => this.programEnvironment(),
+    });
     return new ModuleTable({
+      ...{ find, libraries, cacheDir, log },
       router: this.#router,
       clock: this.#clock,
       trace: this.#trace,
-      find:
-        this.#options.findModule ??
-        moduleFinder({ ...this.#options, config: () => this.#configuration.current }),
-      cacheDir: this.#directory.cacheDir,
       environment: () => this.programEnvironment(),
       maxPayloadBytes: () => this.#wireLimits().payloadBytes,
       welcome: (module) => this.#welcome(module, false),
-      log: (level, text) => this.log.append("broker", level, text),
       announce: (topic, module) => this.#publish(topic, { ...module, rank: this.rank }),
       started: (name, conf) => void this.#configuration.catchUp(name, conf),
       isPanicOff: () => this.attributes.get("broker.module-nopanic") === "1",

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { SAME_SIGNAL_MS } from "../processes/index.js";
 import { Attributes } from "./attributes.js";
 import { parseDelay } from "./delay.js";
 import { parseLogLevel } from "./log/log-ring.js";
+import { packageVersion } from "./package-version.js";
 
 /** What the broker knows of itself when its attributes are made. */
 interface Identity {
@@ -50,6 +50,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.quorum-timeout", "60s", { check: checkDelay });
   attributes.define("broker.shutdown-timeout", "30s", { check: checkDelay });
   attributes.define("broker.rc1-timeout", "infinity", { check: checkDelay });
+  attributes.define("broker.library-timeout", "10s", { check: checkDelay });
   attributes.define("broker.waiting-after", "10s", { check: checkDelay });
   attributes.define("broker.waiting-every", "30s", { check: checkDelay });
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
@@ -110,12 +111,4 @@ function checkMaxPayload(value: string): string | undefined {
   return bytes >= 1 && bytes <= WIRE_LIMITS.payloadBytes
     ? undefined
     : `must be a number of bytes from 1 to ${WIRE_LIMITS.payloadBytes}`;
-}
-
-/** From the package's own description, two directories up from here both in `src` and in `dist`. */
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const description: unknown = JSON.parse(text);
-  const isObject = typeof description === "object" && description !== null;
-  return isObject && "version" in description ? String(description.version) : "unknown";
 }

@@ -13,6 +13,7 @@ export { type LogFile, openLogFile } from "./log/log-file.js";
 export { type BrokerReport, PHASE_MARK, type SupervisorOrder } from "./life/broker-process.js";
 export { delayOf, parseDelay } from "./delay.js";
 export type { LogEntry } from "./log/log-ring.js";
+export { checkUnitLibraries, type UnitLibraries } from "./modules/offline-libraries.js";
 export { type ModuleInfo, moduleInfo } from "./modules/module-info.js";
 export type { ModuleFinder } from "./modules/module-finder.js";
 export { localOverlay, type LocalOverlayOptions } from "./ranks/local-overlay.js";

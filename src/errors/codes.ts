@@ -49,6 +49,9 @@ export const ERROR_CODES = [
   "LOAD_NO_LOADER",
   "LOAD_NO_ENTRY",
   "LOAD_FAILED",
+  "LOAD_LIBRARY",
+  "LOAD_PLUGIN",
+  "PLUGIN_FAILED",
   // The broker and its clients.
   "BROKER_UNREACHABLE",
   "BROKER_PROTOCOL",

@@ -30,4 +30,5 @@ export {
   SluiceError,
   systemMessage,
 } from "./sluice-error.js";
+export { placeInStack } from "./stack-place.js";
 export { didYouMean } from "./suggest.js";

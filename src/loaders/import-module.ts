@@ -11,12 +11,25 @@ interface JitiPackage {
 /** Paths that this thread or process has imported before, and how often. */
 const imported = new Map<string, number>();
 
+/** Libraries that this thread has imported, by file and digest: their modules share the state of the file. */
+const libraries = new Map<string, Promise<unknown>>();
+
+/** What a module's file exports; of a library, the same for each of its modules as long as the file stays as it is. */
+export function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
+  const { path, member } = order;
+  if (member === undefined) return importFile(order, setup);
+  const key = `${member.digest} ${path}`;
+  const known = libraries.get(key) ?? importFile(order, setup);
+  libraries.set(key, known);
+  return known;
+}
+
 /**
  * What a module's file exports. Each load evaluates the file anew: modules of one thread share no state, and a file that
  * was edited is read again.
  * @returns the namespace object, or the exports of a CommonJS module
  */
-export async function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
+async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const { path, prepared } = order;
   if (prepared !== undefined) {
     const ours = await importLibrary(setup, prepared.libraries);

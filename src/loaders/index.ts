@@ -5,6 +5,7 @@ export { moduleNameOf } from "./module-name.js";
 export type { StartupRequest } from "./source/startup-request.js";
 export type * from "./module-loader.js";
 export { checkModuleOptions, MODULE_OPTION_FIELDS, type ModuleOptions } from "./module-options.js";
+export { importInProcess } from "./plugin-loader.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";
 export { createPythonLoader } from "./python.js";

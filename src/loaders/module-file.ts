@@ -14,10 +14,13 @@ export const SCRIPT_SUFFIXES: readonly string[] = [".mjs", ".js", ".cjs", ".ts",
  * A module's file as its host, thread or process, imports it: what Node does not take as it is has been made into JavaScript.
  * @throws SluiceError as {@link Transpiler.prepare}
  */
-export async function moduleFile(spec: ModuleSpec, transpiler: Transpiler): Promise<ModuleFile> {
-  const { path, cacheDir } = spec;
+export async function moduleFile(
+  spec: Pick<ModuleSpec, "path" | "cacheDir" | "member" | "plugin">,
+  transpiler: Transpiler,
+): Promise<ModuleFile> {
+  const { path, cacheDir, member, plugin } = spec;
   const prepared = needsPreparing(path) ? await transpiler.prepare(path, cacheDir) : undefined;
-  return { path, url: pathToFileURL(path).href, prepared, cacheDir };
+  return { path, url: pathToFileURL(path).href, prepared, cacheDir, member, plugin };
 }
 
 /**

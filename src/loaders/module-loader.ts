@@ -1,5 +1,23 @@
-import type { Channel } from "../messages/index.js";
+import type { Channel, LibraryHost, PluginDemand } from "../messages/index.js";
 import type { ModuleOptions } from "./module-options.js";
+
+/** Which module of a library to start (docs/design/modules.md §6). */
+export interface LibraryMember {
+  readonly name: string;
+  /** Of the file that was verified: modules of one file in one thread share its state. */
+  readonly digest: string;
+  /** The contract that it fulfils: the methods that it serves under this name are reported when it runs. */
+  readonly kind?: string | undefined;
+}
+
+/** What to read a library's manifest with. */
+export interface LibraryQuery extends Pick<ModuleSpec, "path" | "cacheDir" | "env"> {
+  readonly host: LibraryHost;
+  /** The modules to ask whether they are compatible; undefined: all. */
+  readonly names?: readonly string[] | undefined;
+  /** How long it may take, in milliseconds. */
+  readonly timeoutMs: number;
+}
 
 /** Everything that a loader needs to start a module. */
 export interface ModuleSpec extends ModuleOptions {
@@ -8,6 +26,10 @@ export interface ModuleSpec extends ModuleOptions {
   /** Absolute path of the file. */
   readonly path: string;
   readonly args: readonly string[];
+  /** Undefined for a file that is a module itself. */
+  readonly member?: LibraryMember | undefined;
+  /** What it must export, if it is a plug-in rather than a module. */
+  readonly plugin?: PluginDemand | undefined;
   /** `own`, or the name of a thread group. */
   readonly thread: string;
   /** A private directory, mode 0700, for transpiled files; without it they are not cached on disk. */
@@ -65,6 +87,13 @@ export interface ModuleLoader {
    * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it cannot be read
    */
   check?(spec: Pick<ModuleSpec, "path" | "cacheDir" | "env">): Promise<void>;
+  /**
+   * What a library says of itself, read where its code can harm nothing else (docs/design/modules.md §6). A loader without
+   * this has no libraries.
+   * @returns undefined if the file is no library
+   * @throws SluiceError `LOAD_LIBRARY` if it fails, exits or does not end while it is read; a system error
+   */
+  readLibrary?(query: LibraryQuery): Promise<unknown>;
   /**
    * Starts the module. If it fails later, even before it runs, its channel and `exited` report that.
    * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even be started

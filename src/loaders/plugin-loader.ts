@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type * as Jiti from "jiti";
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
-import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** A loader that is a file (`[loaders.NAME] plugin = "FILE"` of the configuration). */
 export interface PluginLoaderOptions {
@@ -42,6 +42,10 @@ class PluginLoader implements ModuleLoader {
     return loader.readModuleName?.(path);
   }
 
+  async readLibrary(query: LibraryQuery): Promise<unknown> {
+    return (await this.#load()).readLibrary?.(query);
+  }
+
   async start(spec: ModuleSpec): Promise<RunningModule> {
     return (await this.#load()).start(spec);
   }
@@ -57,7 +61,7 @@ class PluginLoader implements ModuleLoader {
 }
 
 async function importLoader(file: string): Promise<ModuleLoader> {
-  const exports = await importFile(file);
+  const exports = await importInProcess(file);
   for (const candidate of [exports["loader"], exports["default"]]) {
     if (isLoader(candidate)) return candidate;
   }
@@ -70,15 +74,27 @@ async function importLoader(file: string): Promise<ModuleLoader> {
   );
 }
 
-async function importFile(file: string): Promise<Readonly<Record<string, unknown>>> {
+/**
+ * Imports a file of JavaScript or TypeScript, or an addon, into this process.
+ * @throws SluiceError `LOAD_FAILED`
+ */
+export async function importInProcess(file: string): Promise<Readonly<Record<string, unknown>>> {
   // Not our own import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(import.meta.url, { fsCache: false, tryNative: true, interopDefault: false });
+  if (/\.node(?:\.\d+)*$/.test(file)) return openAddon(file);
   try {
     return await jiti.import<Readonly<Record<string, unknown>>>(file);
   } catch (cause) {
     throw new SluiceError("LOAD_FAILED", `${file}: ${messageOf(cause)}`, { errnum: ERRNO.EINVAL, cause });
   }
+}
+
+/** `require` takes an addon only by its suffix, and a version may follow that. */
+function openAddon(file: string): Readonly<Record<string, unknown>> {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports;
 }
 
 function isLoader(value: unknown): value is ModuleLoader {

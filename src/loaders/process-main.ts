@@ -9,7 +9,6 @@ import { ERRNO, errnumOf, messageOf, stackOf } from "../errors/index.js";
 import {
   type Channel,
   encodeMessage,
-  findEntry,
   FLAG,
   MODULE_STATUS,
   type RequestMessage,
@@ -18,7 +17,7 @@ import {
   WIRE_LIMITS,
 } from "../messages/index.js";
 import { outliveSignals } from "../processes/index.js";
-import { importModule } from "./import-module.js";
+import { entryOf } from "./entry-of.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
 import { runWasi } from "./wasi-host.js";
 
@@ -41,9 +40,9 @@ async function hostScript({ file, setup, maxPayloadBytes }: ProcessSetup, fd: nu
   reportUncaught(channel);
   // A module that ends the process has its last words sent: closing writes what waits, as far as the system takes it.
   process.once("exit", () => channel.close());
-  const outcome = await runModuleMain(channel, async () =>
-    findEntry(await importModule(file, setup), file.path),
-  );
+  // Of a plug-in it is known which methods there must be, and whether they are.
+  const reporting = file.plugin ?? file.member;
+  const outcome = await runModuleMain(channel, () => entryOf(file, setup), reporting);
   if (outcome.kind === "ok") status = 0;
 }
 

@@ -4,11 +4,12 @@ import { fileURLToPath } from "node:url";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
 import { startChild } from "./child-module.js";
+import { readScriptLibrary } from "./library-thread.js";
 import { checkModuleFile, hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import { NODE_COMMAND, parentDeathPrefix } from "../processes/index.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
-import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 const MIB = 1024 * 1024;
 
@@ -43,6 +44,10 @@ class ProcessLoader implements ModuleLoader {
   async check(spec: Pick<ModuleSpec, "path" | "cacheDir">): Promise<void> {
     if (isNative(spec.path)) await access(spec.path, constants.R_OK);
     else await checkModuleFile(spec, this.#transpiler);
+  }
+
+  async readLibrary(query: LibraryQuery): Promise<unknown> {
+    return isNative(query.path) ? undefined : readScriptLibrary(query, this.#transpiler);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {

@@ -2,7 +2,8 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { startChild } from "./child-module.js";
 import { findCommand, parentDeathPrefix } from "../processes/index.js";
-import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+import { parseWritten, readFromProcess } from "./library-process.js";
+import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** What the first bytes of an executable are: ELF, or a script that names its interpreter. */
 const MAGICS = [Buffer.from("\x7fELF", "latin1"), Buffer.from("#!")];
@@ -70,13 +71,25 @@ class ProgramLoader implements ModuleLoader {
     await findCommand(program, (spec.env ?? process.env)["PATH"]);
   }
 
+  async readLibrary(query: LibraryQuery): Promise<unknown> {
+    const { path, env = process.env, timeoutMs } = query;
+    const [program = "", ...args] = this.#options.commandFor({ path });
+    const file = await findCommand(program, env["PATH"]);
+    const command = [file, ...args, "--sluice-manifest"];
+    const written = await readFromProcess({ command, env, fd: 1, timeoutMs });
+    return written.trim() === "" ? undefined : parseWritten(written);
+  }
+
   async start(spec: ModuleSpec): Promise<RunningModule> {
     const [program = "", ...args] = this.#options.commandFor(spec);
     const [prefix, file] = await Promise.all([
       (this.#prefix ??= parentDeathPrefix()),
       findCommand(program, (spec.env ?? process.env)["PATH"]),
     ]);
-    return startChild({ spec, command: [...prefix, file, ...args] });
+    const { member, env } = spec;
+    // It has its arguments from the welcome; which module it is must be known before.
+    const which = member && { env: { ...(env ?? process.env), SLUICE_LIBRARY_MODULE: member.name } };
+    return startChild({ spec: { ...spec, ...which }, command: [...prefix, file, ...args] });
   }
 }
 

@@ -11,7 +11,9 @@ import {
   startProcess,
 } from "../processes/index.js";
 import { startChild } from "./child-module.js";
-import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+import { parseWritten, readFromProcess } from "./library-process.js";
+import { libraryError } from "./library-thread.js";
+import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** The interpreter where the configuration (`loaders.python.command`) names none. */
 const INTERPRETER: readonly string[] = ["python3"];
@@ -62,6 +64,24 @@ class PythonLoader implements ModuleLoader {
     if (problem !== "") throw new SluiceError("LOAD_FAILED", problem, { errnum: ERRNO.EINVAL });
   }
 
+  async readLibrary({ path, env: given, host, names, timeoutMs }: LibraryQuery): Promise<unknown> {
+    const [program = "", ...options] = this.#command;
+    const env = given ?? present(process.env);
+    const interpreter = await findCommand(program, env["PATH"]);
+    const written = await readFromProcess({
+      command: [interpreter, ...options, "-m", "sluice.library", "3", path],
+      env: { ...env, ...pythonEnvironment(env) },
+      input: JSON.stringify({ host, names: names ?? null }),
+      ...{ fd: 3, timeoutMs },
+    });
+    const { error, manifest } = parseWritten(written) as {
+      readonly error?: string;
+      readonly manifest?: unknown;
+    };
+    if (error !== undefined) throw libraryError(error);
+    return manifest ?? undefined;
+  }
+
   async start(spec: ModuleSpec): Promise<RunningModule> {
     const [program = "", ...options] = this.#command;
     const env = spec.env ?? present(process.env);
@@ -69,12 +89,27 @@ class PythonLoader implements ModuleLoader {
       (this.#prefix ??= parentDeathPrefix()),
       findCommand(program, env["PATH"]),
     ]);
-    const { memoryLimitBytes } = spec;
+    const { memoryLimitBytes, member, plugin } = spec;
     // Python fails to allocate rather than dies of it, which the module then fails with.
     const limits = memoryLimitBytes === undefined ? [] : [`--memory-limit=${memoryLimitBytes}`];
+    const { kind } = plugin ?? member ?? {};
+    const which = [
+      ...(member === undefined ? [] : [`--member=${member.name}`]),
+      ...(plugin === undefined ? [] : [`--plugin=${plugin.symbols.join(",")}`]),
+      ...(kind === undefined ? [] : [`--kind=${kind}`]),
+    ];
     return startChild({
       spec: { ...spec, env: { ...env, ...pythonEnvironment(env) } },
-      command: [...prefix, interpreter, ...options, "-m", "sluice.module_exec", ...limits, spec.path],
+      command: [
+        ...prefix,
+        interpreter,
+        ...options,
+        "-m",
+        "sluice.module_exec",
+        ...limits,
+        ...which,
+        spec.path,
+      ],
     });
   }
 }

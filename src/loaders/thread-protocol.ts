@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
-import type { ModuleOutcome } from "../messages/index.js";
+import type { LibraryHost, ModuleOutcome, PluginDemand } from "../messages/index.js";
 import type { PreparedCode } from "../typescript/index.js";
+import type { LibraryMember } from "./module-loader.js";
 
 /** What a host, thread or process, is started with: URLs of what it imports only when a module needs it. */
 export interface WorkerSetup {
@@ -17,6 +18,10 @@ export interface ModuleFile {
   /** The code of the file, when the loader has made it. Absent: the host imports the file itself. */
   readonly prepared?: PreparedCode | undefined;
   readonly cacheDir?: string | undefined;
+  /** Which module of a library it is. */
+  readonly member?: LibraryMember | undefined;
+  /** What it must export, if it is a plug-in. */
+  readonly plugin?: PluginDemand | undefined;
 }
 
 /** From the loader to a worker. */
@@ -28,6 +33,12 @@ export type WorkerOrder =
       /** The module's end of its channel. */
       readonly port: MessagePort;
     })
+  /** Say what the file offers as a library. */
+  | (ModuleFile & {
+      readonly kind: "describe";
+      readonly host: LibraryHost;
+      readonly names: readonly string[] | undefined;
+    })
   /** No module is left: end. */
   | { readonly kind: "exit" };
 
@@ -36,3 +47,8 @@ export interface WorkerReport {
   readonly id: number;
   readonly outcome: ModuleOutcome;
 }
+
+/** From a worker that was asked what a file offers. */
+export type DescribeReport =
+  /** As JSON; undefined if it is no library. */
+  { readonly manifest: string | undefined } | { readonly error: string; readonly stack?: string | undefined };

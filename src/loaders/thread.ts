@@ -2,9 +2,10 @@ import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
 import { HostWorker } from "./host-worker.js";
+import { readScriptLibrary } from "./library-thread.js";
 import { checkModuleFile, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
-import type { ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
+import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /**
  * The loader of JavaScript and TypeScript modules in worker threads (docs/design/modules.md §4): a thread of its own
@@ -27,6 +28,10 @@ class ThreadLoader implements ModuleLoader {
 
   check(spec: Pick<ModuleSpec, "path" | "cacheDir">): Promise<void> {
     return checkModuleFile(spec, this.#transpiler);
+  }
+
+  readLibrary(query: LibraryQuery): Promise<unknown> {
+    return readScriptLibrary(query, this.#transpiler);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {

@@ -1,4 +1,5 @@
 import { ERRNO, SluiceError } from "../errors/index.js";
+import { findLibrary, findMember } from "./library.js";
 import type { ModuleMain } from "./module-runtime.js";
 import type { Handle } from "./types.js";
 
@@ -10,9 +11,11 @@ type ModuleClass = new (handle: Handle, args: readonly string[]) => { run(): unk
  * default-exported class. Files in CommonJS have all their exports under `default`.
  * @param exports the file's namespace object
  * @param path for the message
+ * @param member the module to take, of a library
  * @throws SluiceError `LOAD_NO_ENTRY`
  */
-export function findEntry(exports: unknown, path: string): ModuleMain {
+export function findEntry(exports: unknown, path: string, member?: string): ModuleMain {
+  if (member !== undefined) return findMember(exports, path, member);
   for (const candidate of [exports, propertyOf(exports, "default")]) {
     const main = propertyOf(candidate, "modMain") ?? propertyOf(candidate, "mod_main");
     if (typeof main === "function") return main as ModuleMain;
@@ -21,11 +24,14 @@ export function findEntry(exports: unknown, path: string): ModuleMain {
       return (handle, ...args) => new moduleClass(handle, args).run();
     }
   }
-  throw new SluiceError(
-    "LOAD_NO_ENTRY",
-    `${path}: exports neither modMain nor a default class that extends BrokerModule`,
-    { errnum: ERRNO.EINVAL },
-  );
+  const modules = propertyOf(findLibrary(exports), "modules");
+  const message =
+    typeof modules === "object" && modules !== null
+      ? `${path}: is a library; say which module of it: ${Object.keys(modules)
+          .map((name) => `${path}#${name}`)
+          .join(", ")}`
+      : `${path}: exports neither modMain nor a default class that extends BrokerModule`;
+  throw new SluiceError("LOAD_NO_ENTRY", message, { errnum: ERRNO.EINVAL });
 }
 
 function propertyOf(value: unknown, key: string): unknown {

@@ -1,5 +1,6 @@
 export { BrokerModule } from "./broker-module.js";
 export { channelPair } from "./channels/channel-pair.js";
+export { DEFAULT_METHODS } from "./handle/default-handlers.js";
 export { connectHandle } from "./connect.js";
 export { checkSocketPath, connect } from "./connect-local.js";
 export { FrameDecoder } from "./wire/decoder.js";
@@ -7,7 +8,19 @@ export { encodeMessage, WIRE_LIMITS, type WireLimits } from "./wire/encode.js";
 export { Fifo } from "./fifo.js";
 export { fields, type Fields, type FieldSpec, requestFields } from "./fields.js";
 export { findEntry } from "./entry.js";
+export {
+  describeLibrary,
+  findLibrary,
+  findMember,
+  type Library,
+  LIBRARY_API,
+  LIBRARY_MARK,
+  type LibraryHost,
+  type LibraryModule,
+  type ModuleDemands,
+} from "./library.js";
 export { type ModuleMain, type ModuleOutcome, runModuleMain } from "./module-runtime.js";
+export { type PluginDemand, type PluginFunction, pluginFunctions, pluginMain } from "./plugin.js";
 export { isHoldable } from "./channels/inbox.js";
 export { decodePayload, encodePayload, payloadBytes } from "./wire/payload.js";
 export { portChannel } from "./channels/port-channel.js";

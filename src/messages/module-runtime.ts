@@ -25,14 +25,17 @@ export type ModuleOutcome =
  * its entry function, reports finalizing and exited, closes the channel. The same for every host, thread or process.
  * @param channel the module's end, to a broker
  * @param load gives the entry function; runs while the welcome is awaited
+ * @param member of a plug-in, or a module of a library that has a kind: it then reports its methods with its running
  * @returns how it ended; never rejects
  */
 export async function runModuleMain(
   channel: Channel,
   load: () => Promise<ModuleMain>,
+  member?: { readonly kind?: string | undefined; readonly symbols?: readonly string[] | undefined },
 ): Promise<ModuleOutcome> {
   try {
     const [handle, entry] = await Promise.all([connectAs(channel, "module"), settle(load)]);
+    handle.tellsMethods = member?.kind !== undefined || member?.symbols !== undefined;
     registerDefaultHandlers(handle);
     const outcome = "error" in entry ? failure(entry.error) : await runEntry(handle, entry.main);
     await reportEnd(handle, outcome);

@@ -6,3 +6,4 @@ export { rcFiles } from "./rc-files.js";
 export { type RcReading, readRcFiles, readSoundRcFiles } from "./rc-reading.js";
 export { type RcFacts, RcSession, type RcSessionOptions } from "./session.js";
 export { InstanceStepExecutor, type InstanceStepExecutorOptions } from "./instance-step-executor.js";
+export { refusalText, verifyLibrariesOf, verifyModules } from "./verify-libraries.js";

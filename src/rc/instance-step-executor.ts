@@ -1,4 +1,4 @@
-import { isErrno, SluiceError } from "../errors/index.js";
+import { isErrno, messageOf, SluiceError } from "../errors/index.js";
 import type { Step } from "../graph/types.js";
 import type { Handle, JsonValue } from "../messages/index.js";
 import { startTimer, type Timer } from "../processes/index.js";
@@ -27,6 +27,8 @@ export interface InstanceStepExecutorOptions {
   readonly insecure?: boolean | undefined;
   /** What the broker calls the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
+  /** Of libraries that were verified for the plan, by unit: what is loaded is held to it. */
+  readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -53,7 +55,18 @@ export class InstanceStepExecutor implements StepExecutor {
    * @throws SluiceError `BROKER_REQUEST` with the module's own error, `BROKER_UNREACHABLE` without an instance,
    *   `RC_FAILED`, `RUN_FAILED`; after an abort the reason of the signal
    */
-  execute(step: Step, signal: AbortSignal): Promise<void> {
+  async execute(step: Step, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#execute(step, signal);
+    } catch (error) {
+      const { name, optional } = step.unit;
+      if (optional)
+        this.#options.handle?.log("warning", `${name} is optional and failed: ${messageOf(error)}`);
+      throw error;
+    }
+  }
+
+  #execute(step: Step, signal: AbortSignal): Promise<void> {
     switch (step.action) {
       case "load":
         return this.#load(step.unit, step.explicit, signal);
@@ -78,12 +91,14 @@ export class InstanceStepExecutor implements StepExecutor {
 
   #loadRequest(unit: ModuleUnit, explicit: boolean): Record<string, JsonValue> {
     const { name, module: path, timeoutMs } = unit;
-    const { plan } = this.#options;
+    const { plan, digests = {} } = this.#options;
+    const digest = Object.hasOwn(digests, name) ? digests[name] : undefined;
     const args = this.#options.session?.arguments.of(unit) ?? unit.args;
     return {
       ...{ path, name, args, explicit },
       ...optionsOf(unit),
       ...(plan === undefined ? {} : { plan }),
+      ...(digest === undefined ? {} : { digest }),
       // Infinity has no place in JSON, and is no limit.
       ...(timeoutMs === undefined || !Number.isFinite(timeoutMs) ? {} : { timeoutMs }),
       ...(this.#options.insecure === true ? { insecure: true } : {}),

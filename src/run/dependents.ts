@@ -7,8 +7,12 @@ export interface Skipped {
   readonly via: string;
 }
 
+/** How a step depends on another; what needs it does not run without it. */
+export type Link = "requires" | "needs";
+
 /** What can serve one name, or is the pick for it, and who asks for that. */
 interface Supply {
+  readonly link: Link;
   readonly dependents: number[];
   /** How many of those that serve it have not failed. */
   left: number;
@@ -37,22 +41,25 @@ export class Dependents {
         supplyOf(picked, name, () => this.#stockPick(name, stepOf)).dependents.push(index);
       }
       for (const name of unit.needs) {
-        supplyOf(provided, name, () => this.#stock(this.#providersOf(name, stepOf))).dependents.push(index);
+        supplyOf(provided, name, () => this.#stock("needs", this.#providersOf(name, stepOf))).dependents.push(
+          index,
+        );
       }
     }
   }
 
   /**
    * What has to be skipped now that this step failed, transitively, each once; nearest first, then in canonical order.
+   * @param link `needs`: what only requires something that is gone runs without it
    * @param isOpen whether a step has neither started nor been skipped
    */
-  skippedBy(failed: number, isOpen: (step: number) => boolean): Skipped[] {
+  skippedBy(failed: number, link: Link, isOpen: (step: number) => boolean): Skipped[] {
     const because = this.#nameOf(failed);
     const skipped: Skipped[] = [];
     const queue = [failed];
     // The queue grows while it is walked.
     for (const step of queue) {
-      for (const dependent of this.#bereft(step)) {
+      for (const dependent of this.#bereft(step, link)) {
         if (!isOpen(dependent) || this.#gone.has(dependent)) continue;
         skipped.push({ step: dependent, because, via: this.#nameOf(step) });
         queue.push(dependent);
@@ -62,11 +69,12 @@ export class Dependents {
   }
 
   /** The steps that lose the last provider of something when this one is gone. */
-  #bereft(step: number): number[] {
+  #bereft(step: number, link: Link): number[] {
     if (this.#gone.has(step)) return [];
     this.#gone.add(step);
     const losers = new Set<number>();
     for (const supply of this.#supplies[step] ?? []) {
+      if (link === "needs" && supply.link === "requires") continue;
       supply.left--;
       if (supply.left === 0) for (const dependent of supply.dependents) losers.add(dependent);
     }
@@ -76,14 +84,15 @@ export class Dependents {
   #stockPick(name: string, stepOf: ReadonlyMap<string, number>): Supply {
     const pick = this.#plan.picks.get(name);
     return this.#stock(
+      "requires",
       pick === undefined ? this.#providersOf(name, stepOf) : [stepOf.get(pick.name)].filter(isStep),
     );
   }
 
-  #stock(servers: readonly number[]): Supply {
+  #stock(link: Link, servers: readonly number[]): Supply {
     // A removal that fails takes nothing away from anybody: the module is still there.
     const serving = servers.filter((step) => this.#plan.steps[step]?.action !== "remove");
-    const supply: Supply = { dependents: [], left: serving.length };
+    const supply: Supply = { link, dependents: [], left: serving.length };
     for (const step of serving) this.#supplies[step]?.push(supply);
     return supply;
   }

@@ -49,6 +49,8 @@ export interface FailEvent extends AfterStart {
   /** For people, to be shown after `NAME: `. */
   readonly message: string;
   readonly error: Error;
+  /** The unit is optional: what requires it runs without, and the run has not failed for it. */
+  readonly optional?: true;
 }
 
 /** A step took longer than its unit's `timeout`: it has failed, and its executor was told to give it up. */
@@ -57,6 +59,8 @@ export interface TimeoutEvent extends AfterStart {
   readonly timeoutMs: number;
   readonly message: string;
   readonly error: Error;
+  /** As of {@link FailEvent}. */
+  readonly optional?: true;
 }
 
 /** A running step was given up because of an interrupt. */

@@ -173,7 +173,14 @@ export class PlanRun {
 
   #fail(running: RunningStep, error: Error): void {
     running.reported = true;
-    this.events.push({ type: "fail", ...this.#ending(running), message: messageOf(error), error });
+    const optional = this.#optional(running.step);
+    this.events.push({
+      type: "fail",
+      ...this.#ending(running),
+      message: messageOf(error),
+      error,
+      ...optional,
+    });
     this.#failed(running);
   }
 
@@ -181,7 +188,8 @@ export class PlanRun {
     running.reported = true;
     const message = `timed out after ${durationText(timeoutMs)}`;
     const error = new SluiceError("RUN_TIMEOUT", message, { unit: running.step.unit.name });
-    this.events.push({ type: "timeout", ...this.#ending(running), timeoutMs, message, error });
+    const optional = this.#optional(running.step);
+    this.events.push({ type: "timeout", ...this.#ending(running), timeoutMs, message, error, ...optional });
     this.#failed(running);
     this.#giveUp(running, error);
     this.#advance();
@@ -212,12 +220,18 @@ export class PlanRun {
   }
 
   #failed({ index, step }: RunningStep): void {
+    if (this.#isTolerated(step)) {
+      this.#states.set(index, "skipped");
+      this.#skipDependentsOf(index, "needs");
+      this.#frontier.pass(index);
+      return;
+    }
     this.#states.set(index, "failed");
     if (!this.#goesOnAfter(step)) {
       this.#stopCause ??= { kind: "failed", unit: step.unit.name };
       return;
     }
-    this.#skipDependentsOf(index);
+    this.#skipDependentsOf(index, "requires");
     this.#frontier.pass(index);
   }
 
@@ -227,9 +241,20 @@ export class PlanRun {
     return this.#settings.keepGoing || step.action === "remove" || kind === "stop" || kind === "remove";
   }
 
-  #skipDependentsOf(failed: number): void {
+  /** An optional unit may fail, unless it is what was asked for by name. */
+  #isTolerated(step: Step): boolean {
+    if (!step.unit.optional || step.action === "remove") return false;
+    return step.action === "run" || !step.explicit;
+  }
+
+  #optional(step: Step): { readonly optional?: true } {
+    return this.#isTolerated(step) ? { optional: true } : {};
+  }
+
+  /** @param link `needs`: what only requires it runs without */
+  #skipDependentsOf(failed: number, link: "requires" | "needs"): void {
     this.#dependents ??= new Dependents(this.#plan);
-    const skipped = this.#dependents.skippedBy(failed, (step) => this.#states.isWaiting(step));
+    const skipped = this.#dependents.skippedBy(failed, link, (step) => this.#states.isWaiting(step));
     for (const { step: index, because, via } of skipped) {
       const step = this.#plan.steps[index];
       if (step === undefined) continue;

@@ -3,7 +3,7 @@ import { composeSound, type SoundCatalog } from "./composing/compose.js";
 import type { DisableRequest } from "./composing/composer.js";
 import { configReadings, LayeredConfiguration } from "./reading/configuration.js";
 import type { FileGuard } from "./file-guard.js";
-import type { Fragment } from "./fragment.js";
+import type { Fragment, Reading } from "./fragment.js";
 import { type ReadEvent, readAll } from "./reading/read-fragments.js";
 import { defaultDirectories, type Directories, type Env, unitSearchPath } from "./search-path.js";
 import { namedOrigin } from "./source.js";
@@ -20,6 +20,8 @@ export interface ComposeUnitsOptions {
   readonly env?: Env;
   /** Whether `FLUX_MODPROBE_DISABLE` of `env` counts. It does not for an explicit load. Default true. */
   readonly disableFromEnv?: boolean;
+  /** Composed before all files, such as what a flag picks from libraries. */
+  readonly first?: readonly Fragment[];
   /** Its `modules` table changes units. */
   readonly config?: LayeredConfiguration | ConfigTable;
   /** Fragments of rc files, composed after the configuration. */
@@ -50,14 +52,17 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
 export async function composeSoundUnits(options: ComposeUnitsOptions = {}): Promise<SoundCatalog> {
   const env = options.env ?? process.env;
   const directories = directoriesOf(options, env);
-  const readings = await readAll({
+  const asReading = (fragment: Fragment): Reading => ({ fragment, diagnostics: [], isBroken: false });
+  const readings = (options.first ?? []).map(asReading);
+  const read = await readAll({
     dataDir: directories.dataDir,
     searchPath: options.searchPath ?? unitSearchPath(env, directories),
     onRead: options.onRead,
     guard: options.guard,
   });
+  for (const reading of read) readings.push(reading);
   for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
-  for (const fragment of options.rc ?? []) readings.push({ fragment, diagnostics: [], isBroken: false });
+  for (const fragment of options.rc ?? []) readings.push(asReading(fragment));
   const fromEnv = options.disableFromEnv === false ? [] : disableRequests(env);
   return composeSound(readings, {
     alternatives: options.alternatives ?? [],

@@ -8,6 +8,8 @@ export interface Definition extends Setting {
   readonly name: string;
   /** A task of an rc file, which has code instead of a command, and cannot be redefined. */
   readonly isCode: boolean;
+  /** The file that it is picked from, if that holds several modules. */
+  readonly library?: string | undefined;
 }
 
 /** A change to what is defined, in the order in which changes are applied. */

@@ -22,6 +22,7 @@ export {
   readConfiguration,
 } from "./reading/read-config.js";
 export { unreadable } from "./reading/read-file.js";
+export { pickedFragment } from "./reading/picked-fragment.js";
 export { readFragments, type ReadEvent } from "./reading/read-fragments.js";
 export { defaultDirectories, rcSearchPath, unitSearchPath } from "./search-path.js";
 export { namedOrigin } from "./source.js";

@@ -121,6 +121,7 @@ export const UNIT_KEYS = [
     json: "watchdogMs",
     isOption: true,
   },
+  { key: "optional", on: "both", kind: "boolean", merge: "replace", default: false, json: "optional" },
   { key: "command", on: "task", kind: "command", merge: "replace", default: undefined, json: "command" },
   { key: "runlevels", on: "task", kind: "runlevels", merge: "edit", default: ["rc1"], json: "runlevels" },
 ] as const satisfies readonly KeyRow[];

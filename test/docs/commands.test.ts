@@ -117,3 +117,29 @@ test("the module of docs/modules.md answers as the page shows", async () => {
   expect(status).toBe(0);
   expect(stdout).toBe(examples.map(({ output }) => output).join(""));
 });
+
+test("the library of docs/libraries.md does what the page shows", async () => {
+  const page = readFileSync(join(CHECKOUT, "docs/libraries.md"), "utf8");
+  box.write("scheds.mjs", /^```js\n([^]*?)^```$/m.exec(page)?.[1] ?? "");
+  const examples = examplesOf("docs/libraries.md");
+  expect(examples.length).toBeGreaterThan(6);
+  box.write("tour.sh", scriptOf(examples.map(({ command }) => command)));
+  const { status, stdout } = await box.run(["start", "sh", "tour.sh"]);
+  expect(status).toBe(0);
+  const shown = printedBy(stdout).map((text) => text.replaceAll(`${box.dir}/`, "./"));
+  expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
+  expect(box.survivors()).toEqual([]);
+});
+
+test("the examples of examples/plugins/README.md print what it says", async () => {
+  cpSync(join(CHECKOUT, "examples"), join(box.dir, "examples"), { recursive: true });
+  const examples = examplesOf("examples/plugins/README.md");
+  expect(examples.length).toBe(4);
+  const here = join(box.dir, "examples/plugins");
+  const printed = await transcript([`cd ${here}`, ...examples.map(({ command }) => command)], {
+    SLUICE_EXEC_PATH: join(here, "bin"),
+  });
+  const shown = printed.slice(1).map((text) => text.replaceAll(`${here}/`, "./"));
+  expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
+  expect(box.survivors()).toEqual([]);
+});

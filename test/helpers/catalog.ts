@@ -100,6 +100,7 @@ function unitOf(literal: UnitLiteral, order: number): Unit {
     disabled: literal.disabled ?? false,
     timeoutMs: undefined,
     description: "",
+    optional: false,
     order,
   };
   if (literal.kind === "task") {

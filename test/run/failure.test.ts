@@ -237,3 +237,55 @@ describe("a time-out", () => {
     expect(durationText(durationMs)).toBe(text);
   });
 });
+
+describe("an optional unit that fails", () => {
+  test("is listed; what requires it runs without, what needs it is skipped, and the run has not failed", async () => {
+    const plan = planOf({
+      nice: { optional: true },
+      user: { requires: ["nice"], after: ["nice"] },
+      needy: { needs: ["nice"], after: ["nice"] },
+      fan: { requires: ["needy"], after: ["needy"] },
+      last: { after: ["nice"] },
+    });
+    const { lines: seen, report } = await run(plan, { nice: new Error("no luck") });
+    expect(seen).toEqual([
+      "0 start nice",
+      "10 fail nice",
+      "10 skip needy",
+      "10 start user",
+      "10 start fan",
+      "10 start last",
+      "20 end user",
+      "20 end fan",
+      "20 end last",
+    ]);
+    expect(report.outcome).toBe("ok");
+    expect(report.failed).toEqual([
+      expect.objectContaining({ unit: "nice", message: "no luck", optional: true }),
+    ]);
+    expect(report.events.at(-1)).toMatchObject({ done: 3, failed: 0, skipped: 2 });
+  });
+
+  test("by its time-out, or in a run that keeps going, is the same", async () => {
+    const plan = planOf({
+      nice: { optional: true, timeoutMs: 5 },
+      user: { requires: ["nice"], after: ["nice"] },
+    });
+    const { lines: seen, report } = await run(plan, {}, { keepGoing: true });
+    expect(seen).toEqual(["0 start nice", "5 timeout nice", "5 start user", "15 end user"]);
+    expect(report.outcome).toBe("ok");
+  });
+
+  test("does not keep another failure from ending the run", async () => {
+    const plan = planOf({ nice: { optional: true }, bad: {}, next: { after: ["bad"] } });
+    const { lines: seen, report } = await run(plan, { nice: new Error("a"), bad: new Error("b") });
+    expect(seen).toEqual([
+      "0 start bad",
+      "0 start nice",
+      "10 fail bad",
+      "10 fail nice",
+      "10 not-started next",
+    ]);
+    expect(report.outcome).toBe("failed");
+  });
+});

@@ -39,6 +39,7 @@ const key = fc.constantFrom(
   "runlevels",
   "on-failure",
   "watchdog",
+  "optional",
   "needs-env",
   "file",
   "modules",

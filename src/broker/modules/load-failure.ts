@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { ERRNO, errnoName, requestError, SluiceError, strerror } from "../../errors/index.js";
+import { ERRNO, errnoName, placeInStack, requestError, SluiceError, strerror } from "../../errors/index.js";
 import type { ModuleEnd, ModuleFailure } from "./module-instance.js";
 
 /**
@@ -22,15 +22,8 @@ export function loadFailure(name: string, path: string, end: ModuleEnd): SluiceE
 
 function prefix(name: string, path: string, { message, detail }: ModuleFailure): string {
   if (message.startsWith(`${path}:`) || message.startsWith(`${name}: `)) return "";
-  const place = placeIn(detail, path);
+  const place = placeInStack(detail, path);
   return place === undefined ? `${name}: ` : `${basename(path)}:${place}: `;
-}
-
-/** Where a stack, of Node or of Python, is in a file: in Node's the latest call comes first, in Python's last. */
-function placeIn(stack: string, path: string): string | undefined {
-  const file = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const node = new RegExp(`${file}(?:\\?[^:\\s]*)?:(\\d+:\\d+)`).exec(stack)?.[1];
-  return node ?? [...stack.matchAll(new RegExp(`File "${file}", line (\\d+)`, "g"))].at(-1)?.[1];
 }
 
 /** An error with a number of its own says what the number means, unless its text does. */

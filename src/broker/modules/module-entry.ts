@@ -5,6 +5,7 @@ import type { Timer } from "../clock.js";
 import type { HoldQueue } from "./hold-queue.js";
 import type { FoundModule } from "./module-finder.js";
 import type { InstanceUsage, ModuleInstance } from "./module-instance.js";
+import type { VerifiedMember } from "./module-libraries.js";
 import { RestartPolicy } from "./restart-policy.js";
 import { isShipped } from "../shipped-modules.js";
 import type { Router } from "../routing/router.js";
@@ -19,6 +20,8 @@ export interface LoadRequest extends ModuleOptions {
   readonly insecure?: boolean | undefined;
   /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
   readonly plan?: number | undefined;
+  /** That its library had when the plan was verified; undefined: it is verified when it is loaded. */
+  readonly digest?: string | undefined;
   /** How long its removal may take before it is cancelled; undefined: as long as it likes. */
   readonly timeoutMs?: number | undefined;
 }
@@ -79,6 +82,8 @@ export class ModuleEntry {
   args: readonly string[];
   /** Looked for once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
+  /** Of a module of a library, as its latest run was verified. */
+  library: VerifiedMember | undefined;
   state: EntryState = { kind: "starting" };
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
@@ -116,21 +121,28 @@ export class ModuleEntry {
     return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
   }
 
+  /** Of its file, and which module of it if it is of a library; undefined until it is found. */
+  get path(): string | undefined {
+    if (this.file === undefined) return undefined;
+    const { path, member } = this.file;
+    return member === undefined ? path : `${path}#${member}`;
+  }
+
   /** Whether this is its name, or the path that it was loaded from. */
   isCalled(which: string): boolean {
-    return which === this.name || which === this.file?.path || which === this.request.path;
+    return which === this.name || which === this.path || which === this.request.path;
   }
 }
 
 /** A module as `module.list` has it. */
 export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
-  const { name, instance, file, args, request, state } = entry;
+  const { name, instance, args, request, state } = entry;
   const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;
   const services = owner === undefined ? [] : router.services.namesOf(owner);
   return {
     name,
     uuid: instance?.uuid ?? "",
-    path: file?.path ?? request.path,
+    path: entry.path ?? request.path,
     args,
     state: instance?.shownState ?? "I",
     idleSeconds: instance?.idleSeconds ?? 0,

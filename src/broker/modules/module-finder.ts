@@ -10,12 +10,13 @@ import {
   type ModuleLoader,
   moduleNameOf,
 } from "../../loaders/index.js";
+import { splitMember } from "../../libraries/index.js";
 import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import type { JsonObject } from "../configuration.js";
 
 /** Which module a load asks for. */
 export interface FindRequest {
-  /** A path, or a bare name to look up on the module path. */
+  /** A path, or a bare name to look up on the module path; `#NAME` after it is a module of a library. */
   readonly path: string;
   /** What it is to be called; undefined = as the file says. */
   readonly name?: string | undefined;
@@ -31,6 +32,8 @@ export interface FindRequest {
 export interface FoundModule {
   /** Absolute. */
   readonly path: string;
+  /** Which module of a library; undefined: the file is a module itself. */
+  readonly member?: string | undefined;
   readonly name: string;
   readonly loader: ModuleLoader;
   /**
@@ -83,14 +86,16 @@ export function moduleFinder({
   const directories = path.split(":").filter((directory) => directory.trim() !== "");
   return async (request) => {
     const registry = registryOf(config());
-    const file = await findModule(request.path, { directories, registry });
+    const asked = splitMember(request.path);
+    const file = await findModule(asked.file, { directories, registry });
     const isLax = takesAll || request.insecure === true;
     const verify = (): void => verifyFiles(isLax ? INSECURE : createFileGuard(), file, request);
     verify();
     // What a link points to now is what runs, also when it points elsewhere later.
     const path = await realpath(file);
     const loader = await registry.choose(file, request);
-    return { path, name: request.name ?? (await moduleNameOf(file, loader)), loader, verify };
+    const name = request.name ?? asked.member ?? (await moduleNameOf(file, loader));
+    return { path, member: asked.member, name, loader, verify };
   };
 }
 

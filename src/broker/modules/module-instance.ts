@@ -57,6 +57,8 @@ export interface StatusReport {
   readonly errnum?: number | undefined;
   readonly error?: string | undefined;
   readonly stack?: string | undefined;
+  /** Of a module of a library: the methods that it has when it begins to run. */
+  readonly methods?: readonly string[] | undefined;
 }
 
 /** How long a module may take to exit once it has reported that it has. */
@@ -108,6 +110,7 @@ export class ModuleInstance {
   #deferred: DeferredMessages | undefined;
   /** What it said of its own end: undefined before, null when there was no error. */
   #reported: ModuleFailure | null | undefined;
+  #methods: readonly string[] = [];
   #exitTimer: Timer | undefined;
   #watchdog: Watchdog | undefined;
   /** Requests that it has answered. */
@@ -163,6 +166,11 @@ export class ModuleInstance {
     return this.#isShutdownSent && this.#state.letter !== "E" ? "F" : this.#state.letter;
   }
 
+  /** The methods that it has reported. */
+  get methods(): readonly string[] {
+    return this.#methods;
+  }
+
   /** How long it has sent nothing. */
   get idleSeconds(): number {
     return Math.max(0, Math.floor((this.#clock.now() - this.#lastActiveMs) / 1000));
@@ -201,9 +209,10 @@ export class ModuleInstance {
   }
 
   /** Takes what the module says of itself with `module.status`. */
-  report({ status, errnum = 0, error = "", stack }: StatusReport): void {
+  report({ status, errnum = 0, error = "", stack, methods = [] }: StatusReport): void {
     switch (status) {
       case MODULE_STATUS.running:
+        this.#methods = methods;
         if (this.#state.letter === "I") this.#state = { letter: "R" };
         this.#settleReady(undefined);
         return;

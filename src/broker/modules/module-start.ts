@@ -7,6 +7,8 @@ import type { MessageTrace } from "../routing/message-trace.js";
 import type { ModuleFinder } from "./module-finder.js";
 import { loadFailure } from "./load-failure.js";
 import { ModuleInstance } from "./module-instance.js";
+import type { ModuleLibraries } from "./module-libraries.js";
+import type { Others } from "../../libraries/index.js";
 import type { Router } from "../routing/router.js";
 
 /** What the module table needs from the broker around it. */
@@ -15,6 +17,7 @@ export interface ModuleHost {
   readonly clock: Clock;
   readonly trace: MessageTrace;
   readonly find: ModuleFinder;
+  readonly libraries: ModuleLibraries;
   /** A 0700 directory for transpiled files. */
   readonly cacheDir: string | undefined;
   /** What modules in processes are started with. */
@@ -33,6 +36,8 @@ export interface ModuleHost {
 }
 
 interface StartOptions {
+  /** What is loaded beside it. */
+  readonly others: Others;
   /** Its services are held by another peer until it runs. */
   readonly isHeld: boolean;
   /** Called as soon as there is something to cancel. */
@@ -46,18 +51,21 @@ interface StartOptions {
 export async function startInstance(
   host: ModuleHost,
   entry: ModuleEntry,
-  { isHeld, onStarted }: StartOptions,
+  { others, isHeld, onStarted }: StartOptions,
 ): Promise<ModuleInstance> {
   const { name, args, request } = entry;
   entry.file?.verify?.();
   const file = (entry.file ??= await host.find(request));
+  if (file.member !== undefined) await admit(host, entry, others);
+  const { library } = entry;
   const spec = {
     ...request,
     name,
     uuid: randomUUID(),
     path: file.path,
     args,
-    thread: request.thread ?? "own",
+    thread: library?.sharedThread ?? request.thread ?? "own",
+    member: library && { name: library.name, digest: library.digest, kind: library.manifest.kind },
     cacheDir: host.cacheDir,
     env: host.environment(),
     maxPayloadBytes: host.maxPayloadBytes(),
@@ -76,6 +84,16 @@ export async function startInstance(
   if (end === undefined) return instance;
   if (end.kind === "failed" && end.detail !== end.message) host.log("notice", `${name}: ${end.detail}`);
   throw loadFailure(name, file.path, end);
+}
+
+/** Verifies the library of a module, if it is of one. */
+async function admit(host: ModuleHost, entry: ModuleEntry, others: Others): Promise<void> {
+  const { file, request } = entry;
+  if (file?.member === undefined) return;
+  // What was verified with the plan is what its first run is held to; later ones may find another file.
+  const digest = entry.instance === undefined ? request.digest : undefined;
+  const asked = { ...request, unit: entry.name };
+  entry.library = await host.libraries.admit({ ...file, member: file.member }, asked, { digest, others });
 }
 
 function refuseAbandoned(entry: ModuleEntry): void {

@@ -1,4 +1,11 @@
 import { errnumOf, ERRNO, messageOf, requestError, SluiceError } from "../../errors/index.js";
+import {
+  type AskedPick,
+  type LibraryReport,
+  type ManifestModule,
+  type Others,
+  splitMember,
+} from "../../libraries/index.js";
 import { isName } from "../../units/index.js";
 import { afterFailure, logFailure } from "./failure-policy.js";
 import { HoldQueue } from "./hold-queue.js";
@@ -13,6 +20,7 @@ import {
 } from "./module-entry.js";
 import type { FoundModule } from "./module-finder.js";
 import { failureError, type ModuleEnd, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
+import type { PlannedModule } from "./module-libraries.js";
 import { type ModuleHost, startInstance } from "./module-start.js";
 import { ModulePeers } from "./module-peers.js";
 import { groupRefusal } from "./thread-group.js";
@@ -145,6 +153,21 @@ export class ModuleTable {
     return this.#plans.add(order, this.#turns());
   }
 
+  /**
+   * Opens and verifies the libraries of what a plan is to load (docs/design/modules.md §6).
+   * @param planned all that it loads; what is of no library is what others may conflict with or require
+   */
+  verify(planned: readonly PlannedModule[]): Promise<LibraryReport> {
+    const others = new Map(this.#othersThan(planned.map(({ unit }) => unit)));
+    const picks: AskedPick[] = [];
+    for (const { path, ...module } of planned) {
+      const { file, member } = splitMember(path);
+      if (member === undefined) others.set(module.unit, undefined);
+      else picks.push({ ...module, file, member });
+    }
+    return this.#host.libraries.verify(picks, others);
+  }
+
   /** What is loaded, and what of it is to go before what. */
   takeDownOrder(): TakeDownOrder {
     return takeDownOrder([...this.#entries.values()], this.#plans.those(this.#turns()));
@@ -242,18 +265,47 @@ export class ModuleTable {
 
   async #start(entry: ModuleEntry, hold: HoldQueue | undefined): Promise<Loaded> {
     const instance = await startInstance(this.#host, entry, {
+      others: this.#othersThan([entry.name]),
       isHeld: hold !== undefined,
       onStarted: (started) => {
         entry.instance = started;
         this.peers.add(started, entry);
       },
     });
+    if (entry.library !== undefined) await this.#bind(entry, instance);
     hold?.release(entry.name, instance.peer);
     entry.state = { kind: "up", instance };
     if (entry.watchdogMs !== undefined) instance.watch(entry.watchdogMs);
     this.#host.started(entry.name, instance.conf);
     void this.#watch(entry, instance);
     return { name: entry.name, uuid: instance.uuid };
+  }
+
+  /** The last phase of a module of a library: it gets the service of its kind; or ends, if it does not fulfil that. */
+  async #bind({ library }: ModuleEntry, instance: ModuleInstance): Promise<void> {
+    if (library === undefined) return;
+    const { services } = this.#host.router;
+    const { kind } = library.manifest;
+    try {
+      await this.#host.libraries.checkBinding(library, instance.methods);
+      if (kind === undefined || services.owner(kind) === instance.peer) return;
+      if (!this.peers.claim(instance.peer, kind)) services.add(kind, instance.peer);
+    } catch (error) {
+      await instance.cancel();
+      await instance.ended;
+      throw error;
+    }
+  }
+
+  /** What is loaded besides, by each of its names. */
+  #othersThan(names: readonly string[]): Others {
+    const others = new Map<string, ManifestModule | undefined>();
+    for (const { name, library } of this.#entries.values()) {
+      if (names.includes(name)) continue;
+      others.set(name, library?.manifest);
+      if (library !== undefined) others.set(library.name, library.manifest);
+    }
+    return others;
   }
 
   /** Announces a new instance to what depends on the module: it knows nothing of what the old one was sent. */
@@ -309,6 +361,12 @@ export class ModuleTable {
     try {
       const file = await this.#host.find({ ...entry.requestAfter(request), name: entry.name });
       await file.loader.check?.({ path: file.path, cacheDir, env: this.#host.environment() });
+      if (file.member !== undefined) {
+        const others = this.#othersThan([entry.name]);
+        const asked = { ...entry.requestAfter(request), unit: entry.name };
+        const found = { ...file, member: file.member };
+        await this.#host.libraries.admit(found, asked, { digest: undefined, others });
+      }
       return file;
     } catch (error) {
       const { state } = old;

@@ -1,9 +1,11 @@
 import { requestError } from "../../errors/index.js";
 import { checkModuleOptions, MODULE_OPTION_FIELDS } from "../../loaders/index.js";
-import type { JsonValue } from "../../messages/index.js";
+import type { LibraryFailure, LibraryReport } from "../../libraries/index.js";
+import { fields, type JsonValue } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import type { Clock } from "../clock.js";
 import type { MessageTrace } from "../routing/message-trace.js";
+import type { PlannedModule } from "../modules/module-libraries.js";
 import type { ModuleTable } from "../modules/module-table.js";
 import { OpenStreams } from "../open-streams.js";
 import { traceMessages } from "./module-trace.js";
@@ -17,10 +19,21 @@ const LOAD = {
   insecure: "boolean?",
   ...MODULE_OPTION_FIELDS,
   plan: "integer?",
+  digest: "string?",
   timeoutMs: "number?",
 } as const;
 
 const PLAN = { nodes: "string[]", offsets: "array", targets: "array" } as const;
+
+const PLANNED = {
+  name: "string",
+  path: "string",
+  exec: "boolean?",
+  loader: "string?",
+  thread: "string?",
+  optional: "boolean?",
+  insecure: "boolean?",
+} as const;
 
 const RELOAD = {
   name: "string",
@@ -30,7 +43,13 @@ const RELOAD = {
   insecure: "boolean?",
 } as const;
 
-const STATUS = { status: "integer", errnum: "integer?", error: "string?", stack: "string?" } as const;
+const STATUS = {
+  status: "integer",
+  errnum: "integer?",
+  error: "string?",
+  stack: "string?",
+  methods: "string[]?",
+} as const;
 
 /** What the service needs besides the modules. */
 interface ModuleServiceOptions {
@@ -55,6 +74,10 @@ export function moduleService(
         const { nodes, offsets, targets } = call.fields(PLAN);
         const order = { nodes, offsets: numbersIn(offsets), targets: numbersIn(targets) };
         call.respond({ plan: modules.record(order) });
+      },
+      verify: async (call) => {
+        const { modules: planned } = call.fields({ modules: "array" });
+        call.respond(verifiedAsJson(await modules.verify(planned.map(plannedModule))));
       },
       order: (call) => call.respond(orderAsJson(modules)),
       remove: async (call) => {
@@ -85,6 +108,25 @@ export function moduleService(
         call.respond();
       },
     },
+  };
+}
+
+function plannedModule(value: JsonValue): PlannedModule {
+  const { name: unit, ...how } = fields(value, PLANNED);
+  return { unit, ...how };
+}
+
+function verifiedAsJson({ failures, leftOut, picks, libraries }: LibraryReport): JsonValue {
+  const asJson = ({ library, module, units, message }: LibraryFailure): JsonValue => {
+    return { library, module: module ?? null, units, message };
+  };
+  const digests = picks.flatMap(({ unit, path }) => {
+    const library = libraries.get(path);
+    return library?.kind === "opened" ? [[unit, library.digest] as const] : [];
+  });
+  return {
+    ...{ failures: failures.map(asJson), leftOut: leftOut.map(asJson) },
+    digests: Object.fromEntries(digests),
   };
 }
 

@@ -32,6 +32,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   "path|name": async () => ({ ...names(moduleFiles(await catalog())), files: true }),
   types: messageTypes,
   file: () => FILES,
+  "file#name": () => FILES,
   path: () => FILES,
   statedir: () => FILES,
   dir: () => FILES,

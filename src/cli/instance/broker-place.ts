@@ -6,11 +6,12 @@ import { fields, type Handle } from "../../messages/index.js";
 import { configFromJson, LayeredConfiguration } from "../../units/index.js";
 import { configInputs, type ConfigOptions } from "../config-inputs.js";
 import type { InsecureOption } from "../insecure.js";
+import type { ModulesOption } from "./modules-option.js";
 import { ExitError, UsageError } from "../terminal/output.js";
 import { instanceUri, withConnection } from "../session.js";
 
 /** The command line of `sluice broker`. */
-export interface BrokerCommandOptions extends ConfigOptions, InsecureOption {
+export interface BrokerCommandOptions extends ConfigOptions, InsecureOption, ModulesOption {
   readonly rank: number;
   readonly size?: number;
   readonly rundir?: string;

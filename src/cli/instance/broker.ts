@@ -40,6 +40,8 @@ import {
   type PhaseFailure,
 } from "./broker-phases.js";
 import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
+import { refusalText, verifyModules } from "../../rc/index.js";
+import { MODULES_ATTRIBUTE, pickedModules, withModules } from "./modules-option.js";
 import { configInputs, withConfig } from "../config-inputs.js";
 import { withOwnCommand } from "./command-path.js";
 import { withInsecure } from "../insecure.js";
@@ -47,7 +49,7 @@ import { ExitError, say, sayError } from "../terminal/output.js";
 import { SHIPPED_MODULES } from "../version.js";
 
 export function command(): Command {
-  return withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>"))
+  return withModules(withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>")))
     .addOption(new Option("--rank <n>", "rank of this broker").argParser(wholeNumber).default(0))
     .addOption(
       new Option(
@@ -91,6 +93,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     stops.onStop(() => void overlay?.close());
     const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, place);
     const broker = await startBroker({ place, overlay, options, logFile, isSupervised, stops });
+    await verifyPicked(broker, options, brokerPrefix(place));
     const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
     process.exitCode = await live({ broker, options, phases, stops, notifier, isManaged });
     logFile?.close();
@@ -104,6 +107,23 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     await phases.close();
     if (process.connected) process.disconnect();
   }
+}
+
+/**
+ * Verifies what `--modules` picks, before the instance has a state (docs/design/modules.md §6).
+ * @throws ExitError after every failure was printed and the broker closed
+ */
+async function verifyPicked(broker: Broker, options: BrokerCommandOptions, prefix: string): Promise<void> {
+  const units = pickedModules(options).fragments.flatMap(({ definitions }) => definitions);
+  if (units.length === 0) return;
+  const handle = await broker.connect();
+  const modules = units.map(({ name, settings }) => ({ name, path: settings.module ?? "" }));
+  const { failures } = await verifyModules(modules, handle);
+  await handle.close();
+  if (failures.length === 0) return;
+  for (const failure of failures) say(`${prefix}: ${refusalText(failure)}`);
+  await broker.close();
+  throw new ExitError(1);
 }
 
 interface LifeOptions {
@@ -202,7 +222,11 @@ async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
   try {
     return await Broker.start({
       overlay,
-      attributes: { ...Object.fromEntries(options.setattr ?? []), "instance-id": place.instanceId },
+      attributes: {
+        ...Object.fromEntries(options.setattr ?? []),
+        "instance-id": place.instanceId,
+        ...(options.modules !== undefined && { [MODULES_ATTRIBUTE]: options.modules }),
+      },
       config: place.configuration?.table ?? (await startConfig(options, isQuiet ? undefined : prefix)),
       readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
       checkConfig,

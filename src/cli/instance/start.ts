@@ -8,11 +8,12 @@ import { assignment, collect, positiveInteger } from "../arguments.js";
 import { becomeOwner, NODE_COMMAND, sweep, sweepOrphans } from "../../processes/index.js";
 import { UsageError, say } from "../terminal/output.js";
 import { withOwnCommand } from "./command-path.js";
+import { type ModulesOption, withModules } from "./modules-option.js";
 import { runBelowInit } from "./below-init.js";
 import { EVENTS_FD, openStartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "../version.js";
 
-interface StartOptions extends ConfigOptions, InsecureOption {
+interface StartOptions extends ConfigOptions, InsecureOption, ModulesOption {
   readonly size: number;
   readonly setattr?: readonly (readonly [string, string])[];
   readonly logFile?: string;
@@ -27,7 +28,7 @@ const MAX_RANKS = 10_000;
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
 export function command(): Command {
-  return withInsecure(withConfig(new Command("start"), "-c, --config-path <path>"))
+  return withModules(withInsecure(withConfig(new Command("start"), "-c, --config-path <path>")))
     .argument(
       "[command...]",
       "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
@@ -126,6 +127,7 @@ function brokerArgvs(
     ...(options.verbose ? ["--verbose"] : []),
     ...setattr.map(([name, value]) => `--setattr=${name}=${value}`),
     ...(options.insecure ? ["--insecure"] : []),
+    ...(options.modules === undefined ? [] : [`--modules=${options.modules}`]),
     ...(options.logFile === undefined ? [] : [`--log-file=${options.logFile}`]),
     ...configFlags(options),
   ];

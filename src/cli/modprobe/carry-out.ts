@@ -59,6 +59,8 @@ interface Run {
   readonly context: Pick<PlanningContext, "facts" | "handle" | "loaded">;
   readonly view: RunView;
   readonly session?: RcSession;
+  /** Of the libraries that were verified, by unit. */
+  readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The commands whose runs are recorded. */
@@ -86,7 +88,7 @@ export async function withRunView<T>(
  */
 export async function carryOut(
   plan: Plan,
-  { command, context, view, session }: Run,
+  { command, context, view, session, digests }: Run,
   options: CarryOutOptions,
   onReport: (report: RunReport) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
@@ -110,6 +112,7 @@ export async function carryOut(
       onOutput: (line) => view.output(line),
       insecure: options.insecure,
       plan: await recordOrder(plan, context),
+      digests,
       cancelRemovalAfterMs: host?.cancelAfterMs ?? (options.cancelAfter && options.cancelAfter * 1000),
     });
     if (host !== undefined) host.link.onHurry = (cancelAfterMs) => executor.hurry(cancelAfterMs);
@@ -153,7 +156,7 @@ function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly strin
   switch (event.type) {
     case "fail":
     case "timeout":
-      link.tell({ type: "failed", unit: event.unit, message: event.message });
+      if (event.optional !== true) link.tell({ type: "failed", unit: event.unit, message: event.message });
       return;
     case "interrupt":
       if (link.expired !== undefined)

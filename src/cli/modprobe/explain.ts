@@ -1,8 +1,12 @@
 import { Command } from "commander";
+import type { UnitLibraries } from "../../broker/index.js";
+import type { Unit } from "../../units/index.js";
 import { didYouMean, type Origin } from "../../errors/index.js";
 import { accountFor, accountLines, accountToJson, type FactName } from "../../graph/index.js";
 import { originOfFact } from "../fact-origins.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
+import { refusalText } from "../../rc/index.js";
+import { checkLibrariesOf } from "./libraries.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, printJson, printLine, say } from "../terminal/output.js";
@@ -20,8 +24,15 @@ export function command(): Command {
       await withPlanningContext(options, async (context) => {
         // What a start would do, and did: that units run by now is not why.
         const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
-        await withPlan(phase, context, { ...options, planOnly: true }, (plan, _session, asked) => {
+        await withPlan(phase, context, { ...options, planOnly: true }, async (plan, _session, asked) => {
           const factOrigin = (fact: FactName): Origin => originOfFact(fact, context, options);
+          let libraries: Promise<UnitLibraries | undefined> | undefined;
+          // Libraries are read only for a unit that is of one.
+          const refusals = async (unit: Unit | undefined): Promise<string[]> => {
+            if (unit?.kind !== "module" || !unit.module.includes("#")) return [];
+            const { refused = [] } = (await (libraries ??= checkLibrariesOf(plan, context))) ?? {};
+            return refused.filter(({ units }) => units.includes(unit.name)).map(refusalText);
+          };
           let unknown = 0;
           for (const name of names) {
             const account = accountFor({ plan, ...asked, factOrigin }, name);
@@ -29,8 +40,17 @@ export function command(): Command {
               unknown += 1;
               const hint = didYouMean(name, plan.catalog.providers.keys());
               say(`${PREFIX}: no such task or module ${name}${hint === undefined ? "" : `; ${hint}`}`);
-            } else if (options.json) printJson(accountToJson(account, plan.catalog));
-            else accountLines(account, plan.catalog).forEach(printLine);
+              continue;
+            }
+            const reasons = await refusals(plan.catalog.byName.get(account.unit));
+            if (options.json) {
+              const own = reasons.length === 0 ? {} : { refused: reasons };
+              printJson({ ...accountToJson(account, plan.catalog), ...own });
+            } else {
+              accountLines(account, plan.catalog).forEach(printLine);
+              if (reasons.length > 0) printLine("  refused by the check of its library:");
+              for (const reason of reasons) printLine(`    ${reason}`);
+            }
           }
           if (unknown > 0) throw new ExitError(1);
         });

@@ -1,7 +1,9 @@
 import { Command } from "commander";
-import { dryRunLines, plan } from "../../graph/index.js";
+import { dryRunLines, type Plan, plan } from "../../graph/index.js";
+import type { Catalog } from "../../units/index.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
+import { withVerifiedLibraries } from "./libraries.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { printLine, say } from "../terminal/output.js";
@@ -25,13 +27,21 @@ export function command(): Command {
           // An operator who asks for a module by name is not held back by what the environment disables.
           const catalog = await composeFor(options, context, { disableFromEnv: false });
           const { facts, loaded } = context;
-          const loading = valueOf(plan(catalog, { request: { kind: "load", modules }, facts, loaded }));
+          const planOf = (from: Catalog): Plan =>
+            valueOf(plan(from, { request: { kind: "load", modules }, facts, loaded }));
+          const loading = planOf(catalog);
           const isDone = loading.steps.length === 0;
           if (isDone && !options.quiet) say("All modules and their dependencies are already loaded");
           if (options.dryRun) dryRunLines(loading).forEach(printLine);
           else if (!isDone || options.json) {
+            const { plan: verified, digests } = await withVerifiedLibraries(
+              loading,
+              context,
+              async (refused) =>
+                planOf(await composeFor({ ...options, refused }, context, { disableFromEnv: false })),
+            );
             await withRunView("load", options, (view) =>
-              carryOut(loading, { command: "load", context, view }, options),
+              carryOut(verified, { command: "load", context, view, digests }, options),
             );
           }
         }),

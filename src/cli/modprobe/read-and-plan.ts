@@ -11,7 +11,9 @@ import {
 import { Transpiler } from "../../typescript/index.js";
 import type { PlanningContext } from "../facts.js";
 import { printOutput, type RunView } from "./view.js";
-import { refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
+import { pickedModules } from "../instance/modules-option.js";
+import { withVerifiedLibraries } from "./libraries.js";
+import { composeFor, refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
 import { say } from "../terminal/output.js";
 
 /** What is to be planned. */
@@ -37,6 +39,8 @@ export interface Asked {
   readonly enabled: readonly string[];
   /** What names a root, by its name. */
   readonly origins: ReadonlyMap<string, Origin>;
+  /** Of the libraries that were verified for the plan, by unit. */
+  readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -55,13 +59,21 @@ export async function withPlan<T>(
     session.startHosts(phase.files);
     const read = await readUnits(phase.files, session, context, options);
     if (!read.ok) throw refused(read.diagnostics);
-    const { catalog, rc } = read.value;
-    const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
+    const rc = phase.runlevel === "rc1" ? withPicked(read.value.rc, options, context) : read.value.rc;
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const loaded = phase.loaded ?? context.loaded;
-    const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
-    if (!options.planOnly) session.useCatalog(catalog, planned.picks);
-    return await run(planned, session, { enabled: rc.enabled, origins });
+    const planOf = (catalog: Catalog): Plan => {
+      const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
+      return valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
+    };
+    const asked = { enabled: rc.enabled, origins };
+    const first = planOf(read.value.catalog);
+    if (options.planOnly === true) return await run(first, session, asked);
+    const { plan: planned, digests } = await withVerifiedLibraries(first, context, async (refused) =>
+      planOf(await composeFor({ ...options, refused }, context, { rc: rc.fragments })),
+    );
+    session.useCatalog(planned.catalog, planned.picks);
+    return await run(planned, session, { ...asked, digests });
   } finally {
     await session.close();
   }
@@ -134,6 +146,11 @@ export async function readUnits(
   const composed = await tryCompose(options, context, { rc: fragments, onRead });
   if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);
   return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
+}
+
+/** What rc files ask for, and what is picked by `--modules`, which rc1 loads. */
+export function withPicked(rc: RcReading, options: UnitOptions, { facts }: PlanningContext): RcReading {
+  return { ...rc, load: [...rc.load, ...pickedModules(options, facts.attrs).load] };
 }
 
 /** What rc files ask for, by name. */

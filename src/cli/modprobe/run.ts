@@ -88,8 +88,8 @@ async function execute(
     return;
   }
   await withRunView(command, options, (view) =>
-    withAnyPlan(phase, context, { ...options, view }, (planned, session) =>
-      carryOut(planned, { command, context, view, session }, options, async (report) => {
+    withAnyPlan(phase, context, { ...options, view }, (planned, session, { digests }) =>
+      carryOut(planned, { command, context, view, session, digests }, options, async (report) => {
         if (options.timing !== undefined) await storeTiming(report, context, options.timing);
       }),
     ),

@@ -13,20 +13,23 @@ import {
 } from "../../units/index.js";
 import { assignment, collect } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
+import { type ModulesOption, pickedModules, withModules } from "../instance/modules-option.js";
 import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 
 /** What every subcommand of `modprobe` calls itself in messages. */
 export const PREFIX = "sluice-modprobe";
 
 /** Flags that change units for this once. */
-export interface UnitOptions {
+export interface UnitOptions extends ModulesOption {
   readonly setAlternative?: readonly (readonly [service: string, unit: string])[];
   readonly disable?: readonly string[];
+  /** Optional units whose libraries were refused. */
+  readonly refused?: readonly DisableRequest[];
 }
 
-/** Adds `-S` and `-D`. */
+/** Adds `-S`, `-D` and `--modules`. */
 export function withUnitOptions(command: Command): Command {
-  return command
+  return withModules(command)
     .addOption(
       new Option("-S, --set-alternative <service=unit>", "force the provider of a service").argParser(
         collect(assignment),
@@ -73,8 +76,8 @@ export function composeSoundFor(
 }
 
 function composeOptions(
-  { setAlternative = [], disable = [] }: UnitOptions,
-  { configuration, guard }: PlanningContext,
+  { setAlternative = [], disable = [], refused: leftOut = [], ...picking }: UnitOptions,
+  { configuration, guard, facts }: PlanningContext,
   more: Composing,
 ): ComposeUnitsOptions {
   const alternatives: Alternative[] = setAlternative.map(([service, unit]) => ({
@@ -85,7 +88,8 @@ function composeOptions(
   const disabled: DisableRequest[] = disable.flatMap((text) =>
     disableNames(text, namedOrigin(`flag -D ${text}`)),
   );
-  return { ...more, config: configuration, alternatives, disable: disabled, guard };
+  const first = pickedModules(picking, facts.attrs).fragments;
+  return { ...more, first, config: configuration, alternatives, disable: [...disabled, ...leftOut], guard };
 }
 
 /**

@@ -12,7 +12,8 @@ import {
 import { RcSession } from "../../rc/index.js";
 import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
-import { phaseFiles, readUnits, type UnitsRead } from "./read-and-plan.js";
+import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
+import { phaseFiles, readUnits, type UnitsRead, withPicked } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, printJson, say, sayDiagnostics } from "../terminal/output.js";
@@ -62,7 +63,14 @@ async function findAll(
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
       ...(units.ok
-        ? [...units.warnings, ...(await unitWarnings(units.value, further, context))]
+        ? [
+            ...units.warnings,
+            ...(await unitWarnings(
+              { ...units.value, rc: withPicked(units.value.rc, options, context) },
+              further,
+              context,
+            )),
+          ]
         : units.diagnostics),
     ];
     const unique = new Map(found.map((diagnostic) => [keyOf(diagnostic), diagnostic]));
@@ -75,19 +83,25 @@ async function findAll(
 async function unitWarnings(
   { catalog, rc }: UnitsRead,
   further: readonly Fragment[],
-  { facts }: PlanningContext,
+  context: PlanningContext,
 ): Promise<Diagnostic[]> {
+  const { facts } = context;
   const named = [...rc.load, ...further.flatMap(({ load }) => load)].map(({ name }) => name);
   const roots = [...new Set([...rc.tasks, ...runlevelRoots(catalog, "rc1"), ...named])];
   const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
   const lowest = rankClasses(catalog.units, facts.size).map(({ ranges }) => ranges[0]?.[0] ?? facts.rank);
   const requests = await requestsOfModules(catalog);
+  const request = { kind: "start", roots } as const;
+  const here = plan(catalog, { request, facts, enabled: rc.enabled, origins });
+  const libraries = here.ok
+    ? libraryDiagnostics(here.value, await checkLibrariesOf(here.value, context))
+    : [];
   return [
+    ...libraries,
     ...verifyCatalog(catalog),
     ...compositionWarnings(catalog),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
-      const request = { kind: "start", roots } as const;
       const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });
       if (!planned.ok) return planned.diagnostics;
       return [

@@ -47,6 +47,9 @@ export function printOutput({ stream, text }: OutputLine): void {
 /** How many names of units one line holds before it says how many more there are. */
 const NAMES_SHOWN = 12;
 
+/** After the failure of an optional unit. */
+const OPTIONAL = " (optional, left out)";
+
 const DONE: Readonly<Record<"load" | "remove" | "run", string>> = {
   load: "loaded",
   remove: "removed",
@@ -90,6 +93,10 @@ class PlainView implements RunView {
         return;
       case "fail":
       case "timeout":
+        this.say(
+          `sluice-modprobe: ${namedMessage(event.unit, event.message)}${event.optional ? OPTIONAL : ""}`,
+        );
+        return;
       case "cancel":
         this.say(`sluice-modprobe: ${indentLines(namedMessage(event.unit, event.message))}`);
         return;

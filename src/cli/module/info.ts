@@ -17,21 +17,24 @@ interface InfoOptions {
 export function infoCommand(): Command {
   return withUri(withInsecure(new Command("info")))
     .description("describe a module without starting it")
-    .argument("<path|name>", "a file, or a name looked up on the module path")
+    .argument(
+      "<path|name>",
+      "a file, or a name looked up on the module path; FILE#NAME is a module of a library",
+    )
     .option("--exec", "as run in a process of its own")
     .option("--loader <name>", "as run by this loader")
     .option(
       "--json",
-      "one JSON object: type, name, path, services, digest, size, api, kind, version, description",
+      "one JSON object: type, name, path, services, digest, size, api, kind, version, description; of a library, modules",
     )
-    .addHelpText("after", "\nExample:\n  sluice module info kvs")
+    .addHelpText("after", "\nExamples:\n  sluice module info kvs\n  sluice module info ./scheds.mjs")
     .action(async (path: string, options: InfoOptions) => {
       const { exec, loader, insecure, json } = options;
       const modulePath = [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":");
       const config = await instanceConfig(options);
       const info = await moduleInfo(path, modulePath, { exec, loader, insecure, config });
       if (json) printJson(info);
-      else Object.entries(info).forEach(printRow);
+      else printInfo(info);
     });
 }
 
@@ -44,11 +47,29 @@ async function instanceConfig(options: InfoOptions): Promise<JsonObject | undefi
   });
 }
 
-function printRow([key, value]: readonly [string, ModuleInfo[keyof ModuleInfo]]): void {
+function printInfo({ modules, refused, ...info }: ModuleInfo): void {
+  Object.entries(info).forEach(printRow);
+  for (const reason of refused ?? []) printLine(`${"refused".padEnd(11)} ${reason}`);
+  if (modules === undefined) return;
+  printLine("modules");
+  const rows = modules.map(({ name, version, kind, kindVersion, description }) => [
+    name,
+    version ?? "-",
+    kind === null ? "-" : [kind, kindVersion].filter(Boolean).join(" "),
+    description ?? "-",
+  ]);
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  for (const [i, row] of rows.entries()) {
+    printLine(`  ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd());
+    for (const reason of modules[i]?.refused ?? []) printLine(`    refused: ${reason}`);
+  }
+}
+
+function printRow([key, value]: readonly [string, string | number | null | readonly string[]]): void {
   printLine(`${key.padEnd(11)} ${cell(value)}`);
 }
 
-function cell(value: ModuleInfo[keyof ModuleInfo]): string {
+function cell(value: string | number | null | readonly string[]): string {
   if (value === null) return "-";
   return typeof value === "object" ? value.join(",") : String(value);
 }

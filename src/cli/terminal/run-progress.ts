@@ -41,7 +41,7 @@ export class RunProgress {
         return;
       case "fail":
       case "timeout":
-        this.#failed++;
+        if (event.optional !== true) this.#failed++;
         this.#running.delete(event.unit);
         return;
       case "cancel":

@@ -71,6 +71,8 @@ function lockedUnit(unit: Unit): UnitJson {
       !UNLOCKED.has(key) &&
       !key.startsWith("needs-") &&
       key !== "runlevels" &&
+      // What locks of before the key do not say either.
+      !(key === "optional" && value === false) &&
       value !== null &&
       (typeof value !== "object" || value.length > 0),
   );

@@ -10,6 +10,17 @@ const FOR_GUESTS = { allowGuest: true };
 /** How long a module that is to end may take to answer the requests that it has received. */
 const ANSWERS_MS = 5000;
 
+/** The methods that every module has. */
+export const DEFAULT_METHODS: ReadonlySet<string> = new Set([
+  "shutdown",
+  "ping",
+  "stats-get",
+  "stats-clear",
+  "rusage",
+  "debug",
+  "config-reload",
+]);
+
 /** The handlers that every module has unless it registers its own (docs/design/modules.md §3). */
 export function registerDefaultHandlers(handle: ChannelHandle): void {
   handle.handle("shutdown", (request) => {

@@ -44,6 +44,8 @@ export class ChannelHandle implements Handle {
   readonly args: readonly string[];
   readonly closed: Promise<Error | undefined>;
   readonly configuration: HandleConfiguration;
+  /** Whether the report that it runs names its methods. */
+  tellsMethods = false;
   /** Debug bits, as set with `NAME.debug`. */
   debugFlags = 0;
   readonly #kind: HandleKind;
@@ -160,7 +162,8 @@ export class ChannelHandle implements Handle {
   setRunning(): void {
     if (!this.#loop.markRunning()) return;
     if (this.#kind === "module" && this.isOpen) {
-      this.notify("module.status", { status: MODULE_STATUS.running });
+      const methods = this.tellsMethods ? { methods: this.#server.methods } : {};
+      this.notify("module.status", { status: MODULE_STATUS.running, ...methods });
       // The module may go on to compute for a minute, and its load waits for this.
       this.#channel.flush();
     }

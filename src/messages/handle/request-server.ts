@@ -47,6 +47,11 @@ export class RequestServer {
     this.#handlers.set(method, { handler, allowGuest: options.allowGuest ?? false });
   }
 
+  /** Names of the methods that have a handler. */
+  get methods(): string[] {
+    return [...this.#handlers.keys()];
+  }
+
   /** From now on answers every request with `ENOSYS`. */
   refuse(): void {
     this.#refusing = true;

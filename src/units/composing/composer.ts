@@ -77,6 +77,8 @@ export class Composer {
       this.drafts.set(definition.name, created);
       this.#index(created);
       this.#refuseEdits(definition);
+    } else if (isOfTwoLibraries(draft, definition)) {
+      this.#reportDuplicate(definition, draft);
     } else if (isRepeated || draft.kind !== definition.kind || draft.isCode || definition.isCode) {
       this.#reportDuplicate(definition, draft);
     } else {
@@ -180,7 +182,11 @@ export class Composer {
   #reportDuplicate(definition: Definition, first: UnitDraft): void {
     const { name, source, path, kind } = definition;
     const already = first.definedAt;
-    const what = kind === first.kind ? `defined twice` : `both a module and a task`;
+    const what = isOfTwoLibraries(first, definition)
+      ? `picked from two libraries, ${first.library} and ${definition.library ?? ""}`
+      : kind === first.kind
+        ? `defined twice`
+        : `both a module and a task`;
     this.diagnostics.push({
       code: "UNIT_DUPLICATE_NAME",
       severity: "error",
@@ -209,4 +215,12 @@ export class Composer {
   #report(source: Source, problems: readonly Problem[]): void {
     this.diagnostics.push(...locateProblems(source, problems));
   }
+}
+
+/** Which of them would be loaded is not to be a matter of the order of files. */
+function isOfTwoLibraries(
+  first: UnitDraft,
+  second: Definition,
+): first is UnitDraft & { readonly library: string } {
+  return first.library !== undefined && second.library !== undefined && first.library !== second.library;
 }

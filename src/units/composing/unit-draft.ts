@@ -15,6 +15,8 @@ export class UnitDraft {
   readonly kind: Unit["kind"];
   readonly isCode: boolean;
   readonly order: number;
+  /** The file that it is picked from, if that holds several modules. */
+  readonly library: string | undefined;
   #settings: Settings;
   readonly #history: [Definition, ...Setting[]];
 
@@ -23,6 +25,7 @@ export class UnitDraft {
     this.kind = definition.kind;
     this.isCode = definition.isCode;
     this.order = order;
+    this.library = definition.library;
     this.#settings = definition.settings;
     this.#history = [definition];
   }

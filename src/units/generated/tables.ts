@@ -128,6 +128,13 @@ type OnFailure = "panic" | "log" | "restart";
  */
 type Watchdog = string;
 /**
+ * Its failure is listed and logged, and what requires it runs without. Default false.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "optional".
+ */
+type Optional = boolean;
+/**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
@@ -284,6 +291,7 @@ export interface ModuleTable {
   "memory-limit"?: MemoryLimit;
   "on-failure"?: OnFailure;
   watchdog?: Watchdog;
+  optional?: Optional;
   "provides+"?: Names;
   "provides-"?: Names;
   "requires+"?: Names;
@@ -327,6 +335,7 @@ export interface TaskTable {
   disabled?: Disabled;
   timeout?: Timeout;
   description?: Description;
+  optional?: Optional;
   command?: Command;
   runlevels?: Runlevels;
   "provides+"?: Names;
@@ -363,6 +372,10 @@ export interface LibraryTable {
    * The modules to use, by name, or with another name or arguments.
    */
   modules: (Name | LibraryPick)[];
+  /**
+   * Those of its modules that are refused are left out. Default false.
+   */
+  optional?: boolean;
 }
 /**
  * This interface was referenced by `UnitFile`'s JSON-Schema
@@ -417,6 +430,7 @@ export interface UpdateTable {
   "memory-limit"?: MemoryLimit;
   "on-failure"?: OnFailure;
   watchdog?: Watchdog;
+  optional?: Optional;
   command?: Command;
   runlevels?: Runlevels;
   "provides+"?: Names;
@@ -461,4 +475,5 @@ export interface CodeTaskTable {
   disabled?: Disabled;
   timeout?: Timeout;
   description?: Description;
+  optional?: Optional;
 }

@@ -46,8 +46,8 @@ var require_ucs2length = __commonJS({
 });
 
 // <stdin>
-var validateModule = validate219;
-var schema49 = {
+var validateModule = validate223;
+var schema50 = {
   title: "ModuleTable",
   description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
@@ -77,6 +77,7 @@ var schema49 = {
     "memory-limit": { $ref: "#/$defs/memory-limit" },
     "on-failure": { $ref: "#/$defs/on-failure" },
     watchdog: { $ref: "#/$defs/watchdog" },
+    optional: { $ref: "#/$defs/optional" },
     "provides+": { $ref: "#/$defs/names" },
     "provides-": { $ref: "#/$defs/names" },
     "requires+": { $ref: "#/$defs/names" },
@@ -1143,13 +1144,45 @@ function validate99(
   return errors === 0;
 }
 validate99.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate105(
+function validate101(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate105.evaluated;
+  const evaluated0 = validate101.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "boolean") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "boolean" },
+      message: "must be boolean",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate101.errors = vErrors;
+  return errors === 0;
+}
+validate101.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate107(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate107.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1187,17 +1220,17 @@ function validate105(
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate113(
+validate107.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate115(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate113.evaluated;
+  const evaluated0 = validate115.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1259,17 +1292,17 @@ function validate113(
     }
     errors++;
   }
-  validate113.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-validate113.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate118(
+validate115.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate120(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate118.evaluated;
+  const evaluated0 = validate120.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1327,17 +1360,17 @@ function validate118(
     }
     errors++;
   }
-  validate118.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
-validate118.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate125(
+validate120.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate127(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate125.evaluated;
+  const evaluated0 = validate127.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1378,17 +1411,17 @@ function validate125(
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
-validate125.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate219(
+validate127.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate223(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate219.evaluated;
+  const evaluated0 = validate223.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1412,7 +1445,7 @@ function validate219(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema49.properties, key0)) {
+      if (!func1.call(schema50.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -1736,9 +1769,23 @@ function validate219(
         errors = vErrors.length;
       }
     }
+    if (data.optional !== void 0) {
+      if (
+        !validate101(data.optional, {
+          instancePath: instancePath + "/optional",
+          parentData: data,
+          parentDataProperty: "optional",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data["provides+"] !== void 0) {
       if (
-        !validate105(data["provides+"], {
+        !validate107(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -1746,13 +1793,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate105(data["provides-"], {
+        !validate107(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -1760,13 +1807,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate105(data["requires+"], {
+        !validate107(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -1774,13 +1821,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate105(data["requires-"], {
+        !validate107(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -1788,13 +1835,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate105(data["needs+"], {
+        !validate107(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -1802,13 +1849,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate105(data["needs-"], {
+        !validate107(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -1816,13 +1863,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate113(data["after+"], {
+        !validate115(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -1830,13 +1877,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate113(data["after-"], {
+        !validate115(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -1844,13 +1891,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate113(data["before+"], {
+        !validate115(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -1858,13 +1905,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate113(data["before-"], {
+        !validate115(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -1872,13 +1919,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate118(data["needs-config+"], {
+        !validate120(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -1886,13 +1933,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate118(data["needs-config-"], {
+        !validate120(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -1900,13 +1947,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate118(data["needs-attrs+"], {
+        !validate120(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -1914,13 +1961,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate118(data["needs-attrs-"], {
+        !validate120(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -1928,13 +1975,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate118(data["needs-env+"], {
+        !validate120(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -1942,13 +1989,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate118(data["needs-env-"], {
+        !validate120(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -1956,13 +2003,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate125(data["args+"], {
+        !validate127(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -1970,13 +2017,13 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate125(data["args-"], {
+        !validate127(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -1984,7 +2031,7 @@ function validate219(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
@@ -2003,12 +2050,12 @@ function validate219(
     }
     errors++;
   }
-  validate219.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-validate219.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateTask = validate260;
-var schema50 = {
+validate223.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateTask = validate265;
+var schema51 = {
   title: "TaskTable",
   description: "One task: something that runs once.",
   type: "object",
@@ -2030,6 +2077,7 @@ var schema50 = {
     disabled: { $ref: "#/$defs/disabled" },
     timeout: { $ref: "#/$defs/timeout" },
     description: { $ref: "#/$defs/description" },
+    optional: { $ref: "#/$defs/optional" },
     command: { $ref: "#/$defs/command" },
     runlevels: { $ref: "#/$defs/runlevels" },
     "provides+": { $ref: "#/$defs/names" },
@@ -2054,20 +2102,20 @@ var schema50 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema43 = {
+var schema44 = {
   description: "What the task runs: a shell line, or an array of program and arguments.",
   type: ["string", "array"],
   items: { type: "string" },
   minItems: 1,
   minLength: 1,
 };
-function validate101(
+function validate103(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate101.evaluated;
+  const evaluated0 = validate103.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2079,7 +2127,7 @@ function validate101(
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
-      params: { type: schema43.type },
+      params: { type: schema44.type },
       message: "must be string,array",
     };
     if (vErrors === null) {
@@ -2141,23 +2189,23 @@ function validate101(
       }
     }
   }
-  validate101.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-validate101.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-var schema44 = {
+validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var schema45 = {
   description: 'The phases in whose plan the task is a root. Default ["rc1"].',
   type: "array",
   items: { enum: ["rc1", "rc3"] },
   default: ["rc1"],
 };
-function validate103(
+function validate105(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate103.evaluated;
+  const evaluated0 = validate105.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2173,7 +2221,7 @@ function validate103(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/enum",
           keyword: "enum",
-          params: { allowedValues: schema44.items.enum },
+          params: { allowedValues: schema45.items.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -2199,17 +2247,17 @@ function validate103(
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate260(
+validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate265(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate260.evaluated;
+  const evaluated0 = validate265.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2233,7 +2281,7 @@ function validate260(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema50.properties, key0)) {
+      if (!func1.call(schema51.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -2445,12 +2493,12 @@ function validate260(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.optional !== void 0) {
       if (
-        !validate101(data.command, {
-          instancePath: instancePath + "/command",
+        !validate101(data.optional, {
+          instancePath: instancePath + "/optional",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "optional",
           rootData,
           dynamicAnchors,
         })
@@ -2459,9 +2507,23 @@ function validate260(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate103(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate103(data.runlevels, {
+        !validate105(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -2469,13 +2531,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate105(data["provides+"], {
+        !validate107(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -2483,13 +2545,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate105(data["provides-"], {
+        !validate107(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -2497,13 +2559,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate105(data["requires+"], {
+        !validate107(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -2511,13 +2573,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate105(data["requires-"], {
+        !validate107(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -2525,13 +2587,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate105(data["needs+"], {
+        !validate107(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -2539,13 +2601,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate105(data["needs-"], {
+        !validate107(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -2553,13 +2615,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate113(data["after+"], {
+        !validate115(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -2567,13 +2629,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate113(data["after-"], {
+        !validate115(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -2581,13 +2643,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate113(data["before+"], {
+        !validate115(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -2595,13 +2657,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate113(data["before-"], {
+        !validate115(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -2609,13 +2671,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate118(data["needs-config+"], {
+        !validate120(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -2623,13 +2685,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate118(data["needs-config-"], {
+        !validate120(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -2637,13 +2699,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate118(data["needs-attrs+"], {
+        !validate120(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -2651,13 +2713,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate118(data["needs-attrs-"], {
+        !validate120(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -2665,13 +2727,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate118(data["needs-env+"], {
+        !validate120(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -2679,13 +2741,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate118(data["needs-env-"], {
+        !validate120(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -2693,13 +2755,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate103(data["runlevels+"], {
+        !validate105(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -2707,13 +2769,13 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate103(data["runlevels-"], {
+        !validate105(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -2721,7 +2783,7 @@ function validate260(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -2740,11 +2802,11 @@ function validate260(
     }
     errors++;
   }
-  validate260.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-validate260.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateUpdate = validate295;
+validate265.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateUpdate = validate301;
 var schema20 = {
   title: "UpdateTable",
   description:
@@ -2773,6 +2835,7 @@ var schema20 = {
     "memory-limit": { $ref: "#/$defs/memory-limit" },
     "on-failure": { $ref: "#/$defs/on-failure" },
     watchdog: { $ref: "#/$defs/watchdog" },
+    optional: { $ref: "#/$defs/optional" },
     command: { $ref: "#/$defs/command" },
     runlevels: { $ref: "#/$defs/runlevels" },
     "provides+": { $ref: "#/$defs/names" },
@@ -2798,13 +2861,13 @@ var schema20 = {
   },
   additionalProperties: false,
 };
-function validate295(
+function validate301(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate295.evaluated;
+  const evaluated0 = validate301.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3137,12 +3200,12 @@ function validate295(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.optional !== void 0) {
       if (
-        !validate101(data.command, {
-          instancePath: instancePath + "/command",
+        !validate101(data.optional, {
+          instancePath: instancePath + "/optional",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "optional",
           rootData,
           dynamicAnchors,
         })
@@ -3151,9 +3214,23 @@ function validate295(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate103(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate103(data.runlevels, {
+        !validate105(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -3161,13 +3238,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate105(data["provides+"], {
+        !validate107(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -3175,13 +3252,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate105(data["provides-"], {
+        !validate107(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -3189,13 +3266,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate105(data["requires+"], {
+        !validate107(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -3203,13 +3280,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate105(data["requires-"], {
+        !validate107(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -3217,13 +3294,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate105(data["needs+"], {
+        !validate107(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -3231,13 +3308,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate105(data["needs-"], {
+        !validate107(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -3245,13 +3322,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate113(data["after+"], {
+        !validate115(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -3259,13 +3336,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate113(data["after-"], {
+        !validate115(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -3273,13 +3350,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate113(data["before+"], {
+        !validate115(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -3287,13 +3364,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate113(data["before-"], {
+        !validate115(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -3301,13 +3378,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate118(data["needs-config+"], {
+        !validate120(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -3315,13 +3392,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate118(data["needs-config-"], {
+        !validate120(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -3329,13 +3406,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate118(data["needs-attrs+"], {
+        !validate120(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -3343,13 +3420,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate118(data["needs-attrs-"], {
+        !validate120(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -3357,13 +3434,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate118(data["needs-env+"], {
+        !validate120(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -3371,13 +3448,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate118(data["needs-env-"], {
+        !validate120(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -3385,13 +3462,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate125(data["args+"], {
+        !validate127(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -3399,13 +3476,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate125(data["args-"], {
+        !validate127(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -3413,13 +3490,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate103(data["runlevels+"], {
+        !validate105(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -3427,13 +3504,13 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate103(data["runlevels-"], {
+        !validate105(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -3441,7 +3518,7 @@ function validate295(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -3460,18 +3537,18 @@ function validate295(
     }
     errors++;
   }
-  validate295.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-validate295.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateLibrary = validate340;
-function validate211(
+validate301.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateLibrary = validate347;
+function validate215(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate211.evaluated;
+  const evaluated0 = validate215.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3568,17 +3645,17 @@ function validate211(
     }
     errors++;
   }
-  validate211.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-validate211.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate340(
+validate215.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate347(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate340.evaluated;
+  const evaluated0 = validate347.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3617,7 +3694,7 @@ function validate340(
       errors++;
     }
     for (const key0 in data) {
-      if (!(key0 === "file" || key0 === "modules")) {
+      if (!(key0 === "file" || key0 === "modules" || key0 === "optional")) {
         const err2 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -3692,7 +3769,7 @@ function validate340(
           valid3 = valid3 || _valid0;
           const _errs9 = errors;
           if (
-            !validate211(data2, {
+            !validate215(data2, {
               instancePath: instancePath + "/modules/" + i0,
               parentData: data1,
               parentDataProperty: i0,
@@ -3700,7 +3777,7 @@ function validate340(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+            vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs9 === errors;
@@ -3746,8 +3823,25 @@ function validate340(
         errors++;
       }
     }
+    if (data.optional !== void 0) {
+      if (typeof data.optional !== "boolean") {
+        const err7 = {
+          instancePath: instancePath + "/optional",
+          schemaPath: "#/properties/optional/type",
+          keyword: "type",
+          params: { type: "boolean" },
+          message: "must be boolean",
+        };
+        if (vErrors === null) {
+          vErrors = [err7];
+        } else {
+          vErrors.push(err7);
+        }
+        errors++;
+      }
+    }
   } else {
-    const err7 = {
+    const err8 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -3755,24 +3849,24 @@ function validate340(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err7];
+      vErrors = [err8];
     } else {
-      vErrors.push(err7);
+      vErrors.push(err8);
     }
     errors++;
   }
-  validate340.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-validate340.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateAlternatives = validate343;
-function validate343(
+validate347.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateAlternatives = validate350;
+function validate350(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate343.evaluated;
+  const evaluated0 = validate350.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3829,12 +3923,12 @@ function validate343(
     }
     errors++;
   }
-  validate343.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-validate343.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateCodeTask = validate344;
-var schema59 = {
+validate350.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateCodeTask = validate351;
+var schema60 = {
   title: "CodeTaskTable",
   description:
     "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
@@ -3854,17 +3948,18 @@ var schema59 = {
     disabled: { $ref: "#/$defs/disabled" },
     timeout: { $ref: "#/$defs/timeout" },
     description: { $ref: "#/$defs/description" },
+    optional: { $ref: "#/$defs/optional" },
   },
   required: ["name"],
   additionalProperties: false,
 };
-function validate344(
+function validate351(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate344.evaluated;
+  const evaluated0 = validate351.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3888,7 +3983,7 @@ function validate344(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema59.properties, key0)) {
+      if (!func1.call(schema60.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -4100,6 +4195,20 @@ function validate344(
         errors = vErrors.length;
       }
     }
+    if (data.optional !== void 0) {
+      if (
+        !validate101(data.optional, {
+          instancePath: instancePath + "/optional",
+          parentData: data,
+          parentDataProperty: "optional",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
+      }
+    }
   } else {
     const err2 = {
       instancePath,
@@ -4115,19 +4224,96 @@ function validate344(
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-validate344.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateInstanceConfig = validate359;
+validate351.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateInstanceConfig = validate367;
+var schema61 = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "InstanceConfig",
+  description:
+    "The configuration of a Sluice instance. Tables that are not described here are the site's own.",
+  type: "object",
+  properties: {
+    modules: {
+      description: "Changes to units, applied after all unit files.",
+      type: "object",
+      properties: { alternatives: { $ref: "unit-file.schema.json#/$defs/alternativesTable" } },
+      additionalProperties: { $ref: "unit-file.schema.json#/$defs/updateTable" },
+    },
+    loaders: {
+      description: "Loaders from outside, by name.",
+      type: "object",
+      additionalProperties: { $ref: "#/$defs/loaderTable" },
+    },
+    kinds: {
+      description:
+        "The version of each kind of library module that this instance speaks: kind = version, or with the methods that it demands.",
+      type: "object",
+      additionalProperties: {
+        type: ["string", "object"],
+        pattern: "^[0-9]+(?:\\.[0-9]+)*$",
+        properties: {
+          version: {
+            description: "The version that this instance speaks.",
+            type: "string",
+            pattern: "^[0-9]+(?:\\.[0-9]+)*$",
+          },
+          methods: {
+            description: "What a module of the kind must answer under the service of that name.",
+            type: "array",
+            items: { type: "string", minLength: 1 },
+          },
+        },
+        required: ["version"],
+        additionalProperties: false,
+      },
+    },
+  },
+  additionalProperties: true,
+  $defs: {
+    loaderTable: {
+      title: "LoaderTable",
+      description:
+        "A loader from outside: a command that gets the module's path as its last argument, or a plug-in file.",
+      type: "object",
+      properties: {
+        suffixes: {
+          description: "File name suffixes that it takes, each with its dot.",
+          type: "array",
+          items: { type: "string", pattern: "^\\." },
+        },
+        magic: {
+          description: "Bytes at the start of the files that it takes.",
+          type: "string",
+          minLength: 1,
+        },
+        command: {
+          description: "Program and arguments; the module's path is appended.",
+          type: "array",
+          items: { type: "string" },
+          minItems: 1,
+        },
+        plugin: {
+          description: "A file that exports a ModuleLoader, loaded when first needed.",
+          type: "string",
+          minLength: 1,
+        },
+      },
+      oneOf: [{ required: ["command"] }, { required: ["plugin"] }],
+      additionalProperties: false,
+    },
+  },
+};
 var pattern11 = new RegExp("^\\.", "u");
-function validate362(
+function validate370(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate362.evaluated;
+  const evaluated0 = validate370.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4419,18 +4605,18 @@ function validate362(
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate370.errors = vErrors;
   return errors === 0;
 }
-validate362.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate370.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var pattern12 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate359(
+function validate367(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate359.evaluated;
+  const evaluated0 = validate367.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4444,7 +4630,7 @@ function validate359(
         for (const key0 in data0) {
           if (!(key0 === "alternatives")) {
             if (
-              !validate295(data0[key0], {
+              !validate301(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
                 parentData: data0,
                 parentDataProperty: key0,
@@ -4452,14 +4638,14 @@ function validate359(
                 dynamicAnchors,
               })
             ) {
-              vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+              vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
           if (
-            !validate343(data0.alternatives, {
+            !validate350(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
               parentData: data0,
               parentDataProperty: "alternatives",
@@ -4467,7 +4653,7 @@ function validate359(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+            vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
             errors = vErrors.length;
           }
         }
@@ -4492,7 +4678,7 @@ function validate359(
       if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
         for (const key1 in data3) {
           if (
-            !validate362(data3[key1], {
+            !validate370(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
               parentData: data3,
               parentDataProperty: key1,
@@ -4500,7 +4686,7 @@ function validate359(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+            vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
             errors = vErrors.length;
           }
         }
@@ -4525,9 +4711,24 @@ function validate359(
       if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
         for (const key2 in data5) {
           let data6 = data5[key2];
+          if (typeof data6 !== "string" && !(data6 && typeof data6 == "object" && !Array.isArray(data6))) {
+            const err2 = {
+              instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
+              schemaPath: "#/properties/kinds/additionalProperties/type",
+              keyword: "type",
+              params: { type: schema61.properties.kinds.additionalProperties.type },
+              message: "must be string,object",
+            };
+            if (vErrors === null) {
+              vErrors = [err2];
+            } else {
+              vErrors.push(err2);
+            }
+            errors++;
+          }
           if (typeof data6 === "string") {
             if (!pattern12.test(data6)) {
-              const err2 = {
+              const err3 = {
                 instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
                 schemaPath: "#/properties/kinds/additionalProperties/pattern",
                 keyword: "pattern",
@@ -4535,30 +4736,152 @@ function validate359(
                 message: 'must match pattern "^[0-9]+(?:\\.[0-9]+)*$"',
               };
               if (vErrors === null) {
-                vErrors = [err2];
+                vErrors = [err3];
               } else {
-                vErrors.push(err2);
+                vErrors.push(err3);
               }
               errors++;
             }
-          } else {
-            const err3 = {
-              instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-              schemaPath: "#/properties/kinds/additionalProperties/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err3];
-            } else {
-              vErrors.push(err3);
+          }
+          if (data6 && typeof data6 == "object" && !Array.isArray(data6)) {
+            if (data6.version === void 0) {
+              const err4 = {
+                instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
+                schemaPath: "#/properties/kinds/additionalProperties/required",
+                keyword: "required",
+                params: { missingProperty: "version" },
+                message: "must have required property 'version'",
+              };
+              if (vErrors === null) {
+                vErrors = [err4];
+              } else {
+                vErrors.push(err4);
+              }
+              errors++;
             }
-            errors++;
+            for (const key3 in data6) {
+              if (!(key3 === "version" || key3 === "methods")) {
+                const err5 = {
+                  instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
+                  schemaPath: "#/properties/kinds/additionalProperties/additionalProperties",
+                  keyword: "additionalProperties",
+                  params: { additionalProperty: key3 },
+                  message: "must NOT have additional properties",
+                };
+                if (vErrors === null) {
+                  vErrors = [err5];
+                } else {
+                  vErrors.push(err5);
+                }
+                errors++;
+              }
+            }
+            if (data6.version !== void 0) {
+              let data7 = data6.version;
+              if (typeof data7 === "string") {
+                if (!pattern12.test(data7)) {
+                  const err6 = {
+                    instancePath:
+                      instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/version",
+                    schemaPath: "#/properties/kinds/additionalProperties/properties/version/pattern",
+                    keyword: "pattern",
+                    params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
+                    message: 'must match pattern "^[0-9]+(?:\\.[0-9]+)*$"',
+                  };
+                  if (vErrors === null) {
+                    vErrors = [err6];
+                  } else {
+                    vErrors.push(err6);
+                  }
+                  errors++;
+                }
+              } else {
+                const err7 = {
+                  instancePath:
+                    instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/version",
+                  schemaPath: "#/properties/kinds/additionalProperties/properties/version/type",
+                  keyword: "type",
+                  params: { type: "string" },
+                  message: "must be string",
+                };
+                if (vErrors === null) {
+                  vErrors = [err7];
+                } else {
+                  vErrors.push(err7);
+                }
+                errors++;
+              }
+            }
+            if (data6.methods !== void 0) {
+              let data8 = data6.methods;
+              if (Array.isArray(data8)) {
+                const len0 = data8.length;
+                for (let i0 = 0; i0 < len0; i0++) {
+                  let data9 = data8[i0];
+                  if (typeof data9 === "string") {
+                    if (func2(data9) < 1) {
+                      const err8 = {
+                        instancePath:
+                          instancePath +
+                          "/kinds/" +
+                          key2.replace(/~/g, "~0").replace(/\//g, "~1") +
+                          "/methods/" +
+                          i0,
+                        schemaPath:
+                          "#/properties/kinds/additionalProperties/properties/methods/items/minLength",
+                        keyword: "minLength",
+                        params: { limit: 1 },
+                        message: "must NOT have fewer than 1 characters",
+                      };
+                      if (vErrors === null) {
+                        vErrors = [err8];
+                      } else {
+                        vErrors.push(err8);
+                      }
+                      errors++;
+                    }
+                  } else {
+                    const err9 = {
+                      instancePath:
+                        instancePath +
+                        "/kinds/" +
+                        key2.replace(/~/g, "~0").replace(/\//g, "~1") +
+                        "/methods/" +
+                        i0,
+                      schemaPath: "#/properties/kinds/additionalProperties/properties/methods/items/type",
+                      keyword: "type",
+                      params: { type: "string" },
+                      message: "must be string",
+                    };
+                    if (vErrors === null) {
+                      vErrors = [err9];
+                    } else {
+                      vErrors.push(err9);
+                    }
+                    errors++;
+                  }
+                }
+              } else {
+                const err10 = {
+                  instancePath:
+                    instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/methods",
+                  schemaPath: "#/properties/kinds/additionalProperties/properties/methods/type",
+                  keyword: "type",
+                  params: { type: "array" },
+                  message: "must be array",
+                };
+                if (vErrors === null) {
+                  vErrors = [err10];
+                } else {
+                  vErrors.push(err10);
+                }
+                errors++;
+              }
+            }
           }
         }
       } else {
-        const err4 = {
+        const err11 = {
           instancePath: instancePath + "/kinds",
           schemaPath: "#/properties/kinds/type",
           keyword: "type",
@@ -4566,15 +4889,15 @@ function validate359(
           message: "must be object",
         };
         if (vErrors === null) {
-          vErrors = [err4];
+          vErrors = [err11];
         } else {
-          vErrors.push(err4);
+          vErrors.push(err11);
         }
         errors++;
       }
     }
   } else {
-    const err5 = {
+    const err12 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -4582,16 +4905,16 @@ function validate359(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err5];
+      vErrors = [err12];
     } else {
-      vErrors.push(err5);
+      vErrors.push(err12);
     }
     errors++;
   }
-  validate359.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-validate359.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate367.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;

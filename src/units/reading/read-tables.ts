@@ -17,7 +17,7 @@ import type { Validator } from "../validator.js";
 const MODULE_TABLE_KEYS = ["name", ...rowsOf("module").map(({ key }) => key)];
 const TASK_TABLE_KEYS = ["name", ...rowsOf("task").map(({ key }) => key)];
 const UPDATE_TABLE_KEYS = UNIT_KEYS.map(({ key }) => key);
-const LIBRARY_KEYS = ["file", "modules", "name", "as", "args"];
+const LIBRARY_KEYS = ["file", "modules", "optional", "name", "as", "args"];
 const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 
 /** What kind of document the tables are of: it decides which words at the top mean something. */
@@ -117,9 +117,19 @@ class TablesReader {
     );
   }
 
-  #define(kind: "module" | "task", name: string, table: UpdateTable, path: Path): void {
+  #define(kind: "module" | "task", name: string, table: UpdateTable, path: Path, isPicked = false): void {
     const { settings, edits } = readSetting(table, this.#source, path, this.problems);
-    this.#definitions.push({ source: this.#source, path, settings, edits, kind, name, isCode: false });
+    const library = isPicked ? settings.module?.replace(/#[^#]*$/, "") : undefined;
+    this.#definitions.push({
+      source: this.#source,
+      path,
+      settings,
+      edits,
+      kind,
+      name,
+      isCode: false,
+      library,
+    });
   }
 
   /** A library defines a module for each of those picked from it (docs/design/modules.md §6). */
@@ -128,7 +138,8 @@ class TablesReader {
     if (library === undefined) return;
     for (const [index, pick] of library.modules.entries()) {
       const { name, table } = pickedModule(library, pick);
-      this.#define("module", name, table, [...path, "modules", index]);
+      const at = [...path, "modules", index];
+      this.#define("module", name, table, at, true);
     }
   }
 
@@ -229,15 +240,16 @@ class TablesReader {
 }
 
 function pickedModule(
-  library: LibraryTable,
+  { file, optional }: LibraryTable,
   pick: LibraryTable["modules"][number],
 ): { readonly name: string; readonly table: UpdateTable } {
-  if (typeof pick === "string") return { name: pick, table: { module: `${library.file}#${pick}` } };
-  const table = { module: `${library.file}#${pick.name}` };
-  return {
-    name: pick.as ?? pick.name,
-    table: pick.args === undefined ? table : { ...table, args: pick.args },
+  const { name, as = name, args } = typeof pick === "string" ? { name: pick } : pick;
+  const table: UpdateTable = {
+    module: `${file}#${name}`,
+    ...(optional !== undefined && { optional }),
+    ...(args !== undefined && { args }),
   };
+  return { name: as, table };
 }
 
 function notTables(root: unknown, path: Path): Problem {

@@ -11,6 +11,7 @@ export interface StepSketch {
   readonly needs?: readonly string[];
   readonly provides?: readonly string[];
   readonly timeoutMs?: number;
+  readonly optional?: boolean;
 }
 
 /** A wildcard: every `from` before every `to`, through one barrier node. */
@@ -82,6 +83,7 @@ function stepOf(name: string, sketch: StepSketch, order: number): Step {
     disabled: false,
     timeoutMs: sketch.timeoutMs,
     description: "",
+    optional: sketch.optional ?? false,
     order,
   };
   const module: ModuleUnit = {

@@ -1,0 +1,10 @@
+/**
+ * Where a stack, of Node or of Python, is in a file: in Node's the latest call comes first, in Python's last.
+ * @param path of the file, as it is in the stack
+ * @returns `LINE:COLUMN`, of Python `LINE`; undefined if the stack has nothing of the file
+ */
+export function placeInStack(stack: string, path: string): string | undefined {
+  const file = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const node = new RegExp(`${file}(?:\\?[^:\\s]*)?:(\\d+:\\d+)`).exec(stack)?.[1];
+  return node ?? [...stack.matchAll(new RegExp(`File "${file}", line (\\d+)`, "g"))].at(-1)?.[1];
+}

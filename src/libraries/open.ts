@@ -1,0 +1,52 @@
+import { messageOf } from "../errors/index.js";
+import type { LibraryQuery, ModuleLoader } from "../loaders/index.js";
+import { digestOf } from "./digest.js";
+import { elfProblem } from "./elf.js";
+import type { LibraryManifest } from "./generated/tables.js";
+import { readManifest } from "./manifest.js";
+
+/** A library as its first phase leaves it (docs/design/modules.md §6). */
+export type OpenedLibrary =
+  | {
+      readonly kind: "opened";
+      /** Absolute. */
+      readonly path: string;
+      /** `sha256-HEX` of the file, from before it was read. */
+      readonly digest: string;
+      readonly manifest: LibraryManifest;
+    }
+  | { readonly kind: "failed"; readonly path: string; readonly problems: readonly string[] }
+  /** The file is no library. */
+  | { readonly kind: "none"; readonly path: string };
+
+/**
+ * Opens a library: its loader reads what it says of itself, where its code can harm nothing else.
+ * @returns in any case; a library that cannot be read has its problems
+ */
+export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Promise<OpenedLibrary> {
+  const { path } = query;
+  const failed = (...problems: readonly string[]): OpenedLibrary => ({ kind: "failed", path, problems });
+  try {
+    const digest = await digestOf(path);
+    const native = await elfProblem(path);
+    if (native !== undefined) return failed(native);
+    const said = await loader.readLibrary?.(query);
+    if (said === undefined) return { kind: "none", path };
+    const read = readManifest(said);
+    return read.ok ? { kind: "opened", path, digest, manifest: read.manifest } : failed(...read.problems);
+  } catch (error) {
+    return failed(messageOf(error));
+  }
+}
+
+/** What a file has in it that is a library: the name of its export, or of the option that a program must know. */
+const TRACES = ["sluiceLibrary", "sluice.library", "SLUICE_LIBRARY", "sluice-manifest"];
+
+/**
+ * Whether the text of a file speaks of being a library. For questions about any file: code that says nothing of it is not
+ * to be run for an answer.
+ */
+export function looksLikeLibrary(file: Uint8Array): boolean {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  return TRACES.some((trace) => bytes.includes(trace));
+}

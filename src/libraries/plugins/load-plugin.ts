@@ -1,0 +1,180 @@
+import { realpath } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { ERRNO, errnumOf, messageOf } from "../../errors/index.js";
+import {
+  createProcessLoader,
+  createProgramLoader,
+  createPythonLoader,
+  createThreadLoader,
+  importInProcess,
+  LoaderRegistry,
+  type ModuleLoader,
+} from "../../loaders/index.js";
+import { type PluginDemand, type PluginFunction, pluginFunctions } from "../../messages/index.js";
+import { createFileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
+import { digestOf } from "../digest.js";
+import { pluginError, PluginProcess } from "./plugin-process.js";
+
+/**
+ * Kinds of plug-ins: name → the functions that a plug-in of the kind has. A program adds its own, and `loadPlugin` is typed
+ * by them:
+ *
+ * ```ts
+ * declare module "sluice" {
+ *   interface PluginKinds { "sched-policy": { select(queue: readonly Job[], free: number): number } }
+ * }
+ * ```
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- it is there to be added to
+export interface PluginKinds {}
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/** Functions of a plug-in, each behind a promise. */
+export type Plugin<Functions> = {
+  readonly [Symbol in keyof Functions]: Functions[Symbol] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : never;
+};
+
+/** How a plug-in is loaded, besides what it must export. */
+export interface PluginOptions {
+  /** What errors call it. Default: the base name of the file up to its first dot. */
+  readonly name?: string | undefined;
+  /** Load a Node-API addon into this process; a crash of it then ends that. Default: a process of its own. */
+  readonly inProcess?: boolean | undefined;
+  /** A process of its own for JavaScript and TypeScript. Default: this process. */
+  readonly exec?: boolean | undefined;
+  /** Name of a loader, if it is not to be told from the file. */
+  readonly loader?: string | undefined;
+  /** How long one in a process may take until it runs, in milliseconds. Default: 10 s. */
+  readonly timeoutMs?: number | undefined;
+  /** Load it even if others may write to its file (docs/design/instance.md §2). */
+  readonly insecure?: boolean | undefined;
+}
+
+const LOAD_MS = 10_000;
+
+/** How each plug-in is unloaded. */
+const unloaders = new WeakMap<object, () => Promise<void>>();
+
+/** Digests of what this process has imported: Node keeps a file as it was when it was first imported. */
+const imported = new Map<string, string>();
+
+/**
+ * Loads a plug-in: a file whose functions are called where they are needed, rather than a module that acts by itself
+ * (docs/design/modules.md §6). JavaScript and TypeScript run in this thread; addons, Python files and programs in a
+ * process of their own, where arguments and results are JSON. A plug-in that throws, crashes or is killed is a rejection
+ * that names it.
+ * @param path of the file; a relative one counts from the working directory
+ * @returns an object with exactly the functions asked for, which all return promises
+ * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run. `UNIT_INSECURE`,
+ *   `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with `PLUGIN_FAILED`: the errno of
+ *   what they throw, else `EIO`; `ECONNRESET` if its process ends; `ECANCELED` once it is unloaded
+ */
+export function loadPlugin<Kind extends keyof PluginKinds, Symbol extends keyof PluginKinds[Kind] & string>(
+  path: string,
+  demand: PluginOptions & { readonly kind: Kind; readonly symbols: readonly Symbol[] },
+): Promise<Plugin<Pick<PluginKinds[Kind], Symbol>>>;
+export function loadPlugin<
+  Functions extends Readonly<Record<keyof Functions, AnyFunction>>,
+  Kind extends string = string,
+>(
+  path: string,
+  demand: PluginOptions & {
+    /** One of {@link PluginKinds} has its functions from there. */
+    readonly kind?: Kind extends keyof PluginKinds ? never : Kind;
+    readonly symbols: readonly (keyof Functions & string)[];
+  },
+): Promise<Plugin<Functions>>;
+export async function loadPlugin(path: string, demand: PluginOptions & PluginDemand): Promise<object> {
+  const given = resolve(path);
+  refuseInsecure(demand.insecure === true ? INSECURE : createFileGuard(), given);
+  const file = await realpath(given);
+  const name = demand.name ?? basename(file).replace(/(?<=.)\..*$/, "");
+  const registry = new LoaderRegistry([
+    createProgramLoader(),
+    createPythonLoader(),
+    createProcessLoader(),
+    createThreadLoader(),
+  ]);
+  const loader = await registry.choose(file, demand);
+  const isAddon = /\.node(?:\.\d+)*$/.test(file);
+  if (loader.name === "thread" || (demand.inProcess === true && isAddon)) return loadHere(file, name, demand);
+  if (demand.inProcess !== true) return loadInProcess({ file, name, loader }, demand);
+  const text = `cannot run in this process: its loader is ${loader.name}`;
+  throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EINVAL);
+}
+
+/**
+ * Ends a plug-in: its process ends, its functions reject with `ECANCELED`. Does nothing for one that is unloaded.
+ * @param plugin from {@link loadPlugin}
+ */
+export async function unloadPlugin(plugin: object): Promise<void> {
+  await unloaders.get(plugin)?.();
+}
+
+/** In this thread. */
+async function loadHere(file: string, name: string, demand: PluginDemand): Promise<object> {
+  const digest = await digestOf(file);
+  const known = imported.get(file);
+  if (known !== undefined && known !== digest) {
+    const text = `${file} has changed since it was imported, and this process keeps what it has; restart it to load the new file`;
+    throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EBUSY);
+  }
+  imported.set(file, digest);
+  const functions = pluginFunctions(await importInProcess(file), file, demand);
+  let isLoaded = true;
+  const call = async (symbol: string, code: PluginFunction, args: readonly unknown[]): Promise<unknown> => {
+    if (!isLoaded) throw pluginError("PLUGIN_FAILED", name, "is unloaded", ERRNO.ECANCELED);
+    try {
+      return await code(...args);
+    } catch (cause) {
+      throw pluginError("PLUGIN_FAILED", `${name}.${symbol}`, messageOf(cause), errnumOf(cause), cause);
+    }
+  };
+  const entries = [...functions].map(
+    ([symbol, code]) => [symbol, (...args: readonly unknown[]) => call(symbol, code, args)] as const,
+  );
+  return withUnload(entries, () => {
+    isLoaded = false;
+    return Promise.resolve();
+  });
+}
+
+interface Found {
+  readonly file: string;
+  readonly name: string;
+  readonly loader: ModuleLoader;
+}
+
+async function loadInProcess(
+  { file, name, loader }: Found,
+  { kind, symbols, timeoutMs = LOAD_MS }: PluginOptions & PluginDemand,
+): Promise<object> {
+  const running = await loader.start({
+    ...{ name, uuid: name, path: file, args: [], thread: "own" },
+    plugin: { kind, symbols },
+  });
+  const process = new PluginProcess(name, running);
+  const methods = await process.ready(timeoutMs);
+  const missing = symbols.filter((symbol) => !methods.includes(symbol));
+  if (missing.length > 0) {
+    await process.unload();
+    throw pluginError("LOAD_PLUGIN", name, `${file} has no function ${missing.join(", ")}`, ERRNO.EINVAL);
+  }
+  const entries = symbols.map(
+    (symbol) => [symbol, (...args: readonly unknown[]) => process.call(symbol, args)] as const,
+  );
+  return withUnload(entries, () => process.unload());
+}
+
+function withUnload(
+  entries: readonly (readonly [string, (...args: readonly unknown[]) => Promise<unknown>])[],
+  unload: () => Promise<void>,
+): object {
+  const plugin = Object.freeze(Object.fromEntries(entries));
+  let done: Promise<void> | undefined;
+  unloaders.set(plugin, () => (done ??= unload()));
+  return plugin;
+}

@@ -1,0 +1,45 @@
+import parse from "semver/functions/parse.js";
+import satisfies from "semver/functions/satisfies.js";
+import validRange from "semver/ranges/valid.js";
+
+/**
+ * Whether a range of versions takes a host, whose pre-release counts as the release that it comes before: a candidate of
+ * 1.2 is to be tried with what was built for 1.2.
+ * @returns undefined if the range is none
+ */
+export function takesRelease(range: string, version: string): boolean | undefined {
+  if (validRange(range) === null) return undefined;
+  const parsed = parse(version, { loose: true });
+  return parsed !== null && satisfies(`${parsed.major}.${parsed.minor}.${parsed.patch}`, range);
+}
+
+/** Whether a range takes the version of a module, as semver has it; undefined if the range is none. */
+export function takesVersion(range: string, version: string): boolean | undefined {
+  return validRange(range) === null ? undefined : satisfies(version, range);
+}
+
+/** Whether a text is a version, as semver has it. */
+export function isVersion(text: string): boolean {
+  return parse(text) !== null;
+}
+
+/**
+ * Whether a host that speaks one version of a contract can serve what was written for another: the major is the same, and
+ * the rest no greater than the host's.
+ * @param wanted `1`, `1.2` and so on; missing parts are 0
+ * @param spoken likewise; what follows a `-` is cut off
+ */
+export function speaks(spoken: string, wanted: string): boolean {
+  const [ours, theirs] = [partsOf(spoken), partsOf(wanted)];
+  if (ours[0] !== theirs[0]) return false;
+  for (let i = 1; i < Math.max(ours.length, theirs.length); i++) {
+    const difference = (ours[i] ?? 0) - (theirs[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+function partsOf(version: string): number[] {
+  const [release = ""] = version.split(/[-+]/);
+  return release.split(".").map(Number);
+}

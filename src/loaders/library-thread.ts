@@ -1,0 +1,67 @@
+import type { Worker } from "node:worker_threads";
+import { ERRNO, messageOf, placeInStack, SluiceError } from "../errors/index.js";
+import { moduleEndText, partEnvironment, startThread, startTimer, sweep } from "../processes/index.js";
+import type { Transpiler } from "../typescript/index.js";
+import { hostSetup, moduleFile } from "./module-file.js";
+import type { LibraryQuery } from "./module-loader.js";
+import type { DescribeReport, WorkerOrder } from "./thread-protocol.js";
+
+// This form holds both in dist/loaders and in the bundled command line next to it.
+const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
+
+/**
+ * Reads a library of JavaScript or TypeScript in a thread of its own, which is ended afterwards: nothing of what its
+ * code does there stays.
+ * @returns undefined if the file is no library
+ * @throws SluiceError `LOAD_LIBRARY`
+ */
+export async function readScriptLibrary(query: LibraryQuery, transpiler: Transpiler): Promise<unknown> {
+  const { host, names, timeoutMs } = query;
+  const file = await moduleFile(query, transpiler);
+  const { env, mark } = partEnvironment(query.env ?? process.env);
+  const worker = startThread(THREAD_MAIN, { workerData: hostSetup(), env, stdout: true });
+  worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
+  try {
+    const report = await answerOf(worker, { kind: "describe", ...file, host, names }, timeoutMs);
+    if ("error" in report) throw libraryError(placed(report.error, report.stack, file.path));
+    return report.manifest === undefined ? undefined : (JSON.parse(report.manifest) as unknown);
+  } finally {
+    await worker.terminate();
+    await sweep(mark);
+  }
+}
+
+/** The first that comes of the answer, the thread's end and the end of its time; what comes later changes nothing. */
+function answerOf(worker: Worker, order: WorkerOrder, timeoutMs: number): Promise<DescribeReport> {
+  return new Promise((resolve) => {
+    const fail = (error: string): void => {
+      timer.cancel();
+      resolve({ error });
+    };
+    const timer = startTimer(timeoutMs, () => fail(tooLong(timeoutMs)));
+    worker.once("message", (report: DescribeReport) => {
+      timer.cancel();
+      resolve(report);
+    });
+    worker.once("error", (error: unknown) => fail(messageOf(error)));
+    worker.once("exit", (status) => fail(`${moduleEndText({ kind: "exited", status })} while it was read`));
+    worker.postMessage(order);
+  });
+}
+
+/** What was thrown, on one line, with its place in the library. */
+function placed(error: string, stack: string | undefined, path: string): string {
+  const [line = ""] = error.replace(`${path}:`, "").trim().split("\n");
+  const place = stack === undefined ? undefined : placeInStack(stack, path);
+  return place === undefined || error.startsWith(path) ? line : `${place}: ${line}`;
+}
+
+/** What is said of a library that is not read in time. */
+export function tooLong(timeoutMs: number): string {
+  return `is not read within the broker.library-timeout of ${timeoutMs / 1000} s`;
+}
+
+/** The error of a library that cannot be read. */
+export function libraryError(message: string, cause?: unknown): SluiceError {
+  return new SluiceError("LOAD_LIBRARY", message, { errnum: ERRNO.EINVAL, cause });
+}

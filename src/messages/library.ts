@@ -1,0 +1,132 @@
+import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
+import type { ModuleMain } from "./module-runtime.js";
+
+/** Generation of the handshake between a library and its host (docs/design/modules.md §6). */
+export const LIBRARY_API = "1.0";
+
+/** Key by which a library is recognised whichever copy of the package made it; its value is the version of that copy. */
+export const LIBRARY_MARK = Symbol.for("sluice.library");
+
+/** What a library may ask its host about, in `compatible()`. */
+export interface LibraryHost {
+  /** Version of Sluice. */
+  readonly version: string;
+  readonly api: string;
+  /** Kind → the version of it that the host speaks. */
+  readonly kinds: Readonly<Record<string, string>>;
+}
+
+/** Names of modules; or name → the range of its versions, as semver has it. */
+export type ModuleDemands = readonly string[] | Readonly<Record<string, string>>;
+
+/** One module of a {@link Library}. */
+export interface LibraryModule {
+  /** The contract that it fulfils, such as `sched`: a service of this name, with the methods that the kind demands. */
+  readonly kind?: string;
+  /** Version of the kind that it was written for, such as `1.0`. */
+  readonly kindVersion?: string;
+  /** Its own version, as semver has it. */
+  readonly version?: string;
+  readonly description?: string;
+  /** Whether it can work in this host: false, or a text that says why not, refuses it. */
+  compatible?(host: LibraryHost): boolean | string | Promise<boolean | string>;
+  /** Modules that must not be picked beside it. */
+  readonly conflicts?: ModuleDemands;
+  /** Modules that must be picked as well. */
+  readonly requires?: ModuleDemands;
+  /** Its entry function. */
+  readonly main: ModuleMain;
+}
+
+/** Several modules in one file, which exports this as `sluiceLibrary` (docs/design/modules.md §6). */
+export interface Library {
+  /** Generation of the handshake, `1.0`. */
+  readonly api: string;
+  /** Versions of Sluice that it was built for, as semver has ranges. Default: all. */
+  readonly host?: string;
+  /** Those of its modules that are picked run in one thread and share what is at the top of the file. */
+  readonly shared?: boolean;
+  readonly modules: Readonly<Record<string, LibraryModule>>;
+}
+
+/**
+ * The library that a file exports: `sluiceLibrary`, or a value with {@link LIBRARY_MARK}. Files in CommonJS have all
+ * their exports under `default`. It is told by its shape, never by a class: the file may have a copy of this package.
+ */
+export function findLibrary(exports: unknown): Readonly<Record<string | symbol, unknown>> | undefined {
+  for (const place of [exports, isRecord(exports) ? exports["default"] : undefined]) {
+    if (!isRecord(place)) continue;
+    const found = place["sluiceLibrary"] ?? (LIBRARY_MARK in place ? place : undefined);
+    if (isRecord(found)) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The entry function of one module of a library.
+ * @param path for the message
+ * @throws SluiceError `LOAD_NO_ENTRY` if the file is no library, or has no such module
+ */
+export function findMember(exports: unknown, path: string, member: string): ModuleMain {
+  const library = findLibrary(exports);
+  if (library === undefined) throw noEntry(`${path}: is not a library: it does not export sluiceLibrary`);
+  const modules = library["modules"];
+  const found = isRecord(modules) && Object.hasOwn(modules, member) ? modules[member] : undefined;
+  const main = isRecord(found) ? found["main"] : undefined;
+  if (typeof main === "function") return main as ModuleMain;
+  throw noEntry(`${path}: the library has no module '${member}' with a function main`);
+}
+
+/**
+ * What a library says of itself, as JSON: each `main` is whether it is a function, each `compatible` what it answered.
+ * @param names the modules to ask whether they are compatible; default: all
+ * @returns undefined if the file is no library
+ */
+export async function describeLibrary(
+  exports: unknown,
+  host: LibraryHost,
+  names?: readonly string[],
+): Promise<string | undefined> {
+  const library = findLibrary(exports);
+  if (library === undefined) return undefined;
+  const { modules } = library;
+  const mark = library[LIBRARY_MARK];
+  const described: Record<string, unknown> = {};
+  for (const [name, member] of isRecord(modules) ? Object.entries(modules) : []) {
+    described[name] = await describeMember(member, names?.includes(name) === false ? undefined : host);
+  }
+  return JSON.stringify({
+    ...library,
+    ...(typeof mark === "string" && { sluice: mark }),
+    modules: isRecord(modules) ? described : modules,
+  });
+}
+
+async function describeMember(member: unknown, host: LibraryHost | undefined): Promise<unknown> {
+  if (!isRecord(member)) return member;
+  const { main, compatible, ...rest } = member;
+  const isAsked = host !== undefined && compatible !== undefined;
+  return {
+    ...rest,
+    main: typeof main === "function",
+    ...(isAsked && { compatible: await judge(member, compatible, host) }),
+  };
+}
+
+/** What `compatible` says; of one that throws, that it does. */
+async function judge(member: unknown, compatible: unknown, host: LibraryHost): Promise<unknown> {
+  if (typeof compatible !== "function") return compatible;
+  try {
+    return (await Reflect.apply(compatible, member, [host])) as unknown;
+  } catch (error) {
+    return `compatible() failed: ${messageOf(error)}`;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string | symbol, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function noEntry(message: string): SluiceError {
+  return new SluiceError("LOAD_NO_ENTRY", message, { errnum: ERRNO.EINVAL });
+}
