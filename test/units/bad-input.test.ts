@@ -15,7 +15,9 @@ describe("a bad unit file is reported with code and place", () => {
   test.each([
     ["TOML syntax", "[[modules]]\nname = \n", ["UNIT_SYNTAX a.toml:2:8"]],
     ["a value given twice", 'x.ranks = "0"\nx.ranks = "1"\n', ["UNIT_SYNTAX a.toml:2:1"]],
-    ["a table named __proto__", "[__proto__]\nranks = '0'\n", ["UNIT_SYNTAX a.toml:1:2"]],
+    ["fault-F3: a table named __proto__", "[__proto__]\nranks = '0'\n", ["UNIT_SYNTAX a.toml:1:1"]],
+    ["a key __proto__ written with an escape", `${UNIT}"\\u005f_proto__" = 1\n`, ["UNIT_SYNTAX a.toml:3:1"]],
+    ["keys __proto__ in an array", "x = [{}, { __proto__.y = 1 }]\n", ["UNIT_SYNTAX a.toml:1:12"]],
     ["an unknown key", `${UNIT}reqires = ["b"]\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
     ["an unknown key of an update", `${UNIT}[a]\nfoo.bar = 1\n`, ["UNIT_UNKNOWN_KEY a.toml:4:1"]],
     ["a key of units at the top", 'ranks = "0"\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
@@ -228,13 +230,17 @@ test("a wildcard and an emptied list on the other side are no conflict", () => {
   expect(composeFiles(files).ok).toBe(true);
 });
 
-test("names with other meanings in JavaScript are just names", () => {
+test("fault-F3: names with other meanings in JavaScript are just names, in TOML and in YAML", () => {
   const names = ["constructor", "toString", "hasOwnProperty", "valueOf", "prototype", "0", "length"];
   const text = names.map((name) => `[[modules]]\nname = "${name}"\nprovides = ["x-${name}"]\n`).join("");
-  const updates = names.filter((name) => name !== "constructor").map((name) => `[${name}]\npriority = 7\n`);
+  const updates = names.map((name) => `[${name}]\npriority = 7\n`);
   const catalog = valueOf(compose([valueOf(parseFragment(text + updates.join(""), { file: "a.toml" }))]));
   expect(catalog.units.map(({ name }) => name)).toEqual(names);
-  expect(catalog.units.map(({ priority }) => priority)).toEqual([100, 7, 7, 7, 7, 7, 7]);
+  expect(catalog.units.map(({ priority }) => priority)).toEqual(names.map(() => 7));
+  const yaml = names.map((name) => `"${name}": { priority: 8 }\n`).join("");
+  const both = composeFiles({ "a.toml": text, "b.yaml": yaml });
+  expect(valueOf(both).units.map(({ priority }) => priority)).toEqual(names.map(() => 8));
+  expect(summaryOf(check(`${UNIT}constructor = 1\n`))).toEqual(["UNIT_UNKNOWN_KEY a.toml:3:1"]);
   expect(catalog.byName.has("isPrototypeOf")).toBe(false);
   expect(catalog.providers.get("__proto__")).toBeUndefined();
 });
