@@ -5,11 +5,12 @@ import { TomlPositions } from "./toml-positions.js";
 
 /**
  * Parses TOML into plain values; tables have no prototype, so that a key like `constructor` is a key and nothing else.
- * `__proto__` alone is refused, as in YAML.
+ * `__proto__` alone is refused, as in YAML. Line ends of strings over several lines are LF, whatever the file has.
  */
 export function parseToml(text: string): ParsedDocument {
   try {
-    const value = parse(text, { unsafeKeyBehaviour: "keep", integersAsBigInt: "asNeeded" });
+    const lines = text.replaceAll("\r\n", "\n");
+    const value = parse(lines, { unsafeKeyBehaviour: "keep", integersAsBigInt: "asNeeded" });
     const unsafe = MAY_BE_UNSAFE.test(text) ? unsafePaths(value) : [];
     if (unsafe.length > 0) return refuseUnsafe(text, unsafe);
     return { ok: true, value, makePositions: () => new TomlPositions(text) };
