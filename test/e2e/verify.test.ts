@@ -22,6 +22,20 @@ test("the shipped units have nothing wrong or doubtful, on any rank", async () =
   expect(status).toBe(0);
 });
 
+test("fault-G13: counts are in words, and a close name is no hint while its file cannot be read", async () => {
+  const wrong = fragment('kvs."requires+" = ["ghost"]\n');
+  const one = await sandbox.run(["modprobe", "verify", wrong]);
+  expect(one.stderr).toMatch(/\n1 error, 0 warnings\n$/);
+  sandbox.write("site/modprobe.d/a.toml", '[[modules]]\nname = "u8"\n');
+  sandbox.write("site/modprobe.d/b.toml", '[[modules]]\nname = "u9\n');
+  const rc = sandbox.write("rc.toml", '[u9]\nranks = "0"\n[u8]\nranks = "0"\n');
+  const env = { FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") };
+  const { stderr } = await sandbox.run(["modprobe", "run", "--dry-run", rc], { env });
+  expect(stderr).toContain("no such module or task 'u9'");
+  expect(stderr).toContain("site/modprobe.d/b.toml could not be read, and may define it");
+  expect(stderr).not.toContain("did you mean");
+});
+
 test("a warning fails only the strict, and an error both", async () => {
   const lone = fragment('[[modules]]\nname = "lone"\n');
   const lax = await sandbox.run(["modprobe", "verify", lone]);

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
+import { compareDiagnostics, counted, type Diagnostic } from "../../errors/index.js";
 import {
   orderWarnings,
   unreachedWarnings,
@@ -36,7 +36,7 @@ export function command(): Command {
         if (options.json) printJson(toSarif(found, VERSION));
         else sayDiagnostics(found, PREFIX);
         const errors = found.filter(({ severity }) => severity === "error").length;
-        if (!options.json) say(`${errors} errors, ${found.length - errors} warnings`);
+        if (!options.json) say(`${counted(errors, "error")}, ${counted(found.length - errors, "warning")}`);
         if (errors > 0 || (options.strict && found.length > 0)) throw new ExitError(1);
       });
     });

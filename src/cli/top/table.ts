@@ -1,3 +1,4 @@
+import { counted } from "../../errors/index.js";
 import type { ModuleSample, Sample } from "./sample.js";
 
 /** What the modules can be sorted by, with the key that does so; `load` is the order in which they were loaded. */
@@ -100,6 +101,3 @@ function duration(seconds: number): string {
   return [hours, minutes, whole % 60].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}

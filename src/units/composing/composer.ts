@@ -63,11 +63,9 @@ export class Composer {
 
   /** The hint for a name that is not known. */
   hintFor(name: string, known: Iterable<string>): string | undefined {
-    const hint = this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
-    return (
-      hint ??
-      (this.#unread === undefined ? undefined : `${this.#unread} could not be read, and may define it`)
-    );
+    // A name that is close is the wrong hint while a file that may define this very name was not read.
+    if (this.#unread !== undefined) return `${this.#unread} could not be read, and may define it`;
+    return this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
   }
 
   #define(definition: Definition, isRepeated: boolean): void {
