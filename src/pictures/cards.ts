@@ -148,7 +148,7 @@ export function countsOf(members: readonly PictureNode[]): string {
     { count: members.length - tasks, noun: "module" },
     { count: tasks, noun: "task" },
   ].filter(({ count }) => count > 0);
-  return counts.map(({ count, noun }) => `${counted(count, noun)}`).join(", ");
+  return counts.map(({ count, noun }) => counted(count, noun)).join(", ");
 }
 
 /** A reason may name thousands of units. */

@@ -100,4 +100,3 @@ function duration(seconds: number): string {
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   return [hours, minutes, whole % 60].map((part) => String(part).padStart(2, "0")).join(":");
 }
-
