@@ -1,5 +1,6 @@
 import { type Diagnostic, didYouMean, type Location, type Origin } from "../../errors/index.js";
 import { UnitDraft } from "./unit-draft.js";
+import { definedLater } from "./defined-later.js";
 import { argsEdit, type Change, type Definition, type Fragment } from "../fragment.js";
 import { isKeyOf } from "../keys.js";
 import { locateProblems, type Problem } from "../problems.js";
@@ -29,11 +30,16 @@ export class Composer {
   readonly #options: OptionsChange[] = [];
   /** Providers of a service by more than their name. */
   readonly #providers = new Map<string, Set<UnitDraft>>();
+  readonly #fragments: readonly Fragment[];
   readonly #unread: string | undefined;
   #hintsLeft = HINT_LIMIT;
 
-  /** @param unread a source that could not be read, and may define names that will be missed */
-  constructor(unread: string | undefined) {
+  /**
+   * @param fragments all that will be added, in order
+   * @param unread a source that could not be read, and may define names that will be missed
+   */
+  constructor(fragments: readonly Fragment[], unread: string | undefined) {
+    this.#fragments = fragments;
     this.#unread = unread;
   }
 
@@ -195,8 +201,12 @@ export class Composer {
       message: `no such module or task ${quoted(name)}`,
       location,
       related: location === undefined ? [{ message: `named by ${by}`, location }] : [],
-      hint: this.hintFor(name, this.#names()),
+      hint: this.#laterHint(name, by) ?? this.hintFor(name, this.#names()),
     });
+  }
+
+  #laterHint(name: string, by: string): string | undefined {
+    return this.#hintsLeft > 0 ? definedLater(this.#fragments, name, by) : undefined;
   }
 
   *#names(): Generator<string> {
