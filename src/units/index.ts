@@ -5,7 +5,7 @@ export { composeSoundUnits, composeUnits, type ComposeUnitsOptions, disableNames
 export type { DisableRequest } from "./composing/composer.js";
 export { configFromJson, configToJson } from "./reading/config-json.js";
 export { configGet, mergeConfig } from "./reading/config-value.js";
-export { checkConfiguration, LayeredConfiguration } from "./reading/configuration.js";
+export { checkConfiguration, configurationWarnings, LayeredConfiguration } from "./reading/configuration.js";
 export { compositionWarnings } from "./composing/composition-warnings.js";
 export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
