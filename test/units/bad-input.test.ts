@@ -189,6 +189,32 @@ test("the line is shown with a caret under the value, and a hint", () => {
   ]);
 });
 
+test.each([
+  ["a.toml", 'motd.after+ = ["kvs"]\n', 'write motd."after+"'],
+  ["a.toml", 'motd = { after+ = ["kvs"] }\n', 'write "after+"'],
+  ["a.toml", "a.b-c.requires+ = []\n", 'write a.b-c."requires+"'],
+  ["a.toml", `${UNIT}module = 1.10\n`, 'write module = "1.10"'],
+  ["a.toml", "[[modules]]\nname = 0x10\n", 'write name = "0x10"'],
+  ["a.toml", `${UNIT}timeout = 30\n`, 'write timeout = "30s"'],
+  ["a.yaml", "modules:\n- name: a\n  module: 1.10\n", 'write module: "1.10"'],
+  ["a.yaml", "modules:\n- name: 0x10\n", 'write name: "0x10"'],
+  ["a.yaml", "modules:\n- name: a\n  after: kvs\n", 'write after: ["kvs"]'],
+  ["a.json", '{"modules": [{"name": 12}]}', 'write "name": "12"'],
+])("fault-G6: the hint is right, as the file's language writes it: %s %j", (file, text, hint) => {
+  expect(errorsOf(check(text, file)).map((error) => error.hint)).toEqual([hint]);
+});
+
+test.each([
+  [`[[modules]]\nname = "u9\nranks = "0"\n`, "a.toml:2:11"],
+  ["[[modules]]\r\nname = 'u9\r\n", "a.toml:2:11"],
+  ['[[modules]]\nname = "u9', "a.toml:2:8"],
+  [`[[modules]]\nname = """u9\n`, "a.toml:2:8"],
+])("fault-G6: a string that is not closed is called so: %j", (text, place) => {
+  const result = check(text);
+  expect(summaryOf(result)).toEqual([`UNIT_SYNTAX ${place}`]);
+  expect(errorsOf(result)[0]?.message).toBe("string is not closed");
+});
+
 test("a caret is as wide as the value, in files with CRLF and a byte order mark", () => {
   const [wrong] = errorsOf(check('\uFEFF[[modules]]\r\nname = "é"\r\nranks = "0"\r\n'));
   expect(wrong && renderDiagnostic(wrong).split("\n").slice(1, 3)).toEqual(['  name = "é"', "         ^^^"]);

@@ -1,5 +1,5 @@
 import { parse, TomlError } from "smol-toml";
-import type { ParsedDocument } from "./parsed-document.js";
+import type { ParsedDocument, SyntaxProblem } from "./parsed-document.js";
 import { findLineStarts, type Path } from "../source.js";
 import { TomlPositions } from "./toml-positions.js";
 
@@ -19,8 +19,23 @@ export function parseToml(text: string): ParsedDocument {
     const start = (findLineStarts(text)[error.line - 1] ?? 0) + error.column - 1;
     // The rest of the message is an excerpt of the text, which is as long as its longest line.
     const message = error.message.split("\n", 1).join("").replace("Invalid TOML document: ", "");
-    return { ok: false, problems: [{ message, span: { start, end: start + 1 } }] };
+    return {
+      ok: false,
+      problems: [{ ...inOurWords(message, text, start), span: { start, end: start + 1 } }],
+    };
   }
+}
+
+/** What the parser says of two slips that are common helps nobody. */
+function inOurWords(message: string, text: string, at: number): Pick<SyntaxProblem, "message" | "hint"> {
+  const isAtLineEnd = at >= text.length || text[at] === "\n" || text[at] === "\r";
+  if (message === "unfinished string" || (message.startsWith("control characters") && isAtLineEnd)) {
+    return { message: "string is not closed" };
+  }
+  if (message !== "illegal character in key" || text[at] !== "+") return { message };
+  const before = text.slice(text.lastIndexOf("\n", at - 1) + 1, at);
+  const [, path = "", key = ""] = /((?:[\w-]+\.)*)([\w-]+)$/.exec(before) ?? [];
+  return { message, hint: key === "" ? undefined : `write ${path}"${key}+"` };
 }
 
 const UNSAFE = "__proto__";
