@@ -23,8 +23,15 @@ export {
 } from "./reading/read-config.js";
 export { unreadable } from "./reading/read-file.js";
 export { readFragments, type ReadEvent } from "./reading/read-fragments.js";
-export { defaultDirectories, rcSearchPath, unitSearchPath } from "./search-path.js";
+export {
+  defaultDirectories,
+  type Directories,
+  type Env,
+  rcSearchPath,
+  unitSearchPath,
+} from "./search-path.js";
 export { namedOrigin } from "./source.js";
 export type * from "./types.js";
+export { RUNLEVELS } from "./values.js";
 export { makeModule, optionsOf } from "./unit-values.js";
 export { type UnitJson, unitToJson } from "./unit-json.js";

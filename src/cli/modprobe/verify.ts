@@ -9,7 +9,7 @@ import {
   runlevelRoots,
   verifyCatalog,
 } from "../../graph/index.js";
-import { RcSession } from "../../rc/index.js";
+import { idleScriptWarnings, missingProgramWarnings, RcSession, unreadFileWarnings } from "../../rc/index.js";
 import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { phaseFiles, readUnits, type UnitsRead } from "./read-and-plan.js";
@@ -61,6 +61,9 @@ async function findAll(
     const units = await readUnits(rcFiles, session, context, { ...options, planOnly: true }, further);
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
+      ...unreadFileWarnings(process.env),
+      ...idleScriptWarnings(process.env, "rc1", rcFiles),
+      ...idleScriptWarnings(process.env, "rc3", await phaseFiles("rc3")),
       ...(units.ok
         ? [...units.warnings, ...(await unitWarnings(units.value, further, context))]
         : units.diagnostics),
@@ -85,6 +88,7 @@ async function unitWarnings(
   return [
     ...verifyCatalog(catalog),
     ...compositionWarnings(catalog),
+    ...(await missingProgramWarnings(catalog, process.env["PATH"])),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
       const request = { kind: "start", roots } as const;
