@@ -13,6 +13,8 @@ import type { Alternative } from "../types.js";
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
+  /** All that provide the service, also beside a unit of that name; none is no error. */
+  readonly isService?: boolean;
 }
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
@@ -58,13 +60,18 @@ export class Composer {
   }
 
   /** Disables a unit, else every provider of a service. */
-  disable({ name, origin }: DisableRequest): void {
-    const drafts = this.#named(name);
-    if (drafts.length === 0) this.#reportUnknown(name, origin.location, origin.label);
+  disable({ name, origin, isService = false }: DisableRequest): void {
+    const drafts = isService ? this.#providing(name) : this.#named(name);
+    if (drafts.length === 0 && !isService) this.#reportUnknown(name, origin.location, origin.label);
     const settings = { disabled: true };
     for (const draft of drafts) {
       draft.apply({ source: originSource(origin), path: [], settings, edits: [] });
     }
+  }
+
+  #providing(service: string): UnitDraft[] {
+    const unit = this.drafts.get(service);
+    return [...(unit === undefined ? [] : [unit]), ...(this.#providers.get(service) ?? [])];
   }
 
   /** The hint for a name that is not known. */
