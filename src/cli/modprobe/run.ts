@@ -81,7 +81,9 @@ async function execute(
   options: RunOptions,
 ): Promise<void> {
   if (options.showDeps === true || options.dryRun === true) {
-    await withAnyPlan(phase, context, { ...options, planOnly: true }, (planned) => {
+    // The whole start-up, as without an instance, whatever runs already.
+    const whole = phase.runlevel === "rc1" ? { ...phase, loaded: [] } : phase;
+    await withAnyPlan(whole, context, { ...options, planOnly: true }, (planned) => {
       if (options.showDeps) printJson(showDeps(planned));
       else dryRunLines(planned).forEach(printLine);
     });
