@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { didYouMean } from "../errors/index.js";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { SAME_SIGNAL_MS } from "../processes/index.js";
 import { Attributes } from "./attributes.js";
@@ -64,6 +65,29 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   }
   return attributes;
 }
+
+/** Attributes that the broker does not set, and that it or what is shipped asks for. */
+const ASKED_FOR = [
+  "broker.rc1_path",
+  "broker.rc3_path",
+  "content.backing-module",
+  "content.dump",
+  "content.restore",
+  "cron.directory",
+];
+
+/**
+ * What may be meant by the name of an attribute that is given at the start. Any name is allowed, so that only a close
+ * one is doubtful.
+ * @returns `did you mean 'statedir'?`
+ */
+export function attributeHint(name: string): string | undefined {
+  const nobody = { rank: 0, size: 1, rundir: "", statedir: "", cachedir: "", localUri: "", startTimeMs: 0 };
+  const known = [...Object.keys(builtinAttributes({}, nobody).list()), ...ASKED_FOR];
+  return known.includes(name) ? undefined : didYouMean(name, known, LETTERS_PER_SLIP);
+}
+
+const LETTERS_PER_SLIP = 5;
 
 /** What the modules of the store go by, each from its next start on. */
 function defineStoreAttributes(attributes: Attributes): void {

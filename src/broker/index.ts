@@ -1,3 +1,4 @@
+export { attributeHint } from "./builtin-attributes.js";
 export { Broker } from "./broker.js";
 export type { BrokerOptions, ShutdownReason } from "./broker-options.js";
 export { type Clock } from "./clock.js";

@@ -1,9 +1,9 @@
 import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isErrno, systemMessage } from "../errors/index.js";
+import { systemMessage } from "../errors/index.js";
 import { say } from "./terminal/output.js";
-import { NODE_COMMAND } from "../processes/index.js";
+import { missingInterpreter, NODE_COMMAND } from "../processes/index.js";
 import { passThrough } from "./pass-through.js";
 
 /** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */
@@ -41,8 +41,7 @@ async function runProgramFile(file: string, args: readonly string[]): Promise<vo
   try {
     await passThrough(file, args, process.env);
   } catch (error) {
-    // The file itself was there a moment ago.
-    const why = isErrno(error, "ENOENT") ? "the interpreter it names is not there" : systemMessage(error);
+    const why = missingInterpreter(file, error) ?? systemMessage(error);
     say(`sluice: ${file}: ${why}`);
     process.exitCode = 1;
   }

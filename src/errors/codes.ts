@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   "UNIT_NO_EFFECT",
   "UNIT_OVERRIDE",
   "UNIT_UNREACHED",
+  "UNIT_NOT_READ",
   "GRAPH_ORDER_BROKEN",
   "GRAPH_REQUIRES_UNORDERED",
   // Planning (docs/design/planning.md §4–6).

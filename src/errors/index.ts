@@ -1,3 +1,4 @@
+export { counted } from "./counted.js";
 export { ERROR_CODES, type ErrorCode } from "./codes.js";
 export {
   compareDiagnostics,

@@ -3,10 +3,11 @@ import { distance } from "fastest-levenshtein";
 /**
  * The hint for a name that is not known, or undefined if nothing known is close.
  * @param known in an order that settles ties
+ * @param lettersPerSlip one letter of so many may differ; more for names that may well be other names
  */
-export function didYouMean(name: string, known: Iterable<string>): string | undefined {
-  // A third of the letters may differ, one at least; but a name that differs in all of them is another name.
-  const limit = Math.min(Math.max(1, Math.floor(name.length / 3)), name.length - 1);
+export function didYouMean(name: string, known: Iterable<string>, lettersPerSlip = 3): string | undefined {
+  // One letter at least may differ; but a name that differs in all of them is another name.
+  const limit = Math.min(Math.max(1, Math.floor(name.length / lettersPerSlip)), name.length - 1);
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of known) {

@@ -11,13 +11,43 @@ function loadGraphlib(): typeof Graphlib {
   return createRequire(import.meta.url)("@dagrejs/graphlib") as typeof Graphlib;
 }
 
+type PlanGraph = Graphlib.Graph<object, Step, undefined>;
+
+let graphClass: (new (options: Graphlib.GraphOptions) => PlanGraph) | undefined;
+
+/**
+ * The library keeps nodes as properties of plain objects, where it also finds `toString` and the like. This class gives
+ * it objects without inherited properties, so that every name is right. Version 4 of the library has no other way in.
+ */
+function planGraphClass(): new (options: Graphlib.GraphOptions) => PlanGraph {
+  const { Graph } = loadGraphlib();
+  return class extends Graph<object, Step, undefined> {
+    constructor(options: Graphlib.GraphOptions) {
+      super(options);
+      for (const table of ["_nodes", "_in", "_preds", "_out", "_sucs"]) {
+        Reflect.set(this, table, Object.create(null));
+      }
+    }
+
+    override setNode(name: string, ...label: [label?: Step]): this {
+      const isNew = !this.hasNode(name);
+      super.setNode(name, ...label);
+      if (!isNew) return this;
+      for (const table of ["_preds", "_sucs"]) {
+        (Reflect.get(this, table) as Record<string, object>)[name] = Object.create(null) as object;
+      }
+      return this;
+    }
+  };
+}
+
 /**
  * A plan as a graph value: a node for each step, by the name of its unit and labelled with the step; an edge from each
  * unit to those that directly follow it, wildcards spelled out.
  */
-export function toGraph(plan: Plan): Graphlib.Graph<object, Step, undefined> {
-  const { Graph } = loadGraphlib();
-  const graph = new Graph<object, Step, undefined>({ directed: true });
+export function toGraph(plan: Plan): PlanGraph {
+  graphClass ??= planGraphClass();
+  const graph = new graphClass({ directed: true });
   for (const step of plan.steps) graph.setNode(step.unit.name, step);
   const predecessors = directPredecessors(plan);
   for (const [place, { unit }] of plan.steps.entries()) {

@@ -178,6 +178,10 @@ export interface Plan {
    * @returns undefined if no unit or service has that name
    */
   explain(name: string): Explanation | undefined;
-  /** The plan as a graph. Nodes are unit names labelled with their step; each wildcard becomes its edges. */
+  /**
+   * The plan as a graph. Nodes are unit names labelled with their step; each wildcard becomes its edges.
+   * The algorithms of graphlib (`alg`) recurse, and miss units with names such as `toString`: a plan has no cycle, and
+   * `steps` is in order.
+   */
   graph(): Graph<object, Step, undefined>;
 }

@@ -1,3 +1,4 @@
+import { counted } from "../errors/index.js";
 import type { Picture, PictureNode, PictureService } from "../graph/index.js";
 import type { Box } from "./boxes.js";
 import { type Lettering, widthOf, wrapEvenly } from "./font.js";
@@ -147,7 +148,7 @@ export function countsOf(members: readonly PictureNode[]): string {
     { count: members.length - tasks, noun: "module" },
     { count: tasks, noun: "task" },
   ].filter(({ count }) => count > 0);
-  return counts.map(({ count, noun }) => `${count} ${noun}${count === 1 ? "" : "s"}`).join(", ");
+  return counts.map(({ count, noun }) => counted(count, noun)).join(", ");
 }
 
 /** A reason may name thousands of units. */

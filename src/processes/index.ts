@@ -12,6 +12,7 @@ export {
   sweep,
   sweepOrphans,
 } from "./mark.js";
+export { missingInterpreter } from "./missing-interpreter.js";
 export { NODE_COMMAND } from "./node-command.js";
 export { becomeOwner } from "./owner.js";
 export { parentDeathPrefix } from "./parent-death.js";

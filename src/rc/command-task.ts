@@ -6,6 +6,7 @@ import {
   commandEndText,
   isSuccess,
   killGroup,
+  missingInterpreter,
   processEnd,
   releaseOutputs,
   startProcess,
@@ -41,7 +42,7 @@ export async function runCommand(
     onOutput({ unit: name, stream: "stderr", text: `process ${pid} belongs to another user and goes on` });
   });
   try {
-    await Promise.race([succeeded(child, file, name), abandoned.promise]);
+    await Promise.race([succeeded(child, { file, path: env["PATH"] }, name), abandoned.promise]);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
@@ -71,10 +72,15 @@ function killedByAbort(
   return { promise, stop: () => signal.removeEventListener("abort", kill) };
 }
 
-async function succeeded(child: ChildProcess, file: string, unit: string): Promise<void> {
+async function succeeded(
+  child: ChildProcess,
+  { file, path }: { readonly file: string; readonly path: string | undefined },
+  unit: string,
+): Promise<void> {
   const end = await processEnd(child).catch((cause: unknown) => {
     const errnum = errnumOf(cause);
-    const reason = errnum === undefined ? messageOf(cause) : strerror(errnum);
+    const plain = errnum === undefined ? messageOf(cause) : strerror(errnum);
+    const reason = missingInterpreter(file, cause, path) ?? plain;
     throw new SluiceError("RUN_FAILED", `${file}: ${reason}`, { cause, errnum, unit });
   });
   if (!isSuccess(end)) throw new SluiceError("RUN_FAILED", commandEndText(end), { unit });

@@ -30,7 +30,7 @@ export async function rcFiles(
 }
 
 /** Whether this is an rc file by its name: one with code, TOML or YAML. */
-function isRcFile(file: string): boolean {
+export function isRcFile(file: string): boolean {
   if (/\.d\.[cm]?ts$/.test(file)) return false;
   if (hostProgramFor(file) !== undefined) return true;
   return extname(file) !== "" && formatOf(file) !== undefined;

@@ -18,7 +18,7 @@ export interface ComposeUnitsOptions {
   readonly confDir?: string;
   /** Environment variables for directories and disabled units. Default: the variables of this process. */
   readonly env?: Env;
-  /** Whether `FLUX_MODPROBE_DISABLE` of `env` counts. It does not for an explicit load. Default true. */
+  /** Whether `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE` of `env` count. They do not for an explicit load. Default true. */
   readonly disableFromEnv?: boolean;
   /** Composed before all files, such as what a flag picks from libraries. */
   readonly first?: readonly Fragment[];
@@ -78,10 +78,18 @@ export function disableNames(text: string, origin: Origin): DisableRequest[] {
     .map((name) => ({ name, origin }));
 }
 
-/** What `FLUX_MODPROBE_DISABLE` disables. */
+/** What `FLUX_MODPROBE_DISABLE` disables, and `FLUX_SCHED_MODULE=none`. */
 function disableRequests(env: Env): DisableRequest[] {
-  return disableNames(env["FLUX_MODPROBE_DISABLE"] ?? "", namedOrigin("environment FLUX_MODPROBE_DISABLE"));
+  const named = disableNames(
+    env["FLUX_MODPROBE_DISABLE"] ?? "",
+    namedOrigin("environment FLUX_MODPROBE_DISABLE"),
+  );
+  if (env["FLUX_SCHED_MODULE"] !== "none") return named;
+  const origin = namedOrigin("environment FLUX_SCHED_MODULE");
+  return [...named, ...SCHEDULER_SERVICES.map((name) => ({ name, origin, isService: true }))];
 }
+
+const SCHEDULER_SERVICES = ["sched", "feasibility"];
 
 function directoriesOf({ dataDir, confDir }: ComposeUnitsOptions, env: Env): Directories {
   const defaults = defaultDirectories(env);

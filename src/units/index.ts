@@ -5,7 +5,7 @@ export { composeSoundUnits, composeUnits, type ComposeUnitsOptions, disableNames
 export type { DisableRequest } from "./composing/composer.js";
 export { configFromJson, configToJson } from "./reading/config-json.js";
 export { configGet, mergeConfig } from "./reading/config-value.js";
-export { checkConfiguration, LayeredConfiguration } from "./reading/configuration.js";
+export { checkConfiguration, configurationWarnings, LayeredConfiguration } from "./reading/configuration.js";
 export { compositionWarnings } from "./composing/composition-warnings.js";
 export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
@@ -24,8 +24,15 @@ export {
 export { unreadable } from "./reading/read-file.js";
 export { pickedFragment } from "./reading/picked-fragment.js";
 export { readFragments, type ReadEvent } from "./reading/read-fragments.js";
-export { defaultDirectories, rcSearchPath, unitSearchPath } from "./search-path.js";
+export {
+  defaultDirectories,
+  type Directories,
+  type Env,
+  rcSearchPath,
+  unitSearchPath,
+} from "./search-path.js";
 export { namedOrigin } from "./source.js";
 export type * from "./types.js";
+export { RUNLEVELS } from "./values.js";
 export { makeModule, optionsOf } from "./unit-values.js";
 export { type UnitJson, unitToJson } from "./unit-json.js";

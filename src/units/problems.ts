@@ -1,5 +1,6 @@
-import { type Diagnostic, didYouMean, type ErrorCode } from "../errors/index.js";
+import { type Diagnostic, didYouMean, type ErrorCode, type Location } from "../errors/index.js";
 import { NAME_RULE, rowOf } from "./keys.js";
+import { type Format, formatOf } from "./formats/document.js";
 import type { Part, Path, Source } from "./source.js";
 import { quoted, shortened, typeName } from "./text.js";
 import type { ValidationError } from "./validator.js";
@@ -11,8 +12,22 @@ export interface Problem {
   readonly path: Path;
   /** Which end of `key = value` to point at. */
   readonly part: Part;
-  /** Worked out for what is shown only, where it takes a search. */
-  readonly hint?: string | (() => string | undefined) | undefined;
+  /** Worked out for what is shown only, where it takes a search, or the text of the file. */
+  readonly hint?: string | ((written: Written) => string | undefined) | undefined;
+}
+
+/** How a file has a value. */
+interface Written {
+  readonly format: Format | undefined;
+  /** As it stands there; undefined if it takes several lines, or is in no file. */
+  readonly text: string | undefined;
+}
+
+function writtenAt(location: Location | undefined): Written {
+  if (location === undefined) return { format: undefined, text: undefined };
+  const { file, line, column, endLine, endColumn, sourceLine } = location;
+  const text = line === endLine ? sourceLine?.slice(column - 1, endColumn - 1) : undefined;
+  return { format: formatOf(file), text: text === "" ? undefined : text };
 }
 
 /** Reports of one file beyond this are counted, not shown: nobody reads them, and a hostile file has millions. */
@@ -22,7 +37,7 @@ const PROBLEMS_PER_SOURCE = 1000;
 export function locateProblems(source: Source, problems: readonly Problem[]): Diagnostic[] {
   const diagnostics = problems.slice(0, PROBLEMS_PER_SOURCE).map(({ code, message, path, part, hint }) => {
     const location = source.locate(path, part);
-    const hintText = typeof hint === "function" ? hint() : hint;
+    const hintText = typeof hint === "function" ? hint(writtenAt(location)) : hint;
     return { code, severity: "error" as const, message, location, related: [], hint: hintText };
   });
   const hidden = problems.length - diagnostics.length;
@@ -158,12 +173,24 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   object: "a table",
 };
 
-function typeHint(key: string, expected: unknown, value: unknown): string | undefined {
-  if (expected === "tables") return `write [[${key}]]`;
-  if (expected === "array" && typeof value === "string")
-    return `write ${key} = [${JSON.stringify(shortened(value))}]`;
+function typeHint(key: string, expected: unknown, value: unknown): Problem["hint"] {
+  if (expected === "tables") {
+    return ({ format }) => (format === undefined || format === "toml" ? `write [[${key}]]` : undefined);
+  }
+  if (expected === "array" && typeof value === "string") {
+    return ({ format }) => `write ${setting(format, key, `[${JSON.stringify(shortened(value))}]`)}`;
+  }
   if (expected !== "string" || typeof value !== "number") return undefined;
-  return rowOf(key)?.kind === "duration" ? `write ${key} = "${value}s"` : `write ${key} = "${value}"`;
+  const unit = rowOf(key)?.kind === "duration" ? "s" : "";
+  // The text of the file: 1.10 and 0x10 are other names than the numbers 1.1 and 16.
+  return ({ format, text }) =>
+    `write ${setting(format, key, JSON.stringify(shortened(text ?? String(value)) + unit))}`;
+}
+
+/** `key = value` as the language of the file has it. */
+function setting(format: Format | undefined, key: string, value: string): string {
+  if (format === "json") return `"${key}": ${value}`;
+  return format === "yaml" ? `${key}: ${value}` : `${key} = ${value}`;
 }
 
 /** A text that is not what its key wants. */

@@ -14,6 +14,9 @@ type Range = readonly [low: number, high: number];
 const known = new Map<string, Parsed<RankSet>>();
 const KNOWN_LIMIT = 1000;
 
+/** `> 0` means `>0`, as for flux-modprobe. */
+const BLANK_BEFORE_BOUND = /^([<>])[ \t]+(\d+)$/;
+
 /**
  * Reads the value of `ranks`: `all`, an RFC 22 idset with or without brackets, `>N` or `<N`
  * (docs/design/planning.md §1). Ids are strictly ascending, a range has low < high, no id has a leading zero.
@@ -22,11 +25,12 @@ const KNOWN_LIMIT = 1000;
 export function parseRankSet(text: string): Parsed<RankSet> {
   const before = known.get(text);
   if (before !== undefined) return before;
-  const ranges = parseRanges(text);
+  const plain = text.replace(BLANK_BEFORE_BOUND, "$1$2");
+  const ranges = parseRanges(plain);
   const parsed: Parsed<RankSet> =
     ranges === undefined
       ? { ok: false, message: `invalid idset ${quoted(text)}` }
-      : { ok: true, value: { text, ranges } };
+      : { ok: true, value: { text: plain, ranges } };
   if (known.size < KNOWN_LIMIT && text.length < 100) known.set(text, parsed);
   return parsed;
 }

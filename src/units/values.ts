@@ -17,4 +17,6 @@ export interface Condition {
 export type FailurePolicy = "panic" | "log" | "restart";
 
 /** A phase in whose plan a declarative task is a root. */
-export type Runlevel = "rc1" | "rc3";
+export const RUNLEVELS = ["rc1", "rc3"] as const;
+
+export type Runlevel = (typeof RUNLEVELS)[number];

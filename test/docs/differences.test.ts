@@ -13,10 +13,11 @@ function testFiles(): string[] {
 test("each row of the differences from flux-modprobe has a test of its number", () => {
   const page = readFileSync(join(CHECKOUT, "docs/differences-from-flux.md"), "utf8");
   const rows = [...page.matchAll(/^\| (\d+) \|/gm)].map((match) => Number(match[1]));
-  expect(rows).toEqual(Array.from({ length: 28 }, (_, index) => index + 1));
+  expect(rows.length).toBeGreaterThan(27);
+  expect(rows).toEqual(Array.from(rows, (_, index) => index + 1));
   const held = new Set<number>();
   for (const file of testFiles()) {
-    for (const match of readFileSync(file, "utf8").matchAll(/\btest\(\s*["'`]row (\d+): /g)) {
+    for (const match of readFileSync(file, "utf8").matchAll(/\btest\(\s*["'`](?:fault-\w+, )?row (\d+): /g)) {
       held.add(Number(match[1]));
     }
   }

@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
@@ -49,4 +49,22 @@ test("a change that explain suggests, made in a file, brings the unit in", async
   const env = { FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") };
   const { stdout } = await sandbox.run(["modprobe", "explain", "content-files"], { env });
   expect(stdout).toMatch(/^content-files: planned, to load/);
+});
+
+test("fault-F11: FLUX_SCHED_MODULE=none disables the providers of sched and feasibility, and explain names it", async () => {
+  const site = resolve(import.meta.dirname, "../../examples/batch/modprobe");
+  const env = { FLUX_MODPROBE_PATH_APPEND: site, FLUX_SCHED_MODULE: "none" };
+  const { stdout } = await sandbox.run(["modprobe", "rc1", "--dry-run"], { env });
+  expect(stdout).toMatch(/^load job-manager/m);
+  expect(stdout).not.toMatch(/^load sched-/m);
+  const other = await sandbox.run(["modprobe", "rc1", "--dry-run"], {
+    env: { ...env, FLUX_SCHED_MODULE: "simple" },
+  });
+  expect(other.stdout).toMatch(/^load sched-/m);
+  for (const name of ["sched", "feasibility", "sched-fifo"]) {
+    const explained = await sandbox.run(["modprobe", "explain", name], { env });
+    expect(explained.stdout).toContain("environment FLUX_SCHED_MODULE");
+  }
+  const none = await sandbox.run(["modprobe", "rc1", "--dry-run"], { env: { FLUX_SCHED_MODULE: "none" } });
+  expect([none.status, none.stderr]).toEqual([0, ""]);
 });

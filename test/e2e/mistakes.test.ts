@@ -257,3 +257,22 @@ test("module load and remove say what Flux users know", async () => {
     "sluice-module: ghost: No such file or directory",
   ]);
 });
+
+describe("a start", () => {
+  test("fault-G4: warns of misspelt attributes and tables once, with the place of each", async () => {
+    const config = box.write("site.toml", "[ours]\nx = 1\n[moduels.kvs]\npriority = 1\n");
+    const bare = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
+    const { status, stderr } = await box.run([
+      ...["start", "-s", "2", ...bare, "-S", "statedr=/nowhere", "-S", "site.colour=red"],
+      ...["-S", "content.dump=x", "-c", config, "true"],
+    ]);
+    expect(status).toBe(0);
+    expect(stderr.split("\n").filter((line) => /warning|hint/.test(line))).toEqual([
+      expect.stringMatching(
+        /: warning: flag -S statedr=\/nowhere: no attribute statedr is known; did you mean 'statedir'\?$/,
+      ),
+      `${config}:3:1: warning: table 'moduels' means nothing to Sluice [BROKER_CONFIG]`,
+      "  hint: did you mean 'modules'?",
+    ]);
+  });
+});

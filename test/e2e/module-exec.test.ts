@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
@@ -96,6 +97,16 @@ test("module info tells what a file is without starting it", async () => {
   const missing = await box.run(["module", "info", "./none.mjs"]);
   expect(missing.stderr).toBe("sluice-module: ./none.mjs: No such file or directory\n");
   expect(missing.status).toBe(1);
+});
+
+test("fault-G13: module info has the description of the unit", async () => {
+  const shipped = await box.run(["module", "info", "heartbeat"]);
+  expect(shipped.stdout).toMatch(/^description publishes heartbeat.pulse at a steady interval$/m);
+  box.write("site/modprobe.d/loud.toml", '[[modules]]\nname = "loud"\ndescription = "says it"\n');
+  box.write("loud.mjs", "export const modMain = (h) => h.run();\n");
+  const env = { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "site") };
+  const own = await box.run(["module", "info", "--json", "./loud.mjs"], { env });
+  expect(JSON.parse(own.stdout)).toMatchObject({ name: "loud", description: "says it" });
 });
 
 test("module info knows the loaders of the configuration of an instance", async () => {

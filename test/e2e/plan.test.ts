@@ -168,3 +168,16 @@ test("graph prints the same units for Graphviz, for Mermaid and as data", async 
   expect((await modprobe("graph", "ghost")).status).toBe(1);
   expect((await modprobe("graph", "--format", "gif")).status).toBe(2);
 });
+
+test("fault-F1: in an instance, rc1 --dry-run and --show-deps are as without one, and plan marks what is loaded", async () => {
+  const commands = ["rc1 --dry-run", "rc1 --show-deps", "plan"];
+  const script = (more: string) =>
+    commands.map((each) => `sluice modprobe ${each}${more}; echo ----`).join("\n");
+  const parts = ({ stdout }: { stdout: string }) => stdout.split("----\n").map((part) => part.trimEnd());
+  const [offlineRun, offlineDeps] = parts(await sandbox.shell(script("")));
+  const [run, deps, planned = ""] = parts(await sandbox.run(["start", script("")]));
+  expect(run).toMatch(/^load heartbeat$/m);
+  expect([run, deps]).toEqual([offlineRun, offlineDeps]);
+  expect(planned).toMatch(/^ {2}load heartbeat {2}# loaded$/m);
+  expect(planned.match(/^ {2}load /gm)).toHaveLength(planned.match(/# loaded$/gm)?.length ?? 0);
+});

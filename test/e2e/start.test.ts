@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
@@ -47,13 +48,19 @@ describe("an instance from the shipped units", () => {
     expectNothingLeft();
   });
 
-  test("passes on the status of the initial program, and 127 for one that is not there", async () => {
+  test("fault-G13: passes on the status of the initial program, and 127 for one that is not there", async () => {
     expect((await box.run(["start", "exit 7"])).status).toBe(7);
     expect((await box.run(["start", "sh", "-c", "exit 7"])).status).toBe(7);
     expect((await box.run(["start", "sh -c 'exit 9'"])).status).toBe(9);
     const missing = await box.run(["start", "no-such-program"]);
     expect(missing.status).toBe(127);
     expect(missing.stderr).toContain("sluice-start: no-such-program: command not found");
+    chmodSync(box.write("script", "#!/nowhere/sh\n"), 0o755);
+    const script = await box.run(["start", "./script"]);
+    expect([script.status, script.stderr]).toEqual([
+      127,
+      expect.stringContaining("sluice-start: ./script: its interpreter /nowhere/sh is not there"),
+    ]);
     expectNothingLeft();
   });
 });

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
@@ -20,6 +20,118 @@ test("the shipped units have nothing wrong or doubtful, on any rank", async () =
   const { status, stderr } = await sandbox.run(["modprobe", "verify", "--strict", "--size", "16"]);
   expect(stderr).toBe("0 errors, 0 warnings\n");
   expect(status).toBe(0);
+});
+
+test("fault-G13: counts are in words, and a close name is no hint while its file cannot be read", async () => {
+  const wrong = fragment('kvs."requires+" = ["ghost"]\n');
+  const one = await sandbox.run(["modprobe", "verify", wrong]);
+  expect(one.stderr).toMatch(/\n1 error, 0 warnings\n$/);
+  sandbox.write("site/modprobe.d/a.toml", '[[modules]]\nname = "u8"\n');
+  sandbox.write("site/modprobe.d/b.toml", '[[modules]]\nname = "u9\n');
+  const rc = sandbox.write("rc.toml", '[u9]\nranks = "0"\n[u8]\nranks = "0"\n');
+  const env = { FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") };
+  const { stderr } = await sandbox.run(["modprobe", "run", "--dry-run", rc], { env });
+  expect(stderr).toContain("no such module or task 'u9'");
+  expect(stderr).toContain("site/modprobe.d/b.toml could not be read, and may define it");
+  expect(stderr).not.toContain("did you mean");
+});
+
+/** What `verify` says, the directory of the test left out. */
+async function warningsOf(env: Readonly<Record<string, string>>): Promise<string[]> {
+  const { status, stderr } = await sandbox.run(["modprobe", "verify"], { env });
+  expect(status).toBe(0);
+  return stderr.replaceAll(`${sandbox.dir}/`, "").split("\n").slice(0, -2);
+}
+
+test("fault-G1: files that are missing are warned of, with the place that names them", async () => {
+  sandbox.write(
+    "site/modprobe.d/a.toml",
+    '[[modules]]\nname = "ghost"\nmodule = "./ghost.mjs"\n[[tasks]]\nname = "t"\ncommand = ["no-such"]\n' +
+      '[[modules]]\nname = "elsewhere"\n[[modules]]\nname = "off"\nmodule = "./off.mjs"\ndisabled = true\n',
+  );
+  sandbox.write("site/rc1.d/load.yaml", "load: [ghost, elsewhere]\n");
+  const found = await warningsOf({ FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") });
+  expect(found.filter((line) => line.includes("LOAD_NOT_FOUND"))).toEqual([
+    "site/modprobe.d/a.toml:3:10: warning: ghost: site/modprobe.d/ghost.mjs: No such file or directory [LOAD_NOT_FOUND]",
+    "site/modprobe.d/a.toml:6:11: warning: t: no-such: command not found [LOAD_NOT_FOUND]",
+  ]);
+});
+
+test("fault-G1: files and directories that are never read are warned of, with where they belong", async () => {
+  const unread = [
+    ["site/modprobe.d/x.tml", "the names of unit files end in .toml, .yaml or .yml"],
+    ["site/rc1.d/x.sh", "the names of rc files end in .ts, .js, .py, .toml or .yaml"],
+    ["conf/modprobe/modprobe.toml", "move it into conf/modprobe/modprobe.d"],
+    ["conf/modprobe/rc1.ts", "move it into conf/modprobe/rc1.d"],
+    ["conf/modprobe/rc3.toml", "move it into conf/modprobe/rc3.d"],
+  ] as const;
+  for (const [file] of unread) sandbox.write(file, "");
+  for (const file of [
+    "site/modprobe.d/.a",
+    "site/modprobe.d/a.toml~",
+    "site/rc1.d/README",
+    "conf/modprobe/rc3.d/.keep",
+  ])
+    sandbox.write(file, "");
+  const paths = ["site", "nowhere", "site/modprobe.d", "conf"].map((name) => join(sandbox.dir, name));
+  const found = await warningsOf({
+    FLUX_MODPROBE_PATH_APPEND: paths.join(":"),
+    SLUICE_CONFDIR: join(sandbox.dir, "conf"),
+  });
+  const variable = "sluice-modprobe: warning: FLUX_MODPROBE_PATH_APPEND:";
+  const parts = "has none of modprobe.d, rc1.d, rc3.d";
+  expect(found).toEqual([
+    `${variable} conf ${parts}`,
+    "  hint: did you mean 'conf/modprobe'?",
+    `${variable} nowhere does not exist`,
+    `${variable} site/modprobe.d ${parts}`,
+    "  hint: name the directory above: site",
+    ...unread
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([file, hint]) => [`${file}:1:1: warning: is not read [UNIT_NOT_READ]`, `  hint: ${hint}`]),
+  ]);
+});
+
+describe("executable files of rc1.d and rc3.d", () => {
+  const script = (path: string): void => {
+    chmodSync(sandbox.write(path, '#!/bin/sh\necho "ran $0"\n'), 0o755);
+  };
+  const places = () => ({
+    FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site"),
+    SLUICE_CONFDIR: join(sandbox.dir, "conf"),
+    FLUX_RC_EXTRA: join(sandbox.dir, "extra"),
+  });
+  const isNamed = (stderr: string) =>
+    [...stderr.replaceAll(`${sandbox.dir}/`, "").matchAll(/^(\S+):1:1: warning: is not run/gm)].map(
+      ([, file]) => file,
+    );
+
+  test("fault-F12, row 30: are not run, and verify and start name each once with the task to write", async () => {
+    for (const file of ["site/rc1.d/10-a.sh", "conf/rc1.d/b", "extra/rc1.d/c", "extra/rc3.d/d"]) script(file);
+    const verified = await sandbox.run(["modprobe", "verify"], { env: places() });
+    const all = ["conf/rc1.d/b", "extra/rc1.d/c", "extra/rc3.d/d", "site/rc1.d/10-a.sh"];
+    expect(isNamed(verified.stderr)).toEqual(all);
+    const started = await sandbox.run(["start", "true"], { env: places() });
+    expect(started.status).toBe(0);
+    expect(isNamed(started.stderr).toSorted()).toEqual(all);
+    expect(started.stderr).not.toContain("ran ");
+    const [, task = ""] =
+      /^ {2}hint: write into an rc file of rc1\.d: (.*10-a\.sh.*)$/m.exec(verified.stderr) ?? [];
+    const rc = sandbox.write("task.toml", `${task}\n`);
+    const run = await sandbox.run(["modprobe", "run", "--dry-run", rc]);
+    expect(run).toMatchObject({ status: 0, stdout: "run 10-a\n" });
+  });
+
+  test("fault-F12: those that an rc file runs by run_all_rc_scripts are not named", async () => {
+    for (const file of ["conf/rc1.d/b", "extra/rc1.d/c", "extra/rc3.d/d"]) script(file);
+    sandbox.write(
+      "site/rc1.d/all.py",
+      'from flux.modprobe import run_all_rc_scripts, task\n@task("run-all-rc1", after=["*"])\ndef run(c):\n    run_all_rc_scripts(1)\n',
+    );
+    const started = await sandbox.run(["start", "true"], { env: places() });
+    expect(isNamed(started.stderr)).toEqual(["extra/rc3.d/d"]);
+    expect(started.stderr.match(/ran /g)).toBeNull();
+  });
 });
 
 test("a warning fails only the strict, and an error both", async () => {

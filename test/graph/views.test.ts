@@ -51,6 +51,24 @@ describe("--show-deps", () => {
 });
 
 describe("the graph value", () => {
+  test("fault-G20: units named after properties of every object are nodes like any other", () => {
+    const names = Object.getOwnPropertyNames(Object.prototype).filter((name) => name !== "__proto__");
+    expect(names).toEqual(expect.arrayContaining(["constructor", "toString", "valueOf"]));
+    const units = names.map((name, place) => ({ name, after: names.slice(0, place) }));
+    const graph = valueOf(plan(catalogOf(units), { roots: names, facts: FACTS })).graph();
+    expect(graph.nodes()).toEqual(names);
+    expect(graph.sources()).toEqual(names.slice(0, 1));
+    expect(graph.edgeCount()).toBe((names.length * (names.length - 1)) / 2);
+    for (const [place, name] of names.entries()) {
+      expect(graph.predecessors(name)).toEqual(names.slice(0, place));
+      expect(graph.successors(name)).toEqual(names.slice(place + 1));
+    }
+    const half = graph.filterNodes((name) => name !== "toString");
+    expect(half.hasNode("toString")).toBe(false);
+    expect(half.predecessors("toString")).toBeUndefined();
+    expect(half.nodeCount()).toBe(names.length - 1);
+  });
+
   test("has a node for each step, labelled with it, and an edge for each direct predecessor", () => {
     const made = start();
     const graph = made.graph();

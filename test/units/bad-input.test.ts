@@ -15,7 +15,9 @@ describe("a bad unit file is reported with code and place", () => {
   test.each([
     ["TOML syntax", "[[modules]]\nname = \n", ["UNIT_SYNTAX a.toml:2:8"]],
     ["a value given twice", 'x.ranks = "0"\nx.ranks = "1"\n', ["UNIT_SYNTAX a.toml:2:1"]],
-    ["a table named __proto__", "[__proto__]\nranks = '0'\n", ["UNIT_SYNTAX a.toml:1:2"]],
+    ["fault-F3: a table named __proto__", "[__proto__]\nranks = '0'\n", ["UNIT_SYNTAX a.toml:1:1"]],
+    ["a key __proto__ written with an escape", `${UNIT}"\\u005f_proto__" = 1\n`, ["UNIT_SYNTAX a.toml:3:1"]],
+    ["keys __proto__ in an array", "x = [{}, { __proto__.y = 1 }]\n", ["UNIT_SYNTAX a.toml:1:12"]],
     ["an unknown key", `${UNIT}reqires = ["b"]\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
     ["an unknown key of an update", `${UNIT}[a]\nfoo.bar = 1\n`, ["UNIT_UNKNOWN_KEY a.toml:4:1"]],
     ["a key of units at the top", 'ranks = "0"\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
@@ -187,6 +189,32 @@ test("the line is shown with a caret under the value, and a hint", () => {
   ]);
 });
 
+test.each([
+  ["a.toml", 'motd.after+ = ["kvs"]\n', 'write motd."after+"'],
+  ["a.toml", 'motd = { after+ = ["kvs"] }\n', 'write "after+"'],
+  ["a.toml", "a.b-c.requires+ = []\n", 'write a.b-c."requires+"'],
+  ["a.toml", `${UNIT}module = 1.10\n`, 'write module = "1.10"'],
+  ["a.toml", "[[modules]]\nname = 0x10\n", 'write name = "0x10"'],
+  ["a.toml", `${UNIT}timeout = 30\n`, 'write timeout = "30s"'],
+  ["a.yaml", "modules:\n- name: a\n  module: 1.10\n", 'write module: "1.10"'],
+  ["a.yaml", "modules:\n- name: 0x10\n", 'write name: "0x10"'],
+  ["a.yaml", "modules:\n- name: a\n  after: kvs\n", 'write after: ["kvs"]'],
+  ["a.json", '{"modules": [{"name": 12}]}', 'write "name": "12"'],
+])("fault-G6: the hint is right, as the file's language writes it: %s %j", (file, text, hint) => {
+  expect(errorsOf(check(text, file)).map((error) => error.hint)).toEqual([hint]);
+});
+
+test.each([
+  [`[[modules]]\nname = "u9\nranks = "0"\n`, "a.toml:2:11"],
+  ["[[modules]]\r\nname = 'u9\r\n", "a.toml:2:11"],
+  ['[[modules]]\nname = "u9', "a.toml:2:8"],
+  [`[[modules]]\nname = """u9\n`, "a.toml:2:8"],
+])("fault-G6: a string that is not closed is called so: %j", (text, place) => {
+  const result = check(text);
+  expect(summaryOf(result)).toEqual([`UNIT_SYNTAX ${place}`]);
+  expect(errorsOf(result)[0]?.message).toBe("string is not closed");
+});
+
 test("a caret is as wide as the value, in files with CRLF and a byte order mark", () => {
   const [wrong] = errorsOf(check('\uFEFF[[modules]]\r\nname = "é"\r\nranks = "0"\r\n'));
   expect(wrong && renderDiagnostic(wrong).split("\n").slice(1, 3)).toEqual(['  name = "é"', "         ^^^"]);
@@ -228,13 +256,17 @@ test("a wildcard and an emptied list on the other side are no conflict", () => {
   expect(composeFiles(files).ok).toBe(true);
 });
 
-test("names with other meanings in JavaScript are just names", () => {
+test("fault-F3: names with other meanings in JavaScript are just names, in TOML and in YAML", () => {
   const names = ["constructor", "toString", "hasOwnProperty", "valueOf", "prototype", "0", "length"];
   const text = names.map((name) => `[[modules]]\nname = "${name}"\nprovides = ["x-${name}"]\n`).join("");
-  const updates = names.filter((name) => name !== "constructor").map((name) => `[${name}]\npriority = 7\n`);
+  const updates = names.map((name) => `[${name}]\npriority = 7\n`);
   const catalog = valueOf(compose([valueOf(parseFragment(text + updates.join(""), { file: "a.toml" }))]));
   expect(catalog.units.map(({ name }) => name)).toEqual(names);
-  expect(catalog.units.map(({ priority }) => priority)).toEqual([100, 7, 7, 7, 7, 7, 7]);
+  expect(catalog.units.map(({ priority }) => priority)).toEqual(names.map(() => 7));
+  const yaml = names.map((name) => `"${name}": { priority: 8 }\n`).join("");
+  const both = composeFiles({ "a.toml": text, "b.yaml": yaml });
+  expect(valueOf(both).units.map(({ priority }) => priority)).toEqual(names.map(() => 8));
+  expect(summaryOf(check(`${UNIT}constructor = 1\n`))).toEqual(["UNIT_UNKNOWN_KEY a.toml:3:1"]);
   expect(catalog.byName.has("isPrototypeOf")).toBe(false);
   expect(catalog.providers.get("__proto__")).toBeUndefined();
 });

@@ -99,6 +99,14 @@ describe("where fragments mean something else than for flux-modprobe", () => {
     expect(summaryOf(parsed)).toEqual(["UNIT_WRONG_TYPE a.toml:3:12", "UNIT_WRONG_TYPE a.toml:4:9"]);
   });
 
+  test("fault-F7, row 29: a comma at the end, an empty text and a bound below 0 are no ranks", () => {
+    for (const ranks of ["0-3,", "", ">-1"]) {
+      const parsed = parseFragment(`[[modules]]\nname = "a"\nranks = "${ranks}"\n`, { file: "a.toml" });
+      expect(summaryOf(parsed)).toEqual(["UNIT_INVALID_RANKS a.toml:3:9"]);
+      expect(errorsOf(parsed)[0]?.message).toBe(`invalid idset '${ranks}'`);
+    }
+  });
+
   test("row 28: directories of FLUX_MODPROBE_PATH_PREPEND come first", async () => {
     await withDirectory(async (directory) => {
       for (const [place, priority] of [

@@ -83,7 +83,11 @@ describe("a set of ranks", () => {
     ">",
     "<",
     ">=1",
-    "> 1",
+    "> x",
+    "> -1",
+    "> 01",
+    ">\n1",
+    "= 1",
     ">-1",
     "ALL",
     "all,1",
@@ -96,6 +100,14 @@ describe("a set of ranks", () => {
     const parsed = parseRankSet(text);
     expect(parsed.ok).toBe(false);
     expect(parsed.ok ? "" : parsed.message).toContain("invalid idset");
+  });
+
+  test.each([
+    ["> 0", ">0"],
+    ["<  4", "<4"],
+    [">\t7", ">7"],
+  ])("fault-F7: %j means %s", (text, same) => {
+    expect(parse(text)).toEqual(parse(same));
   });
 
   test("is refused in a few words, however long it is", () => {

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { messageOf, systemMessage } from "../../errors/index.js";
 import {
   endOf,
+  missingInterpreter,
   partEndText,
   startTimer,
   type Timer,
@@ -220,7 +221,7 @@ export class Supervisor {
       env,
       stdio: "inherit",
       ownGroup: !onTerminal,
-      onStartError: (error) => say(`${programArgv[0] ?? ""}: ${startErrorText(error)}`),
+      onStartError: (error) => say(`${programArgv[0] ?? ""}: ${startErrorText(programArgv[0] ?? "", error)}`),
     });
     this.#program = program;
     const pid = program.child?.pid;
@@ -234,7 +235,7 @@ export class Supervisor {
   }
 }
 
-function startErrorText(error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") return "command not found";
+function startErrorText(command: string, error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return missingInterpreter(command, error) ?? "command not found";
   return systemMessage(error);
 }

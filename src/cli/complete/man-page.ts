@@ -15,6 +15,7 @@ const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   ],
   ["FLUX_MODPROBE_PATH", "Directories with units and rc files, between colons, instead of the usual ones."],
   ["FLUX_MODPROBE_PATH_APPEND", "Directories with units and rc files, after the usual ones."],
+  ["FLUX_SCHED_MODULE", "none: no provider of sched or feasibility is used."],
   ["FLUX_MODPROBE_DISABLE", "Units, or services with all their providers, that are left out."],
   ["FLUX_MODULE_PATH", "Directories in which modules are looked up by name, before the shipped ones."],
   ["SLUICE_DEBUG", "If set, errors come with their stacks and causes."],

@@ -3,6 +3,7 @@ import { fail, renderDiagnostic, requestError, type Result } from "../../errors/
 import {
   checkConfiguration,
   configFromJson,
+  configurationWarnings,
   LayeredConfiguration,
   type ConfigTable,
   readConfiguration,
@@ -24,7 +25,10 @@ export async function startConfig(
   prefix: string | undefined,
 ): Promise<ConfigTable> {
   const checked = await readChecked(options);
-  if (checked.ok) return checked.value.table;
+  if (checked.ok) {
+    if (prefix !== undefined) sayDiagnostics(configurationWarnings(checked.value), prefix);
+    return checked.value.table;
+  }
   if (prefix !== undefined) sayDiagnostics(checked.diagnostics, prefix);
   throw new ExitError(1);
 }

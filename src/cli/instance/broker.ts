@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { Command, Option } from "commander";
 import {
+  attributeHint,
   Broker,
   followInstance,
   InstanceLife,
@@ -219,6 +220,7 @@ async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
   const prefix = brokerPrefix(place);
   // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.
   const isQuiet = isSupervised && place.rank > 0;
+  if (!isQuiet) warnOfAttributes(options, prefix);
   try {
     return await Broker.start({
       overlay,
@@ -241,6 +243,15 @@ async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
     if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);
     if (!(error instanceof ExitError) && !(isQuiet && isSharedMistake(error))) sayError(error, prefix);
     throw new ExitError(1);
+  }
+}
+
+/** A name that is nearly one that means something. */
+function warnOfAttributes({ setattr = [] }: BrokerCommandOptions, prefix: string): void {
+  for (const [name, value] of setattr) {
+    const hint = attributeHint(name);
+    if (hint !== undefined)
+      say(`${prefix}: warning: flag -S ${name}=${value}: no attribute ${name} is known; ${hint}`);
   }
 }
 

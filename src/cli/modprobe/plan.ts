@@ -8,6 +8,7 @@ import {
   rankMatrix,
   reasonText,
 } from "../../graph/index.js";
+import { rankSetHas } from "../../units/index.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { hashOf, lockFileText, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
@@ -50,7 +51,13 @@ async function show(options: PlanOptions): Promise<void> {
     else if (options.json) process.stdout.write(lockFileText(lock));
     else if (options.lock === undefined) {
       printLine(`${hashOf(lock)}, size ${lock.size}`);
-      plans.flatMap(classLines).forEach(printLine);
+      const { facts, loaded } = context;
+      const names = new Set(loaded.map(({ name }) => name));
+      for (const each of plans) {
+        // What runs is known of this rank alone.
+        const here = rankSetHas(each.ranks, facts.rank) ? names : new Set<string>();
+        classLines(each, here).forEach(printLine);
+      }
     }
   });
 }
@@ -77,11 +84,14 @@ function cellText(cell: MatrixCell): string {
   return cell.kind === "planned" ? cell.action : `(${cell.reason})`;
 }
 
-function classLines({ ranks, plan }: RankedPlan): string[] {
+/** @param loaded names of modules that run already, which are marked */
+function classLines({ ranks, plan }: RankedPlan, loaded: ReadonlySet<string>): string[] {
   const leftOut = Array.from(plan.leftOut, ([unit, reason]) => `    ${unit}: ${reasonText(reason)}`);
   return [
     `ranks ${ranks.text}:`,
-    ...dryRunLines(plan).map((line) => `  ${line}`),
+    ...dryRunLines(plan).map(
+      (line, step) => `  ${line}${loaded.has(plan.steps[step]?.unit.name ?? "") ? "  # loaded" : ""}`,
+    ),
     ...(leftOut.length === 0 ? [] : ["  left out:", ...leftOut]),
   ];
 }

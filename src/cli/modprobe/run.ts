@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { dryRunLines, type Plan, showDeps } from "../../graph/index.js";
-import type { RcSession } from "../../rc/index.js";
+import { idleScriptWarnings, type RcSession } from "../../rc/index.js";
 import type { Runlevel } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
@@ -15,9 +15,9 @@ import {
 } from "./read-and-plan.js";
 import { withStopPlan } from "./phases/stop-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
-import { type UnitOptions, withUnitOptions } from "./units.js";
+import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { hostPhase } from "./phases/phase-hosting.js";
-import { printJson, printLine } from "../terminal/output.js";
+import { printJson, printLine, sayDiagnostics } from "../terminal/output.js";
 import { storeTiming } from "./timing.js";
 
 interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
@@ -81,11 +81,16 @@ async function execute(
   options: RunOptions,
 ): Promise<void> {
   if (options.showDeps === true || options.dryRun === true) {
-    await withAnyPlan(phase, context, { ...options, planOnly: true }, (planned) => {
+    // The whole start-up, as without an instance, whatever runs already.
+    const whole = phase.runlevel === "rc1" ? { ...phase, loaded: [] } : phase;
+    await withAnyPlan(whole, context, { ...options, planOnly: true }, (planned) => {
       if (options.showDeps) printJson(showDeps(planned));
       else dryRunLines(planned).forEach(printLine);
     });
     return;
+  }
+  if (phase.runlevel !== undefined) {
+    sayDiagnostics(idleScriptWarnings(process.env, phase.runlevel, phase.files), PREFIX);
   }
   await withRunView(command, options, (view) =>
     withAnyPlan(phase, context, { ...options, view }, (planned, session, { digests }) =>

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
+import { compareDiagnostics, counted, type Diagnostic } from "../../errors/index.js";
 import {
   orderWarnings,
   unreachedWarnings,
@@ -9,7 +9,7 @@ import {
   runlevelRoots,
   verifyCatalog,
 } from "../../graph/index.js";
-import { RcSession } from "../../rc/index.js";
+import { idleScriptWarnings, missingProgramWarnings, RcSession, unreadFileWarnings } from "../../rc/index.js";
 import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
@@ -37,7 +37,7 @@ export function command(): Command {
         if (options.json) printJson(toSarif(found, VERSION));
         else sayDiagnostics(found, PREFIX);
         const errors = found.filter(({ severity }) => severity === "error").length;
-        if (!options.json) say(`${errors} errors, ${found.length - errors} warnings`);
+        if (!options.json) say(`${counted(errors, "error")}, ${counted(found.length - errors, "warning")}`);
         if (errors > 0 || (options.strict && found.length > 0)) throw new ExitError(1);
       });
     });
@@ -62,6 +62,9 @@ async function findAll(
     const units = await readUnits(rcFiles, session, context, { ...options, planOnly: true }, further);
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
+      ...unreadFileWarnings(process.env),
+      ...idleScriptWarnings(process.env, "rc1", rcFiles),
+      ...idleScriptWarnings(process.env, "rc3", await phaseFiles("rc3")),
       ...(units.ok
         ? [
             ...units.warnings,
@@ -100,6 +103,7 @@ async function unitWarnings(
     ...libraries,
     ...verifyCatalog(catalog),
     ...compositionWarnings(catalog),
+    ...(await missingProgramWarnings(catalog, process.env["PATH"])),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
       const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });

@@ -1,9 +1,11 @@
 import { Command } from "commander";
-import { type JsonObject, type ModuleInfo, moduleInfo } from "../../broker/index.js";
-import { fields } from "../../messages/index.js";
+import { type ModuleInfo, moduleInfo } from "../../broker/index.js";
+import { configToJson } from "../../units/index.js";
+import { type PlanningContext, withPlanningContext } from "../facts.js";
 import { withInsecure } from "../insecure.js";
 import { printJson, printLine } from "../terminal/output.js";
-import { instanceUri, withConnection, withUri } from "../session.js";
+import { composeSoundFor } from "../modprobe/units.js";
+import { withUri } from "../session.js";
 import { SHIPPED_MODULES } from "../version.js";
 
 interface InfoOptions {
@@ -31,20 +33,21 @@ export function infoCommand(): Command {
     .action(async (path: string, options: InfoOptions) => {
       const { exec, loader, insecure, json } = options;
       const modulePath = [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":");
-      const config = await instanceConfig(options);
-      const info = await moduleInfo(path, modulePath, { exec, loader, insecure, config });
-      if (json) printJson(info);
-      else printInfo(info);
+      await withPlanningContext(options, async (context) => {
+        const config = configToJson(context.configuration.table);
+        const found = await moduleInfo(path, modulePath, { exec, loader, insecure, config });
+        const info = { ...found, description: found.description ?? (await unitDescription(found, context)) };
+        if (json) printJson(info);
+        else printInfo(info);
+      });
     });
 }
 
-/** Of the instance, if there is one: it may have loaders of its own. */
-async function instanceConfig(options: InfoOptions): Promise<JsonObject | undefined> {
-  const uri = instanceUri(options);
-  if (uri === undefined) return undefined;
-  return withConnection(uri, async (handle) => {
-    return fields(await handle.rpc("config.get", {}), { value: "object" }).value;
-  });
+/** What the unit of this name says of itself; null if there is none, or it says nothing. */
+async function unitDescription({ name }: ModuleInfo, context: PlanningContext): Promise<string | null> {
+  const { catalog } = await composeSoundFor({}, context, { disableFromEnv: false });
+  const unit = catalog.byName.get(name);
+  return unit?.kind === "module" && unit.description !== "" ? unit.description : null;
 }
 
 function printInfo({ modules, refused, ...info }: ModuleInfo): void {

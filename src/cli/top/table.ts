@@ -1,3 +1,4 @@
+import { counted } from "../../errors/index.js";
 import type { ModuleSample, Sample } from "./sample.js";
 
 /** What the modules can be sorted by, with the key that does so; `load` is the order in which they were loaded. */
@@ -98,8 +99,4 @@ function duration(seconds: number): string {
   const whole = Math.floor(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   return [hours, minutes, whole % 60].map((part) => String(part).padStart(2, "0")).join(":");
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -19,12 +19,11 @@ function needWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
   return [...new Set(unit.needs)].flatMap((need) => {
     const providers = catalog.providers.get(need);
     if (providers === undefined || providers.some((other) => canMeet(unit.ranks, other))) return [];
-    const names = providers.slice(0, 5).map((other) => `${other.name} (${rankText(other)})`);
     return [
       {
         code: "UNIT_NEED_UNMEETABLE",
         severity: "warning",
-        message: `${unit.name} needs ${need}, which no rank of ${unit.ranks.text} has: ${names.join(", ")}`,
+        message: `${unit.name} needs ${need}, which ${whyUnmeetable(catalog, unit, providers)}`,
         location: catalog.originOf(unit.name, "needs", need)?.location,
         related: providers.slice(0, 5).map((other) => ({
           message: `${other.name} provides it`,
@@ -33,6 +32,15 @@ function needWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
       },
     ];
   });
+}
+
+function whyUnmeetable(catalog: Catalog, unit: Unit, providers: readonly Unit[]): string {
+  if (providers.every(({ disabled }) => disabled)) {
+    const places = providers.slice(0, 5).map(({ name }) => catalog.originOf(name, "disabled")?.label);
+    return `is disabled (${places.filter((place) => place !== undefined).join(", ")})`;
+  }
+  const names = providers.slice(0, 5).map((other) => `${other.name} (${rankText(other)})`);
+  return `no rank of ${unit.ranks.text} has: ${names.join(", ")}`;
 }
 
 function rankText({ disabled, ranks }: Unit): string {

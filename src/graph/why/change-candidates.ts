@@ -60,7 +60,7 @@ export function candidatesFor(input: StartInput, target: string): Candidates {
       const known = found.get(key);
       const helpsTarget = known?.candidate.helpsTarget === true || (isUsability(change) && name === target);
       const isNear = distances.has(id) || change.kind === "fact" || change.kind === "rank";
-      const cost = known?.cost ?? costOf(change, index) + STEP * distance;
+      const cost = known?.cost ?? COST[change.kind] + STEP * distance;
       found.set(key, { candidate: { change, helpsTarget }, cost, isNear: known?.isNear ?? isNear });
     }
   }
@@ -91,13 +91,6 @@ function changesTo(index: CatalogIndex, id: number, { input, roots, forced }: Gi
   ];
 }
 
-/** Being the alternative for what no other unit provides helps too, but is a riddle to the reader. */
-function costOf(change: Change, index: CatalogIndex): number {
-  const isRiddle =
-    change.kind === "alternative" && index.providers.count(index.serviceIds.get(change.service) ?? -1) < 2;
-  return COST[change.kind] + (isRiddle ? STEP : 0);
-}
-
 /** Changes that take away what makes a unit unusable. */
 function usability(unit: Unit, { facts }: StartInput): Change[] {
   const changes: Change[] = [];
@@ -118,15 +111,12 @@ function isUsability({ kind }: Change): boolean {
   return kind === "enable" || kind === "ranks" || kind === "rank" || kind === "fact" || kind === "force";
 }
 
-/**
- * Making a unit the provider of what others provide too. That it is the alternative for a service that only it provides
- * counts as well: a selection holds for all that a unit provides (docs/design/planning.md §4.2).
- */
+/** Making a unit the provider of what others provide too. It holds for all that the unit provides. */
 function selections(index: CatalogIndex, id: number, { catalog }: StartInput): Change[] {
   const { name } = unitAt(index, id);
-  const provided = [...index.provides.row(id)];
-  if (provided.every((service) => index.providers.count(service) < 2)) return [];
-  return provided
+  // For a service that only it provides, the selection says no more than one for a shared service.
+  const shared = [...index.provides.row(id)].filter((service) => index.providers.count(service) > 1);
+  return shared
     .map((service) => serviceName(index, service))
     .filter(
       (service) => catalog.alternatives.at(-1)?.service !== service || !isChosen(catalog, service, name),

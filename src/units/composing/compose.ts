@@ -37,8 +37,12 @@ export interface SoundCatalog {
 
 /** As {@link compose}, of sources that may not all be sound: composes what is, and says what is not. */
 export function composeSound(readings: readonly Reading[], options: ComposeOptions = {}): SoundCatalog {
-  const composer = new Composer(readings.find((reading) => reading.isBroken)?.fragment.source.name);
-  for (const { fragment } of readings) composer.add(fragment);
+  const fragments = readings.map(({ fragment }) => fragment);
+  const composer = new Composer(
+    fragments,
+    readings.find((reading) => reading.isBroken)?.fragment.source.name,
+  );
+  for (const fragment of fragments) composer.add(fragment);
   composer.applyOptions();
   for (const request of options.disable ?? []) composer.disable(request);
   const drafts = [...composer.drafts.values()];

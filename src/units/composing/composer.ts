@@ -1,5 +1,6 @@
 import { type Diagnostic, didYouMean, type Location, type Origin } from "../../errors/index.js";
 import { UnitDraft } from "./unit-draft.js";
+import { definedLater } from "./defined-later.js";
 import { argsEdit, type Change, type Definition, type Fragment } from "../fragment.js";
 import { isKeyOf } from "../keys.js";
 import { locateProblems, type Problem } from "../problems.js";
@@ -12,6 +13,8 @@ import type { Alternative } from "../types.js";
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
+  /** All that provide the service, also beside a unit of that name; none is no error. */
+  readonly isService?: boolean;
 }
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
@@ -29,11 +32,16 @@ export class Composer {
   readonly #options: OptionsChange[] = [];
   /** Providers of a service by more than their name. */
   readonly #providers = new Map<string, Set<UnitDraft>>();
+  readonly #fragments: readonly Fragment[];
   readonly #unread: string | undefined;
   #hintsLeft = HINT_LIMIT;
 
-  /** @param unread a source that could not be read, and may define names that will be missed */
-  constructor(unread: string | undefined) {
+  /**
+   * @param fragments all that will be added, in order
+   * @param unread a source that could not be read, and may define names that will be missed
+   */
+  constructor(fragments: readonly Fragment[], unread: string | undefined) {
+    this.#fragments = fragments;
     this.#unread = unread;
   }
 
@@ -52,22 +60,25 @@ export class Composer {
   }
 
   /** Disables a unit, else every provider of a service. */
-  disable({ name, origin }: DisableRequest): void {
-    const drafts = this.#named(name);
-    if (drafts.length === 0) this.#reportUnknown(name, origin.location, origin.label);
+  disable({ name, origin, isService = false }: DisableRequest): void {
+    const drafts = isService ? this.#providing(name) : this.#named(name);
+    if (drafts.length === 0 && !isService) this.#reportUnknown(name, origin.location, origin.label);
     const settings = { disabled: true };
     for (const draft of drafts) {
       draft.apply({ source: originSource(origin), path: [], settings, edits: [] });
     }
   }
 
+  #providing(service: string): UnitDraft[] {
+    const unit = this.drafts.get(service);
+    return [...(unit === undefined ? [] : [unit]), ...(this.#providers.get(service) ?? [])];
+  }
+
   /** The hint for a name that is not known. */
   hintFor(name: string, known: Iterable<string>): string | undefined {
-    const hint = this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
-    return (
-      hint ??
-      (this.#unread === undefined ? undefined : `${this.#unread} could not be read, and may define it`)
-    );
+    // A name that is close is the wrong hint while a file that may define this very name was not read.
+    if (this.#unread !== undefined) return `${this.#unread} could not be read, and may define it`;
+    return this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
   }
 
   #define(definition: Definition, isRepeated: boolean): void {
@@ -203,8 +214,12 @@ export class Composer {
       message: `no such module or task ${quoted(name)}`,
       location,
       related: location === undefined ? [{ message: `named by ${by}`, location }] : [],
-      hint: this.hintFor(name, this.#names()),
+      hint: this.#laterHint(name, by) ?? this.hintFor(name, this.#names()),
     });
+  }
+
+  #laterHint(name: string, by: string): string | undefined {
+    return this.#hintsLeft > 0 ? definedLater(this.#fragments, name, by) : undefined;
   }
 
   *#names(): Generator<string> {

@@ -42,8 +42,8 @@ export function parseDocument(text: string, file: string, format: Format): Loade
     return { ok: true, value: parsed.value, source };
   }
   const lineStarts = findLineStarts(body);
-  const diagnostics = parsed.problems.map(({ message, span }) =>
-    problemAt("UNIT_SYNTAX", shortened(message, 200), spanLocation(file, body, lineStarts, span)),
+  const diagnostics = parsed.problems.map(({ message, span, hint }) =>
+    problemAt("UNIT_SYNTAX", shortened(message, 200), spanLocation(file, body, lineStarts, span), hint),
   );
   return { ok: false, diagnostics };
 }

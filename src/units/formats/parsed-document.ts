@@ -4,6 +4,7 @@ import type { Positions, Span } from "../source.js";
 export interface SyntaxProblem {
   readonly message: string;
   readonly span: Span;
+  readonly hint?: string | undefined;
 }
 
 /** Plain values, and how to find their places; or why there are none. */

@@ -1,4 +1,11 @@
-import { type Diagnostic, fail, type Location, type Result, succeed } from "../../errors/index.js";
+import {
+  type Diagnostic,
+  didYouMean,
+  fail,
+  type Location,
+  type Result,
+  succeed,
+} from "../../errors/index.js";
 import { mergeConfig, configGet } from "./config-value.js";
 import { emptyFragment, type Reading } from "../fragment.js";
 import { checkInstanceConfig } from "../generated/validators.js";
@@ -54,6 +61,38 @@ export function checkConfiguration(configuration: LayeredConfiguration): Result<
   ];
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(configuration);
 }
+
+/** The tables that mean something to us; all others are the site's own. */
+const OUR_TABLES = ["modules", "loaders", "kinds"];
+
+/**
+ * Warnings of tables that are nearly ours. The site may have such a table; a slip is more likely.
+ * Warning: `BROKER_CONFIG`.
+ */
+export function configurationWarnings(configuration: LayeredConfiguration): Diagnostic[] {
+  return Object.keys(configuration.table)
+    .filter((name) => !OUR_TABLES.includes(name))
+    .flatMap((name) => {
+      const hint = didYouMean(name, OUR_TABLES, LETTERS_PER_SLIP);
+      const location = configuration.locate([name], "key");
+      const message = `table '${name}' means nothing to Sluice`;
+      return hint === undefined
+        ? []
+        : [
+            {
+              code: "BROKER_CONFIG" as const,
+              severity: "warning" as const,
+              message,
+              location,
+              related: [],
+              hint,
+            },
+          ];
+    });
+}
+
+/** Names of the site's own are allowed, so that only a close one is doubtful. */
+const LETTERS_PER_SLIP = 5;
 
 function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
   const { table } = configuration;

@@ -32,6 +32,18 @@ describe("a need", () => {
     ).toEqual(["UNIT_NEED_UNMEETABLE web"]);
   });
 
+  test("fault-G8: of what is disabled names the place, not ranks", () => {
+    const units = [
+      { name: "kvs", disabled: true },
+      { name: "web", ranks: "0", needs: ["kvs"] },
+    ];
+    const catalog = catalogOf(units);
+    const [warning] = verifyCatalog(catalog);
+    const place = catalog.originOf("kvs", "disabled")?.label ?? "";
+    expect(place).toMatch(/^units.toml:\d+:\d+$/);
+    expect(warning?.message).toBe(`web needs kvs, which is disabled (${place})`);
+  });
+
   test("is fine if one of several providers can meet it", () => {
     const units = [
       { name: "a", provides: ["db"], ranks: "0" },

@@ -59,6 +59,21 @@ test("a suggested change really brings the unit in, with as few changes as any; 
   expect(counts.none).toBeGreaterThan(0);
 });
 
+test("fault-G8: no remedy selects a unit for its own name, which says what another remedy says", () => {
+  const units = [
+    { name: "x", provides: ["sched"], priority: 50 },
+    { name: "y", provides: ["sched", "extra"] },
+    { name: "z", provides: ["extra"], priority: 1, needs: ["x"] },
+  ];
+  const facts = { rank: 0, size: 1, config: {}, attrs: {}, env: {} };
+  const input = inputOf({ units, alternatives: [], roots: ["sched"], enabled: [], facts });
+  const current = valueOf(plan(input.catalog, { roots: input.roots, facts }));
+  const { remedies } = findRemedies(input, current, "x");
+  const changes = remedies.flatMap((remedy) => remedy.changes);
+  expect(changes).toContainEqual({ kind: "alternative", service: "sched", unit: "x" });
+  expect(changes).not.toContainEqual({ kind: "alternative", service: "x", unit: "x" });
+});
+
 test("a search that may not try everything says so rather than that nothing helps", () => {
   const units = Array.from({ length: 40 }, (_, i) => ({
     name: `u${i}`,

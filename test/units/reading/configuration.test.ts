@@ -46,6 +46,17 @@ describe("a dotted key", () => {
   });
 });
 
+test.each([
+  ["toml", "constructor.toString = 1\n[modules.constructor]\npriority = 3\n"],
+  ["yaml", "constructor: { toString: 1 }\nmodules: { constructor: { priority: 3 } }\n"],
+  ["json", '{"constructor": {"toString": 1}, "modules": {"constructor": {"priority": 3}}}'],
+])("fault-F3: a configuration in %s may have keys called constructor", (format, text) => {
+  const table = valueOf(parseConfigText(text, `a.${format}`));
+  expect(configGet(table, "constructor.toString")).toBe(1);
+  expect(configGet(table, "modules.constructor.priority")).toBe(3);
+  expect(plain(mergeConfig(table, table))).toEqual(plain(table));
+});
+
 describe("configurations are merged", () => {
   test("table by table, everything else replaced", () => {
     const merged = mergeConfig(

@@ -1,0 +1,51 @@
+import { accessSync, closeSync, constants, openSync, readSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { isErrno } from "../errors/index.js";
+
+/** What the system reads of a script to find its interpreter. */
+const HEADER_BYTES = 256;
+
+/**
+ * A command that cannot be started for `ENOENT` may be there all the same, and its interpreter missing.
+ * @param command as it was to be started: a path, or a name to be looked up in `PATH`
+ * @param error of the start
+ * @returns `its interpreter /usr/bin/nope is not there`; undefined if the reason is another one
+ */
+export function missingInterpreter(
+  command: string,
+  error: unknown,
+  path = process.env["PATH"],
+): string | undefined {
+  if (!isErrno(error, "ENOENT")) return undefined;
+  const directories = command.includes("/") ? [""] : (path ?? "").split(":").filter(Boolean);
+  const file = directories.map((directory) => resolve(join(directory, command))).find(isExecutable);
+  if (file === undefined) return undefined;
+  const [, interpreter] = /^#![ \t]*(\S+)/.exec(headerOf(file)) ?? [];
+  return `its interpreter ${interpreter === undefined ? "" : `${interpreter} `}is not there`;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
+
+/** Empty if the file may be run, and not read. */
+function headerOf(file: string): string {
+  try {
+    const fd = openSync(file, "r");
+    try {
+      const bytes = Buffer.alloc(HEADER_BYTES);
+      return bytes.toString("utf8", 0, readSync(fd, bytes));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return "";
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+import { basename, dirname } from "node:path";
+import type { Fragment } from "../fragment.js";
+
+/**
+ * The hint for an update of a name that only a later source defines.
+ * @param fragments all of them, in the order of composition
+ * @param by name of the source that has the update
+ * @returns undefined if no source after it defines the name, as a unit or as a service
+ */
+export function definedLater(fragments: readonly Fragment[], name: string, by: string): string | undefined {
+  const own = fragments.findIndex(({ source }) => source.name === by);
+  const later = fragments.slice(own + 1).find((fragment) => defines(fragment, name));
+  if (own < 0 || later === undefined) return undefined;
+  const file = later.source.name;
+  return `defined in ${file}, which is read later; ${cure(by, file)}`;
+}
+
+function defines({ definitions }: Fragment, name: string): boolean {
+  return definitions.some(
+    (definition) => definition.name === name || definition.settings.provides?.includes(name) === true,
+  );
+}
+
+/** Files of one directory are read in the order of their names. */
+function cure(file: string, later: string): string {
+  if (dirname(file) !== dirname(later)) return "write this in a file that is read after it";
+  return `name this file ${nameAfter(basename(file), basename(later))}`;
+}
+
+function nameAfter(name: string, later: string): string {
+  const usual = `zz-${name}`;
+  return Buffer.compare(Buffer.from(usual), Buffer.from(later)) > 0
+    ? usual
+    : `${/^z*/.exec(later)?.[0] ?? ""}z-${name}`;
+}
