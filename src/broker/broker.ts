@@ -264,6 +264,7 @@ export class Broker {
         this.log.append("broker", "notice", `rank ${rank} sends heartbeats again`);
         this.roster.resumed(rank);
       },
+      config: () => this.#configuration.current,
       heartbeatPeriodMs: () => delayOf(this.attributes, "overlay.heartbeat-period"),
       lostAfterMs: () => delayOf(this.attributes, "overlay.lost-after"),
       log: (level, text) => this.log.append("broker", level, text),

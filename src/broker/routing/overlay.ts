@@ -2,6 +2,7 @@ import type {
   Backlog,
   EventMessage,
   FlowControl,
+  JsonValue,
   LogLevel,
   RequestMessage,
   ResponseMessage,
@@ -39,6 +40,8 @@ export interface OverlayReceiver {
   stalled(rank: number): void;
   /** A stalled rank is heard from again. */
   resumed(rank: number): void;
+  /** The configuration of this rank, for one that joins without any of its own. */
+  config(): Readonly<Record<string, JsonValue>>;
   /** How often each rank sends a heartbeat, in milliseconds. */
   heartbeatPeriodMs(): number;
   /** How long a rank may be silent before it is lost, in milliseconds. */

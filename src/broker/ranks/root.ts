@@ -8,19 +8,6 @@ import type {
   RequestMessage,
   ResponseMessage,
 } from "../../messages/index.js";
-import { systemClock } from "../clock.js";
-import { Heartbeat } from "./heartbeat.js";
-import { EventBatch } from "./local-batch.js";
-import {
-  type Arrival,
-  carriedMessage,
-  flowOf,
-  type Notice,
-  noticeMessage,
-  OVERLAY_LIMITS,
-  overlayProtocolError,
-  readArrival,
-} from "./local-wire.js";
 import {
   type Departure,
   NO_BACKLOG,
@@ -29,7 +16,19 @@ import {
   type PublishOutcome,
   type UnsequencedEvent,
 } from "../routing/overlay.js";
-import { SocketServer } from "../routing/socket-server.js";
+import type { Connection, RootTransport } from "./connection.js";
+import { EventBatch } from "./event-batch.js";
+import { EventRing } from "./event-ring.js";
+import { Heartbeat } from "./heartbeat.js";
+import {
+  type Arrival,
+  carriedMessage,
+  flowOf,
+  type Notice,
+  noticeMessage,
+  overlayProtocolError,
+  readArrival,
+} from "./overlay-wire.js";
 
 /** A rank is disconnected when more than this waits for it. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
@@ -37,31 +36,42 @@ const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 /** How long a connection may take to say which rank it is. */
 const HELLO_TIMEOUT_MS = 10_000;
 
+type Hello = Extract<Notice, { kind: "hello" }>;
+
 interface Member {
   readonly rank: number;
+  readonly hello: Hello;
+  readonly connection: Connection;
   readonly channel: Channel;
-  /** Ends the connection whatever waits. */
-  readonly destroy: () => void;
 }
 
-/** Rank 0 of the local overlay: admits the other ranks, relays messages between them, and orders events. */
-export class LocalRoot implements Overlay {
+export interface RootOptions {
+  readonly size: number;
+  readonly instanceId: string;
+  /** Of this life of the broker. */
+  readonly uuid: string;
+}
+
+/** Rank 0 of an overlay: admits the other ranks, relays messages between them, and orders events. */
+export class Root implements Overlay {
   readonly rank = 0;
   readonly size: number;
   readonly upstream = undefined;
-  readonly #path: string;
-  readonly #instanceId: string;
+  readonly #transport: RootTransport;
+  readonly #options: RootOptions;
   readonly #members = new Map<number, Member>();
-  readonly #batch = new EventBatch((batch) => this.#toAll(batch));
-  #server: SocketServer | undefined;
+  readonly #batch = new EventBatch((batch, first) => this.#sendEvents(batch, first));
+  /** Only where events may be lost on their way. */
+  readonly #ring: EventRing | undefined;
   #heartbeat: Heartbeat | undefined;
   #receiver: OverlayReceiver | undefined;
   #seq = 0;
 
-  constructor(path: string, options: { readonly size: number; readonly instanceId: string }) {
-    this.#path = path;
+  constructor(transport: RootTransport, options: RootOptions) {
+    this.#transport = transport;
+    this.#options = options;
     this.size = options.size;
-    this.#instanceId = options.instanceId;
+    this.#ring = transport.broadcast && new EventRing();
   }
 
   async start(receiver: OverlayReceiver): Promise<void> {
@@ -69,17 +79,15 @@ export class LocalRoot implements Overlay {
     this.#heartbeat = new Heartbeat({
       periodMs: receiver.heartbeatPeriodMs(),
       lostAfterMs: () => receiver.lostAfterMs(),
-      send: () => this.#toAll(noticeMessage({ kind: "alive" })),
+      send: () => this.#beat(),
       stalled: (rank) => this.#setStalled(rank, true),
       resumed: (rank) => this.#setStalled(rank, false),
       lost: (rank) => this.#lost(rank),
     });
-    this.#server = await SocketServer.listen({
-      path: this.#path,
-      clock: systemClock,
-      limits: () => OVERLAY_LIMITS,
-      onConnection: (channel, destroy) => this.#welcome(channel, destroy),
-      onError: (error) => receiver.log("err", `overlay socket: ${error.message}`),
+    await this.#transport.listen({
+      connected: (connection, from) => this.#welcome(connection, from),
+      restored: () => this.#beat(),
+      fault: (error) => receiver.log("err", `overlay: ${error.message}`),
     });
   }
 
@@ -92,7 +100,7 @@ export class LocalRoot implements Overlay {
     if (member === undefined) return;
     // What was published before must not be overtaken.
     this.#batch.flush();
-    this.#give(member, carriedMessage({ from: 0, to: rank, message }));
+    this.#give(member, carriedMessage({ from: 0, to: rank, after: this.#seq, message }));
   }
 
   backlog(rank: number): Backlog {
@@ -117,44 +125,51 @@ export class LocalRoot implements Overlay {
     this.#receiver = undefined;
     for (const { channel } of this.#members.values()) channel.send(noticeMessage({ kind: "goodbye" }));
     this.#members.clear();
-    await this.#server?.close();
+    await this.#transport.close();
   }
 
   /** Waits for a new connection to say which rank it is. */
-  #welcome(channel: Channel, destroy: () => void): void {
+  #welcome(connection: Connection, from: number | undefined): void {
+    const { channel, destroy } = connection;
     let member: Member | undefined;
+    const name = (): string => (member === undefined ? "a connection to the overlay" : `rank ${member.rank}`);
     const helloTimer = setTimeout(destroy, HELLO_TIMEOUT_MS).unref();
     channel.onClose((cause) => {
       clearTimeout(helloTimer);
-      const peer = member === undefined ? "a connection to the overlay" : `rank ${member.rank}`;
-      if (cause !== undefined) this.#receiver?.log("warning", `${peer} disconnected: ${messageOf(cause)}`);
+      if (cause !== undefined) this.#receiver?.log("warning", `${name()} disconnected: ${messageOf(cause)}`);
       if (member !== undefined) this.#depart(member, "lost");
     });
+    const heard = (): void => {
+      if (member !== undefined) this.#heartbeat?.heard(member.rank);
+    };
+    connection.onHeard?.(heard);
     channel.onMessage((message) => {
       if (this.#receiver === undefined) return;
       try {
         const arrival = readArrival(message);
-        if (member !== undefined) {
-          this.#heartbeat?.heard(member.rank);
-          this.#receive(member, arrival);
-          return;
+        heard();
+        if (member !== undefined) this.#receive(member, arrival);
+        else if (isAsk(arrival)) this.#tellAbout(channel, this.#receiver);
+        else {
+          clearTimeout(helloTimer);
+          member = this.#admit(connection, helloOf(arrival, from));
         }
-        clearTimeout(helloTimer);
-        member = this.#admit(channel, destroy, arrival);
       } catch (error) {
-        const peer = member === undefined ? "a connection to the overlay" : `rank ${member.rank}`;
-        this.#receiver.log("warning", `${peer} disconnected: ${messageOf(error)}`);
+        this.#receiver.log("warning", `${name()} disconnected: ${messageOf(error)}`);
         destroy();
       }
     });
   }
 
+  #tellAbout(channel: Channel, receiver: OverlayReceiver): void {
+    const { instanceId, size } = this.#options;
+    channel.send(noticeMessage({ kind: "about", instanceId, size, config: receiver.config() }));
+  }
+
   /** @returns undefined if it was refused */
-  #admit(channel: Channel, destroy: () => void, arrival: Arrival): Member | undefined {
-    if (arrival.type !== "notice" || arrival.notice.kind !== "hello") {
-      throw overlayProtocolError("expected the notice 'hello' first");
-    }
-    const problem = this.#refusal(arrival.notice);
+  #admit(connection: Connection, hello: Hello): Member | undefined {
+    const { channel } = connection;
+    const problem = this.#refusal(hello);
     if (problem !== undefined) {
       this.#receiver?.log("warning", `a broker was refused: ${problem.message}`);
       const errnum = errnumOf(problem) ?? ERRNO.EINVAL;
@@ -162,13 +177,20 @@ export class LocalRoot implements Overlay {
       channel.close();
       return undefined;
     }
-    const { rank } = arrival.notice;
+    const { rank, uuid } = hello;
     // Those are before its first event.
     this.#batch.flush();
-    const ranks = [0, ...this.#members.keys()];
-    channel.send(noticeMessage({ kind: "welcome", ranks, seq: this.#seq }));
-    this.#toAll(noticeMessage({ kind: "joined", rank }));
-    const member = { rank, channel, destroy };
+    const others = [...this.#members.values()];
+    channel.send(
+      noticeMessage({
+        kind: "welcome",
+        ranks: [0, ...others.map((other) => other.rank)],
+        uuids: [this.#options.uuid, ...others.map((other) => other.hello.uuid)],
+        seq: this.#seq,
+      }),
+    );
+    this.#toAll(noticeMessage({ kind: "joined", rank, uuid }));
+    const member = { rank, hello, connection, channel };
     this.#members.set(rank, member);
     for (const stalled of this.#heartbeat?.stalled ?? []) {
       channel.send(noticeMessage({ kind: "stalled", rank: stalled, on: true }));
@@ -179,12 +201,10 @@ export class LocalRoot implements Overlay {
     return member;
   }
 
-  #refusal({ instanceId, rank, size }: Extract<Notice, { kind: "hello" }>): SluiceError | undefined {
-    if (instanceId !== this.#instanceId) {
-      return requestError(
-        "EINVAL",
-        `rank ${rank} belongs to instance ${instanceId}, not ${this.#instanceId}`,
-      );
+  #refusal({ instanceId, rank, size }: Hello): SluiceError | undefined {
+    const own = this.#options.instanceId;
+    if (instanceId !== own) {
+      return requestError("EINVAL", `rank ${rank} belongs to instance ${instanceId}, not ${own}`);
     }
     if (size !== this.size) {
       return requestError("EINVAL", `rank ${rank} belongs to an instance of size ${size}, not ${this.size}`);
@@ -228,6 +248,9 @@ export class LocalRoot implements Overlay {
         return;
       case "alive":
         return;
+      case "missed":
+        this.#repeat(member, notice.seq);
+        return;
       case "goodbye":
         // It waits for this end to close, so that nothing on its way there meets a closed connection.
         this.#depart(member, "goodbye");
@@ -250,8 +273,28 @@ export class LocalRoot implements Overlay {
   #lost(rank: number): void {
     const member = this.#members.get(rank);
     if (member === undefined) return;
-    member.destroy();
+    member.connection.destroy();
     this.#depart(member, "lost");
+  }
+
+  /** Sends a rank what it has missed. */
+  #repeat(member: Member, seq: number): void {
+    this.#batch.flush();
+    const missed = this.#ring?.since(seq);
+    for (const batch of missed ?? []) this.#give(member, batch);
+    this.#give(member, noticeMessage({ kind: "complete", isKept: missed !== undefined }));
+  }
+
+  #beat(): void {
+    this.#batch.flush();
+    const { broadcast } = this.#transport;
+    if (broadcast === undefined) this.#toAll(noticeMessage({ kind: "alive" }));
+    else broadcast.beat(this.#seq);
+  }
+
+  #sendEvents(batch: Message, first: number): void {
+    this.#ring?.add(batch, this.#seq);
+    if (this.#transport.broadcast?.events(batch, first) !== true) this.#toAll(batch);
   }
 
   #passOn(notice: Extract<Notice, { kind: "hold" }>): void {
@@ -279,7 +322,7 @@ export class LocalRoot implements Overlay {
     const size = `${Math.round(bytes / 2 ** 20)} MiB`;
     const why = `it has not read the ${size} waiting for it`;
     this.#receiver?.log("err", `rank ${member.rank} disconnected: ${why}`);
-    member.destroy();
+    member.connection.destroy();
     this.#depart(member, "lost");
   }
 
@@ -291,6 +334,21 @@ export class LocalRoot implements Overlay {
     this.#toAll(noticeMessage({ kind: "left", rank, how }));
     this.#receiver?.left(rank, how);
   }
+}
+
+function isAsk(arrival: Arrival): boolean {
+  return arrival.type === "notice" && arrival.notice.kind === "ask";
+}
+
+function helloOf(arrival: Arrival, from: number | undefined): Hello {
+  if (arrival.type !== "notice" || arrival.notice.kind !== "hello") {
+    throw overlayProtocolError("expected the notice 'hello' first");
+  }
+  const { rank } = arrival.notice;
+  if (from !== undefined && rank !== from) {
+    throw overlayProtocolError(`rank ${from} says that it is rank ${rank}`);
+  }
+  return arrival.notice;
 }
 
 function checkSender({ rank }: Member, from: number): void {
