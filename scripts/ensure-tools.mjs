@@ -18,6 +18,7 @@ const TOOLS = [
   { command: "zsh", packages: ["zsh"], use: "is completed in" },
   { command: "fish", packages: ["fish"], use: "is completed in" },
   { command: "mandoc", packages: ["mandoc"], use: "checks manual pages" },
+  { command: "nats-server", packages: ["nats-server"], use: "joins the ranks of an instance over hosts" },
   { command: "tmux", packages: ["tmux"], use: "is the terminal of live views" },
 ];
 

@@ -169,6 +169,12 @@ export class Broker {
     return () => this.#shutdownListeners.delete(listener);
   }
 
+  /** The process of another rank has ended, whatever its connection says. */
+  rankEnded(rank: number): void {
+    this.#overlay.ended?.(rank);
+    this.roster.ended(rank);
+  }
+
   /** The number of requests that were passed on and not answered yet. */
   get pendingRequests(): number {
     return this.#router.pendingCount;

@@ -1,4 +1,5 @@
-import type { Channel, Message } from "../../messages/index.js";
+import type { Channel, LogLevel, Message } from "../../messages/index.js";
+import { startTimer } from "../../processes/index.js";
 
 /** A connection between two ranks, however it is made. */
 export interface Connection {
@@ -31,7 +32,7 @@ export interface RootListener {
   connected(connection: Connection, from?: number): void;
   /** What was sent to all members may be lost. */
   restored(): void;
-  fault(error: Error): void;
+  log(level: LogLevel, text: string): void;
 }
 
 /** Sends to all members at once. What is sent so may be lost on the way to some of them. */
@@ -75,6 +76,22 @@ export interface DirectListener {
   beat(seq: number): void;
   /** The way to the others was interrupted: what rank 0 has sent meanwhile may be lost. */
   restored(): void;
-  /** The way to the others is lost for good. */
-  lost(error: Error): void;
+  /** What rank 0 has sent is invalid. */
+  failed(error: Error): void;
+  log(level: LogLevel, text: string): void;
+}
+
+/**
+ * Waits for something, though not for long.
+ * @param timeoutMs milliseconds
+ */
+export async function within(timeoutMs: number, wanted: Promise<unknown>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = startTimer(timeoutMs, resolve);
+    const end = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    wanted.then(end, end);
+  });
 }

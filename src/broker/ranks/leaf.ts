@@ -17,7 +17,7 @@ import {
   type UnsequencedEvent,
 } from "../routing/overlay.js";
 import { AfterEvents } from "./after-events.js";
-import type { LeafTransport, OwnConnection } from "./connection.js";
+import { type LeafTransport, type OwnConnection, within } from "./connection.js";
 import { EventBatch } from "./event-batch.js";
 import { EventOrder } from "./event-order.js";
 import { Heartbeat } from "./heartbeat.js";
@@ -176,23 +176,21 @@ export class Leaf implements Overlay {
     if (connection === undefined) return;
     if (!wasIn) {
       connection.channel.close();
-      await connection.closed;
+      await within(GOODBYE_TIMEOUT_MS, connection.closed);
+      connection.destroy();
       return;
     }
     this.#batch.flush();
     // What the others were sent comes before this rank has left.
     const direct = [...this.#direct.values()];
     for (const { channel } of direct) channel.close();
-    const goodbye = new AbortController();
-    const goodbyeTimer = setTimeout(() => goodbye.abort(), GOODBYE_TIMEOUT_MS);
-    const isLate = new Promise<void>((resolve) => goodbye.signal.addEventListener("abort", () => resolve()));
-    await Promise.race([isLate, Promise.all(direct.map(({ closed }) => closed))]);
+    await within(GOODBYE_TIMEOUT_MS, Promise.all(direct.map(({ closed }) => closed)));
     connection.channel.send(noticeMessage({ kind: "goodbye" }));
     // Rank 0 closes first: what it is still sending must not meet a closed connection.
-    goodbye.signal.addEventListener("abort", () => connection.channel.close());
-    if (goodbye.signal.aborted) connection.channel.close();
-    await connection.closed;
-    clearTimeout(goodbyeTimer);
+    await within(GOODBYE_TIMEOUT_MS, connection.closed);
+    connection.channel.close();
+    await within(GOODBYE_TIMEOUT_MS, connection.closed);
+    connection.destroy();
   }
 
   /** Takes what does not come by the connection to rank 0. */
@@ -205,7 +203,8 @@ export class Leaf implements Overlay {
         if (seq > this.#order.seq) this.#catchUp();
       },
       restored: () => this.#catchUp(),
-      lost: (error) => this.#fail(error),
+      failed: (error) => this.#fail(error),
+      log: (level, text) => this.#receiver?.log(level, text),
     });
   }
 
@@ -330,6 +329,8 @@ export class Leaf implements Overlay {
         this.#departure = "goodbye";
         return;
       case "ask":
+        this.#connection?.channel.send(noticeMessage({ kind: "alive" }));
+        return;
       case "about":
       case "hello":
       case "missed":
@@ -370,7 +371,7 @@ export class Leaf implements Overlay {
 
   #joined(rank: number, uuid: string): void {
     this.#present.add(rank);
-    if (rank !== 0) this.#transport.direct?.joined(rank, uuid);
+    this.#transport.direct?.joined(rank, uuid);
     this.#receiver?.joined(rank);
   }
 

@@ -52,7 +52,7 @@ function listener(path: string): RootTransport {
         clock: systemClock,
         limits: () => OVERLAY_LIMITS,
         onConnection: (channel, destroy) => to.connected({ channel, destroy }),
-        onError: (error) => to.fault(error),
+        onError: ({ message }) => to.log("err", `overlay socket: ${message}`),
       });
     },
     close: () => server?.close() ?? Promise.resolve(),

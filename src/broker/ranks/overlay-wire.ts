@@ -18,7 +18,7 @@ import type { Departure } from "../routing/overlay.js";
 
 /** Messages between the overlays of two ranks, as against those that they carry for peers. */
 export type Notice =
-  /** From a broker that has yet to learn what instance it joins. */
+  /** From a broker that has yet to learn what instance it joins; from rank 0: answer if you live. */
   | { readonly kind: "ask" }
   | ({ readonly kind: "about" } & AboutInstance)
   /** The first from a rank that joins. */

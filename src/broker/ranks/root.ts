@@ -45,6 +45,13 @@ interface Member {
   readonly channel: Channel;
 }
 
+interface Claim {
+  /** The member has sent something. */
+  readonly refuse: () => void;
+  /** The member has missed its heartbeats. */
+  readonly admit: () => void;
+}
+
 export interface RootOptions {
   readonly size: number;
   readonly instanceId: string;
@@ -60,6 +67,8 @@ export class Root implements Overlay {
   readonly #transport: RootTransport;
   readonly #options: RootOptions;
   readonly #members = new Map<number, Member>();
+  /** Brokers that want the rank of a member which has been asked whether it lives. */
+  readonly #claims = new Map<number, Claim>();
   readonly #batch = new EventBatch((batch, first) => this.#sendEvents(batch, first));
   /** Only where events may be lost on their way. */
   readonly #ring: EventRing | undefined;
@@ -87,8 +96,12 @@ export class Root implements Overlay {
     await this.#transport.listen({
       connected: (connection, from) => this.#welcome(connection, from),
       restored: () => this.#beat(),
-      fault: (error) => receiver.log("err", `overlay: ${error.message}`),
+      log: (level, text) => receiver.log(level, text),
     });
+  }
+
+  ended(rank: number): void {
+    this.#lost(rank);
   }
 
   reaches(rank: number): boolean {
@@ -140,7 +153,9 @@ export class Root implements Overlay {
       if (member !== undefined) this.#depart(member, "lost");
     });
     const heard = (): void => {
-      if (member !== undefined) this.#heartbeat?.heard(member.rank);
+      if (member === undefined) return;
+      this.#heartbeat?.heard(member.rank);
+      this.#claims.get(member.rank)?.refuse();
     };
     connection.onHeard?.(heard);
     channel.onMessage((message) => {
@@ -152,13 +167,65 @@ export class Root implements Overlay {
         else if (isAsk(arrival)) this.#tellAbout(channel, this.#receiver);
         else {
           clearTimeout(helloTimer);
-          member = this.#admit(connection, helloOf(arrival, from));
+          const hello = helloOf(arrival, from);
+          const admit = (): void => {
+            member = this.#admit(connection, hello);
+          };
+          if (this.#refusal(hello) === undefined && this.#members.has(hello.rank))
+            this.#claim(connection, hello, admit);
+          else admit();
         }
       } catch (error) {
         this.#receiver.log("warning", `${name()} disconnected: ${messageOf(error)}`);
         destroy();
       }
     });
+  }
+
+  /**
+   * Another broker wants the rank of a member: the host of that may have died. It is refused when the member answers, and
+   * takes its place once that has missed its heartbeats.
+   */
+  #claim(connection: Connection, { rank }: Hello, admit: () => void): void {
+    const member = this.#members.get(rank);
+    if (member === undefined || this.#claims.has(rank)) {
+      this.#refuse(connection, this.#doubleError(rank));
+      return;
+    }
+    const settle = (run: () => void) => () => {
+      this.#claims.delete(rank);
+      run();
+    };
+    const claim = {
+      refuse: settle(() => this.#refuse(connection, this.#doubleError(rank))),
+      admit: settle(() => {
+        this.#lost(rank);
+        admit();
+      }),
+    };
+    if (this.#heartbeat?.isStalled(rank) === true) {
+      claim.admit();
+      return;
+    }
+    this.#claims.set(rank, claim);
+    connection.channel.onClose(() => {
+      if (this.#claims.get(rank) === claim) this.#claims.delete(rank);
+    });
+    this.#give(member, noticeMessage({ kind: "ask" }));
+  }
+
+  #doubleError(rank: number): SluiceError {
+    const { host = "", pid = 0 } = this.#members.get(rank)?.hello ?? {};
+    // On one machine the number says enough.
+    const place = this.#transport.broadcast === undefined ? "" : ` (host ${host}, pid ${pid})`;
+    return requestError("EEXIST", `rank ${rank} has already joined${place}`);
+  }
+
+  #refuse({ channel }: Connection, problem: SluiceError): void {
+    this.#receiver?.log("warning", `a broker was refused: ${problem.message}`);
+    const errnum = errnumOf(problem) ?? ERRNO.EINVAL;
+    channel.send(noticeMessage({ kind: "refused", errnum, error: problem.message }));
+    channel.close();
   }
 
   #tellAbout(channel: Channel, receiver: OverlayReceiver): void {
@@ -168,15 +235,12 @@ export class Root implements Overlay {
 
   /** @returns undefined if it was refused */
   #admit(connection: Connection, hello: Hello): Member | undefined {
-    const { channel } = connection;
     const problem = this.#refusal(hello);
     if (problem !== undefined) {
-      this.#receiver?.log("warning", `a broker was refused: ${problem.message}`);
-      const errnum = errnumOf(problem) ?? ERRNO.EINVAL;
-      channel.send(noticeMessage({ kind: "refused", errnum, error: problem.message }));
-      channel.close();
+      this.#refuse(connection, problem);
       return undefined;
     }
+    const { channel } = connection;
     const { rank, uuid } = hello;
     // Those are before its first event.
     this.#batch.flush();
@@ -212,7 +276,7 @@ export class Root implements Overlay {
     if (rank < 1 || rank >= this.size) {
       return requestError("EINVAL", `rank ${rank} is out of range: there are 0 to ${this.size - 1}`);
     }
-    return this.#members.has(rank) ? requestError("EEXIST", `rank ${rank} has already joined`) : undefined;
+    return undefined;
   }
 
   #receive(member: Member, arrival: Arrival): void {
@@ -262,6 +326,11 @@ export class Root implements Overlay {
   }
 
   #setStalled(rank: number, on: boolean): void {
+    const claim = this.#claims.get(rank);
+    if (on && claim !== undefined) {
+      claim.admit();
+      return;
+    }
     for (const member of this.#members.values()) {
       if (member.rank !== rank) this.#give(member, noticeMessage({ kind: "stalled", rank, on }));
     }

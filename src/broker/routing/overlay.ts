@@ -78,6 +78,8 @@ export interface Overlay {
   setFlow(rank: number, sender: string, flow: FlowControl): void;
   /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
+  /** To rank 0: the process of a rank has ended, which is lost unless it has left in order. */
+  ended?(rank: number): void;
   /** Leaves in order. The receiver is not called any more. */
   close(): Promise<void>;
 }
