@@ -9,6 +9,10 @@ export interface NatsServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Where other servers of its cluster find it; empty without one. */
+  readonly clusterUrl: string;
+  /** Resolves when it is connected to so many other servers. */
+  routes(count: number): Promise<void>;
   /** Sends a signal; what it does is up to the server. */
   signal(signal: NodeJS.Signals): void;
   /** Ends it at once, and resolves when it has. */
@@ -30,20 +34,36 @@ export async function startNats(
   );
   const child = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const port = await new Promise<number>((resolve, reject) => {
-    let said = "";
-    child.once("error", reject);
-    void ended.then(() => reject(new Error(`nats-server has ended: ${said}`)));
-    child.stderr.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      const found = /client connections on 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
-      if (found !== undefined && said.includes("Server is ready")) resolve(Number(found));
-    });
+  let said = "";
+  const watchers = new Set<() => void>();
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+    for (const watch of [...watchers]) watch();
   });
+  /** Resolves when it has said something. */
+  const until = async (isSaid: () => boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const watch = (): void => {
+        if (!isSaid()) return;
+        watchers.delete(watch);
+        resolve();
+      };
+      watchers.add(watch);
+      watch();
+      child.once("error", reject);
+      void ended.then(() => reject(new Error(`nats-server has ended: ${said}`)));
+    });
+  const portOf = (what: string): string =>
+    new RegExp(`${what} connections on 127\\.0\\.0\\.1:(\\d+)`).exec(said)?.[1] ?? "";
+  const isClustered = options.lines?.some((line) => line.startsWith("cluster")) === true;
+  await until(() => said.includes("Server is ready") && (!isClustered || portOf("route") !== ""));
+  const port = Number(portOf("client"));
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
     pid: child.pid ?? 0,
+    clusterUrl: portOf("route") === "" ? "" : `nats://127.0.0.1:${portOf("route")}`,
+    routes: (count) => until(() => said.split("Route connection created").length > count),
     signal: (signal) => void child.kill(signal),
     kill: async () => {
       child.kill("SIGKILL");

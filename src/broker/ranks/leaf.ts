@@ -120,7 +120,7 @@ export class Leaf implements Overlay {
           else refuse(error);
         }
       });
-      this.#listen();
+      this.#listen(receiver);
       channel.send(noticeMessage({ kind: "hello", ...this.#options, host: hostname(), pid: process.pid }));
       this.#closed.signal.addEventListener("abort", () => reject(closedError()));
     });
@@ -194,7 +194,7 @@ export class Leaf implements Overlay {
   }
 
   /** Takes what does not come by the connection to rank 0. */
-  #listen(): void {
+  #listen(receiver: OverlayReceiver): void {
     this.#transport.direct?.listen({
       connected: (rank, connection) => this.#take(rank, connection),
       events: (batch) => this.#guarded(() => this.#receive(readArrival(batch))),
@@ -204,7 +204,7 @@ export class Leaf implements Overlay {
       },
       restored: () => this.#catchUp(),
       failed: (error) => this.#fail(error),
-      log: (level, text) => this.#receiver?.log(level, text),
+      log: (level, text) => receiver.log(level, text),
     });
   }
 

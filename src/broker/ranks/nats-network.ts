@@ -13,8 +13,11 @@ const OVERHEAD_BYTES = 1024;
 /** Half of what makes a server hold back all that send to a receiver which does not read. */
 const UNREAD_BYTES = 16 * 1024 * 1024;
 
-/** However many ranks there are, each may send this much. */
-const MIN_WINDOW_BYTES = 64 * 1024;
+/**
+ * However many ranks there are, each may send this much, and not more than this: about what a socket takes, so that a
+ * sender that is held has not sent much more meanwhile.
+ */
+const WINDOW_BYTES = { least: 64 * 1024, most: 256 * 1024 };
 
 /** As long as the servers cannot be reached, it is said this often. */
 const REMIND_MS = 30_000;
@@ -72,7 +75,7 @@ export class NatsNetwork {
   #connection: NatsConnection;
   #listener = SILENT;
   #segmentBytes = 0;
-  #windowBytes = MIN_WINDOW_BYTES;
+  #windowBytes = WINDOW_BYTES.least;
   readonly #closing = new AbortController();
   #reminder: NodeJS.Timeout | undefined;
 
@@ -91,18 +94,15 @@ export class NatsNetwork {
     return new NatsNetwork(options, connection, natsLibrary().headers);
   }
 
-  /** The server that this rank is connected to now. */
-  get server(): string {
-    return this.#connection.getServer();
-  }
-
   listen(listener: Partial<NatsListener>): void {
     this.#listener = { ...SILENT, ...listener };
+    this.#listener.log("info", `connected to the NATS server ${this.#connection.getServer()}`);
   }
 
   /** Shares what a receiver may have unread among so many senders. */
   setSize(size: number): void {
-    this.#windowBytes = Math.max(Math.floor(UNREAD_BYTES / Math.max(size - 1, 1)), MIN_WINDOW_BYTES);
+    const share = Math.floor(UNREAD_BYTES / Math.max(size - 1, 1));
+    this.#windowBytes = Math.min(Math.max(share, WINDOW_BYTES.least), WINDOW_BYTES.most);
   }
 
   /**
@@ -116,8 +116,7 @@ export class NatsNetwork {
       self: this.uuid,
       peer,
       windowBytes: () => this.#windowBytes,
-      segmentBytes: () =>
-        Math.min(this.#segmentBytes, Math.max(MIN_WINDOW_BYTES, Math.floor(this.#windowBytes / 8))),
+      segmentBytes: () => Math.min(this.#segmentBytes, WINDOW_BYTES.least),
       retryMs: this.#options.retryMs,
       send: (frame, bytes) => this.#send(rank, frame, bytes),
     });
@@ -233,7 +232,7 @@ export class NatsNetwork {
     try {
       const connection = await connectNats({ ...this.#options, signal, connectTimeoutMs: Infinity });
       this.#attach(connection);
-      this.#listener.log("notice", `connected to the NATS server ${this.server}`);
+      this.#listener.log("notice", `connected to the NATS server ${connection.getServer()}`);
       for (const link of this.#links.values()) link.recover();
       this.#listener.restored();
     } catch (error) {

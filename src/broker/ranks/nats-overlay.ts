@@ -55,7 +55,7 @@ export interface NatsOverlay {
  * Joins the ranks of an instance over NATS servers (docs/design/hosts.md §2). Each rank sends directly to each other; rank 0
  * broadcasts events, and repeats what has not arrived.
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server, or no rank 0, answers in time; `EACCES` when a server
- *   refuses; `EEXIST` when another broker has rank 0; `ECANCELED` when the signal was aborted; `BROKER_REQUEST` `EINVAL` for
+ *   refuses these credentials or a subject; `EEXIST` when another broker has rank 0; `ECANCELED` when the signal was aborted; `BROKER_REQUEST` `EINVAL` for
  *   a name that is invalid
  */
 export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOverlay> {
@@ -67,8 +67,15 @@ export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOver
     uuid: randomBytes(8).toString("hex"),
     retryMs: () => retryMs,
   });
+  const refused = new Promise<never>((_resolve, reject) => {
+    network.listen({
+      log: (level, text) => {
+        if (level === "err") reject(overlayStateError(text, "EACCES"));
+      },
+    });
+  });
   try {
-    return rank === 0 ? await lead(network, options) : await follow(network, options);
+    return await Promise.race([refused, rank === 0 ? lead(network, options) : follow(network, options)]);
   } catch (error) {
     await network.close();
     throw error;
