@@ -253,7 +253,14 @@ export class Broker {
     }
     if (this.rank === 0) {
       const panic = (rank: number, message: string): void => this.#panic(`rank ${rank}: ${message}`);
-      attachService(this.#router, overlayService(this.roster, this.orders, panic));
+      attachService(
+        this.#router,
+        overlayService(
+          { roster: this.roster, places: () => this.#overlay.places?.() ?? [] },
+          this.orders,
+          panic,
+        ),
+      );
     }
     await this.#overlay.start({
       message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),

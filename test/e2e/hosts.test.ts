@@ -108,6 +108,19 @@ describe("brokers that are started one by one", () => {
       seqs.push([`site.r${handle.rank}`, await handle.publish(`site.r${handle.rank}`)]);
     await all;
     expect(seen).toEqual(seqs);
+    const status = await last?.rpc("overlay.status");
+    expect(status).toMatchObject({
+      state: "full",
+      ranks: [0, 1, 2].map((rank) => ({
+        rank,
+        state: "online",
+        host: hostname(),
+        server: url.replace("nats://", ""),
+        lag: expect.any(Number) as number,
+      })),
+    });
+    const { stdout } = await box.run(["overlay", "status"], { env: at(1) });
+    expect(stdout.split("\n")[1]).toMatch(/^Rank State {2}Since +Host +Server +Lag$/);
     // By way of no rank 0: each sends to each directly.
     expect(await handles[1]?.rpc("broker.ping", "hello", { rank: 2 })).toBe("hello");
     await first?.rpc("broker.shutdown");
@@ -178,9 +191,11 @@ describe("without a NATS server", () => {
     const frozen = await server();
     frozen.signal("SIGSTOP");
     const servers = `${gone.url},${frozen.url.replace("//", "//me:hush@")}`;
-    const begun = performance.now();
-    const { status, stderr } = await box.run(["start", "-s", "3", `--overlay=${servers}`, "true"]);
-    expect(performance.now() - begun).toBeLessThan(5000);
+    // On a busy machine the processes alone take their time.
+    const boot = await timed(() => box.run(["start", ...BARE, "true"]));
+    const failing = await timed(() => box.run(["start", "-s", "3", `--overlay=${servers}`, "true"]));
+    expect(failing.ms).toBeLessThan(4600 + boot.ms);
+    const { status, stderr } = failing.result;
     expect(stderr).toBe(
       "sluice-broker[0]: cannot connect to any NATS server of the overlay:\n" +
         `  ${gone.url}: connection refused\n  ${frozen.url}: no answer in time\n`,
@@ -226,6 +241,13 @@ describe("without a NATS server", () => {
     expect(stdout).toBe("0\n0\n0\n0\n");
   });
 });
+
+/** What something gives, and how long it takes. */
+async function timed<T>(run: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
+  const begun = performance.now();
+  const result = await run();
+  return { result, ms: performance.now() - begun };
+}
 
 /** A client of a broker that was started by itself, as soon as it takes any. */
 async function connectTo(rank: number): Promise<Handle> {

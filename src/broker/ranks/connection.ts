@@ -6,8 +6,6 @@ export interface Connection {
   readonly channel: Channel;
   /** Ends it now, whatever waits to be sent. */
   readonly destroy: () => void;
-  /** Says to the other end that this one lives; undefined: a notice does. */
-  readonly beat?: (() => void) | undefined;
   /** Calls back whenever anything has come from the other end; undefined: only messages come. */
   readonly onHeard?: ((listener: () => void) => void) | undefined;
 }
@@ -24,6 +22,8 @@ export interface RootTransport {
   listen(to: RootListener): Promise<void>;
   /** What reaches all members at once; undefined: each of them is sent everything. */
   readonly broadcast?: Broadcast | undefined;
+  /** The server that this rank is connected to, if there are any. */
+  readonly server?: (() => string) | undefined;
   close(): Promise<void>;
 }
 
@@ -56,6 +56,8 @@ export interface LeafTransport {
   connect(signal: AbortSignal): Promise<OwnConnection>;
   /** What rank 0 broadcasts, and connections to other ranks; undefined: all goes by the connection to rank 0. */
   readonly direct?: DirectTransport | undefined;
+  /** The server that this rank is connected to, if there are any. */
+  readonly server?: (() => string) | undefined;
   close(): Promise<void>;
 }
 

@@ -270,6 +270,7 @@ export class Leaf implements Overlay {
         this.#order = new EventOrder(notice.seq, (event, origin) => this.#event(event, origin));
         notice.ranks.forEach((rank, at) => this.#joined(rank, notice.uuids[at] ?? ""));
         this.#heartbeat = this.#startHeartbeat(receiver);
+        this.#beat();
         return true;
       default:
         throw overlayProtocolError("expected the notice 'welcome' or 'refused' from rank 0");
@@ -329,7 +330,7 @@ export class Leaf implements Overlay {
         this.#departure = "goodbye";
         return;
       case "ask":
-        this.#connection?.channel.send(noticeMessage({ kind: "alive" }));
+        this.#beat();
         return;
       case "about":
       case "hello":
@@ -344,13 +345,7 @@ export class Leaf implements Overlay {
     const heartbeat = new Heartbeat({
       periodMs: receiver.heartbeatPeriodMs(),
       lostAfterMs: () => receiver.lostAfterMs(),
-      send: () => {
-        if (this.#connection?.beat === undefined) {
-          this.#connection?.channel.send(noticeMessage({ kind: "alive" }));
-        } else {
-          this.#connection.beat();
-        }
-      },
+      send: () => this.#beat(),
       // Without rank 0 nothing is known of the others.
       stalled: () => this.#present.forEach((rank) => receiver.stalled(rank)),
       resumed: () => {
@@ -360,6 +355,11 @@ export class Leaf implements Overlay {
     });
     heartbeat.add(0);
     return heartbeat;
+  }
+
+  #beat(): void {
+    const server = this.#transport.server?.() ?? "";
+    this.#connection?.channel.send(noticeMessage({ kind: "alive", seq: this.#order.seq, server }));
   }
 
   #setStalled(rank: number, on: boolean): void {

@@ -89,11 +89,6 @@ export class Link extends Duplex {
     this.#heardListeners.push(listener);
   }
 
-  /** Says to the other end that this one is there. */
-  beat(): void {
-    if (!this.destroyed) this.#sendFrame("ack");
-  }
-
   /** A message of the other end has come. */
   receive(frame: LinkFrame, bytes: Uint8Array): void {
     if (this.destroyed) {

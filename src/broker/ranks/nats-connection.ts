@@ -39,7 +39,7 @@ const ROUND_PAUSE_MS = 100;
 const GREETING = "INFO ";
 
 /** The last part of the time is kept for saying what is wrong. */
-const REPORT_MS = 800;
+const REPORT_MS = 1000;
 
 /** The library is loaded by what connects. */
 export function natsLibrary(): typeof Nats {
@@ -68,7 +68,7 @@ export async function connectNats(options: NatsConnectOptions): Promise<NatsConn
     // While the time is unlimited, credentials may be renewed.
     const isFinal = isRefused && Number.isFinite(connectTimeoutMs);
     if (isFinal || performance.now() + ROUND_PAUSE_MS >= deadlineMs) {
-      const lines = round.failures.map(({ address, why }) => `  ${address}: ${why}`);
+      const lines = round.failures.map(({ address, why }) => `${address}: ${why}`);
       const what = servers.addresses.length === 1 ? "the NATS server" : "any NATS server";
       throw overlayStateError(
         [`cannot connect to ${what} of the overlay:`, ...lines].join("\n"),

@@ -94,6 +94,11 @@ export class NatsNetwork {
     return new NatsNetwork(options, connection, natsLibrary().headers);
   }
 
+  /** The server that this rank is, or was last, connected to. */
+  get server(): string {
+    return this.#connection.getServer();
+  }
+
   listen(listener: Partial<NatsListener>): void {
     this.#listener = { ...SILENT, ...listener };
     this.#listener.log("info", `connected to the NATS server ${this.#connection.getServer()}`);

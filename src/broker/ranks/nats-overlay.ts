@@ -115,6 +115,7 @@ function rootTransport(network: NatsNetwork): RootTransport {
         network.broadcast({ from, epoch: "1", seq: String(first) }, encodeMessage(batch, OVERLAY_LIMITS)),
       beat: (seq) => void network.broadcast({ from, epoch: "1", seq: String(seq) }),
     },
+    server: () => network.server,
     close: () => network.close(),
   };
 }
@@ -159,6 +160,7 @@ function leafTransport(network: NatsNetwork, connection: OwnConnection): LeafTra
   return {
     connect: () => Promise.resolve(connection),
     direct: directTransport(network),
+    server: () => network.server,
     close: () => network.close(),
   };
 }
@@ -215,7 +217,6 @@ function connectionOf(link: Link): OwnConnection {
     channel: socketChannel(link, OVERLAY_LIMITS),
     destroy: () => link.destroy(),
     closed: new Promise((resolve) => link.once("close", () => resolve())),
-    beat: () => link.beat(),
     onHeard: (listener) => link.onHeard(listener),
   };
 }

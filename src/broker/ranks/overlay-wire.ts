@@ -46,8 +46,11 @@ export type Notice =
       readonly sender: string;
       readonly on: boolean;
     }
-  /** The rank is alive; sent once a period, in both directions. */
-  | { readonly kind: "alive" }
+  /**
+   * The rank is alive; sent once a period, in both directions. To rank 0 with the newest event that has come, and the server
+   * that the rank is connected to, which is empty without any.
+   */
+  | { readonly kind: "alive"; readonly seq: number; readonly server: string }
   /** From rank 0: a rank has stalled, or is heard from again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
   /** To rank 0: events after this one have not arrived. They follow, and then `complete`. */
@@ -198,7 +201,10 @@ function noticeOf(payload: Payload): Notice {
       };
     case "stalled":
       return { kind, ...fields(payload, { rank: "integer", on: "boolean" }) };
-    case "alive":
+    case "alive": {
+      const { seq, server } = fields(payload, { seq: "integer?", server: "string?" });
+      return { kind, seq: seq ?? 0, server: server ?? "" };
+    }
     case "ask":
     case "goodbye":
       return { kind };

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { ERRNO, errnumOf, messageOf, requestError, type SluiceError } from "../../errors/index.js";
 import type {
   Backlog,
@@ -14,6 +15,7 @@ import {
   type Overlay,
   type OverlayReceiver,
   type PublishOutcome,
+  type RankPlace,
   type UnsequencedEvent,
 } from "../routing/overlay.js";
 import type { Connection, RootTransport } from "./connection.js";
@@ -40,6 +42,8 @@ type Hello = Extract<Notice, { kind: "hello" }>;
 
 interface Member {
   readonly rank: number;
+  /** What it has said with its last heartbeat. */
+  alive: Extract<Notice, { kind: "alive" }>;
   readonly hello: Hello;
   readonly connection: Connection;
   readonly channel: Channel;
@@ -102,6 +106,16 @@ export class Root implements Overlay {
 
   ended(rank: number): void {
     this.#lost(rank);
+  }
+
+  places(): readonly RankPlace[] {
+    const own = this.#transport.server?.();
+    // On one machine there is nothing to tell.
+    if (own === undefined) return [];
+    const others = [...this.#members.values()].map(({ rank, hello: { host }, alive: { seq, server } }) => {
+      return { rank, host, server, lag: Math.max(this.#seq - seq, 0) };
+    });
+    return [{ rank: 0, host: hostname(), server: own, lag: 0 }, ...others];
   }
 
   reaches(rank: number): boolean {
@@ -254,7 +268,8 @@ export class Root implements Overlay {
       }),
     );
     this.#toAll(noticeMessage({ kind: "joined", rank, uuid }));
-    const member = { rank, hello, connection, channel };
+    const alive = { kind: "alive", seq: this.#seq, server: "" } as const;
+    const member: Member = { rank, alive, hello, connection, channel };
     this.#members.set(rank, member);
     for (const stalled of this.#heartbeat?.stalled ?? []) {
       channel.send(noticeMessage({ kind: "stalled", rank: stalled, on: true }));
@@ -311,6 +326,7 @@ export class Root implements Overlay {
         else this.#passOn(notice);
         return;
       case "alive":
+        member.alive = notice;
         return;
       case "missed":
         this.#repeat(member, notice.seq);
@@ -357,7 +373,7 @@ export class Root implements Overlay {
   #beat(): void {
     this.#batch.flush();
     const { broadcast } = this.#transport;
-    if (broadcast === undefined) this.#toAll(noticeMessage({ kind: "alive" }));
+    if (broadcast === undefined) this.#toAll(noticeMessage({ kind: "alive", seq: this.#seq, server: "" }));
     else broadcast.beat(this.#seq);
   }
 
