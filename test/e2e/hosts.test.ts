@@ -1,5 +1,7 @@
 /** Instances whose ranks are joined by NATS servers, as those of several hosts are. */
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { connect, type Handle } from "../../src/messages/index.js";
 import { type NatsServer, startNats } from "../helpers/nats.js";
@@ -62,6 +64,14 @@ describe("start -s 3 --overlay=nats://…", () => {
     expect(lines.slice(4)).toEqual(["1", "pinged", "pinged", "over ."]);
     expect(status).toBe(0);
     expectNothingLeft();
+  });
+
+  test("prints in the trial of the guide what that says", async () => {
+    const guide = readFileSync(join(import.meta.dirname, "../../docs/hosts.md"), "utf8");
+    const [, command = "", line = ""] = /^\$ (sluice start .*)\n(.*)$/m.exec(guide) ?? [];
+    const { port } = await server();
+    const { stdout } = await box.shell(command.replace("4222", String(port)));
+    expect(stdout.split("\n")[0]).toBe(line);
   });
 
   test("is refused with status 2 when its flags do not go together", async () => {
