@@ -45,18 +45,22 @@ export class EventRing {
   }
 
   /**
-   * The batches with all events after one; the first of them may have earlier ones too.
+   * The batches with the events after one, oldest first; the first of them may have earlier ones too.
+   * @param limitBytes no more are given after so many bytes
    * @returns undefined if not all are kept
    */
-  since(seq: number): Message[] | undefined {
+  since(seq: number, limitBytes = Infinity): Message[] | undefined {
     if (seq < this.#before) return undefined;
+    let at = this.#entries.length;
+    while (at > this.#head && (this.#entries[at - 1]?.last ?? seq) > seq) at -= 1;
     const batches: Message[] = [];
-    for (let at = this.#entries.length - 1; at >= this.#head; at--) {
-      const entry = this.#entries[at];
-      if (entry === undefined || entry.last <= seq) break;
+    let bytes = 0;
+    for (const entry of this.#entries.slice(at)) {
+      if (bytes >= limitBytes) break;
       batches.push(entry.batch);
+      bytes += entry.bytes;
     }
-    return batches.reverse();
+    return batches;
   }
 
   #drop(): void {

@@ -323,8 +323,8 @@ export class Leaf implements Overlay {
       case "hold":
         this.#receiver?.setFlow(notice.from, notice.sender, flowOf(notice));
         return;
-      case "complete":
-        this.#caughtUp(notice.isKept);
+      case "repeated":
+        this.#repeated(notice);
         return;
       case "goodbye":
         this.#departure = "goodbye";
@@ -420,10 +420,10 @@ export class Leaf implements Overlay {
     this.#connection?.channel.send(noticeMessage({ kind: "missed", seq: this.#order.seq }));
   }
 
-  #caughtUp(isKept: boolean): void {
+  #repeated({ isKept, seq }: { readonly isKept: boolean; readonly seq: number }): void {
     if (!isKept) throw requestError("ENODATA", "more events were missed than rank 0 keeps");
     this.#isCatchingUp = false;
-    if (this.#order.hasHole) this.#catchUp();
+    if (this.#order.hasHole || seq > this.#order.seq) this.#catchUp();
   }
 
   #drained(): void {

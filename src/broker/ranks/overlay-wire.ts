@@ -53,10 +53,10 @@ export type Notice =
   | { readonly kind: "alive"; readonly seq: number; readonly server: string }
   /** From rank 0: a rank has stalled, or is heard from again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
-  /** To rank 0: events after this one have not arrived. They follow, and then `complete`. */
+  /** To rank 0: events after this one have not arrived. They follow, and then `repeated`. */
   | { readonly kind: "missed"; readonly seq: number }
-  /** From rank 0: what was missed has been sent, or is not kept any more. */
-  | { readonly kind: "complete"; readonly isKept: boolean }
+  /** From rank 0: some of what was missed has been sent, or is not kept any more. The newest event has this number. */
+  | { readonly kind: "repeated"; readonly isKept: boolean; readonly seq: number }
   /** The connection is about to close, in order. */
   | { readonly kind: "goodbye" };
 
@@ -184,8 +184,8 @@ function noticeOf(payload: Payload): Notice {
       return { kind, ...fields(payload, { instanceId: "string", size: "integer", config: "object" }) };
     case "missed":
       return { kind, ...fields(payload, { seq: "integer" }) };
-    case "complete":
-      return { kind, ...fields(payload, { isKept: "boolean" }) };
+    case "repeated":
+      return { kind, ...fields(payload, { isKept: "boolean", seq: "integer" }) };
     case "refused":
       return { kind, ...fields(payload, { errnum: "integer", error: "string" }) };
     case "joined":

@@ -35,6 +35,9 @@ import {
 /** A rank is disconnected when more than this waits for it. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
+/** So much is repeated at once. */
+const REPEAT_BYTES = 4 * 1024 * 1024;
+
 /** How long a connection may take to say which rank it is. */
 const HELLO_TIMEOUT_MS = 10_000;
 
@@ -362,12 +365,12 @@ export class Root implements Overlay {
     this.#depart(member, "lost");
   }
 
-  /** Sends a rank what it has missed. */
+  /** Sends a rank some of what it has missed; it asks for more. */
   #repeat(member: Member, seq: number): void {
     this.#batch.flush();
-    const missed = this.#ring?.since(seq);
+    const missed = this.#ring?.since(seq, REPEAT_BYTES);
     for (const batch of missed ?? []) this.#give(member, batch);
-    this.#give(member, noticeMessage({ kind: "complete", isKept: missed !== undefined }));
+    this.#give(member, noticeMessage({ kind: "repeated", isKept: missed !== undefined, seq: this.#seq }));
   }
 
   #beat(): void {

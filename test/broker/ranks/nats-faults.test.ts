@@ -196,6 +196,43 @@ describe("a frozen server", () => {
   });
 });
 
+describe("a rank that has missed", () => {
+  /** Two ranks, and a way to cut the second one off while rank 0 publishes. */
+  async function missing(
+    count: number,
+    bytes: number,
+  ): Promise<{ one: TestBroker; heard: Event[]; heal: () => void }> {
+    const { port, url } = await server();
+    const wire = await detourTo(port);
+    onTestFinished(() => wire.close());
+    const attributes = { "overlay.heartbeat-period": "60s" };
+    const zero = await startRank(0, 2, { servers: [{ url }], attributes });
+    const one = await startRank(1, 2, { servers: [{ url: `nats://127.0.0.1:${wire.port}` }], attributes });
+    await presentRanks(zero.broker, 1);
+    const heard = await received(one);
+    wire.cut();
+    await one.logged("disconnected from the NATS server");
+    const payload = new Uint8Array(bytes);
+    for (let n = 0; n < count; n++) await zero.handle.publish(`load.n${n}`, payload);
+    return { one, heard, heal: () => wire.heal() };
+  }
+
+  test("less than 64 MiB of events gets all of them, in order", async () => {
+    const { heard, heal } = await missing(60, 1_000_000);
+    heal();
+    await expect.poll(() => heard.length, PATIENTLY).toBe(60);
+    expect(heard.map(({ topic }) => topic)).toEqual(Array.from({ length: 60 }, (_, n) => `load.n${n}`));
+  });
+
+  test("more than rank 0 keeps is told so, and leaves", async () => {
+    const { one, heard, heal } = await missing(70, 1_000_000);
+    heal();
+    await one.logged("disconnected from rank 0: more events were missed than rank 0 keeps");
+    await presentRanks(one.broker, 0);
+    expect(heard).toEqual([]);
+  });
+});
+
 describe("a link that is cut", () => {
   test("makes a rank stalled after three missed heartbeats, and it has missed nothing when it heals", async () => {
     const { port } = await server();
