@@ -64,7 +64,14 @@ for (const [entry, program] of Object.entries(LAUNCHED)) {
     minifyWhitespace: true,
     minifySyntax: true,
     // Native, or loaded only when something is printed, or shared with user code through the real file.
-    external: ["libsql", "jiti", "toml-eslint-parser", "@dagrejs/graphlib", "pino"],
+    external: [
+      "libsql",
+      "jiti",
+      "toml-eslint-parser",
+      "@dagrejs/graphlib",
+      "pino",
+      "@nats-io/transport-node",
+    ],
     plugins: [importByLauncher],
   });
   copyFileSync("scripts/launch.cjs", `dist/${program}.cjs`);

@@ -18,6 +18,8 @@ const TOOLS = [
   { command: "zsh", packages: ["zsh"], use: "is completed in" },
   { command: "fish", packages: ["fish"], use: "is completed in" },
   { command: "mandoc", packages: ["mandoc"], use: "checks manual pages" },
+  { command: "nats-server", packages: ["nats-server"], use: "joins the ranks of an instance over hosts" },
+  { command: "openssl", packages: ["openssl"], use: "makes certificates for NATS servers" },
   { command: "tmux", packages: ["tmux"], use: "is the terminal of live views" },
 ];
 

@@ -171,6 +171,12 @@ export class Broker {
     return () => this.#shutdownListeners.delete(listener);
   }
 
+  /** The process of another rank has ended, whatever its connection says. */
+  rankEnded(rank: number): void {
+    this.#overlay.ended?.(rank);
+    this.roster.ended(rank);
+  }
+
   /** The number of requests that were passed on and not answered yet. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
@@ -249,7 +255,15 @@ export class Broker {
     }
     if (this.rank === 0) {
       const panic = (rank: number, message: string): void => this.#panic(`rank ${rank}: ${message}`);
-      attachService(this.#router, overlayService(this.roster, this.orders, panic), this.#trace);
+      attachService(
+        this.#router,
+        overlayService(
+          { roster: this.roster, places: () => this.#overlay.places?.() ?? [] },
+          this.orders,
+          panic,
+        ),
+        this.#trace,
+      );
     }
     await this.#overlay.start({
       message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),
@@ -266,6 +280,7 @@ export class Broker {
         this.log.append("broker", "notice", `rank ${rank} sends heartbeats again`);
         this.roster.resumed(rank);
       },
+      config: () => this.#configuration.current,
       heartbeatPeriodMs: () => delayOf(this.attributes, "overlay.heartbeat-period"),
       lostAfterMs: () => delayOf(this.attributes, "overlay.lost-after"),
       log: (level, text) => this.log.append("broker", level, text),

@@ -20,7 +20,7 @@ interface Identity {
 }
 
 /** Read-only attributes that may be chosen at start all the same. */
-const CHOSEN_AT_START = ["instance-id", "statedir"] as const;
+const CHOSEN_AT_START = ["instance-id", "statedir", "overlay.nats"] as const;
 
 /**
  * The attributes that every broker has, and those given at start.
@@ -40,6 +40,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
     statedir: identity.statedir,
     cachedir: identity.cachedir,
     "local-uri": identity.localUri,
+    "overlay.nats": given["overlay.nats"],
   };
   for (const [name, value] of Object.entries(fixed)) {
     if (value !== undefined) attributes.define(name, value, { readOnly: true });
@@ -57,6 +58,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
   attributes.define("overlay.heartbeat-period", "2s", { check: checkPeriod });
   attributes.define("overlay.lost-after", "60s", { check: checkDelay });
+  attributes.define("overlay.retry", "1s", { check: checkPeriod });
   attributes.define("config.reload-timeout", "5s", { check: checkDelay });
   attributes.define("broker.env-blocklist", "");
   defineStoreAttributes(attributes);

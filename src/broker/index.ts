@@ -17,7 +17,9 @@ export type { LogEntry } from "./log/log-ring.js";
 export { checkUnitLibraries, type UnitLibraries } from "./modules/offline-libraries.js";
 export { type ModuleInfo, moduleInfo } from "./modules/module-info.js";
 export type { ModuleFinder } from "./modules/module-finder.js";
-export { localOverlay, type LocalOverlayOptions } from "./ranks/local-overlay.js";
+export { localOverlay } from "./ranks/local-overlay.js";
+export { natsOverlay, type NatsOverlayOptions } from "./ranks/nats-overlay.js";
+export { formatNatsServers, type NatsServers, parseNatsServers } from "./ranks/nats-servers.js";
 export {
   type Overlay,
   type OverlayReceiver,

@@ -2,7 +2,15 @@
 import { describe, expect, test, vi } from "vitest";
 import { ERRNO } from "../../src/errors/index.js";
 import { fields, type Handle, type Payload } from "../../src/messages/index.js";
-import { presentRanks, startRanks, type TestRank } from "./support/local-ranks.js";
+import {
+  meeting,
+  type OverlayKind,
+  OVERLAYS,
+  presentRanks,
+  SOON_LOST,
+  startRanks,
+  type TestRank,
+} from "./support/ranks-of-a-test.js";
 
 /** More than may wait for one receiver in any way, so that all are answered only if some are held back. */
 const MANY = 60_000;
@@ -42,9 +50,9 @@ interface Flooded {
 }
 
 /** A module of one rank takes nothing, and a client of another has asked it more than may wait for it. */
-async function flooded(from: number, to: number, many = MANY): Promise<Flooded> {
+async function flooded(kind: OverlayKind, from: number, to: number, many = MANY): Promise<Flooded> {
   const seen: Payload[] = [];
-  const ranks = await startRanks(3, { slow: echo(seen), quick: echo() });
+  const ranks = await startRanks(3, await meeting(kind, SOON_LOST), { slow: echo(seen), quick: echo() });
   const target = at(ranks, to);
   for (const name of ["slow", "quick"]) await target.handle.rpc("module.load", { path: `/mem/${name}` });
   await target.handle.rpc("module.debug", { name: "slow", defer: true });
@@ -57,13 +65,15 @@ async function flooded(from: number, to: number, many = MANY): Promise<Flooded> 
   return { ranks, seen, answers };
 }
 
-describe.each([
-  { from: 1, to: 0, many: MANY },
-  { from: 0, to: 1, many: MANY },
-  { from: 1, to: 2, many: PASSED_ON },
-])("a sender on rank $from that floods a receiver on rank $to", ({ from, to, many }) => {
+describe.each(
+  OVERLAYS.flatMap((kind) => [
+    { kind, from: 1, to: 0, many: MANY },
+    { kind, from: 0, to: 1, many: MANY },
+    { kind, from: 1, to: 2, many: PASSED_ON },
+  ]),
+)("over $kind a sender on rank $from that floods a receiver on rank $to", ({ kind, from, to, many }) => {
   test("is held, so that all it asks is answered in the end, in order", async () => {
-    const { ranks, seen, answers } = await flooded(from, to, many);
+    const { ranks, seen, answers } = await flooded(kind, from, to, many);
     const target = at(ranks, to);
     // Others on its rank are not, whoever they ask.
     const bystander = await at(ranks, from).broker.connect();
@@ -76,7 +86,7 @@ describe.each([
   });
 
   test("goes on when the receiver is removed, and is told for each request", async () => {
-    const { ranks, answers } = await flooded(from, to, many);
+    const { ranks, answers } = await flooded(kind, from, to, many);
     const outcomes = Promise.allSettled(answers);
     await at(ranks, to).handle.rpc("module.remove", { name: "slow", cancel: true });
     const reasons = (await outcomes).map((outcome) =>
@@ -86,12 +96,15 @@ describe.each([
   });
 });
 
-test("a sender that is held for a rank goes on when that rank is lost", async () => {
-  const { ranks, answers } = await flooded(0, 2);
-  const outcomes = Promise.allSettled(answers);
-  at(ranks, 2).cut();
-  await presentRanks(at(ranks, 0).broker, 1);
-  for (const outcome of await outcomes) {
-    expect(outcome).toMatchObject({ status: "rejected", reason: { errnum: ERRNO.EHOSTUNREACH } });
-  }
-});
+test.each(OVERLAYS)(
+  "over %s a sender that is held for a rank goes on when that rank is lost",
+  async (kind) => {
+    const { ranks, answers } = await flooded(kind, 0, 2);
+    const outcomes = Promise.allSettled(answers);
+    at(ranks, 2).cut();
+    await presentRanks(at(ranks, 0).broker, 1);
+    for (const outcome of await outcomes) {
+      expect(outcome).toMatchObject({ status: "rejected", reason: { errnum: ERRNO.EHOSTUNREACH } });
+    }
+  },
+);

@@ -1,6 +1,8 @@
 /** What becomes of an instance when a process of it is stopped and goes on. */
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { OVERLAYS, type OverlayKind } from "../broker/support/ranks-of-a-test.js";
+import { startNats } from "../helpers/nats.js";
 import { Sandbox } from "../helpers/sluice.js";
 
 let box: Sandbox;
@@ -17,9 +19,9 @@ const FAULTY = join(import.meta.dirname, "../broker/fixtures/faulty.mjs");
 const BARE = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
 
 /** Three ranks, of which the script stops rank 1. */
-async function withThreeRanks(lostAfter: string, script: string): Promise<string[]> {
+async function withThreeRanks(kind: OverlayKind, lostAfter: string, script: string): Promise<string[]> {
   const { stdout } = await box.run([
-    ...["start", "-s", "3", ...BARE, "-S", "overlay.heartbeat-period=500ms"],
+    ...["start", "-s", "3", ...(await overlayOf(kind)), ...BARE, "-S", "overlay.heartbeat-period=500ms"],
     ...["-S", `overlay.lost-after=${lostAfter}`, `pid=$(sluice getattr -r 1 broker.pid); ${script}`],
   ]);
   return stdout.trimEnd().split("\n");
@@ -28,9 +30,18 @@ async function withThreeRanks(lostAfter: string, script: string): Promise<string
 const UNTIL = (state: string): string =>
   `until sluice overlay status | grep -q '^ *1 *${state}'; do :; done; echo ${state}`;
 
-describe("a rank that is stopped", () => {
+/** What `start` is given for an overlay. */
+async function overlayOf(kind: OverlayKind): Promise<string[]> {
+  if (kind === "local") return [];
+  const server = await startNats();
+  onTestFinished(() => server.kill());
+  return [`--overlay=${server.url}`];
+}
+
+describe.each(OVERLAYS)("over %s a rank that is stopped", (kind) => {
   test("fault-C4 is stalled, fails requests to it with EHOSTUNREACH, and serves again when it goes on", async () => {
     const lines = await withThreeRanks(
+      kind,
       "600s",
       `mkfifo f; sluice exec -r 1 sh -c 'echo up; sleep 1000' > f 2> under-way & read line < f; echo $line
        kill -STOP $pid; ${UNTIL("stalled")}
@@ -57,6 +68,7 @@ describe("a rank that is stopped", () => {
 
   test("fault-C4 is lost after overlay.lost-after, and ends when it goes on", async () => {
     const lines = await withThreeRanks(
+      kind,
       "3s",
       `kill -STOP $pid; ${UNTIL("lost")}
        kill -CONT $pid; while kill -0 $pid 2> /dev/null; do :; done; echo ended`,

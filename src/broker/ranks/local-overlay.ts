@@ -1,8 +1,19 @@
+import { randomBytes } from "node:crypto";
+import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
-import { checkSocketPath } from "../../messages/index.js";
-import { LocalLeaf } from "./local-leaf.js";
-import { LocalRoot } from "./local-root.js";
+import { isErrno, messageOf } from "../../errors/index.js";
+import { checkSocketPath, socketChannel } from "../../messages/index.js";
+import { systemClock } from "../clock.js";
 import type { Overlay } from "../routing/overlay.js";
+import { SocketServer } from "../routing/socket-server.js";
+import type { LeafTransport, OwnConnection, RootTransport } from "./connection.js";
+import { Leaf } from "./leaf.js";
+import { overlayStateError } from "./overlay-errors.js";
+import { OVERLAY_LIMITS } from "./overlay-wire.js";
+import { Root } from "./root.js";
+
+/** All ranks start at once, and rank 0 may not listen yet. */
+const RETRY_MS = 20;
 
 export interface LocalOverlayOptions {
   readonly rank: number;
@@ -26,5 +37,69 @@ export interface LocalOverlayOptions {
 export function localOverlay(options: LocalOverlayOptions): Overlay {
   const path = join(options.rundir, "overlay");
   checkSocketPath(path, "BROKER_STATE");
-  return options.rank === 0 ? new LocalRoot(path, options) : new LocalLeaf(path, options);
+  const { rank, size, instanceId, joinTimeoutMs } = options;
+  const place = { rank, size, instanceId, uuid: randomBytes(8).toString("hex") };
+  return rank === 0 ? new Root(listener(path), place) : new Leaf(connector(path, joinTimeoutMs), place);
+}
+
+/** Rank 0 listens on a socket. */
+function listener(path: string): RootTransport {
+  let server: SocketServer | undefined;
+  return {
+    async listen(to) {
+      server = await SocketServer.listen({
+        path,
+        clock: systemClock,
+        limits: () => OVERLAY_LIMITS,
+        onConnection: (channel, destroy) => to.connected({ channel, destroy }),
+        onError: ({ message }) => to.log("err", `overlay socket: ${message}`),
+      });
+    },
+    close: () => server?.close() ?? Promise.resolve(),
+  };
+}
+
+/** The others connect to it. */
+function connector(path: string, joinTimeoutMs: number): LeafTransport {
+  return {
+    connect: async (signal) => connectionOf(await connect(path, performance.now() + joinTimeoutMs, signal)),
+    close: () => Promise.resolve(),
+  };
+}
+
+function connectionOf(socket: Socket): OwnConnection {
+  return {
+    channel: socketChannel(socket, OVERLAY_LIMITS),
+    destroy: () => socket.destroy(),
+    closed: new Promise((resolve) => socket.once("close", () => resolve())),
+  };
+}
+
+/** Tries until rank 0 listens, or the time is up. */
+function connect(path: string, deadlineMs: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    let retry: NodeJS.Timeout | undefined;
+    const attempt = (): void => {
+      const socket = createConnection(path);
+      socket.once("connect", () => {
+        socket.removeAllListeners("error");
+        if (signal.aborted) socket.destroy();
+        else resolve(socket);
+      });
+      socket.once("error", (cause) => {
+        const isEarly = isErrno(cause, "ENOENT") || isErrno(cause, "ECONNREFUSED");
+        if (isEarly && performance.now() < deadlineMs) retry = setTimeout(attempt, RETRY_MS);
+        else {
+          reject(overlayStateError(`rank 0 cannot be reached: ${messageOf(cause)}`, "EHOSTUNREACH", cause));
+        }
+      });
+    };
+    const cancel = (): void => {
+      clearTimeout(retry);
+      reject(overlayStateError("the broker was closed before it had joined", "ECANCELED"));
+    };
+    signal.addEventListener("abort", cancel);
+    if (signal.aborted) cancel();
+    else attempt();
+  });
 }

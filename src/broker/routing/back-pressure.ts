@@ -40,7 +40,7 @@ type Verdict = "pass" | "hold" | "refuse";
  * | `FairShare` | the broker's time: requests that one flooding sender may have routed in a row |
  * | `BackPressure` | what waits for one receiver: 10,000 messages or 64 MiB; four times as much of what cannot be held |
  * | `HoldQueue` (broker/modules) | requests to a module that is being reloaded: 1,000, for 10 s |
- * | `LocalRoot`, `LocalLeaf` (broker/ranks) | what waits on the connection of a rank: 64 MiB |
+ * | `Root`, `Leaf` (broker/ranks) | what waits on the connection of a rank: 64 MiB |
  * | `BoundedSink` (broker/exec) | records of a trace that wait for a slow reader: 1,000 or 8 MiB, the rest are counted |
  * | `ExecProcess` (broker/exec) | output of a remote command that its reader has not acknowledged: the window of the request |
  */

@@ -2,6 +2,7 @@ import type {
   Backlog,
   EventMessage,
   FlowControl,
+  JsonValue,
   LogLevel,
   RequestMessage,
   ResponseMessage,
@@ -39,6 +40,8 @@ export interface OverlayReceiver {
   stalled(rank: number): void;
   /** A stalled rank is heard from again. */
   resumed(rank: number): void;
+  /** The configuration of this rank, for one that joins without any of its own. */
+  config(): Readonly<Record<string, JsonValue>>;
   /** How often each rank sends a heartbeat, in milliseconds. */
   heartbeatPeriodMs(): number;
   /** How long a rank may be silent before it is lost, in milliseconds. */
@@ -75,8 +78,22 @@ export interface Overlay {
   setFlow(rank: number, sender: string, flow: FlowControl): void;
   /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
+  /** On rank 0, where the ranks that are there are; empty on one machine. */
+  places?(): readonly RankPlace[];
+  /** To rank 0: the process of a rank has ended, which is lost unless it has left in order. */
+  ended?(rank: number): void;
   /** Leaves in order. The receiver is not called any more. */
   close(): Promise<void>;
+}
+
+/** Where a rank of an instance over many hosts is. */
+export interface RankPlace {
+  readonly rank: number;
+  readonly host: string;
+  /** The NATS server that it is connected to, such as `n1:4222`; empty if it has not said so yet. */
+  readonly server: string;
+  /** So many events had not come to it at its last heartbeat. */
+  readonly lag: number;
 }
 
 /** Nothing waits. */

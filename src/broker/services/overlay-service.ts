@@ -3,10 +3,11 @@ import type { Call, ServiceDefinition } from "../builtin-service.js";
 import { OpenStreams } from "../open-streams.js";
 import type { RankOrders } from "../ranks/rank-orders.js";
 import type { RankStatus, Roster } from "../ranks/roster.js";
+import type { RankPlace } from "../routing/overlay.js";
 
 /** What rank 0 knows of the ranks, and how it leads them. Other ranks do not have this service: requests go on to rank 0. */
 export function overlayService(
-  roster: Roster,
+  { roster, places }: { readonly roster: Roster; readonly places: () => readonly RankPlace[] },
   orders: RankOrders,
   onPanic: (rank: number, message: string) => void,
 ): ServiceDefinition {
@@ -14,7 +15,7 @@ export function overlayService(
   return {
     name: "overlay",
     methods: {
-      status: { allowGuest: true, run: (call) => call.respond(statusPayload(roster.ranks)) },
+      status: { allowGuest: true, run: (call) => call.respond(statusPayload(roster.ranks, places())) },
       // The rest is between the brokers.
       orders: (call) => {
         senderOf(call);
@@ -48,10 +49,16 @@ function senderOf(call: Call): number {
   return rank;
 }
 
-function statusPayload(ranks: readonly RankStatus[]) {
+function statusPayload(ranks: readonly RankStatus[], places: readonly RankPlace[]) {
+  const placeOf = new Map(places.map(({ rank, ...place }) => [rank, place]));
   return {
     state: ranks.every(({ state }) => state === "online") ? "full" : "partial",
     size: ranks.length,
-    ranks: ranks.map(({ rank, state, sinceMs }) => ({ rank, state, since: sinceMs / 1000 })),
+    ranks: ranks.map(({ rank, state, sinceMs }) => ({
+      ...placeOf.get(rank),
+      rank,
+      state,
+      since: sinceMs / 1000,
+    })),
   };
 }

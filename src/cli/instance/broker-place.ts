@@ -1,17 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { parseDelay } from "../../broker/index.js";
-import { fields, type Handle } from "../../messages/index.js";
+import { formatNatsServers, natsOverlay, type Overlay, parseDelay } from "../../broker/index.js";
+import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import { configFromJson, LayeredConfiguration } from "../../units/index.js";
 import { configInputs, type ConfigOptions } from "../config-inputs.js";
 import type { InsecureOption } from "../insecure.js";
 import type { ModulesOption } from "./modules-option.js";
 import { ExitError, UsageError } from "../terminal/output.js";
+import { type OverlayOptions, type OverlayPlace, overlayPlace } from "./overlay-options.js";
 import { instanceUri, withConnection } from "../session.js";
 
 /** The command line of `sluice broker`. */
-export interface BrokerCommandOptions extends ConfigOptions, InsecureOption, ModulesOption {
+export interface BrokerCommandOptions extends ConfigOptions, InsecureOption, ModulesOption, OverlayOptions {
   readonly rank: number;
   readonly size?: number;
   readonly rundir?: string;
@@ -33,27 +34,79 @@ export interface BrokerPlace {
   readonly joinTimeoutMs: number;
   /** That of the instance, for a rank that comes to it without one of its own. */
   readonly configuration: LayeredConfiguration | undefined;
+  /** What joins the ranks of more than one machine; it has found rank 0 already. */
+  readonly overlay?: Overlay | undefined;
+  /** The NATS servers of that, for people. */
+  readonly servers?: string | undefined;
 }
 
 /** How long a rank waits for rank 0, if `broker.quorum-timeout` is not given. */
 const JOIN_TIMEOUT_MS = 60_000;
 
+/** The defaults of `overlay.heartbeat-period` and `overlay.retry`, which are needed before there are attributes. */
+const OVERLAY_MS = { heartbeat: 2000, retry: 1000 } as const;
+
+/** So many heartbeats a silent broker of the same rank may miss. */
+const MISSED_BEATS = 3;
+
 /**
  * Works out what the command line leaves open; a rank other than 0 asks the instance that it is to join.
- * @throws UsageError if the flags do not go together, ExitError if there is no such instance
+ * @param signal ends the waiting for that
+ * @throws UsageError if the flags do not go together, ExitError if there is no such instance, SluiceError `BROKER_STATE` if
+ *   it cannot be reached
  */
-export async function brokerPlace(options: BrokerCommandOptions): Promise<BrokerPlace> {
+export async function brokerPlace(options: BrokerCommandOptions, signal: AbortSignal): Promise<BrokerPlace> {
   const attributes = new Map(options.setattr ?? []);
   const joinTimeoutMs = parseDelay(attributes.get("broker.quorum-timeout") ?? "") ?? JOIN_TIMEOUT_MS;
+  const at = overlayPlace(options);
+  if (at !== undefined)
+    return { ...(await hostPlace(options, at, { joinTimeoutMs, signal })), joinTimeoutMs };
   const given = attributes.get("instance-id");
   const place =
     options.rank === 0
       ? leaderPlace(options, given ?? randomBytes(8).toString("hex"))
       : await followerPlace(options, given);
-  if (place.rank >= place.size) {
-    throw new UsageError(`--rank must be less than --size, which is ${place.size}`);
-  }
+  if (place.rank >= place.size) throw rankError(place.size);
   return { ...place, joinTimeoutMs };
+}
+
+function rankError(size: number): UsageError {
+  return new UsageError(`--rank must be less than --size, which is ${size}`);
+}
+
+/** A rank of an instance over hosts. */
+async function hostPlace(
+  options: BrokerCommandOptions,
+  at: OverlayPlace,
+  joining: { readonly joinTimeoutMs: number; readonly signal: AbortSignal },
+): Promise<KnownPlace> {
+  const { rank, size, rundir, instance, setattr = [] } = options;
+  if (instance === undefined) throw new UsageError("--overlay needs --instance, the name of the instance");
+  if (rank === 0 && size === undefined) throw new UsageError("rank 0 needs --size, the number of brokers");
+  if (size !== undefined && rank >= size) throw rankError(size);
+  const attributes = new Map(setattr);
+  const delay = (name: string): number | undefined => parseDelay(attributes.get(name) ?? "");
+  const { overlay, about } = await natsOverlay({
+    ...at.files,
+    ...joining,
+    servers: at.servers,
+    connectTimeoutMs: at.connectTimeoutMs,
+    instance,
+    rank,
+    size,
+    silenceMs: (delay("overlay.heartbeat-period") ?? OVERLAY_MS.heartbeat) * MISSED_BEATS,
+    retryMs: delay("overlay.retry") ?? OVERLAY_MS.retry,
+  });
+  const isFollower = rank !== 0 && configInputs(options).length === 0;
+  return {
+    rank,
+    size: overlay.size,
+    rundir: rundir === undefined ? undefined : resolve(rundir),
+    instanceId: about.instanceId,
+    configuration: isFollower ? configurationOf(about.config) : undefined,
+    overlay,
+    servers: formatNatsServers(at.servers),
+  };
 }
 
 type KnownPlace = Omit<BrokerPlace, "joinTimeoutMs">;
@@ -89,7 +142,11 @@ async function followerPlace(options: BrokerCommandOptions, given: string | unde
 
 async function configurationFrom(handle: Handle): Promise<LayeredConfiguration> {
   const { value } = fields(await handle.rpc("config.get", {}), { value: "object" });
-  return LayeredConfiguration.of(configFromJson(value), "the instance's configuration");
+  return configurationOf(value);
+}
+
+function configurationOf(config: Readonly<Record<string, JsonValue>>): LayeredConfiguration {
+  return LayeredConfiguration.of(configFromJson(config), "the instance's configuration");
 }
 
 function rundirOf(uri: string | undefined): string | undefined {

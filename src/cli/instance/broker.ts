@@ -46,11 +46,12 @@ import { MODULES_ATTRIBUTE, pickedModules, withModules } from "./modules-option.
 import { configInputs, withConfig } from "../config-inputs.js";
 import { withOwnCommand } from "./command-path.js";
 import { withInsecure } from "../insecure.js";
+import { hideOverlay, withOverlay } from "./overlay-options.js";
 import { ExitError, say, sayError } from "../terminal/output.js";
 import { SHIPPED_MODULES } from "../version.js";
 
 export function command(): Command {
-  return withModules(withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>")))
+  return withModules(withOverlay(withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>"))))
     .addOption(new Option("--rank <n>", "rank of this broker").argParser(wholeNumber).default(0))
     .addOption(
       new Option(
@@ -73,6 +74,7 @@ export function command(): Command {
     .addHelpText(
       "after",
       "\nExamples:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site" +
+        "\n  sluice broker --overlay=nats://n1:4222,nats://n2:4222 --instance=site --rank=0 --size=16" +
         "\n  sluice broker --rank=3 --rundir=/run/site    # a lost rank comes back",
     )
     .action(runBroker);
@@ -84,12 +86,13 @@ const ORPHAN_GRACE_SECONDS = 3;
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   if (await runBelowInit()) return;
   const isSupervised = process.connected;
+  hideOverlay();
   const { notifySocket, isManaged } = takeServiceManager();
   becomeOwner({ graceSeconds: ORPHAN_GRACE_SECONDS });
   const stops = new Stops(isSupervised, { isManaged, ...sameSignal(options) });
   const phases = new Phases(options);
   try {
-    const place = await brokerPlace(options);
+    const place = await placeOf(options, isSupervised, stops);
     const overlay = overlayOf(place);
     stops.onStop(() => void overlay?.close());
     const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, place);
@@ -125,6 +128,27 @@ async function verifyPicked(broker: Broker, options: BrokerCommandOptions, prefi
   for (const failure of failures) say(`${prefix}: ${refusalText(failure)}`);
   await broker.close();
   throw new ExitError(1);
+}
+
+/** @throws ExitError after it was said what is wrong */
+async function placeOf(
+  options: BrokerCommandOptions,
+  isSupervised: boolean,
+  stops: Stops,
+): Promise<BrokerPlace> {
+  const stopped = new AbortController();
+  stops.onStop(() => stopped.abort());
+  try {
+    return await brokerPlace(options, stopped.signal);
+  } catch (error) {
+    if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);
+    if (!(error instanceof SluiceError)) throw error;
+    // All ranks of one start show the same credentials, so that one of them may say for all that they are refused.
+    if (!isSupervised || options.rank === 0 || !isErrno(error, "EACCES")) {
+      sayError(error, brokerPrefix({ rank: options.rank, size: options.size ?? Infinity }));
+    }
+    throw new ExitError(1);
+  }
 }
 
 interface LifeOptions {
@@ -182,7 +206,7 @@ async function live({ broker, options, phases, stops, notifier, isManaged }: Lif
     if (followed === undefined || !broker.roster.present.has(0)) stop(reason);
     else void followed.requestShutdown(reason, stop);
   });
-  stops.onRankExit((rank) => broker.roster.ended(rank));
+  stops.onRankExit((rank) => broker.rankEnded(rank));
   stops.onStop(stop);
   const status = await life.run();
   const closed = await broker.close();
@@ -202,6 +226,7 @@ function failureText(failure: PhaseFailure | undefined): string | undefined {
 
 /** Of an instance of more than one rank, which has a run directory for all. */
 function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
+  if (place.overlay !== undefined) return place.overlay;
   return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
 }
 
@@ -228,6 +253,7 @@ async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
         ...Object.fromEntries(options.setattr ?? []),
         "instance-id": place.instanceId,
         ...(options.modules !== undefined && { [MODULES_ATTRIBUTE]: options.modules }),
+        ...(place.servers !== undefined && { "overlay.nats": place.servers }),
       },
       config: place.configuration?.table ?? (await startConfig(options, isQuiet ? undefined : prefix)),
       readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),

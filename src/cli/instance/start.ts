@@ -6,6 +6,14 @@ import { configFlags, type ConfigOptions, withConfig } from "../config-inputs.js
 import { type InsecureOption, withInsecure } from "../insecure.js";
 import { assignment, collect, positiveInteger } from "../arguments.js";
 import { becomeOwner, NODE_COMMAND, sweep, sweepOrphans } from "../../processes/index.js";
+import {
+  hideOverlay,
+  overlayFlags,
+  type OverlayOptions,
+  overlayPlace,
+  overlayVariable,
+  withOverlay,
+} from "./overlay-options.js";
 import { UsageError, say } from "../terminal/output.js";
 import { withOwnCommand } from "./command-path.js";
 import { type ModulesOption, withModules } from "./modules-option.js";
@@ -13,7 +21,7 @@ import { runBelowInit } from "./below-init.js";
 import { EVENTS_FD, openStartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "../version.js";
 
-interface StartOptions extends ConfigOptions, InsecureOption, ModulesOption {
+interface StartOptions extends ConfigOptions, InsecureOption, ModulesOption, OverlayOptions {
   readonly size: number;
   readonly setattr?: readonly (readonly [string, string])[];
   readonly logFile?: string;
@@ -28,7 +36,7 @@ const MAX_RANKS = 10_000;
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
 export function command(): Command {
-  return withModules(withInsecure(withConfig(new Command("start"), "-c, --config-path <path>")))
+  return withModules(withOverlay(withInsecure(withConfig(new Command("start"), "-c, --config-path <path>"))))
     .argument(
       "[command...]",
       "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
@@ -39,7 +47,11 @@ export function command(): Command {
     .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .option("-v, --verbose", "say what happens")
     .addOption(new Option("-q, --quiet", "no live view of rc1 on a terminal").conflicts("verbose"))
-    .addHelpText("after", "\nExample:\n  sluice start -S statedir=/var/lib/site sluice module list")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sluice start -S statedir=/var/lib/site sluice module list" +
+        "\n  sluice start -s 4 --overlay=nats://localhost:4222 sluice overlay status",
+    )
     .action(start);
 }
 
@@ -47,6 +59,8 @@ async function start(program: readonly string[], options: StartOptions): Promise
   if (await runBelowInit()) return;
   if (program[0] === "") throw new UsageError("the command is empty");
   if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
+  overlayPlace(options);
+  hideOverlay();
   const onStopSignal = takeStopSignals();
   const onTerminal = process.stdin.isTTY;
   const programArgv = initialProgram(program, onTerminal);
@@ -61,7 +75,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
     shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
     sameSignalMs: parseDelay(attributes.get("broker.same-signal-within") ?? ""),
     programArgv,
-    env: withOwnCommand(process.env, process.argv[1]),
+    env: { ...withOwnCommand(process.env, process.argv[1]), ...overlayVariable(options) },
     onTerminal,
     say: (text) => (view ?? { say }).say(`sluice-start: ${text}`),
     view,
@@ -120,10 +134,11 @@ function brokerArgvs(
 ): string[][] {
   const { size, setattr = [] } = options;
   const hasId = setattr.some(([name]) => name === "instance-id");
+  const id = randomBytes(8).toString("hex");
   const shared = [
     `--size=${size}`,
     `--rundir=${rundir}`,
-    ...(hasId ? [] : [`--setattr=instance-id=${randomBytes(8).toString("hex")}`]),
+    ...(hasId || options.overlay ? [] : [`--setattr=instance-id=${id}`]),
     ...(options.verbose ? ["--verbose"] : []),
     ...setattr.map(([name, value]) => `--setattr=${name}=${value}`),
     ...(options.insecure ? ["--insecure"] : []),
@@ -136,6 +151,7 @@ function brokerArgvs(
     `${PACKAGE_ROOT}dist/cli/main.cjs`,
     "broker",
     `--rank=${rank}`,
+    ...overlayFlags(options, options.instance ?? id, rank),
     ...shared,
     ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
     // Either we show what happens, or nobody does.

@@ -1,241 +1,30 @@
-/** The ranks of one machine, over the unix socket that joins them. */
+/** What only the overlay of one machine has: the unix socket that joins its ranks. */
 import { existsSync, statSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ERRNO } from "../../../src/errors/index.js";
 import { encodeMessage, type Event, type Handle, type Message } from "../../../src/messages/index.js";
-import {
-  INSTANCE_ID,
-  presentRanks,
-  sharedRundir,
-  startRank,
-  startRanks,
-  type TestRank,
-} from "../support/local-ranks.js";
-
-/** Says where it is, keeps requests, and tells of senders that go. */
-async function where(h: Handle): Promise<void> {
-  h.handle("rank", () => h.rank);
-  h.handle("echo", (request) => request.payload);
-  h.handle("who", (request) => [request.userid, request.rolemask], { allowGuest: true });
-  h.handle("never", () => undefined);
-  h.handle("ticks", async function* (request) {
-    for (let n = 0; ; n++) {
-      yield n;
-      if (n === 2) await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
-      if (n === 2) return;
-    }
-  });
-  h.handle("disconnect", (request) => {
-    // At the end of a test nobody may be there to take it.
-    h.publish("where.gone", request.sender).catch(() => undefined);
-  });
-  await h.run();
-}
-
-function at(ranks: readonly TestRank[], rank: number): TestRank {
-  const found = ranks[rank];
-  if (found === undefined) throw new Error(`there is no rank ${rank}`);
-  return found;
-}
-
-/** Subscribes, and gives what resolves to the first events of the topic. */
-async function events(
-  handle: Handle,
-  topic: string,
-  count: number,
-): Promise<{ readonly all: Promise<Event[]> }> {
-  const got: Event[] = [];
-  let resolve: (events: Event[]) => void = () => undefined;
-  const all = new Promise<Event[]>((settle) => (resolve = settle));
-  await handle.subscribe(topic, (event) => {
-    if (got.push(event) === count) resolve(got);
-  });
-  return { all };
-}
-
-describe("requests", () => {
-  test("reach the rank that they name, from any to any, whatever they carry", async () => {
-    const ranks = await startRanks(4, { where });
-    for (const { handle } of ranks) await handle.rpc("module.load", { path: "/mem/where" });
-    for (const from of ranks) {
-      for (let rank = 0; rank < 4; rank++) {
-        expect(await from.handle.rpc("where.rank", {}, { rank })).toBe(rank);
-      }
-    }
-    const bytes = new Uint8Array(1_000_000).map((_, i) => i % 251);
-    const echo = await at(ranks, 1).handle.rpc("where.echo", bytes, { rank: 3 });
-    expect(echo instanceof Uint8Array && Buffer.compare(echo, bytes)).toBe(0);
-    expect(await at(ranks, 3).handle.rpc("where.echo", { text: "ü€😀" }, { rank: 2 })).toEqual({
-      text: "ü€😀",
-    });
-    expect(ranks.map(({ broker }) => broker.pendingRequests)).toEqual([0, 0, 0, 0]);
-  });
-
-  test("to any are for this rank, else for rank 0; to upstream for rank 0", async () => {
-    const ranks = await startRanks(3, { where });
-    await at(ranks, 0).handle.rpc("module.load", { path: "/mem/where" });
-    await at(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
-    expect(await at(ranks, 1).handle.rpc("where.rank")).toBe(0);
-    expect(await at(ranks, 2).handle.rpc("where.rank")).toBe(2);
-    expect(await at(ranks, 2).handle.rpc("where.rank", {}, { rank: "upstream" })).toBe(0);
-    await expect(at(ranks, 0).handle.rpc("where.rank", {}, { rank: 1 })).rejects.toMatchObject({
-      errnum: ERRNO.ENOSYS,
-    });
-  });
-
-  test("of guests are those of guests on every rank", async () => {
-    const ranks = await startRanks(3, { where });
-    await at(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
-    const guest = await at(ranks, 1).broker.connect({ guest: true });
-    expect(await guest.rpc("where.who", {}, { rank: 2 })).toEqual([0xffff_ffff, 2]);
-    await expect(guest.rpc("where.rank", {}, { rank: 2 })).rejects.toMatchObject({ errnum: ERRNO.EPERM });
-    await expect(guest.rpc("overlay.report", { state: "online" }, { rank: 0 })).rejects.toMatchObject({
-      errnum: ERRNO.EPERM,
-    });
-  });
-
-  test("to a rank that is lost fail naming it, streams too, those between two others as well", async () => {
-    const ranks = await startRanks(3, { where });
-    await at(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
-    await at(ranks, 0).handle.rpc("module.load", { path: "/mem/where" });
-    const lost = { errnum: ERRNO.EHOSTUNREACH, message: expect.stringContaining("rank 2") as string };
-    const callers = [at(ranks, 0), at(ranks, 1)];
-    const pending = callers.map(({ handle }) => handle.rpc("where.never", {}, { rank: 2 }));
-    const streams = callers.map(({ handle }) => handle.rpcStream("where.ticks", {}, { rank: 2 }));
-    for (const stream of streams) expect((await stream.next()).value).toBe(0);
-    at(ranks, 2).cut();
-    for (const request of pending) await expect(request).rejects.toMatchObject(lost);
-    for (const stream of streams) await expect(drain(stream)).rejects.toMatchObject(lost);
-    for (const { handle } of callers) {
-      await expect(handle.rpc("where.rank", {}, { rank: 2 })).rejects.toMatchObject(lost);
-    }
-    expect(await at(ranks, 1).handle.rpc("where.rank")).toBe(0);
-    expect(callers.map(({ broker }) => broker.pendingRequests)).toEqual([0, 0]);
-  });
-});
-
-describe("services hear that a sender is gone", () => {
-  test("when a client of another rank is", async () => {
-    const ranks = await startRanks(3, { where });
-    await at(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
-    const gone = await events(at(ranks, 0).handle, "where.gone", 1);
-    const client = await at(ranks, 1).broker.connect();
-    await client.rpc("where.rank", {}, { rank: 2 });
-    const { uuid } = client;
-    await client.close();
-    expect((await gone.all).map(({ payload }) => payload)).toEqual([uuid]);
-  });
-
-  test("when its whole rank is, each sender by itself", async () => {
-    const ranks = await startRanks(3, { where });
-    await at(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
-    const clients = [await at(ranks, 1).broker.connect(), await at(ranks, 1).broker.connect()];
-    for (const client of clients) await client.rpc("where.rank", {}, { rank: 2 });
-    const stream = at(ranks, 1).handle.rpcStream("where.ticks", {}, { rank: 2 });
-    await stream.next();
-    const gone = await events(at(ranks, 0).handle, "where.gone", 3);
-    const ended = drain(stream);
-    at(ranks, 1).cut();
-    await expect(ended).rejects.toMatchObject({ errnum: ERRNO.EHOSTUNREACH });
-    const senders = [...clients.map(({ uuid }) => uuid), at(ranks, 1).handle.uuid];
-    expect((await gone.all).map(({ payload }) => payload).sort()).toEqual(senders.sort());
-  });
-});
-
-describe("events", () => {
-  test("100,000 from four ranks at once come to all eight in one order without a gap", async () => {
-    const EACH = 25_000;
-    const ranks = await startRanks(8);
-    const all = await Promise.all(ranks.map(({ handle }) => events(handle, "load.*", 4 * EACH)));
-    const seqs = await Promise.all(
-      [0, 1, 4, 7].map((rank) => publishMany(at(ranks, rank).handle, `load.r${rank}`, EACH)),
-    );
-    const [first = [], ...others] = await Promise.all(all.map((heard) => heard.all));
-    expect(first.map(({ seq }) => seq)).toEqual(Array.from({ length: 4 * EACH }, (_, i) => i + 1));
-    // As text: comparing 800,000 objects one by one takes longer than sending them.
-    const inOrder = JSON.stringify(first);
-    for (const other of others) expect(JSON.stringify(other) === inOrder).toBe(true);
-    // Each publisher was told the place of each, and its own kept their order.
-    [0, 1, 4, 7].forEach((rank, i) => {
-      const own = first.filter(({ topic }) => topic === `load.r${rank}`);
-      expect(own.map(({ payload }) => payload)).toEqual(Array.from({ length: EACH }, (_, n) => n));
-      expect(own.map(({ seq }) => seq)).toEqual(seqs[i]);
-    });
-  });
-
-  test("come to a rank that joins late from then on", async () => {
-    const rundir = sharedRundir();
-    const zero = await startRank({ rank: 0, size: 2, rundir });
-    await zero.handle.publish("before");
-    const one = await startRank({ rank: 1, size: 2, rundir });
-    const heard = await events(one.handle, "*", 1);
-    expect(await zero.handle.publish("after", { n: 1 })).toBe(2);
-    expect(await heard.all).toMatchObject([{ topic: "after", seq: 2, payload: { n: 1 } }]);
-  });
-
-  test("that a lost rank 0 has not ordered fail for their publisher", async () => {
-    const ranks = await startRanks(2);
-    at(ranks, 1).cut();
-    await presentRanks(at(ranks, 1).broker, 0);
-    await expect(at(ranks, 1).handle.publish("too.late")).rejects.toMatchObject({
-      errnum: ERRNO.EHOSTUNREACH,
-    });
-  });
-});
+import { INSTANCE_ID, meeting, presentRanks, startRank } from "../support/ranks-of-a-test.js";
 
 describe("joining", () => {
-  test("is refused to a rank that is there, out of range, or of another instance or size", async () => {
-    const rundir = sharedRundir();
-    const zero = await startRank({ rank: 0, size: 3, rundir });
-    await startRank({ rank: 1, size: 3, rundir });
-    const cases = [
-      [{ rank: 1, size: 3 }, ERRNO.EEXIST, "rank 1 has already joined"],
-      [{ rank: 3, size: 3 }, ERRNO.EINVAL, "rank 3 is out of range: there are 0 to 2"],
-      [{ rank: 2, size: 4 }, ERRNO.EINVAL, "rank 2 belongs to an instance of size 4, not 3"],
-      [
-        { rank: 2, size: 3, instanceId: "x" },
-        ERRNO.EINVAL,
-        "rank 2 belongs to instance x, not instance-of-a-test",
-      ],
-    ] as const;
-    for (const [options, errnum, message] of cases) {
-      await expect(startRank({ ...options, rundir })).rejects.toMatchObject({
-        code: "BROKER_STATE",
-        errnum,
-        message,
-      });
-      await zero.logged(message);
-    }
-    expect(await zero.handle.rpc("broker.ping", 1, { rank: 1 })).toBe(1);
-  });
-
-  test("gives up when rank 0 does not come in time", async () => {
-    const rundir = sharedRundir();
-    await expect(startRank({ rank: 1, size: 2, rundir, joinTimeoutMs: 30 })).rejects.toMatchObject({
+  test("is refused to a rank of another instance", async () => {
+    const at = await meeting("local");
+    const zero = await startRank({ rank: 0, size: 3, at });
+    const message = "rank 2 belongs to instance x, not instance-of-a-test";
+    await expect(startRank({ rank: 2, size: 3, instanceId: "x", at })).rejects.toMatchObject({
       code: "BROKER_STATE",
-      errnum: ERRNO.EHOSTUNREACH,
+      errnum: ERRNO.EINVAL,
+      message,
     });
-  });
-
-  test("is possible again after a loss, under the same number", async () => {
-    const rundir = sharedRundir();
-    const zero = await startRank({ rank: 0, size: 2, rundir });
-    const first = await startRank({ rank: 1, size: 2, rundir });
-    first.cut();
-    await presentRanks(zero.broker, 0);
-    await startRank({ rank: 1, size: 2, rundir }, { where });
-    await presentRanks(zero.broker, 1);
-    await zero.handle.rpc("module.load", { path: "/mem/where" }, { rank: 1 });
-    expect(await zero.handle.rpc("where.rank", {}, { rank: 1 })).toBe(1);
+    await zero.logged(message);
   });
 
   test("shares a cache of code, which is there until rank 0 has gone", async () => {
-    const rundir = sharedRundir();
-    const zero = await startRank({ rank: 0, size: 2, rundir });
-    const one = await startRank({ rank: 1, size: 2, rundir });
-    const cache = join(rundir, "cache");
+    const at = await meeting("local");
+    const zero = await startRank({ rank: 0, size: 2, at });
+    const one = await startRank({ rank: 1, size: 2, at });
+    const cache = join(at.rundir, "cache");
     expect([await zero.handle.attr("cachedir"), await one.handle.attr("cachedir")]).toEqual([cache, cache]);
     expect(statSync(cache).mode & 0o777).toBe(0o700);
     await one.broker.close();
@@ -245,10 +34,10 @@ describe("joining", () => {
   });
 
   test("is for us alone: the socket is 0600", async () => {
-    const rundir = sharedRundir();
-    await startRank({ rank: 0, size: 2, rundir });
-    expect(statSync(join(rundir, "overlay")).mode & 0o777).toBe(0o600);
-    expect(statSync(rundir).mode & 0o777).toBe(0o700);
+    const at = await meeting("local");
+    await startRank({ rank: 0, size: 2, at });
+    expect(statSync(join(at.rundir, "overlay")).mode & 0o777).toBe(0o600);
+    expect(statSync(at.rundir).mode & 0o777).toBe(0o700);
   });
 });
 
@@ -276,10 +65,10 @@ describe("a connection to the overlay", () => {
       ],
     ],
   ])("that sends %s is closed with a line in the log, and harms no other", async (_case, frames) => {
-    const rundir = sharedRundir();
-    const zero = await startRank({ rank: 0, size: 3, rundir });
-    const one = await startRank({ rank: 1, size: 3, rundir });
-    const { socket, closed } = openRaw(join(rundir, "overlay"));
+    const at = await meeting("local");
+    const zero = await startRank({ rank: 0, size: 3, at });
+    const one = await startRank({ rank: 1, size: 3, at });
+    const { socket, closed } = openRaw(join(at.rundir, "overlay"));
     socket.end(Buffer.concat(frames));
     await closed;
     expect(await zero.logged(" disconnected: ")).toMatchObject({ level: "warning", name: "broker" });
@@ -287,10 +76,10 @@ describe("a connection to the overlay", () => {
   });
 
   test("of a rank that does not read is cut off when 64 MiB wait for it, and the others get everything", async () => {
-    const rundir = sharedRundir();
-    const zero = await startRank({ rank: 0, size: 3, rundir });
-    const one = await startRank({ rank: 1, size: 3, rundir });
-    const { socket, closed } = openRaw(join(rundir, "overlay"));
+    const at = await meeting("local");
+    const zero = await startRank({ rank: 0, size: 3, at });
+    const one = await startRank({ rank: 1, size: 3, at });
+    const { socket, closed } = openRaw(join(at.rundir, "overlay"));
     socket.write(encodeMessage(hello));
     await presentRanks(zero.broker, 2);
     socket.pause();
@@ -307,19 +96,19 @@ describe("a connection to the overlay", () => {
   });
 });
 
-async function drain(stream: AsyncIterator<unknown>): Promise<void> {
-  while ((await stream.next()).done !== true);
-}
-
-/** Publishes without waiting for each; gives the sequence numbers in the order of publication. */
-async function publishMany(handle: Handle, topic: string, count: number): Promise<number[]> {
-  const seqs: Promise<number>[] = [];
-  for (let n = 0; n < count; n++) {
-    seqs.push(handle.publish(topic, n));
-    // As a program that does something else as well.
-    if (n % 1000 === 999) await seqs.at(-1);
-  }
-  return Promise.all(seqs);
+/** Subscribes, and gives what resolves to the first events of the topic. */
+async function events(
+  handle: Handle,
+  topic: string,
+  count: number,
+): Promise<{ readonly all: Promise<Event[]> }> {
+  const got: Event[] = [];
+  let resolve: (events: Event[]) => void = () => undefined;
+  const all = new Promise<Event[]>((settle) => (resolve = settle));
+  await handle.subscribe(topic, (event) => {
+    if (got.push(event) === count) resolve(got);
+  });
+  return { all };
 }
 
 function control(notice: unknown): Message {

@@ -1,5 +1,5 @@
 import type { EventMessage, Message } from "../../messages/index.js";
-import { batchMessage, eventFrame } from "./local-wire.js";
+import { batchMessage, eventFrame } from "./overlay-wire.js";
 
 /** A batch does not become larger than this, unless by a single event that is. */
 const BATCH_BYTES = 256 * 1024;
@@ -9,13 +9,15 @@ const BATCH_BYTES = 256 * 1024;
  * thousand small ones cost little more than one.
  */
 export class EventBatch {
-  readonly #send: (batch: Message) => void;
+  readonly #send: (batch: Message, first: number) => void;
   #origin = 0;
+  #first = 0;
   #frames: Buffer[] = [];
   #bytes = 0;
   #isScheduled = false;
 
-  constructor(send: (batch: Message) => void) {
+  /** @param send is given the number of the first event, too */
+  constructor(send: (batch: Message, first: number) => void) {
     this.#send = send;
   }
 
@@ -26,6 +28,7 @@ export class EventBatch {
   add(origin: number, event: EventMessage): void {
     const frame = eventFrame(event);
     if (origin !== this.#origin || this.#bytes + frame.length > BATCH_BYTES) this.flush();
+    if (this.#frames.length === 0) this.#first = event.seq;
     this.#origin = origin;
     this.#frames.push(frame);
     this.#bytes += frame.length;
@@ -38,7 +41,7 @@ export class EventBatch {
     const batch = batchMessage(this.#origin, this.#frames);
     this.#frames = [];
     this.#bytes = 0;
-    this.#send(batch);
+    this.#send(batch, this.#first);
   }
 
   #schedule(): void {

@@ -13,16 +13,30 @@ import {
   WIRE_LIMITS,
   type WireLimits,
 } from "../../messages/index.js";
+import type { JsonObject } from "../configuration.js";
 import type { Departure } from "../routing/overlay.js";
 
 /** Messages between the overlays of two ranks, as against those that they carry for peers. */
 export type Notice =
+  /** From a broker that has yet to learn what instance it joins; from rank 0: answer if you live. */
+  | { readonly kind: "ask" }
+  | ({ readonly kind: "about" } & AboutInstance)
   /** The first from a rank that joins. */
-  | { readonly kind: "hello"; readonly instanceId: string; readonly rank: number; readonly size: number }
-  /** The rank is admitted: which others are there, and the last event before it. */
-  | { readonly kind: "welcome"; readonly ranks: readonly number[]; readonly seq: number }
+  | ({
+      readonly kind: "hello";
+      readonly instanceId: string;
+      readonly rank: number;
+      readonly size: number;
+    } & Whereabouts)
+  /** The rank is admitted: which others are there, each with its `uuid`, and the last event before it. */
+  | {
+      readonly kind: "welcome";
+      readonly ranks: readonly number[];
+      readonly uuids: readonly string[];
+      readonly seq: number;
+    }
   | { readonly kind: "refused"; readonly errnum: number; readonly error: string }
-  | { readonly kind: "joined"; readonly rank: number }
+  | { readonly kind: "joined"; readonly rank: number; readonly uuid: string }
   | { readonly kind: "left"; readonly rank: number; readonly how: Departure }
   /** From one rank to another: flow control for the requests of a peer there. */
   | {
@@ -32,17 +46,41 @@ export type Notice =
       readonly sender: string;
       readonly on: boolean;
     }
-  /** The rank is alive; sent once a period, in both directions. */
-  | { readonly kind: "alive" }
+  /**
+   * The rank is alive; sent once a period, in both directions. To rank 0 with the newest event that has come, and the server
+   * that the rank is connected to, which is empty without any.
+   */
+  | { readonly kind: "alive"; readonly seq: number; readonly server: string }
   /** From rank 0: a rank has stalled, or is heard from again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
+  /** To rank 0: events after this one have not arrived. They follow, and then `repeated`. */
+  | { readonly kind: "missed"; readonly seq: number }
+  /** From rank 0: some of what was missed has been sent, or is not kept any more. The newest event has this number. */
+  | { readonly kind: "repeated"; readonly isKept: boolean; readonly seq: number }
   /** The connection is about to close, in order. */
   | { readonly kind: "goodbye" };
+
+/** What a broker has to know of the instance before it joins. */
+export interface AboutInstance {
+  readonly instanceId: string;
+  readonly size: number;
+  readonly config: JsonObject;
+}
+
+/** Which broker speaks for a rank. */
+export interface Whereabouts {
+  /** Of this life of the broker: another one under the same number has another. */
+  readonly uuid: string;
+  readonly host: string;
+  readonly pid: number;
+}
 
 /** A request or response on its way between two ranks. */
 export interface Carried {
   readonly from: number;
   readonly to: number;
+  /** The newest event that the sender had received: it comes first for the receiver, too. */
+  readonly after: number;
   readonly message: RequestMessage | ResponseMessage;
 }
 
@@ -54,7 +92,7 @@ export type Arrival =
   | { readonly type: "events"; readonly origin: number; readonly events: readonly EventMessage[] };
 
 const PRELUDE_BYTES = 8;
-/** The names of two ranks on a route. */
+/** The names of two ranks, and the number of an event, on a route. */
 const ENVELOPE_BYTES = 64;
 
 /**
@@ -81,9 +119,9 @@ export function noticeMessage(notice: Notice): Message {
   return { type: "control", control: "status", payload: JSON.stringify(notice) };
 }
 
-/** Sender and receiver go on top of the route, where rank 0 finds them without parsing the rest. */
-export function carriedMessage({ from, to, message }: Carried): Message {
-  return { ...message, route: [...message.route, String(from), String(to)] };
+/** Event, sender and receiver go on top of the route, where rank 0 finds them without parsing the rest. */
+export function carriedMessage({ from, to, after, message }: Carried): Message {
+  return { ...message, route: [...message.route, String(after), String(from), String(to)] };
 }
 
 /**
@@ -132,15 +170,26 @@ function noticeOf(payload: Payload): Notice {
   const { kind } = fields(payload, { kind: "string" });
   switch (kind) {
     case "hello":
-      return { kind, ...fields(payload, { instanceId: "string", rank: "integer", size: "integer" }) };
+      return helloOf(payload);
     case "welcome": {
-      const { ranks, seq } = fields(payload, { ranks: "array", seq: "integer" });
-      return { kind, ranks: ranks.map((rank) => fields({ rank }, { rank: "integer" }).rank), seq };
+      const { ranks, uuids, seq } = fields(payload, { ranks: "array", uuids: "array", seq: "integer" });
+      return {
+        kind,
+        ranks: ranks.map((rank) => fields({ rank }, { rank: "integer" }).rank),
+        uuids: uuids.map((uuid) => fields({ uuid }, { uuid: "string" }).uuid),
+        seq,
+      };
     }
+    case "about":
+      return { kind, ...fields(payload, { instanceId: "string", size: "integer", config: "object" }) };
+    case "missed":
+      return { kind, ...fields(payload, { seq: "integer" }) };
+    case "repeated":
+      return { kind, ...fields(payload, { isKept: "boolean", seq: "integer" }) };
     case "refused":
       return { kind, ...fields(payload, { errnum: "integer", error: "string" }) };
     case "joined":
-      return { kind, ...fields(payload, { rank: "integer" }) };
+      return { kind, ...fields(payload, { rank: "integer", uuid: "string" }) };
     case "left": {
       const { rank, how } = fields(payload, { rank: "integer", how: "string" });
       return { kind, rank, how: how === "goodbye" ? "goodbye" : "lost" };
@@ -152,7 +201,11 @@ function noticeOf(payload: Payload): Notice {
       };
     case "stalled":
       return { kind, ...fields(payload, { rank: "integer", on: "boolean" }) };
-    case "alive":
+    case "alive": {
+      const { seq, server } = fields(payload, { seq: "integer?", server: "string?" });
+      return { kind, seq: seq ?? 0, server: server ?? "" };
+    }
+    case "ask":
     case "goodbye":
       return { kind };
     default:
@@ -160,11 +213,22 @@ function noticeOf(payload: Payload): Notice {
   }
 }
 
+function helloOf(payload: Payload): Notice {
+  const { instanceId, rank, size } = fields(payload, {
+    instanceId: "string",
+    rank: "integer",
+    size: "integer",
+  });
+  const { uuid, host, pid } = fields(payload, { uuid: "string?", host: "string?", pid: "integer?" });
+  return { kind: "hello", instanceId, rank, size, uuid: uuid ?? "", host: host ?? "", pid: pid ?? 0 };
+}
+
 function readCarried(message: RequestMessage | ResponseMessage): Arrival {
   const { route } = message;
-  const to = rankOf(route.at(-1));
-  const from = rankOf(route.at(-2));
-  return { type: "carried", from, to, message: { ...message, route: route.slice(0, -2) } };
+  const to = numberOf(route.at(-1));
+  const from = numberOf(route.at(-2));
+  const after = numberOf(route.at(-3));
+  return { type: "carried", from, to, after, message: { ...message, route: route.slice(0, -3) } };
 }
 
 function readBatch({ topic, payload }: EventMessage): Arrival {
@@ -179,12 +243,12 @@ function readBatch({ topic, payload }: EventMessage): Arrival {
     events.push(message);
   });
   decoder.end();
-  return { type: "events", origin: rankOf(topic.slice(BATCH.length + 1)), events };
+  return { type: "events", origin: numberOf(topic.slice(BATCH.length + 1)), events };
 }
 
-function rankOf(text: string | undefined): number {
-  if (text === undefined || !/^\d{1,10}$/.test(text)) {
-    throw overlayProtocolError("malformed overlay message: its route lacks sender and receiver");
+function numberOf(text: string | undefined): number {
+  if (text === undefined || !/^\d{1,15}$/.test(text)) {
+    throw overlayProtocolError("malformed overlay message: its route lacks sender, receiver and event");
   }
   return Number(text);
 }

@@ -1,0 +1,52 @@
+/**
+ * What a link sends beside its bytes (docs/design/hosts.md §2): in the header `link` of a NATS message, its fields with a
+ * blank between them.
+ */
+export interface LinkFrame {
+  /** Which life of a broker sends it. */
+  readonly from: string;
+  /** And to which; `-` while that is not known. */
+  readonly to: string;
+  readonly kind: LinkFrameKind;
+  /** `data`, `end`: bytes before it. `ask`: bytes that have been sent; `answer` gives it back. Else 0. */
+  readonly number: number;
+  /** So many bytes have come, without a gap; the end counts as one. */
+  readonly ack: number;
+  /** So many bytes in all may be sent. */
+  readonly room: number;
+}
+
+const KINDS = [
+  /** Bytes of the stream. */
+  "data",
+  /** No more of them follow. */
+  "end",
+  /** What has come. */
+  "ack",
+  /** What has come? */
+  "ask",
+  "answer",
+  /** Some are missing. */
+  "gap",
+  /** There is no such link. */
+  "reset",
+] as const;
+
+export type LinkFrameKind = (typeof KINDS)[number];
+
+/** A broker that is not known yet. */
+export const UNKNOWN = "-";
+
+const FRAME = /^([0-9a-f]{16}) ([0-9a-f]{16}|-) ([a-z]+) (\d{1,15}) (\d{1,15}) (\d{1,15})$/;
+
+export function formatFrame({ from, to, kind, number, ack, room }: LinkFrame): string {
+  return `${from} ${to} ${kind} ${number} ${ack} ${room}`;
+}
+
+/** @returns undefined if it is none */
+export function parseFrame(text: string): LinkFrame | undefined {
+  const [, from, to, name, number, ack, room] = FRAME.exec(text) ?? [];
+  const kind = KINDS.find((known) => known === name);
+  if (from === undefined || to === undefined || kind === undefined) return undefined;
+  return { from, to, kind, number: Number(number), ack: Number(ack), room: Number(room) };
+}

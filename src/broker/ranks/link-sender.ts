@@ -1,0 +1,128 @@
+/** Below this many acknowledged chunks, dropping them is not worth a copy. */
+const TRIM_LENGTH = 1024;
+
+/** What was written at once: some bytes, or the end, which counts as one byte. */
+interface Chunk {
+  /** Number of bytes before it. */
+  readonly start: number;
+  /** Undefined: the end. */
+  readonly bytes: Uint8Array | undefined;
+  readonly length: number;
+  /** Called once, when all of it has been sent for the first time. */
+  sent: (() => void) | undefined;
+}
+
+export interface LinkSenderOptions {
+  /**
+   * Sends some bytes, or the end.
+   * @param start number of bytes before them
+   */
+  readonly send: (start: number, bytes: Uint8Array | undefined) => void;
+  /** The most that may be sent at once; asked each time. */
+  readonly segmentBytes: () => number;
+}
+
+/**
+ * The sending side of a link: keeps what is written until it is acknowledged, and sends no more than the other end has room
+ * for. What is lost is sent again from there on, all of it.
+ */
+export class LinkSender {
+  readonly #options: LinkSenderOptions;
+  #chunks: Chunk[] = [];
+  /** Chunks before this one are acknowledged. */
+  #head = 0;
+  /** The next chunk to be sent from. */
+  #next = 0;
+  #written = 0;
+  #acknowledged = 0;
+  /** So many bytes have been sent; less than were ever sent while some are sent again. */
+  #sent = 0;
+  #everSent = 0;
+  /** Until the other end has said it, one segment may be under way. */
+  #room: number | undefined;
+
+  constructor(options: LinkSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether all that was added is acknowledged. */
+  get isIdle(): boolean {
+    return this.#acknowledged === this.#written;
+  }
+
+  /** Bytes that have been sent. */
+  get sentBytes(): number {
+    return this.#sent;
+  }
+
+  /** @param sent called when all of it is on its way */
+  add(bytes: Uint8Array | undefined, sent?: () => void): void {
+    const length = bytes?.length ?? 1;
+    this.#chunks.push({ start: this.#written, bytes, length, sent });
+    this.#written += length;
+  }
+
+  /** Sends what there is room for. */
+  pump(): void {
+    for (let chunk = this.#chunks[this.#next]; chunk !== undefined; chunk = this.#chunks[this.#next]) {
+      const length = Math.min(chunk.start + chunk.length - this.#sent, this.#mostBytes());
+      if (length <= 0) return;
+      const start = this.#sent;
+      this.#sent += length;
+      this.#everSent = Math.max(this.#everSent, this.#sent);
+      const isDone = this.#sent === chunk.start + chunk.length;
+      if (isDone) this.#next += 1;
+      this.#options.send(start, chunk.bytes?.subarray(start - chunk.start, this.#sent - chunk.start));
+      if (isDone) reportSent(chunk);
+    }
+  }
+
+  /**
+   * The other end has received so many bytes, and has room for so many in all.
+   * @returns whether it has received more than before
+   */
+  acknowledged(bytes: number, room: number): boolean {
+    this.#room = Math.max(this.#room ?? 0, room);
+    if (bytes <= this.#acknowledged || bytes > this.#everSent) return false;
+    this.#acknowledged = bytes;
+    for (let first = this.#chunks[this.#head]; first !== undefined; first = this.#chunks[this.#head]) {
+      if (first.start + first.length > bytes) break;
+      this.#head += 1;
+    }
+    if (this.#sent < bytes) this.rewind();
+    if (this.#head >= TRIM_LENGTH && this.#head * 2 >= this.#chunks.length) this.#trim();
+    return true;
+  }
+
+  /** Has all that is not acknowledged sent again. */
+  rewind(): void {
+    this.#next = this.#head;
+    this.#sent = this.#acknowledged;
+  }
+
+  clear(): void {
+    this.#chunks = [];
+    this.#head = 0;
+    this.#next = 0;
+    this.#acknowledged = this.#written;
+  }
+
+  /** What may be sent now. */
+  #mostBytes(): number {
+    const limit = this.#options.segmentBytes();
+    if (this.#room === undefined) return this.#sent > this.#acknowledged ? 0 : limit;
+    return Math.min(limit, this.#room - this.#sent);
+  }
+
+  #trim(): void {
+    this.#chunks = this.#chunks.slice(this.#head);
+    this.#next -= this.#head;
+    this.#head = 0;
+  }
+}
+
+function reportSent(chunk: Chunk): void {
+  const { sent } = chunk;
+  chunk.sent = undefined;
+  sent?.();
+}

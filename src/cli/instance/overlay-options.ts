@@ -1,0 +1,128 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type NatsServers, parseDelay, parseNatsServers } from "../../broker/index.js";
+import { messageOf } from "../../errors/index.js";
+import { UsageError } from "../terminal/output.js";
+
+/** The flags of what joins ranks over NATS, beside `--overlay` and `--instance`; the names of the last ones are files. */
+export interface OverlayOptions {
+  readonly overlay?: string;
+  readonly instance?: string;
+  readonly connectTimeout?: number;
+  readonly creds?: string;
+  readonly nkey?: string;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+/** Holds what `--overlay` would, where others cannot see a password in it. */
+const VARIABLE = "SLUICE_OVERLAY";
+
+/** How long the first connection may take. */
+const CONNECT_TIMEOUT_MS = 5000;
+
+/** So much longer a rank other than 0 tries. */
+const FOLLOWER_PATIENCE_MS = 5000;
+
+/** The files that may be named, by flag. */
+const FILES = [
+  ["creds", "--creds", "file of credentials for the NATS servers"],
+  ["nkey", "--nkey", "file with the seed of a key for the NATS servers"],
+  ["tlsCa", "--tls-ca", "file with the certificates that those of the servers must come from"],
+  ["tlsCert", "--tls-cert", "file with the certificate to show to the servers"],
+  ["tlsKey", "--tls-key", "file with the key of that certificate"],
+] as const;
+
+/** Adds the flags of an overlay over hosts (docs/design/hosts.md §1). */
+export function withOverlay(command: Command): Command {
+  command
+    .addOption(
+      new Option(
+        "--overlay <urls>",
+        "NATS servers that join the ranks: nats://HOST:PORT,… or tls://HOST:PORT,…",
+      ).env(VARIABLE),
+    )
+    .option("--instance <name>", "name of the instance among all on these servers")
+    .addOption(
+      new Option(
+        "--connect-timeout <time>",
+        "how long the first connection to a server may take, or infinity (default: 5s)",
+      ).argParser(delayMs),
+    );
+  for (const [, flag, what] of FILES) command.option(`${flag} <file>`, what);
+  return command;
+}
+
+/** Where and how the ranks of an instance meet over NATS. */
+export interface OverlayPlace {
+  readonly servers: NatsServers;
+  readonly connectTimeoutMs: number;
+  readonly files: Readonly<Partial<Record<(typeof FILES)[number][0], string>>>;
+}
+
+/**
+ * What the flags say of the overlay; undefined if it is that of one machine.
+ * @throws UsageError for flags that do not go together, or a list of servers that is invalid
+ */
+export function overlayPlace(options: OverlayOptions): OverlayPlace | undefined {
+  const { overlay, connectTimeout = CONNECT_TIMEOUT_MS } = options;
+  if (!overlay) {
+    for (const [name, flag] of [["instance", "--instance"], ...FILES] as const) {
+      if (options[name] !== undefined) throw new UsageError(`${flag} needs --overlay`);
+    }
+    return undefined;
+  }
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) {
+    throw new UsageError("--tls-cert and --tls-key go together");
+  }
+  const given = FILES.flatMap(([name]) =>
+    options[name] === undefined ? [] : [[name, options[name]] as const],
+  );
+  return { servers: serversOf(overlay), connectTimeoutMs: connectTimeout, files: Object.fromEntries(given) };
+}
+
+/**
+ * The flags again, for a broker that is given the same; the servers go by {@link overlayVariable}. Other ranks than 0 try for
+ * longer: when no server can be reached, rank 0 says so for all.
+ */
+export function overlayFlags(options: OverlayOptions, instance: string, rank: number): string[] {
+  if (!options.overlay) return [];
+  const { connectTimeout = CONNECT_TIMEOUT_MS } = options;
+  return [
+    `--instance=${instance}`,
+    `--connect-timeout=${delayText(connectTimeout + (rank === 0 ? 0 : FOLLOWER_PATIENCE_MS))}`,
+    ...FILES.flatMap(([name, flag]) => (options[name] === undefined ? [] : [`${flag}=${options[name]}`])),
+  ];
+}
+
+/** The environment that gives a broker the servers. */
+export function overlayVariable({ overlay }: OverlayOptions): Record<string, string> {
+  return overlay ? { [VARIABLE]: overlay } : {};
+}
+
+/** Has what this process starts not know the servers, and others of this machine not see a password. */
+export function hideOverlay(): void {
+  delete process.env["SLUICE_OVERLAY"];
+  const hidden = process.argv.map((word) => word.replace(/:\/\/[^/@\s]*@/g, "://***@"));
+  if (hidden.some((word, at) => word !== process.argv[at])) process.title = hidden.join(" ");
+}
+
+/** A duration as an option has it, in milliseconds. */
+function delayMs(text: string): number {
+  const value = parseDelay(text);
+  if (value === undefined)
+    throw new InvalidArgumentError("must be seconds, a duration such as 500ms, or infinity.");
+  return value;
+}
+
+function delayText(ms: number): string {
+  return Number.isFinite(ms) ? `${ms}ms` : "infinity";
+}
+
+function serversOf(text: string): NatsServers {
+  try {
+    return parseNatsServers(text);
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+}

@@ -1,0 +1,58 @@
+/** The order of events whose messages come late, twice, or by another way; and what is kept to repeat them. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { EventOrder } from "../../../src/broker/ranks/event-order.js";
+import { EventRing } from "../../../src/broker/ranks/event-ring.js";
+import type { EventMessage, Message } from "../../../src/messages/index.js";
+
+function event(seq: number): EventMessage {
+  return { type: "event", topic: "a", seq };
+}
+
+function batch(seq: number, bytes: number): Message {
+  return { type: "event", topic: `b${seq}`, seq: 0, payload: new Uint8Array(bytes) };
+}
+
+test("events are delivered once and in order, however they come, once all have", () => {
+  const arrivals = fc.integer({ min: 1, max: 40 }).chain((count) => {
+    const seqs = Array.from({ length: count }, (_, n) => n + 1);
+    const some = fc.array(fc.constantFrom(...seqs), { maxLength: 60 });
+    return fc.tuple(fc.shuffledSubarray(seqs, { minLength: count }), some, fc.constant(seqs));
+  });
+  fc.assert(
+    fc.property(arrivals, ([once, again, seqs]) => {
+      const got: number[] = [];
+      const order = new EventOrder(0, ({ seq }) => got.push(seq));
+      for (const seq of [...again, ...once]) {
+        order.add(event(seq), 0);
+        // Never out of order on the way.
+        expect(got).toEqual(seqs.slice(0, got.length));
+      }
+      expect(got).toEqual(seqs);
+      expect([order.hasHole, order.seq]).toEqual([false, seqs.length]);
+    }),
+  );
+});
+
+test("the ring gives what follows an event, oldest first, or says that it is not kept any more", () => {
+  const ring = new EventRing(0, 10_000);
+  for (let seq = 1; seq <= 100; seq++) ring.add(batch(seq, 1000), seq);
+  const topics = (seq: number, limit?: number): string[] | undefined =>
+    ring.since(seq, limit)?.map((one) => ("topic" in one ? one.topic : ""));
+  expect(topics(100)).toEqual([]);
+  expect(topics(98)).toEqual(["b99", "b100"]);
+  expect(topics(95, 1)).toEqual(["b96"]);
+  expect(topics(50)).toBeUndefined();
+  const kept = topics(93) ?? [];
+  expect(kept).toEqual(["b94", "b95", "b96", "b97", "b98", "b99", "b100"]);
+  expect(topics(92)).toBeUndefined();
+});
+
+test("the ring keeps the newest even if it is over the limit alone, and thousands of small ones", () => {
+  const ring = new EventRing(0, 10_000_000);
+  for (let seq = 1; seq <= 50_000; seq++) ring.add(batch(seq, 100), seq);
+  expect(ring.since(49_990)?.length).toBe(10);
+  ring.add(batch(50_001, 20_000_000), 50_001);
+  expect(ring.since(50_000)?.length).toBe(1);
+  expect(ring.since(49_999)).toBeUndefined();
+});

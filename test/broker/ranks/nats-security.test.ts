@@ -1,0 +1,191 @@
+/** How brokers show to NATS servers which ranks they are, and what those let them do. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nkeys } from "@nats-io/transport-node";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { natsOverlay, type NatsOverlayOptions, parseNatsServers } from "../../../src/broker/index.js";
+import { ERRNO } from "../../../src/errors/index.js";
+import { type NatsServer, startNats } from "../../helpers/nats.js";
+import { presentRanks } from "../support/ranks-of-a-test.js";
+import { startBroker, type TestBroker } from "../support/start-broker.js";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "sluice-security-"));
+  return () => rmSync(dir, { recursive: true, force: true });
+});
+
+function file(name: string, text: string | Uint8Array): string {
+  const path = join(dir, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+async function server(lines: readonly string[]): Promise<NatsServer> {
+  const started = await startNats({ lines });
+  onTestFinished(() => started.kill());
+  return started;
+}
+
+async function startRank(
+  rank: number,
+  url: string,
+  options: Partial<NatsOverlayOptions> = {},
+): Promise<TestBroker> {
+  const { overlay } = await natsOverlay({
+    servers: parseNatsServers(url),
+    instance: "site",
+    rank,
+    size: 2,
+    connectTimeoutMs: 5000,
+    joinTimeoutMs: 10_000,
+    silenceMs: 1000,
+    retryMs: 200,
+    ...options,
+  });
+  return startBroker({}, { overlay });
+}
+
+/** Two ranks find each other, and one asks the other. */
+async function expectPair(
+  url: string,
+  options: Partial<NatsOverlayOptions>,
+): Promise<[TestBroker, TestBroker]> {
+  const zero = await startRank(0, url, options);
+  const one = await startRank(1, url, options);
+  await presentRanks(zero.broker, 1);
+  expect(await one.handle.rpc("broker.ping", 7, { rank: 0 })).toBe(7);
+  return [zero, one];
+}
+
+function openssl(...args: string[]): void {
+  const { status, stderr } = spawnSync("openssl", args, { cwd: dir, encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+}
+
+const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/** An authority, and a certificate of it for a name. */
+function certificate(authority: string, name: string): { cert: string; key: string; ca: string } {
+  const at = (suffix: string): string => join(dir, `${authority}-${name}.${suffix}`);
+  const ca = join(dir, `${authority}.pem`);
+  const caKey = join(dir, `${authority}.key`);
+  openssl("req", "-x509", ...KEY, "-days", "2", "-subj", `/CN=${authority}`, "-keyout", caKey, "-out", ca);
+  openssl("req", ...KEY, "-subj", `/CN=${name}`, "-keyout", at("key"), "-out", at("csr"));
+  const names = file("names", `subjectAltName=DNS:${name}`);
+  const signing = ["-CA", ca, "-CAkey", caKey, "-CAcreateserial", "-days", "2", "-extfile", names];
+  openssl("x509", "-req", "-in", at("csr"), ...signing, "-out", at("pem"));
+  return { cert: at("pem"), key: at("key"), ca };
+}
+
+describe("TLS", () => {
+  test("joins ranks whose certificates the servers know, by servers whose certificates they know", async () => {
+    const { cert, key, ca } = certificate("site", "localhost");
+    const tls = `tls { cert_file: "${cert}", key_file: "${key}", ca_file: "${ca}", verify: true }`;
+    const { port } = await server([tls]);
+    const url = `tls://localhost:${port}`;
+    await expectPair(url, { tlsCa: ca, tlsCert: cert, tlsKey: key });
+    const other = certificate("other", "localhost");
+    await expect(startRank(0, url, { tlsCa: other.ca, connectTimeoutMs: 1500 })).rejects.toMatchObject({
+      code: "BROKER_STATE",
+      message: expect.stringContaining(`tls://localhost:${port}: `) as string,
+    });
+    // Without a certificate of its own.
+    await expect(startRank(0, url, { tlsCa: ca, connectTimeoutMs: 1500 })).rejects.toMatchObject({
+      code: "BROKER_STATE",
+    });
+  });
+});
+
+describe("credentials from files", () => {
+  test("with the seed of a key are read at each connect, so that renewed ones need no restart", async () => {
+    const [old, renewed] = [nkeys.createUser(), nkeys.createUser()];
+    const users = (key: typeof old): string => `authorization { users: [ { nkey: ${key.getPublicKey()} } ] }`;
+    const first = await server([users(old)]);
+    const nkey = file("seed", old.getSeed());
+    const [zero, one] = await expectPair(first.url, { nkey });
+    await first.kill();
+    const next = await startNats({ port: first.port, lines: [users(renewed)] });
+    onTestFinished(() => next.kill());
+    // They are refused, and go on trying.
+    file("seed", renewed.getSeed());
+    for (const { logged } of [zero, one]) await logged("disconnected from the NATS server");
+    expect(await one.handle.rpc("broker.ping", 8, { rank: 0 })).toBe(8);
+    await expect(
+      startRank(0, first.url, { nkey: file("unknown", nkeys.createUser().getSeed()) }),
+    ).rejects.toMatchObject({ code: "BROKER_STATE", errnum: ERRNO.EACCES });
+  });
+
+  test("as nsc makes them are for servers that trust an operator", async () => {
+    const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
+    const limits = {
+      subs: -1,
+      data: -1,
+      payload: -1,
+      imports: -1,
+      exports: -1,
+      wildcards: true,
+      conn: -1,
+      leaf: -1,
+    };
+    const token = (by: typeof operator, of: typeof operator, nats: object): string => {
+      const claims = { jti: "x", iat: 0, iss: by.getPublicKey(), name: "x", sub: of.getPublicKey(), nats };
+      const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+      const text = `${encode({ typ: "JWT", alg: "ed25519-nkey" })}.${encode(claims)}`;
+      return `${text}.${Buffer.from(by.sign(Buffer.from(text))).toString("base64url")}`;
+    };
+    const accountToken = token(operator, account, { type: "account", version: 2, limits });
+    const userToken = token(account, user, { type: "user", version: 2, subs: -1, data: -1, payload: -1 });
+    const { url } = await server([
+      `operator: "${token(operator, operator, { type: "operator", version: 2 })}"`,
+      "resolver: MEMORY",
+      `resolver_preload: { ${account.getPublicKey()}: "${accountToken}" }`,
+    ]);
+    const seed = Buffer.from(user.getSeed()).toString();
+    const creds = file(
+      "site.creds",
+      `-----BEGIN NATS USER JWT-----\n${userToken}\n------END NATS USER JWT------\n\n` +
+        `-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
+    );
+    await expectPair(url, { creds });
+    await expect(startRank(0, url)).rejects.toMatchObject({ code: "BROKER_STATE", errnum: ERRNO.EACCES });
+  });
+});
+
+describe("rights as the guide has them", () => {
+  const rights = (rank: number): string => {
+    const events = rank === 0 ? ', "sluice.site.ev"' : "";
+    const publish = `[ "sluice.site.r.*.${rank}"${events} ]`;
+    const subscribe = `[ "sluice.site.r.${rank}.>", "sluice.site.ev" ]`;
+    return `{ user: r${rank}, password: p, permissions: { publish: ${publish}, subscribe: ${subscribe} } }`;
+  };
+  const accounts = [
+    `accounts { SITE: { users: [ ${rights(0)}, ${rights(1)} ] }, OTHER: { users: [ { user: x, password: p } ] } }`,
+  ];
+  const as = (user: string, { port }: NatsServer): string => `nats://${user}:p@127.0.0.1:${port}`;
+
+  test("are enough for ranks, and let none act as another one", async () => {
+    const nats = await server(accounts);
+    const zero = await startRank(0, as("r0", nats));
+    const one = await startRank(1, as("r1", nats));
+    await presentRanks(zero.broker, 1);
+    expect(await one.handle.rpc("broker.ping", 7, { rank: 0 })).toBe(7);
+    await one.handle.publish("site.alarm");
+    const refused = { code: "BROKER_STATE", errnum: ERRNO.EACCES };
+    for (const rank of [0, 1]) {
+      await expect(startRank(rank, as(`r${1 - rank}`, nats))).rejects.toMatchObject(refused);
+    }
+    expect(await zero.handle.rpc("broker.ping", 8, { rank: 1 })).toBe(8);
+  });
+
+  test("of another account show nothing of the instance", async () => {
+    const nats = await server(accounts);
+    await startRank(0, as("r0", nats));
+    await expect(startRank(1, as("x", nats), { joinTimeoutMs: 300 })).rejects.toMatchObject({
+      code: "BROKER_STATE",
+      errnum: ERRNO.EHOSTUNREACH,
+    });
+  });
+});

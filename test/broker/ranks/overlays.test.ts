@@ -1,0 +1,250 @@
+/** What the ranks of an instance do for each other, whatever joins them. */
+import { hostname } from "node:os";
+import { describe, expect, test } from "vitest";
+import { ERRNO } from "../../../src/errors/index.js";
+import type { Event, Handle } from "../../../src/messages/index.js";
+import {
+  meeting,
+  OVERLAYS,
+  presentRanks,
+  SOON_LOST,
+  startRank,
+  startRanks,
+  type TestRank,
+} from "../support/ranks-of-a-test.js";
+
+/** Says where it is, keeps requests, and tells of senders that go. */
+async function where(h: Handle): Promise<void> {
+  h.handle("rank", () => h.rank);
+  h.handle("echo", (request) => request.payload);
+  h.handle("who", (request) => [request.userid, request.rolemask], { allowGuest: true });
+  h.handle("never", () => undefined);
+  h.handle("ticks", async function* (request) {
+    for (let n = 0; ; n++) {
+      yield n;
+      if (n === 2) await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+      if (n === 2) return;
+    }
+  });
+  h.handle("disconnect", (request) => {
+    // At the end of a test nobody may be there to take it.
+    h.publish("where.gone", request.sender).catch(() => undefined);
+  });
+  await h.run();
+}
+
+function rankOf(ranks: readonly TestRank[], rank: number): TestRank {
+  const found = ranks[rank];
+  if (found === undefined) throw new Error(`there is no rank ${rank}`);
+  return found;
+}
+
+/** Subscribes, and gives what resolves to the first events of the topic. */
+async function events(
+  handle: Handle,
+  topic: string,
+  count: number,
+): Promise<{ readonly all: Promise<Event[]> }> {
+  const got: Event[] = [];
+  let resolve: (events: Event[]) => void = () => undefined;
+  const all = new Promise<Event[]>((settle) => (resolve = settle));
+  await handle.subscribe(topic, (event) => {
+    if (got.push(event) === count) resolve(got);
+  });
+  return { all };
+}
+
+describe.each(OVERLAYS)("over %s", (kind) => {
+  describe("requests", () => {
+    test("reach the rank that they name, from any to any, whatever they carry", async () => {
+      const ranks = await startRanks(4, await meeting(kind), { where });
+      for (const { handle } of ranks) await handle.rpc("module.load", { path: "/mem/where" });
+      for (const from of ranks) {
+        for (let rank = 0; rank < 4; rank++) {
+          expect(await from.handle.rpc("where.rank", {}, { rank })).toBe(rank);
+        }
+      }
+      const bytes = new Uint8Array(1_000_000).map((_, i) => i % 251);
+      const echo = await rankOf(ranks, 1).handle.rpc("where.echo", bytes, { rank: 3 });
+      expect(echo instanceof Uint8Array && Buffer.compare(echo, bytes)).toBe(0);
+      expect(await rankOf(ranks, 3).handle.rpc("where.echo", { text: "ü€😀" }, { rank: 2 })).toEqual({
+        text: "ü€😀",
+      });
+      expect(ranks.map(({ broker }) => broker.pendingRequests)).toEqual([0, 0, 0, 0]);
+    });
+
+    test("to any are for this rank, else for rank 0; to upstream for rank 0", async () => {
+      const ranks = await startRanks(3, await meeting(kind), { where });
+      await rankOf(ranks, 0).handle.rpc("module.load", { path: "/mem/where" });
+      await rankOf(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
+      expect(await rankOf(ranks, 1).handle.rpc("where.rank")).toBe(0);
+      expect(await rankOf(ranks, 2).handle.rpc("where.rank")).toBe(2);
+      expect(await rankOf(ranks, 2).handle.rpc("where.rank", {}, { rank: "upstream" })).toBe(0);
+      await expect(rankOf(ranks, 0).handle.rpc("where.rank", {}, { rank: 1 })).rejects.toMatchObject({
+        errnum: ERRNO.ENOSYS,
+      });
+    });
+
+    test("of guests are those of guests on every rank", async () => {
+      const ranks = await startRanks(3, await meeting(kind), { where });
+      await rankOf(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
+      const guest = await rankOf(ranks, 1).broker.connect({ guest: true });
+      expect(await guest.rpc("where.who", {}, { rank: 2 })).toEqual([0xffff_ffff, 2]);
+      await expect(guest.rpc("where.rank", {}, { rank: 2 })).rejects.toMatchObject({ errnum: ERRNO.EPERM });
+      await expect(guest.rpc("overlay.report", { state: "online" }, { rank: 0 })).rejects.toMatchObject({
+        errnum: ERRNO.EPERM,
+      });
+    });
+
+    test("to a rank that is lost fail naming it, streams too, those between two others as well", async () => {
+      const ranks = await startRanks(3, await meeting(kind, SOON_LOST), { where });
+      await rankOf(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
+      await rankOf(ranks, 0).handle.rpc("module.load", { path: "/mem/where" });
+      const lost = { errnum: ERRNO.EHOSTUNREACH, message: expect.stringContaining("rank 2") as string };
+      const callers = [rankOf(ranks, 0), rankOf(ranks, 1)];
+      const pending = callers.map(({ handle }) => handle.rpc("where.never", {}, { rank: 2 }));
+      const streams = callers.map(({ handle }) => handle.rpcStream("where.ticks", {}, { rank: 2 }));
+      for (const stream of streams) expect((await stream.next()).value).toBe(0);
+      rankOf(ranks, 2).cut();
+      for (const request of pending) await expect(request).rejects.toMatchObject(lost);
+      for (const stream of streams) await expect(drain(stream)).rejects.toMatchObject(lost);
+      for (const { handle } of callers) {
+        await expect(handle.rpc("where.rank", {}, { rank: 2 })).rejects.toMatchObject(lost);
+      }
+      expect(await rankOf(ranks, 1).handle.rpc("where.rank")).toBe(0);
+      expect(callers.map(({ broker }) => broker.pendingRequests)).toEqual([0, 0]);
+    });
+  });
+
+  describe("services hear that a sender is gone", () => {
+    test("when a client of another rank is", async () => {
+      const ranks = await startRanks(3, await meeting(kind), { where });
+      await rankOf(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
+      const gone = await events(rankOf(ranks, 0).handle, "where.gone", 1);
+      const client = await rankOf(ranks, 1).broker.connect();
+      await client.rpc("where.rank", {}, { rank: 2 });
+      const { uuid } = client;
+      await client.close();
+      expect((await gone.all).map(({ payload }) => payload)).toEqual([uuid]);
+    });
+
+    test("when its whole rank is, each sender by itself", async () => {
+      const ranks = await startRanks(3, await meeting(kind, SOON_LOST), { where });
+      await rankOf(ranks, 2).handle.rpc("module.load", { path: "/mem/where" });
+      const clients = [await rankOf(ranks, 1).broker.connect(), await rankOf(ranks, 1).broker.connect()];
+      for (const client of clients) await client.rpc("where.rank", {}, { rank: 2 });
+      const stream = rankOf(ranks, 1).handle.rpcStream("where.ticks", {}, { rank: 2 });
+      await stream.next();
+      const gone = await events(rankOf(ranks, 0).handle, "where.gone", 3);
+      const ended = drain(stream);
+      rankOf(ranks, 1).cut();
+      await expect(ended).rejects.toMatchObject({ errnum: ERRNO.EHOSTUNREACH });
+      const senders = [...clients.map(({ uuid }) => uuid), rankOf(ranks, 1).handle.uuid];
+      expect((await gone.all).map(({ payload }) => payload).sort()).toEqual(senders.sort());
+    });
+  });
+
+  describe("events", () => {
+    test("100,000 from four ranks at once come to all eight in one order without a gap", async () => {
+      const EACH = 25_000;
+      const ranks = await startRanks(8, await meeting(kind));
+      const all = await Promise.all(ranks.map(({ handle }) => events(handle, "load.*", 4 * EACH)));
+      const seqs = await Promise.all(
+        [0, 1, 4, 7].map((rank) => publishMany(rankOf(ranks, rank).handle, `load.r${rank}`, EACH)),
+      );
+      const [first = [], ...others] = await Promise.all(all.map((heard) => heard.all));
+      expect(first.map(({ seq }) => seq)).toEqual(Array.from({ length: 4 * EACH }, (_, i) => i + 1));
+      // As text: comparing 800,000 objects one by one takes longer than sending them.
+      const inOrder = JSON.stringify(first);
+      for (const other of others) expect(JSON.stringify(other) === inOrder).toBe(true);
+      // Each publisher was told the place of each, and its own kept their order.
+      [0, 1, 4, 7].forEach((rank, i) => {
+        const own = first.filter(({ topic }) => topic === `load.r${rank}`);
+        expect(own.map(({ payload }) => payload)).toEqual(Array.from({ length: EACH }, (_, n) => n));
+        expect(own.map(({ seq }) => seq)).toEqual(seqs[i]);
+      });
+    });
+
+    test("come to a rank that joins late from then on", async () => {
+      const at = await meeting(kind);
+      const zero = await startRank({ rank: 0, size: 2, at });
+      await zero.handle.publish("before");
+      const one = await startRank({ rank: 1, size: 2, at });
+      const heard = await events(one.handle, "*", 1);
+      expect(await zero.handle.publish("after", { n: 1 })).toBe(2);
+      expect(await heard.all).toMatchObject([{ topic: "after", seq: 2, payload: { n: 1 } }]);
+    });
+
+    test("that a lost rank 0 has not ordered fail for their publisher", async () => {
+      const ranks = await startRanks(2, await meeting(kind, SOON_LOST));
+      rankOf(ranks, 1).cut();
+      await presentRanks(rankOf(ranks, 1).broker, 0);
+      await expect(rankOf(ranks, 1).handle.publish("too.late")).rejects.toMatchObject({
+        errnum: ERRNO.EHOSTUNREACH,
+      });
+    });
+  });
+
+  describe("joining", () => {
+    test("is refused to a rank that is there, out of range, or of another size", async () => {
+      const at = await meeting(kind);
+      const zero = await startRank({ rank: 0, size: 3, at });
+      await startRank({ rank: 1, size: 3, at });
+      const cases = [
+        [
+          { rank: 1, size: 3 },
+          ERRNO.EEXIST,
+          kind === "local"
+            ? "rank 1 has already joined"
+            : `rank 1 has already joined (host ${hostname()}, pid ${process.pid})`,
+        ],
+        [{ rank: 3, size: 3 }, ERRNO.EINVAL, "rank 3 is out of range: there are 0 to 2"],
+        [{ rank: 2, size: 4 }, ERRNO.EINVAL, "rank 2 belongs to an instance of size 4, not 3"],
+      ] as const;
+      for (const [options, errnum, message] of cases) {
+        await expect(startRank({ ...options, at })).rejects.toMatchObject({
+          code: "BROKER_STATE",
+          errnum,
+          message,
+        });
+        await zero.logged(message);
+      }
+      expect(await zero.handle.rpc("broker.ping", 1, { rank: 1 })).toBe(1);
+    });
+
+    test("gives up when rank 0 does not come in time", async () => {
+      const at = await meeting(kind);
+      await expect(startRank({ rank: 1, size: 2, at, joinTimeoutMs: 30 })).rejects.toMatchObject({
+        code: "BROKER_STATE",
+        errnum: ERRNO.EHOSTUNREACH,
+      });
+    });
+
+    test("is possible again after a loss, under the same number", async () => {
+      const at = await meeting(kind, SOON_LOST);
+      const zero = await startRank({ rank: 0, size: 2, at });
+      const first = await startRank({ rank: 1, size: 2, at });
+      first.cut();
+      await presentRanks(zero.broker, 0);
+      await startRank({ rank: 1, size: 2, at }, { where });
+      await presentRanks(zero.broker, 1);
+      await zero.handle.rpc("module.load", { path: "/mem/where" }, { rank: 1 });
+      expect(await zero.handle.rpc("where.rank", {}, { rank: 1 })).toBe(1);
+    });
+  });
+});
+
+async function drain(stream: AsyncIterator<unknown>): Promise<void> {
+  while ((await stream.next()).done !== true);
+}
+
+/** Publishes without waiting for each; gives the sequence numbers in the order of publication. */
+async function publishMany(handle: Handle, topic: string, count: number): Promise<number[]> {
+  const seqs: Promise<number>[] = [];
+  for (let n = 0; n < count; n++) {
+    seqs.push(handle.publish(topic, n));
+    // As a program that does something else as well.
+    if (n % 1000 === 999) await seqs.at(-1);
+  }
+  return Promise.all(seqs);
+}
