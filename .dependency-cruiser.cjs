@@ -49,7 +49,7 @@ const MAY_IMPORT_INSIDE = {
     reading: ["formats", "generated", "*"],
     composing: ["*"],
   },
-  loaders: { source: ["*"] },
+  loaders: { command: ["*"], source: ["*"] },
   libraries: { plugins: ["*"] },
 };
 

@@ -1,5 +1,6 @@
 /*
  * sluice-init [--] COMMAND [ARGUMENT...]
+ * sluice-init --supervise ...     see supervise.c
  *
  * Runs a command, and is the parent of all that it leaves behind: processes whose own parent has ended become children
  * of this one, which reaps them. Signals are passed on to the command. When it has ended, or when what started this
@@ -9,6 +10,7 @@
  * Node can neither wait for a process that it has not started nor become a subreaper.
  */
 #define _GNU_SOURCE
+#include "supervise.h"
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -61,7 +63,9 @@ static void end_all(void) {
 int main(int argc, char **argv) {
   sigset_t all, before;
   pid_t parent = getppid(), command;
-  int first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
+  int first;
+  if (argc > 1 && strcmp(argv[1], "--supervise") == 0) return supervise(argc - 2, argv + 2);
+  first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
   if (first >= argc) {
     fputs("usage: sluice-init [--] COMMAND [ARGUMENT...]\n", stderr);
     return 2;

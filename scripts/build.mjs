@@ -91,9 +91,13 @@ mkdirSync("dist/bin", { recursive: true });
 const helper = `dist/bin/sluice-init-${process.platform}-${process.arch}`;
 const compiled = [["-static"], []].some(
   (flags) =>
-    spawnSync("cc", ["-Wall", "-Os", "-s", ...flags, "-o", helper, "native/sluice-init.c"], {
-      stdio: "ignore",
-    }).status === 0,
+    spawnSync(
+      "cc",
+      ["-Wall", "-Os", "-s", ...flags, "-o", helper, "native/sluice-init.c", "native/supervise.c"],
+      {
+        stdio: "ignore",
+      },
+    ).status === 0,
 );
 if (!compiled) console.warn("no C compiler: as process 1, sluice will not reap what others leave behind");
 

@@ -33,6 +33,8 @@ export interface BrokerOptions {
   readonly onStderr?: ((entry: LogEntry) => void) | undefined;
   /** Gets every line of the log. */
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
+  /** Gets every line that a program writes, under the name of its module. */
+  readonly onProgramLine?: ((entry: LogEntry) => void) | undefined;
   /** Use modules and a rundir even if others may write to them (docs/design/instance.md §2). Default: refuse. */
   readonly insecure?: boolean | undefined;
   readonly clock?: Clock | undefined;

@@ -21,6 +21,7 @@ import { delayOf } from "./delay.js";
 import { Environment } from "./environment.js";
 import { ExecTable } from "./exec/exec-table.js";
 import { BrokerLog } from "./log/log.js";
+import { ProgramLogs } from "./log/program-logs.js";
 import { moduleFinder } from "./modules/module-finder.js";
 import { ModuleLibraries } from "./modules/module-libraries.js";
 import { MessageTrace } from "./routing/message-trace.js";
@@ -74,6 +75,7 @@ export class Broker {
   readonly #router: Router;
   readonly #directory: RunDirectory;
   readonly #configuration: Configuration;
+  readonly #programs: ProgramLogs;
   readonly #modules: ModuleTable;
   readonly #trace = new MessageTrace();
   readonly #commands: ExecTable;
@@ -111,9 +113,14 @@ export class Broker {
       localUri: this.uri,
       startTimeMs: this.#clock.now(),
     });
-    const { onStderr, onLog } = options;
+    const { onStderr, onLog, onProgramLine } = options;
     this.log = new BrokerLog({ clock: this.#clock, attributes: this.attributes, onStderr, onLog });
     this.#router = new Router(this.#overlay, () => this.#wireLimits().payloadBytes);
+    // The file has all of it; the log of the broker itself is for what the broker says.
+    this.#programs = new ProgramLogs(this.#clock, ({ time, unit, text, leftOutBytes }) => {
+      const shown = leftOutBytes === undefined ? text : `${leftOutBytes} bytes of output are left out`;
+      onProgramLine?.({ time, level: "info", name: unit, text: shown });
+    });
     this.#modules = this.#makeModules();
     this.#commands = new ExecTable({
       clock: this.#clock,
@@ -247,7 +254,11 @@ export class Broker {
       eventService(this.#router, this.#overlay),
       attrService(this.attributes),
       configService(this.#configuration),
-      logService(this.log.ring, (name, level, text) => this.log.append(name, level, text)),
+      logService({
+        ring: this.log.ring,
+        programs: this.#programs,
+        append: (name, level, text) => this.log.append(name, level, text),
+      }),
       execService(this.#commands),
       brokerService(this.environment, () => this.#requestShutdown({ kind: "request" })),
     ]) {
@@ -351,6 +362,8 @@ export class Broker {
       started: (name, conf) => void this.#configuration.catchUp(name, conf),
       isPanicOff: () => this.attributes.get("broker.module-nopanic") === "1",
       panic: (message) => this.#panic(message),
+      shutdown: () => void this.#handle?.rpc("broker.shutdown", undefined, { rank: 0 }),
+      programLog: (name) => this.#programs.of(name),
     });
   }
 

@@ -22,6 +22,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "setattr", summary: "set an attribute of the broker", load: () => import("./setattr.js") },
   { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
+  { name: "logs", summary: "print what programs have written", load: () => import("./logs.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top/top.js") },
   { name: "status", summary: "say on one screen how the instance is", load: () => import("./status.js") },

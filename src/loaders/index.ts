@@ -1,3 +1,4 @@
+export { createProgramSupervisor } from "./command/command-loader.js";
 export { configuredLoaders } from "./configured-loaders.js";
 export { findModule } from "./find-module.js";
 export { readStartupRequests } from "./source/startup-requests.js";
@@ -5,6 +6,7 @@ export { moduleNameOf } from "./module-name.js";
 export type { StartupRequest } from "./source/startup-request.js";
 export type * from "./module-loader.js";
 export { checkModuleOptions, MODULE_OPTION_FIELDS, type ModuleOptions } from "./module-options.js";
+export type { RestartRule, StopRule } from "./program-options.js";
 export { importInProcess } from "./plugin-loader.js";
 export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";

@@ -1,6 +1,26 @@
 import type { Channel, LibraryHost, PluginDemand } from "../messages/index.js";
 import type { ModuleOptions } from "./module-options.js";
 
+/** A line that an ordinary program wrote, or a part of one. */
+export interface OutputLine {
+  readonly stream: "stdout" | "stderr";
+  /** Without its end. */
+  readonly text: string;
+  /** As it was written, with its end. */
+  readonly bytes: number;
+  /** Of a line that is longer than a part may be: its number from 1; undefined for a whole line. */
+  readonly part?: number | undefined;
+  /** Further parts follow. */
+  readonly hasMore?: boolean | undefined;
+}
+
+/** What keeps the output of an ordinary program. */
+export interface ProgramLog {
+  line(line: OutputLine): void;
+  /** So many bytes were written that could not be had. */
+  leftOut(stream: OutputLine["stream"], bytes: number): void;
+}
+
 /** Which module of a library to start (docs/design/modules.md §6). */
 export interface LibraryMember {
   readonly name: string;
@@ -36,6 +56,10 @@ export interface ModuleSpec extends ModuleOptions {
   readonly cacheDir?: string | undefined;
   /** Environment; default: that of the broker. All modules of a thread group have that of the first. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** The unit's `timeout`: how long the load may take; undefined: as long as it likes. */
+  readonly timeoutMs?: number | undefined;
+  /** Gets the output of an ordinary program. */
+  readonly programLog?: ProgramLog | undefined;
   /** The largest payload of a message in bytes (attribute `broker.max-payload`); default: the limit of the wire form. */
   readonly maxPayloadBytes?: number | undefined;
 }
@@ -52,6 +76,8 @@ export type ModuleExit =
     }
   /** Killed, crashed or exited on its own; `message` says which. */
   | { readonly kind: "died"; readonly message: string }
+  /** Its end was asked for, and some of its processes are still there: the system does not end them. */
+  | { readonly kind: "stuck"; readonly message: string }
   /** By `terminate()`. */
   | { readonly kind: "terminated" };
 
@@ -66,6 +92,9 @@ export interface RunningModule {
    * The channel closes after them, earlier or later than this.
    */
   readonly exited: Promise<ModuleExit>;
+  /** Ends, in order, one that does not run yet and may be long in getting there. Without it such a module is waited for. */
+  giveUp?(): void;
+  /** Ends it at once, whatever it does. Resolves when it is gone. */
   /** Ends the module at once, whatever it does. Resolves when it has ended. */
   terminate(): Promise<void>;
 }
@@ -86,7 +115,7 @@ export interface ModuleLoader {
    * stops a running module for the new one.
    * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it cannot be read
    */
-  check?(spec: Pick<ModuleSpec, "path" | "cacheDir" | "env">): Promise<void>;
+  check?(spec: Omit<ModuleSpec, "uuid" | "args" | "thread">): Promise<void>;
   /**
    * What a library says of itself, read where its code can harm nothing else (docs/design/modules.md §6). A loader without
    * this has no libraries.

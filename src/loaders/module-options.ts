@@ -1,11 +1,18 @@
 import { requestError } from "../errors/index.js";
 import type { Fields } from "../messages/index.js";
+import {
+  checkProgramOptions,
+  checkRestartRule,
+  PROGRAM_OPTION_FIELDS,
+  type ProgramOptions,
+  type RestartRule,
+} from "./program-options.js";
 
 /**
  * What a run of a module is asked to be like; carried from `module.load` through the broker to the loader. The names are
  * those of the payload, and of the options in the table of unit keys.
  */
-export interface ModuleOptions {
+export interface ModuleOptions extends ProgramOptions {
   /** Run in a process of its own. */
   readonly exec?: boolean | undefined;
   /** Name of a loader, or path of a program that is one; undefined = inferred from the file. */
@@ -20,6 +27,12 @@ export interface ModuleOptions {
    * undefined = 30 s for a shipped module, else no limit.
    */
   readonly watchdogMs?: number | undefined;
+  /** The backoff of its restarts. */
+  readonly restart?: RestartRule | undefined;
+  /** Services that its unit provides, besides that of its name. */
+  readonly provides?: readonly string[] | undefined;
+  /** Services after whose restart it is restarted. */
+  readonly follows?: readonly string[] | undefined;
 }
 
 /** The fields of a payload that are options; with their kinds. */
@@ -30,6 +43,10 @@ export const MODULE_OPTION_FIELDS = {
   memoryLimitBytes: "integer?",
   onFailure: "string?",
   watchdogMs: "number?",
+  restart: "object?",
+  provides: "string[]?",
+  follows: "string[]?",
+  ...PROGRAM_OPTION_FIELDS,
 } as const satisfies Readonly<Record<keyof ModuleOptions, string>>;
 
 /**
@@ -38,10 +55,15 @@ export const MODULE_OPTION_FIELDS = {
  */
 export function checkModuleOptions<Read extends Fields<typeof MODULE_OPTION_FIELDS>>(
   read: Read,
-): Omit<Read, "onFailure"> & ModuleOptions {
+): Omit<Read, keyof ModuleOptions> & ModuleOptions {
   if ((read.memoryLimitBytes ?? 1) < 1) throw requestError("EINVAL", "a memory limit is at least a byte");
   if ((read.watchdogMs ?? 0) < 0) throw requestError("EINVAL", "a watchdog takes no less than 0 ms");
-  return { ...read, onFailure: failurePolicy(read.onFailure) };
+  return {
+    ...read,
+    onFailure: failurePolicy(read.onFailure),
+    restart: checkRestartRule(read.restart),
+    ...checkProgramOptions(read),
+  };
 }
 
 function failurePolicy(text: string | undefined): ModuleOptions["onFailure"] {

@@ -22,6 +22,7 @@ export {
   endOfShellStatus,
   isSuccess,
   moduleEndText,
+  type OutputStreamName,
   partEndText,
   type ProcessEnd,
   processEnd,
@@ -35,6 +36,9 @@ export { PYTHON_PACKAGES, pythonEnvironment } from "./python-environment.js";
 export { killGroup, type ProgramProcess, signalGroup, signalProcess, signalProgram } from "./signals.js";
 export { readLimited } from "./read-limited.js";
 export { SAME_SIGNAL_MS, SignalWindow } from "./signal-window.js";
+export { hasProgramHelper, startProgram } from "./start-program.js";
+export type { Identity, ResourceLimit, SupervisedProgram } from "./supervised-program.js";
 export { startProcess } from "./start-process.js";
 export { startThread } from "./start-thread.js";
 export { sleep, startInterval, startTimer, type Timer } from "./timers.js";
+export { lookUpGroup, lookUpUser } from "./user-lookup.js";

@@ -83,6 +83,18 @@ function processesOf(mark: Mark): number[] {
   );
 }
 
+/** The same, with what the system says of each; none where there is no `/proc`. */
+export function membersOf(
+  mark: Mark | undefined,
+): { readonly pid: number; readonly state: string; readonly name: string }[] {
+  return (mark === undefined ? [] : processesOf(mark)).flatMap((pid) => {
+    const text = readProc(pid, "stat");
+    const end = text.lastIndexOf(")");
+    const name = text.slice(text.indexOf("(") + 1, end);
+    return text === "" ? [] : [{ pid, state: text.charAt(end + 2), name }];
+  });
+}
+
 /**
  * Kills all that a mark stands for, and what that starts meanwhile.
  * @returns what is left: it belongs to another user, or the kernel holds it

@@ -9,6 +9,9 @@ export type ProcessEnd =
   | { readonly kind: "exited"; readonly status: number }
   | { readonly kind: "killed"; readonly signal: NodeJS.Signals };
 
+/** Where a process writes. */
+export type OutputStreamName = "stdout" | "stderr";
+
 /** How long output may still come when the process has ended but something that it started holds its pipes. */
 const LAST_OUTPUT_MS = 100;
 
@@ -95,6 +98,12 @@ export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended")
 /** What a shell prints for a signal that ended a process, such as `Segmentation fault`; its name where it has no text. */
 export function signalText(signal: string): string {
   return SIGNAL_TEXT[signal] ?? signal;
+}
+
+/** The name of a signal; of one that Node has no name for, such as a real-time signal, `SIG` and its number. */
+export function signalOfNumber(number: number): NodeJS.Signals {
+  const named = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
+  return (named ?? `SIG${number}`) as NodeJS.Signals;
 }
 
 /** Undoes {@link shellStatus}. */

@@ -19,8 +19,8 @@ export interface InstanceStepExecutorOptions {
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
-   * A module that is not gone this long after its removal began is cancelled (docs/design/planning.md §7). Default:
-   * never.
+   * A module without `stop` that is not gone this long after its removal began is cancelled (docs/design/planning.md §7).
+   * Default: never.
    */
   readonly cancelRemovalAfterMs?: number | undefined;
   /** Load modules even if others may write to their files (docs/design/instance.md §2). */
@@ -71,7 +71,7 @@ export class InstanceStepExecutor implements StepExecutor {
       case "load":
         return this.#load(step.unit, step.explicit, signal);
       case "remove":
-        return this.#remove(step.unit.name, signal);
+        return this.#remove(step.unit, signal);
       case "run":
         return this.#run(step.unit, signal);
     }
@@ -105,10 +105,12 @@ export class InstanceStepExecutor implements StepExecutor {
     };
   }
 
-  async #remove(name: string, signal: AbortSignal): Promise<void> {
+  async #remove({ name, stop }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    const removal = withLimit(signal, this.#cancelRemovalAfterMs);
-    this.#removals.add(removal);
+    // One whose unit says how it is stopped has that time, and ends it by itself.
+    const isHurried = stop === undefined;
+    const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
+    if (isHurried) this.#removals.add(removal);
     try {
       await removeModule(handle, name, false, removal.signal);
     } catch (error) {

@@ -14,8 +14,8 @@ interface OptionValues {
   duration: string;
 }
 
-/** The rows of the keys that tasks of rc files have: those of all units. */
-type TaskRow = Extract<UnitKeyRow, { on: "both" }>;
+/** The rows of the keys that tasks of rc files have: those of all units, but for what only files can say. */
+type TaskRow = Exclude<Extract<UnitKeyRow, { on: "both" }>, { isOfFiles: true }>;
 
 /** Keys of a task (docs/design/planning.md §1), in camelCase. Keys that are left out have the defaults of unit files. */
 export type TaskOptions = {
@@ -45,7 +45,10 @@ export interface DeclaredTask {
 
 /** camelCase → the key of unit files. A key that is not here is unknown. */
 const KEYS: ReadonlyMap<string, string> = new Map(
-  UNIT_KEYS.filter(({ on }) => on === "both").map(({ key }) => [camelKey(key), key]),
+  UNIT_KEYS.filter((row) => row.on === "both" && !("isOfFiles" in row)).map(({ key }) => [
+    camelKey(key),
+    key,
+  ]),
 );
 
 /**

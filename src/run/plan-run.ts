@@ -142,7 +142,7 @@ export class PlanRun {
     this.#states.set(index, "running");
     this.#running.add(running);
     this.events.push({ type: "start", atMs: running.startedAtMs, ...named(step) });
-    const { timeoutMs } = step.unit;
+    const timeoutMs = limitOf(step);
     if (timeoutMs !== undefined && timeoutMs !== Infinity) {
       running.stopTimer = clock.after(timeoutMs, () => this.#timeOut(running, timeoutMs));
     }
@@ -324,4 +324,9 @@ async function execute(executor: StepExecutor, step: Step, signal: AbortSignal):
 function asError(cause: unknown, step: Step): Error {
   if (cause instanceof Error) return cause;
   return new SluiceError("RUN_FAILED", messageOf(cause), { cause, unit: step.unit.name });
+}
+
+/** How long a step may take. A program is stopped in the time that its own unit gives for that. */
+function limitOf({ action, unit }: Step): number | undefined {
+  return action === "remove" && unit.command !== undefined ? undefined : unit.timeoutMs;
 }

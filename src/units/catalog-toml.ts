@@ -41,8 +41,11 @@ function keyLines(
   origin: Origin,
 ): string[] {
   if (value === null) return [];
-  if (typeof value !== "object") return [commented(`${key} = ${valueText(value)}`, origin)];
-  const elements = value.map((text) => ({ text, origin: catalog.originOf(unit, key, text) ?? origin }));
+  if (typeof value !== "object" || !isList(value)) return tableLines(catalog, unit, { key, value, origin });
+  const elements = value.map((text) => ({
+    text,
+    origin: catalog.originOf(unit, key, String(text)) ?? origin,
+  }));
   const [first = { origin }] = elements;
   if (elements.every((element) => fromText(element.origin) === fromText(first.origin))) {
     return [commented(`${key} = [${value.map(valueText).join(", ")}]`, first.origin)];
@@ -52,6 +55,40 @@ function keyLines(
     ...elements.map((element) => commented(`  ${valueText(element.text)},`, element.origin)),
     "]",
   ];
+}
+
+interface KeyValue {
+  readonly key: string;
+  readonly value: Exclude<UnitJsonValue, null>;
+  readonly origin: Origin;
+}
+
+/** A table on one line if one line set it all, else name by name with dotted keys. */
+function tableLines(catalog: Catalog, unit: string, { key, value, origin }: KeyValue): string[] {
+  if (typeof value !== "object" || isList(value)) return [commented(`${key} = ${anyText(value)}`, origin)];
+  const names = Object.keys(value).map((name) => ({
+    name,
+    origin: catalog.originOf(unit, key, name) ?? origin,
+  }));
+  const [first = { origin }] = names;
+  if (names.every((each) => fromText(each.origin) === fromText(first.origin))) {
+    return [commented(`${key} = ${anyText(value)}`, first.origin)];
+  }
+  return names.map((each) =>
+    commented(`${key}.${keyText(each.name)} = ${anyText(value[each.name] ?? "")}`, each.origin),
+  );
+}
+
+/** Elements of lists that are edited are texts. */
+function isList(value: object): value is readonly (string | number)[] {
+  return Array.isArray(value);
+}
+
+function anyText(value: Exclude<UnitJsonValue, null>): string {
+  if (typeof value !== "object") return valueText(value);
+  if (isList(value)) return `[${value.map(valueText).join(", ")}]`;
+  const fields = Object.entries(value).map(([name, field]) => `${keyText(name)} = ${anyText(field)}`);
+  return fields.length === 0 ? "{}" : `{ ${fields.join(", ")} }`;
 }
 
 function commented(text: string, origin: Origin): string {

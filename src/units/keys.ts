@@ -1,5 +1,5 @@
 import { ALL_RANKS } from "./rank-set.js";
-import type { Condition, FailurePolicy, RankSet, Runlevel } from "./values.js";
+import type { Condition, ExitPolicy, FailurePolicy, RankSet, Runlevel, Table } from "./values.js";
 
 /** Default of a key whose value is the unit's own name. */
 export const OWN_NAME = Symbol("the name of the unit");
@@ -21,6 +21,15 @@ interface UnitValues {
   policy: FailurePolicy;
   /** A shell line or an argv. */
   command: string | readonly string[];
+  /** Names and their texts. */
+  texts: Readonly<Record<string, string>>;
+  probe: Table;
+  stop: Table;
+  limits: Table;
+  restart: Table;
+  exit: ExitPolicy;
+  /** Names of signals, and statuses. */
+  ends: readonly (string | number)[];
   runlevels: readonly Runlevel[];
 }
 
@@ -34,12 +43,16 @@ interface KeyRow {
   /** The units that have it. */
   readonly on: "both" | "module" | "task";
   readonly kind: KeyKind;
-  /** `edit`: a list that `KEY+` and `KEY-` edit (docs/design/planning.md §2). */
-  readonly merge: "replace" | "edit";
+  /** `edit`: a list that `KEY+` and `KEY-` edit (docs/design/planning.md §2). `names`: a table, name by name. */
+  readonly merge: "replace" | "edit" | "names";
   /** What a unit has where nothing sets the key; undefined: nothing. */
   readonly default: unknown;
   /** Its property in a unit; for an option also in the JSON of a load. Quantities name their unit of measure. */
   readonly json: string;
+  /** Whether only files have it, and no task that has code. */
+  readonly isOfFiles?: true;
+  /** Whether it says something of an ordinary program, and goes with `command` only. */
+  readonly isOfPrograms?: true;
   /** Whether `module.load` carries it to the broker and the loader, as one of the `ModuleOptions`. */
   readonly isOption?: true;
 }
@@ -49,7 +62,15 @@ interface KeyRow {
  * follow this table; the schema and the options of a load are held to it by tests.
  */
 export const UNIT_KEYS = [
-  { key: "provides", on: "both", kind: "strings", merge: "edit", default: [], json: "provides" },
+  {
+    key: "provides",
+    on: "both",
+    kind: "strings",
+    merge: "edit",
+    default: [],
+    json: "provides",
+    isOption: true,
+  },
   { key: "priority", on: "both", kind: "integer", merge: "replace", default: 100, json: "priority" },
   { key: "requires", on: "both", kind: "strings", merge: "edit", default: [], json: "requires" },
   { key: "needs", on: "both", kind: "strings", merge: "edit", default: [], json: "needs" },
@@ -122,7 +143,168 @@ export const UNIT_KEYS = [
     isOption: true,
   },
   { key: "optional", on: "both", kind: "boolean", merge: "replace", default: false, json: "optional" },
-  { key: "command", on: "task", kind: "command", merge: "replace", default: undefined, json: "command" },
+  /** What a task runs once; what a module is that is an ordinary program. */
+  {
+    key: "command",
+    on: "both",
+    kind: "command",
+    merge: "replace",
+    default: undefined,
+    json: "command",
+    isOption: true,
+    isOfFiles: true,
+  },
+  /** Of a module with `command`; where nothing sets it, the directory of the file that sets that. */
+  {
+    key: "directory",
+    on: "module",
+    kind: "path",
+    merge: "replace",
+    default: undefined,
+    json: "directory",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "environment",
+    on: "module",
+    kind: "texts",
+    merge: "names",
+    default: {},
+    json: "environment",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "unset",
+    on: "module",
+    kind: "strings",
+    merge: "edit",
+    default: [],
+    json: "unset",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "environment-file",
+    on: "module",
+    kind: "strings",
+    merge: "edit",
+    default: [],
+    json: "environmentFile",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "user",
+    on: "module",
+    kind: "text",
+    merge: "replace",
+    default: undefined,
+    json: "user",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "group",
+    on: "module",
+    kind: "text",
+    merge: "replace",
+    default: undefined,
+    json: "group",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "limits",
+    on: "module",
+    kind: "limits",
+    merge: "replace",
+    default: {},
+    json: "limits",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "output",
+    on: "module",
+    kind: "path",
+    merge: "replace",
+    default: "log",
+    json: "output",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "ready",
+    on: "module",
+    kind: "probe",
+    merge: "replace",
+    default: undefined,
+    json: "ready",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "alive",
+    on: "module",
+    kind: "probe",
+    merge: "replace",
+    default: undefined,
+    json: "alive",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "stop",
+    on: "module",
+    kind: "stop",
+    merge: "replace",
+    default: undefined,
+    json: "stop",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "on-exit",
+    on: "module",
+    kind: "exit",
+    merge: "replace",
+    default: "log",
+    json: "onExit",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  {
+    key: "success",
+    on: "module",
+    kind: "ends",
+    merge: "replace",
+    default: [],
+    json: "success",
+    isOption: true,
+    isOfPrograms: true,
+  },
+  /** Of every kind of module: the backoff of its restarts. */
+  {
+    key: "restart",
+    on: "module",
+    kind: "restart",
+    merge: "replace",
+    default: undefined,
+    json: "restart",
+    isOption: true,
+  },
+  /** Services after whose restart it is restarted. */
+  {
+    key: "follows",
+    on: "module",
+    kind: "strings",
+    merge: "edit",
+    default: [],
+    json: "follows",
+    isOption: true,
+  },
   { key: "runlevels", on: "task", kind: "runlevels", merge: "edit", default: ["rc1"], json: "runlevels" },
 ] as const satisfies readonly KeyRow[];
 

@@ -2,6 +2,7 @@ import { type Diagnostic, didYouMean, type ErrorCode, type Location } from "../e
 import { NAME_RULE, rowOf } from "./keys.js";
 import { type Format, formatOf } from "./formats/document.js";
 import type { Part, Path, Source } from "./source.js";
+import { fieldsOfTable } from "./table-fields.js";
 import { quoted, shortened, typeName } from "./text.js";
 import type { ValidationError } from "./validator.js";
 
@@ -103,7 +104,8 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
   switch (error.keyword) {
     case "additionalProperties": {
       const unknown = String(error.params["additionalProperty"]);
-      return unknownKey(unknown, [...path, unknown], known);
+      const fields = fieldsOfTable(rowOf(key)?.kind ?? "");
+      return unknownKey(unknown, [...path, unknown], fields ?? known);
     }
     case "required":
       return missingKey(String(error.params["missingProperty"]), path);
@@ -116,6 +118,12 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
       const words = Array.isArray(allowed) ? allowed.map(String) : [];
       return invalidValue(key, value, path, `write one of ${words.join(", ")}`);
     }
+    case "const":
+      return invalidValue(key, value, path, `write ${key} = ${String(error.params["allowedValue"])}`);
+    case "minimum":
+      return invalidValue(key, value, path, `it must be at least ${String(error.params["limit"])}`);
+    case "maximum":
+      return invalidValue(key, value, path, `it must be at most ${String(error.params["limit"])}`);
     case "minItems":
     case "minLength":
       return invalidValue(key, value, path, "it must not be empty");

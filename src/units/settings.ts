@@ -14,7 +14,9 @@ import type { Problem } from "./problems.js";
 import { parseDuration, parseSize, type Quantity } from "./quantity.js";
 import { type Parsed, parseRankSet } from "./rank-set.js";
 import type { Path, Source } from "./source.js";
-import type { FailurePolicy, RankSet, Runlevel } from "./values.js";
+import { isTableKind } from "./table-fields.js";
+import { endProblems, tableProblems } from "./tables.js";
+import type { ExitPolicy, FailurePolicy, RankSet, Runlevel, Table } from "./values.js";
 
 /** Kind of value → what a table says, read. */
 interface SettingValues {
@@ -30,6 +32,13 @@ interface SettingValues {
   policy: FailurePolicy;
   command: string | readonly string[];
   runlevels: readonly Runlevel[];
+  texts: Readonly<Record<string, string>>;
+  probe: Table;
+  stop: Table;
+  limits: Table;
+  restart: Table;
+  exit: ExitPolicy;
+  ends: readonly (string | number)[];
 }
 
 /** The keys that a table sets, read, and no others; spelled as in unit files, in the order written. */
@@ -83,6 +92,14 @@ interface ValuePlace {
 }
 
 function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace): unknown {
+  if (isTableKind(kind) && value !== undefined) {
+    const found = tableProblems(kind, key, value as Table, [...place.path, key]);
+    place.problems.push(...found);
+    return found.length === 0 ? value : undefined;
+  }
+  if (kind === "ends") {
+    place.problems.push(...endProblems(key, value as readonly (string | number)[], [...place.path, key]));
+  }
   if (typeof value !== "string") return value;
   if (kind === "path") return resolvePath(value, place.source);
   return isTextKind(kind) ? readText(TEXT_RULES[kind], key, value, place) : value;
@@ -91,6 +108,9 @@ function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace)
 /** What a table sets, laid over what was set before it; its list edits come last. */
 export function applySetting(before: Settings, { settings, edits }: Setting): Settings {
   let after: Settings = { ...before, ...settings };
+  if (before.environment !== undefined && settings.environment !== undefined) {
+    after = { ...after, environment: { ...before.environment, ...settings.environment } };
+  }
   for (const edit of edits) after = { ...after, [edit.key]: editList(after[edit.key] ?? [], edit) };
   return after;
 }

@@ -1,9 +1,9 @@
 import { rowsOf, textPropertyOf, type UnitKeyRow } from "./keys.js";
 import type { Unit } from "./types.js";
-import type { Condition, RankSet } from "./values.js";
+import type { Condition, RankSet, Table } from "./values.js";
 
 /** A value of {@link UnitJson}. */
-export type UnitJsonValue = string | number | boolean | null | readonly string[];
+export type UnitJsonValue = string | number | boolean | null | readonly (string | number)[] | Table;
 
 /** A unit as plain data: every key that its kind has, spelled as in unit files. */
 export type UnitJson = Readonly<Record<string, UnitJsonValue>>;
@@ -24,15 +24,22 @@ function inOrderShown(kind: Unit["kind"]): UnitKeyRow[] {
 /**
  * A unit as `modprobe show` prints it (docs/design/cli.md §2). `name`, `module` and `ranks` come first, then the
  * other keys in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit
- * files. A key without a value is null.
+ * files. A key without a value is null. The keys of ordinary
+ * programs belong to modules with `command` only.
  */
 export function unitToJson(unit: Unit): UnitJson {
   const values = new Map<string, unknown>(Object.entries(unit));
   const json: Record<string, UnitJsonValue> = { name: unit.name };
   for (const row of unit.kind === "module" ? MODULE_ROWS : TASK_ROWS) {
+    if (unit.kind === "module" && unit.command === undefined && isOfPrograms(row)) continue;
     json[row.key] = valueToJson(row, values.get(row.json), values.get(textPropertyOf(row.key)));
   }
   return json;
+}
+
+/** What only an ordinary program has, and says nothing of other modules. */
+function isOfPrograms(row: UnitKeyRow): boolean {
+  return "isOfPrograms" in row || row.key === "command";
 }
 
 /** @param text of a quantity, as it was written */

@@ -1,7 +1,9 @@
 import { rowOf, rowsOf, textPropertyOf, type UnitKeyRow } from "./keys.js";
 import type { Settings } from "./settings.js";
+import { isTableKind } from "./table-fields.js";
+import { tableOption } from "./tables.js";
 import type { ModuleUnit, TaskUnit, Unit } from "./types.js";
-import type { Condition } from "./values.js";
+import type { Condition, Table } from "./values.js";
 
 /** What a unit of a kind has where nothing is set: a value for each of its keys. */
 function defaultsOf(kind: Unit["kind"]): object {
@@ -17,16 +19,19 @@ export interface UnitParts {
   /** Place in load order. */
   readonly order: number;
   readonly settings: Settings;
+  /** Of the source that sets its command. */
+  readonly directory?: string | undefined;
 }
 
 /** A module from what is set, with defaults for the rest. */
-export function makeModule({ name, order, settings }: UnitParts): ModuleUnit {
+export function makeModule({ name, order, settings, directory }: UnitParts): ModuleUnit {
   return {
     kind: "module",
     name,
     order,
     ...MODULE_DEFAULTS,
     module: name,
+    directory,
     ...valuesOf(settings),
   } as ModuleUnit;
 }
@@ -65,17 +70,26 @@ function toCondition(text: string): Condition {
   return text.startsWith("!") ? { key: text.slice(1), negated: true } : { key: text, negated: false };
 }
 
+/** A value of an option in the payload of a load. */
+type OptionValue = string | number | boolean | readonly (string | number)[] | Table;
+
 /**
  * The options of a module that `module.load` carries to the broker and the loader, by the names of its payload. What is
- * not set, and a time without an end, is left out.
+ * not set or empty, and a time without an end, is left out.
  */
-export function optionsOf(unit: ModuleUnit): Readonly<Record<string, string | number | boolean>> {
-  const options: Record<string, string | number | boolean> = {};
+export function optionsOf(unit: ModuleUnit): Readonly<Record<string, OptionValue>> {
+  const options: Record<string, OptionValue> = {};
   for (const row of rowsOf("module")) {
-    if (!("isOption" in row)) continue;
-    const value = unit[row.json];
+    if (!("isOption" in row) || ("isOfPrograms" in row && unit.command === undefined)) continue;
+    const value: OptionValue | undefined = unit[row.json];
+    if (value === undefined || isEmpty(value)) continue;
+    if (isTableKind(row.kind)) options[row.json] = tableOption(row.kind, value as Table);
     // JSON has no Infinity; 0 is no limit.
-    if (value !== undefined) options[row.json] = value === Infinity ? 0 : value;
+    else options[row.json] = value === Infinity ? 0 : value;
   }
   return options;
+}
+
+function isEmpty(value: OptionValue): boolean {
+  return typeof value === "object" && Object.keys(value).length === 0;
 }

@@ -16,7 +16,13 @@ export interface Condition {
 /** What follows when a module fails after it was running (docs/design/modules.md §3). */
 export type FailurePolicy = "panic" | "log" | "restart";
 
+/** What follows when an ordinary program exits with status 0 unasked (docs/design/programs.md §1). */
+export type ExitPolicy = "log" | "restart" | "shutdown";
+
 /** A phase in whose plan a declarative task is a root. */
 export const RUNLEVELS = ["rc1", "rc3"] as const;
 
 export type Runlevel = (typeof RUNLEVELS)[number];
+
+/** A table in a unit, as it was written: quantities in it are texts. */
+export type Table = Readonly<Record<string, string | number | boolean | readonly string[]>>;

@@ -114,6 +114,7 @@ describe("loading", () => {
           explicit: true,
           loader: "lua",
           memoryLimitBytes: 1024 * 1024,
+          provides: ["sched"],
         },
       ],
     ]);

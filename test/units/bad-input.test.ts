@@ -22,7 +22,72 @@ describe("a bad unit file is reported with code and place", () => {
     ["an unknown key of an update", `${UNIT}[a]\nfoo.bar = 1\n`, ["UNIT_UNKNOWN_KEY a.toml:4:1"]],
     ["a key of units at the top", 'ranks = "0"\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
     ["a key of rc files", 'load = ["a"]\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
-    ["a key of tasks on a module", `${UNIT}command = "true"\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
+    ["a key of tasks on a module", `${UNIT}runlevels = ["rc3"]\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
+    [
+      "a module that is a program and a file",
+      `${UNIT}command = "true"\nmodule = "x"\n`,
+      ["UNIT_COMMAND_CONFLICT a.toml:4:10"],
+    ],
+    [
+      "a key of programs without a command",
+      `${UNIT}ready = { started = true }\n`,
+      ["UNIT_COMMAND_CONFLICT a.toml:3:9"],
+    ],
+    [
+      "two kinds of probe",
+      `${UNIT}command = "x"\nready = { notify = true, fd = 3 }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:26"],
+    ],
+    [
+      "no kind of probe",
+      `${UNIT}command = "x"\nready = { interval = "1s" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:1"],
+    ],
+    [
+      "an invalid duration of a probe",
+      `${UNIT}command = "x"\nready = { fd = 3, deadline = "1" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:30"],
+    ],
+    [
+      "an invalid expression",
+      `${UNIT}command = "x"\nready = { log = "(" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:17"],
+    ],
+    [
+      "an address without a port",
+      `${UNIT}command = "x"\nready = { tcp = "localhost" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:17"],
+    ],
+    [
+      "a signal that does not exist",
+      `${UNIT}command = "x"\nstop = { signal = "SIGTREM" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:19"],
+    ],
+    [
+      "an unknown field of a table",
+      `${UNIT}command = "x"\nstop = { sginal = "SIGINT" }\n`,
+      ["UNIT_UNKNOWN_KEY a.toml:4:10"],
+    ],
+    [
+      "a probe of alive that cannot be asked",
+      `${UNIT}command = "x"\nalive = { log = "x" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:11"],
+    ],
+    [
+      "a limit that is none, and one that is softer than hard",
+      `${UNIT}command = "x"\nlimits = { core = "x", as = "2:1" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:19", "UNIT_INVALID_VALUE a.toml:4:29"],
+    ],
+    [
+      "a signal among the ends that does not exist",
+      `${UNIT}command = "x"\nsuccess = [0, "SIGX"]\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:15"],
+    ],
+    [
+      "a part of another probe",
+      `${UNIT}command = "x"\nready = { fd = 3, body = "ok" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:4:19"],
+    ],
     ["a key of modules on a task", '[[tasks]]\nname = "t"\nargs = []\n', ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
     [
       "a key of modules in an update of a task",

@@ -53,6 +53,23 @@ thread = "group"
 memory-limit = "2MiB"
 on-failure = "log"
 watchdog = "1500ms"
+command = ["postgres", "-D", "data"]
+directory = "/srv"
+environment = { PORT = "1" }
+unset = ["HOME"]
+ready = { tcp = "127.0.0.1:1", interval = "200ms", deadline = "infinity" }
+environment-file = ["a.env"]
+user = "u"
+group = "g"
+limits = { nofile = 5, core = "1KiB:infinity" }
+output = "discard"
+alive = { notify = true, interval = "3s" }
+stop = { signal = "SIGINT", timeout = "20s" }
+on-exit = "restart"
+success = ["SIGTERM", 143]
+restart = { delay = "0s", tries = "infinity" }
+follows = ["x"]
+provides = ["y"]
 `;
     const read = parseFragment(text, { file: "a.toml" });
     if (!read.ok) throw new Error(read.diagnostics[0]?.message);
@@ -64,6 +81,23 @@ watchdog = "1500ms"
       memoryLimitBytes: 2 ** 21,
       onFailure: "log",
       watchdogMs: 1500,
+      command: ["postgres", "-D", "data"],
+      directory: "/srv",
+      environment: { PORT: "1" },
+      unset: ["HOME"],
+      ready: { tcp: "127.0.0.1:1", intervalMs: 200, deadlineMs: Number.MAX_SAFE_INTEGER },
+      environmentFile: ["a.env"],
+      user: "u",
+      group: "g",
+      limits: { nofile: "5:5", core: "1024:infinity" },
+      output: "discard",
+      alive: { notify: true, intervalMs: 3000 },
+      stop: { signal: "SIGINT", timeoutMs: 20_000 },
+      onExit: "restart",
+      success: ["SIGTERM", 143],
+      restart: { delayMs: 0, tries: Number.MAX_SAFE_INTEGER },
+      follows: ["x"],
+      provides: ["y"],
     });
   });
 });

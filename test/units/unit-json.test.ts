@@ -16,7 +16,7 @@ memory-limit = "512MiB"
     '{"name":"m","module":"m","ranks":"0","provides":[],"priority":100,"requires":[],"needs":[],"after":[],"before":[],' +
       '"needs-config":[],"needs-attrs":[],"needs-env":["!A","B"],"disabled":false,"timeout":"90s","description":"",' +
       '"args":[],"exec":false,"loader":null,"thread":"own","memory-limit":"512MiB","on-failure":"panic",' +
-      '"watchdog":null,"optional":false}',
+      '"watchdog":null,"optional":false,"restart":null,"follows":[]}',
   );
 });
 

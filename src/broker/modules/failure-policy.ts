@@ -24,13 +24,22 @@ export function afterFailure(
     case "panic":
       panic(host, message);
       return undefined;
-    case "restart": {
-      const delayMs = entry.restarts.failed(host.clock.now());
-      if (delayMs === undefined) panic(host, `${message}; gave up restarting it`);
-      else host.log("notice", `${entry.name} is restarted in ${delayMs / 1000} s`);
-      return delayMs;
-    }
+    case "restart":
+      return restartDelay(host, entry, message);
   }
+}
+
+/**
+ * Counts a try of a module that is to be started again, and carries out what follows when they are used up.
+ * @param message why it is
+ * @returns milliseconds until then, or undefined if it is gone for good
+ */
+export function restartDelay(host: ModuleHost, entry: ModuleEntry, message: string): number | undefined {
+  const delayMs = entry.restarts.failed(host.clock.now());
+  if (delayMs !== undefined) host.log("notice", `${entry.name} is restarted in ${delayMs / 1000} s`);
+  else if (entry.request.restart?.then === "log") host.log("err", `${message}; gave up restarting it`);
+  else panic(host, `${message}; gave up restarting it`);
+  return delayMs;
 }
 
 function panic(host: ModuleHost, message: string): void {

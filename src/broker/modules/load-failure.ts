@@ -2,6 +2,12 @@ import { basename } from "node:path";
 import { ERRNO, errnoName, placeInStack, requestError, SluiceError, strerror } from "../../errors/index.js";
 import type { ModuleEnd, ModuleFailure } from "./module-instance.js";
 
+/** The error of a load whose program was not ready: its text says all there is to say. */
+export function programLoadFailure(name: string, end: ModuleEnd): SluiceError {
+  if (end.kind !== "failed") return loadFailure(name, "", end);
+  return new SluiceError("BROKER_REQUEST", `${name}: ${end.message}`, { errnum: end.errnum });
+}
+
 /**
  * The error of a load whose module ended before it ran: with the place in the module's file if the stack has one, else
  * with the module's name.

@@ -66,7 +66,12 @@ export type EntryState =
   | { readonly kind: "up"; readonly instance: ModuleInstance }
   | { readonly kind: "removing"; readonly done: Promise<void> }
   | { readonly kind: "reloading"; readonly hold: HoldQueue }
-  | { readonly kind: "backoff"; readonly timer: Timer };
+  | {
+      readonly kind: "backoff";
+      readonly timer: Timer;
+      /** Called if it is removed or started by something else, when a load waits for the next try. */
+      readonly giveUp?: (() => void) | undefined;
+    };
 
 /** The watchdog of shipped modules (docs/design/planning.md §1). */
 const SHIPPED_WATCHDOG_MS = 30_000;
@@ -76,7 +81,7 @@ export class ModuleEntry {
   readonly name: string;
   request: LoadRequest;
   readonly policy: FailurePolicy;
-  readonly restarts = new RestartPolicy();
+  readonly restarts: RestartPolicy;
   /** When it was loaded, as one of a plan or by itself: what comes later goes down earlier. */
   readonly turn: number;
   args: readonly string[];
@@ -98,6 +103,7 @@ export class ModuleEntry {
     this.turn = turn;
     this.request = request;
     this.policy = request.onFailure ?? "panic";
+    this.restarts = new RestartPolicy(request.restart);
     this.args = request.args ?? [];
   }
 
@@ -113,6 +119,11 @@ export class ModuleEntry {
     this.args = request.args ?? this.args;
     this.request = this.requestAfter(request);
     this.file = undefined;
+  }
+
+  /** Whether it is an ordinary program, which the broker's own loader watches. */
+  get isProgram(): boolean {
+    return this.request.command !== undefined;
   }
 
   /** How long it may leave a ping unanswered, or undefined: for ever. */

@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import {
   configuredLoaders,
+  createProgramSupervisor,
   createProcessLoader,
   createProgramLoader,
   createPythonLoader,
@@ -26,6 +27,8 @@ export interface FindRequest {
   readonly loader?: string | undefined;
   /** Take it even if others may write to its file. */
   readonly insecure?: boolean | undefined;
+  /** An ordinary program instead of a file. */
+  readonly command?: string | readonly string[] | undefined;
 }
 
 /** A module file and its loader. */
@@ -72,7 +75,9 @@ export function moduleFinder({
   config = () => ({}),
   insecure: takesAll = false,
 }: FinderOptions): ModuleFinder {
+  const programs = createProgramSupervisor();
   const fixed = [
+    programs,
     createProgramLoader(),
     createPythonLoader(),
     createProcessLoader(),
@@ -85,6 +90,11 @@ export function moduleFinder({
   const path = modulePath ?? env["FLUX_MODULE_PATH"] ?? "";
   const directories = path.split(":").filter((directory) => directory.trim() !== "");
   return async (request) => {
+    // What it executes is looked for at each start, as a shell does it.
+    if (request.command !== undefined) {
+      const name = request.name ?? request.path;
+      return { path: commandText(request.command), name, loader: programs };
+    }
     const registry = registryOf(config());
     const asked = splitMember(request.path);
     const file = await findModule(asked.file, { directories, registry });
@@ -97,6 +107,10 @@ export function moduleFinder({
     const name = request.name ?? asked.member ?? (await moduleNameOf(file, loader));
     return { path, member: asked.member, name, loader, verify };
   };
+}
+
+function commandText(command: string | readonly string[]): string {
+  return typeof command === "string" ? command : command.join(" ");
 }
 
 /** A loader that is given by path is run as well. */

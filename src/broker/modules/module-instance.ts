@@ -258,6 +258,11 @@ export class ModuleInstance {
     this.peer.deliver(this.#request("shutdown", 0, FLAG.noresponse));
   }
 
+  /** Ends the wait for it to run, if its loader can. */
+  giveUp(): void {
+    this.#running.giveUp?.();
+  }
+
   /** Ends it at once. */
   async cancel(): Promise<void> {
     this.#isCancelled = true;
@@ -322,6 +327,7 @@ export class ModuleInstance {
   }
 
   #judge(exit: ModuleExit): ModuleEnd {
+    if (exit.kind === "stuck") return failed(exit.message, ERRNO.EBUSY);
     if (this.#isCancelled) return { kind: "cancelled" };
     if (this.#fault !== undefined) return this.#fault;
     const reported = this.#reported;

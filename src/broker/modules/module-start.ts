@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { requestError } from "../../errors/index.js";
 import type { JsonValue, LogLevel, Welcome } from "../../messages/index.js";
+import type { ProgramLog } from "../../loaders/index.js";
 import type { Clock } from "../clock.js";
 import type { ModuleEntry } from "./module-entry.js";
 import type { MessageTrace } from "../routing/message-trace.js";
 import type { ModuleFinder } from "./module-finder.js";
-import { loadFailure } from "./load-failure.js";
+import { loadFailure, programLoadFailure } from "./load-failure.js";
 import { ModuleInstance } from "./module-instance.js";
 import type { ModuleLibraries } from "./module-libraries.js";
 import type { Others } from "../../libraries/index.js";
@@ -33,6 +34,10 @@ export interface ModuleHost {
   /** Whether failures are only to be logged (`broker.module-nopanic`), asked at each. */
   isPanicOff(): boolean;
   panic(message: string): void;
+  /** Asks for an orderly end of the instance. */
+  shutdown(): void;
+  /** What keeps the output of a program. */
+  programLog(name: string): ProgramLog;
 }
 
 interface StartOptions {
@@ -69,6 +74,7 @@ export async function startInstance(
     cacheDir: host.cacheDir,
     env: host.environment(),
     maxPayloadBytes: host.maxPayloadBytes(),
+    programLog: entry.isProgram ? host.programLog(name) : undefined,
   };
   refuseAbandoned(entry);
   if (file.loader.name !== "thread") host.log("info", `module-exec ${name}`);
@@ -83,7 +89,7 @@ export async function startInstance(
   const end = await instance.ready;
   if (end === undefined) return instance;
   if (end.kind === "failed" && end.detail !== end.message) host.log("notice", `${name}: ${end.detail}`);
-  throw loadFailure(name, file.path, end);
+  throw entry.isProgram ? programLoadFailure(name, end) : loadFailure(name, file.path, end);
 }
 
 /** Verifies the library of a module, if it is of one. */

@@ -6,11 +6,14 @@ import {
   type Others,
   splitMember,
 } from "../../libraries/index.js";
+import type { StopRule } from "../../loaders/index.js";
 import { isName } from "../../units/index.js";
-import { afterFailure, logFailure } from "./failure-policy.js";
+import { afterFailure, logFailure, restartDelay } from "./failure-policy.js";
+import { type Cause, Followers } from "./followers.js";
 import { HoldQueue } from "./hold-queue.js";
 import {
   describeEntry,
+  type EntryState,
   type Loaded,
   type LoadRequest,
   ModuleEntry,
@@ -27,6 +30,12 @@ import { groupRefusal } from "./thread-group.js";
 import { LoadPlans } from "./load-plans.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 
+/** Of `stop` where a unit has none (docs/design/programs.md §1). */
+const STOP_MS = 10_000;
+
+/** After its time-out a program is killed; what outlives that for so long fails its removal. */
+const KILL_MS = 6000;
+
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
   /** Knows modules by the peer that a request comes from. */
@@ -34,11 +43,25 @@ export class ModuleTable {
   readonly #host: ModuleHost;
   readonly #entries = new Map<string, ModuleEntry>();
   readonly #plans = new LoadPlans();
+  readonly #followers: Followers;
   #isClosing = false;
 
   constructor(host: ModuleHost) {
     this.#host = host;
     this.peers = new ModulePeers(host.router);
+    this.#followers = new Followers({
+      entries: () => this.#entries.values(),
+      servicesOf: ({ instance }) =>
+        instance === undefined ? [] : host.router.services.namesOf(instance.peer),
+      restart: (entry, cause) => this.#follow(entry, cause),
+      loadAgain: async (request, cause) => {
+        if (!this.#isClosing && !this.#entries.has(request.name ?? "")) {
+          await this.#admit(request.name ?? "", request, undefined, cause);
+        }
+      },
+      now: () => host.clock.now(),
+      log: (level, text) => host.log(level, text),
+    });
   }
 
   /**
@@ -68,7 +91,8 @@ export class ModuleTable {
     const { state } = entry;
     switch (state.kind) {
       case "backoff":
-        state.timer.cancel();
+        leaveBackoff(state);
+        this.#followers.removed(entry.name);
         this.#forget(entry);
         return;
       case "removing":
@@ -77,6 +101,7 @@ export class ModuleTable {
       case "starting":
       case "reloading":
         if (isCancel) await this.#abandon(entry);
+        else if (entry.isProgram) this.#giveUp(entry);
         await entry.busy;
         return this.#entries.get(entry.name) === entry ? this.remove(entry.name, how) : undefined;
       case "up": {
@@ -96,7 +121,7 @@ export class ModuleTable {
     const { state } = entry;
     switch (state.kind) {
       case "backoff":
-        state.timer.cancel();
+        leaveBackoff(state);
         entry.restarts.reset();
         entry.change(request);
         entry.state = { kind: "starting" };
@@ -175,7 +200,13 @@ export class ModuleTable {
 
   /** How long the removal of a module may take; undefined: as long as it likes. */
   removalTimeoutMs(name: string): number | undefined {
-    return this.#entries.get(name)?.request.timeoutMs;
+    const entry = this.#entries.get(name);
+    return entry?.isProgram === true ? stopLimitMs(entry.request.stop) : entry?.request.timeoutMs;
+  }
+
+  /** Whether the unit of a module says how it is stopped: then it has that time whatever the instance is in a hurry for. */
+  hasOwnStop(name: string): boolean {
+    return this.#entries.get(name)?.request.stop !== undefined;
   }
 
   /** Refuses loads from now on. */
@@ -193,7 +224,7 @@ export class ModuleTable {
     const endings: Promise<unknown>[] = [];
     for (const entry of [...this.#entries.values()]) {
       if (entry.state.kind === "backoff") {
-        entry.state.timer.cancel();
+        leaveBackoff(entry.state);
         this.#forget(entry);
         continue;
       }
@@ -208,11 +239,11 @@ export class ModuleTable {
   }
 
   /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
-  #admit(name: string, request: LoadRequest, file: FoundModule | undefined): Promise<Loaded> {
+  #admit(name: string, request: LoadRequest, file: FoundModule | undefined, cause?: Cause): Promise<Loaded> {
     this.#checkName(name);
     const entry = new ModuleEntry(name, request, file, this.#plans.turnOf(request.plan));
     this.#entries.set(name, entry);
-    return this.#occupy(entry, this.#startOrForget(entry));
+    return this.#occupy(entry, this.#startOrForget(entry, cause));
   }
 
   #checkName(name: string): void {
@@ -249,21 +280,62 @@ export class ModuleTable {
     return work;
   }
 
+  /** Ends the wait for a program that may be long in getting ready. */
+  #giveUp(entry: ModuleEntry): void {
+    entry.isAbandoned = true;
+    entry.instance?.giveUp();
+  }
+
   async #abandon(entry: ModuleEntry): Promise<void> {
     entry.isAbandoned = true;
     await entry.instance?.cancel();
   }
 
-  async #startOrForget(entry: ModuleEntry): Promise<Loaded> {
-    try {
-      return await this.#start(entry, undefined);
-    } catch (error) {
-      this.#forget(entry);
-      throw error;
+  /** A program that its unit has restarted is tried again, as often as that says. */
+  async #startOrForget(entry: ModuleEntry, cause?: Cause): Promise<Loaded> {
+    for (;;) {
+      try {
+        return await this.#start(entry, { cause });
+      } catch (error) {
+        const delayMs = this.#isWorthATry(entry, error)
+          ? entry.restarts.failed(this.#host.clock.now())
+          : undefined;
+        if (delayMs === undefined) {
+          this.#forget(entry);
+          throw error;
+        }
+        this.#host.log(
+          "notice",
+          `${messageOf(error)}; ${entry.name} is started again in ${delayMs / 1000} s`,
+        );
+        await this.#backOff(entry, delayMs);
+        entry.state = { kind: "starting" };
+      }
     }
   }
 
-  async #start(entry: ModuleEntry, hold: HoldQueue | undefined): Promise<Loaded> {
+  /** Whether a program came so far that it could end or be waited for in vain, and is still wanted. */
+  #isWorthATry(entry: ModuleEntry, error: unknown): boolean {
+    const errnum = errnumOf(error);
+    const isOwnEnd = errnum === ERRNO.ECONNRESET || errnum === ERRNO.ETIMEDOUT;
+    return (
+      entry.isProgram && entry.policy === "restart" && isOwnEnd && !entry.isAbandoned && !this.#isClosing
+    );
+  }
+
+  /** @throws SluiceError `ECANCELED` if it was removed or reloaded meanwhile */
+  #backOff(entry: ModuleEntry, delayMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#host.clock.after(delayMs, resolve);
+      const giveUp = (): void => reject(requestError("ECANCELED", "load was cancelled"));
+      entry.state = { kind: "backoff", timer, giveUp };
+    });
+  }
+
+  async #start(
+    entry: ModuleEntry,
+    { hold, cause }: { readonly hold?: HoldQueue; readonly cause?: Cause | undefined } = {},
+  ): Promise<Loaded> {
     const instance = await startInstance(this.#host, entry, {
       others: this.#othersThan([entry.name]),
       isHeld: hold !== undefined,
@@ -277,7 +349,9 @@ export class ModuleTable {
     entry.state = { kind: "up", instance };
     if (entry.watchdogMs !== undefined) instance.watch(entry.watchdogMs);
     this.#host.started(entry.name, instance.conf);
+    entry.restarts.ready(this.#host.clock.now());
     void this.#watch(entry, instance);
+    void this.#followers.started(entry, cause);
     return { name: entry.name, uuid: instance.uuid };
   }
 
@@ -318,13 +392,33 @@ export class ModuleTable {
     if (isCancel) await instance.cancel();
     else instance.shutdown();
     const end = await instance.ended;
+    this.#followers.ended(entry);
+    this.#followers.removed(entry.name);
     this.#forget(entry);
     if (end.kind !== "failed") return;
     logFailure(this.#host, entry, end);
     throw failureError(end);
   }
 
-  async #replace(entry: ModuleEntry, old: ModuleInstance, request: ReloadRequest): Promise<Loaded> {
+  /** Restarts a module because of another; that is no try of its own. */
+  async #follow(entry: ModuleEntry, cause: Cause): Promise<void> {
+    const { state } = entry;
+    if (this.#isClosing || this.#entries.get(entry.name) !== entry) return;
+    if (state.kind === "backoff") {
+      leaveBackoff(state);
+      this.#restart(entry, cause);
+      await entry.busy;
+    } else if (state.kind === "up") {
+      await this.#occupy(entry, this.#replace(entry, state.instance, {}, cause));
+    }
+  }
+
+  async #replace(
+    entry: ModuleEntry,
+    old: ModuleInstance,
+    request: ReloadRequest,
+    cause?: Cause,
+  ): Promise<Loaded> {
     const hold = new HoldQueue(this.#host, old.peer);
     entry.state = { kind: "reloading", hold };
     const file = await this.#findAgain(entry, old, { request, hold });
@@ -332,11 +426,12 @@ export class ModuleTable {
     old.shutdown();
     const end = await old.ended;
     if (end.kind === "failed") logFailure(this.#host, entry, end);
-    entry.restarts.reset();
+    this.#followers.ended(entry);
+    if (cause === undefined) entry.restarts.reset();
     entry.change(request);
     entry.file = file;
     try {
-      return this.#announce(await this.#start(entry, hold));
+      return this.#announce(await this.#start(entry, { hold, cause }));
     } catch (cause) {
       const errnum = errnumOf(cause) ?? ERRNO.EIO;
       hold.fail(errnum, messageOf(cause));
@@ -358,9 +453,11 @@ export class ModuleTable {
     { request, hold }: { readonly request: ReloadRequest; readonly hold: HoldQueue },
   ): Promise<FoundModule> {
     const { cacheDir } = this.#host;
+    const { name } = entry;
+    const wanted = { ...entry.requestAfter(request), name };
     try {
-      const file = await this.#host.find({ ...entry.requestAfter(request), name: entry.name });
-      await file.loader.check?.({ path: file.path, cacheDir, env: this.#host.environment() });
+      const file = await this.#host.find(wanted);
+      await file.loader.check?.({ ...wanted, path: file.path, cacheDir, env: this.#host.environment() });
       if (file.member !== undefined) {
         const others = this.#othersThan([entry.name]);
         const asked = { ...entry.requestAfter(request), unit: entry.name };
@@ -388,8 +485,9 @@ export class ModuleTable {
     switch (end.kind) {
       case "ok":
       case "cancelled":
+        this.#followers.ended(entry);
         this.#host.log("info", `${entry.name} exited`);
-        this.#forget(entry);
+        this.#exited(entry);
         return;
       case "failed":
         this.#failed(entry, end);
@@ -397,8 +495,22 @@ export class ModuleTable {
     }
   }
 
+  /** What follows when it ended in order, and nothing asked it to. */
+  #exited(entry: ModuleEntry): void {
+    const { onExit } = entry.request;
+    const delayMs =
+      onExit === "restart" ? restartDelay(this.#host, entry, `${entry.name} exited`) : undefined;
+    if (onExit === "shutdown") this.#host.shutdown();
+    this.#startLater(entry, delayMs);
+  }
+
   #failed(entry: ModuleEntry, failure: ModuleFailure): void {
     const delayMs = afterFailure(this.#host, entry, failure);
+    this.#followers.ended(entry, { isForGood: delayMs === undefined });
+    this.#startLater(entry, delayMs);
+  }
+
+  #startLater(entry: ModuleEntry, delayMs: number | undefined): void {
     if (delayMs === undefined) {
       this.#forget(entry);
       return;
@@ -407,9 +519,9 @@ export class ModuleTable {
     entry.state = { kind: "backoff", timer };
   }
 
-  #restart(entry: ModuleEntry): void {
+  #restart(entry: ModuleEntry, cause?: Cause): void {
     entry.state = { kind: "starting" };
-    const work = this.#start(entry, undefined);
+    const work = this.#start(entry, { cause });
     entry.busy = work.then(
       (loaded) => {
         this.#host.log("notice", `${entry.name} runs again`);
@@ -437,12 +549,23 @@ export class ModuleTable {
  * @throws SluiceError `EINVAL` if the thread loader is asked for by name
  */
 function withOwnProcess(request: LoadRequest): LoadRequest {
-  const { memoryLimitBytes, loader } = request;
-  if (memoryLimitBytes === undefined) return request;
+  const { memoryLimitBytes, loader, command } = request;
+  if (memoryLimitBytes === undefined || command !== undefined) return request;
   if (loader === "thread") {
     throw requestError("EINVAL", "a memory limit needs a process of its own; leave out the loader 'thread'");
   }
   return { ...request, exec: true };
+}
+
+/** The longest time that stopping a program takes by itself: its time-out, and what the system takes to kill it. */
+function stopLimitMs({ timeoutMs = STOP_MS }: StopRule = {}): number {
+  return timeoutMs + KILL_MS;
+}
+
+/** It is removed, or started by something else than its timer. */
+function leaveBackoff({ timer, giveUp }: EntryState & { readonly kind: "backoff" }): void {
+  timer.cancel();
+  giveUp?.();
 }
 
 function notLoaded(which: string): Error {

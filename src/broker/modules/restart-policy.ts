@@ -1,21 +1,41 @@
-/** Backoff of `on-failure = "restart"` (docs/design/modules.md §3). */
-const FIRST_DELAY_MS = 1000;
+import type { RestartRule } from "../../loaders/index.js";
+
+/** Backoff of `on-failure = "restart"` where a unit has no other (docs/design/programs.md §1). */
+const DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 60_000;
-const WINDOW_MS = 10 * 60_000;
-const RESTARTS_PER_WINDOW = 5;
+const TRIES = 5;
+const WITHIN_MS = 10 * 60_000;
 
 /** Decides whether and when a module that failed is started again. */
 export class RestartPolicy {
-  /** When it was restarted, within the window. */
+  readonly #rule: Required<{ [key in Exclude<keyof RestartRule, "then">]: number }>;
+  /** When it was restarted, within the time that counts. */
   #restartsMs: number[] = [];
   #lastFailureMs = -Infinity;
-  #delayMs = FIRST_DELAY_MS;
+  /** Since when it has been running; undefined while it does not. */
+  #readySinceMs: number | undefined;
+  #delayMs: number;
+
+  constructor({
+    delayMs = DELAY_MS,
+    longestMs = LONGEST_DELAY_MS,
+    tries = TRIES,
+    withinMs = WITHIN_MS,
+  }: RestartRule = {}) {
+    this.#rule = { delayMs, longestMs, tries, withinMs };
+    this.#delayMs = delayMs;
+  }
 
   /** Forgets all failures, as after a reload by hand. */
   reset(): void {
     this.#restartsMs = [];
-    this.#delayMs = FIRST_DELAY_MS;
+    this.#delayMs = this.#rule.delayMs;
     this.#lastFailureMs = -Infinity;
+  }
+
+  /** It runs from now on. */
+  ready(nowMs: number): void {
+    this.#readySinceMs = nowMs;
   }
 
   /**
@@ -23,13 +43,15 @@ export class RestartPolicy {
    * @returns how long to wait before the restart, or undefined to give up
    */
   failed(nowMs: number): number | undefined {
-    // A module that ran well for the whole window has earned a quick restart.
-    if (nowMs - this.#lastFailureMs >= WINDOW_MS) this.#delayMs = FIRST_DELAY_MS;
+    const { delayMs: first, longestMs, tries, withinMs } = this.#rule;
+    // A module that ran well for the whole time has earned a quick restart.
+    if (nowMs - (this.#readySinceMs ?? this.#lastFailureMs) >= withinMs) this.#delayMs = first;
     this.#lastFailureMs = nowMs;
-    this.#restartsMs = this.#restartsMs.filter((time) => nowMs - time < WINDOW_MS);
-    if (this.#restartsMs.length >= RESTARTS_PER_WINDOW) return undefined;
-    const delayMs = this.#delayMs;
-    this.#delayMs = Math.min(LONGEST_DELAY_MS, delayMs * 2);
+    this.#readySinceMs = undefined;
+    this.#restartsMs = this.#restartsMs.filter((time) => nowMs - time < withinMs);
+    if (this.#restartsMs.length >= tries) return undefined;
+    const delayMs = Math.min(longestMs, this.#delayMs);
+    this.#delayMs = Math.min(longestMs, delayMs * 2);
     this.#restartsMs.push(nowMs + delayMs);
     return delayMs;
   }

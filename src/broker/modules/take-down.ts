@@ -6,7 +6,7 @@ import { inOrder, type TakeDownOrder } from "./take-down-order.js";
 
 /** How modules are to be taken down. */
 export interface TakeDownOptions {
-  /** A module that is not gone after this long is cancelled, whatever its unit allows. Default: never. */
+  /** A module without `stop` that is not gone after this long is cancelled. Default: never. */
   readonly cancelAfterMs?: number | undefined;
   /** Cancels all that is left at once. */
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +37,7 @@ export async function takeDown(
     if (order.nodes.every((name) => name === "")) break;
     await inOrder(order, async (name) => {
       const allowedMs = modules.removalTimeoutMs(name) ?? Infinity;
-      const limitMs = Math.min(allowedMs, cancelAfterMs);
+      const limitMs = modules.hasOwnStop(name) ? allowedMs : Math.min(allowedMs, cancelAfterMs);
       try {
         const isLate = await removeWithin(modules, name, { clock, limitMs, signal });
         if (!isLate || limitMs !== allowedMs) return;

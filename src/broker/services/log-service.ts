@@ -1,20 +1,24 @@
 import { requestError } from "../../errors/index.js";
-import type { LogLevel } from "../../messages/index.js";
+import type { JsonValue, LogLevel } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
+import type { ProgramLine, ProgramLogs } from "../log/program-logs.js";
 import { OpenStreams } from "../open-streams.js";
 
 /** What is kept of one line, in UTF-16 units: many lines are remembered, and their writers have no other limit. */
 const LINE_LENGTH = 64 * 1024;
 
-/**
- * The log of this rank.
- * @param append takes a line of a client or module
- */
-export function logService(
-  ring: LogRing,
-  append: (name: string, level: LogLevel, text: string) => void,
-): ServiceDefinition {
+/** What the log service serves. */
+interface LogServiceOptions {
+  readonly ring: LogRing;
+  /** The output of programs. */
+  readonly programs: ProgramLogs;
+  /** Takes a line of a client or module. */
+  readonly append: (name: string, level: LogLevel, text: string) => void;
+}
+
+/** The log of this rank, and the output of its programs. */
+export function logService({ ring, programs, append }: LogServiceOptions): ServiceDefinition {
   const followers = new OpenStreams();
   return {
     name: "log",
@@ -45,6 +49,24 @@ export function logService(
           );
         else call.fail("ENODATA");
       },
+      output: (call) => {
+        const { units, lines = Infinity, since = -Infinity, follow } = call.fields(OUTPUT);
+        if (!call.isStreaming) throw requestError("EPROTO", "log.output is a stream");
+        const unknown = units?.find((unit) => !programs.has(unit));
+        if (unknown !== undefined && follow !== true) {
+          throw requestError("ENOENT", `${unknown}: there is no output of a program of this name`);
+        }
+        const kept = programs.lines(units).filter(({ time }) => time >= since);
+        for (const line of kept.slice(Math.max(0, kept.length - lines))) call.respond(linePayload(line));
+        if (follow !== true) call.fail("ENODATA");
+        else {
+          const send = (line: ProgramLine): void => {
+            if (units === undefined || units.includes(line.unit)) call.respond(linePayload(line));
+          };
+          followers.add(call, programs.follow(send));
+        }
+      },
+      programs: (call) => call.respond({ programs: programs.sizes().map((size) => ({ ...size })) }),
       clear: (call) => {
         ring.clear();
         call.respond();
@@ -52,6 +74,16 @@ export function logService(
       cancel: { allowGuest: true, run: (call) => followers.cancel(call) },
       disconnect: (call) => followers.disconnect(call),
     },
+  };
+}
+
+const OUTPUT = { units: "string[]?", lines: "integer?", since: "number?", follow: "boolean?" } as const;
+
+function linePayload({ time, unit, stream, text, part, hasMore, leftOutBytes }: ProgramLine): JsonValue {
+  return {
+    ...{ time, unit, stream, text },
+    ...(part === undefined ? {} : { part, more: hasMore === true }),
+    ...(leftOutBytes === undefined ? {} : { leftOutBytes }),
   };
 }
 

@@ -262,6 +262,7 @@ async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
       rundir: place.rundir,
       onStderr: (entry) => printLog(entry, place),
       onLog: (entry) => logFile?.write(entry),
+      onProgramLine: (entry) => logFile?.write(entry),
       insecure: options.insecure,
       env: withOwnCommand(process.env, process.argv[1]),
     });

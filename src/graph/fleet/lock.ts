@@ -74,12 +74,13 @@ function lockedUnit(unit: Unit): UnitJson {
       // What locks of before the key do not say either.
       !(key === "optional" && value === false) &&
       value !== null &&
-      (typeof value !== "object" || value.length > 0),
+      (typeof value !== "object" || Object.keys(value).length > 0),
   );
   return Object.fromEntries(
     values
       .map(
-        ([key, value]) => [key, isOrder(key) && Array.isArray(value) ? sortedNames(value) : value] as const,
+        ([key, value]) =>
+          [key, isOrder(key) && Array.isArray(value) ? sortedNames(value) : sorted(value)] as const,
       )
       .sort(([a], [b]) => compareText(a, b)),
   );
@@ -87,6 +88,12 @@ function lockedUnit(unit: Unit): UnitJson {
 
 function isOrder(key: string): boolean {
   return key === "after" || key === "before";
+}
+
+/** A table says the same in whichever order its names are. */
+function sorted(value: UnitJson[string]): UnitJson[string] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compareText(a, b)));
 }
 
 function sortedNames(names: readonly string[]): readonly string[] {

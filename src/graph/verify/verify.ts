@@ -8,7 +8,7 @@ const SUGGESTIONS = 20;
 
 /**
  * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
- * or `before` that nothing provides is ignored) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
+ * or `before` that nothing provides is ignored), UNIT_FOLLOWS_UNKNOWN (the same in `follows`) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
  * and those of `providerWarnings`; sorted by place (docs/design/planning.md §4).
  */
 export function verifyCatalog(catalog: Catalog): Diagnostic[] {
@@ -22,9 +22,28 @@ export function verifyCatalog(catalog: Catalog): Diagnostic[] {
       ...unknownNameWarnings(catalog, unit, "after", hint),
       ...unknownNameWarnings(catalog, unit, "before", hint),
       ...unknownNameWarnings(catalog, unit, "needs", hint),
+      ...unknownFollowWarnings(catalog, unit, hint),
     ])
     .concat(providerWarnings(catalog))
     .sort(compareDiagnostics);
+}
+
+/** What is never there is never restarted either. */
+function unknownFollowWarnings(
+  catalog: Catalog,
+  unit: Unit,
+  hint: (name: string) => string | undefined,
+): Diagnostic[] {
+  if (unit.kind !== "module") return [];
+  const unknown = [...new Set(unit.follows)].filter((name) => !catalog.providers.has(name));
+  return unknown.map((name) => ({
+    code: "UNIT_FOLLOWS_UNKNOWN",
+    severity: "warning",
+    message: `${unit.name} follows ${name}, which nothing provides; this is ignored`,
+    location: catalog.originOf(unit.name, "follows", name)?.location,
+    related: [],
+    hint: hint(name),
+  }));
 }
 
 function unknownNameWarnings(

@@ -207,6 +207,7 @@ function endText(exit: ModuleExit): string {
     case "terminated":
       return "was ended";
     case "error":
+    case "stuck":
     case "died":
       return exit.message;
   }

@@ -3,6 +3,7 @@ import { ComposedCatalog } from "./catalog.js";
 import { Composer, type DisableRequest } from "./composer.js";
 import type { UnitDraft } from "./unit-draft.js";
 import type { Fragment, Reading } from "../fragment.js";
+import { rowsOf } from "../keys.js";
 import type { Alternative, Catalog } from "../types.js";
 
 /** What is set besides files. */
@@ -18,7 +19,7 @@ export interface ComposeOptions {
  * unit files, configuration, rc files. A pure function, and independent of everything but that order.
  *
  * Errors: `UNIT_DUPLICATE_NAME`, `UNIT_UNKNOWN_UNIT`, `UNIT_UNKNOWN_KEY`, `UNIT_LIST_EDIT_IN_DEFINITION`,
- * `UNIT_WILDCARD_CONFLICT`, `UNIT_UNKNOWN_SERVICE`, `UNIT_NOT_A_PROVIDER`; all of them at once.
+ * `UNIT_WILDCARD_CONFLICT`, `UNIT_COMMAND_CONFLICT`, `UNIT_UNKNOWN_SERVICE`, `UNIT_NOT_A_PROVIDER`; all of them at once.
  * Warning: `UNIT_MISSING_KEY`, of a task without a command.
  */
 export function compose(fragments: readonly Fragment[], options: ComposeOptions = {}): Result<Catalog> {
@@ -55,6 +56,7 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
     ...readings.flatMap((reading) => reading.diagnostics),
     ...composer.diagnostics,
     ...drafts.flatMap(checkWildcards),
+    ...drafts.flatMap(checkCommand),
     ...[...refused.values()].flat(),
   ];
   const isSound = diagnostics.length === 0;
@@ -113,6 +115,31 @@ function checkWildcards(draft: UnitDraft): Diagnostic[] {
       related: [{ message: `'${other}' is set here`, location: draft.originOf(other)?.location }],
     },
   ];
+}
+
+/** Keys of modules with a command, and keys that go with a file only. */
+const NEEDS_COMMAND = rowsOf("module").flatMap(({ key, ...row }) => ("isOfPrograms" in row ? [key] : []));
+const EXCLUDED_BY_COMMAND = ["module", "loader", "exec", "thread"] as const;
+
+/** An ordinary program is no file with an entry; and what is said of one goes with nothing else. */
+function checkCommand(draft: UnitDraft): Diagnostic[] {
+  if (draft.kind !== "module") return [];
+  const { settings } = draft;
+  const isProgram = settings.command !== undefined;
+  const wrong = (isProgram ? EXCLUDED_BY_COMMAND : NEEDS_COMMAND).filter(
+    (key) => settings[key] !== undefined,
+  );
+  return wrong.map((key) => ({
+    code: "UNIT_COMMAND_CONFLICT",
+    severity: "error",
+    message: isProgram
+      ? `${draft.name}: cannot specify '${key}' when 'command' is also set`
+      : `${draft.name}: '${key}' is for modules with 'command'`,
+    location: draft.originOf(key)?.location,
+    related: isProgram
+      ? [{ message: "'command' is set here", location: draft.originOf("command")?.location }]
+      : [],
+  }));
 }
 
 function checkAlternative(alternative: Alternative, catalog: Catalog, composer: Composer): Diagnostic[] {

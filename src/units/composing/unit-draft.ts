@@ -1,6 +1,6 @@
 import type { Origin } from "../../errors/index.js";
 import type { Definition } from "../fragment.js";
-import { isUnitKey } from "../keys.js";
+import { isUnitKey, rowOf, type UnitKey } from "../keys.js";
 import { applySetting, type ListEdit, type Setting, type Settings } from "../settings.js";
 import { SourceOrigin } from "../source.js";
 import type { Unit } from "../types.js";
@@ -66,10 +66,12 @@ export class UnitDraft {
   originOf(key: string, element?: string): Origin | undefined {
     if (key === "name") return this.definedAt;
     if (!isUnitKey(key)) return undefined;
+    // A program runs where its command was written, unless something else is said.
+    if (key === "directory" && this.#settings.directory === undefined) return this.originOf("command");
     let origin: Origin | undefined;
     for (const setting of this.#history) {
       const value = setting.settings[key];
-      if (value !== undefined) origin = originIn(setting, key, value, element);
+      if (value !== undefined) origin = originIn(setting, key, value, element) ?? mergedOrigin(key, origin);
       for (const edit of setting.edits) {
         if (edit.key === key) origin = originAfterEdit(origin, setting, edit, element);
       }
@@ -77,10 +79,17 @@ export class UnitDraft {
     return origin;
   }
 
+  /** The table that sets its command. */
+  get #commandSetting(): Setting | undefined {
+    return this.#history.findLast(({ settings }) => settings.command !== undefined);
+  }
+
   toUnit(): Unit {
     const { name, order, settings } = this;
     const parts = { name, order, settings };
-    return this.kind === "module" ? makeModule(parts) : makeTask(parts);
+    return this.kind === "module"
+      ? makeModule({ ...parts, directory: this.#commandSetting?.source.directory })
+      : makeTask(parts);
   }
 }
 
@@ -88,8 +97,16 @@ export class UnitDraft {
 function originIn(setting: Setting, key: string, value: unknown, element?: string): Origin | undefined {
   const path = [...setting.path, key];
   if (element === undefined) return new SourceOrigin(setting.source, path);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.hasOwn(value, element) ? new SourceOrigin(setting.source, [...path, element]) : undefined;
+  }
   const index = Array.isArray(value) ? value.indexOf(element) : -1;
   return index < 0 ? undefined : new SourceOrigin(setting.source, [...path, index]);
+}
+
+/** A table that is merged name by name leaves the names that it does not have. */
+function mergedOrigin(key: UnitKey, before: Origin | undefined): Origin | undefined {
+  return rowOf(key).merge === "names" ? before : undefined;
 }
 
 function originAfterEdit(

@@ -128,6 +128,69 @@ type OnFailure = "panic" | "log" | "restart";
  */
 type Watchdog = string;
 /**
+ * What a task runs once, or what a module is that is an ordinary program: a shell line, or an array of program and arguments.
+ *
+ * @minItems 1
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "command".
+ */
+type Command = string | string[];
+/**
+ * Of a module with command: its working directory; ./ and ../ count from this file. Default: the directory of the file that sets command.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "directory".
+ */
+type Directory = string;
+/**
+ * Of a module with command: variables that it does not get.
+ */
+type Unset = string[];
+/**
+ * Of a module with command: dotenv files that are read at each start; one with - in front may be absent. Relative paths count from directory.
+ */
+type EnvironmentFile = string[];
+/**
+ * Of a module with command: the user that it runs as, by name or number, with that user's groups.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "user".
+ */
+type User = string;
+/**
+ * Of a module with command: the group that it runs as, by name or number.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "group".
+ */
+type Group = string;
+/**
+ * Of a module with command: log, inherit, discard, or a file that its output is appended to; a relative path counts from directory, or with ./ or ../ from this file. Default "log".
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "output".
+ */
+type Output = string;
+/**
+ * Of a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "on-exit".
+ */
+type OnExit = "log" | "restart" | "shutdown";
+/**
+ * Of a module with command: signals and statuses beside 0 that are a clean end.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "success".
+ */
+type Success = (string | number)[];
+/**
+ * Services: when one of them was restarted, reloaded or replaced, this module is restarted after it. Pulls nothing in, says nothing about order.
+ */
+type Follows = Name[];
+/**
  * Its failure is listed and logged, and what requires it runs without. Default false.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
@@ -160,15 +223,6 @@ type Conditions = string[];
  * via the `definition` "strings".
  */
 type Strings = string[];
-/**
- * What the task runs: a shell line, or an array of program and arguments.
- *
- * @minItems 1
- *
- * This interface was referenced by `UnitFile`'s JSON-Schema
- * via the `definition` "command".
- */
-type Command = string | string[];
 /**
  * The phases in whose plan the task is a root. Default ["rc1"].
  *
@@ -239,6 +293,36 @@ type Conditions3 = string[];
  * via the `definition` "args".
  */
 type Strings1 = string[];
+/**
+ * A shell line, or an array of program and arguments.
+ *
+ * @minItems 1
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "commandLine".
+ */
+type CommandLine = string | string[];
+/**
+ * Of a module with command: variables that it does not get.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "unset".
+ */
+type Strings2 = string[];
+/**
+ * Of a module with command: dotenv files that are read at each start; one with - in front may be absent. Relative paths count from directory.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "environment-file".
+ */
+type Strings3 = string[];
+/**
+ * Names of units or services.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "follows".
+ */
+type Names4 = Name[];
 
 /**
  * A Sluice unit file: modules, tasks, and changes to those of earlier files. Tables other than these four update the unit, or the provider of the service, that they name.
@@ -291,6 +375,22 @@ export interface ModuleTable {
   "memory-limit"?: MemoryLimit;
   "on-failure"?: OnFailure;
   watchdog?: Watchdog;
+  command?: Command;
+  directory?: Directory;
+  environment?: Environment;
+  unset?: Unset;
+  "environment-file"?: EnvironmentFile;
+  user?: User;
+  group?: Group;
+  limits?: Limits;
+  output?: Output;
+  ready?: Ready;
+  alive?: Alive;
+  stop?: Stop;
+  "on-exit"?: OnExit;
+  success?: Success;
+  restart?: Restart;
+  follows?: Follows;
   optional?: Optional;
   "provides+"?: Names;
   "provides-"?: Names;
@@ -310,6 +410,257 @@ export interface ModuleTable {
   "needs-env-"?: Conditions;
   "args+"?: Strings;
   "args-"?: Strings;
+  "unset+"?: Strings;
+  "unset-"?: Strings;
+  "environment-file+"?: Strings;
+  "environment-file-"?: Strings;
+  "follows+"?: Names;
+  "follows-"?: Names;
+}
+/**
+ * Of a module with command: variables that are added to its environment. Files are merged name by name.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "environment".
+ */
+interface Environment {
+  [k: string]: string;
+}
+/**
+ * Of a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "limits".
+ */
+interface Limits {
+  /**
+   * Open files. Default: as when Sluice was started.
+   */
+  nofile?: number | string;
+  /**
+   * Processes of the user.
+   */
+  nproc?: number | string;
+  /**
+   * Size of a core file.
+   */
+  core?: number | string;
+  /**
+   * Memory that is locked.
+   */
+  memlock?: number | string;
+  /**
+   * Size of the stack.
+   */
+  stack?: number | string;
+  /**
+   * Address space.
+   */
+  as?: number | string;
+}
+/**
+ * Of a module with command: when it counts as running. Default { started = true }.
+ */
+interface Ready {
+  /**
+   * The program was executed.
+   */
+  started?: true;
+  /**
+   * It sends READY=1 to NOTIFY_SOCKET (sd_notify).
+   */
+  notify?: true;
+  /**
+   * It writes a newline on this descriptor (s6).
+   */
+  fd?: number;
+  /**
+   * A line of its output matches this regular expression.
+   */
+  log?: string;
+  /**
+   * HOST:PORT accepts a connection.
+   */
+  tcp?: string;
+  /**
+   * This socket accepts a connection; a relative path counts from directory.
+   */
+  unix?: string;
+  /**
+   * This URL answers.
+   */
+  http?: string;
+  /**
+   * With http: the statuses that count. Default "200-399".
+   */
+  status?: string;
+  /**
+   * With http: a regular expression that the body matches.
+   */
+  body?: string;
+  /**
+   * This command ends with status 0: a shell line, or an array of program and arguments.
+   *
+   * @minItems 1
+   */
+  command?: string | string[];
+  /**
+   * With command: a regular expression that its output matches.
+   */
+  output?: string;
+  /**
+   * This file exists; a relative path counts from directory.
+   */
+  file?: string;
+  /**
+   * So much time has passed.
+   */
+  after?: string;
+  /**
+   * From one attempt to the next. Default "1s".
+   */
+  interval?: string;
+  /**
+   * Longest time of one attempt. Default "2s".
+   */
+  timeout?: string;
+  /**
+   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   */
+  deadline?: string;
+  /**
+   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   */
+  failures?: number;
+}
+/**
+ * Of a module with command: asked for as long as it runs; it has failed after so many failures in a row.
+ */
+interface Alive {
+  /**
+   * The program was executed.
+   */
+  started?: true;
+  /**
+   * It sends READY=1 to NOTIFY_SOCKET (sd_notify).
+   */
+  notify?: true;
+  /**
+   * It writes a newline on this descriptor (s6).
+   */
+  fd?: number;
+  /**
+   * A line of its output matches this regular expression.
+   */
+  log?: string;
+  /**
+   * HOST:PORT accepts a connection.
+   */
+  tcp?: string;
+  /**
+   * This socket accepts a connection; a relative path counts from directory.
+   */
+  unix?: string;
+  /**
+   * This URL answers.
+   */
+  http?: string;
+  /**
+   * With http: the statuses that count. Default "200-399".
+   */
+  status?: string;
+  /**
+   * With http: a regular expression that the body matches.
+   */
+  body?: string;
+  /**
+   * This command ends with status 0: a shell line, or an array of program and arguments.
+   *
+   * @minItems 1
+   */
+  command?: string | string[];
+  /**
+   * With command: a regular expression that its output matches.
+   */
+  output?: string;
+  /**
+   * This file exists; a relative path counts from directory.
+   */
+  file?: string;
+  /**
+   * So much time has passed.
+   */
+  after?: string;
+  /**
+   * From one attempt to the next. Default "1s".
+   */
+  interval?: string;
+  /**
+   * Longest time of one attempt. Default "2s".
+   */
+  timeout?: string;
+  /**
+   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   */
+  deadline?: string;
+  /**
+   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   */
+  failures?: number;
+}
+/**
+ * Of a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "stop".
+ */
+interface Stop {
+  /**
+   * The signal that asks it to end. Default "SIGTERM".
+   */
+  signal?: string;
+  /**
+   * After this time everything that it started is killed. Default "10s".
+   */
+  timeout?: string;
+  /**
+   * Run instead of the signal, with MAINPID in its environment: a shell line, or an array of program and arguments.
+   *
+   * @minItems 1
+   */
+  command?: string | string[];
+  /**
+   * Which processes get the signal. Default: main for an array, group for a shell line.
+   */
+  to?: "main" | "group";
+}
+/**
+ * Backoff of restarts. Default { delay = "1s", longest = "60s", tries = 5, within = "10m", then = "panic" }.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "restart".
+ */
+interface Restart {
+  /**
+   * Before the first restart; it doubles each time. Default "1s".
+   */
+  delay?: string;
+  /**
+   * The longest delay. Default "60s".
+   */
+  longest?: string;
+  /**
+   * So many restarts within the time; a number or "infinity". Default 5.
+   */
+  tries?: number | string;
+  /**
+   * The time in which tries count; after so long without a failure the delay begins anew. Default "10m".
+   */
+  within?: string;
+  /**
+   * What follows when the tries are used up. Default "panic".
+   */
+  then?: "panic" | "log";
 }
 /**
  * One task: something that runs once.
@@ -402,6 +753,240 @@ export interface AlternativesTable {
   [k: string]: string;
 }
 /**
+ * How it is found out whether a program is ready, or alive: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys say how often, and for how long.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "probe".
+ */
+interface Probe {
+  /**
+   * The program was executed.
+   */
+  started?: true;
+  /**
+   * It sends READY=1 to NOTIFY_SOCKET (sd_notify).
+   */
+  notify?: true;
+  /**
+   * It writes a newline on this descriptor (s6).
+   */
+  fd?: number;
+  /**
+   * A line of its output matches this regular expression.
+   */
+  log?: string;
+  /**
+   * HOST:PORT accepts a connection.
+   */
+  tcp?: string;
+  /**
+   * This socket accepts a connection; a relative path counts from directory.
+   */
+  unix?: string;
+  /**
+   * This URL answers.
+   */
+  http?: string;
+  /**
+   * With http: the statuses that count. Default "200-399".
+   */
+  status?: string;
+  /**
+   * With http: a regular expression that the body matches.
+   */
+  body?: string;
+  /**
+   * This command ends with status 0: a shell line, or an array of program and arguments.
+   *
+   * @minItems 1
+   */
+  command?: string | string[];
+  /**
+   * With command: a regular expression that its output matches.
+   */
+  output?: string;
+  /**
+   * This file exists; a relative path counts from directory.
+   */
+  file?: string;
+  /**
+   * So much time has passed.
+   */
+  after?: string;
+  /**
+   * From one attempt to the next. Default "1s".
+   */
+  interval?: string;
+  /**
+   * Longest time of one attempt. Default "2s".
+   */
+  timeout?: string;
+  /**
+   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   */
+  deadline?: string;
+  /**
+   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   */
+  failures?: number;
+}
+/**
+ * Of a module with command: when it counts as running. Default { started = true }.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "ready".
+ */
+interface Probe1 {
+  /**
+   * The program was executed.
+   */
+  started?: true;
+  /**
+   * It sends READY=1 to NOTIFY_SOCKET (sd_notify).
+   */
+  notify?: true;
+  /**
+   * It writes a newline on this descriptor (s6).
+   */
+  fd?: number;
+  /**
+   * A line of its output matches this regular expression.
+   */
+  log?: string;
+  /**
+   * HOST:PORT accepts a connection.
+   */
+  tcp?: string;
+  /**
+   * This socket accepts a connection; a relative path counts from directory.
+   */
+  unix?: string;
+  /**
+   * This URL answers.
+   */
+  http?: string;
+  /**
+   * With http: the statuses that count. Default "200-399".
+   */
+  status?: string;
+  /**
+   * With http: a regular expression that the body matches.
+   */
+  body?: string;
+  /**
+   * This command ends with status 0: a shell line, or an array of program and arguments.
+   *
+   * @minItems 1
+   */
+  command?: string | string[];
+  /**
+   * With command: a regular expression that its output matches.
+   */
+  output?: string;
+  /**
+   * This file exists; a relative path counts from directory.
+   */
+  file?: string;
+  /**
+   * So much time has passed.
+   */
+  after?: string;
+  /**
+   * From one attempt to the next. Default "1s".
+   */
+  interval?: string;
+  /**
+   * Longest time of one attempt. Default "2s".
+   */
+  timeout?: string;
+  /**
+   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   */
+  deadline?: string;
+  /**
+   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   */
+  failures?: number;
+}
+/**
+ * Of a module with command: asked for as long as it runs; it has failed after so many failures in a row.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "alive".
+ */
+interface Probe2 {
+  /**
+   * The program was executed.
+   */
+  started?: true;
+  /**
+   * It sends READY=1 to NOTIFY_SOCKET (sd_notify).
+   */
+  notify?: true;
+  /**
+   * It writes a newline on this descriptor (s6).
+   */
+  fd?: number;
+  /**
+   * A line of its output matches this regular expression.
+   */
+  log?: string;
+  /**
+   * HOST:PORT accepts a connection.
+   */
+  tcp?: string;
+  /**
+   * This socket accepts a connection; a relative path counts from directory.
+   */
+  unix?: string;
+  /**
+   * This URL answers.
+   */
+  http?: string;
+  /**
+   * With http: the statuses that count. Default "200-399".
+   */
+  status?: string;
+  /**
+   * With http: a regular expression that the body matches.
+   */
+  body?: string;
+  /**
+   * This command ends with status 0: a shell line, or an array of program and arguments.
+   *
+   * @minItems 1
+   */
+  command?: string | string[];
+  /**
+   * With command: a regular expression that its output matches.
+   */
+  output?: string;
+  /**
+   * This file exists; a relative path counts from directory.
+   */
+  file?: string;
+  /**
+   * So much time has passed.
+   */
+  after?: string;
+  /**
+   * From one attempt to the next. Default "1s".
+   */
+  interval?: string;
+  /**
+   * Longest time of one attempt. Default "2s".
+   */
+  timeout?: string;
+  /**
+   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   */
+  deadline?: string;
+  /**
+   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   */
+  failures?: number;
+}
+/**
  * Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- takes away.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
@@ -432,6 +1017,21 @@ export interface UpdateTable {
   watchdog?: Watchdog;
   optional?: Optional;
   command?: Command;
+  directory?: Directory;
+  environment?: Environment;
+  unset?: Unset;
+  "environment-file"?: EnvironmentFile;
+  user?: User;
+  group?: Group;
+  limits?: Limits;
+  output?: Output;
+  ready?: Ready;
+  alive?: Alive;
+  stop?: Stop;
+  "on-exit"?: OnExit;
+  success?: Success;
+  restart?: Restart;
+  follows?: Follows;
   runlevels?: Runlevels;
   "provides+"?: Names;
   "provides-"?: Names;
@@ -451,6 +1051,12 @@ export interface UpdateTable {
   "needs-env-"?: Conditions;
   "args+"?: Strings;
   "args-"?: Strings;
+  "unset+"?: Strings;
+  "unset-"?: Strings;
+  "environment-file+"?: Strings;
+  "environment-file-"?: Strings;
+  "follows+"?: Names;
+  "follows-"?: Names;
   "runlevels+"?: Runlevels;
   "runlevels-"?: Runlevels;
 }

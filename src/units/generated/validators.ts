@@ -46,8 +46,8 @@ var require_ucs2length = __commonJS({
 });
 
 // <stdin>
-var validateModule = validate223;
-var schema50 = {
+var validateModule = validate282;
+var schema65 = {
   title: "ModuleTable",
   description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
@@ -77,6 +77,22 @@ var schema50 = {
     "memory-limit": { $ref: "#/$defs/memory-limit" },
     "on-failure": { $ref: "#/$defs/on-failure" },
     watchdog: { $ref: "#/$defs/watchdog" },
+    command: { $ref: "#/$defs/command" },
+    directory: { $ref: "#/$defs/directory" },
+    environment: { $ref: "#/$defs/environment" },
+    unset: { $ref: "#/$defs/unset" },
+    "environment-file": { $ref: "#/$defs/environment-file" },
+    user: { $ref: "#/$defs/user" },
+    group: { $ref: "#/$defs/group" },
+    limits: { $ref: "#/$defs/limits" },
+    output: { $ref: "#/$defs/output" },
+    ready: { $ref: "#/$defs/ready" },
+    alive: { $ref: "#/$defs/alive" },
+    stop: { $ref: "#/$defs/stop" },
+    "on-exit": { $ref: "#/$defs/on-exit" },
+    success: { $ref: "#/$defs/success" },
+    restart: { $ref: "#/$defs/restart" },
+    follows: { $ref: "#/$defs/follows" },
     optional: { $ref: "#/$defs/optional" },
     "provides+": { $ref: "#/$defs/names" },
     "provides-": { $ref: "#/$defs/names" },
@@ -96,6 +112,12 @@ var schema50 = {
     "needs-env-": { $ref: "#/$defs/conditions" },
     "args+": { $ref: "#/$defs/strings" },
     "args-": { $ref: "#/$defs/strings" },
+    "unset+": { $ref: "#/$defs/strings" },
+    "unset-": { $ref: "#/$defs/strings" },
+    "environment-file+": { $ref: "#/$defs/strings" },
+    "environment-file-": { $ref: "#/$defs/strings" },
+    "follows+": { $ref: "#/$defs/names" },
+    "follows-": { $ref: "#/$defs/names" },
   },
   required: ["name"],
   additionalProperties: false,
@@ -1144,26 +1166,34 @@ function validate99(
   return errors === 0;
 }
 validate99.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate101(
+var schema44 = {
+  description:
+    "What a task runs once, or what a module is that is an ordinary program: a shell line, or an array of program and arguments.",
+  type: ["string", "array"],
+  items: { type: "string" },
+  minItems: 1,
+  minLength: 1,
+};
+function validate103(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate101.evaluated;
+  const evaluated0 = validate103.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
   if (evaluated0.dynamicItems) {
     evaluated0.items = void 0;
   }
-  if (typeof data !== "boolean") {
+  if (typeof data !== "string" && !Array.isArray(data)) {
     const err0 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
-      params: { type: "boolean" },
-      message: "must be boolean",
+      params: { type: schema44.type },
+      message: "must be string,array",
     };
     if (vErrors === null) {
       vErrors = [err0];
@@ -1172,10 +1202,111 @@ function validate101(
     }
     errors++;
   }
-  validate101.errors = vErrors;
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  if (Array.isArray(data)) {
+    if (data.length < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 items",
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (typeof data[i0] !== "string") {
+        const err3 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+    }
+  }
+  validate103.errors = vErrors;
   return errors === 0;
 }
-validate101.evaluated = { dynamicProps: false, dynamicItems: false };
+validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate105(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate105.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate105.errors = vErrors;
+  return errors === 0;
+}
+validate105.evaluated = { dynamicProps: false, dynamicItems: false };
+var pattern9 = new RegExp("^[^=]+$", "u");
 function validate107(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -1183,6 +1314,2276 @@ function validate107(
   let vErrors = null;
   let errors = 0;
   const evaluated0 = validate107.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      const _errs1 = errors;
+      if (typeof key0 === "string") {
+        if (!pattern9.test(key0)) {
+          const err0 = {
+            instancePath,
+            schemaPath: "#/propertyNames/pattern",
+            keyword: "pattern",
+            params: { pattern: "^[^=]+$" },
+            message: 'must match pattern "^[^=]+$"',
+            propertyName: key0,
+          };
+          if (vErrors === null) {
+            vErrors = [err0];
+          } else {
+            vErrors.push(err0);
+          }
+          errors++;
+        }
+      }
+      var valid0 = _errs1 === errors;
+      if (!valid0) {
+        const err1 = {
+          instancePath,
+          schemaPath: "#/propertyNames",
+          keyword: "propertyNames",
+          params: { propertyName: key0 },
+          message: "property name must be valid",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+    for (const key1 in data) {
+      if (typeof data[key1] !== "string") {
+        const err2 = {
+          instancePath: instancePath + "/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
+          schemaPath: "#/additionalProperties/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err3 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err3];
+    } else {
+      vErrors.push(err3);
+    }
+    errors++;
+  }
+  validate107.errors = vErrors;
+  return errors === 0;
+}
+validate107.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate109(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate109.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (typeof data[i0] !== "string") {
+        const err0 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate109.errors = vErrors;
+  return errors === 0;
+}
+validate109.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate111(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate111.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (typeof data[i0] !== "string") {
+        const err0 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate111.errors = vErrors;
+  return errors === 0;
+}
+validate111.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate113(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate113.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate113.errors = vErrors;
+  return errors === 0;
+}
+validate113.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate115(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate115.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate115.errors = vErrors;
+  return errors === 0;
+}
+validate115.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema51 = {
+  description:
+    'Of a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".',
+  type: "object",
+  properties: {
+    nofile: {
+      description: "Open files. Default: as when Sluice was started.",
+      type: ["integer", "string"],
+      minimum: 0,
+    },
+    nproc: { description: "Processes of the user.", type: ["integer", "string"], minimum: 0 },
+    core: { description: "Size of a core file.", type: ["integer", "string"], minimum: 0 },
+    memlock: { description: "Memory that is locked.", type: ["integer", "string"], minimum: 0 },
+    stack: { description: "Size of the stack.", type: ["integer", "string"], minimum: 0 },
+    as: { description: "Address space.", type: ["integer", "string"], minimum: 0 },
+  },
+  additionalProperties: false,
+  default: {},
+};
+function validate117(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate117.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!(
+        key0 === "nofile" ||
+        key0 === "nproc" ||
+        key0 === "core" ||
+        key0 === "memlock" ||
+        key0 === "stack" ||
+        key0 === "as"
+      )) {
+        const err0 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+    if (data.nofile !== void 0) {
+      let data0 = data.nofile;
+      if (
+        !(typeof data0 == "number" && !(data0 % 1) && !isNaN(data0) && isFinite(data0)) &&
+        typeof data0 !== "string"
+      ) {
+        const err1 = {
+          instancePath: instancePath + "/nofile",
+          schemaPath: "#/properties/nofile/type",
+          keyword: "type",
+          params: { type: schema51.properties.nofile.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+      if (typeof data0 == "number" && isFinite(data0)) {
+        if (data0 < 0 || isNaN(data0)) {
+          const err2 = {
+            instancePath: instancePath + "/nofile",
+            schemaPath: "#/properties/nofile/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err2];
+          } else {
+            vErrors.push(err2);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.nproc !== void 0) {
+      let data1 = data.nproc;
+      if (
+        !(typeof data1 == "number" && !(data1 % 1) && !isNaN(data1) && isFinite(data1)) &&
+        typeof data1 !== "string"
+      ) {
+        const err3 = {
+          instancePath: instancePath + "/nproc",
+          schemaPath: "#/properties/nproc/type",
+          keyword: "type",
+          params: { type: schema51.properties.nproc.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data1 == "number" && isFinite(data1)) {
+        if (data1 < 0 || isNaN(data1)) {
+          const err4 = {
+            instancePath: instancePath + "/nproc",
+            schemaPath: "#/properties/nproc/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.core !== void 0) {
+      let data2 = data.core;
+      if (
+        !(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2)) &&
+        typeof data2 !== "string"
+      ) {
+        const err5 = {
+          instancePath: instancePath + "/core",
+          schemaPath: "#/properties/core/type",
+          keyword: "type",
+          params: { type: schema51.properties.core.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err5];
+        } else {
+          vErrors.push(err5);
+        }
+        errors++;
+      }
+      if (typeof data2 == "number" && isFinite(data2)) {
+        if (data2 < 0 || isNaN(data2)) {
+          const err6 = {
+            instancePath: instancePath + "/core",
+            schemaPath: "#/properties/core/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err6];
+          } else {
+            vErrors.push(err6);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.memlock !== void 0) {
+      let data3 = data.memlock;
+      if (
+        !(typeof data3 == "number" && !(data3 % 1) && !isNaN(data3) && isFinite(data3)) &&
+        typeof data3 !== "string"
+      ) {
+        const err7 = {
+          instancePath: instancePath + "/memlock",
+          schemaPath: "#/properties/memlock/type",
+          keyword: "type",
+          params: { type: schema51.properties.memlock.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err7];
+        } else {
+          vErrors.push(err7);
+        }
+        errors++;
+      }
+      if (typeof data3 == "number" && isFinite(data3)) {
+        if (data3 < 0 || isNaN(data3)) {
+          const err8 = {
+            instancePath: instancePath + "/memlock",
+            schemaPath: "#/properties/memlock/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err8];
+          } else {
+            vErrors.push(err8);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.stack !== void 0) {
+      let data4 = data.stack;
+      if (
+        !(typeof data4 == "number" && !(data4 % 1) && !isNaN(data4) && isFinite(data4)) &&
+        typeof data4 !== "string"
+      ) {
+        const err9 = {
+          instancePath: instancePath + "/stack",
+          schemaPath: "#/properties/stack/type",
+          keyword: "type",
+          params: { type: schema51.properties.stack.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err9];
+        } else {
+          vErrors.push(err9);
+        }
+        errors++;
+      }
+      if (typeof data4 == "number" && isFinite(data4)) {
+        if (data4 < 0 || isNaN(data4)) {
+          const err10 = {
+            instancePath: instancePath + "/stack",
+            schemaPath: "#/properties/stack/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err10];
+          } else {
+            vErrors.push(err10);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.as !== void 0) {
+      let data5 = data.as;
+      if (
+        !(typeof data5 == "number" && !(data5 % 1) && !isNaN(data5) && isFinite(data5)) &&
+        typeof data5 !== "string"
+      ) {
+        const err11 = {
+          instancePath: instancePath + "/as",
+          schemaPath: "#/properties/as/type",
+          keyword: "type",
+          params: { type: schema51.properties.as.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err11];
+        } else {
+          vErrors.push(err11);
+        }
+        errors++;
+      }
+      if (typeof data5 == "number" && isFinite(data5)) {
+        if (data5 < 0 || isNaN(data5)) {
+          const err12 = {
+            instancePath: instancePath + "/as",
+            schemaPath: "#/properties/as/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err12];
+          } else {
+            vErrors.push(err12);
+          }
+          errors++;
+        }
+      }
+    }
+  } else {
+    const err13 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err13];
+    } else {
+      vErrors.push(err13);
+    }
+    errors++;
+  }
+  validate117.errors = vErrors;
+  return errors === 0;
+}
+validate117.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate119(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate119.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate119.errors = vErrors;
+  return errors === 0;
+}
+validate119.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema53 = {
+  description:
+    "How it is found out whether a program is ready, or alive: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys say how often, and for how long.",
+  type: "object",
+  properties: {
+    started: { description: "The program was executed.", const: true },
+    notify: { description: "It sends READY=1 to NOTIFY_SOCKET (sd_notify).", const: true },
+    fd: {
+      description: "It writes a newline on this descriptor (s6).",
+      type: "integer",
+      minimum: 3,
+      maximum: 1e3,
+    },
+    log: {
+      description: "A line of its output matches this regular expression.",
+      type: "string",
+      minLength: 1,
+    },
+    tcp: { description: "HOST:PORT accepts a connection.", type: "string" },
+    unix: {
+      description: "This socket accepts a connection; a relative path counts from directory.",
+      type: "string",
+      minLength: 1,
+    },
+    http: { description: "This URL answers.", type: "string" },
+    status: { description: 'With http: the statuses that count. Default "200-399".', type: "string" },
+    body: {
+      description: "With http: a regular expression that the body matches.",
+      type: "string",
+      minLength: 1,
+    },
+    command: {
+      description: "This command ends with status 0: a shell line, or an array of program and arguments.",
+      type: ["string", "array"],
+      items: { type: "string" },
+      minItems: 1,
+      minLength: 1,
+    },
+    output: {
+      description: "With command: a regular expression that its output matches.",
+      type: "string",
+      minLength: 1,
+    },
+    file: {
+      description: "This file exists; a relative path counts from directory.",
+      type: "string",
+      minLength: 1,
+    },
+    after: { description: "So much time has passed.", type: "string" },
+    interval: { description: 'From one attempt to the next. Default "1s".', type: "string" },
+    timeout: { description: 'Longest time of one attempt. Default "2s".', type: "string" },
+    deadline: {
+      description: `Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".`,
+      type: "string",
+    },
+    failures: {
+      description: "Of alive: so many failed attempts in a row are a failure of the module. Default 3.",
+      type: "integer",
+      minimum: 1,
+    },
+  },
+  additionalProperties: false,
+};
+function validate121(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate121.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!func1.call(schema53.properties, key0)) {
+        const err0 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+    if (data.started !== void 0) {
+      if (true !== data.started) {
+        const err1 = {
+          instancePath: instancePath + "/started",
+          schemaPath: "#/properties/started/const",
+          keyword: "const",
+          params: { allowedValue: true },
+          message: "must be equal to constant",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+    if (data.notify !== void 0) {
+      if (true !== data.notify) {
+        const err2 = {
+          instancePath: instancePath + "/notify",
+          schemaPath: "#/properties/notify/const",
+          keyword: "const",
+          params: { allowedValue: true },
+          message: "must be equal to constant",
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+    if (data.fd !== void 0) {
+      let data2 = data.fd;
+      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
+        const err3 = {
+          instancePath: instancePath + "/fd",
+          schemaPath: "#/properties/fd/type",
+          keyword: "type",
+          params: { type: "integer" },
+          message: "must be integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data2 == "number" && isFinite(data2)) {
+        if (data2 > 1e3 || isNaN(data2)) {
+          const err4 = {
+            instancePath: instancePath + "/fd",
+            schemaPath: "#/properties/fd/maximum",
+            keyword: "maximum",
+            params: { comparison: "<=", limit: 1e3 },
+            message: "must be <= 1000",
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
+          }
+          errors++;
+        }
+        if (data2 < 3 || isNaN(data2)) {
+          const err5 = {
+            instancePath: instancePath + "/fd",
+            schemaPath: "#/properties/fd/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 3 },
+            message: "must be >= 3",
+          };
+          if (vErrors === null) {
+            vErrors = [err5];
+          } else {
+            vErrors.push(err5);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.log !== void 0) {
+      let data3 = data.log;
+      if (typeof data3 === "string") {
+        if (func2(data3) < 1) {
+          const err6 = {
+            instancePath: instancePath + "/log",
+            schemaPath: "#/properties/log/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err6];
+          } else {
+            vErrors.push(err6);
+          }
+          errors++;
+        }
+      } else {
+        const err7 = {
+          instancePath: instancePath + "/log",
+          schemaPath: "#/properties/log/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err7];
+        } else {
+          vErrors.push(err7);
+        }
+        errors++;
+      }
+    }
+    if (data.tcp !== void 0) {
+      if (typeof data.tcp !== "string") {
+        const err8 = {
+          instancePath: instancePath + "/tcp",
+          schemaPath: "#/properties/tcp/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err8];
+        } else {
+          vErrors.push(err8);
+        }
+        errors++;
+      }
+    }
+    if (data.unix !== void 0) {
+      let data5 = data.unix;
+      if (typeof data5 === "string") {
+        if (func2(data5) < 1) {
+          const err9 = {
+            instancePath: instancePath + "/unix",
+            schemaPath: "#/properties/unix/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err9];
+          } else {
+            vErrors.push(err9);
+          }
+          errors++;
+        }
+      } else {
+        const err10 = {
+          instancePath: instancePath + "/unix",
+          schemaPath: "#/properties/unix/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err10];
+        } else {
+          vErrors.push(err10);
+        }
+        errors++;
+      }
+    }
+    if (data.http !== void 0) {
+      if (typeof data.http !== "string") {
+        const err11 = {
+          instancePath: instancePath + "/http",
+          schemaPath: "#/properties/http/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err11];
+        } else {
+          vErrors.push(err11);
+        }
+        errors++;
+      }
+    }
+    if (data.status !== void 0) {
+      if (typeof data.status !== "string") {
+        const err12 = {
+          instancePath: instancePath + "/status",
+          schemaPath: "#/properties/status/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err12];
+        } else {
+          vErrors.push(err12);
+        }
+        errors++;
+      }
+    }
+    if (data.body !== void 0) {
+      let data8 = data.body;
+      if (typeof data8 === "string") {
+        if (func2(data8) < 1) {
+          const err13 = {
+            instancePath: instancePath + "/body",
+            schemaPath: "#/properties/body/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err13];
+          } else {
+            vErrors.push(err13);
+          }
+          errors++;
+        }
+      } else {
+        const err14 = {
+          instancePath: instancePath + "/body",
+          schemaPath: "#/properties/body/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err14];
+        } else {
+          vErrors.push(err14);
+        }
+        errors++;
+      }
+    }
+    if (data.command !== void 0) {
+      let data9 = data.command;
+      if (typeof data9 !== "string" && !Array.isArray(data9)) {
+        const err15 = {
+          instancePath: instancePath + "/command",
+          schemaPath: "#/properties/command/type",
+          keyword: "type",
+          params: { type: schema53.properties.command.type },
+          message: "must be string,array",
+        };
+        if (vErrors === null) {
+          vErrors = [err15];
+        } else {
+          vErrors.push(err15);
+        }
+        errors++;
+      }
+      if (typeof data9 === "string") {
+        if (func2(data9) < 1) {
+          const err16 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err16];
+          } else {
+            vErrors.push(err16);
+          }
+          errors++;
+        }
+      }
+      if (Array.isArray(data9)) {
+        if (data9.length < 1) {
+          const err17 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minItems",
+            keyword: "minItems",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 items",
+          };
+          if (vErrors === null) {
+            vErrors = [err17];
+          } else {
+            vErrors.push(err17);
+          }
+          errors++;
+        }
+        const len0 = data9.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          if (typeof data9[i0] !== "string") {
+            const err18 = {
+              instancePath: instancePath + "/command/" + i0,
+              schemaPath: "#/properties/command/items/type",
+              keyword: "type",
+              params: { type: "string" },
+              message: "must be string",
+            };
+            if (vErrors === null) {
+              vErrors = [err18];
+            } else {
+              vErrors.push(err18);
+            }
+            errors++;
+          }
+        }
+      }
+    }
+    if (data.output !== void 0) {
+      let data11 = data.output;
+      if (typeof data11 === "string") {
+        if (func2(data11) < 1) {
+          const err19 = {
+            instancePath: instancePath + "/output",
+            schemaPath: "#/properties/output/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err19];
+          } else {
+            vErrors.push(err19);
+          }
+          errors++;
+        }
+      } else {
+        const err20 = {
+          instancePath: instancePath + "/output",
+          schemaPath: "#/properties/output/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err20];
+        } else {
+          vErrors.push(err20);
+        }
+        errors++;
+      }
+    }
+    if (data.file !== void 0) {
+      let data12 = data.file;
+      if (typeof data12 === "string") {
+        if (func2(data12) < 1) {
+          const err21 = {
+            instancePath: instancePath + "/file",
+            schemaPath: "#/properties/file/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err21];
+          } else {
+            vErrors.push(err21);
+          }
+          errors++;
+        }
+      } else {
+        const err22 = {
+          instancePath: instancePath + "/file",
+          schemaPath: "#/properties/file/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err22];
+        } else {
+          vErrors.push(err22);
+        }
+        errors++;
+      }
+    }
+    if (data.after !== void 0) {
+      if (typeof data.after !== "string") {
+        const err23 = {
+          instancePath: instancePath + "/after",
+          schemaPath: "#/properties/after/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err23];
+        } else {
+          vErrors.push(err23);
+        }
+        errors++;
+      }
+    }
+    if (data.interval !== void 0) {
+      if (typeof data.interval !== "string") {
+        const err24 = {
+          instancePath: instancePath + "/interval",
+          schemaPath: "#/properties/interval/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err24];
+        } else {
+          vErrors.push(err24);
+        }
+        errors++;
+      }
+    }
+    if (data.timeout !== void 0) {
+      if (typeof data.timeout !== "string") {
+        const err25 = {
+          instancePath: instancePath + "/timeout",
+          schemaPath: "#/properties/timeout/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err25];
+        } else {
+          vErrors.push(err25);
+        }
+        errors++;
+      }
+    }
+    if (data.deadline !== void 0) {
+      if (typeof data.deadline !== "string") {
+        const err26 = {
+          instancePath: instancePath + "/deadline",
+          schemaPath: "#/properties/deadline/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err26];
+        } else {
+          vErrors.push(err26);
+        }
+        errors++;
+      }
+    }
+    if (data.failures !== void 0) {
+      let data17 = data.failures;
+      if (!(typeof data17 == "number" && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
+        const err27 = {
+          instancePath: instancePath + "/failures",
+          schemaPath: "#/properties/failures/type",
+          keyword: "type",
+          params: { type: "integer" },
+          message: "must be integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err27];
+        } else {
+          vErrors.push(err27);
+        }
+        errors++;
+      }
+      if (typeof data17 == "number" && isFinite(data17)) {
+        if (data17 < 1 || isNaN(data17)) {
+          const err28 = {
+            instancePath: instancePath + "/failures",
+            schemaPath: "#/properties/failures/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 1 },
+            message: "must be >= 1",
+          };
+          if (vErrors === null) {
+            vErrors = [err28];
+          } else {
+            vErrors.push(err28);
+          }
+          errors++;
+        }
+      }
+    }
+  } else {
+    const err29 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err29];
+    } else {
+      vErrors.push(err29);
+    }
+    errors++;
+  }
+  validate121.errors = vErrors;
+  return errors === 0;
+}
+validate121.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate123(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate123.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!func1.call(schema53.properties, key0)) {
+        const err0 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+    if (data.started !== void 0) {
+      if (true !== data.started) {
+        const err1 = {
+          instancePath: instancePath + "/started",
+          schemaPath: "#/properties/started/const",
+          keyword: "const",
+          params: { allowedValue: true },
+          message: "must be equal to constant",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+    if (data.notify !== void 0) {
+      if (true !== data.notify) {
+        const err2 = {
+          instancePath: instancePath + "/notify",
+          schemaPath: "#/properties/notify/const",
+          keyword: "const",
+          params: { allowedValue: true },
+          message: "must be equal to constant",
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+    if (data.fd !== void 0) {
+      let data2 = data.fd;
+      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
+        const err3 = {
+          instancePath: instancePath + "/fd",
+          schemaPath: "#/properties/fd/type",
+          keyword: "type",
+          params: { type: "integer" },
+          message: "must be integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data2 == "number" && isFinite(data2)) {
+        if (data2 > 1e3 || isNaN(data2)) {
+          const err4 = {
+            instancePath: instancePath + "/fd",
+            schemaPath: "#/properties/fd/maximum",
+            keyword: "maximum",
+            params: { comparison: "<=", limit: 1e3 },
+            message: "must be <= 1000",
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
+          }
+          errors++;
+        }
+        if (data2 < 3 || isNaN(data2)) {
+          const err5 = {
+            instancePath: instancePath + "/fd",
+            schemaPath: "#/properties/fd/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 3 },
+            message: "must be >= 3",
+          };
+          if (vErrors === null) {
+            vErrors = [err5];
+          } else {
+            vErrors.push(err5);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.log !== void 0) {
+      let data3 = data.log;
+      if (typeof data3 === "string") {
+        if (func2(data3) < 1) {
+          const err6 = {
+            instancePath: instancePath + "/log",
+            schemaPath: "#/properties/log/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err6];
+          } else {
+            vErrors.push(err6);
+          }
+          errors++;
+        }
+      } else {
+        const err7 = {
+          instancePath: instancePath + "/log",
+          schemaPath: "#/properties/log/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err7];
+        } else {
+          vErrors.push(err7);
+        }
+        errors++;
+      }
+    }
+    if (data.tcp !== void 0) {
+      if (typeof data.tcp !== "string") {
+        const err8 = {
+          instancePath: instancePath + "/tcp",
+          schemaPath: "#/properties/tcp/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err8];
+        } else {
+          vErrors.push(err8);
+        }
+        errors++;
+      }
+    }
+    if (data.unix !== void 0) {
+      let data5 = data.unix;
+      if (typeof data5 === "string") {
+        if (func2(data5) < 1) {
+          const err9 = {
+            instancePath: instancePath + "/unix",
+            schemaPath: "#/properties/unix/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err9];
+          } else {
+            vErrors.push(err9);
+          }
+          errors++;
+        }
+      } else {
+        const err10 = {
+          instancePath: instancePath + "/unix",
+          schemaPath: "#/properties/unix/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err10];
+        } else {
+          vErrors.push(err10);
+        }
+        errors++;
+      }
+    }
+    if (data.http !== void 0) {
+      if (typeof data.http !== "string") {
+        const err11 = {
+          instancePath: instancePath + "/http",
+          schemaPath: "#/properties/http/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err11];
+        } else {
+          vErrors.push(err11);
+        }
+        errors++;
+      }
+    }
+    if (data.status !== void 0) {
+      if (typeof data.status !== "string") {
+        const err12 = {
+          instancePath: instancePath + "/status",
+          schemaPath: "#/properties/status/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err12];
+        } else {
+          vErrors.push(err12);
+        }
+        errors++;
+      }
+    }
+    if (data.body !== void 0) {
+      let data8 = data.body;
+      if (typeof data8 === "string") {
+        if (func2(data8) < 1) {
+          const err13 = {
+            instancePath: instancePath + "/body",
+            schemaPath: "#/properties/body/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err13];
+          } else {
+            vErrors.push(err13);
+          }
+          errors++;
+        }
+      } else {
+        const err14 = {
+          instancePath: instancePath + "/body",
+          schemaPath: "#/properties/body/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err14];
+        } else {
+          vErrors.push(err14);
+        }
+        errors++;
+      }
+    }
+    if (data.command !== void 0) {
+      let data9 = data.command;
+      if (typeof data9 !== "string" && !Array.isArray(data9)) {
+        const err15 = {
+          instancePath: instancePath + "/command",
+          schemaPath: "#/properties/command/type",
+          keyword: "type",
+          params: { type: schema53.properties.command.type },
+          message: "must be string,array",
+        };
+        if (vErrors === null) {
+          vErrors = [err15];
+        } else {
+          vErrors.push(err15);
+        }
+        errors++;
+      }
+      if (typeof data9 === "string") {
+        if (func2(data9) < 1) {
+          const err16 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err16];
+          } else {
+            vErrors.push(err16);
+          }
+          errors++;
+        }
+      }
+      if (Array.isArray(data9)) {
+        if (data9.length < 1) {
+          const err17 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minItems",
+            keyword: "minItems",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 items",
+          };
+          if (vErrors === null) {
+            vErrors = [err17];
+          } else {
+            vErrors.push(err17);
+          }
+          errors++;
+        }
+        const len0 = data9.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          if (typeof data9[i0] !== "string") {
+            const err18 = {
+              instancePath: instancePath + "/command/" + i0,
+              schemaPath: "#/properties/command/items/type",
+              keyword: "type",
+              params: { type: "string" },
+              message: "must be string",
+            };
+            if (vErrors === null) {
+              vErrors = [err18];
+            } else {
+              vErrors.push(err18);
+            }
+            errors++;
+          }
+        }
+      }
+    }
+    if (data.output !== void 0) {
+      let data11 = data.output;
+      if (typeof data11 === "string") {
+        if (func2(data11) < 1) {
+          const err19 = {
+            instancePath: instancePath + "/output",
+            schemaPath: "#/properties/output/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err19];
+          } else {
+            vErrors.push(err19);
+          }
+          errors++;
+        }
+      } else {
+        const err20 = {
+          instancePath: instancePath + "/output",
+          schemaPath: "#/properties/output/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err20];
+        } else {
+          vErrors.push(err20);
+        }
+        errors++;
+      }
+    }
+    if (data.file !== void 0) {
+      let data12 = data.file;
+      if (typeof data12 === "string") {
+        if (func2(data12) < 1) {
+          const err21 = {
+            instancePath: instancePath + "/file",
+            schemaPath: "#/properties/file/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err21];
+          } else {
+            vErrors.push(err21);
+          }
+          errors++;
+        }
+      } else {
+        const err22 = {
+          instancePath: instancePath + "/file",
+          schemaPath: "#/properties/file/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err22];
+        } else {
+          vErrors.push(err22);
+        }
+        errors++;
+      }
+    }
+    if (data.after !== void 0) {
+      if (typeof data.after !== "string") {
+        const err23 = {
+          instancePath: instancePath + "/after",
+          schemaPath: "#/properties/after/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err23];
+        } else {
+          vErrors.push(err23);
+        }
+        errors++;
+      }
+    }
+    if (data.interval !== void 0) {
+      if (typeof data.interval !== "string") {
+        const err24 = {
+          instancePath: instancePath + "/interval",
+          schemaPath: "#/properties/interval/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err24];
+        } else {
+          vErrors.push(err24);
+        }
+        errors++;
+      }
+    }
+    if (data.timeout !== void 0) {
+      if (typeof data.timeout !== "string") {
+        const err25 = {
+          instancePath: instancePath + "/timeout",
+          schemaPath: "#/properties/timeout/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err25];
+        } else {
+          vErrors.push(err25);
+        }
+        errors++;
+      }
+    }
+    if (data.deadline !== void 0) {
+      if (typeof data.deadline !== "string") {
+        const err26 = {
+          instancePath: instancePath + "/deadline",
+          schemaPath: "#/properties/deadline/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err26];
+        } else {
+          vErrors.push(err26);
+        }
+        errors++;
+      }
+    }
+    if (data.failures !== void 0) {
+      let data17 = data.failures;
+      if (!(typeof data17 == "number" && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
+        const err27 = {
+          instancePath: instancePath + "/failures",
+          schemaPath: "#/properties/failures/type",
+          keyword: "type",
+          params: { type: "integer" },
+          message: "must be integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err27];
+        } else {
+          vErrors.push(err27);
+        }
+        errors++;
+      }
+      if (typeof data17 == "number" && isFinite(data17)) {
+        if (data17 < 1 || isNaN(data17)) {
+          const err28 = {
+            instancePath: instancePath + "/failures",
+            schemaPath: "#/properties/failures/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 1 },
+            message: "must be >= 1",
+          };
+          if (vErrors === null) {
+            vErrors = [err28];
+          } else {
+            vErrors.push(err28);
+          }
+          errors++;
+        }
+      }
+    }
+  } else {
+    const err29 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err29];
+    } else {
+      vErrors.push(err29);
+    }
+    errors++;
+  }
+  validate123.errors = vErrors;
+  return errors === 0;
+}
+validate123.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var schema55 = {
+  description:
+    'Of a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.',
+  type: "object",
+  properties: {
+    signal: { description: 'The signal that asks it to end. Default "SIGTERM".', type: "string" },
+    timeout: {
+      description: 'After this time everything that it started is killed. Default "10s".',
+      type: "string",
+    },
+    command: {
+      description:
+        "Run instead of the signal, with MAINPID in its environment: a shell line, or an array of program and arguments.",
+      type: ["string", "array"],
+      items: { type: "string" },
+      minItems: 1,
+      minLength: 1,
+    },
+    to: {
+      description: "Which processes get the signal. Default: main for an array, group for a shell line.",
+      enum: ["main", "group"],
+    },
+  },
+  additionalProperties: false,
+};
+function validate125(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate125.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!(key0 === "signal" || key0 === "timeout" || key0 === "command" || key0 === "to")) {
+        const err0 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+    if (data.signal !== void 0) {
+      if (typeof data.signal !== "string") {
+        const err1 = {
+          instancePath: instancePath + "/signal",
+          schemaPath: "#/properties/signal/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+    if (data.timeout !== void 0) {
+      if (typeof data.timeout !== "string") {
+        const err2 = {
+          instancePath: instancePath + "/timeout",
+          schemaPath: "#/properties/timeout/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+    if (data.command !== void 0) {
+      let data2 = data.command;
+      if (typeof data2 !== "string" && !Array.isArray(data2)) {
+        const err3 = {
+          instancePath: instancePath + "/command",
+          schemaPath: "#/properties/command/type",
+          keyword: "type",
+          params: { type: schema55.properties.command.type },
+          message: "must be string,array",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data2 === "string") {
+        if (func2(data2) < 1) {
+          const err4 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
+          }
+          errors++;
+        }
+      }
+      if (Array.isArray(data2)) {
+        if (data2.length < 1) {
+          const err5 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minItems",
+            keyword: "minItems",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 items",
+          };
+          if (vErrors === null) {
+            vErrors = [err5];
+          } else {
+            vErrors.push(err5);
+          }
+          errors++;
+        }
+        const len0 = data2.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          if (typeof data2[i0] !== "string") {
+            const err6 = {
+              instancePath: instancePath + "/command/" + i0,
+              schemaPath: "#/properties/command/items/type",
+              keyword: "type",
+              params: { type: "string" },
+              message: "must be string",
+            };
+            if (vErrors === null) {
+              vErrors = [err6];
+            } else {
+              vErrors.push(err6);
+            }
+            errors++;
+          }
+        }
+      }
+    }
+    if (data.to !== void 0) {
+      let data4 = data.to;
+      if (!(data4 === "main" || data4 === "group")) {
+        const err7 = {
+          instancePath: instancePath + "/to",
+          schemaPath: "#/properties/to/enum",
+          keyword: "enum",
+          params: { allowedValues: schema55.properties.to.enum },
+          message: "must be equal to one of the allowed values",
+        };
+        if (vErrors === null) {
+          vErrors = [err7];
+        } else {
+          vErrors.push(err7);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err8 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err8];
+    } else {
+      vErrors.push(err8);
+    }
+    errors++;
+  }
+  validate125.errors = vErrors;
+  return errors === 0;
+}
+validate125.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var schema56 = {
+  description:
+    'Of a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".',
+  enum: ["log", "restart", "shutdown"],
+  default: "log",
+};
+function validate127(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate127.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (!(data === "log" || data === "restart" || data === "shutdown")) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: { allowedValues: schema56.enum },
+      message: "must be equal to one of the allowed values",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate127.errors = vErrors;
+  return errors === 0;
+}
+validate127.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema57 = {
+  description: "Of a module with command: signals and statuses beside 0 that are a clean end.",
+  type: "array",
+  items: { type: ["string", "integer"], minimum: 0, maximum: 255 },
+};
+function validate129(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate129.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      let data0 = data[i0];
+      if (
+        typeof data0 !== "string" &&
+        !(typeof data0 == "number" && !(data0 % 1) && !isNaN(data0) && isFinite(data0))
+      ) {
+        const err0 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: schema57.items.type },
+          message: "must be string,integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+      if (typeof data0 == "number" && isFinite(data0)) {
+        if (data0 > 255 || isNaN(data0)) {
+          const err1 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/maximum",
+            keyword: "maximum",
+            params: { comparison: "<=", limit: 255 },
+            message: "must be <= 255",
+          };
+          if (vErrors === null) {
+            vErrors = [err1];
+          } else {
+            vErrors.push(err1);
+          }
+          errors++;
+        }
+        if (data0 < 0 || isNaN(data0)) {
+          const err2 = {
+            instancePath: instancePath + "/" + i0,
+            schemaPath: "#/items/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err2];
+          } else {
+            vErrors.push(err2);
+          }
+          errors++;
+        }
+      }
+    }
+  } else {
+    const err3 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err3];
+    } else {
+      vErrors.push(err3);
+    }
+    errors++;
+  }
+  validate129.errors = vErrors;
+  return errors === 0;
+}
+validate129.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var schema58 = {
+  description:
+    'Backoff of restarts. Default { delay = "1s", longest = "60s", tries = 5, within = "10m", then = "panic" }.',
+  type: "object",
+  properties: {
+    delay: { description: 'Before the first restart; it doubles each time. Default "1s".', type: "string" },
+    longest: { description: 'The longest delay. Default "60s".', type: "string" },
+    tries: {
+      description: 'So many restarts within the time; a number or "infinity". Default 5.',
+      type: ["integer", "string"],
+      minimum: 0,
+    },
+    within: {
+      description:
+        'The time in which tries count; after so long without a failure the delay begins anew. Default "10m".',
+      type: "string",
+    },
+    then: {
+      description: 'What follows when the tries are used up. Default "panic".',
+      enum: ["panic", "log"],
+    },
+  },
+  additionalProperties: false,
+};
+function validate131(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate131.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!(
+        key0 === "delay" ||
+        key0 === "longest" ||
+        key0 === "tries" ||
+        key0 === "within" ||
+        key0 === "then"
+      )) {
+        const err0 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+    if (data.delay !== void 0) {
+      if (typeof data.delay !== "string") {
+        const err1 = {
+          instancePath: instancePath + "/delay",
+          schemaPath: "#/properties/delay/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+    if (data.longest !== void 0) {
+      if (typeof data.longest !== "string") {
+        const err2 = {
+          instancePath: instancePath + "/longest",
+          schemaPath: "#/properties/longest/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+    if (data.tries !== void 0) {
+      let data2 = data.tries;
+      if (
+        !(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2)) &&
+        typeof data2 !== "string"
+      ) {
+        const err3 = {
+          instancePath: instancePath + "/tries",
+          schemaPath: "#/properties/tries/type",
+          keyword: "type",
+          params: { type: schema58.properties.tries.type },
+          message: "must be integer,string",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data2 == "number" && isFinite(data2)) {
+        if (data2 < 0 || isNaN(data2)) {
+          const err4 = {
+            instancePath: instancePath + "/tries",
+            schemaPath: "#/properties/tries/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 0 },
+            message: "must be >= 0",
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.within !== void 0) {
+      if (typeof data.within !== "string") {
+        const err5 = {
+          instancePath: instancePath + "/within",
+          schemaPath: "#/properties/within/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err5];
+        } else {
+          vErrors.push(err5);
+        }
+        errors++;
+      }
+    }
+    if (data.then !== void 0) {
+      let data4 = data.then;
+      if (!(data4 === "panic" || data4 === "log")) {
+        const err6 = {
+          instancePath: instancePath + "/then",
+          schemaPath: "#/properties/then/enum",
+          keyword: "enum",
+          params: { allowedValues: schema58.properties.then.enum },
+          message: "must be equal to one of the allowed values",
+        };
+        if (vErrors === null) {
+          vErrors = [err6];
+        } else {
+          vErrors.push(err6);
+        }
+        errors++;
+      }
+    }
+  } else {
+    const err7 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err7];
+    } else {
+      vErrors.push(err7);
+    }
+    errors++;
+  }
+  validate131.errors = vErrors;
+  return errors === 0;
+}
+validate131.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate133(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate133.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1220,17 +3621,97 @@ function validate107(
     }
     errors++;
   }
-  validate107.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-validate107.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate115(
+validate133.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate101(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate115.evaluated;
+  const evaluated0 = validate101.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "boolean") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "boolean" },
+      message: "must be boolean",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate101.errors = vErrors;
+  return errors === 0;
+}
+validate101.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate138(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate138.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (
+        !validate54(data[i0], {
+          instancePath: instancePath + "/" + i0,
+          parentData: data,
+          parentDataProperty: i0,
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate138.errors = vErrors;
+  return errors === 0;
+}
+validate138.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate146(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate146.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1292,17 +3773,17 @@ function validate115(
     }
     errors++;
   }
-  validate115.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-validate115.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate120(
+validate146.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate151(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate120.evaluated;
+  const evaluated0 = validate151.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1360,17 +3841,17 @@ function validate120(
     }
     errors++;
   }
-  validate120.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
-validate120.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate127(
+validate151.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate158(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate127.evaluated;
+  const evaluated0 = validate158.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1411,17 +3892,17 @@ function validate127(
     }
     errors++;
   }
-  validate127.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
-validate127.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate223(
+validate158.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate282(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate223.evaluated;
+  const evaluated0 = validate282.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1445,7 +3926,7 @@ function validate223(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema50.properties, key0)) {
+      if (!func1.call(schema65.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -1769,6 +4250,230 @@ function validate223(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate103(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.directory !== void 0) {
+      if (
+        !validate105(data.directory, {
+          instancePath: instancePath + "/directory",
+          parentData: data,
+          parentDataProperty: "directory",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.environment !== void 0) {
+      if (
+        !validate107(data.environment, {
+          instancePath: instancePath + "/environment",
+          parentData: data,
+          parentDataProperty: "environment",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.unset !== void 0) {
+      if (
+        !validate109(data.unset, {
+          instancePath: instancePath + "/unset",
+          parentData: data,
+          parentDataProperty: "unset",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["environment-file"] !== void 0) {
+      if (
+        !validate111(data["environment-file"], {
+          instancePath: instancePath + "/environment-file",
+          parentData: data,
+          parentDataProperty: "environment-file",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.user !== void 0) {
+      if (
+        !validate113(data.user, {
+          instancePath: instancePath + "/user",
+          parentData: data,
+          parentDataProperty: "user",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.group !== void 0) {
+      if (
+        !validate115(data.group, {
+          instancePath: instancePath + "/group",
+          parentData: data,
+          parentDataProperty: "group",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.limits !== void 0) {
+      if (
+        !validate117(data.limits, {
+          instancePath: instancePath + "/limits",
+          parentData: data,
+          parentDataProperty: "limits",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.output !== void 0) {
+      if (
+        !validate119(data.output, {
+          instancePath: instancePath + "/output",
+          parentData: data,
+          parentDataProperty: "output",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ready !== void 0) {
+      if (
+        !validate121(data.ready, {
+          instancePath: instancePath + "/ready",
+          parentData: data,
+          parentDataProperty: "ready",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.alive !== void 0) {
+      if (
+        !validate123(data.alive, {
+          instancePath: instancePath + "/alive",
+          parentData: data,
+          parentDataProperty: "alive",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stop !== void 0) {
+      if (
+        !validate125(data.stop, {
+          instancePath: instancePath + "/stop",
+          parentData: data,
+          parentDataProperty: "stop",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["on-exit"] !== void 0) {
+      if (
+        !validate127(data["on-exit"], {
+          instancePath: instancePath + "/on-exit",
+          parentData: data,
+          parentDataProperty: "on-exit",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.success !== void 0) {
+      if (
+        !validate129(data.success, {
+          instancePath: instancePath + "/success",
+          parentData: data,
+          parentDataProperty: "success",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.restart !== void 0) {
+      if (
+        !validate131(data.restart, {
+          instancePath: instancePath + "/restart",
+          parentData: data,
+          parentDataProperty: "restart",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.follows !== void 0) {
+      if (
+        !validate133(data.follows, {
+          instancePath: instancePath + "/follows",
+          parentData: data,
+          parentDataProperty: "follows",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.optional !== void 0) {
       if (
         !validate101(data.optional, {
@@ -1785,7 +4490,7 @@ function validate223(
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate107(data["provides+"], {
+        !validate138(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -1793,13 +4498,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate107(data["provides-"], {
+        !validate138(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -1807,13 +4512,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate107(data["requires+"], {
+        !validate138(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -1821,13 +4526,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate107(data["requires-"], {
+        !validate138(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -1835,13 +4540,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate107(data["needs+"], {
+        !validate138(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -1849,13 +4554,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate107(data["needs-"], {
+        !validate138(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -1863,13 +4568,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate115(data["after+"], {
+        !validate146(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -1877,13 +4582,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate115(data["after-"], {
+        !validate146(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -1891,13 +4596,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate115(data["before+"], {
+        !validate146(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -1905,13 +4610,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate115(data["before-"], {
+        !validate146(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -1919,13 +4624,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate120(data["needs-config+"], {
+        !validate151(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -1933,13 +4638,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate120(data["needs-config-"], {
+        !validate151(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -1947,13 +4652,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate120(data["needs-attrs+"], {
+        !validate151(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -1961,13 +4666,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate120(data["needs-attrs-"], {
+        !validate151(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -1975,13 +4680,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate120(data["needs-env+"], {
+        !validate151(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -1989,13 +4694,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate120(data["needs-env-"], {
+        !validate151(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -2003,13 +4708,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate127(data["args+"], {
+        !validate158(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -2017,13 +4722,13 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate127(data["args-"], {
+        !validate158(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -2031,7 +4736,91 @@ function validate223(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["unset+"] !== void 0) {
+      if (
+        !validate158(data["unset+"], {
+          instancePath: instancePath + "/unset+",
+          parentData: data,
+          parentDataProperty: "unset+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["unset-"] !== void 0) {
+      if (
+        !validate158(data["unset-"], {
+          instancePath: instancePath + "/unset-",
+          parentData: data,
+          parentDataProperty: "unset-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["environment-file+"] !== void 0) {
+      if (
+        !validate158(data["environment-file+"], {
+          instancePath: instancePath + "/environment-file+",
+          parentData: data,
+          parentDataProperty: "environment-file+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["environment-file-"] !== void 0) {
+      if (
+        !validate158(data["environment-file-"], {
+          instancePath: instancePath + "/environment-file-",
+          parentData: data,
+          parentDataProperty: "environment-file-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["follows+"] !== void 0) {
+      if (
+        !validate138(data["follows+"], {
+          instancePath: instancePath + "/follows+",
+          parentData: data,
+          parentDataProperty: "follows+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["follows-"] !== void 0) {
+      if (
+        !validate138(data["follows-"], {
+          instancePath: instancePath + "/follows-",
+          parentData: data,
+          parentDataProperty: "follows-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -2050,12 +4839,12 @@ function validate223(
     }
     errors++;
   }
-  validate223.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-validate223.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateTask = validate265;
-var schema51 = {
+validate282.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateTask = validate346;
+var schema66 = {
   title: "TaskTable",
   description: "One task: something that runs once.",
   type: "object",
@@ -2102,110 +4891,19 @@ var schema51 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema44 = {
-  description: "What the task runs: a shell line, or an array of program and arguments.",
-  type: ["string", "array"],
-  items: { type: "string" },
-  minItems: 1,
-  minLength: 1,
-};
-function validate103(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate103.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (typeof data !== "string" && !Array.isArray(data)) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: schema44.type },
-      message: "must be string,array",
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  if (Array.isArray(data)) {
-    if (data.length < 1) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minItems",
-        keyword: "minItems",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 items",
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (typeof data[i0] !== "string") {
-        const err3 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err3];
-        } else {
-          vErrors.push(err3);
-        }
-        errors++;
-      }
-    }
-  }
-  validate103.errors = vErrors;
-  return errors === 0;
-}
-validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-var schema45 = {
+var schema60 = {
   description: 'The phases in whose plan the task is a root. Default ["rc1"].',
   type: "array",
   items: { enum: ["rc1", "rc3"] },
   default: ["rc1"],
 };
-function validate105(
+function validate136(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate105.evaluated;
+  const evaluated0 = validate136.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2221,7 +4919,7 @@ function validate105(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/enum",
           keyword: "enum",
-          params: { allowedValues: schema45.items.enum },
+          params: { allowedValues: schema60.items.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -2247,17 +4945,17 @@ function validate105(
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate265(
+validate136.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate346(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate265.evaluated;
+  const evaluated0 = validate346.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2281,7 +4979,7 @@ function validate265(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema51.properties, key0)) {
+      if (!func1.call(schema66.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -2523,7 +5221,7 @@ function validate265(
     }
     if (data.runlevels !== void 0) {
       if (
-        !validate105(data.runlevels, {
+        !validate136(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -2531,13 +5229,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate107(data["provides+"], {
+        !validate138(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -2545,13 +5243,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate107(data["provides-"], {
+        !validate138(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -2559,13 +5257,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate107(data["requires+"], {
+        !validate138(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -2573,13 +5271,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate107(data["requires-"], {
+        !validate138(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -2587,13 +5285,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate107(data["needs+"], {
+        !validate138(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -2601,13 +5299,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate107(data["needs-"], {
+        !validate138(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -2615,13 +5313,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate115(data["after+"], {
+        !validate146(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -2629,13 +5327,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate115(data["after-"], {
+        !validate146(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -2643,13 +5341,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate115(data["before+"], {
+        !validate146(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -2657,13 +5355,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate115(data["before-"], {
+        !validate146(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -2671,13 +5369,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate120(data["needs-config+"], {
+        !validate151(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -2685,13 +5383,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate120(data["needs-config-"], {
+        !validate151(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -2699,13 +5397,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate120(data["needs-attrs+"], {
+        !validate151(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -2713,13 +5411,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate120(data["needs-attrs-"], {
+        !validate151(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -2727,13 +5425,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate120(data["needs-env+"], {
+        !validate151(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -2741,13 +5439,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate120(data["needs-env-"], {
+        !validate151(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -2755,13 +5453,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate105(data["runlevels+"], {
+        !validate136(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -2769,13 +5467,13 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate105(data["runlevels-"], {
+        !validate136(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -2783,7 +5481,7 @@ function validate265(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -2802,11 +5500,11 @@ function validate265(
     }
     errors++;
   }
-  validate265.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-validate265.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateUpdate = validate301;
+validate346.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateUpdate = validate382;
 var schema20 = {
   title: "UpdateTable",
   description:
@@ -2837,6 +5535,21 @@ var schema20 = {
     watchdog: { $ref: "#/$defs/watchdog" },
     optional: { $ref: "#/$defs/optional" },
     command: { $ref: "#/$defs/command" },
+    directory: { $ref: "#/$defs/directory" },
+    environment: { $ref: "#/$defs/environment" },
+    unset: { $ref: "#/$defs/unset" },
+    "environment-file": { $ref: "#/$defs/environment-file" },
+    user: { $ref: "#/$defs/user" },
+    group: { $ref: "#/$defs/group" },
+    limits: { $ref: "#/$defs/limits" },
+    output: { $ref: "#/$defs/output" },
+    ready: { $ref: "#/$defs/ready" },
+    alive: { $ref: "#/$defs/alive" },
+    stop: { $ref: "#/$defs/stop" },
+    "on-exit": { $ref: "#/$defs/on-exit" },
+    success: { $ref: "#/$defs/success" },
+    restart: { $ref: "#/$defs/restart" },
+    follows: { $ref: "#/$defs/follows" },
     runlevels: { $ref: "#/$defs/runlevels" },
     "provides+": { $ref: "#/$defs/names" },
     "provides-": { $ref: "#/$defs/names" },
@@ -2856,18 +5569,24 @@ var schema20 = {
     "needs-env-": { $ref: "#/$defs/conditions" },
     "args+": { $ref: "#/$defs/strings" },
     "args-": { $ref: "#/$defs/strings" },
+    "unset+": { $ref: "#/$defs/strings" },
+    "unset-": { $ref: "#/$defs/strings" },
+    "environment-file+": { $ref: "#/$defs/strings" },
+    "environment-file-": { $ref: "#/$defs/strings" },
+    "follows+": { $ref: "#/$defs/names" },
+    "follows-": { $ref: "#/$defs/names" },
     "runlevels+": { $ref: "#/$defs/runlevels" },
     "runlevels-": { $ref: "#/$defs/runlevels" },
   },
   additionalProperties: false,
 };
-function validate301(
+function validate382(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate301.evaluated;
+  const evaluated0 = validate382.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3228,9 +5947,219 @@ function validate301(
         errors = vErrors.length;
       }
     }
+    if (data.directory !== void 0) {
+      if (
+        !validate105(data.directory, {
+          instancePath: instancePath + "/directory",
+          parentData: data,
+          parentDataProperty: "directory",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.environment !== void 0) {
+      if (
+        !validate107(data.environment, {
+          instancePath: instancePath + "/environment",
+          parentData: data,
+          parentDataProperty: "environment",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.unset !== void 0) {
+      if (
+        !validate109(data.unset, {
+          instancePath: instancePath + "/unset",
+          parentData: data,
+          parentDataProperty: "unset",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["environment-file"] !== void 0) {
+      if (
+        !validate111(data["environment-file"], {
+          instancePath: instancePath + "/environment-file",
+          parentData: data,
+          parentDataProperty: "environment-file",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.user !== void 0) {
+      if (
+        !validate113(data.user, {
+          instancePath: instancePath + "/user",
+          parentData: data,
+          parentDataProperty: "user",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.group !== void 0) {
+      if (
+        !validate115(data.group, {
+          instancePath: instancePath + "/group",
+          parentData: data,
+          parentDataProperty: "group",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.limits !== void 0) {
+      if (
+        !validate117(data.limits, {
+          instancePath: instancePath + "/limits",
+          parentData: data,
+          parentDataProperty: "limits",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.output !== void 0) {
+      if (
+        !validate119(data.output, {
+          instancePath: instancePath + "/output",
+          parentData: data,
+          parentDataProperty: "output",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ready !== void 0) {
+      if (
+        !validate121(data.ready, {
+          instancePath: instancePath + "/ready",
+          parentData: data,
+          parentDataProperty: "ready",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.alive !== void 0) {
+      if (
+        !validate123(data.alive, {
+          instancePath: instancePath + "/alive",
+          parentData: data,
+          parentDataProperty: "alive",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stop !== void 0) {
+      if (
+        !validate125(data.stop, {
+          instancePath: instancePath + "/stop",
+          parentData: data,
+          parentDataProperty: "stop",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["on-exit"] !== void 0) {
+      if (
+        !validate127(data["on-exit"], {
+          instancePath: instancePath + "/on-exit",
+          parentData: data,
+          parentDataProperty: "on-exit",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.success !== void 0) {
+      if (
+        !validate129(data.success, {
+          instancePath: instancePath + "/success",
+          parentData: data,
+          parentDataProperty: "success",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.restart !== void 0) {
+      if (
+        !validate131(data.restart, {
+          instancePath: instancePath + "/restart",
+          parentData: data,
+          parentDataProperty: "restart",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.follows !== void 0) {
+      if (
+        !validate133(data.follows, {
+          instancePath: instancePath + "/follows",
+          parentData: data,
+          parentDataProperty: "follows",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate105(data.runlevels, {
+        !validate136(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -3238,13 +6167,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate107(data["provides+"], {
+        !validate138(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -3252,13 +6181,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate107(data["provides-"], {
+        !validate138(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -3266,13 +6195,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate107(data["requires+"], {
+        !validate138(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -3280,13 +6209,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate107(data["requires-"], {
+        !validate138(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -3294,13 +6223,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate107(data["needs+"], {
+        !validate138(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -3308,13 +6237,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate107(data["needs-"], {
+        !validate138(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -3322,13 +6251,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate115(data["after+"], {
+        !validate146(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -3336,13 +6265,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate115(data["after-"], {
+        !validate146(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -3350,13 +6279,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate115(data["before+"], {
+        !validate146(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -3364,13 +6293,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate115(data["before-"], {
+        !validate146(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -3378,13 +6307,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate120(data["needs-config+"], {
+        !validate151(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -3392,13 +6321,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate120(data["needs-config-"], {
+        !validate151(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -3406,13 +6335,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate120(data["needs-attrs+"], {
+        !validate151(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -3420,13 +6349,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate120(data["needs-attrs-"], {
+        !validate151(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -3434,13 +6363,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate120(data["needs-env+"], {
+        !validate151(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -3448,13 +6377,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate120(data["needs-env-"], {
+        !validate151(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -3462,13 +6391,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate127(data["args+"], {
+        !validate158(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -3476,13 +6405,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate127(data["args-"], {
+        !validate158(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -3490,13 +6419,97 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["unset+"] !== void 0) {
+      if (
+        !validate158(data["unset+"], {
+          instancePath: instancePath + "/unset+",
+          parentData: data,
+          parentDataProperty: "unset+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["unset-"] !== void 0) {
+      if (
+        !validate158(data["unset-"], {
+          instancePath: instancePath + "/unset-",
+          parentData: data,
+          parentDataProperty: "unset-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["environment-file+"] !== void 0) {
+      if (
+        !validate158(data["environment-file+"], {
+          instancePath: instancePath + "/environment-file+",
+          parentData: data,
+          parentDataProperty: "environment-file+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["environment-file-"] !== void 0) {
+      if (
+        !validate158(data["environment-file-"], {
+          instancePath: instancePath + "/environment-file-",
+          parentData: data,
+          parentDataProperty: "environment-file-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["follows+"] !== void 0) {
+      if (
+        !validate138(data["follows+"], {
+          instancePath: instancePath + "/follows+",
+          parentData: data,
+          parentDataProperty: "follows+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["follows-"] !== void 0) {
+      if (
+        !validate138(data["follows-"], {
+          instancePath: instancePath + "/follows-",
+          parentData: data,
+          parentDataProperty: "follows-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate105(data["runlevels+"], {
+        !validate136(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -3504,13 +6517,13 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate105(data["runlevels-"], {
+        !validate136(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -3518,7 +6531,7 @@ function validate301(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -3537,18 +6550,18 @@ function validate301(
     }
     errors++;
   }
-  validate301.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-validate301.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateLibrary = validate347;
-function validate215(
+validate382.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateLibrary = validate449;
+function validate274(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate215.evaluated;
+  const evaluated0 = validate274.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3645,17 +6658,17 @@ function validate215(
     }
     errors++;
   }
-  validate215.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-validate215.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate347(
+validate274.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate449(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate347.evaluated;
+  const evaluated0 = validate449.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3769,7 +6782,7 @@ function validate347(
           valid3 = valid3 || _valid0;
           const _errs9 = errors;
           if (
-            !validate215(data2, {
+            !validate274(data2, {
               instancePath: instancePath + "/modules/" + i0,
               parentData: data1,
               parentDataProperty: i0,
@@ -3777,7 +6790,7 @@ function validate347(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+            vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs9 === errors;
@@ -3855,18 +6868,18 @@ function validate347(
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate449.errors = vErrors;
   return errors === 0;
 }
-validate347.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateAlternatives = validate350;
-function validate350(
+validate449.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateAlternatives = validate452;
+function validate452(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate350.evaluated;
+  const evaluated0 = validate452.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3923,12 +6936,12 @@ function validate350(
     }
     errors++;
   }
-  validate350.errors = vErrors;
+  validate452.errors = vErrors;
   return errors === 0;
 }
-validate350.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateCodeTask = validate351;
-var schema60 = {
+validate452.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateCodeTask = validate453;
+var schema75 = {
   title: "CodeTaskTable",
   description:
     "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
@@ -3953,13 +6966,13 @@ var schema60 = {
   required: ["name"],
   additionalProperties: false,
 };
-function validate351(
+function validate453(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate351.evaluated;
+  const evaluated0 = validate453.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3983,7 +6996,7 @@ function validate351(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema60.properties, key0)) {
+      if (!func1.call(schema75.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -4224,12 +7237,12 @@ function validate351(
     }
     errors++;
   }
-  validate351.errors = vErrors;
+  validate453.errors = vErrors;
   return errors === 0;
 }
-validate351.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateInstanceConfig = validate367;
-var schema61 = {
+validate453.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateInstanceConfig = validate469;
+var schema76 = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "InstanceConfig",
   description:
@@ -4306,14 +7319,14 @@ var schema61 = {
     },
   },
 };
-var pattern11 = new RegExp("^\\.", "u");
-function validate370(
+var pattern12 = new RegExp("^\\.", "u");
+function validate472(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate370.evaluated;
+  const evaluated0 = validate472.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4423,7 +7436,7 @@ function validate370(
         for (let i0 = 0; i0 < len0; i0++) {
           let data1 = data0[i0];
           if (typeof data1 === "string") {
-            if (!pattern11.test(data1)) {
+            if (!pattern12.test(data1)) {
               const err4 = {
                 instancePath: instancePath + "/suffixes/" + i0,
                 schemaPath: "#/properties/suffixes/items/pattern",
@@ -4605,18 +7618,18 @@ function validate370(
     }
     errors++;
   }
-  validate370.errors = vErrors;
+  validate472.errors = vErrors;
   return errors === 0;
 }
-validate370.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var pattern12 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate367(
+validate472.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var pattern13 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
+function validate469(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate367.evaluated;
+  const evaluated0 = validate469.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4630,7 +7643,7 @@ function validate367(
         for (const key0 in data0) {
           if (!(key0 === "alternatives")) {
             if (
-              !validate301(data0[key0], {
+              !validate382(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
                 parentData: data0,
                 parentDataProperty: key0,
@@ -4638,14 +7651,14 @@ function validate367(
                 dynamicAnchors,
               })
             ) {
-              vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+              vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
           if (
-            !validate350(data0.alternatives, {
+            !validate452(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
               parentData: data0,
               parentDataProperty: "alternatives",
@@ -4653,7 +7666,7 @@ function validate367(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+            vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
             errors = vErrors.length;
           }
         }
@@ -4678,7 +7691,7 @@ function validate367(
       if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
         for (const key1 in data3) {
           if (
-            !validate370(data3[key1], {
+            !validate472(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
               parentData: data3,
               parentDataProperty: key1,
@@ -4686,7 +7699,7 @@ function validate367(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+            vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
             errors = vErrors.length;
           }
         }
@@ -4716,7 +7729,7 @@ function validate367(
               instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
               schemaPath: "#/properties/kinds/additionalProperties/type",
               keyword: "type",
-              params: { type: schema61.properties.kinds.additionalProperties.type },
+              params: { type: schema76.properties.kinds.additionalProperties.type },
               message: "must be string,object",
             };
             if (vErrors === null) {
@@ -4727,7 +7740,7 @@ function validate367(
             errors++;
           }
           if (typeof data6 === "string") {
-            if (!pattern12.test(data6)) {
+            if (!pattern13.test(data6)) {
               const err3 = {
                 instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
                 schemaPath: "#/properties/kinds/additionalProperties/pattern",
@@ -4779,7 +7792,7 @@ function validate367(
             if (data6.version !== void 0) {
               let data7 = data6.version;
               if (typeof data7 === "string") {
-                if (!pattern12.test(data7)) {
+                if (!pattern13.test(data7)) {
                   const err6 = {
                     instancePath:
                       instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/version",
@@ -4911,10 +7924,10 @@ function validate367(
     }
     errors++;
   }
-  validate367.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
-validate367.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate469.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;

@@ -1,0 +1,123 @@
+import type { OutputLine, ProgramLog } from "../../loaders/index.js";
+import { Fifo } from "../../messages/index.js";
+import type { Clock } from "../clock.js";
+
+/** How much of its output is kept for each program (docs/design/programs.md §1), in bytes as they were written. */
+const RING_BYTES = 1024 * 1024;
+
+/** A program that writes nothing but line ends must not fill the memory either. */
+const RING_LINES = 65_536;
+
+/** Output of so many programs is kept; beyond, that of those that were started longest ago goes. */
+const PROGRAMS_KEPT = 4096;
+
+/** A line of a program, or a stretch of its output that could not be kept. */
+export interface ProgramLine {
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly unit: string;
+  readonly stream: OutputLine["stream"];
+  readonly text: string;
+  readonly part?: number | undefined;
+  readonly hasMore?: boolean | undefined;
+  /** So many bytes are missing here; the text is empty. */
+  readonly leftOutBytes?: number | undefined;
+}
+
+/** What became of the output of a program: kept and dropped are what was written, in bytes. */
+export interface ProgramLogSize {
+  readonly unit: string;
+  readonly written: number;
+  readonly kept: number;
+  readonly dropped: number;
+}
+
+interface Kept {
+  readonly line: ProgramLine;
+  readonly bytes: number;
+}
+
+class Ring {
+  readonly lines = new Fifo<Kept>();
+  keptBytes = 0;
+  droppedBytes = 0;
+
+  push(line: ProgramLine, bytes: number): void {
+    this.lines.push({ line, bytes });
+    this.keptBytes += bytes;
+    while (this.keptBytes > RING_BYTES || this.lines.size > RING_LINES) {
+      const oldest = this.lines.shift();
+      if (oldest === undefined) return;
+      this.keptBytes -= oldest.bytes;
+      this.droppedBytes += oldest.bytes;
+    }
+  }
+}
+
+/** The output of the programs of one broker, a ring for each. */
+export class ProgramLogs {
+  readonly #clock: Clock;
+  readonly #onLine: (line: ProgramLine) => void;
+  readonly #rings = new Map<string, Ring>();
+  readonly #followers = new Set<(line: ProgramLine) => void>();
+
+  /** @param onLine gets every line that is kept */
+  constructor(clock: Clock, onLine: (line: ProgramLine) => void) {
+    this.#clock = clock;
+    this.#onLine = onLine;
+  }
+
+  /** What a start of a program writes to; what earlier starts wrote stays before it. */
+  of(unit: string): ProgramLog {
+    const ring = this.#rings.get(unit) ?? new Ring();
+    this.#rings.delete(unit);
+    this.#rings.set(unit, ring);
+    const [oldest] = this.#rings.keys();
+    if (this.#rings.size > PROGRAMS_KEPT && oldest !== undefined) this.#rings.delete(oldest);
+    return {
+      line: ({ stream, text, bytes, part, hasMore }) => {
+        const parts = part === undefined ? {} : { part, hasMore: hasMore === true };
+        this.#add(ring, { time: this.#now(), unit, stream, text, ...parts }, bytes);
+      },
+      leftOut: (stream, bytes) => {
+        ring.droppedBytes += bytes;
+        this.#add(ring, { time: this.#now(), unit, stream, text: "", leftOutBytes: bytes }, 0);
+      },
+    };
+  }
+
+  /** Names of programs that have been started, and how much of them is kept. */
+  sizes(): ProgramLogSize[] {
+    return [...this.#rings].map(([unit, { keptBytes: kept, droppedBytes: dropped }]) => ({
+      ...{ unit, written: kept + dropped, kept, dropped },
+    }));
+  }
+
+  /** What is kept of some programs, or of all, by time. */
+  lines(units: readonly string[] | undefined): ProgramLine[] {
+    const rings =
+      units === undefined ? [...this.#rings.values()] : units.map((unit) => this.#rings.get(unit));
+    const lines = rings.flatMap((ring) => [...(ring?.lines ?? [])].map(({ line }) => line));
+    return rings.length === 1 ? lines : lines.sort((a, b) => a.time - b.time);
+  }
+
+  has(unit: string): boolean {
+    return this.#rings.has(unit);
+  }
+
+  /** Calls with every line from now on; returns what ends that. */
+  follow(follower: (line: ProgramLine) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  #add(ring: Ring, line: ProgramLine, bytes: number): void {
+    ring.push(line, bytes);
+    this.#onLine(line);
+    for (const follower of [...this.#followers]) follower(line);
+  }
+
+  #now(): number {
+    return this.#clock.now() / 1000;
+  }
+}

@@ -1,0 +1,133 @@
+import { messageOf } from "../../errors/index.js";
+import type { LogLevel } from "../../messages/index.js";
+import type { LoadRequest, ModuleEntry } from "./module-entry.js";
+
+/** What followers need of the table that owns them. */
+export interface FollowedTable {
+  entries(): Iterable<ModuleEntry>;
+  /** Services that a module has besides its own name. */
+  servicesOf(entry: ModuleEntry): readonly string[];
+  /** Restarts a module, and tells of it with the cause; resolves when that is decided. */
+  restart(entry: ModuleEntry, cause: Cause): Promise<void>;
+  /** Loads again what has failed. */
+  loadAgain(request: LoadRequest, cause: Cause): Promise<void>;
+  now(): number;
+  log(level: LogLevel, text: string): void;
+}
+
+/** Modules that one event has restarted: none of them is restarted by it again. */
+export type Cause = Set<string>;
+
+/** A follower that failed, and may have done so because its source was down. */
+interface Fallen {
+  readonly request: LoadRequest;
+  readonly failedAtMs: number;
+}
+
+/** A follower may notice that its source is down before the broker does. */
+const BEFORE_MS = 1000;
+
+/**
+ * Restarts modules after those that they follow (docs/design/programs.md §1).
+ *
+ * A module follows a service from the moment on that both it and a provider of that have run: the start of another
+ * provider, or of the same again, is what restarts it. So followers wait until their source runs, and one that never does
+ * restarts none.
+ */
+export class Followers {
+  readonly #table: FollowedTable;
+  /** Follower → services that were provided while it ran. */
+  readonly #seen = new Map<string, Set<string>>();
+  readonly #fallen = new Map<string, Fallen>();
+  /** Service → when its provider was last lost. */
+  readonly #lostAtMs = new Map<string, number>();
+
+  constructor(table: FollowedTable) {
+    this.#table = table;
+  }
+
+  /** A run of a module has begun, because of a cause or by itself. */
+  started(entry: ModuleEntry, cause: Cause = new Set([entry.name])): Promise<void> {
+    const services = this.#provided(entry);
+    this.#fallen.delete(entry.name);
+    this.#noteSeen(entry);
+    return this.#restartFollowers(entry, services, cause);
+  }
+
+  /** A run of a module has ended; undefined for a failure: the way it ended was in order. */
+  ended(entry: ModuleEntry, failure?: { readonly isForGood: boolean }): void {
+    const nowMs = this.#table.now();
+    for (const service of this.#provided(entry)) this.#lostAtMs.set(service, nowMs);
+    if (failure?.isForGood !== true || followsOf(entry).length === 0) return;
+    this.#fallen.set(entry.name, { request: { ...entry.request, name: entry.name }, failedAtMs: nowMs });
+  }
+
+  /** A module was removed by a person: it is not started again. */
+  removed(name: string): void {
+    this.#fallen.delete(name);
+    this.#seen.delete(name);
+  }
+
+  #provided(entry: ModuleEntry): readonly string[] {
+    return [entry.name, ...(entry.request.provides ?? []), ...this.#table.servicesOf(entry)];
+  }
+
+  #noteSeen(entry: ModuleEntry): void {
+    const seen = new Set<string>();
+    for (const other of this.#table.entries()) {
+      if (other === entry || other.state.kind !== "up") continue;
+      for (const service of this.#provided(other)) if (followsOf(entry).includes(service)) seen.add(service);
+    }
+    this.#seen.set(entry.name, seen);
+  }
+
+  async #restartFollowers(source: ModuleEntry, services: readonly string[], cause: Cause): Promise<void> {
+    // One after the other, in the order loaded: what comes later may need what comes before.
+    for (const entry of [...this.#table.entries()]) {
+      const followed = services.filter((service) => followsOf(entry).includes(service));
+      if (followed.length === 0 || entry === source || cause.has(entry.name)) continue;
+      if (await this.#isToRestart(entry, followed)) {
+        cause.add(entry.name);
+        this.#table.log("notice", `${entry.name} is restarted: it follows ${source.name}`);
+        await this.#settled(entry.name, this.#table.restart(entry, cause));
+      }
+    }
+    for (const [name, { request, failedAtMs }] of [...this.#fallen]) {
+      const followed = services.filter((service) => request.follows?.includes(service) === true);
+      const isOfOutage = followed.some(
+        (service) => failedAtMs >= (this.#lostAtMs.get(service) ?? Infinity) - BEFORE_MS,
+      );
+      if (!isOfOutage || cause.has(name)) continue;
+      cause.add(name);
+      this.#fallen.delete(name);
+      this.#table.log("notice", `${name} is started again: it follows ${source.name}`);
+      await this.#settled(name, this.#table.loadAgain(request, cause));
+    }
+  }
+
+  /** One that is just starting is waited for: what it has found of its source may be gone. */
+  async #isToRestart(entry: ModuleEntry, followed: readonly string[]): Promise<boolean> {
+    const { kind } = entry.state;
+    const wasStarting = kind === "starting" || kind === "reloading";
+    const had = followed.some((service) => this.#lostAtMs.has(service));
+    if (wasStarting) await entry.busy;
+    const seen = this.#seen.get(entry.name) ?? new Set();
+    const isKnown = followed.some((service) => seen.has(service));
+    for (const service of followed) seen.add(service);
+    this.#seen.set(entry.name, seen);
+    if (wasStarting) return had && entry.state.kind === "up";
+    return isKnown || entry.state.kind === "backoff";
+  }
+
+  async #settled(name: string, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#table.log("err", `${name}: ${messageOf(error)}`);
+    }
+  }
+}
+
+function followsOf(entry: ModuleEntry): readonly string[] {
+  return entry.request.follows ?? [];
+}

@@ -1,0 +1,19 @@
+import pc from "picocolors";
+import { escapeAllButColours, escapeControls } from "../../errors/index.js";
+
+/** Sequences that set colours and weight (ECMA-48 SGR). */
+// eslint-disable-next-line no-control-regex -- the expression looks for exactly these
+const COLOURS = /\u001b\[[\d;]*m/g;
+
+const RESET = "\u001b[0m";
+
+/**
+ * A line of a program, fit for standard output: its colours pass on a terminal and are removed elsewhere. Every other control
+ * character is written out.
+ */
+export function programText(text: string, hasColours = pc.isColorSupported): string {
+  if (!text.includes("\u001b")) return escapeControls(text);
+  const plain = text.replaceAll(COLOURS, "");
+  if (!hasColours) return escapeControls(plain);
+  return plain === text ? escapeControls(text) : escapeAllButColours(text) + RESET;
+}

@@ -1,0 +1,74 @@
+import { startTimer, type Timer } from "../../processes/index.js";
+import { attemptOf, attemptWithin, type ProbePlace } from "./attempts.js";
+import type { ProgramEvents } from "./program-events.js";
+import { ATTEMPT_MS, INTERVAL_MS } from "./readiness.js";
+import type { Probe } from "../program-options.js";
+
+/** So many failed attempts in a row are a failure, where the unit does not say. */
+const FAILURES = 3;
+
+/** What is watched, and how. */
+export interface AlivenessOptions {
+  readonly probe: Probe;
+  readonly place: ProbePlace;
+  readonly events: ProgramEvents;
+  /** Called once, with the words of the last attempt. */
+  readonly onDead: (words: string) => void;
+}
+
+/**
+ * Asks a program that is ready again and again whether it is alive, the first time one interval from now.
+ *
+ * What comes late by more than an interval tells that this process was stopped or the machine slept: that attempt does
+ * not count, and the failures before it are forgotten.
+ */
+export class Aliveness {
+  readonly #options: AlivenessOptions;
+  readonly #intervalMs: number;
+  readonly #timeoutMs: number;
+  readonly #stopped = new AbortController();
+  #timer: Timer;
+  #dueMs = 0;
+  #failures = 0;
+
+  constructor(options: AlivenessOptions) {
+    this.#options = options;
+    this.#intervalMs = options.probe.intervalMs ?? INTERVAL_MS;
+    this.#timeoutMs = options.probe.timeoutMs ?? ATTEMPT_MS;
+    this.#timer = this.#schedule();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+    this.#stopped.abort();
+  }
+
+  #schedule(): Timer {
+    this.#dueMs = performance.now() + this.#intervalMs;
+    return startTimer(this.#intervalMs, () => void this.#ask());
+  }
+
+  async #ask(): Promise<void> {
+    const beganMs = performance.now();
+    const isLate = beganMs - this.#dueMs > this.#intervalMs;
+    const words = await this.#attempt();
+    if (this.#stopped.signal.aborted) return;
+    const tookMs = performance.now() - beganMs;
+    const isCut = tookMs > this.#timeoutMs + this.#intervalMs;
+    if (words === undefined || isLate || isCut) this.#failures = 0;
+    else if (++this.#failures >= (this.#options.probe.failures ?? FAILURES)) {
+      this.stop();
+      this.#options.onDead(words);
+      return;
+    }
+    this.#timer = this.#schedule();
+  }
+
+  async #attempt(): Promise<string | undefined> {
+    const { probe, place, events } = this.#options;
+    const attempt = attemptOf(probe, place);
+    if (attempt !== undefined) return attemptWithin(attempt, this.#timeoutMs, this.#stopped.signal);
+    const silentMs = performance.now() - (events.lastKeepAliveMs ?? -Infinity);
+    return silentMs <= this.#intervalMs ? undefined : "it has not sent WATCHDOG=1";
+  }
+}

@@ -1,0 +1,154 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
+import { isSuccess, moduleEndText, startTimer } from "../../processes/index.js";
+import { LineMatcher } from "./line-matcher.js";
+import {
+  attemptConnection,
+  attemptHttp,
+  type AttemptOutcome,
+  hostAndPort,
+  isThisMachine,
+} from "./network-probes.js";
+import { type OnceCommand, runOnce } from "./run-once.js";
+import type { CommandLine, Probe } from "../program-options.js";
+
+/** What attempts are made with. */
+export interface ProbePlace {
+  /** Absolute; relative paths of probes are below it. */
+  readonly directory: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** One attempt of a probe; ends soon when the signal aborts. */
+type Attempt = (signal: AbortSignal) => Promise<AttemptOutcome>;
+
+/** How a probe that asks again and again makes an attempt; undefined for one that waits for the program to speak. */
+export function attemptOf(probe: Probe, place: ProbePlace): Attempt | undefined {
+  const { tcp, unix, http, command, file } = probe;
+  if (tcp !== undefined) {
+    return async (signal) => {
+      const where = hostAndPort(tcp);
+      if (where === undefined) return `tcp ${tcp}: it must be HOST:PORT`;
+      return named(`tcp ${tcp}`, await attemptConnection(where, signal));
+    };
+  }
+  if (unix !== undefined) {
+    const path = resolve(place.directory, unix);
+    return async (signal) => named(`unix ${path}`, await attemptConnection({ path }, signal));
+  }
+  if (http !== undefined) {
+    const { status, body } = probe;
+    return (signal) => attemptHttp({ url: http, status, body }, signal);
+  }
+  if (command !== undefined) return (signal) => attemptCommand({ ...place, command }, probe.output, signal);
+  if (file !== undefined) {
+    const path = resolve(place.directory, file);
+    return () => attemptFile(path);
+  }
+  return undefined;
+}
+
+function named(what: string, outcome: AttemptOutcome): AttemptOutcome {
+  return outcome === undefined ? undefined : `${what}: ${outcome}`;
+}
+
+async function attemptFile(path: string): Promise<AttemptOutcome> {
+  try {
+    await stat(path);
+    return undefined;
+  } catch (error) {
+    const errnum = errnumOf(error);
+    return `${path}: ${errnum === undefined ? messageOf(error) : strerror(errnum)}`;
+  }
+}
+
+async function attemptCommand(
+  once: OnceCommand,
+  wanted: string | undefined,
+  signal: AbortSignal,
+): Promise<AttemptOutcome> {
+  const name = commandText(once.command);
+  try {
+    const { end, isAborted, lines } = await runOnce(once, signal);
+    if (isAborted) return `${name}: no answer`;
+    const said = lines.at(-1);
+    if (!isSuccess(end)) return `${name}: ${moduleEndText(end)}${said === undefined ? "" : `: ${said}`}`;
+    if (wanted === undefined) return undefined;
+    switch (new LineMatcher(wanted).test([...lines, lines.join("\n")])) {
+      case "match":
+        return undefined;
+      case "none":
+        return `${name}: its output does not match ${wanted}${said === undefined ? "" : `: ${said}`}`;
+      case "too slow":
+        return `${name}: matching its output against ${wanted} takes too long`;
+    }
+  } catch (error) {
+    if (error instanceof SluiceError) return `${name}: ${messageOf(error)}`;
+    throw error;
+  }
+}
+
+function commandText(command: CommandLine): string {
+  return typeof command === "string" ? command : command.join(" ");
+}
+
+/** Makes one attempt within its time. */
+export async function attemptWithin(
+  attempt: Attempt,
+  timeoutMs: number,
+  given: AbortSignal,
+): Promise<AttemptOutcome> {
+  const limit = new AbortController();
+  const timer = startTimer(timeoutMs, () => limit.abort());
+  const stop = (): void => limit.abort();
+  given.addEventListener("abort", stop);
+  try {
+    const outcome = await attempt(limit.signal);
+    const isLate = limit.signal.aborted && !given.aborted;
+    return outcome === undefined || !isLate ? outcome : `${outcome} within ${timeoutMs / 1000} s`;
+  } finally {
+    timer.cancel();
+    given.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * Whether the address of a probe answers already, before the program is started: then it is another program's.
+ * @returns the address; undefined if nothing answers, or it is none of this machine
+ */
+export async function answeringBefore(
+  probe: Probe,
+  place: ProbePlace,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const limit = new AbortController();
+  const timer = startTimer(timeoutMs, () => limit.abort());
+  try {
+    const where = await ownAddress(probe, place);
+    if (where === undefined) return undefined;
+    return (await attemptConnection(where.address, limit.signal)) === undefined ? where.name : undefined;
+  } finally {
+    timer.cancel();
+  }
+}
+
+async function ownAddress(
+  { tcp, unix, http }: Probe,
+  { directory }: ProbePlace,
+): Promise<{ name: string; address: { host: string; port: number } | { path: string } } | undefined> {
+  if (unix !== undefined) {
+    const path = resolve(directory, unix);
+    return { name: path, address: { path } };
+  }
+  const address = tcp === undefined ? addressOfUrl(http) : hostAndPort(tcp);
+  if (address === undefined || !(await isThisMachine(address.host))) return undefined;
+  return { name: tcp ?? http ?? "", address };
+}
+
+function addressOfUrl(text: string | undefined): { host: string; port: number } | undefined {
+  if (text === undefined || !URL.canParse(text)) return undefined;
+  const { hostname, port, protocol } = new URL(text);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  return { host, port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port) };
+}

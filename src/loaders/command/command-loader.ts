@@ -1,0 +1,79 @@
+import { ERRNO, SluiceError } from "../../errors/index.js";
+import { channelPair, runModuleMain } from "../../messages/index.js";
+import type { SupervisedProgram } from "../../processes/index.js";
+import { executableOf } from "./command-line.js";
+import { Program } from "./program.js";
+import type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "../module-loader.js";
+import type { CommandLine } from "../program-options.js";
+
+/**
+ * The loader of ordinary programs (docs/design/programs.md §1): it starts a program, decides when it is ready, watches it
+ * and stops it, and is itself what the broker sees as the module.
+ */
+export function createProgramSupervisor(): ModuleLoader {
+  return new CommandLoader();
+}
+
+class CommandLoader implements ModuleLoader {
+  readonly name = "command";
+  readonly suffixes = [];
+  /** What SIGKILL has not ended, by the module's name. */
+  readonly #stuck = new Map<string, SupervisedProgram>();
+
+  async check(spec: Pick<ModuleSpec, "command" | "directory" | "environment" | "env">): Promise<void> {
+    const env = { ...(spec.env ?? process.env), ...spec.environment };
+    await executableOf(commandOf(spec), { directory: spec.directory ?? process.cwd(), env });
+  }
+
+  async start(spec: ModuleSpec): Promise<RunningModule> {
+    await this.#refuseStuck(spec.name);
+    const program = new Program(spec, commandOf(spec));
+    const [brokerEnd, moduleEnd] = channelPair();
+    let isTerminated = false;
+    const life = runModuleMain(moduleEnd, () => Promise.resolve(program.main));
+    const exited = life.then((outcome): ModuleExit => {
+      const isStuck = program.running !== undefined;
+      if (isStuck) this.#keepStuck(spec.name, program.running);
+      if (isStuck && outcome.kind === "error") return { kind: "stuck", message: outcome.message };
+      return isTerminated ? { kind: "terminated" } : outcome;
+    });
+    return {
+      channel: brokerEnd,
+      get pid() {
+        return program.pid;
+      },
+      exited,
+      giveUp: () => program.stop(),
+      terminate: async () => {
+        isTerminated = true;
+        // The broker has not welcomed it yet, and will not.
+        if (!program.hasBegun) brokerEnd.close();
+        // That something outlives this is what it exits with.
+        await program.kill().catch(() => undefined);
+        await exited;
+      },
+    };
+  }
+
+  #keepStuck(name: string, program: SupervisedProgram): void {
+    this.#stuck.set(name, program);
+    void program.gone.then(() => this.#stuck.delete(name));
+  }
+
+  /** A second copy beside one that the system has not let go may damage what both work on. */
+  async #refuseStuck(name: string): Promise<void> {
+    const members = (await this.#stuck.get(name)?.members()) ?? [];
+    if (members.length === 0) return;
+    const names = members.map((member) => `${member.pid} (${member.name}, state ${member.state})`).join(", ");
+    throw new SluiceError("LOAD_FAILED", `${name}: processes of its last start are still there: ${names}`, {
+      errnum: ERRNO.EBUSY,
+    });
+  }
+}
+
+function commandOf({ command }: Pick<ModuleSpec, "command">): CommandLine {
+  if (command !== undefined) return command;
+  throw new SluiceError("LOAD_FAILED", "the loader 'command' needs a unit with 'command'", {
+    errnum: ERRNO.EINVAL,
+  });
+}

@@ -1,0 +1,133 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { ERRNO, errnumOf, isErrno, messageOf, SluiceError, strerror } from "../../errors/index.js";
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  '"': '"',
+  "\\": "\\",
+  $: "$",
+};
+
+/** A line that is none of the grammar, or the variable that it sets; undefined for one that sets none. */
+type LineResult =
+  | { readonly name: string; readonly value: string }
+  | { readonly column: number; readonly problem: string }
+  | undefined;
+
+/**
+ * The variables of dotenv files (docs/design/programs.md §1), the later file over the earlier.
+ * @param files relative to the directory; one with `-` in front may be absent
+ * @throws SluiceError `LOAD_FAILED` with `EINVAL`, every mistake with its place; or why a file cannot be read
+ */
+export async function readEnvironmentFiles(
+  files: readonly string[],
+  directory: string,
+): Promise<Readonly<Record<string, string>>> {
+  const all: Record<string, string> = {};
+  for (const written of files) {
+    const isOptional = written.startsWith("-");
+    const path = resolve(directory, isOptional ? written.slice(1) : written);
+    const text = await readText(path, isOptional);
+    if (text !== undefined) Object.assign(all, parseEnvironment(text, path));
+  }
+  return all;
+}
+
+async function readText(path: string, isOptional: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    if (isOptional && isErrno(cause, "ENOENT")) return undefined;
+    const errnum = errnumOf(cause);
+    const reason = errnum === undefined ? messageOf(cause) : strerror(errnum);
+    throw new SluiceError("LOAD_FAILED", `environment-file ${path}: ${reason}`, { errnum, cause });
+  }
+}
+
+/**
+ * The variables of one file.
+ * @param path for messages
+ * @throws SluiceError `LOAD_FAILED` with `EINVAL`, every mistake with its place
+ */
+export function parseEnvironment(text: string, path: string): Readonly<Record<string, string>> {
+  const variables: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [at, line] of text
+    .replace(/^\ufeff/, "")
+    .split("\n")
+    .entries()) {
+    const result = parseLine(line.endsWith("\r") ? line.slice(0, -1) : line);
+    if (result === undefined) continue;
+    if ("problem" in result) problems.push(`${path}:${at + 1}:${result.column}: ${result.problem}`);
+    else variables[result.name] = result.value;
+  }
+  if (problems.length === 0) return variables;
+  throw new SluiceError("LOAD_FAILED", problems.join("; "), { errnum: ERRNO.EINVAL });
+}
+
+function parseLine(line: string): LineResult {
+  if (/^\s*(?:#|$)/.test(line)) return undefined;
+  const [head, name] = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=/.exec(line) ?? [];
+  if (head === undefined || name === undefined) {
+    return {
+      column: line.length - line.trimStart().length + 1,
+      problem: "expected NAME=VALUE, without blanks around =",
+    };
+  }
+  if (line.includes("\0")) return { column: line.indexOf("\0") + 1, problem: "a value cannot hold a NUL" };
+  const rest = line.slice(head.length);
+  const value = rest.trimStart();
+  const column = head.length + rest.length - value.length + 1;
+  if (value.startsWith("'")) return named(name, column, singleQuoted(value));
+  if (value.startsWith('"')) return named(name, column, doubleQuoted(value));
+  // A blank in front of a comment has been trimmed where there is no value.
+  const isEmpty = rest !== value && value.startsWith("#");
+  return { name, value: isEmpty ? "" : value.replace(/\s#.*$/, "").trimEnd() };
+}
+
+type Value =
+  { readonly value: string; readonly end: number } | { readonly at: number; readonly problem: string };
+
+function singleQuoted(text: string): Value {
+  const end = text.indexOf("'", 1);
+  return end < 0
+    ? { at: 0, problem: "the quote does not end on its line" }
+    : after(text, text.slice(1, end), end + 1);
+}
+
+function doubleQuoted(text: string): Value {
+  let value = "";
+  for (let at = 1; at < text.length; at++) {
+    const letter = text.charAt(at);
+    if (letter === '"') return after(text, value, at + 1);
+    if (letter !== "\\") {
+      value += letter;
+      continue;
+    }
+    const escaped = ESCAPES[text.charAt(++at)];
+    if (escaped === undefined) {
+      return { at: at - 1, problem: String.raw`in "…" a \ is followed by one of n r t " \ $` };
+    }
+    value += escaped;
+  }
+  return { at: 0, problem: "the quote does not end on its line" };
+}
+
+/** Behind a value in quotes there is nothing but a comment. */
+function after(text: string, value: string, end: number): Value {
+  return /^(?:\s*|\s+#.*)$/.test(text.slice(end))
+    ? { value, end }
+    : {
+        at: end,
+        problem: "expected the end of the line, or a blank and a comment; quotes go around a whole value",
+      };
+}
+
+function named(name: string, column: number, value: Value): LineResult {
+  return "problem" in value
+    ? { column: column + value.at, problem: value.problem }
+    : { name, value: value.value };
+}

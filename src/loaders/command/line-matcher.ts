@@ -1,0 +1,48 @@
+import { createContext, Script } from "node:vm";
+
+/** How long an expression may look at some lines before it is given up. */
+const LIMIT_MS = 250;
+
+/** Sequences that set colours and the like (ECMA-48), and those that name windows. */
+// eslint-disable-next-line no-control-regex -- these are what is taken away
+const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g;
+
+/** What an expression found: whether a line matches, or that it took too long. */
+export type MatchOutcome = "match" | "none" | "too slow";
+
+/** A regular expression of a unit, which cannot stall the broker whatever it is and whatever it looks at. */
+export class LineMatcher {
+  readonly #script: Script;
+
+  /** @throws SyntaxError if it is no regular expression */
+  constructor(expression: string) {
+    new RegExp(expression);
+    this.#script = new Script(`lines.some((line) => new RegExp(${JSON.stringify(expression)}).test(line))`);
+  }
+
+  /** @param lines without their ends; sequences for colours in them are not looked at */
+  test(lines: readonly string[]): MatchOutcome {
+    const context = createContext({ lines: lines.map(withoutEscapes) });
+    try {
+      return this.#script.runInContext(context, { timeout: LIMIT_MS }) === true ? "match" : "none";
+    } catch (error) {
+      if (isTimeout(error)) return "too slow";
+      throw error;
+    }
+  }
+}
+
+/** The error is of the other context, and no `Error` of this one. */
+function isTimeout(error: unknown): boolean {
+  return (
+    typeof error === "object" &&
+    error !== null &&
+    "code" in error &&
+    error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
+  );
+}
+
+/** A line as it is without colours. */
+function withoutEscapes(line: string): string {
+  return line.includes("\u001b") ? line.replaceAll(ESCAPES, "") : line;
+}

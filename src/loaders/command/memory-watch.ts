@@ -1,0 +1,41 @@
+import { readFile } from "node:fs/promises";
+import { isErrno } from "../../errors/index.js";
+import { startInterval, type SupervisedProgram, type Timer } from "../../processes/index.js";
+
+const LOOK_MS = 1000;
+const KIB = 1024;
+
+/**
+ * Looks once a second at the memory of all processes of a program: what is shared counts for each its part (PSS).
+ * @param onOver called once, when it is more than the limit
+ */
+export function watchMemory(
+  program: SupervisedProgram,
+  limitBytes: number,
+  onOver: () => void,
+): Pick<Timer, "cancel"> {
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    const members = await program.members();
+    const sizes = await Promise.all(members.map(({ pid }) => pssBytes(pid)));
+    isLooking = false;
+    if (sizes.reduce((sum, bytes) => sum + bytes, 0) <= limitBytes) return;
+    interval.cancel();
+    onOver();
+  };
+  const interval = startInterval(LOOK_MS, () => void look());
+  return interval;
+}
+
+/** Of one process; 0 if it has ended. */
+async function pssBytes(pid: number): Promise<number> {
+  try {
+    const text = await readFile(`/proc/${pid}/smaps_rollup`, "latin1");
+    return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * KIB;
+  } catch (error) {
+    if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH") || isErrno(error, "EACCES")) return 0;
+    throw error;
+  }
+}

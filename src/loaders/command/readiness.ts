@@ -1,0 +1,149 @@
+import { ERRNO, SluiceError } from "../../errors/index.js";
+import { sleep, startTimer } from "../../processes/index.js";
+import { attemptOf, attemptWithin, type ProbePlace } from "./attempts.js";
+import { LineMatcher } from "./line-matcher.js";
+import type { ProgramEvents } from "./program-events.js";
+import type { Probe } from "../program-options.js";
+
+/** Times of probes where the unit gives none (docs/design/programs.md §1), in milliseconds. */
+export const INTERVAL_MS = 1000;
+export const ATTEMPT_MS = 2000;
+const DEADLINE_MS = 60_000;
+
+/** What is left of a load's time for its own words. */
+const MOST_SPARED_MS = 500;
+
+/** Pauses between two looks at new lines, so that a program that writes much has few looks. */
+const LINES_EVERY_MS = 10;
+
+/** What a program is waited for with. */
+export interface ReadinessOptions {
+  readonly probe: Probe;
+  readonly place: ProbePlace;
+  readonly events: ProgramEvents;
+  /** The unit's `timeout`, in which a probe without a deadline must come to an end. */
+  readonly timeoutMs: number | undefined;
+  /** Gives the waiting up; it ends then as if ready. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits until a program is ready.
+ * @throws SluiceError `LOAD_FAILED` with `ETIMEDOUT`: `not ready within N s`, and why the last attempt failed
+ */
+export async function untilReady(options: ReadinessOptions): Promise<void> {
+  const { probe, timeoutMs, signal } = options;
+  const deadlineMs = probe.deadlineMs ?? (timeoutMs === undefined ? DEADLINE_MS : shortOf(timeoutMs));
+  const last = { words: "" };
+  const over = new AbortController();
+  const timer = startTimer(deadlineMs, () => over.abort());
+  let isReady: boolean;
+  try {
+    isReady = await waitFor(options, AbortSignal.any([over.signal, signal]), (words) => (last.words = words));
+  } finally {
+    timer.cancel();
+  }
+  if (isReady || signal.aborted) return;
+  const why = last.words === "" ? "" : `: ${last.words}`;
+  throw new SluiceError("LOAD_FAILED", `not ready within ${deadlineMs / 1000} s${why}`, {
+    errnum: ERRNO.ETIMEDOUT,
+  });
+}
+
+/** A little less than a load may take, so that it ends with the words of the last attempt and not by being cut off. */
+function shortOf(timeoutMs: number): number {
+  return Math.round(timeoutMs - Math.min(MOST_SPARED_MS, timeoutMs / 10));
+}
+
+/** @returns whether it is ready; else the signal has aborted */
+async function waitFor(
+  { probe, place, events }: ReadinessOptions,
+  signal: AbortSignal,
+  say: (words: string) => void,
+): Promise<boolean> {
+  const attempt = attemptOf(probe, place);
+  if (attempt !== undefined) {
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      const words = await attemptWithin(attempt, probe.timeoutMs ?? ATTEMPT_MS, signal);
+      if (words === undefined) return true;
+      // What the deadline has cut short says nothing of the program, unless it is the only attempt.
+      if (!isAborted(signal) || isFirst) say(words);
+      await pause(probe.intervalMs ?? INTERVAL_MS, signal);
+    }
+    return false;
+  }
+  const { log, notify, fd, afterMs } = probe;
+  if (log !== undefined) return untilLine(log, events, signal, say);
+  if (notify === true) {
+    say("it has not sent READY=1");
+    return untilEvent(signal, (done) => events.onReady(done));
+  }
+  if (fd !== undefined) {
+    say(`it has written no newline on descriptor ${fd}`);
+    return untilEvent(signal, (done) => events.onDescriptor(done));
+  }
+  return afterMs === undefined || pause(afterMs, signal);
+}
+
+/** Asked anew after an await, which the type of the property does not know of. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+/** @returns whether it has passed; else the signal has aborted */
+async function pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(delayMs, signal);
+    return true;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return false;
+  }
+}
+
+/**
+ * @param listen calls back when it has happened, at once if it has already
+ * @returns whether it has; else the signal has aborted
+ */
+function untilEvent(signal: AbortSignal, listen: (done: () => void) => void): Promise<boolean> {
+  return new Promise((resolve) => {
+    const abort = (): void => resolve(false);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    listen(() => {
+      signal.removeEventListener("abort", abort);
+      resolve(true);
+    });
+  });
+}
+
+async function untilLine(
+  expression: string,
+  events: ProgramEvents,
+  signal: AbortSignal,
+  say: (words: string) => void,
+): Promise<boolean> {
+  const matcher = new LineMatcher(expression);
+  say(
+    `no line of its output matches ${expression}; it has written none (programs keep back what is for no terminal: ` +
+      "see whether it has an option for that)",
+  );
+  while (!signal.aborted) {
+    const lines = events.takeLines();
+    if (lines.length > 0) {
+      switch (matcher.test(lines)) {
+        case "match":
+          return true;
+        case "too slow":
+          throw new SluiceError("LOAD_FAILED", `matching its output against ${expression} takes too long`, {
+            errnum: ERRNO.EINVAL,
+          });
+        case "none":
+          say(`no line of its output matches ${expression}`);
+      }
+    }
+    await untilEvent(signal, (done) => events.onLines(done));
+    await pause(LINES_EVERY_MS, signal);
+  }
+  return false;
+}

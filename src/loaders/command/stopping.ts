@@ -1,0 +1,108 @@
+import { ERRNO, SluiceError } from "../../errors/index.js";
+import { startTimer, type SupervisedProgram } from "../../processes/index.js";
+import { runOnce } from "./run-once.js";
+import type { CommandLine, StopRule } from "../program-options.js";
+
+/** How a program is stopped where its unit does not say (docs/design/programs.md §1). */
+const SIGNAL = "SIGTERM";
+const TIMEOUT_MS = 10_000;
+
+/** How long what was killed may take to be gone. */
+const GONE_WITHIN_MS = 5000;
+
+/** What a stop is carried out with. */
+export interface StopOptions {
+  readonly program: SupervisedProgram;
+  readonly rule: StopRule;
+  /** Of the unit: a shell line has its whole group signalled. */
+  readonly command: CommandLine;
+  readonly directory: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: (level: "info" | "warning", text: string) => void;
+}
+
+/**
+ * Stops a program and all that it has started: by the command or signal of its unit, then what its main process left by
+ * SIGTERM, after the time-out all that is left by SIGKILL.
+ * @throws SluiceError `LOAD_FAILED` with `EBUSY` if something of it outlives even that
+ */
+export async function stopProgram(options: StopOptions): Promise<void> {
+  const { program, rule, log } = options;
+  const timeoutMs = rule.timeoutMs ?? TIMEOUT_MS;
+  const over = new AbortController();
+  const timer = startTimer(timeoutMs, () => over.abort());
+  try {
+    await askToEnd(options, over.signal);
+    await happensOrAborts(program.ended, over.signal);
+    if (!over.signal.aborted) program.signal("SIGTERM", "all");
+    await happensOrAborts(program.gone, over.signal);
+  } finally {
+    timer.cancel();
+  }
+  if (over.signal.aborted) log("warning", `not gone within ${timeoutMs / 1000} s of its stop, killed`);
+  await killProgram(program);
+}
+
+/**
+ * Stops what the main process has left, in the time that a stop may take.
+ * @throws SluiceError as {@link stopProgram}
+ */
+export async function stopRest(
+  program: SupervisedProgram,
+  { timeoutMs = TIMEOUT_MS }: StopRule,
+): Promise<void> {
+  const over = new AbortController();
+  const timer = startTimer(timeoutMs, () => over.abort());
+  program.signal("SIGTERM", "all");
+  await happensOrAborts(program.gone, over.signal);
+  timer.cancel();
+  await killProgram(program);
+}
+
+/**
+ * Kills all that is left of a program.
+ * @throws SluiceError `LOAD_FAILED` with `EBUSY`, with the processes that the system does not end
+ */
+export async function killProgram(program: SupervisedProgram): Promise<void> {
+  program.kill();
+  const over = new AbortController();
+  const timer = startTimer(GONE_WITHIN_MS, () => over.abort());
+  await happensOrAborts(program.gone, over.signal);
+  timer.cancel();
+  if (!over.signal.aborted) return;
+  const left = await program.members();
+  const names = left.map(({ pid, state, name }) => `${pid} (${name}, state ${state})`);
+  throw new SluiceError(
+    "LOAD_FAILED",
+    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name is free when they have gone`,
+    { errnum: ERRNO.EBUSY },
+  );
+}
+
+async function askToEnd(options: StopOptions, signal: AbortSignal): Promise<void> {
+  const { program, rule, command, directory, env, log } = options;
+  if (rule.command !== undefined) {
+    const once = { command: rule.command, directory, env: { ...env, MAINPID: String(program.pid) } };
+    try {
+      const { isAborted } = await runOnce(once, signal);
+      if (isAborted) log("warning", "its stop command has not ended in time");
+      return;
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      log("warning", `its stop command cannot be run: ${error.message}`);
+    }
+  }
+  const isLine = typeof command === "string";
+  program.signal((rule.signal ?? SIGNAL) as NodeJS.Signals, rule.to ?? (isLine ? "group" : "main"));
+}
+
+async function happensOrAborts(event: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  let abort = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    abort = resolve;
+    signal.addEventListener("abort", abort);
+  });
+  await Promise.race([event, aborted]);
+  signal.removeEventListener("abort", abort);
+}
