@@ -38,14 +38,14 @@ export function withOverlay(command: Command): Command {
   command
     .addOption(
       new Option(
-        "--overlay <urls>",
+        "--overlay <uri>",
         "NATS servers that join the ranks: nats://HOST:PORT,… or tls://HOST:PORT,…",
       ).env(VARIABLE),
     )
     .option("--instance <name>", "name of the instance among all on these servers")
     .addOption(
       new Option(
-        "--connect-timeout <time>",
+        "--connect-timeout <seconds>",
         "how long the first connection to a server may take, or infinity (default: 5s)",
       ).argParser(delayMs),
     );
