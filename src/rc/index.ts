@@ -4,7 +4,7 @@ export type { OutputLine } from "./host-port.js";
 export { idleScriptWarnings } from "./idle-scripts.js";
 export { LineSplitter } from "./line-splitter.js";
 export { missingProgramWarnings } from "./missing-programs.js";
-export { rcFiles } from "./rc-files.js";
+export { rcFiles, servicesChosenByCode } from "./rc-files.js";
 export { type RcReading, readRcFiles, readSoundRcFiles } from "./rc-reading.js";
 export { type RcFacts, RcSession, type RcSessionOptions } from "./session.js";
 export { InstanceStepExecutor, type InstanceStepExecutorOptions } from "./instance-step-executor.js";

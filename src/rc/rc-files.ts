@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { isErrno } from "../errors/index.js";
@@ -52,4 +53,14 @@ async function rcFilesIn(directory: string): Promise<string[]> {
 
 function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** Services that the code of rc files names in `setAlternative` or `set_alternative`, whatever it then decides. */
+export function servicesChosenByCode(files: readonly string[]): Set<string> {
+  const calls = files
+    .filter((file) => hostProgramFor(file) !== undefined)
+    .flatMap((file) => [
+      ...readFileSync(file, "utf8").matchAll(/\bset_?[aA]lternative\(\s*["'`]([^"'`]+)["'`]/g),
+    ]);
+  return new Set(calls.map(([, service = ""]) => service));
 }

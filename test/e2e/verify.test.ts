@@ -92,6 +92,18 @@ test("fault-G1: files and directories that are never read are warned of, with wh
   ]);
 });
 
+test("fault-G3: rc1 of Flux chooses the backing by an attribute, and nothing is claimed of its providers", async () => {
+  const rc =
+    'from flux.modprobe import task\n\ndef setup(c):\n    m = c.attr_get("content.backing-module")\n    if m:\n        c.set_alternative("backing", m)\n';
+  const unit = (name: string) => `[[modules]]\nname = "${name}"\nprovides = ["backing"]\n`;
+  sandbox.write("site/modprobe.d/a.toml", unit("files") + unit("sqlite"));
+  sandbox.write("site/rc1.d/load.toml", 'load = ["backing"]\n');
+  const env = { FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") };
+  expect((await warningsOf(env)).join("\n")).toContain("files is picked for backing only by an alternative");
+  sandbox.write("site/rc1.d/rc.py", rc);
+  expect((await warningsOf(env)).filter((line) => line.includes("alternative"))).toEqual([]);
+});
+
 describe("executable files of rc1.d and rc3.d", () => {
   const script = (path: string): void => {
     chmodSync(sandbox.write(path, '#!/bin/sh\necho "ran $0"\n'), 0o755);

@@ -9,7 +9,13 @@ import {
   runlevelRoots,
   verifyCatalog,
 } from "../../graph/index.js";
-import { idleScriptWarnings, missingProgramWarnings, RcSession, unreadFileWarnings } from "../../rc/index.js";
+import {
+  idleScriptWarnings,
+  missingProgramWarnings,
+  RcSession,
+  servicesChosenByCode,
+  unreadFileWarnings,
+} from "../../rc/index.js";
 import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
@@ -72,6 +78,7 @@ async function findAll(
               { ...units.value, rc: withPicked(units.value.rc, options, context) },
               further,
               context,
+              rcFiles,
             )),
           ]
         : units.diagnostics),
@@ -87,6 +94,7 @@ async function unitWarnings(
   { catalog, rc }: UnitsRead,
   further: readonly Fragment[],
   context: PlanningContext,
+  files: readonly string[],
 ): Promise<Diagnostic[]> {
   const { facts } = context;
   const named = [...rc.load, ...further.flatMap(({ load }) => load)].map(({ name }) => name);
@@ -101,7 +109,7 @@ async function unitWarnings(
     : [];
   return [
     ...libraries,
-    ...verifyCatalog(catalog),
+    ...verifyCatalog(catalog, servicesChosenByCode(files)),
     ...compositionWarnings(catalog),
     ...(await missingProgramWarnings(catalog, process.env["PATH"])),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),

@@ -4,14 +4,15 @@ import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
 /**
  * Warnings about what no rank and no facts can bring about: UNIT_NEED_UNMEETABLE (on no rank of the unit is there a
  * provider of what it needs) and UNIT_NEVER_PICKED (conditions that contradict each other, no ranks at all, or a
- * provider that another one always beats although no priority ranks it lower).
+ * provider that another one beats although no priority ranks it lower).
+ * @param chosen services whose provider code may choose, so that nothing can be said of them
  */
-export function providerWarnings(catalog: Catalog): Diagnostic[] {
+export function providerWarnings(catalog: Catalog, chosen: ReadonlySet<string>): Diagnostic[] {
   const best = bestAlwaysUsable(catalog);
   return catalog.units.flatMap((unit) => [
     ...needWarnings(catalog, unit),
     ...neverUsableWarnings(catalog, unit),
-    ...neverPickedWarnings(catalog, unit, best),
+    ...(unit.provides.some((service) => chosen.has(service)) ? [] : neverPickedWarnings(catalog, unit, best)),
   ]);
 }
 
@@ -128,7 +129,7 @@ function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<str
   );
   const isChosen = catalog.alternatives.some((alternative) => alternative.unit === unit.name);
   if (!isBeaten || isChosen || ranksAbove(catalog, winner, unit, shared[0] ?? "")) return [];
-  const message = `${unit.name} is never picked for ${shared.join(", ")}: ${winner.name} always serves`;
+  const message = `${unit.name} is picked for ${shared.join(", ")} only by an alternative: ${winner.name} comes first`;
   return [
     {
       ...neverPicked(catalog, unit, "provides", message),

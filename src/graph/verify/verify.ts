@@ -10,8 +10,9 @@ const SUGGESTIONS = 20;
  * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
  * or `before` that nothing provides is ignored), UNIT_FOLLOWS_UNKNOWN (the same in `follows`) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
  * and those of `providerWarnings`; sorted by place (docs/design/planning.md §4).
+ * @param chosen services whose provider the code of an rc file may choose
  */
-export function verifyCatalog(catalog: Catalog): Diagnostic[] {
+export function verifyCatalog(catalog: Catalog, chosen: ReadonlySet<string> = new Set()): Diagnostic[] {
   let suggestions = 0;
   const hint = (name: string): string | undefined => {
     suggestions += 1;
@@ -24,7 +25,7 @@ export function verifyCatalog(catalog: Catalog): Diagnostic[] {
       ...unknownNameWarnings(catalog, unit, "needs", hint),
       ...unknownFollowWarnings(catalog, unit, hint),
     ])
-    .concat(providerWarnings(catalog))
+    .concat(providerWarnings(catalog, chosen))
     .sort(compareDiagnostics);
 }
 

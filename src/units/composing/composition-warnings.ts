@@ -23,11 +23,11 @@ function warningsOf(draft: UnitDraft): Diagnostic[] {
   for (const update of updates) {
     const after = applySetting(settings, update);
     const keys = keysSetBy(update);
-    if (keys.length === 0) found.push(...noEffect(draft, update, undefined));
+    if (keys.length === 0 && !isEntry(update)) found.push(...noEffect(draft, update, undefined));
     for (const key of new Set(keys)) {
       const earlier = setBy.get(key);
       if (isSame(settings[key] ?? defaultOf(draft, key), after[key] ?? defaultOf(draft, key))) {
-        found.push(...noEffect(draft, update, key));
+        if (!isEntry(update)) found.push(...noEffect(draft, update, key));
       } else if (update.settings[key] !== undefined && earlier !== undefined && isFragment(earlier)) {
         found.push(...override(draft, update, key, earlier));
       }
@@ -36,6 +36,11 @@ function warningsOf(draft: UnitDraft): Diagnostic[] {
     settings = after;
   }
   return found;
+}
+
+/** An entry of `[[modules]]` says what a unit is, in full; that it agrees with what was said before is no mistake. */
+function isEntry(update: Setting): boolean {
+  return "kind" in update;
 }
 
 function defaultOf(draft: UnitDraft, key: UnitKey): unknown {

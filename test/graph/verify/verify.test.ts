@@ -63,6 +63,14 @@ describe("a provider", () => {
     expect(warningsFor([{ name: "files", provides: ["backing"], priority: 50 }, sqlite])).toEqual([]);
   });
 
+  test("fault-G3: is not said to be picked never, and not at all if code may choose it", () => {
+    const catalog = catalogOf([{ name: "files", provides: ["backing"] }, sqlite]);
+    expect(verifyCatalog(catalog).map(({ message }) => message)).toEqual([
+      "files is picked for backing only by an alternative: sqlite comes first",
+    ]);
+    expect(verifyCatalog(catalog, new Set(["backing"]))).toEqual([]);
+  });
+
   test("that a forced one beats is warned about, the forced one is not", () => {
     const units = [
       { name: "files", provides: ["backing"] },

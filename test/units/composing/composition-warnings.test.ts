@@ -27,6 +27,13 @@ test("an update that says what is so already has no effect, key by key", () => {
   ).toEqual(["UNIT_NO_EFFECT s.toml:1:11", "UNIT_NO_EFFECT s.toml:2:14", "UNIT_NO_EFFECT s.toml:3:10"]);
 });
 
+test("fault-G3: an entry that repeats what is said of a unit is no mistake; one that changes a fragment's word is named", () => {
+  const vendor = ["/opt/modprobe.d/all.toml", `${BASE[1]}\npriority = 7`] as const;
+  expect(warningsFor(BASE, vendor)).toEqual([]);
+  const again = ["/opt/modprobe.d/site.toml", BASE[1].replace('"x"', '"y"')] as const;
+  expect(warningsFor(BASE, vendor, again)).toEqual(["UNIT_OVERRIDE /opt/modprobe.d/site.toml:4:8"]);
+});
+
 test("an edit that adds what is there, takes away what is not, or a table of nothing has no effect", () => {
   expect(warningsFor(BASE, ["s.toml", 'a."requires+" = ["a"]\na."after-" = ["z"]'])).toEqual([
     "UNIT_NO_EFFECT s.toml:1:17",
