@@ -1,7 +1,6 @@
 export * from "./authoring.js";
 export { type HostProgram, PYTHON_HOST, SCRIPT_HOST } from "./host-program.js";
 export type { OutputLine } from "./host-port.js";
-export { idleScriptWarnings } from "./idle-scripts.js";
 export { LineSplitter } from "./line-splitter.js";
 export { missingProgramWarnings } from "./missing-programs.js";
 export { rcFiles, servicesChosenByCode } from "./rc-files.js";
@@ -9,4 +8,4 @@ export { type RcReading, readRcFiles, readSoundRcFiles } from "./rc-reading.js";
 export { type RcFacts, RcSession, type RcSessionOptions } from "./session.js";
 export { InstanceStepExecutor, type InstanceStepExecutorOptions } from "./instance-step-executor.js";
 export { refusalText, verifyLibrariesOf, verifyModules } from "./verify-libraries.js";
-export { unreadFileWarnings } from "./unread-files.js";
+export { idleScriptWarnings, unreadFileWarnings } from "./unread-files.js";

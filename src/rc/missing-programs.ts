@@ -27,10 +27,10 @@ export async function missingProgramWarnings(
 /** Of a shell line only the shell knows what it runs. */
 async function missingPart(unit: Unit, path: string | undefined): Promise<string | undefined> {
   if (unit.kind === "module") {
-    const [file = ""] = unit.module.split("#", 1);
-    return unit.loader !== undefined || !file.includes("/") || existsSync(file)
-      ? undefined
-      : `${file}: No such file or directory`;
+    const { module: file, loader } = unit;
+    // Whether libraries are there, and have the module, is checked with them.
+    const isPath = loader === undefined && file.includes("/") && !file.includes("#");
+    return isPath && !existsSync(file) ? `${file}: No such file or directory` : undefined;
   }
   const { command } = unit;
   const [program] = typeof command === "string" ? [] : (command ?? []);

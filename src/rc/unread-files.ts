@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Diagnostic, isErrno } from "../errors/index.js";
 import {
@@ -7,6 +7,7 @@ import {
   type Env,
   formatOf,
   rcSearchPath,
+  type Runlevel,
   RUNLEVELS,
   unitSearchPath,
 } from "../units/index.js";
@@ -19,7 +20,7 @@ const RC_FILE_NAMES = "the names of rc files end in .ts, .js, .py, .toml or .yam
 
 /**
  * What is at a place, or has a name, that is never read, though a user may think that it is. Executable files of `rcN.d`
- * are not among them: see `idleScripts`. Warning: `UNIT_NOT_READ`.
+ * are not among them: see {@link idleScriptWarnings}. Warning: `UNIT_NOT_READ`.
  */
 export function unreadFileWarnings(env: Env): Diagnostic[] {
   const directories = defaultDirectories(env);
@@ -96,7 +97,7 @@ function isNoUnitByIntent(name: string): boolean {
 }
 
 /** Whether a file of a directory may be executed. */
-export function isExecutable(entry: Dirent): boolean {
+function isExecutable(entry: Dirent): boolean {
   try {
     const status = statSync(join(entry.parentPath, entry.name));
     return status.isFile() && (status.mode & 0o111) !== 0;
@@ -107,7 +108,7 @@ export function isExecutable(entry: Dirent): boolean {
 }
 
 /** In byte order; undefined if there is no such directory. One that cannot be read is reported where it is read. */
-export function entriesOf(directory: string): Dirent[] | undefined {
+function entriesOf(directory: string): Dirent[] | undefined {
   try {
     const entries = readdirSync(directory, { withFileTypes: true });
     return entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
@@ -121,4 +122,45 @@ export function entriesOf(directory: string): Dirent[] | undefined {
 function unread(file: string | undefined, message: string, hint?: string): Diagnostic {
   const location = file === undefined ? undefined : { file, line: 1, column: 1, endLine: 1, endColumn: 1 };
   return { code: "UNIT_NOT_READ", severity: "warning", message, location, related: [], hint };
+}
+
+/**
+ * Executable files of `rcN.d` that nothing runs: those of the search path, of the configuration directory and of
+ * `FLUX_RC_EXTRA`. An rc file that calls `run_all_rc_scripts(N)` runs the latter two. Warning: `UNIT_NOT_READ`.
+ * @param files the rc files of the phase
+ */
+export function idleScriptWarnings(env: Env, runlevel: Runlevel, files: readonly string[]): Diagnostic[] {
+  const directories = defaultDirectories(env);
+  const extra = (env["FLUX_RC_EXTRA"] ?? "").split(":").filter(Boolean);
+  const byCall = files.some((file) => callsScripts(file, runlevel)) ? [] : [directories.confDir, ...extra];
+  const all = [...new Set([...rcSearchPath(env, directories), ...byCall])];
+  return all
+    .flatMap((directory) => scriptsIn(join(directory, `${runlevel}.d`)))
+    .map((file) => idle(file, runlevel));
+}
+
+function callsScripts(file: string, runlevel: Runlevel): boolean {
+  if (!file.endsWith(".py")) return false;
+  const call = new RegExp(`run_all_rc_scripts\\(\\s*(?:runlevel\\s*=\\s*)?${runlevel.slice(2)}\\b`);
+  return call.test(readFileSync(file, "utf8"));
+}
+
+function scriptsIn(directory: string): string[] {
+  return (entriesOf(directory) ?? [])
+    .filter((entry) => !entry.name.startsWith(".") && !isRcFile(entry.name) && isExecutable(entry))
+    .map((entry) => join(directory, entry.name));
+}
+
+function idle(file: string, runlevel: Runlevel): Diagnostic {
+  const name = basename(file)
+    .replace(/\..*$/, "")
+    .replace(/[^A-Za-z0-9_@:+-]/g, "-");
+  return {
+    code: "UNIT_NOT_READ",
+    severity: "warning",
+    message: "is not run",
+    location: { file, line: 1, column: 1, endLine: 1, endColumn: 1 },
+    related: [],
+    hint: `write into an rc file of ${runlevel}.d: tasks = [{ name = "${name}", command = [${JSON.stringify(file)}] }]`,
+  };
 }
