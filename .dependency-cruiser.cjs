@@ -18,6 +18,7 @@ const MAY_IMPORT = {
   libraries: ["loaders", "messages", "units"],
   broker: ["messages", "loaders", "libraries", "units"],
   rc: ["units", "messages", "run", "graph/types.ts", "typescript"],
+  instance: ["units", "graph", "run", "messages", "broker", "rc", "typescript"],
   modules: ["messages"],
 };
 

@@ -30,14 +30,7 @@ export {
   type Wait,
   whatIf,
 } from "./analysis/index.js";
-export {
-  Broker,
-  type BrokerOptions,
-  type LoneModule,
-  runModule,
-  type RunModuleOptions,
-  type ShutdownReason,
-} from "./broker/index.js";
+export { type CloseReport, type LoneModule, runModule, type RunModuleOptions } from "./broker/index.js";
 export {
   type Diagnostic,
   type ErrorCode,
@@ -49,6 +42,13 @@ export {
   type Result,
   SluiceError,
 } from "./errors/index.js";
+export {
+  Broker,
+  type InstanceOptions,
+  type ShutdownReport,
+  StartError,
+  type UnitOutcome,
+} from "./instance/index.js";
 export {
   loadPlugin,
   type Plugin,

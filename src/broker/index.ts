@@ -1,6 +1,6 @@
 export { attributeHint } from "./builtin-attributes.js";
 export { Broker } from "./broker.js";
-export type { BrokerOptions, ShutdownReason } from "./broker-options.js";
+export type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
 export { type Clock } from "./clock.js";
 export type { JsonObject } from "./configuration.js";
 export {

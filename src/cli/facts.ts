@@ -5,7 +5,7 @@ import { LayeredConfiguration, type FileGuard, readConfiguration } from "../unit
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
 import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
 import { guardFor, type InsecureOption, withInsecure } from "./insecure.js";
-import type { InstanceFacts } from "./instance-facts.js";
+import type { InstanceFacts } from "../instance/instance-facts.js";
 import { ExitError, sayDiagnostics, UsageError } from "./terminal/output.js";
 import { instanceUri, withConnection, withUri } from "./session.js";
 
@@ -56,7 +56,7 @@ export async function withPlanningContext<T>(
     return run({ facts, configuration: flags, loaded: [], handle: undefined, guard });
   }
   return withConnection(uri, async (handle) => {
-    const { askInstance } = await import("./instance-facts.js");
+    const { askInstance } = await import("../instance/instance-facts.js");
     const instance = await askInstance(handle);
     const configuration = new LayeredConfiguration([...instance.configuration.layers, ...flags.layers]);
     const facts = factsOf(options, configuration, instance);

@@ -1,4 +1,5 @@
 import { readlinkSync } from "node:fs";
+import { isMainThread, threadId } from "node:worker_threads";
 import { isErrno } from "../errors/index.js";
 import { processIds, readProc } from "./proc.js";
 import { signalProcess } from "./signals.js";
@@ -16,7 +17,7 @@ const CHECK_MS = 10;
 
 /** What a process starts, or a part of that, such as what one of its brokers or modules does. */
 export interface Mark {
-  /** `NAMESPACE:PID:STARTED.` of the owner, and a number with a dot for each part in a part. */
+  /** `NAMESPACE:PID:STARTED.` of the owner, and a number with a dot for each part in a part, in a worker after `tTHREAD-`. */
   readonly text: string;
 }
 
@@ -49,7 +50,9 @@ export function inheritedMark(): Mark | undefined {
 
 /** A part of what a mark stands for. It is found by the whole, too. */
 export function partOf(whole: Mark): Mark {
-  return { text: `${whole.text}${++lastPart}.` };
+  // Each thread of a process counts by itself.
+  const thread = isMainThread ? "" : `t${threadId}-`;
+  return { text: `${whole.text}${thread}${++lastPart}.` };
 }
 
 /**

@@ -1,6 +1,7 @@
 export { catalogToToml } from "./catalog-toml.js";
 export { codeFragment, type CodeTask, type SetupEdit } from "./reading/code-fragment.js";
-export { compose, type ComposeOptions } from "./composing/compose.js";
+export type { ComposeOptions } from "./composing/catalog.js";
+export { compose, composeOver } from "./composing/compose.js";
 export { composeSoundUnits, composeUnits, type ComposeUnitsOptions, disableNames } from "./compose-units.js";
 export type { DisableRequest } from "./composing/composer.js";
 export { configFromJson, configToJson } from "./reading/config-json.js";

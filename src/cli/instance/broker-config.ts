@@ -1,10 +1,8 @@
-import type { JsonObject } from "../../broker/index.js";
 import { fail, renderDiagnostic, requestError, type Result } from "../../errors/index.js";
+import type { LayeredConfiguration } from "../../units/index.js";
 import {
   checkConfiguration,
-  configFromJson,
   configurationWarnings,
-  LayeredConfiguration,
   type ConfigTable,
   readConfiguration,
 } from "../../units/index.js";
@@ -42,12 +40,6 @@ export async function reloadedConfig(options: BrokerConfigOptions): Promise<Conf
   if (checked.ok) return checked.value.table;
   const problems = checked.diagnostics.map(renderDiagnostic).join("\n");
   throw requestError("EINVAL", `refused, the configuration stays as it is\n${problems}`);
-}
-
-/** What is wrong with a configuration that came in a message, one problem a line. */
-export function checkConfig(config: JsonObject): string | undefined {
-  const checked = checkConfiguration(LayeredConfiguration.of(configFromJson(config), "new configuration"));
-  return checked.ok ? undefined : checked.diagnostics.map(({ message }) => message).join("\n");
 }
 
 /** Files are looked at anew each time: they may have changed hands. */

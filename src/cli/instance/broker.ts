@@ -19,6 +19,7 @@ import {
   type SupervisorOrder,
 } from "../../broker/index.js";
 import { indentLines, isErrno, SluiceError } from "../../errors/index.js";
+import { checkConfig } from "../../instance/check-config.js";
 import {
   becomeOwner,
   endOfShellStatus,
@@ -31,7 +32,7 @@ import {
 } from "../../processes/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "../arguments.js";
 import { runBelowInit } from "./below-init.js";
-import { checkConfig, reloadedConfig, startConfig } from "./broker-config.js";
+import { reloadedConfig, startConfig } from "./broker-config.js";
 import {
   brokerPrefix,
   Phases,

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
-import { loadOrder, type Plan } from "../../graph/index.js";
-import { fields } from "../../messages/index.js";
+import type { Plan } from "../../graph/index.js";
+import { withPlannedServices } from "../../instance/planned-services.js";
+import { recordOrder } from "../../instance/record-order.js";
 import { type RcSession, InstanceStepExecutor } from "../../rc/index.js";
 import { collect as collectEvents, type RunEvent, type RunReport, runPlan } from "../../run/index.js";
 import { SignalWindow } from "../../processes/index.js";
@@ -13,7 +14,6 @@ import { WAITING_PERIODS, WaitingNotes } from "./phases/waiting-notes.js";
 import { openRunView, type RunView, type ViewOptions } from "./view.js";
 import { ExitError } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
-import { withPlannedServices } from "./phases/planned-services.js";
 import { RunRecording } from "./run-recording.js";
 
 /** How a plan is to be carried out. */
@@ -111,7 +111,7 @@ export async function carryOut(
       session,
       onOutput: (line) => view.output(line),
       insecure: options.insecure,
-      plan: await recordOrder(plan, context),
+      plan: await recordOrder(plan, context.handle, context.loaded),
       digests,
       cancelRemovalAfterMs: host?.cancelAfterMs ?? (options.cancelAfter && options.cancelAfter * 1000),
     });
@@ -164,20 +164,6 @@ function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly strin
       return;
     default:
   }
-}
-
-/**
- * Gives the broker the order in which a plan loads, for the way down.
- * @returns what the broker calls the plan; undefined if it loads nothing
- */
-async function recordOrder(
-  plan: Plan,
-  { handle, loaded }: Pick<PlanningContext, "handle" | "loaded">,
-): Promise<number | undefined> {
-  if (handle === undefined || !plan.steps.some(({ action }) => action === "load")) return undefined;
-  const { nodes, offsets, targets } = loadOrder(plan, loaded);
-  const order = { nodes, offsets: [...offsets], targets: [...targets] };
-  return fields(await handle.rpc("module.plan", order), { plan: "integer" }).plan;
 }
 
 /** The two stages of an interruption. */

@@ -1,5 +1,6 @@
 import { fail, type Origin, type Result, succeed } from "../../errors/index.js";
-import { type LoadedModule, type PhaseContents, phaseRequest, type Plan, plan } from "../../graph/index.js";
+import { type LoadedModule, phaseRequest, type Plan, plan } from "../../graph/index.js";
+import { contentsOf } from "../../instance/phase-contents.js";
 import { type RcReading, RcSession, rcFiles, readRcFiles } from "../../rc/index.js";
 import {
   type Catalog,
@@ -151,10 +152,4 @@ export async function readUnits(
 /** What rc files ask for, and what is picked by `--modules`, which rc1 loads. */
 export function withPicked(rc: RcReading, options: UnitOptions, { facts }: PlanningContext): RcReading {
   return { ...rc, load: [...rc.load, ...pickedModules(options, facts.attrs).load] };
-}
-
-/** What rc files ask for, by name. */
-export function contentsOf({ tasks, load, remove }: RcReading): PhaseContents {
-  const names = (references: readonly { readonly name: string }[]) => references.map(({ name }) => name);
-  return { tasks, load: names(load), remove: remove === "all" ? "all" : names(remove) };
 }

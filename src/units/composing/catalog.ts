@@ -1,16 +1,39 @@
 import type { Origin } from "../../errors/index.js";
+import type { DisableRequest } from "./composer.js";
 import type { UnitDraft } from "./unit-draft.js";
+import type { Reading } from "../fragment.js";
 import type { Alternative, Catalog, Unit } from "../types.js";
+
+/** What is set besides files. */
+export interface ComposeOptions {
+  /** Providers of services, over those of all fragments, e.g. of a flag `-S`. */
+  readonly alternatives?: readonly Alternative[];
+  /** Units, or services with all their providers, to disable when everything else is done. */
+  readonly disable?: readonly DisableRequest[];
+}
+
+/** Everything that {@link composeSound} gets. */
+export interface CatalogSources {
+  readonly readings: readonly Reading[];
+  readonly options: ComposeOptions;
+}
 
 /** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be worked out when asked for. */
 export class ComposedCatalog implements Catalog {
+  /** What it was composed from, so that more can be composed over it. */
+  readonly sources: CatalogSources;
   readonly units: readonly Unit[];
   readonly byName: ReadonlyMap<string, Unit>;
   readonly providers: ReadonlyMap<string, readonly Unit[]>;
   readonly alternatives: readonly Alternative[];
   readonly #drafts: ReadonlyMap<string, UnitDraft>;
 
-  constructor(drafts: ReadonlyMap<string, UnitDraft>, alternatives: readonly Alternative[]) {
+  constructor(
+    drafts: ReadonlyMap<string, UnitDraft>,
+    alternatives: readonly Alternative[],
+    sources: CatalogSources,
+  ) {
+    this.sources = sources;
     this.#drafts = drafts;
     this.units = Array.from(drafts.values(), (draft) => draft.toUnit());
     this.byName = new Map(this.units.map((unit) => [unit.name, unit]));

@@ -1,18 +1,10 @@
 import { type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
-import { ComposedCatalog } from "./catalog.js";
-import { Composer, type DisableRequest } from "./composer.js";
+import { ComposedCatalog, type ComposeOptions } from "./catalog.js";
+import { Composer } from "./composer.js";
 import type { UnitDraft } from "./unit-draft.js";
 import type { Fragment, Reading } from "../fragment.js";
 import { rowsOf } from "../keys.js";
 import type { Alternative, Catalog } from "../types.js";
-
-/** What is set besides files. */
-export interface ComposeOptions {
-  /** Providers of services, over those of all fragments, e.g. of a flag `-S`. */
-  readonly alternatives?: readonly Alternative[];
-  /** Units, or services with all their providers, to disable when everything else is done. */
-  readonly disable?: readonly DisableRequest[];
-}
 
 /**
  * Composes fragments into a catalog (docs/design/planning.md §2). They are in the order of composition: built-in file,
@@ -48,7 +40,8 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
   for (const request of options.disable ?? []) composer.disable(request);
   const drafts = [...composer.drafts.values()];
   const alternatives = lastOfEach([...composer.alternatives, ...(options.alternatives ?? [])]);
-  const catalog = new ComposedCatalog(composer.drafts, alternatives);
+  const sources = { readings, options };
+  const catalog = new ComposedCatalog(composer.drafts, alternatives, sources);
   const refused = new Map(
     alternatives.map((alternative) => [alternative, checkAlternative(alternative, catalog, composer)]),
   );
@@ -62,10 +55,24 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
   const isSound = diagnostics.length === 0;
   const usable = alternatives.filter((alternative) => refused.get(alternative)?.length === 0);
   return {
-    catalog: isSound ? catalog : new ComposedCatalog(composer.drafts, usable),
+    catalog: isSound ? catalog : new ComposedCatalog(composer.drafts, usable, sources),
     diagnostics,
     warnings: drafts.flatMap(missingCommandWarnings),
   };
+}
+
+/**
+ * Composes fragments over a catalog, as if they had come after all its sources.
+ * Errors and warnings: those of {@link compose}.
+ * @param catalog made by {@link compose}
+ */
+export function composeOver(catalog: Catalog, fragments: readonly Fragment[]): Result<Catalog> {
+  if (!(catalog instanceof ComposedCatalog)) throw new TypeError("the catalog was not made by compose");
+  const { readings, options } = catalog.sources;
+  const more = fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false }));
+  const composed = composeSound([...readings, ...more], options);
+  const { diagnostics, warnings } = composed;
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(composed.catalog, warnings);
 }
 
 /** The last alternative of each service, in the order in which those were set. */

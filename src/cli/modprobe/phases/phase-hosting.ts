@@ -15,7 +15,7 @@ export interface HostedRun {
 export async function hostPhase(run: (host: HostedRun) => Promise<void>): Promise<void> {
   const link = new PhaseLink();
   // What the run needs is loaded while the broker starts.
-  await Promise.all([import("../../../messages/index.js"), import("../../instance-facts.js")]);
+  await Promise.all([import("../../../messages/index.js"), import("../../../instance/instance-facts.js")]);
   const { cancelAfterMs, waitingAfterMs, waitingEveryMs } = await link.begin();
   try {
     await run({ link, cancelAfterMs, periods: { afterMs: waitingAfterMs, everyMs: waitingEveryMs } });

@@ -1,6 +1,6 @@
-import { messageOf } from "../../../errors/index.js";
-import type { Plan } from "../../../graph/index.js";
-import type { Handle } from "../../../messages/index.js";
+import { messageOf } from "../errors/index.js";
+import type { Plan } from "../graph/index.js";
+import type { Handle } from "../messages/index.js";
 
 /** Names of the services that a run is going to load, with commas between: what a module may count on to come. */
 const PLANNED = "modprobe.planned";

@@ -1,0 +1,276 @@
+import { Broker as Rank, type CloseReport, type ShutdownReason, STOPPING_GRACE_MS } from "../broker/index.js";
+import { messageOf, requestError, SluiceError } from "../errors/index.js";
+import type { Plan } from "../graph/index.js";
+import { type Handle, type Limits, watchLimits } from "../messages/index.js";
+import { startTimer } from "../processes/index.js";
+import { rcFiles } from "../rc/index.js";
+import {
+  type Catalog,
+  createFileGuard,
+  defaultDirectories,
+  INSECURE,
+  rcSearchPath,
+  type Runlevel,
+} from "../units/index.js";
+import {
+  catalogOf,
+  configOf,
+  type InstanceOptions,
+  rankOptions,
+  requirePackage,
+} from "./instance-options.js";
+import { type PhaseResult, type PhaseSettings, runStart, runStop, type StartSource } from "./phase-run.js";
+import { StartError } from "./start-error.js";
+import type { UnitOutcome } from "./unit-outcome.js";
+
+/** How an instance went down. */
+export interface ShutdownReport extends CloseReport {
+  /** The result of each unit on the way down: tasks, and modules that were removed. */
+  readonly units: readonly UnitOutcome[];
+}
+
+/**
+ * A whole instance of one rank in this process (docs/design/embedding.md). It lives in the event loop of its host, and
+ * leaves the host as it was. It never ends the process, changes its directory or environment, or takes its signals.
+ * Brokers share nothing.
+ */
+export class Broker {
+  /**
+   * Resolves when the broker has ended. Rejects with a SluiceError `BROKER_STATE` if a module failed whose policy is
+   * `panic`; the instance has been shut down in order by then. It needs no handler.
+   */
+  readonly closed: Promise<CloseReport>;
+  readonly #rank: Rank;
+  readonly #options: InstanceOptions;
+  /** Aborted to give up the start. */
+  readonly #giveUp = new AbortController();
+  /** Aborted to cancel what the way down still waits for. */
+  readonly #hurry = new AbortController();
+  #phase: Promise<unknown> = Promise.resolve();
+  #settings: PhaseSettings | undefined;
+  #started: PhaseResult | undefined;
+  #panic: SluiceError | undefined;
+  #isUp = false;
+  #down: Promise<ShutdownReport> | undefined;
+  #closing: Promise<CloseReport> | undefined;
+  #settleClosed: (report: CloseReport) => void = () => undefined;
+
+  private constructor(rank: Rank, options: InstanceOptions) {
+    this.#rank = rank;
+    this.#options = options;
+    this.closed = new Promise((resolve, reject) => {
+      this.#settleClosed = (report) => (this.#panic === undefined ? resolve(report) : reject(this.#panic));
+    });
+    this.closed.catch(() => undefined);
+    rank.onShutdown((reason) => this.#asked(reason));
+  }
+
+  /**
+   * Starts an instance. Resolves when the plan of rc1 has been carried out. If that fails, all of it is taken down
+   * before the promise rejects.
+   * @throws StartError with the result of each unit, and all problems of the input. Codes: `RUN_FAILED` if a unit failed;
+   *   for bad input that of the first problem; `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit.
+   *   `BROKER_STATE`: a failed module's policy is `panic`, the rundir or statedir is unusable, or files are missing.
+   */
+  static async start(options: InstanceOptions = {}): Promise<Broker> {
+    requirePackage();
+    const catalog = catalogOf(options.units);
+    const config = configOf(options.config);
+    const stop = new AbortController();
+    const unwatch = watchLimits("start of the broker", options, (error) => stop.abort(error));
+    try {
+      stop.signal.throwIfAborted();
+      const rank = await Rank.start(rankOptions(options, config));
+      const broker = new Broker(rank, options);
+      stop.signal.addEventListener("abort", () => broker.#giveUp.abort(stop.signal.reason), { once: true });
+      if (stop.signal.aborted) broker.#giveUp.abort(stop.signal.reason);
+      await broker.#bringUp(catalog);
+      return broker;
+    } catch (error) {
+      throw asStartError(error);
+    } finally {
+      unwatch();
+    }
+  }
+
+  /** The result of each unit that rc1 started, in the order of the plan. */
+  get units(): readonly UnitOutcome[] {
+    return this.#started?.units ?? [];
+  }
+
+  /** The plan of rc1, which also explains what was left out; undefined without `units`. */
+  get plan(): Plan | undefined {
+    return this.#started?.plan;
+  }
+
+  /** The URI of the local socket, for `connect()` and for programs; undefined without a socket. */
+  get uri(): string | undefined {
+    return this.#rank.uri;
+  }
+
+  get rundir(): string {
+    return this.#rank.rundir;
+  }
+
+  get rank(): number {
+    return this.#rank.rank;
+  }
+
+  get size(): number {
+    return this.#rank.size;
+  }
+
+  /** The number of requests that were passed on and not answered yet. */
+  get pendingRequests(): number {
+    return this.#rank.pendingRequests;
+  }
+
+  /**
+   * Connects from within this thread. Another thread uses `connect()` with the {@link uri}.
+   * @param options `guest`: without the rights of the owner, as users of an application may be
+   * @throws SluiceError `BROKER_STATE` after the broker has closed
+   */
+  connect(options: { readonly guest?: boolean } = {}): Promise<Handle> {
+    return this.#rank.connect(options);
+  }
+
+  /**
+   * Takes the instance down in order: the tasks of rc3, then each module, in the reverse order of loading. A further
+   * call joins the first.
+   * @param limits when one is reached, what is left is cancelled, and the promise rejects after the end
+   * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
+   */
+  async shutdown(limits: Limits = {}): Promise<ShutdownReport> {
+    let reached: SluiceError | undefined;
+    this.#down ??= this.#goDown(undefined);
+    const unwatch = watchLimits("shutdown of the broker", limits, (error) => {
+      reached = error;
+      this.#hurry.abort(error);
+    });
+    const report = await this.#down.finally(unwatch);
+    if (reached !== undefined) throw reached;
+    return report;
+  }
+
+  /** Ends the broker at once: cancels the modules, closes connections, and removes all files that it made. */
+  close(): Promise<CloseReport> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #bringUp(catalog: Catalog | undefined): Promise<void> {
+    try {
+      if (catalog !== undefined) this.#started = await this.#startUnits(catalog);
+      this.#giveUp.signal.throwIfAborted();
+      const failure = this.#started && failureOf(this.#started);
+      if (failure !== undefined) throw failure;
+      this.#isUp = true;
+    } catch (error) {
+      const cause: unknown = this.#giveUp.signal.aborted ? this.#giveUp.signal.reason : error;
+      await this.#takeBack();
+      throw asStartError(cause, this.units);
+    }
+  }
+
+  async #startUnits(catalog: Catalog): Promise<PhaseResult> {
+    const { insecure = false, jobs, keepGoing, onEvent } = this.#options;
+    this.#settings = {
+      broker: this.#rank,
+      handle: await this.#rank.connect(),
+      catalog,
+      guard: insecure ? INSECURE : createFileGuard(),
+      insecure,
+      jobs,
+      keepGoing,
+      onEvent,
+    };
+    const running = runStart(this.#settings, await this.#startSource(), this.#giveUp.signal);
+    this.#phase = running;
+    return running;
+  }
+
+  async #startSource(): Promise<StartSource> {
+    const { roots } = this.#options;
+    if (roots !== undefined) return { kind: "roots", roots };
+    return { kind: "files", files: await this.#files("rc1") };
+  }
+
+  #files(runlevel: Runlevel): Promise<string[]> {
+    const env = this.#rank.environment.all();
+    const directories = defaultDirectories(env);
+    const path = this.#options.searchPath ?? rcSearchPath(env, directories);
+    return rcFiles(path, runlevel, directories.libexecDir);
+  }
+
+  /** Takes down what a failed start has left. */
+  async #takeBack(): Promise<void> {
+    this.#down ??= this.#goDown(this.#giveUp.signal.aborted ? STOPPING_GRACE_MS : undefined);
+    await this.#down;
+  }
+
+  async #goDown(cancelAfterMs: number | undefined): Promise<ShutdownReport> {
+    await Promise.allSettled([this.#phase]);
+    const { signal } = this.#hurry;
+    const deadline = startTimer(this.#rank.shutdownTimeoutMs(), () => this.#hurry.abort());
+    const result = await this.#runStop(cancelAfterMs);
+    const failed = this.#closing === undefined ? await this.#rank.takeDown({ cancelAfterMs, signal }) : [];
+    deadline.cancel();
+    const closed = await this.close();
+    const isClean = result?.report.ok !== false && failed.length === 0;
+    return { ...closed, status: isClean ? closed.status : 1, units: result?.units ?? [] };
+  }
+
+  /** rc3. What goes wrong in it is logged: the way down goes on. */
+  async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
+    if (this.#settings === undefined || this.#closing !== undefined) return undefined;
+    try {
+      // Roots stand for rc1's files, and so nothing of rc3's files is known to fit.
+      const files = this.#options.roots === undefined ? await this.#files("rc3") : [];
+      const running = runStop(this.#settings, { files, cancelAfterMs }, this.#hurry.signal);
+      this.#phase = running;
+      const result = await running;
+      for (const { unit, error } of result.units) {
+        if (error !== undefined) this.#rank.log.append("rc3", "err", `${unit}: ${messageOf(error)}`);
+      }
+      return result;
+    } catch (error) {
+      this.#rank.log.append("rc3", "err", messageOf(error));
+      return undefined;
+    }
+  }
+
+  async #close(): Promise<CloseReport> {
+    const ended = requestError("ECANCELED", "the broker was closed");
+    this.#giveUp.abort(ended);
+    this.#hurry.abort(ended);
+    const report = await this.#rank.close();
+    await Promise.allSettled([this.#phase]);
+    this.#settleClosed(report);
+    return report;
+  }
+
+  #asked(reason: ShutdownReason): void {
+    if (reason.kind === "panic") this.#panic ??= new SluiceError("BROKER_STATE", reason.message);
+    if (!this.#isUp) {
+      this.#giveUp.abort(this.#panic ?? requestError("ECANCELED", "the broker was asked to shut down"));
+      return;
+    }
+    this.#down ??= this.#goDown(undefined);
+  }
+}
+
+/** Why a start that was carried out counts as failed. */
+function failureOf({ report, units }: PhaseResult): StartError | undefined {
+  if (report.ok) return undefined;
+  const [first] = report.failed;
+  if (first === undefined) return new StartError("RUN_CANCELLED", "the start was interrupted", { units });
+  const { unit, message, error } = first;
+  return new StartError("RUN_FAILED", `rc1 failed: ${unit}: ${message}`, { unit, units, cause: error });
+}
+
+function asStartError(error: unknown, units: readonly UnitOutcome[] = []): StartError {
+  if (error instanceof StartError) return error;
+  const known = error instanceof SluiceError ? error : undefined;
+  const { errnum, unit } = known ?? {};
+  return new StartError(known?.code ?? "INTERNAL", messageOf(error), { cause: error, errnum, unit, units });
+}

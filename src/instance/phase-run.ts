@@ -1,0 +1,188 @@
+import type { Broker } from "../broker/index.js";
+import { messageOf, renderDiagnostic, type Result } from "../errors/index.js";
+import { type Facts, type LoadedModule, phaseRequest, type Plan, plan } from "../graph/index.js";
+import type { Handle } from "../messages/index.js";
+import {
+  InstanceStepExecutor,
+  type RcReading,
+  RcSession,
+  readRcFiles,
+  readSoundRcFiles,
+} from "../rc/index.js";
+import { collect, type RunEvent, type RunReport, runPlan } from "../run/index.js";
+import { Transpiler } from "../typescript/index.js";
+import { type Catalog, composeOver, type FileGuard } from "../units/index.js";
+import { askInstance } from "./instance-facts.js";
+import { contentsOf } from "./phase-contents.js";
+import { withPlannedServices } from "./planned-services.js";
+import { recordOrder } from "./record-order.js";
+import { StartError } from "./start-error.js";
+import { planStop, recordedModules } from "./stop-plan.js";
+import { type UnitOutcome, unitOutcomes } from "./unit-outcome.js";
+
+/** What rc1 and rc3 of an embedded broker are run with. */
+export interface PhaseSettings {
+  readonly broker: Broker;
+  readonly handle: Handle;
+  readonly catalog: Catalog;
+  /** What rc files must pass to be read. */
+  readonly guard: FileGuard;
+  readonly insecure: boolean;
+  readonly jobs: number | undefined;
+  readonly keepGoing: boolean | undefined;
+  readonly onEvent: ((event: RunEvent) => void) | undefined;
+}
+
+/** A phase that has been run. */
+export interface PhaseResult {
+  readonly plan: Plan;
+  readonly report: RunReport;
+  readonly units: readonly UnitOutcome[];
+}
+
+/** From where the plan of a start comes: rc files, or names of units and services. */
+export type StartSource =
+  | { readonly kind: "files"; readonly files: readonly string[] }
+  | { readonly kind: "roots"; readonly roots: readonly string[] };
+
+/**
+ * Plans rc1 and runs it (docs/design/planning.md §5, §7).
+ * @param signal aborted: nothing more starts, and what runs is cancelled
+ * @throws StartError with all problems of the rc files, of the units or of the plan
+ */
+export async function runStart(
+  settings: PhaseSettings,
+  source: StartSource,
+  signal: AbortSignal,
+): Promise<PhaseResult> {
+  const phase = await openPhase("rc1", settings);
+  try {
+    const files = source.kind === "files" ? source.files : [];
+    const rc = await reading(phase.session, signal, async () => {
+      phase.session.startHosts(files);
+      return valueOf(await readRcFiles(files, phase.session, undefined, settings.guard));
+    });
+    const catalog = valueOf(composeOver(settings.catalog, rc.fragments));
+    const request =
+      source.kind === "roots"
+        ? ({ kind: "start", roots: source.roots } as const)
+        : valueOf(phaseRequest(catalog, contentsOf(rc), "rc1"));
+    const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
+    const { facts, loaded } = phase;
+    const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
+    return await carryOut(phase, planned, catalog, signal);
+  } finally {
+    await phase.session.close();
+  }
+}
+
+/**
+ * Plans rc3 from what the broker has recorded, and runs it. Files that cannot be read are logged and left out.
+ * @param signal aborted: what still runs is cancelled
+ */
+export async function runStop(
+  settings: PhaseSettings,
+  { files, cancelAfterMs }: { readonly files: readonly string[]; readonly cancelAfterMs: number | undefined },
+  signal: AbortSignal,
+): Promise<PhaseResult> {
+  const { broker, handle } = settings;
+  const phase = await openPhase("rc3", settings);
+  try {
+    const read = await reading(phase.session, signal, async () => {
+      phase.session.startHosts(files);
+      return readSoundRcFiles(files, phase.session, () => undefined, settings.guard);
+    });
+    const { rc, catalog, problems } = overCatalog(settings.catalog, read.reading);
+    const recorded = await recordedModules(handle, phase.loaded);
+    const stop = planStop(catalog, { facts: phase.facts, runlevel: "rc3", rc, ...recorded });
+    for (const diagnostic of [...read.diagnostics, ...problems, ...stop.diagnostics]) {
+      broker.log.append("rc3", "err", renderDiagnostic(diagnostic));
+    }
+    for (const gap of stop.missing) broker.log.append("rc3", "err", gap);
+    return await carryOut(phase, stop.plan, catalog, signal, cancelAfterMs);
+  } finally {
+    await phase.session.close();
+  }
+}
+
+interface OpenPhase {
+  readonly settings: PhaseSettings;
+  readonly session: RcSession;
+  readonly facts: Facts;
+  readonly loaded: readonly LoadedModule[];
+}
+
+async function openPhase(name: "rc1" | "rc3", settings: PhaseSettings): Promise<OpenPhase> {
+  const { broker, handle, catalog } = settings;
+  const { loaded, configuration, ...instance } = await askInstance(handle);
+  const facts: Facts = { ...instance, config: configuration.table };
+  const transpiler = new Transpiler();
+  const session = new RcSession({
+    facts,
+    handle,
+    env: broker.programEnvironment(),
+    cacheDir: facts.attrs["cachedir"],
+    onOutput: ({ text }) => broker.log.append(name, "info", text),
+    onPrint: (text) => broker.log.append(name, "debug", text),
+    isShipped: (file) => transpiler.isShipped(file),
+  });
+  session.useCatalog(catalog);
+  return { settings, session, facts, loaded };
+}
+
+/** Reads rc files; an abort ends their hosts, so that reading fails. */
+async function reading<T>(session: RcSession, signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+  const abort = (): void => void session.close();
+  signal.throwIfAborted();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await read();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** What rc3 files say, over the catalog; without them if the two do not go together. */
+function overCatalog(catalog: Catalog, rc: RcReading) {
+  const composed = composeOver(catalog, rc.fragments);
+  if (composed.ok) return { rc, catalog: composed.value, problems: [] };
+  const none = { fragments: [], tasks: [], load: [], remove: "all", enabled: [] } as const;
+  return { rc: none, catalog, problems: composed.diagnostics };
+}
+
+async function carryOut(
+  { settings, session, loaded }: OpenPhase,
+  planned: Plan,
+  catalog: Catalog,
+  signal: AbortSignal,
+  cancelRemovalAfterMs?: number,
+): Promise<PhaseResult> {
+  const { handle, broker, insecure, jobs, keepGoing, onEvent } = settings;
+  session.useCatalog(catalog, planned.picks);
+  const executor = new InstanceStepExecutor({
+    handle,
+    session,
+    onOutput: ({ text }) => broker.log.append("rc", "info", text),
+    insecure,
+    plan: await recordOrder(planned, handle, loaded),
+    cancelRemovalAfterMs,
+  });
+  const events = runPlan(planned, { executor, jobs, keepGoing, signal, cancelSignal: signal });
+  const show = (event: RunEvent): void => {
+    try {
+      onEvent?.(event);
+    } catch (error) {
+      broker.log.append("broker", "err", `onEvent: ${messageOf(error)}`);
+    }
+  };
+  const report = await withPlannedServices(planned, handle, () => collect(events, show));
+  return { plan: planned, report, units: unitOutcomes(planned.steps, report.events) };
+}
+
+function valueOf<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw StartError.of(result.diagnostics);
+}

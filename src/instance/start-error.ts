@@ -1,0 +1,44 @@
+import { type Diagnostic, renderDiagnostic, SluiceError } from "../errors/index.js";
+import type { UnitOutcome } from "./unit-outcome.js";
+
+/** The same in every copy of this library that a process has. */
+const BRAND = Symbol.for("sluice.start-error");
+
+interface StartErrorParts {
+  readonly cause?: unknown;
+  readonly errnum?: number | undefined;
+  readonly unit?: string | undefined;
+  readonly units?: readonly UnitOutcome[] | undefined;
+  readonly diagnostics?: readonly Diagnostic[] | undefined;
+}
+
+/** An instance that did not come up (docs/design/embedding.md §3). What had come up was taken down before. */
+export class StartError extends SluiceError {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
+  /** The result of each unit of the plan; empty if there was no plan. */
+  readonly units: readonly UnitOutcome[];
+  /** The problems of units, configuration or rc files, all at once; empty if those were sound. */
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(code: SluiceError["code"], message: string, parts: StartErrorParts = {}) {
+    const { units = [], diagnostics = [], ...options } = parts;
+    super(code, message, options);
+    this.units = units;
+    this.diagnostics = diagnostics;
+  }
+
+  get [BRAND](): true {
+    return true;
+  }
+
+  /** The error for input with problems. Its code is that of the first error. */
+  static of(diagnostics: readonly Diagnostic[]): StartError {
+    const first = diagnostics.find(({ severity }) => severity === "error") ?? diagnostics[0];
+    return new StartError(first?.code ?? "INTERNAL", diagnostics.map(renderDiagnostic).join("\n"), {
+      diagnostics,
+    });
+  }
+}
