@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * The public library (docs/design/embedding.md §1). Everything that the command line does is one of these calls.
  * Nothing here ends the process, changes its directory or takes its signals.
@@ -90,6 +91,7 @@ export {
   type LibraryHost,
   type LibraryModule,
   type ModuleDemands,
+  type Limits,
   type OutputStream,
   type Payload,
   RemoteCommand,

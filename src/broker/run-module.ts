@@ -1,9 +1,9 @@
 import { isErrno } from "../errors/index.js";
-import { fields, type Handle } from "../messages/index.js";
+import { fields, type Handle, type Limits } from "../messages/index.js";
 import { Broker } from "./broker.js";
 
 /** Options for running a single module. */
-export interface RunModuleOptions {
+export interface RunModuleOptions extends Limits {
   /** Default: the name in the file, else the file's base name. */
   readonly name?: string | undefined;
   readonly args?: readonly string[] | undefined;
@@ -35,10 +35,10 @@ export interface LoneModule {
  * Runs one module without an instance (docs/design/modules.md §4), for its own tests or inside another program. The
  * module has the services of a broker in memory, and the services that the caller registers. No socket is opened.
  * @param path a file, or a bare name on the module path
- * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`
+ * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; `ECANCELED` or `ETIMEDOUT` at a limit
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
-  const { name, args = [], exec = false, loader, modulePath, insecure, onLog } = options;
+  const { name, args = [], exec = false, loader, modulePath, insecure, onLog, signal, timeoutMs } = options;
   const broker = await Broker.start({
     socket: false,
     modulePath,
@@ -56,7 +56,7 @@ export async function runModule(path: string, options: RunModuleOptions = {}): P
       ...(name !== undefined && { name }),
       ...(loader !== undefined && { loader }),
     };
-    const loaded = fields(await handle.rpc("module.load", request), { name: "string" });
+    const loaded = fields(await handle.rpc("module.load", request, { signal, timeoutMs }), { name: "string" });
     return { name: loaded.name, handle, close: () => end(broker, handle, loaded.name) };
   } catch (error) {
     await broker.close();

@@ -1,7 +1,7 @@
 import { Broker as Rank, type CloseReport, type ShutdownReason, STOPPING_GRACE_MS } from "../broker/index.js";
 import { messageOf, requestError, SluiceError } from "../errors/index.js";
 import type { Plan } from "../graph/index.js";
-import { type Handle, type Limits, watchLimits } from "../messages/index.js";
+import { type Handle, type Limits, watchLimits, withinLimits } from "../messages/index.js";
 import { startTimer } from "../processes/index.js";
 import { rcFiles } from "../rc/index.js";
 import {
@@ -127,11 +127,12 @@ export class Broker {
 
   /**
    * Connects from within this thread. Another thread uses `connect()` with the {@link uri}.
-   * @param options `guest`: without the rights of the owner, as users of an application may be
-   * @throws SluiceError `BROKER_STATE` after the broker has closed
+   * @param options limits; `guest`: without the rights of the owner, as users of an application may be
+   * @throws SluiceError `BROKER_STATE` after the broker has closed; `BROKER_REQUEST` at a limit
    */
-  connect(options: { readonly guest?: boolean } = {}): Promise<Handle> {
-    return this.#rank.connect(options);
+  connect({ guest, ...limits }: { readonly guest?: boolean } & Limits = {}): Promise<Handle> {
+    const connecting = this.#rank.connect({ guest: guest === true });
+    return withinLimits("connection", limits, connecting);
   }
 
   /**

@@ -2,15 +2,20 @@ import { createConnection, type Socket } from "node:net";
 import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { connectHandle } from "./connect.js";
 import { socketChannel } from "./channels/socket-channel.js";
+import { type Limits, withinLimits } from "./limits.js";
 import type { Handle } from "./types.js";
 
 const SCHEME = "local://";
 
 /**
  * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`; the default is `SLUICE_URI`.
- * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then says why
+ * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then says why.
+ *   `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; the socket is closed by then.
  */
-export async function connect(uri: string | undefined = process.env["SLUICE_URI"]): Promise<Handle> {
+export async function connect(
+  uri: string | undefined = process.env["SLUICE_URI"],
+  limits: Limits = {},
+): Promise<Handle> {
   if (uri === undefined || uri === "") {
     throw new SluiceError(
       "BROKER_UNREACHABLE",
@@ -22,18 +27,29 @@ export async function connect(uri: string | undefined = process.env["SLUICE_URI"
     throw new SluiceError("BROKER_UNREACHABLE", `invalid instance URI '${uri}': it must be local:///PATH`);
   }
   checkSocketPath(path, "BROKER_UNREACHABLE");
-  const socket = await open(uri, path);
+  const socket = createConnection(path);
+  try {
+    return await withinLimits(`connection to ${uri}`, limits, welcomed(socket, uri));
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+async function welcomed(socket: Socket, uri: string): Promise<Handle> {
+  await opened(socket, uri);
   return connectHandle(socketChannel(socket));
 }
 
-function open(uri: string, path: string): Promise<Socket> {
+function opened(socket: Socket, uri: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection(path);
     socket.once("error", (cause) => reject(unreachable(uri, cause)));
     socket.once("connect", () => {
-      socket.removeAllListeners("error");
-      resolve(socket);
+      socket.removeAllListeners("error").removeAllListeners("close");
+      resolve();
     });
+    // Given up before it was connected.
+    socket.once("close", () => reject(new SluiceError("BROKER_UNREACHABLE", `no broker at ${uri}: closed`)));
   });
 }
 

@@ -3,7 +3,7 @@ export { channelPair } from "./channels/channel-pair.js";
 export { DEFAULT_METHODS } from "./handle/default-handlers.js";
 export { connectHandle } from "./connect.js";
 export { checkSocketPath, connect } from "./connect-local.js";
-export { type Limits, watchLimits } from "./limits.js";
+export { type Limits, watchLimits, withinLimits } from "./limits.js";
 export { FrameDecoder } from "./wire/decoder.js";
 export { encodeMessage, WIRE_LIMITS, type WireLimits } from "./wire/encode.js";
 export { Fifo } from "./fifo.js";

@@ -1,3 +1,5 @@
+import type { Limits } from "./limits.js";
+
 /** What a module reports of itself with `module.status` (RFC 5; docs/design/modules.md §3). */
 export const MODULE_STATUS = { running: 1, finalizing: 2, exited: 3 } as const;
 
@@ -136,13 +138,10 @@ export interface Welcome {
 /** Severity of a log line, as syslog has it (RFC 5424 §6.2.1). */
 export type LogLevel = "emerg" | "alert" | "crit" | "err" | "warning" | "notice" | "info" | "debug";
 
-export interface RpcOptions {
+/** Options of a request. For a stream, the time-out is the longest time without a response. */
+export interface RpcOptions extends Limits {
   /** Default `any`. */
-  readonly rank?: NodeId;
-  /** Fails with `ETIMEDOUT` after this long; for a stream, when no response has come for this long. */
-  readonly timeoutMs?: number;
-  /** Fails with `ECANCELED` when aborted. */
-  readonly signal?: AbortSignal;
+  readonly rank?: NodeId | undefined;
 }
 
 /** A request as a handler gets it. */
@@ -223,18 +222,18 @@ export interface Handle {
   respondError(request: Request, errnum: number, message?: string): void;
 
   /** @param topic an event topic, or its beginning followed by `.*`, or `*`; resolves when the broker has confirmed it */
-  subscribe(topic: string, listener: (event: Event) => void): Promise<void>;
-  unsubscribe(topic: string): Promise<void>;
+  subscribe(topic: string, listener: (event: Event) => void, limits?: Limits): Promise<void>;
+  unsubscribe(topic: string, limits?: Limits): Promise<void>;
   /** Resolves to the event's sequence number. */
-  publish(topic: string, payload?: Payload): Promise<number>;
+  publish(topic: string, payload?: Payload, limits?: Limits): Promise<number>;
 
   /** Fails with `EEXIST` if another owns it. */
-  registerService(name: string): Promise<void>;
-  unregisterService(name: string): Promise<void>;
+  registerService(name: string, limits?: Limits): Promise<void>;
+  unregisterService(name: string, limits?: Limits): Promise<void>;
 
   log(level: LogLevel, text: string): void;
   /** Attribute of this rank's broker, or undefined. */
-  attr(name: string): Promise<string | undefined>;
+  attr(name: string, limits?: Limits): Promise<string | undefined>;
   /** The present configuration at a dotted key, or undefined; without a key the whole configuration. */
   conf(key?: string): JsonValue | undefined;
 
@@ -248,7 +247,7 @@ export interface Handle {
   debugTest(bit: number, clear?: boolean): boolean;
 
   /** Waits until all messages have been sent, then closes. Pending requests fail with `ECANCELED`. */
-  close(): Promise<void>;
+  close(limits?: Limits): Promise<void>;
   /** Rejects or resolves when the other end has gone; `undefined` after `close()`. */
   readonly closed: Promise<Error | undefined>;
   ref(): void;

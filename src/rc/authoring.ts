@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * What rc files import as `sluice/rc`. Apart from the rest, so that the process that hosts them loads nothing else.
  */

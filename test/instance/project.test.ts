@@ -6,6 +6,27 @@ import { Project } from "./support/project.js";
 
 const GUIDE = readFileSync(join(import.meta.dirname, "../../docs/library.md"), "utf8");
 
+const TSC = join(import.meta.dirname, "../../node_modules/typescript/bin/tsc");
+
+const TYPED_HOST = `
+import { Broker, composeUnits, connect, type Handle, plan, StartError, type UnitOutcome } from "sluice";
+import { type Context, task } from "sluice/rc";
+
+const units = await composeUnits({ searchPath: ["./modprobe"] });
+if (!units.ok) throw new Error(units.diagnostics.map(({ message }) => message).join());
+const planned = plan(units.value, { roots: ["sched"], facts: { rank: 0, size: 1 } });
+if (planned.ok) planned.value.graph().nodes();
+const broker: Broker = await Broker.start({ units, config: { site: { a: 1 } }, timeoutMs: 1000 });
+const handle: Handle = await broker.connect();
+const outcomes: readonly UnitOutcome[] = broker.units;
+const remote = await connect(broker.uri, { signal: AbortSignal.timeout(1000) });
+await remote.publish("site.up", outcomes.length, { timeoutMs: 100 });
+task("site", async (c: Context) => c.print(await c.rpc("kvs.ping")));
+// @ts-expect-error a topic is text
+await handle.rpc(3);
+export const isStart = (error: unknown): boolean => error instanceof StartError;
+`;
+
 const GREETER = `
 export function modMain(handle) {
   handle.handle("hello", ({ payload }) => ({ text: "hello " + payload.name }));
@@ -138,4 +159,32 @@ describe("a project that uses the package", () => {
     expect(stdout).toMatch(/2 passed/);
     expect(stdout).not.toMatch(/close timed out|hanging|warning/i);
   });
+
+  test.each([
+    ["with skipLibCheck", "true"],
+    ["without skipLibCheck", "false"],
+  ])(
+    "compiles strictly %s, from the packed package and without types of its own",
+    async (_, skips) => {
+      const project = await Project.packed();
+      project.write("host.ts", TYPED_HOST);
+      const argv = [
+        "--noEmit",
+        "--strict",
+        "--skipLibCheck",
+        skips,
+        "--module",
+        "nodenext",
+        "--target",
+        "es2023",
+      ];
+      const printed = await project.node(TSC, ...argv, "host.ts").then(
+        ({ stdout }) => stdout,
+        // The compiler prints its complaints to standard output.
+        (error: unknown) => `${String(error)} ${String(Reflect.get(Object(error) as object, "stdout"))}`,
+      );
+      expect(printed).toBe("");
+    },
+    150_000,
+  );
 });

@@ -1,4 +1,5 @@
 import { messageOf, requestError } from "../../errors/index.js";
+import { type Limits, withinLimits } from "../limits.js";
 import { decodePayload } from "../wire/payload.js";
 import { isSubscription, SubscriptionTable } from "../topic.js";
 import type { Event, EventMessage } from "../types.js";
@@ -13,11 +14,26 @@ interface ListenersPort {
   warn(text: string): void;
 }
 
+/** How the broker is told of a subscription. */
+interface BrokerCalls {
+  /** @param signal aborted when nothing waits for the answer any more */
+  subscribe(signal: AbortSignal): Promise<unknown>;
+  unsubscribe(): void;
+}
+
+/** A subscription that the broker was told of. */
+interface KnownTopic {
+  readonly answer: Promise<unknown>;
+  /** Gives the waiting for the answer up. */
+  readonly giveUp: AbortController;
+  /** Calls that wait for the answer. */
+  waiting: number;
+}
+
 /** The event listeners of a handle. The broker gets one subscription a topic, however many listeners it has. */
 export class EventListeners {
   readonly #table = new SubscriptionTable<EventListener>();
-  /** Per topic, resolves when the broker knows. */
-  readonly #known = new Map<string, Promise<unknown>>();
+  readonly #known = new Map<string, KnownTopic>();
   readonly #port: ListenersPort;
 
   constructor(port: ListenersPort) {
@@ -25,24 +41,38 @@ export class EventListeners {
   }
 
   /**
-   * @param subscribe tells the broker
-   * @throws SluiceError `EINVAL` for a bad topic, else what `subscribe` rejects with
+   * @param limits of this call; the subscription is undone when the last call that waits for it reaches its limit
+   * @throws SluiceError `EINVAL` for a bad topic, `ECANCELED` and `ETIMEDOUT` at a limit, else what `subscribe` rejects with
    */
-  async add(topic: string, listener: EventListener, subscribe: () => Promise<unknown>): Promise<void> {
+  async add(topic: string, listener: EventListener, limits: Limits, calls: BrokerCalls): Promise<void> {
     if (!isSubscription(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
     this.#table.add(topic, listener);
-    let known = this.#known.get(topic);
-    if (known === undefined) {
-      known = subscribe();
-      this.#known.set(topic, known);
-    }
+    const known = this.#known.get(topic) ?? this.#tell(topic, calls);
+    known.waiting++;
     try {
-      await known;
+      await withinLimits(`subscription to ${topic}`, limits, known.answer);
     } catch (error) {
       this.#table.delete(topic, listener);
-      if (this.#known.get(topic) === known) this.#known.delete(topic);
+      if (known.waiting === 1 && this.#known.get(topic) === known) {
+        this.#known.delete(topic);
+        known.giveUp.abort();
+      }
       throw error;
+    } finally {
+      known.waiting--;
     }
+  }
+
+  #tell(topic: string, calls: BrokerCalls): KnownTopic {
+    const giveUp = new AbortController();
+    const answer = calls.subscribe(giveUp.signal);
+    // The broker may be about to subscribe.
+    giveUp.signal.addEventListener("abort", () => calls.unsubscribe(), { once: true });
+    // Whether it was answered is for those that wait.
+    answer.catch(() => undefined);
+    const known = { answer, giveUp, waiting: 0 };
+    this.#known.set(topic, known);
+    return known;
   }
 
   /** @returns whether there was a listener */

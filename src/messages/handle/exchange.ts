@@ -1,5 +1,6 @@
 import { requestError } from "../../errors/index.js";
 import { startTimer, type Timer } from "../../processes/index.js";
+import { onAbort } from "../limits.js";
 import type { ResponseMessage, RpcOptions } from "../types.js";
 
 /** Who waits for the responses of one request. */
@@ -24,8 +25,7 @@ export class Exchange {
   readonly matchtag: number;
   readonly #table: ExchangeTable;
   readonly #waiter: Waiter;
-  readonly #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
+  #ignoreSignal: (() => void) | undefined;
   #timer: Timer | undefined;
 
   constructor(topic: string, matchtag: number, table: ExchangeTable, waiter: Waiter, options: RpcOptions) {
@@ -33,7 +33,6 @@ export class Exchange {
     this.matchtag = matchtag;
     this.#table = table;
     this.#waiter = waiter;
-    this.#signal = options.signal;
     if (options.signal !== undefined) this.#watch(options.signal);
     if (options.timeoutMs !== undefined) this.#startTimer(options.timeoutMs);
   }
@@ -53,15 +52,14 @@ export class Exchange {
     this.#timer?.cancel();
     // A cancelled timer that is restarted would run again.
     this.#timer = undefined;
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#ignoreSignal?.();
     this.#table.delete(this.matchtag);
   }
 
   #watch(signal: AbortSignal): void {
-    this.#onAbort = () => {
+    this.#ignoreSignal = onAbort(signal, () => {
       this.fail(requestError("ECANCELED", `${this.topic}: cancelled`, signal.reason));
-    };
-    signal.addEventListener("abort", this.#onAbort);
+    });
   }
 
   #startTimer(timeoutMs: number): void {

@@ -4,6 +4,7 @@ import { HandleConfiguration, readConfiguration } from "./handle-configuration.j
 import { EventListeners } from "./event-listeners.js";
 import { fields } from "../fields.js";
 import { Fifo } from "../fifo.js";
+import { type Limits, withinLimits } from "../limits.js";
 import { OutgoingRequests } from "./outgoing-requests.js";
 import { RequestServer } from "./request-server.js";
 import { RunLoop } from "./run-loop.js";
@@ -116,25 +117,28 @@ export class ChannelHandle implements Handle {
     this.#server.respondError(request, errnum, message);
   }
 
-  async subscribe(topic: string, listener: (event: Event) => void): Promise<void> {
-    await this.#events.add(topic, listener, () => this.rpc("event.subscribe", { topic }));
+  async subscribe(topic: string, listener: (event: Event) => void, limits: Limits = {}): Promise<void> {
+    await this.#events.add(topic, listener, limits, {
+      subscribe: (signal) => this.rpc("event.subscribe", { topic }, { signal }),
+      unsubscribe: () => this.isOpen && this.notify("event.unsubscribe", { topic }),
+    });
   }
 
-  async unsubscribe(topic: string): Promise<void> {
-    if (this.#events.delete(topic)) await this.rpc("event.unsubscribe", { topic });
+  async unsubscribe(topic: string, limits: Limits = {}): Promise<void> {
+    if (this.#events.delete(topic)) await this.rpc("event.unsubscribe", { topic }, limits);
   }
 
-  async publish(topic: string, payload?: Payload): Promise<number> {
+  async publish(topic: string, payload?: Payload, limits: Limits = {}): Promise<number> {
     if (!isTopic(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
-    return fields(await this.rpc(`event.publish.${topic}`, payload), { seq: "integer" }).seq;
+    return fields(await this.rpc(`event.publish.${topic}`, payload, limits), { seq: "integer" }).seq;
   }
 
-  async registerService(name: string): Promise<void> {
-    await this.rpc("service.add", { name });
+  async registerService(name: string, limits: Limits = {}): Promise<void> {
+    await this.rpc("service.add", { name }, limits);
   }
 
-  async unregisterService(name: string): Promise<void> {
-    await this.rpc("service.remove", { name });
+  async unregisterService(name: string, limits: Limits = {}): Promise<void> {
+    await this.rpc("service.remove", { name }, limits);
   }
 
   /** Does nothing once the channel has closed: a log line must never be what fails a program. */
@@ -145,10 +149,10 @@ export class ChannelHandle implements Handle {
     if (GRAVE.has(level)) this.#channel.flush();
   }
 
-  async attr(name: string): Promise<string | undefined> {
+  async attr(name: string, limits: Limits = {}): Promise<string | undefined> {
     if (Object.hasOwn(this.#attrs, name)) return this.#attrs[name];
     try {
-      return fields(await this.rpc("attr.get", { name }), { value: "string" }).value;
+      return fields(await this.rpc("attr.get", { name }, limits), { value: "string" }).value;
     } catch (error) {
       if (isErrno(error, "ENOENT")) return undefined;
       throw error;
@@ -203,10 +207,10 @@ export class ChannelHandle implements Handle {
     return isSet;
   }
 
-  async close(): Promise<void> {
+  async close(limits: Limits = {}): Promise<void> {
     this.#requests.close(requestError("ECANCELED", "the handle was closed"));
     this.#channel.close();
-    await this.closed;
+    await withinLimits("closing of the handle", limits, this.closed);
   }
 
   ref(): void {

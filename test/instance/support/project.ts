@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { execFile } from "node:child_process";
@@ -19,6 +19,29 @@ export class Project {
     onTestFinished(() => rmSync(this.dir, { recursive: true, force: true }));
   }
 
+  /** With the package as npm packs it, and what that depends on. */
+  static async packed(): Promise<Project> {
+    const project = new Project();
+    const modules = join(project.dir, "node_modules");
+    const run = promisify(execFile);
+    const argv = ["pack", "--ignore-scripts", "--silent", "--pack-destination", project.dir];
+    const { stdout } = await run("npm", argv, { cwd: CHECKOUT });
+    rmSync(join(modules, "sluice"));
+    mkdirSync(join(modules, "sluice"));
+    await run("tar", [
+      "xzf",
+      join(project.dir, stdout.trim()),
+      "-C",
+      join(modules, "sluice"),
+      "--strip-components=1",
+    ]);
+    const manifest = JSON.parse(readFileSync(join(CHECKOUT, "package.json"), "utf8")) as {
+      readonly dependencies: Readonly<Record<string, string>>;
+    };
+    for (const name of Object.keys(manifest.dependencies)) project.link(name);
+    return project;
+  }
+
   write(path: string, text: string): string {
     const file = join(this.dir, path);
     mkdirSync(dirname(file), { recursive: true });
@@ -28,7 +51,9 @@ export class Project {
 
   /** Installs a package that this checkout has. */
   link(name: string): void {
-    symlinkSync(join(CHECKOUT, "node_modules", name), join(this.dir, "node_modules", name));
+    const place = join(this.dir, "node_modules", name);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(join(CHECKOUT, "node_modules", name), place);
   }
 
   /** Runs Node in the project; a process that does not end is killed, and fails. */
@@ -36,7 +61,7 @@ export class Project {
     return promisify(execFile)(process.execPath, argv, {
       cwd: this.dir,
       env: { PATH: process.env["PATH"], XDG_RUNTIME_DIR: join(this.dir, "run") },
-      timeout: 50_000,
+      timeout: 120_000,
     });
   }
 }
