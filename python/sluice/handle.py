@@ -171,6 +171,9 @@ class Sluice(BrokerServices):
     def dispatch(self) -> int:
         """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
 
+        One call handles at most 64; ``timeout()`` is 0 while more can be handled.
+
+        :raises OSError: ``EBUSY`` inside a handler or callback
         :raises Exception: what a callback raised; a module fails with it instead
         """
         return self._reactor.dispatch()

@@ -2,6 +2,7 @@
 
 import errno
 from collections import deque
+from itertools import islice
 from time import monotonic
 from typing import Any, Callable, Deque, NamedTuple, Optional, Protocol, Set
 
@@ -13,6 +14,10 @@ from .timers import Timers
 READ = 1
 WRITE = 2
 """The bits of ``wants()``; they equal ``selectors.EVENT_READ`` and ``EVENT_WRITE``."""
+
+
+DISPATCH_LIMIT = 64
+"""What one ``dispatch()`` handles at most, so that the loop that hosts it gets its turn."""
 
 
 class Scheduled(Protocol):
@@ -51,6 +56,7 @@ class Reactor:
         self._inbox: Deque[Message] = deque()
         self._ready: Deque[Scheduled] = deque()
         self._scheduled: Set[int] = set()
+        self._is_dispatching = False
         self.timers = Timers()
         #: Called when ``wants()`` or ``timeout()`` may have changed.
         self.on_change: Optional[Callable[[], None]] = None
@@ -81,26 +87,38 @@ class Reactor:
     def dispatch(self) -> int:
         """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
 
+        One call handles at most 64; ``timeout()`` is 0 while more can be handled.
+
+        :raises OSError: ``EBUSY`` inside a handler or callback: the loop is in a call of ``dispatch()`` already
         :raises Exception: what a callback raised, unless this is a module's
         """
+        if self._is_dispatching:
+            raise request_error(errno.EBUSY, "dispatch() was called inside a handler; return to the event loop")
+        self._is_dispatching = True
+        try:
+            return self._dispatch()
+        finally:
+            self._is_dispatching = False
+
+    def _dispatch(self) -> int:
         self._connection.flush()
         if not self._inbox:
             self._receive()
         count = 0
-        for _ in range(len(self._inbox)):
+        # A handler may close the connection, which empties both queues.
+        for _ in range(min(len(self._inbox), DISPATCH_LIMIT)):
             if not self._inbox:
-                # A handler has closed the connection, or has called dispatch().
                 break
             count += 1
             self._guarded(self._hooks.deliver, self._inbox.popleft())
-        for _ in range(len(self._ready)):
+        for _ in range(min(len(self._ready), DISPATCH_LIMIT - count)):
             if not self._ready:
                 break
             scheduled = self._ready.popleft()
             self._scheduled.discard(id(scheduled))
             count += 1
             self._guarded(scheduled.call_back)
-        for due, timer in self.timers.due():
+        for due, timer in islice(self.timers.due(), DISPATCH_LIMIT - count):
             count += 1
             self._guarded(timer.fire, due)
         return count

@@ -394,6 +394,62 @@ class ForeignLoops(HandleCase):
         self.assertEqual(self.h.dispatch(), 0)
         self.assertLess(time.monotonic() - started, 0.5)
 
+    def test_trap_H9_dispatch_inside_a_handler_is_an_error_that_says_so(self) -> None:
+        raised: List[OSError] = []
+
+        def nested(h: Sluice, *_: Any) -> None:
+            try:
+                h.dispatch()
+            except OSError as error:
+                raised.append(error)
+
+        self.h.event_subscribe("x")
+        self.h.msg_watcher(nested, c.MSGTYPE_EVENT, "x").start()
+        self.broker.publish("x")
+        self.dispatch_until(lambda: raised)
+        self.assertEqual(raised[0].errno, errno.EBUSY)
+        self.assertIn("inside a handler", str(raised[0]))
+        self.broker.answer("a.b", lambda _: '"still works"')
+        self.assertEqual(self.h.rpc("a.b").get(), "still works")
+
+    def test_trap_H9_a_handler_that_raises_does_not_leave_the_handle_busy(self) -> None:
+        def fail(*_: Any) -> None:
+            raise ValueError("bad event")
+
+        self.h.timer_watcher(0.0, fail).start()
+        with self.assertRaisesRegex(ValueError, "bad event"):
+            self.h.dispatch()
+        self.assertEqual(self.h.dispatch(), 0)
+
+    def test_trap_H9_one_call_handles_at_most_64_and_asks_to_be_called_again(self) -> None:
+        seen: List[int] = []
+        for number in range(150):
+            self.h.timer_watcher(0.0, lambda *args: seen.append(args[3]), args=number).start()
+        counts = []
+        while len(seen) < 150:
+            self.assertEqual(self.h.timeout(), 0.0)
+            counts.append(self.h.dispatch())
+        self.assertEqual(counts, [64, 64, 22])
+        self.assertEqual(seen, list(range(150)))
+        self.assertIsNone(self.h.timeout())
+
+    def test_trap_H9_events_and_callbacks_share_the_64(self) -> None:
+        seen: List[Any] = []
+        self.h.event_subscribe("x")
+        self.h.msg_watcher(lambda h, w, m, a: seen.append(m.payload), c.MSGTYPE_EVENT, "x").start()
+        self.broker.answer("a.b", lambda _: '"answer"')
+        for number in range(100):
+            self.broker.publish("x", number)
+        futures = [self.h.rpc("a.b").then(lambda future: seen.append(future.get())) for _ in range(50)]
+        # All have arrived once the last is answered.
+        futures[-1].wait_for(PATIENCE)
+        counts = []
+        while self.h.timeout() == 0.0:
+            counts.append(self.h.dispatch())
+        self.assertEqual(sum(counts), 150)
+        self.assertEqual(max(counts), 64)
+        self.assertEqual(seen, [*range(100), *(["answer"] * 50)])
+
     def test_timeout_says_when_the_next_timer_is_due(self) -> None:
         self.h.timer_watcher(100.0, lambda *_: None).start()
         timeout = self.h.timeout()

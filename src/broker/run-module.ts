@@ -56,7 +56,9 @@ export async function runModule(path: string, options: RunModuleOptions = {}): P
       ...(name !== undefined && { name }),
       ...(loader !== undefined && { loader }),
     };
-    const loaded = fields(await handle.rpc("module.load", request, { signal, timeoutMs }), { name: "string" });
+    const loaded = fields(await handle.rpc("module.load", request, { signal, timeoutMs }), {
+      name: "string",
+    });
     return { name: loaded.name, handle, close: () => end(broker, handle, loaded.name) };
   } catch (error) {
     await broker.close();
