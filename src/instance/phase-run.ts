@@ -8,10 +8,18 @@ import {
   RcSession,
   readRcFiles,
   readSoundRcFiles,
+  refusalText,
+  verifyLibrariesOf,
 } from "../rc/index.js";
 import { collect, type RunEvent, type RunReport, runPlan } from "../run/index.js";
 import { Transpiler } from "../typescript/index.js";
-import { type Catalog, composeOver, type FileGuard } from "../units/index.js";
+import {
+  type Catalog,
+  composeOver,
+  type DisableRequest,
+  type FileGuard,
+  namedOrigin,
+} from "../units/index.js";
 import { askInstance } from "./instance-facts.js";
 import { contentsOf } from "./phase-contents.js";
 import { withPlannedServices } from "./planned-services.js";
@@ -62,15 +70,18 @@ export async function runStart(
       phase.session.startHosts(files);
       return valueOf(await readRcFiles(files, phase.session, undefined, settings.guard));
     });
-    const catalog = valueOf(composeOver(settings.catalog, rc.fragments));
-    const request =
-      source.kind === "roots"
-        ? ({ kind: "start", roots: source.roots } as const)
-        : valueOf(phaseRequest(catalog, contentsOf(rc), "rc1"));
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const { facts, loaded } = phase;
-    const planned = valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
-    return await carryOut(phase, planned, catalog, signal);
+    const planWithout = (disable: readonly DisableRequest[]): Plan => {
+      const catalog = valueOf(composeOver(settings.catalog, rc.fragments, disable));
+      const request =
+        source.kind === "roots"
+          ? ({ kind: "start", roots: source.roots } as const)
+          : valueOf(phaseRequest(catalog, contentsOf(rc), "rc1"));
+      return valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
+    };
+    const { planned, digests } = await verified(phase, planWithout);
+    return await carryOut(phase, planned, { signal, digests });
   } finally {
     await phase.session.close();
   }
@@ -99,7 +110,7 @@ export async function runStop(
       broker.log.append("rc3", "err", renderDiagnostic(diagnostic));
     }
     for (const gap of stop.missing) broker.log.append("rc3", "err", gap);
-    return await carryOut(phase, stop.plan, catalog, signal, cancelAfterMs);
+    return await carryOut(phase, stop.plan, { signal, cancelRemovalAfterMs: cancelAfterMs });
   } finally {
     await phase.session.close();
   }
@@ -153,22 +164,52 @@ function overCatalog(catalog: Catalog, rc: RcReading) {
   return { rc: none, catalog, problems: composed.diagnostics };
 }
 
+/**
+ * Has the libraries of a plan verified, and optional units whose libraries are refused left out.
+ * @throws StartError `LOAD_LIBRARY` with every refusal
+ */
+async function verified(
+  { settings }: OpenPhase,
+  planWithout: (disable: readonly DisableRequest[]) => Plan,
+): Promise<{ readonly planned: Plan; readonly digests: Readonly<Record<string, string>> }> {
+  const refused = new Map<string, DisableRequest>();
+  for (;;) {
+    const planned = planWithout([...refused.values()]);
+    const { insecure, handle, broker } = settings;
+    const { failures, leftOut, digests } = await verifyLibrariesOf(planned, handle, { insecure });
+    const names = leftOut.flatMap(({ units }) => units);
+    for (const failure of leftOut) {
+      broker.log.append("rc1", "warning", `${refusalText(failure)} (optional, left out)`);
+    }
+    // An optional unit that is planned although it was disabled is asked for by name.
+    const fatal =
+      failures.length > 0 ? failures : leftOut.filter(({ units }) => units.some((unit) => refused.has(unit)));
+    if (fatal.length > 0) throw new StartError("LOAD_LIBRARY", fatal.map(refusalText).join("\n"));
+    if (names.length === 0) return { planned, digests };
+    for (const name of names) refused.set(name, { name, origin: namedOrigin("the check of its library") });
+  }
+}
+
+interface CarryOutOptions {
+  readonly signal: AbortSignal;
+  readonly cancelRemovalAfterMs?: number | undefined;
+  readonly digests?: Readonly<Record<string, string>> | undefined;
+}
+
 async function carryOut(
   { settings, session, loaded }: OpenPhase,
   planned: Plan,
-  catalog: Catalog,
-  signal: AbortSignal,
-  cancelRemovalAfterMs?: number,
+  { signal, ...options }: CarryOutOptions,
 ): Promise<PhaseResult> {
   const { handle, broker, insecure, jobs, keepGoing, onEvent } = settings;
-  session.useCatalog(catalog, planned.picks);
+  session.useCatalog(planned.catalog, planned.picks);
   const executor = new InstanceStepExecutor({
     handle,
     session,
     onOutput: ({ text }) => broker.log.append("rc", "info", text),
     insecure,
     plan: await recordOrder(planned, handle, loaded),
-    cancelRemovalAfterMs,
+    ...options,
   });
   const events = runPlan(planned, { executor, jobs, keepGoing, signal, cancelSignal: signal });
   const show = (event: RunEvent): void => {

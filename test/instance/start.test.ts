@@ -156,6 +156,44 @@ describe("a whole instance in one process", () => {
   });
 });
 
+describe("libraries in the units of a start", () => {
+  const library = (host: string): string => `
+    export const sluiceLibrary = {
+      api: "1.0", host: "${host}",
+      modules: { saw: { main: (handle) => handle.run() } },
+    };
+  `;
+
+  test("are refused before any module is started, with what speaks against each", async () => {
+    const stack = new Stack(
+      `modules = [{name = "a"}, {name = "saw", module = "LIB#saw", requires = ["a"], after = ["a"]}]`,
+    );
+    const file = stack.write("tools.mjs", library(">=99.0.0"));
+    stack.write(
+      "modprobe/modprobe.d/units.toml",
+      `modules = [{name = "a"}, {name = "saw", module = "${file}#saw", requires = ["a"]}]`,
+    );
+    const error = await failureOf(stack.start({ roots: ["saw"] }));
+    expect(error).toMatchObject({ code: "LOAD_LIBRARY", units: [] });
+    expect(error.message).toContain(file);
+    expect(error.message).toContain(">=99.0.0");
+    expect(readdirSync(stack.runtimeDir)).toEqual([]);
+  });
+
+  test("are left out if their unit is optional", async () => {
+    const stack = new Stack("");
+    const file = stack.write("tools.mjs", library(">=99.0.0"));
+    stack.write(
+      "modprobe/modprobe.d/units.toml",
+      `modules = [{name = "a", requires = ["saw"]}, {name = "saw", module = "${file}#saw", optional = true}]`,
+    );
+    const log: string[] = [];
+    const broker = await stack.start({ roots: ["a"], onLog: ({ text }) => log.push(text) });
+    expect(brief(broker.units)).toEqual(["load a: done"]);
+    expect(log.join("\n")).toContain("optional, left out");
+  });
+});
+
 describe("bad input to a start", () => {
   test("is refused with all problems and their places", async () => {
     const stack = new Stack(`modules = [{name = "a", colour = 1}, {name = "b", requires = "a"}]`);

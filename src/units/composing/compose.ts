@@ -1,6 +1,6 @@
 import { type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
 import { ComposedCatalog, type ComposeOptions } from "./catalog.js";
-import { Composer } from "./composer.js";
+import { Composer, type DisableRequest } from "./composer.js";
 import type { UnitDraft } from "./unit-draft.js";
 import type { Fragment, Reading } from "../fragment.js";
 import { rowsOf } from "../keys.js";
@@ -65,12 +65,20 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
  * Composes fragments over a catalog, as if they had come after all its sources.
  * Errors and warnings: those of {@link compose}.
  * @param catalog made by {@link compose}
+ * @param disable units to disable besides
  */
-export function composeOver(catalog: Catalog, fragments: readonly Fragment[]): Result<Catalog> {
+export function composeOver(
+  catalog: Catalog,
+  fragments: readonly Fragment[],
+  disable: readonly DisableRequest[] = [],
+): Result<Catalog> {
   if (!(catalog instanceof ComposedCatalog)) throw new TypeError("the catalog was not made by compose");
   const { readings, options } = catalog.sources;
   const more = fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false }));
-  const composed = composeSound([...readings, ...more], options);
+  const composed = composeSound([...readings, ...more], {
+    ...options,
+    disable: [...(options.disable ?? []), ...disable],
+  });
   const { diagnostics, warnings } = composed;
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(composed.catalog, warnings);
 }
