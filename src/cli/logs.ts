@@ -19,9 +19,9 @@ export function command(): Command {
   return withRanks(new Command("logs"))
     .argument("[unit...]", "modules that are programs; default: all")
     .option("-f, --follow", "go on with new lines as they come")
-    .option("-n, --lines <number>", "only the last lines")
+    .option("-n, --lines <n>", "only the last lines")
     .option(
-      "--since <time>",
+      "--since <value>",
       "only lines since then: a duration such as 10m, or a time such as 2026-11-29T12:00:00Z",
     )
     .option("--stats", "how many bytes each has written, and how many are kept and dropped")
