@@ -179,7 +179,14 @@ export class SegmentStore implements Backing, Sweepable {
     const { entries, damaged } = segment.scan();
     this.#warnOfDamage(segment, damaged);
     for (const { batch } of entries) this.#take(batch);
-    segment.seal();
+    this.#seal(segment);
+  }
+
+  #seal(segment: Segment | undefined): void {
+    const error = segment?.seal();
+    if (error !== undefined && !isErrno(error, "ENOSPC")) {
+      this.#warn(`${segment?.path ?? ""}: no index: ${error.message}`);
+    }
   }
 
   #warnOfDamage({ path }: Segment, damaged: SegmentScan["damaged"]): void {
@@ -302,8 +309,9 @@ export class SegmentStore implements Backing, Sweepable {
       segment.remove();
       throw error;
     }
-    last?.seal();
+    // From here on a start takes it for the newest: whatever else fails, the next write goes there.
     this.#segments.push(segment);
+    this.#seal(last);
     return segment;
   }
 

@@ -109,16 +109,20 @@ export class Segment {
     await sync(this.#file);
   }
 
-  /** Nothing more will be written to it. Its index is kept beside it, so that a start need not read it all. */
-  seal(): void {
+  /**
+   * Nothing more will be written to it. Its index is kept beside it, so that a start need not read it all.
+   * @returns why it has no index; that costs the next start time, and nothing else
+   */
+  seal(): Error | undefined {
     if (this.#places instanceof Map) this.#places = BlobIndex.of(this.#places);
     const temporary = `${this.#indexPath()}.new`;
     try {
       writeFileSync(temporary, this.#places.encode(), { mode: 0o600, flush: true });
       renameSync(temporary, this.#indexPath());
+      return undefined;
     } catch (error) {
-      rmSync(temporary, { force: true });
-      if (!isErrno(error, "ENOSPC")) throw error;
+      rmSync(temporary, { force: true, recursive: true });
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
