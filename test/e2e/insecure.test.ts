@@ -48,7 +48,7 @@ function refusals({ stderr }: Finished): string[] {
     .filter((line) => line.includes("try: "))
     .map((line) => {
       const [, place = "", cure = ""] =
-        /^(?:sluice-[\w-]+: |  )?(.*?)(?::1:1)?: .*try: (.*?)(?: \[UNIT_INSECURE\])?$/.exec(line) ?? [];
+        /^(?:sluice-[\w-]+: | {2})?(.*?)(?::1:1)?: .*try: (.*?)(?: \[UNIT_INSECURE\])?$/.exec(line) ?? [];
       return `${place} → ${cure}`.replaceAll(box.dir, ".");
     });
 }
