@@ -44,8 +44,8 @@ def is_topic(text: str) -> bool:
 def encode_message(message: Message) -> bytes:
     """The wire form of a message.
 
-    :raises OSError: ``EMSGSIZE`` if the header is over 64 KiB or the payload over 64 MiB; ``EINVAL`` for text that
-        UTF-8 cannot express, which is half of a surrogate pair
+    :raises OSError: ``EMSGSIZE`` if the header is over 64 KiB or the payload over 64 MiB.
+        ``EINVAL`` for text that UTF-8 cannot express: half of a surrogate pair
     """
     raw = message.raw
     header: Dict[str, Any] = {"type": message.type}

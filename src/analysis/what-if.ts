@@ -10,7 +10,7 @@ export interface Supposition {
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;
-  /** Units with another duration: the recorded one divided by the factor. Each must be in the plan, each factor above 0. */
+  /** Units with another duration: the recorded one divided by the factor. Each must be in the plan. Factors are above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
 }
 

@@ -129,7 +129,7 @@ export class Follower {
     this.#report("failed");
   }
 
-  /** Somebody here wants the whole instance to go down. */
+  /** A client or signal of this rank asks for the end of the whole instance. */
   async requestShutdown(reason: ShutdownReason, stop: (reason: StopReason) => void): Promise<void> {
     const [topic, payload] =
       reason.kind === "panic"

@@ -12,7 +12,7 @@ interface StartErrorParts {
   readonly diagnostics?: readonly Diagnostic[] | undefined;
 }
 
-/** An instance that did not come up (docs/design/embedding.md §3). What had come up was taken down before. */
+/** An instance that did not start (docs/design/embedding.md §3). It has removed the modules that ran before it throws this. */
 export class StartError extends SluiceError {
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && BRAND in value;

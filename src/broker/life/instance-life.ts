@@ -1,8 +1,7 @@
 import { startTimer, type Timer } from "../../processes/index.js";
 
 /**
- * The life of one rank of an instance (docs/design/instance.md §1), as a state machine over phases that somebody else
- * starts.
+ * The life of one rank of an instance (docs/design/instance.md §1), as a state machine over phases that other code starts.
  *
  *     rank 0    join ─► init ─► quorum ─► run ─► cleanup ─► shutdown ─► finalize ─► goodbye
  *                       rc1     all in   program           others go      rc3

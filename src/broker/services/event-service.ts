@@ -20,7 +20,7 @@ const PUBLISH = "event.publish.";
 export function eventService(router: Router, overlay: Overlay): ServiceDefinition {
   const publish = (call: Call, topic: string, payload: RawPayload): void => {
     if (!isTopic(topic)) throw requestError("EINVAL", `invalid event topic '${topic}'`);
-    // Whoever subscribes over a socket would be failed for it.
+    // A larger one would end the connection of each subscriber on a socket.
     if (Buffer.byteLength(JSON.stringify(topic)) > MAX_TOPIC_BYTES) {
       throw requestError("EMSGSIZE", `an event topic may have ${MAX_TOPIC_BYTES} bytes at most`);
     }

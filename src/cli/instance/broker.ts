@@ -350,7 +350,7 @@ class Stops {
         this.#rankListener(order.rank);
       }
     });
-    // Nobody would take us down any more.
+    // No process would end this one any more.
     const orphaned = (): void => this.#stop({ kind: "panic", message: "lost the supervisor" });
     process.on("disconnect", orphaned);
     if (isSupervised && !process.connected) orphaned();
