@@ -112,12 +112,21 @@ function makeDirectory(path: string, onMade: (parent: string) => void = () => un
   const missing: string[] = [];
   for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
   for (const directory of missing.reverse()) {
-    mkdirSync(directory, { mode: 0o700 });
+    makeUnlessThere(directory);
     onMade(dirname(directory));
   }
   // Throws EEXIST for a file, and does nothing for a directory.
   if (missing.length === 0) mkdirSync(path, { recursive: true });
   return missing.length > 0;
+}
+
+/** Another rank that starts at the same time may make it first. */
+function makeUnlessThere(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (!isErrno(error, "EEXIST") || !statSync(directory).isDirectory()) throw error;
+  }
 }
 
 /** Makes the names in a directory survive a loss of power. */
