@@ -84,8 +84,16 @@ const ASKED_FOR = [
  * @returns `did you mean 'statedir'?`
  */
 export function attributeHint(name: string): string | undefined {
-  const nobody = { rank: 0, size: 1, rundir: "", statedir: "", cachedir: "", localUri: "", startTimeMs: 0 };
-  const known = [...Object.keys(builtinAttributes({}, nobody).list()), ...ASKED_FOR];
+  const anyBroker = {
+    rank: 0,
+    size: 1,
+    rundir: "",
+    statedir: "",
+    cachedir: "",
+    localUri: "",
+    startTimeMs: 0,
+  };
+  const known = [...Object.keys(builtinAttributes({}, anyBroker).list()), ...ASKED_FOR];
   return known.includes(name) ? undefined : didYouMean(name, known, LETTERS_PER_SLIP);
 }
 

@@ -43,7 +43,7 @@ export function formatFrame({ from, to, kind, number, ack, room }: LinkFrame): s
   return `${from} ${to} ${kind} ${number} ${ack} ${room}`;
 }
 
-/** @returns undefined if it is none */
+/** @returns undefined for another kind of frame */
 export function parseFrame(text: string): LinkFrame | undefined {
   const [, from, to, name, number, ack, room] = FRAME.exec(text) ?? [];
   const kind = KINDS.find((known) => known === name);

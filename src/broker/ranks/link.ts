@@ -171,7 +171,7 @@ export class Link extends Duplex {
         this.#sendFrame("gap");
       }
     } else if (kind === "data") {
-      // Of what is sent again some may be known.
+      // The receiver may know a part of what is sent again.
       const fresh = bytes.subarray(this.#received - number);
       this.#received += fresh.length;
       if (fresh.length > 0) this.push(fresh);
