@@ -35,13 +35,15 @@ function run([file, ...args], env, stdio) {
 /**
  * Ratio of a process's time to that of `node -e 0`. The two alternate, so that a noisy moment of the machine meets both,
  * and the median of each counts.
+ * @param prepare called before each run of the process, with its number; gives what to add to its arguments
  */
-export function ratioToNode(argv, env, rounds) {
+export function ratioToNode(argv, env, rounds, prepare = () => []) {
   const own = [];
   const node = [];
   for (let i = 0; i < rounds; i++) {
     for (let k = 0; k < 3; k++) node.push(secondsOf([process.execPath, "-e", "0"]));
-    own.push(secondsOf(argv, env));
+    const more = prepare(i);
+    own.push(secondsOf([...argv, ...more], env));
   }
   return { ratio: median(own) / median(node), seconds: median(own), baseSeconds: median(node) };
 }

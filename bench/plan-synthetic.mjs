@@ -1,6 +1,7 @@
 /**
- * Synthetic catalogs as TOML text, for the planning benchmarks: `moduleCount` modules of five relations each, all of
- * them towards earlier modules, so that there is no cycle, over a range that keeps the graph neither a chain nor flat.
+ * Synthetic catalogs as TOML text, for the planning benchmarks: `moduleCount` modules of five relations each.
+ * All of them lead to earlier modules, so that there is no cycle. They go over a range that keeps the graph
+ * neither a chain nor flat.
  */
 
 /** A small generator of its own (mulberry32), so that every run measures the same catalog. */

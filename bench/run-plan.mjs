@@ -1,6 +1,6 @@
 /**
- * Runs plans of sleeping tasks and compares how long they take with an ideal list schedule of the same plan: a
- * simulation in which starting, ending and waking up cost nothing. Needs the build.
+ * Runs plans of sleeping tasks and compares how long they take with an ideal list schedule of the same plan.
+ * That is a simulation in which starting, ending and waking up cost nothing. Needs the build.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";

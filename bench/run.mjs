@@ -1,29 +1,45 @@
 /**
- * `npm run bench [-- NAME…] [--json]`: the performance goals, each measured as a ratio to a baseline that is taken in the
- * same run, since machines differ and are noisy; and rates that have no goal. Exits 1 if a goal is missed.
+ * `npm run bench [-- NAME…] [--json] [--against=REV]`: the performance goals, and rates that have no goal. Each
+ * goal is a ratio to a baseline of the same run, since machines differ and are noisy. Exits 1 if a goal is
+ * missed. Some goals compare with an earlier commit, which `--against` builds; `bench/README.md` explains each
+ * row.
  */
 import { parseArgs } from "node:util";
+import { buildOf } from "./against.mjs";
 import { DEATH } from "./rows/death.mjs";
+import { EMBEDDING } from "./rows/embedding.mjs";
+import { INSTANCE } from "./rows/instance.mjs";
 import { LOADING } from "./rows/loading.mjs";
 import { MESSAGING } from "./rows/messaging.mjs";
+import { PAGE } from "./rows/page.mjs";
 import { PLANNING } from "./rows/planning.mjs";
+import { PROGRAMS_ROW } from "./rows/programs.mjs";
 import { PYTHON } from "./rows/python.mjs";
 import { RATES } from "./rows/rates.mjs";
 import { RUNNING } from "./rows/running.mjs";
 import { STARTING } from "./rows/starting.mjs";
 import { STORE } from "./rows/store.mjs";
+import { WAITS } from "./rows/waits.mjs";
 
-const { values, positionals } = parseArgs({ options: { json: { type: "boolean" } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: "boolean" }, against: { type: "string" } },
+  allowPositionals: true,
+});
 const ROWS = [
   ...PLANNING,
   ...RUNNING,
   ...MESSAGING,
   ...RATES,
+  ...EMBEDDING,
   ...LOADING,
   ...DEATH,
   ...STARTING,
+  ...INSTANCE,
+  ...PROGRAMS_ROW,
   ...STORE,
   ...PYTHON,
+  ...PAGE,
+  ...WAITS,
 ];
 const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 if (rows.length === 0) {
@@ -31,10 +47,15 @@ if (rows.length === 0) {
   process.exit(2);
 }
 
+const against = values.against === undefined ? undefined : buildOf(values.against);
+process.once("exit", () => against?.remove());
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
+
 let missed = 0;
 for (const { name, title, measure } of rows) {
   if (!values.json) console.log(`\n${name}: ${title}`);
-  for (const { what, measured, goal, unit, detail } of await measure()) {
+  for (const { what, measured, goal, unit, detail } of await measure({ against })) {
     const ok = goal === undefined || measured <= goal;
     if (!ok) missed++;
     const [verdict, bound] = goal === undefined ? ["", ""] : [ok ? "ok" : "MISSED", ` / ${goal}`];

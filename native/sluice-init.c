@@ -1,11 +1,12 @@
 /*
  * sluice-init [--] COMMAND [ARGUMENT...]
  * sluice-init --supervise ...     see supervise.c
+ * sluice-init --pipes ...         see pipes.c
  *
- * Runs a command, and is the parent of all that it leaves behind: processes whose own parent has ended become children
- * of this one, which reaps them. Signals are passed on to the command. When it has ended, or when what started this
- * program has, all that is left is killed. Exits with the command's status, 128 + N if signal N killed it, 127 if there is no
- * such command, 126 if it cannot be run.
+ * Runs a command, and is the parent of all that it leaves behind. Processes whose own parent has ended become
+ * children of this one, which reaps them. Signals are passed on to the command. When it has ended, or when
+ * what started this program has, all that is left is killed. Exits with the command's status, 128 + N if
+ * signal N killed it, 127 if there is no such command, 126 if it cannot be run.
  *
  * Node can neither wait for a process that it has not started nor become a subreaper.
  */
@@ -39,7 +40,6 @@ static void kill_children(void) {
     long pid = strtol(entry->d_name, &end, 10);
     FILE *file;
     size_t length;
-    int parent;
     if (pid <= 1 || *end != '\0') continue;
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     if ((file = fopen(path, "r")) == NULL) continue;
@@ -48,7 +48,8 @@ static void kill_children(void) {
     text[length] = '\0';
     /* The name is in brackets, and may hold any character. */
     end = strrchr(text, ')');
-    if (end != NULL && sscanf(end + 1, " %*c %d", &parent) == 1 && parent == getpid()) kill((pid_t)pid, SIGKILL);
+    /* ") S 123": the state, and the parent. */
+    if (end != NULL && strtol(end + 4, NULL, 10) == getpid()) kill((pid_t)pid, SIGKILL);
   }
   closedir(proc);
 }
@@ -65,6 +66,8 @@ int main(int argc, char **argv) {
   pid_t parent = getppid(), command;
   int first;
   if (argc > 1 && strcmp(argv[1], "--supervise") == 0) return supervise(argc - 2, argv + 2);
+  if (argc > 1 && strcmp(argv[1], "--pipes") == 0) return with_pipes(argc - 2, argv + 2, 0);
+  if (argc > 1 && strcmp(argv[1], "--pipes=all") == 0) return with_pipes(argc - 2, argv + 2, 1);
   first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
   if (first >= argc) {
     fputs("usage: sluice-init [--] COMMAND [ARGUMENT...]\n", stderr);

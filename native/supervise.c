@@ -1,14 +1,15 @@
 /*
  * sluice-init --supervise [OPTION...] -- COMMAND [ARGUMENT...]
  *
- * Starts a program in a session of its own, is the parent of all that it leaves behind, reads its output, receives its
- * notifications, and ends all of it when the socket on descriptor 3 closes. Options:
+ * Starts a program in a session of its own, and is the parent of all that it leaves behind. It reads its
+ * output, receives its notifications, and ends all of it when the socket on descriptor 3 closes. Options:
  *
  *   --capture             standard output and error go to the socket; without it they are those of this program
  *   --notify              NOTIFY_SOCKET is set to a socket that this program reads (sd_notify(3))
  *   --ready-fd=N          the first newline on descriptor N is reported
  *   --uid=N --gid=N --groups=N,N
  *   --limit=NAME=SOFT:HARD    numbers, or "infinity"
+ *   --cgroup=DIRECTORY    the program joins it before it runs; removed when nothing of it is left
  *
  * Frames to the broker: a letter, four bytes of length (big-endian), that many bytes.
  *   P pid of the main process    E "errno what": it could not be started
@@ -51,6 +52,7 @@
 /* How often what is being killed is looked for again, in milliseconds. */
 #define AGAIN_MS 50
 #define MOST_LIMITS 8
+#define MOST_CGROUPS 2
 
 struct limit {
   int resource;
@@ -68,6 +70,8 @@ static struct {
   uid_t uid;
   gid_t gid, groups[1024];
   struct limit limits[MOST_LIMITS];
+  int cgroup_count;
+  const char *cgroups[MOST_CGROUPS];
 } wanted = {.ready_fd = -1};
 
 static pid_t leader, main_pid;
@@ -222,7 +226,6 @@ static struct process *descendants(size_t *count) {
     struct process one;
     FILE *file;
     size_t size;
-    int parent;
     if (pid <= 1 || *end != '\0') continue;
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     if ((file = fopen(path, "r")) == NULL) continue;
@@ -232,9 +235,11 @@ static struct process *descendants(size_t *count) {
     /* The name is in brackets, and may hold any character. */
     begin = strchr(text, '(');
     end = strrchr(text, ')');
-    if (begin == NULL || end == NULL || sscanf(end + 1, " %c %d", &one.state, &parent) != 2) continue;
+    /* ") S 123": the state, and the parent. */
+    if (begin == NULL || end == NULL || strlen(end) < 5) continue;
+    one.state = end[2];
     one.pid = (pid_t)pid;
-    one.parent = (pid_t)parent;
+    one.parent = (pid_t)strtol(end + 4, NULL, 10);
     snprintf(one.name, sizeof one.name, "%.*s", (int)(end - begin - 1), begin + 1);
     if (length == room) {
       struct process *larger = realloc(all, (room = room * 2 + 64) * sizeof *all);
@@ -263,9 +268,25 @@ static struct process *descendants(size_t *count) {
   return all;
 }
 
+/* Writes to a file of a cgroup; -1 if that fails. */
+static int write_cgroup(const char *directory, const char *file, const char *text) {
+  char path[4096];
+  int fd, wrote;
+  snprintf(path, sizeof path, "%s/%s", directory, file);
+  fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  wrote = (int)write(fd, text, strlen(text));
+  close(fd);
+  return wrote < 0 ? -1 : 0;
+}
+
 static void signal_all(int number) {
   size_t count, i;
-  struct process *all = descendants(&count);
+  struct process *all;
+  int at;
+  /* At one moment, however fast it forks. */
+  for (at = 0; number == SIGKILL && at < wanted.cgroup_count; at++) write_cgroup(wanted.cgroups[at], "cgroup.kill", "1");
+  all = descendants(&count);
   for (i = 0; i < count; i++) kill(all[i].pid, number);
   free(all);
 }
@@ -410,7 +431,11 @@ static int end_all(void) {
     struct signalfd_siginfo info;
     signal_all(SIGKILL);
     while (waitpid(-1, NULL, WNOHANG) > 0) continue;
-    if (errno == ECHILD) return 1;
+    if (errno == ECHILD) {
+      int at;
+      for (at = 0; at < wanted.cgroup_count; at++) rmdir(wanted.cgroups[at]);
+      return 1;
+    }
     poll(&wait, 1, AGAIN_MS);
     while (read(signals_fd, &info, sizeof info) > 0) continue;
   }
@@ -489,6 +514,9 @@ static void become(char **command, int pipes[2][2], int ready_out, int report, c
   report = fcntl(report, F_DUPFD_CLOEXEC, wanted.ready_fd < 20 ? 20 : wanted.ready_fd + 1);
   if (report < 0) _exit(126);
   setsid();
+  for (i = 0; i < wanted.cgroup_count; i++) {
+    if (write_cgroup(wanted.cgroups[i], "cgroup.procs", "0") < 0) give_up(report, "cgroup");
+  }
   if (wanted.capture && (dup2(pipes[0][1], 1) < 0 || dup2(pipes[1][1], 2) < 0)) give_up(report, "output");
   if (ready_out >= 0) {
     if (ready_out == wanted.ready_fd) fcntl(ready_out, F_SETFD, 0);
@@ -534,6 +562,10 @@ static int take_option(const char *option) {
   if (strncmp(option, "--ready-fd=", 11) == 0) return (wanted.ready_fd = atoi(value)) > 2;
   if (strncmp(option, "--uid=", 6) == 0) return wanted.uid = (uid_t)strtoul(value, NULL, 10), wanted.has_uid = 1;
   if (strncmp(option, "--gid=", 6) == 0) return wanted.gid = (gid_t)strtoul(value, NULL, 10), wanted.has_gid = 1;
+  if (strncmp(option, "--cgroup=", 9) == 0 && wanted.cgroup_count < MOST_CGROUPS) {
+    wanted.cgroups[wanted.cgroup_count++] = value;
+    return 1;
+  }
   if (strncmp(option, "--groups=", 9) == 0) {
     char *end;
     while (*value != '\0' && wanted.group_count < 1024) {

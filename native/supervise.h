@@ -1,8 +1,11 @@
-/* What the two parts of sluice-init share. */
+/* What the parts of sluice-init share. */
 #ifndef SLUICE_SUPERVISE_H
 #define SLUICE_SUPERVISE_H
 
 /* Starts a command and tells the broker of it on a socket; returns the exit status of this program. */
 int supervise(int argc, char **argv);
+
+/* Becomes a command whose output goes through real pipes; returns an exit status only if that failed. */
+int with_pipes(int argc, char **argv, int until_all);
 
 #endif

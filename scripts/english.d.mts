@@ -5,5 +5,6 @@ export interface Sentence {
 }
 export function sentencesOfTree(): Sentence[];
 export function breaches(sentences: readonly Sentence[]): (Sentence & { readonly rule: string })[];
+export function passives(sentences: readonly Sentence[]): Sentence[];
 export function fromMarkdown(source: string): Sentence[];
 export function fromStrings(source: string): Sentence[];

@@ -1,7 +1,8 @@
 /**
- * Reads the sentences of messages, docs and public comments, and lists those that break a rule of plain English that a
- * program can check (CONTRIBUTING.md): `node scripts/english.mjs`. With `--sample=40 --seed=1` it prints sentences drawn
- * at random, for what only a reader can judge.
+ * Reads the sentences of messages, docs and public comments. It lists those that break a rule of plain
+ * English that a program can check (CONTRIBUTING.md): `node scripts/english.mjs`. With `--sample=40 --seed=1`
+ * it prints sentences drawn at random, for what only a reader can judge. `--passive` lists those whose verb
+ * is passive, which may be right where the agent does not matter.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -50,6 +51,19 @@ export function breaches(sentences) {
       rule,
     })),
   );
+}
+
+const PARTICIPLE =
+  "[a-z]+ed|given|known|seen|taken|written|read|sent|told|made|kept|found|held|left|set|put|done|shown|run|built|lost|begun|" +
+  "broken|chosen|drawn|meant|said|bound|cut|caught|brought|thrown|understood|driven|hidden|spent|split|thought";
+const PASSIVE = new RegExp(
+  `\\b(is|are|was|were|be|been|being)\\s+((not|never|always|only|then|also|still|already|no longer)\\s+)?(${PARTICIPLE})\\b`,
+  "i",
+);
+
+/** Those whose verb is passive. */
+export function passives(sentences) {
+  return sentences.filter(({ text }) => PASSIVE.test(withoutCode(text)));
 }
 
 /** The sentences of a page: headings, code blocks and quotes of code are left out. */
@@ -239,6 +253,12 @@ function main(args) {
   if (sample !== undefined) {
     for (const { file, line, text } of draw(sentences, Number(sample), Number(option("seed") ?? 1)))
       console.log(`${file}:${line}: ${text}`);
+    return;
+  }
+  if (args.includes("--passive")) {
+    const found = passives(sentences);
+    for (const { file, line, text } of found) console.log(`${file}:${line}: ${text}`);
+    console.log(`${found.length} of ${sentences.length} sentences are passive`);
     return;
   }
   const found = breaches(sentences);

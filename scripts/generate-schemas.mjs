@@ -1,7 +1,7 @@
 /**
  * Generates from schema/ what follows from it:
- * - src/units/generated/ and src/libraries/generated/: the validators (ajv, compiled ahead of time, so that no start of
- *   the command line pays for it) and the types of what they accept;
+ * - src/units/generated/ and src/libraries/generated/: the types of what the schemas accept, and the
+ *   validators (ajv, compiled ahead of time: no start of the command line pays for it);
  * - python/sluice/task_keys.py: the arguments of `@task`.
  * With --check it writes nothing and exits with 1 if a file is not as it would be generated.
  */
@@ -50,7 +50,8 @@ async function validators(validatorMap, schemas, validatorType) {
     inlineRefs: false,
     code: { source: true, esm: true },
   });
-  for (const name of schemas) ajv.addSchema(readSchema(name), name);
+  // By their file names: under their public ids, what two of them share would be compiled twice.
+  for (const name of schemas) ajv.addSchema({ ...readSchema(name), $id: undefined }, name);
   const refs = Object.fromEntries(Object.entries(validatorMap).map(([name, [ref]]) => [name, ref]));
   const code = standaloneCode.default(ajv, refs);
   // Bundled, because the code asks for pieces of ajv, and ajv is no dependency at run time.

@@ -1,7 +1,6 @@
 /**
- * Draws the pictures of the documentation into docs/img, or into the directory given: from the shipped units, and from
- * the units of a larger system in test/fixtures. The letters come from fonts/, so that they look the same wherever it is
- * run. Needs what `npm run build` makes.
+ * Draws the pictures of the documentation into docs/img, or into the directory given. It draws the shipped
+ * units, and the units of a larger system in test/fixtures. Needs what `npm run build` makes.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -25,10 +24,10 @@ try {
     filter: (path) => !path.endsWith("fluxion.toml"),
   });
   mkdirSync(OUT, { recursive: true });
-  byCommand("plan.png");
+  byCommand("plan.svg");
   const larger = planned(await unitsIn(directory), { rank: 0, size: 16 });
-  await image("left-out.png", larger, { scale: 1 });
-  await image("neighbourhood.png", larger, { scale: 1.5, around: "job-manager" });
+  await image("left-out.svg", larger, {});
+  await image("neighbourhood.svg", larger, { around: "job-manager" });
 } finally {
   rmSync(directory, { recursive: true });
 }
@@ -57,10 +56,10 @@ function valueOf(result) {
   throw new Error(result.diagnostics.map(({ message }) => message).join("\n"));
 }
 
-async function image(file, made, { scale, around }) {
+async function image(file, made, { around }) {
   const picture = pictureOf(made, around);
   const { rank, size } = made.facts;
   const title = `Rank ${rank} of ${size}: ${pictureTitle(picture)}`;
-  const { bytes } = await renderPicture(picture, { format: "png", title, scale });
-  writeFileSync(join(OUT, file), bytes);
+  const { text } = await renderPicture(picture, { format: "svg", title });
+  writeFileSync(join(OUT, file), text);
 }

@@ -31,7 +31,18 @@ export {
   type Wait,
   whatIf,
 } from "./analysis/index.js";
-export { type CloseReport, type LoneModule, runModule, type RunModuleOptions } from "./broker/index.js";
+export {
+  type CloseReport,
+  type LoneModule,
+  type ModuleInfo,
+  type OpenedModule,
+  openModule,
+  type OpenModuleOptions,
+  runModule,
+  type RunModuleOptions,
+  type StartedModule,
+  type StartModuleOptions,
+} from "./broker/index.js";
 export {
   type Diagnostic,
   type ErrorCode,
@@ -46,6 +57,7 @@ export {
 export {
   Broker,
   type InstanceOptions,
+  planInWorker,
   type ShutdownReport,
   StartError,
   type UnitOutcome,
@@ -121,6 +133,7 @@ export {
   composeUnits,
   createFileGuard,
   type FileGuard,
+  FragmentCache,
   INSECURE,
   type Unit,
   unitToJson,

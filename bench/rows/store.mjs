@@ -1,7 +1,8 @@
 /**
- * Durable commits of one value of 200 bytes, from a client over the socket to the disk and back, against the least that a
- * durable store costs: SQLite in the same directory, WAL and synchronous=FULL, one row a commit. Both alternate, as what a
- * wait for the disk takes changes from moment to moment. And what a dump and a restore take, against a copy of the file.
+ * Durable commits of one value of 200 bytes, from a client over the socket to the disk and back. The baseline
+ * is the least that a durable store costs: SQLite in the same directory, WAL and synchronous=FULL, one row a
+ * commit. Both alternate, as what a wait for the disk takes changes from moment to moment. And what a dump
+ * and a restore take, against a copy of the file.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, copyFileSync, fsyncSync, mkdtempSync, openSync, rmSync } from "node:fs";

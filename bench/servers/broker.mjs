@@ -1,6 +1,7 @@
-/** A broker with the echo module in a thread of its own. Prints its URI. */
+/** A broker with the echo module in a thread of its own. Prints its URI. The argument is the library of another build. */
 import { fileURLToPath } from "node:url";
-import { Broker } from "../../dist/index.js";
+
+const { Broker } = await import(process.argv[2] ?? "../../dist/index.js");
 
 const broker = await Broker.start();
 const handle = await broker.connect();

@@ -87,6 +87,67 @@ const CYCLES = [
   },
 ];
 
+/** The lives of an ordinary program, which hides from its group and leaves a child of its own behind. */
+const PROGRAM_CYCLES = [
+  {
+    cycle: "load, remove",
+    part: 60,
+    run: async ({ handle, load, name }) => {
+      await load();
+      await pinged(handle, name);
+      await handle.rpc("module.remove", { name });
+    },
+  },
+  {
+    cycle: "reload",
+    part: 15,
+    run: async ({ handle, load, name }) => {
+      await load();
+      await Promise.all([handle.rpc("module.reload", { name }), pinged(handle, name)]);
+      await handle.rpc("module.remove", { name });
+    },
+  },
+  {
+    cycle: "failing load",
+    part: 10,
+    run: async ({ handle, load, name }) => {
+      const failing = load({
+        command: "(setsid sleep 1000 &) ; exit 3",
+        ready: { file: "none", intervalMs: 10 },
+      });
+      await refused(failing, ECONNRESET, `the load of ${name}`);
+      await refused(handle.rpc(`${name}.status`), ENOSYS, `${name} after its load failed`);
+    },
+  },
+  {
+    cycle: "cancel",
+    part: 10,
+    run: async ({ handle, load, name }) => {
+      await load();
+      await handle.rpc("module.remove", { name, cancel: true });
+    },
+  },
+  {
+    cycle: "restart by policy",
+    part: 5,
+    run: async ({ handle, load, name, restarts, signal }) => {
+      await load({ onFailure: "restart", restart: { delayMs: 10 } });
+      const again = once(restarts, name, { signal });
+      const { pid } = await handle.rpc(`${name}.status`);
+      process.kill(pid, "SIGKILL");
+      await again;
+      await pinged(handle, name);
+      await handle.rpc("module.remove", { name });
+    },
+  },
+];
+
+/** What an ordinary program has instead of methods of its own. */
+async function pinged(handle, name) {
+  const answer = await handle.rpc(`${name}.ping`, { name });
+  if (answer?.name !== name) throw new Error(`${name} answered ${JSON.stringify(answer)}`);
+}
+
 /** The item whose share of the parts a number from 0 to below 1 falls into. */
 function chosen(items, number) {
   let rest = number * items.reduce((sum, { part }) => sum + part, 0);
@@ -95,10 +156,9 @@ function chosen(items, number) {
 
 /** The loader and the life of each cycle, decided by its number alone: every run does the same. */
 export function cycleOf(number, loaders) {
-  return {
-    loader: chosen(loaders, fraction(number * 2 + 1)),
-    cycle: chosen(CYCLES, fraction(number * 2 + 2)),
-  };
+  const loader = chosen(loaders, fraction(number * 2 + 1));
+  const cycles = loader.isOrdinary === true ? PROGRAM_CYCLES : CYCLES;
+  return { loader, cycle: chosen(cycles, fraction(number * 2 + 2)) };
 }
 
 /** A number from 0 to below 1 (the mixing of mulberry32). */

@@ -19,11 +19,14 @@ import(${JSON.stringify(MESSAGES)}).then(async ({ socketChannel, runModuleMain, 
 });
 `;
 
+/** An ordinary program with a child that has left its session and its group. */
+const HIDING = "(setsid sleep 1000 &); echo up; exec sleep 1000";
+
 /**
  * Writes what the loaders need.
  * @param dir where to
- * @returns the configuration that the broker needs, and of each loader its part in a hundred loads and the request; the
- *   cheap ones have the larger parts
+ * @returns the configuration that the broker needs, and of each loader its part in a hundred loads and the
+ *   request. The cheap ones have the larger parts.
  */
 export function prepareLoaders(dir) {
   const program = join(dir, "program");
@@ -40,6 +43,12 @@ export function prepareLoaders(dir) {
       { loader: "program", part: 4, request: { path: program } },
       { loader: "python", part: 3, request: { path: PYTHON_MODULE } },
       { loader: "configured", part: 3, request: { path: configured } },
+      {
+        loader: "command",
+        part: 12,
+        request: { path: "command", command: HIDING, ready: { log: "^up$" } },
+        isOrdinary: true,
+      },
     ],
   };
 }

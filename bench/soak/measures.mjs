@@ -7,13 +7,15 @@ const IGNORED_RESOURCES = new Set(["Timeout", "Immediate", "TickObject", "FSReqP
 /**
  * Counts what must not be left behind. Needs /proc.
  * @param pendingRequests those of the broker in this process
+ * @param mark a variable that only what the broker has started has, with its value
  */
-export function countHeld(pendingRequests) {
+export function countHeld(pendingRequests, mark) {
   const resources = process.getActiveResourcesInfo().filter((kind) => !IGNORED_RESOURCES.has(kind));
   const listeners = process.eventNames().map((name) => process.listenerCount(name));
   return {
     descriptors: readdirSync("/proc/self/fd").length,
     children: childrenOfAllThreads(),
+    processes: processesWith(mark),
     threads: readdirSync("/proc/self/task").length,
     handles: resources.length,
     listeners: listeners.reduce((sum, count) => sum + count, 0),
@@ -26,6 +28,20 @@ export function weigh() {
   for (let i = 0; i < 3; i++) globalThis.gc();
   const { rss, heapUsed } = process.memoryUsage();
   return { rssBytes: rss, heapBytes: heapUsed };
+}
+
+/** Processes by their environment, wherever they have gone; zombies have none. */
+function processesWith(mark) {
+  return readdirSync("/proc").filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      return readFileSync(`/proc/${name}/environ`, "latin1").split("\0").includes(mark);
+    } catch (error) {
+      // It has ended meanwhile, or is not ours.
+      if (["ENOENT", "ESRCH", "EACCES"].includes(error.code)) return false;
+      throw error;
+    }
+  }).length;
 }
 
 /** A process belongs to the thread that started it. */

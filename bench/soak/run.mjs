@@ -1,11 +1,13 @@
 /**
- * `npm run soak [-- --cycles=N] [--warm-up=N] [--growth=PERCENT] [--json]`: loads, reloads, restarts, fails and removes
- * modules of all loaders, and exits 1 if anything but a fifth of the memory was left behind since the first tenth; 2 for a
- * mistake in the arguments; 130 after Ctrl-C. The cycles of the warm-up come before those that count.
+ * `npm run soak [-- --cycles=N] [--warm-up=N] [--growth=PERCENT] [--loader=NAME] [--json]`: loads,
+ * reloads, restarts, fails and removes modules of all loaders, or of one. It exits 1 if more than a fifth of the memory, or anything else, has
+ * stayed behind since the first tenth. It exits 2 for a mistake in the arguments, and 130 after Ctrl-C. The
+ * cycles of the warm-up come before those that count. With `--starts=N` it starts in N orders instead, see starts.mjs.
  */
 import { parseArgs } from "node:util";
 import { brokenBounds } from "./measures.mjs";
 import { soak } from "./soak.mjs";
+import { soakStarts } from "./starts.mjs";
 
 const MIB = 2 ** 20;
 const INTERRUPTED = 130;
@@ -29,6 +31,8 @@ function optionsOf() {
         cycles: { type: "string", default: "10000" },
         "warm-up": { type: "string", default: "0" },
         growth: { type: "string", default: "20" },
+        loader: { type: "string" },
+        starts: { type: "string" },
         json: { type: "boolean", default: false },
       },
     });
@@ -47,6 +51,12 @@ if (globalThis.gc === undefined) fail("memory is only known after a collection: 
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 process.once("SIGTERM", () => stop.abort());
+if (options.starts !== undefined) {
+  const count = Math.round(numberOf(options.starts, "starts", 1));
+  const sentences = await soakStarts(count, (text) => console.log(text), stop.signal);
+  for (const sentence of sentences) console.error(`soak: ${sentence}`);
+  process.exit(sentences.length > 0 ? 1 : stop.signal.aborted ? INTERRUPTED : 0);
+}
 const warnings = [];
 process.on("warning", ({ name, message }) => warnings.push(`${name}: ${message}`));
 
@@ -55,6 +65,7 @@ const HEAD = [
   "Seconds",
   "Fds",
   "Children",
+  "Processes",
   "Threads",
   "Handles",
   "Listeners",
@@ -82,7 +93,7 @@ const samples = [];
 let failure;
 try {
   if (!options.json) console.log(line(HEAD));
-  for await (const sample of soak({ warmUp, cycles }, stop.signal)) {
+  for await (const sample of soak({ warmUp, cycles, only: options.loader }, stop.signal)) {
     samples.push(structuredClone(sample));
     if (!options.json) show(sample);
   }

@@ -22,12 +22,15 @@ const POLL_MS = 20;
  * Runs the cycles, and yields after each tenth of them `{ cycles, seconds, held, memory, done }`, where `done` counts the
  * cycles by loader and kind. Nothing is loaded at that time. Those of the warm-up come first and are not counted: a process
  * that has just begun grows whatever it does.
+ * @param only a loader, if no other one is wanted
  * @param signal ends it; whatever is loaded is then removed
  */
-export async function* soak({ warmUp = 0, cycles }, signal) {
+export async function* soak({ warmUp = 0, cycles, only }, signal) {
   const dir = mkdtempSync(join(tmpdir(), "sluice-soak-"));
   try {
-    const { config, loaders } = prepareLoaders(dir);
+    const { config, loaders: all } = prepareLoaders(dir);
+    const loaders = all.filter(({ loader }) => only === undefined || loader === only);
+    if (loaders.length === 0) throw new Error(`there is no loader ${only}`);
     const broker = await Broker.start({
       config,
       env: { ...process.env, XDG_RUNTIME_DIR: dir },
@@ -37,7 +40,10 @@ export async function* soak({ warmUp = 0, cycles }, signal) {
       const watcher = await broker.connect();
       const restarts = new EventEmitter().setMaxListeners(0);
       await watcher.subscribe("module.reloaded", ({ payload }) => restarts.emit(payload.name));
-      yield* tenths({ broker, loaders, restarts, signal }, { warmUp, cycles });
+      yield* tenths(
+        { broker, loaders, restarts, signal, mark: `XDG_RUNTIME_DIR=${dir}` },
+        { warmUp, cycles },
+      );
     } finally {
       await broker.close();
     }
@@ -63,7 +69,7 @@ async function* tenths(context, { warmUp, cycles }) {
   for (let sample = 1; sample <= SAMPLES; sample++) {
     await runUpTo(warmUp + Math.round((cycles * sample) / SAMPLES), done);
     if (context.signal.aborted) return;
-    const held = await settled(context.broker, first);
+    const held = await settled(context, first);
     first ??= held;
     const seconds = (performance.now() - startedAtMs) / 1000;
     yield { cycles: number - warmUp, seconds, held, memory: weigh(), done };
@@ -89,24 +95,24 @@ async function runCycle({ broker, loaders, restarts, signal }, number, done) {
 }
 
 /** What is held when that has come down to what it was, or when it has had its time to. */
-async function settled(broker, first) {
+async function settled({ broker, mark }, first) {
   const isDown = (held) =>
     first === undefined
-      ? held.children === 0 && held.pending === 0
+      ? held.children === 0 && held.processes === 0 && held.pending === 0
       : Object.entries(held).every(([name, count]) => count <= first[name]);
   const deadlineMs = performance.now() + SETTLE_MS;
   for (;;) {
-    // Handles that nobody knows any more are gone when they have been collected.
+    // Handles without a reference are gone when they have been collected.
     globalThis.gc();
-    const held = countHeld(broker.pendingRequests);
+    const held = countHeld(broker.pendingRequests, mark);
     // Before there is something to compare with, let all of it end.
     if (performance.now() > deadlineMs || (first !== undefined && isDown(held))) return held;
-    if (first === undefined && isDown(held) && (await isStable(broker, held))) return held;
+    if (first === undefined && isDown(held) && (await isStable({ broker, mark }, held))) return held;
     await sleep(POLL_MS);
   }
 }
 
-async function isStable(broker, held) {
+async function isStable({ broker, mark }, held) {
   await sleep(POLL_MS * 10);
-  return JSON.stringify(countHeld(broker.pendingRequests)) === JSON.stringify(held);
+  return JSON.stringify(countHeld(broker.pendingRequests, mark)) === JSON.stringify(held);
 }

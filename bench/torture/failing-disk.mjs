@@ -9,7 +9,7 @@ const SOURCE = fileURLToPath(new URL("./failing-disk.c", import.meta.url));
 
 /** Bits of the calls that fail. */
 export const CALLS = { fsync: 1, fdatasync: 2, write: 4 };
-/** Of each of these calls a sync of data is one or the other. */
+/** A sync of data is one or the other of these calls. */
 export const SYNCS = CALLS.fsync | CALLS.fdatasync;
 
 const NUMBERS = 5;

@@ -1,8 +1,8 @@
 /**
  * What writers asked the store for and what it answered: the judge of what is found in it later.
  *
- * A key may hold the last put of it that was answered, or one that was under way at that time or since and whose answer never
- * came, as an error leaves open what became of a put. Anything else is a loss.
+ * A key may hold the last put of it that got an answer. It may also hold one that was under way at that time
+ * or since, and whose answer never came. An error leaves open what became of a put. Anything else is a loss.
  */
 
 /** A put of one key. `version` is undefined until it is answered; `endedAtMs` is Infinity while it is under way. */
@@ -26,10 +26,10 @@ class Attempt {
 }
 
 export class Ledger {
-  /** Of each key the attempts whose value it may have. */
+  /** For each key the attempts whose value it may have. */
   #attempts = new Map();
   #views = [];
-  /** Of each version that was answered the put that has it. */
+  /** For each version that was answered the put that has it. */
   #versions = new Map();
   #now;
   /** The highest version that the store has ever answered, to anyone. */

@@ -10,6 +10,9 @@ import { Random } from "./random.mjs";
 import { WRITERS, Writers } from "./writers.mjs";
 
 /** Longest values; on a small disk they are short. */
+/** The shipped providers; those that a round does not use must not be picked. */
+const SHIPPED = ["content-sqlite", "content-files", "content-nats"];
+
 const MAX_BYTES = 65_536;
 const MAX_BYTES_ON_SMALL_DISK = 300;
 
@@ -54,10 +57,10 @@ export class Round {
   #counted = 0;
 
   /**
-   * @param options `plan`, `seed`, `root`: a directory to make its own in, `totals` that it adds to, `units`: a directory of
-   *   units for the instance, `boots` of a round of them, `signal` that ends it
+   * @param options `plan`, `seed`, `root`: a directory to make its own in, `totals` that it adds to. `units`:
+   *   a directory of units for the instance, `nats`: servers for content-nats, `boots` of a round of them, `signal` that ends it
    */
-  constructor({ plan, seed, root, totals, units, boots, signal }) {
+  constructor({ plan, seed, root, totals, units, nats, boots, signal }) {
     this.plan = plan;
     this.boots = boots;
     this.provider = plan.provider;
@@ -65,6 +68,7 @@ export class Round {
     this.storesDir = join(this.dir, "stores");
     mkdirSync(this.storesDir, { mode: 0o700 });
     this.units = units;
+    this.nats = nats;
     this.ledger = new Ledger(() => this.#elapsedMs());
     this.#random = (name) => new Random(`${seed}/round ${plan.number}/${name}`);
     this.#totals = totals;
@@ -154,6 +158,7 @@ export class Round {
       statedir: stateDir,
       "content.wait": CONTENT_WAIT,
       ...(policy === "nopanic" ? { "broker.module-nopanic": "1" } : {}),
+      ...(this.nats === undefined ? {} : { "overlay.nats": this.nats }),
       ...(needs.collection ? CONSTANT_COLLECTION : {}),
     };
     const site = join(this.dir, "site");
@@ -168,7 +173,9 @@ export class Round {
       ranks,
       environment: {
         FLUX_MODPROBE_PATH_APPEND: [...(this.units === undefined ? [] : [this.units]), site].join(delimiter),
-        FLUX_MODPROBE_DISABLE: providers.filter((name) => name !== this.provider).join(","),
+        FLUX_MODPROBE_DISABLE: [...new Set([...SHIPPED, ...providers])]
+          .filter((name) => name !== this.provider)
+          .join(","),
         ...this.environment,
       },
       prefix: this.prefix,

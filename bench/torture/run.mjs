@@ -49,6 +49,7 @@ function optionsOf() {
         boots: { type: "string" },
         units: { type: "string" },
         providers: { type: "string" },
+        nats: { type: "string" },
         keep: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
@@ -81,7 +82,7 @@ process.once("SIGTERM", () => stop.abort());
 
 const { seed, json: isJson } = options;
 const again = ["npm run torture --", `--seed=${seed}`];
-for (const name of ["only", "boots", "units", "providers"])
+for (const name of ["only", "boots", "units", "providers", "nats"])
   if (options[name] !== undefined) again.push(`--${name}=${options[name]}`);
 if (isJson) console.error(`torture: seed ${seed}`);
 else showHead({ seed, sorts, leftOut });
@@ -92,7 +93,7 @@ const progress = showProgress({ isOn: !isJson && process.stderr.isTTY, done, sta
 try {
   const first = round ?? 1;
   const last = round ?? rounds ?? Infinity;
-  const { units, keep, providers } = options;
+  const { units, keep, providers, nats } = options;
   const settings = {
     seed,
     sorts,
@@ -101,6 +102,7 @@ try {
     minutes,
     keep,
     units,
+    nats,
     boots,
     ...(providers && { providers: providers.split(",") }),
   };

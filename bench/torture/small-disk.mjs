@@ -1,6 +1,6 @@
 /**
- * A disk of 3 MB: a tmpfs in a mount namespace of its own, so that nothing of it is left when the process that holds it has
- * ended, however this one dies. Needs root.
+ * A disk of 3 MB: a tmpfs in a mount namespace of its own. So nothing of it stays when the process that holds
+ * it has ended, however this one dies. Needs root.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

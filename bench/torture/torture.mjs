@@ -7,8 +7,9 @@ import { describeRound, planRound } from "./schedule.mjs";
 
 /**
  * Runs rounds, and yields after each `{ number, title, seconds, totals, violations, history }`.
- * @param options `seed`, `sorts`, `first` and `last`: numbers of rounds, `minutes` after which no round begins, `keep`: leave
- *   the directories of rounds that failed, `units`: a directory of further units, `boots` in a round of them, `providers` of `content-backing`
+ * @param options `seed`, `sorts`, `first` and `last`: numbers of rounds. `minutes` after which no round
+ *   begins. `keep`: leave the directories of rounds that failed. `units`: a directory of further units,
+ *   `boots` in a round of them, `providers` of `content-backing`
  * @param signal ends it; what runs is then taken down
  */
 export async function* torture({ first = 1, last, minutes, keep, ...options }, signal) {

@@ -23,14 +23,14 @@ const RECONNECT_MS = 20;
 /** What a client had sent before it lost its connection may arrive so much later. */
 const LINGERS_MS = 1000;
 
-/** Of two names of one number the first is the usual one: EAGAIN rather than EWOULDBLOCK. */
+/** Where a number has two names, the first is the usual one: EAGAIN rather than EWOULDBLOCK. */
 const ERRNO_NAMES = new Map(
   Object.entries(constants.errno)
     .map(([name, number]) => [number, name])
     .reverse(),
 );
 
-/** Of a writer: the kinds of its puts, with their parts in a hundred. */
+/** The kinds of a writer's puts, with their parts in a hundred. */
 const PUTS = [
   { part: 45, values: (name, put) => ({ [`${name}.key${put.random.between(1, OWN_KEYS)}`]: put.value() }) },
   // Both or none of them are in the store.

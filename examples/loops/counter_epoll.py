@@ -17,6 +17,11 @@ class Counter(BrokerModule):
         self.count += 1
         self.handle.respond(msg, {"count": self.count})
 
+    @request_handler("later", allow_guest=True)
+    def later(self, msg):
+        """Answers after some time without traffic: the loop wakes for it by `timeout()`."""
+        self.handle.timer_watcher(msg.payload["seconds"], lambda *_: self.handle.respond(msg, {"waited": True})).start()
+
     @request_handler("wake-ups", allow_guest=True)
     def report(self, msg):
         self.handle.respond(msg, {"count": self.wake_ups})

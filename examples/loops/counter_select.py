@@ -1,4 +1,4 @@
-"""The same module on a loop around select(2), as GLib and many toolkits have it: sources, a poll, a dispatch."""
+"""The same module on a loop around select(2), as many toolkits have it: sources, a poll, a dispatch."""
 
 import select
 
@@ -12,6 +12,11 @@ class Counter(BrokerModule):
     def next(self, msg):
         self.count += 1
         self.handle.respond(msg, {"count": self.count})
+
+    @request_handler("later", allow_guest=True)
+    def later(self, msg):
+        """Answers after some time without traffic: the loop wakes for it by `timeout()`."""
+        self.handle.timer_watcher(msg.payload["seconds"], lambda *_: self.handle.respond(msg, {"waited": True})).start()
 
 
 def mod_main(h, *args):

@@ -27,11 +27,11 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module("flux.constants")
-    raise absent(__name__, name)
+    return absent(__name__, name)
 
 
 class _Absent:
-    """The last of the finders: it is asked for submodules that no other finder has found."""
+    """The last of the finders: it gets the submodules that no other finder has found."""
 
     @staticmethod
     def find_spec(

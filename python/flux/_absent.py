@@ -1,9 +1,18 @@
-"""The errors for names of Flux that Sluice does not provide."""
+"""What becomes of names of Flux that Sluice does not provide."""
+
+from typing import Any
+
+from sluice.stand_ins import stand_in_for
 
 
-def absent(module: str, name: str) -> AttributeError:
-    """The error of a module that is asked for a name it does not have.
+def absent(module: str, name: str) -> Any:
+    """What a module gives for a name that it does not have: a stand-in while the host reads a file for a
+    plan.
 
     :param module: full name of the module
+    :raises AttributeError: otherwise
     """
-    return AttributeError(f"module '{module}' has no attribute '{name}': Sluice does not provide it")
+    found = None if name.startswith("__") else stand_in_for(f"{module}.{name}")
+    if found is not None:
+        return found
+    raise AttributeError(f"module '{module}' has no attribute '{name}': Sluice does not provide it")

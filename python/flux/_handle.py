@@ -1,8 +1,14 @@
 """``flux.Flux``."""
 
+import errno
 from typing import Any
 
-from sluice.handle import Sluice
+from sluice.constants import NODEID_ANY
+from sluice.future import Future
+from sluice.handle import NodeId, Sluice
+
+CHECKPOINT_LOOKUPS = ("content.checkpoint-get", "content-backing.checkpoint-get", "kvs.checkpoint-get")
+"""What Flux programs ask for the last checkpoint."""
 
 
 def event_topics(topic: str) -> "tuple[str, ...]":
@@ -14,14 +20,6 @@ def event_topics(topic: str) -> "tuple[str, ...]":
 
 class Flux(Sluice):
     """A connection to the instance, by the name and with the extra methods that Flux programs use."""
-
-    def get_rank(self) -> int:
-        """This rank."""
-        return self.rank
-
-    def get_size(self) -> int:
-        """How many ranks the instance has."""
-        return self.size
 
     def event_subscribe(self, topic: str) -> None:
         """Subscribes to a topic and to all below it; to every topic with ``""``.
@@ -38,6 +36,45 @@ class Flux(Sluice):
         """
         for each in event_topics(topic):
             super().event_unsubscribe(each)
+
+    def attr_remove(self, name: str) -> None:
+        """Removes an attribute.
+
+        :raises OSError: ``ENOENT`` if it is not set; ``EPERM`` if it is read-only
+        """
+        self.rpc("attr.rm", {"name": name}).get()
+
+    def rpc(self, topic: str, payload: Any = None, nodeid: NodeId = NODEID_ANY, flags: int = 0) -> Future:
+        """As ``Sluice.rpc``. Lookups of Flux's checkpoints find none (``ENOENT``), since the store keeps its own."""
+        if topic in CHECKPOINT_LOOKUPS:
+            future = Future(self._requests, topic, 0, False)
+            future.fail(OSError(errno.ENOENT, "No such file or directory"))
+            return future
+        return super().rpc(topic, payload, nodeid, flags)
+
+    def get_reactor(self) -> "Flux":
+        """The event loop of this handle, for ``reactor_run`` and ``reactor_stop``: the handle itself."""
+        return self
+
+    def reactor_run(self, reactor: Any = None, flags: int = 0) -> int:
+        """As ``Sluice.reactor_run``.
+
+        :param reactor: of this handle, or None
+        :param flags: ``FLUX_REACTOR_NOWAIT`` for one pass that never waits, ``FLUX_REACTOR_ONCE`` for one wait and one
+            pass
+        :raises OSError: ``EINVAL`` for the event loop of another handle, or another flag
+        """
+        self._check_reactor(reactor)
+        return super().reactor_run(flags)
+
+    def reactor_stop(self, reactor: Any = None) -> None:
+        """Ends ``reactor_run()``."""
+        self._check_reactor(reactor)
+        super().reactor_stop()
+
+    def _check_reactor(self, reactor: Any) -> None:
+        if reactor is not None and reactor is not self:
+            raise OSError(errno.EINVAL, "the event loop of another handle")
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"'Flux' object has no attribute '{name}': Sluice does not provide it")

@@ -10,4 +10,4 @@ __all__ = ["BrokerModule", "event_handler", "request_handler"]
 
 
 def __getattr__(name: str) -> Any:
-    raise absent(__name__, name)
+    return absent(__name__, name)

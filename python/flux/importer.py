@@ -21,4 +21,4 @@ def import_path(file_path: str) -> ModuleType:
 
 
 def __getattr__(name: str) -> Any:
-    raise absent(__name__, name)
+    return absent(__name__, name)

@@ -29,14 +29,14 @@ def put(flux_handle: Sluice, key: str, value: Any) -> None:
 
 
 def commit(flux_handle: Sluice) -> int:
-    """Makes all values that were put durable, or none.
+    """Makes all put values durable, or none.
 
     :returns: the version of the store that has it
-    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; what was put is dropped then
+    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; it drops the put values then
     """
     ops = _changes.pop(flux_handle, [])
     return int(flux_handle.rpc("kvs.commit", {"ops": ops}).get()["version"])
 
 
 def __getattr__(name: str) -> Any:
-    raise absent(__name__, name)
+    return absent(__name__, name)

@@ -16,7 +16,7 @@ __all__ = ["Context", "ModuleList", "run_all_rc_scripts", "task"]
 def rc_scripts(runlevel: int) -> List[str]:
     """Paths of the executable files of ``rcN.d`` in the configuration directory and in those of ``FLUX_RC_EXTRA``.
 
-    Directories come in this order, and the files of each sorted by name. Missing directories are skipped.
+    Directories come in this order, and the files of each sorted by name. It skips missing directories.
     """
     confdir = os.environ.get("SLUICE_CONFDIR", "/etc/sluice")
     extra = os.environ.get("FLUX_RC_EXTRA", "").split(":")
@@ -34,7 +34,7 @@ def run_all_rc_scripts(runlevel: int) -> None:
     """Runs the scripts of a run level one after the other, all of them even if one fails.
 
     :param runlevel: 1 or 3
-    :raises RuntimeError: some failed; its text names each, and how it ended
+    :raises RuntimeError: a script failed. The message gives the name and the end of each that failed.
     """
     import subprocess
 
@@ -54,9 +54,9 @@ def run_all_rc_scripts(runlevel: int) -> None:
 
 
 class ModuleList:
-    """The modules that are loaded: iterates over their names, finds them by name or service.
+    """The loaded modules: iterates over their names, finds them by name or service.
 
-    :param handle: of the instance, which is asked once
+    :param handle: of the instance, which it asks once
     :raises OSError: as ``Future.get``
     """
 
@@ -85,4 +85,4 @@ class ModuleList:
 
 
 def __getattr__(name: str) -> Any:
-    raise absent(__name__, name)
+    return absent(__name__, name)

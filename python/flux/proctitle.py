@@ -10,4 +10,4 @@ __all__ = ["set_proctitle"]
 
 
 def __getattr__(name: str) -> Any:
-    raise absent(__name__, name)
+    return absent(__name__, name)

@@ -1,6 +1,7 @@
 """Sluice for Python: the client, modules and rc files. Python 3.9 or later, standard library only.
 
-Names are imported when they are first used: an rc file that never talks to the instance does not pay for the client.
+The package imports a name at its first use: an rc file that never talks to the instance does not pay for the
+client.
 """
 
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from .message import Message as Message
     from .rc import Context as Context
     from .rc import task as task
+    from .started_module import ModuleExit as ModuleExit
+    from .started_module import StartedModule as StartedModule
+    from .started_module import run_module as run_module
 
 _HOMES = {
     "BrokerModule": "brokermod",
@@ -28,6 +32,9 @@ _HOMES = {
     "Message": "message",
     "Context": "rc",
     "task": "rc",
+    "ModuleExit": "started_module",
+    "StartedModule": "started_module",
+    "run_module": "started_module",
 }
 
 __all__ = [
@@ -35,11 +42,14 @@ __all__ = [
     "Context",
     "Future",
     "Message",
+    "ModuleExit",
     "READ",
     "Sluice",
+    "StartedModule",
     "WRITE",
     "event_handler",
     "request_handler",
+    "run_module",
     "task",
 ]
 

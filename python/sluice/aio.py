@@ -22,7 +22,7 @@ _RUNNING: "Set[asyncio.Future[None]]" = set()
 
 
 class Sluice(_handle.Sluice):
-    """A handle whose futures are awaited, and whose watchers are called by the running event loop of asyncio."""
+    """A handle with futures to await. The running event loop of asyncio calls its watchers."""
 
     async def __aenter__(self: _Self) -> _Self:
         attach(self)
@@ -62,7 +62,7 @@ async def stream(future: Future) -> AsyncIterator[Any]:
 
 
 def spawn(handle: _handle.Sluice, request: Message, result: Awaitable[Any]) -> None:
-    """Runs the coroutine that a handler returned. Its exception is handled like the error of any handler."""
+    """Runs the coroutine that a handler returned. An exception of it counts as the error of any handler."""
 
     async def guarded() -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Callable, Optional, Protocol
 
+from .claim import Claim
 from .reactor import READ, WRITE
 
 
@@ -15,12 +16,16 @@ class Attachable(Protocol):
     on_change: Optional[Callable[[], None]]
 
     @property
+    def claim(self) -> Claim:
+        """Held by each call on it."""
+
+    @property
     def stopped(self) -> bool:
         """Whether its event loop has to end."""
 
     @property
     def failure(self) -> Optional[BaseException]:
-        """The error that its event loop was stopped with."""
+        """The error that stopped its event loop."""
 
     def fileno(self) -> int:
         """The descriptor to wait for."""
@@ -43,7 +48,7 @@ class Awaitable(Protocol):
 
     @property
     def handle(self) -> Attachable:
-        """The handle that the request was sent through."""
+        """The handle that sent the request."""
 
     def is_ready(self) -> bool:
         """Whether ``get()`` would not wait."""
@@ -70,6 +75,7 @@ class _Attachment:
         self._watched = 0
         self._released = False
         self._timer: Optional[asyncio.TimerHandle] = None
+        handle.claim.pin(lambda: not loop.is_closed())
         handle.on_change = self.arm
         self.arm()
 
@@ -85,6 +91,7 @@ class _Attachment:
     def release(self) -> None:
         """Stops the loop from waiting for the handle."""
         self._released = True
+        self.handle.claim.unpin()
         self.handle.on_change = None
         if not self.loop.is_closed():
             self._watch(0)
@@ -117,9 +124,10 @@ class _Attachment:
 
 
 def attach(handle: Attachable) -> None:
-    """Makes the running event loop dispatch this handle. A handle that is attached to it already stays so.
+    """Makes the running event loop dispatch this handle. If the loop already dispatches the handle, the
+    call has no effect.
 
-    :raises RuntimeError: no event loop runs, or the handle is attached to another one that is not closed
+    :raises RuntimeError: no event loop runs, or the handle belongs to another open one
     """
     loop = asyncio.get_running_loop()
     if handle.attachment is not None and handle.attachment.loop.is_closed():
@@ -131,7 +139,7 @@ def attach(handle: Attachable) -> None:
 
 
 def detach(handle: Attachable) -> None:
-    """Undoes ``attach``; does nothing for a handle that is not attached."""
+    """Undoes ``attach``; without one, does nothing."""
     if handle.attachment is not None:
         handle.attachment.release()
         handle.attachment = None

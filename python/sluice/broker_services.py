@@ -4,6 +4,7 @@ import errno
 from typing import Any, Dict, Optional, Union
 
 from . import constants as c
+from .claim import Claim, claimed
 from .errors import request_error
 from .future import Future
 from .outgoing_requests import NodeId
@@ -23,6 +24,11 @@ class BrokerServices:
         self._subscriptions: Dict[str, int] = {}
 
     @property
+    def claim(self) -> Claim:
+        """Held by each call on the handle."""
+        raise NotImplementedError
+
+    @property
     def gone(self) -> bool:
         """Whether the connection has ended."""
         raise NotImplementedError
@@ -31,6 +37,7 @@ class BrokerServices:
         """Sends a request."""
         raise NotImplementedError
 
+    @claimed
     def event_subscribe(self, topic: str) -> None:
         """Subscribes this handle to a topic, for message watchers; waits until the broker has confirmed it.
 
@@ -42,6 +49,7 @@ class BrokerServices:
             self.rpc("event.subscribe", {"topic": topic}).get()
         self._subscriptions[topic] = count + 1
 
+    @claimed
     def event_unsubscribe(self, topic: str) -> None:
         """Undoes one ``event_subscribe``.
 
@@ -59,7 +67,7 @@ class BrokerServices:
     def publish(self, topic: str, payload: Any = None) -> Future:
         """Publishes an event; ``get()`` gives ``{"seq": N}``, its place in the sequence of the instance.
 
-        Parameters and errors are those of :meth:`rpc`.
+        Parameters and errors are as for :meth:`rpc`.
         """
         return self.rpc(f"event.publish.{topic}", payload)
 
@@ -86,6 +94,7 @@ class BrokerServices:
                 raise
             return default
 
+    @claimed
     def attr_set(self, name: str, value: str) -> None:
         """Sets an attribute.
 

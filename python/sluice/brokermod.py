@@ -77,11 +77,11 @@ class BrokerModule:
 
     @property
     def name(self) -> str:
-        """The name that the module was loaded under."""
+        """The name under which the broker loaded the module."""
         return self.handle.name
 
     def set_running(self) -> None:
-        """Reports that the module runs, before its event loop is entered."""
+        """Reports that the module runs, before its event loop begins."""
         set_running = getattr(self.handle, "set_running", None)
         if set_running is not None:
             set_running()

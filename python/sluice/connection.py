@@ -20,7 +20,7 @@ def _no_counts() -> Dict[str, Dict[str, int]]:
 class Connection:
     """Sends and receives messages without waiting; ``wait()`` and ``close()`` are the only calls that wait.
 
-    :param sock: a connected stream socket that nothing else uses; it is made non-blocking
+    :param sock: a connected stream socket that nothing else uses; this makes it non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -36,22 +36,22 @@ class Connection:
         self.stats = _no_counts()
 
     def fileno(self) -> int:
-        """The descriptor; -1 once it is closed."""
+        """The descriptor; -1 after ``close()``."""
         return self._stream.fileno()
 
     @property
     def unsent_bytes(self) -> int:
-        """The bytes that wait for the kernel; requests that are held do not count."""
+        """The bytes that wait for the kernel; held requests do not count."""
         return self._stream.unsent_bytes
 
     @property
     def gone(self) -> bool:
-        """Whether no more messages will be received: the broker disconnected, or this end closed."""
+        """Whether no more messages will come: the broker disconnected, or this end closed."""
         return self._stream.gone
 
     @property
     def closed(self) -> bool:
-        """Whether ``close()`` was called."""
+        """Whether the program called ``close()``."""
         return self._closed
 
     @property
@@ -68,7 +68,7 @@ class Connection:
         self.stats = _no_counts()
 
     def send(self, message: Message) -> None:
-        """Sends a message, or keeps it until it may be sent. Does nothing once the broker has disconnected.
+        """Sends a message, or keeps it until it may go. Does nothing once the broker has disconnected.
 
         :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form;
             ``EINVAL`` if it has no wire form
@@ -86,13 +86,13 @@ class Connection:
             self.on_change()
 
     def flush(self) -> None:
-        """Sends as much as the kernel takes now: kept messages, and requests that are no longer held."""
+        """Sends as much as the kernel takes now: kept messages, and requests that it no longer holds."""
         self._stream.flush()
         while self._flow.may_send(self._stream.unsent_bytes) and not self._stream.gone:
             self._stream.send(self._flow.next())
 
     def receive(self) -> List[Message]:
-        """The messages that have arrived, as far as one read gets; those of flow control are obeyed instead."""
+        """The messages that have arrived, as far as one read gets; it obeys those of flow control instead."""
         messages: List[Message] = []
         for message in self._stream.receive():
             self.stats["rx"][message.type] += 1
@@ -104,7 +104,7 @@ class Connection:
         return messages
 
     def wait(self, timeout: Optional[float]) -> None:
-        """Waits until there is something to receive, or what was kept can be sent.
+        """Waits until data has arrived, or the kernel can take the rest of what this connection sends.
 
         :param timeout: seconds; None waits for ever
         """
@@ -122,11 +122,11 @@ class Connection:
         self._stream.finish()
 
     def close(self, flush_timeout: float = 0.0, linger: float = 0.0) -> None:
-        """Sends what was kept, then closes. The second call does nothing.
+        """Sends what it has kept, then closes. The second call does nothing.
 
-        :param flush_timeout: seconds that the broker is given to take what was kept
-        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything
-            that was not read
+        :param flush_timeout: how many seconds the broker has to take what this end has kept
+        :param linger: how many seconds the broker has to close first: it would see a reset if anything from
+            it were still unread
         """
         if self._closed:
             return

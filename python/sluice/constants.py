@@ -12,6 +12,12 @@ NODEID_ANY = 0xFFFFFFFF
 NODEID_UPSTREAM = 0xFFFFFFFE
 """Only towards rank 0."""
 
+REACTOR_NOWAIT = 1
+"""Flag of ``reactor_run()``: one pass that never waits."""
+
+REACTOR_ONCE = 2
+"""Flag of ``reactor_run()``: waits once, then one pass."""
+
 MSGTYPE_REQUEST = 1
 MSGTYPE_RESPONSE = 2
 MSGTYPE_EVENT = 4

@@ -12,7 +12,9 @@ _LAST_ERRNUM = 0x7FFFFFFF
 
 
 class ProtocolError(Exception):
-    """The other end sent an invalid message (docs/design/modules.md §2); the connection that it came on is closed."""
+    """The other end sent an invalid message (docs/design/modules.md §2); this end closes the connection that
+    it came on.
+    """
 
 
 def request_error(errnum: int, text: Optional[str] = None) -> OSError:

@@ -9,11 +9,13 @@ _HOLD = '{"requests":"hold"}'
 _SEND = '{"requests":"send"}'
 
 AHEAD_BYTES = 64 * 1024
-"""Requests are held when this many bytes wait for the kernel, because the kernel does not give them back."""
+"""A handle holds requests when this many bytes wait for the kernel, because the kernel does not give them
+back.
+"""
 
 
 class FlowControl:
-    """Whether requests may be sent, and those that are held. Everything else is sent ahead of them."""
+    """Whether requests may go now, and those that wait. Everything else goes ahead of them."""
 
     def __init__(self) -> None:
         self._holding = False
@@ -47,12 +49,12 @@ class FlowControl:
         self._held.append(frame)
 
     def may_send(self, unsent_bytes: int) -> bool:
-        """Whether a held request may be sent now.
+        """Whether a held request may go now.
 
         :param unsent_bytes: what waits for the kernel
         """
         return not self._holding and bool(self._held) and unsent_bytes < AHEAD_BYTES
 
     def next(self) -> bytes:
-        """Takes out the request that has been held for the longest time, in its wire form."""
+        """Takes out the request that has waited longest, in its wire form."""
         return self._held.popleft()

@@ -4,6 +4,7 @@ import errno
 from collections import deque
 from typing import Any, Callable, Deque, Generator, Iterator, Optional, Protocol, Tuple
 
+from .claim import Claim, claimed
 from .errors import request_error
 from .message import Message, decode_payload
 
@@ -11,10 +12,14 @@ from .message import Message, decode_payload
 class FutureOwner(Protocol):
     """The part of the requests that a future uses."""
 
-    #: The handle that the request was sent through.
+    #: The handle that sent the request.
     handle: Any
     #: How many futures have a callback that is still to be called.
     callbacks: int
+
+    @property
+    def claim(self) -> Claim:
+        """Held by each call on the handle and its futures."""
 
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float]) -> bool:
         """Waits until a condition holds; returns False after the timeout (seconds; None waits for ever)."""
@@ -23,7 +28,9 @@ class FutureOwner(Protocol):
         """Has the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses; returns whether more were expected. Tells the service of a stream to end it."""
+        """Stops waiting for responses; returns whether more were due. Tells the service of a stream to end
+        it.
+        """
 
 
 class Future:
@@ -49,13 +56,19 @@ class Future:
 
     @property
     def handle(self) -> Any:
-        """The handle that the request was sent through."""
+        """The handle that sent the request."""
         return self._owner.handle
+
+    @property
+    def claim(self) -> Claim:
+        """Held by each call on the handle and its futures."""
+        return self._owner.claim
 
     def is_ready(self) -> bool:
         """Whether ``get()`` would not wait."""
         return bool(self._responses) or self._error is not None
 
+    @claimed
     def wait_for(self, timeout: Optional[float] = None) -> "Future":
         """Waits until there is a response.
 
@@ -66,12 +79,14 @@ class Future:
             raise request_error(errno.ETIMEDOUT, f"{self.topic}: no response within {timeout:g} s")
         return self
 
+    @claimed
     def response(self, timeout: Optional[float] = None) -> Message:
         """Waits, and returns the whole response.
 
         :param timeout: seconds; None waits for ever
-        :raises OSError: with the errno and text of the response; ``ETIMEDOUT`` after the timeout; ``ECONNRESET`` if the
-            broker disconnected; ``ECANCELED`` if the handle was closed or the request cancelled
+        :raises OSError: with the errno and text of the response; ``ETIMEDOUT`` after the timeout;
+            ``ECONNRESET`` if the broker disconnected; ``ECANCELED`` after ``close()`` of the handle, or
+            ``cancel()``
         """
         if not self._responses and self._error is None:
             self.wait_for(timeout)
@@ -101,6 +116,7 @@ class Future:
         """
         return self.response().payload_str
 
+    @claimed
     def then(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future":
         """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when it fails.
 
@@ -112,6 +128,7 @@ class Future:
         self._owner.schedule(self)
         return self
 
+    @claimed
     def reset(self) -> None:
         """Drops the response that is first in line, to wait for the next one of a stream."""
         if self._responses:
@@ -119,6 +136,7 @@ class Future:
         self._is_seen = False
         self._schedule()
 
+    @claimed
     def cancel(self) -> None:
         """Fails the request with ``ECANCELED``, and tells the service of a stream to end it."""
         if self._error is None and self._owner.forget(self):

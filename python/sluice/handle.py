@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Optional, Type, TypeVar
 
 from . import constants as c
 from .broker_services import BrokerServices
+from .claim import Claim, claimed
 from .connection import Connection
 from .errors import request_error
 from .future import Future
@@ -27,7 +28,10 @@ _Self = TypeVar("_Self", bound="Sluice")
 
 
 class Sluice(BrokerServices):
-    """A connection to an instance. It belongs to the thread that made it.
+    """A connection to an instance.
+
+    Several threads may use it and its futures, one at a time, while they hold a lock of the caller. A call
+    during a call of another thread raises an ``OSError`` of ``EBUSY`` and harms nothing.
 
     There are two ways to use it. Blocking: ``h.rpc(topic).get()`` and ``h.reactor_run()``. Inside another event loop:
     wait until ``fileno()`` is ready for what ``wants()`` says, or until ``timeout()`` has passed, then call
@@ -71,6 +75,19 @@ class Sluice(BrokerServices):
         self.attrs = welcome.attrs
         self.conf = welcome.conf
 
+    @property
+    def claim(self) -> Claim:
+        """Held by each call on this handle."""
+        return self._reactor.claim
+
+    def get_rank(self) -> int:
+        """This rank, by the name that it has in Flux."""
+        return self.rank
+
+    def get_size(self) -> int:
+        """How many ranks the instance has, by the name that it has in Flux."""
+        return self.size
+
     # -- requests -------------------------------------------------------------------------------------------------
 
     def rpc(self, topic: str, payload: Any = None, nodeid: NodeId = c.NODEID_ANY, flags: int = 0) -> Future:
@@ -84,10 +101,11 @@ class Sluice(BrokerServices):
         :raises OSError: ``EINVAL`` for an invalid topic or payload; ``EMSGSIZE`` for a payload over 64 MiB;
             ``ECONNRESET`` once the connection has ended
         """
-        return self._requests.rpc(topic, payload, nodeid, flags)
+        with self.claim:
+            return self._requests.rpc(topic, payload, nodeid, flags)
 
     def notify(self, topic: str, payload: Any = None, nodeid: NodeId = c.NODEID_ANY) -> None:
-        """Sends a request that gets no response. Parameters and errors are those of :meth:`rpc`."""
+        """Sends a request that gets no response. Parameters and errors are as for :meth:`rpc`."""
         self.rpc(topic, payload, nodeid, c.RPC_NORESPONSE)
 
     def respond(self, request: Message, payload: Any = None) -> None:
@@ -97,7 +115,8 @@ class Sluice(BrokerServices):
         :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE``
             for a payload over 64 MiB; ``ECONNRESET`` after ``close()``
         """
-        self._server.responder.respond(request, payload)
+        with self.claim:
+            self._server.responder.respond(request, payload)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
         """Fails a request; ``ENODATA`` ends a stream in order.
@@ -107,7 +126,8 @@ class Sluice(BrokerServices):
         :raises OSError: ``EINVAL`` if the request has been answered; ``ECONNRESET`` after ``close()``
         :raises ValueError: ``errnum`` is 0
         """
-        self._server.responder.respond_error(request, errnum, text)
+        with self.claim:
+            self._server.responder.respond_error(request, errnum, text)
 
     def answer_failure(self, request: Message, error: Exception) -> None:
         """Answers with the error that a handler raised.
@@ -117,7 +137,8 @@ class Sluice(BrokerServices):
         :param request: or an event, which gets no answer
         :raises Exception: the fault
         """
-        self._server.answer_failure(request, error)
+        with self.claim:
+            self._server.answer_failure(request, error)
 
     # -- watchers -------------------------------------------------------------------------------------------------
 
@@ -129,7 +150,7 @@ class Sluice(BrokerServices):
         args: Any = None,
         allow_guest: bool = False,
     ) -> MessageWatcher:
-        """A watcher that calls ``callback(handle, watcher, message, args)`` once it is started.
+        """A watcher that calls ``callback(handle, watcher, message, args)`` after ``start()``.
 
         The latest that matches answers a request; all that match get an event.
 
@@ -144,7 +165,7 @@ class Sluice(BrokerServices):
     def timer_watcher(
         self, after: float, callback: Callable[..., Any], repeat: float = 0.0, args: Any = None
     ) -> TimerWatcher:
-        """A timer that calls ``callback(handle, watcher, revents, args)`` once it is started.
+        """A timer that calls ``callback(handle, watcher, revents, args)`` after ``start()``.
 
         :param after: seconds from ``start()`` to the first call
         :param repeat: seconds from each call to the next; 0 for one call
@@ -157,7 +178,7 @@ class Sluice(BrokerServices):
     # -- inside another event loop --------------------------------------------------------------------------------
 
     def fileno(self) -> int:
-        """The descriptor to wait for; -1 once it is closed."""
+        """The descriptor to wait for; -1 after ``close()``."""
         return self._reactor.fileno()
 
     def wants(self) -> int:
@@ -171,9 +192,9 @@ class Sluice(BrokerServices):
     def dispatch(self) -> int:
         """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
 
-        One call handles at most 64; ``timeout()`` is 0 while more can be handled.
+        One call handles at most 64; ``timeout()`` is 0 while more wait.
 
-        :raises OSError: ``EBUSY`` inside a handler or callback
+        :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
         :raises Exception: what a callback raised; a module fails with it instead
         """
         return self._reactor.dispatch()
@@ -189,31 +210,36 @@ class Sluice(BrokerServices):
 
     # -- its own event loop ---------------------------------------------------------------------------------------
 
-    def reactor_run(self) -> int:
-        """Handles messages and timers until ``reactor_stop()``, or until nothing is left to wait for.
+    @claimed
+    def reactor_run(self, flags: int = 0) -> int:
+        """Handles messages and timers until ``reactor_stop()``, or until it has nothing to wait for.
 
         A module runs until its shutdown, and reports running when it first gets here.
 
+        :param flags: ``REACTOR_NOWAIT`` for one pass that never waits, as ``dispatch()`` makes it; ``REACTOR_ONCE`` for
+            one wait and one pass
         :returns: number of messages, callbacks and timers handled
-        :raises BaseException: what ``reactor_stop_error()`` was given, and what a callback raised
+        :raises BaseException: the error of ``reactor_stop_error()``, and what a callback raised
         """
         self.entering()
-        return self._reactor.run()
+        return self._reactor.run(flags)
 
     def run(self) -> Any:
         """The same as ``reactor_run()``, for the end of an entry function."""
         self.reactor_run()
 
+    @claimed
     def reactor_stop(self) -> None:
         """Ends ``reactor_run()``."""
         self._reactor.stop()
 
+    @claimed
     def reactor_stop_error(self, error: Optional[BaseException] = None) -> None:
         """Ends ``reactor_run()`` with an error, by default an ``OSError`` of ``ECONNRESET``; the first one counts."""
         self._reactor.stop_error(error)
 
     def entering(self) -> None:
-        """Prepares for the event loop to begin: that of a client may have been stopped before."""
+        """Prepares for the event loop to begin: that of a client may have stopped before."""
         self._reactor.restart()
 
     @property
@@ -223,12 +249,12 @@ class Sluice(BrokerServices):
 
     @property
     def stopped(self) -> bool:
-        """Whether the event loop has to end: ``reactor_stop()`` was called, or the connection has ended."""
+        """Whether the event loop has to end, after ``reactor_stop()`` or with the connection."""
         return self._reactor.stopped
 
     @property
     def failure(self) -> Optional[BaseException]:
-        """The error that the event loop was stopped with."""
+        """The error that stopped the event loop."""
         return self._reactor.failure
 
     # -- itself ---------------------------------------------------------------------------------------------------
@@ -249,13 +275,14 @@ class Sluice(BrokerServices):
         """Sets the counts of messages to 0."""
         self._connection.clear_stats()
 
+    @claimed
     def close(self, linger: float = 0.0) -> None:
         """Sends what waits, then closes.
 
         Pending requests fail with ``ECANCELED``. No handler and no timer runs after that.
 
-        :param linger: seconds that the broker is given to close first: it would see a reset if it had sent anything
-            that was not read
+        :param linger: how many seconds the broker has to close first: it would see a reset if anything from
+            it were still unread
         """
         if self._connection.closed:
             return

@@ -7,6 +7,20 @@ from types import ModuleType
 PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+ON_VARIABLE = "SLUICE_ON"
+"""Set to ``flux`` where rc files run in Flux's own Python, with its own package ``flux``."""
+
+
+def is_on_flux() -> bool:
+    """Whether rc files run against a live Flux."""
+    return os.environ.get(ON_VARIABLE) == "flux"
+
+
+def use_real_flux() -> None:
+    """Takes our packages from the path: ``flux`` is Flux's own then. What is imported of ``sluice`` stays usable."""
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != os.path.realpath(PACKAGE_DIR)]
+
+
 def forget_environment(variable: str) -> str:
     """Removes variables that only this process needs, so that its children do not inherit them.
 
@@ -21,7 +35,9 @@ def forget_environment(variable: str) -> str:
     # ``python3 -m`` puts the working directory first, where a file may have the name of another module.
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
-    if PACKAGE_DIR not in sys.path:
+    if is_on_flux():
+        use_real_flux()
+    elif PACKAGE_DIR not in sys.path:
         sys.path.insert(0, PACKAGE_DIR)
     return value
 

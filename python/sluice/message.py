@@ -23,7 +23,7 @@ _DECODE = json.JSONDecoder().decode
 
 
 def encode_payload(payload: Any) -> RawPayload:
-    """A program's payload in the form that is sent.
+    """A program's payload in the form of the wire.
 
     :param payload: None for no payload; JSON text as a string, or bytes, both sent unchanged; or else a value that
         JSON can express
@@ -119,7 +119,7 @@ class Message:
 
     @property
     def payload(self) -> Any:
-        """A JSON value, bytes, or None. It is parsed on first use.
+        """A JSON value, bytes, or None. The first use parses it.
 
         :raises OSError: ``EPROTO`` if it is invalid JSON
         """

@@ -72,8 +72,8 @@ def run_module(
     :param path: its file
     :param memory_limit: bytes of data that the process may have; for the text of the error past it
     :param member: which module of a library it is
-    :param kind: the contract that this fulfils; the methods that it has under this name are reported
-    :param symbols: the functions of a plug-in, which is run in place of a module
+    :param kind: the contract that this fulfils; the report has the methods under this name
+    :param symbols: the functions of a plug-in, to run in place of a module
     :returns: what it failed with, or None
     """
     entry, failure = _load(path, member, kind, symbols)
@@ -96,7 +96,7 @@ def run_module(
 def _load(
     path: str, member: Optional[str], kind: Optional[str], symbols: Optional[List[str]]
 ) -> Tuple[Optional[Entry], Outcome]:
-    """The entry function, or the error without one. The error can be reported only after the welcome."""
+    """The entry function, or the error without one. The module can report it only after the welcome."""
     try:
         module = import_file(path, MODULE_NAME)
         if symbols is not None:
@@ -171,7 +171,7 @@ def _status_of(ending: SystemExit) -> int:
 
 
 def _take_option(arguments: List[str], option: str) -> Optional[str]:
-    """The value of the first argument, if it is this option; it is then taken away."""
+    """Takes the first argument away if it is this option, and returns its value."""
     if not arguments or not arguments[0].startswith(option):
         return None
     return arguments.pop(0)[len(option) :]
@@ -186,7 +186,7 @@ def _limit_memory(limit: int) -> None:
 def main(argv: List[str]) -> int:
     """The command.
 
-    :returns: the exit status: 0, also if the module failed, since that was reported to the broker; 2 for wrong usage
+    :returns: the exit status: 0, also for a failed module, which it reports to the broker; 2 for wrong usage
     """
     uri = forget_environment(URI_VARIABLE)
     arguments = argv[1:]
@@ -196,7 +196,7 @@ def main(argv: List[str]) -> int:
     kind = _take_option(arguments, KIND_OPTION)
     if len(arguments) != 1 or not uri.startswith("fd://"):
         options = f"[{LIMIT_OPTION}BYTES] [{MEMBER_OPTION}NAME] [{PLUGIN_OPTION}NAME,…] [{KIND_OPTION}KIND]"
-        print(f"usage: {URI_VARIABLE}=fd://N python3 -m sluice.module_exec {options} PATH", file=sys.stderr)
+        print(f"Usage: {URI_VARIABLE}=fd://N python3 -m sluice.module_exec {options} PATH", file=sys.stderr)
         return 2
     path = arguments[0]
     die_with_parent()

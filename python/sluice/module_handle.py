@@ -16,7 +16,7 @@ _RUSAGE_FIELDS = (
 
 
 class ModuleSluice(handle.Sluice):
-    """A handle over the channel that a module was started with.
+    """A handle over the channel that a module has from its start.
 
     :param sock: that channel
     :raises OSError: ``ECONNRESET`` if the broker closed the connection
@@ -52,15 +52,15 @@ class ModuleSluice(handle.Sluice):
         return [*self._server.methods, *self._watchers.methods_of(service)]
 
     def entering(self) -> None:
-        """Reports running; a module that was stopped stays so."""
+        """Reports running; a stopped module stays so."""
         self.set_running()
 
     def stop_serving(self) -> None:
-        """From now on answers requests with ``ENOSYS``, also requests that were received before."""
+        """From now on answers requests with ``ENOSYS``, also requests that came before."""
         self._server.refuse()
 
     def refuse_requests(self) -> None:
-        """The same, and answers those that have been received now."""
+        """The same, and answers now those that have come."""
         self._serve_early()
         self._server.refuse()
         self._reactor.deliver_waiting()

@@ -1,9 +1,10 @@
-"""The requests that a handle has sent. Those that await a response are kept by matchtag."""
+"""The requests that a handle has sent. It keeps those that await a response by matchtag."""
 
 import errno
 from typing import Any, Callable, Dict, Optional, Union
 
 from . import constants as c
+from .claim import Claim
 from .connection import Connection
 from .errors import request_error
 from .future import Future
@@ -31,7 +32,7 @@ class OutgoingRequests:
         self._last_matchtag = 0
 
     def rpc(self, topic: str, payload: Any, nodeid: NodeId, flags: int) -> Future:
-        """Sends a request. Parameters and errors are those of ``Sluice.rpc``."""
+        """Sends a request. Parameters and errors are as for ``Sluice.rpc``."""
         if not is_topic(topic):
             raise request_error(errno.EINVAL, f"'{topic}' is not a topic")
         if self._connection.gone:
@@ -48,7 +49,7 @@ class OutgoingRequests:
         return future
 
     def settle(self, response: Message) -> None:
-        """Hands a response to its future; one that is not awaited any more is dropped."""
+        """Hands a response to its future; drops it if nothing awaits it any more."""
         future = self._futures.get(response.matchtag)
         if future is not None and future.deliver(response):
             self._futures.pop(response.matchtag, None)
@@ -58,6 +59,11 @@ class OutgoingRequests:
         futures, self._futures = self._futures, {}
         for future in futures.values():
             future.fail(error)
+
+    @property
+    def claim(self) -> Claim:
+        """Held by each call on the handle and its futures."""
+        return self._reactor.claim
 
     # -- for futures ----------------------------------------------------------------------------------------------
 
@@ -70,7 +76,7 @@ class OutgoingRequests:
         self._reactor.schedule(future)
 
     def forget(self, future: Future) -> bool:
-        """Stops waiting for responses, and tells the service of a stream; returns whether more were expected."""
+        """Stops waiting for responses, and tells the service of a stream; returns whether more were due."""
         if self._futures.pop(future.matchtag, None) is None:
             return False
         if future.streaming and not self._connection.gone:

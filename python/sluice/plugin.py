@@ -1,4 +1,4 @@
-"""Plug-ins: files whose functions are called by message (docs/design/modules.md §6)."""
+"""Plug-ins: files whose functions a host calls by message (docs/design/modules.md §6)."""
 
 import asyncio
 import errno

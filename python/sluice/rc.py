@@ -1,4 +1,5 @@
-"""Writing rc files (docs/design/planning.md §8): ``@task``, and the ``Context`` that tasks and ``setup()`` are given.
+"""Writing rc files (docs/design/planning.md §8): ``@task``, and the ``Context`` that tasks and ``setup()``
+get.
 """
 
 import sys
@@ -18,7 +19,7 @@ from typing import (
 )
 
 from .rc_mirror import Mirror
-
+from .stand_ins import decides
 from .task_keys import TASK_KEYS
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ _declared: List[DeclaredTask] = []
 
 
 def take_declared_tasks() -> List[DeclaredTask]:
-    """The tasks declared since the last call, in order: those of one file, since files are read one after the other."""
+    """The tasks declared since the last call, in order: those of one file, since the host reads files one
+    after the other.
+    """
     taken = list(_declared)
     _declared.clear()
     return taken
@@ -66,7 +69,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
         key = TASK_KEYS.get(argument)
         if key is None:
             raise ValueError(f"{name}: unknown task argument {argument}")
-        if value is not None:
+        if value is not None and not decides(f"the {key} of task {name}", value):
             keys[key] = list(value) if isinstance(value, (tuple, set, frozenset)) else value
     line = sys._getframe(1).f_lineno
     declared_name = name
@@ -138,7 +141,7 @@ class Context:
     def rpc(self, topic: str, payload: Any = None, nodeid: "NodeId" = 0xFFFFFFFF, flags: int = 0) -> "Future":
         """Sends a request; ``get()`` of the future that it returns waits for the response.
 
-        Parameters and errors are those of ``Sluice.rpc``.
+        Parameters and errors are as for ``Sluice.rpc``.
         """
         return self._host.rpc(topic, payload, nodeid, flags)
 
@@ -147,30 +150,33 @@ class Context:
 
         :raises ValueError: it is not a JSON value
         """
-        self._host.set_data(key, value)
+        if not decides("shared data", key, value):
+            self._host.set_data(key, value)
 
     def get(self, key: str, default: Any = None) -> Any:
         """A shared value, or the default."""
-        return self._host.mirror.data.get(key, default)
+        return default if decides("shared data", key) else self._host.mirror.data.get(key, default)
 
     def attr_get(self, name: str, default: Any = None) -> Any:
         """An attribute of the broker, or the default."""
-        return self._host.mirror.attrs.get(name, default)
+        return default if decides("an attribute", name) else self._host.mirror.attrs.get(name, default)
 
     def conf_get(self, name: str, default: Any = None) -> Any:
         """A configuration value by its dotted key, or the default."""
-        return self._host.mirror.conf(name, default)
+        return default if decides("a value of the configuration", name) else self._host.mirror.conf(name, default)
 
     def getenv(self, name: str, default: Any = None) -> Any:
         """A variable of the local environment, else of the broker's, else the default."""
-        return self._host.mirror.env(name, default)
+        return default if decides("a variable", name) else self._host.mirror.env(name, default)
 
     def setenv(self, name: Union[str, Mapping[str, Optional[str]]], value: Optional[str] = None) -> None:
         """Sets variables here and in the broker, so that the initial program and rc3 see them; None unsets.
 
         :param name: of one variable, or a mapping of names to values
-        :raises ValueError: a value is neither a string nor None; nothing is set then
+        :raises ValueError: a value is neither a string nor None; the call sets nothing then
         """
+        if decides("the environment", name, value):
+            return
         env = {name: value} if isinstance(name, str) else dict(name)
         for key, item in env.items():
             if not isinstance(key, str):
@@ -180,11 +186,13 @@ class Context:
         self._host.setenv(env)
 
     def setopt(self, module: str, options: str, overwrite: bool = False) -> None:
-        """Appends to the arguments of a module that is loaded later, or replaces them.
+        """Appends to the arguments of a module that loads later, or replaces them.
 
         :param module: a unit; or a service, then they reach its provider
         :param options: split on white space
         """
+        if decides("an argument of a module", module, options):
+            return
         edit = {"kind": "setopt", "module": module, "options": options.split(), "overwrite": bool(overwrite)}
         self._host.mirror.set_args(edit)
         if self._effects is None:
@@ -197,12 +205,14 @@ class Context:
 
         :param also: names whose arguments follow
         """
+        if decides("an argument of a module", name, also):
+            return default
         names = [name, *([also] if isinstance(also, str) else also or [])]
         args = [arg for each in names for arg in self._host.mirror.args_of(each)]
         return args if args or default is None else default
 
     def bash(self, command: str) -> None:
-        """Runs a shell line with bash; its output becomes that of the task.
+        """Runs a shell line with bash; its output becomes output of the task.
 
         :raises RuntimeError: ``bash: exited with exit status N``, ``bash: died by signal N``
         """
@@ -228,12 +238,13 @@ class Context:
     def _effect(self, method: str, effect: Dict[str, Any]) -> None:
         if self._effects is None:
             raise ValueError(f"{method}: only setup() can change what is planned")
-        self._effects.append(effect)
+        if not decides(f"what {method}() does", effect):
+            self._effects.append(effect)
 
 
 def _names(method: str, names: Iterable[str]) -> List[str]:
-    """A list of names. A lone string is refused: it would be taken for a list of its letters."""
-    listed = None if isinstance(names, (str, bytes)) else list(names)
+    """A list of names. It refuses a lone string, which Python would take for a list of its letters."""
+    listed = None if isinstance(names, (str, bytes)) else [each for each in names if not decides(f"{method}()", each)]
     if listed is None or not all(isinstance(name, str) for name in listed):
         raise ValueError(f"{method}: expected a list of names")
     return listed

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Callable, Dict, List, Tuple
 
 LAST_OUTPUT_SECONDS = 0.1
-"""How long output is read after the shell has ended, while a background process of it still holds its pipes."""
+"""How long it reads output after the end of the shell, while a background process still holds its pipes."""
 
 CHUNK = 64 * 1024
 
@@ -20,7 +20,7 @@ def run_bash(
     """Runs ``bash -c`` and passes its output on.
 
     :param emit: called with ``"stdout"`` or ``"stderr"``, and text
-    :param children: the process is in this list while it runs, so that it can be killed
+    :param children: the process is in this list while it runs, so that the host can kill it
     :returns: exit status, or minus the number of the signal that ended it
     """
     with subprocess.Popen(

@@ -1,7 +1,8 @@
 """``python3 -m sluice.rc_host``: hosts the Python rc files of one run.
 
-Speaks the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that ``SLUICE_RC_URI=fd://N``
-names. The main thread listens; files are read and tasks run in threads of their own.
+Speaks the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that
+``SLUICE_RC_URI=fd://N`` names. The main thread listens; each reading of a file and each task has a thread of
+its own.
 """
 
 import json
@@ -9,13 +10,15 @@ import os
 import socket
 import sys
 import threading
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .errors import message_of, stack_of
-from .host_environment import forget_environment, import_file
+from .host_environment import forget_environment, import_file, is_on_flux
 from .outlive import outlive_signals
-from .rc import Context, DeclaredTask, take_declared_tasks
+from .rc import Context, DeclaredTask, take_declared_tasks, task
 from .rc_mirror import Mirror
+from . import stand_ins
 from .rc_output import TaskOutput
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ class Host:
         self._last_id = 0
         self._files = 0
         self._local = threading.local()
+        #: Whether files are read for a plan: there need be no instance then.
+        self._plans = False
 
     # -- from the runner ------------------------------------------------------------------------------------------
 
@@ -69,7 +74,7 @@ class Host:
             if op == "init" or op == "update":
                 self.mirror.update(message["state"])
             elif op == "read":
-                _start(self._read, message["file"], message["setup"])
+                _start(self._read, message["file"], message["setup"], message.get("standIns", False))
             elif op == "run":
                 self._running[message["task"]] = []
                 _start(self._run, message["task"])
@@ -125,16 +130,22 @@ class Host:
         :raises OSError: ``ENOENT`` if there is no instance; the errno of connect(2) if no broker listens there
         """
         handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
-        if handle is None:
-            from .handle import Sluice
+        if handle is None and self._plans and not os.environ.get("SLUICE_URI"):
+            from .rc_mirror import PlannedHandle
 
-            handle = self._local.handle = Sluice()
+            return PlannedHandle(self.mirror)  # type: ignore[return-value]
+        if handle is None:
+            # Ours with the methods that files for Flux use; or Flux's own, where they run against a live one.
+            from flux import Flux
+
+            handle = self._local.handle = Flux()
         return handle
 
     def rpc(self, topic: str, payload: Any, nodeid: "NodeId", flags: int) -> "Future":
         """Sends a request. ``get()`` of its future also updates the facts, which the request may have changed."""
         future = self.handle().rpc(topic, payload, nodeid, flags)
-        future.when_got = self.refresh
+        if not is_on_flux():
+            future.when_got = self.refresh
         return future
 
     def refresh(self) -> None:
@@ -149,7 +160,7 @@ class Host:
         try:
             copy = _decode(_encode(value))
         except (TypeError, ValueError) as cause:
-            raise ValueError(f"set: the value of {key} is not a JSON value") from cause
+            raise ValueError(f"set: the value of {key} is not a JSON value: {cause}") from cause
         self.mirror.set_data(key, copy)
         self.send({"op": "set", "key": key, "value": copy})
 
@@ -175,8 +186,10 @@ class Host:
 
     # -- in threads -----------------------------------------------------------------------------------------------
 
-    def _read(self, file: str, with_setup: bool) -> None:
+    def _read(self, file: str, with_setup: bool, with_stand_ins: bool) -> None:
         phase = "read"
+        missing = stand_ins.begin(file) if with_stand_ins else None
+        self._plans = with_stand_ins
         try:
             self._files += 1
             module = import_file(file, f"sluice_rc_{self._files}")
@@ -189,7 +202,7 @@ class Host:
                     raise ValueError("setup is defined, but is not a function")
                 _finish(setup(Context(self, None, effects)))
             self.output.drain()
-            self.send({"op": "read", "file": file, "effects": effects})
+            self.send({"op": "read", "file": file, "effects": effects, **_missing(missing)})
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any error is reported
             take_declared_tasks()
             self.output.drain()
@@ -197,6 +210,7 @@ class Host:
             failure = {"phase": phase, "message": _message(error), "line": line, "column": column}
             self.send({"op": "read", "file": file, "failure": {**failure, "stack": stack_of(error)}})
         finally:
+            stand_ins.end()
             self._close_handle()
 
     def _declare(self, file: str, tasks: List[DeclaredTask]) -> None:
@@ -224,8 +238,9 @@ class Host:
 
     def _close_handle(self) -> None:
         handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
-        if handle is not None:
+        if handle is not None and hasattr(handle, "close"):
             handle.close()
+            self._local.handle = None
 
     def _only_task(self) -> Optional[str]:
         running = list(self._running)
@@ -236,6 +251,14 @@ class Host:
         safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
         message = {"op": "output", "stream": stream, "text": safe}
         self.send(message if task is None else {**message, "task": task})
+
+
+def _missing(report: "Optional[stand_ins.Report]") -> Dict[str, Any]:
+    """What the runner learns of stand-ins."""
+    if report is None:
+        return {}
+    names = [{"name": name, "line": line} for name, line in report.names.items()]
+    return {"standIns": names, "uses": [use._asdict() for use in report.uses]}
 
 
 def _start(target: Callable[..., None], *args: Any) -> None:
@@ -274,10 +297,24 @@ def _site(error: BaseException, file: str) -> Tuple[int, int]:
     return (line, 1) if line else (0, 0)
 
 
+def _prepare_real_flux() -> None:
+    """Files of Flux declare tasks with ``flux.modprobe``, which must come here; all else is Flux's own."""
+    import flux
+
+    try:
+        from flux import modprobe
+    except ImportError:
+        modprobe = ModuleType("flux.modprobe")
+        sys.modules[modprobe.__name__] = modprobe
+        setattr(flux, "modprobe", modprobe)
+    setattr(modprobe, "task", task)
+    setattr(modprobe, "Context", Context)
+
+
 def _inherited_socket() -> socket.socket:
     uri = forget_environment(URI_VARIABLE)
     if not (uri.startswith("fd://") and uri[5:].isdigit()):
-        sys.exit(f"{URI_VARIABLE} must be fd://N: this program is started by sluice, not by hand")
+        sys.exit(f"{URI_VARIABLE} must be fd://N: sluice starts this program, not a user")
     number = int(uri[5:])
     # Programs that tasks start must not inherit it.
     os.set_inheritable(number, False)
@@ -290,6 +327,8 @@ def main() -> None:
     """The command."""
     outlive_signals()
     host = Host(_inherited_socket())
+    if is_on_flux():
+        _prepare_real_flux()
     sys.stdout, sys.stderr = host.output.capture()
     try:
         host.serve()

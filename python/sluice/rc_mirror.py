@@ -1,5 +1,6 @@
 """A host's copy of the runner's facts, so that reading them never waits."""
 
+import errno
 import os
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -36,9 +37,11 @@ class Mirror:
         if "env" in state:
             self.set_env(state["env"])
 
-    def conf(self, key: str, default: Any) -> Any:
-        """A configuration value by its dotted key, or the default."""
+    def conf(self, key: Optional[str], default: Any) -> Any:
+        """A configuration value by its dotted key, or the default; all without a key."""
         value = self._config
+        if key is None:
+            return value
         for word in key.split("."):
             if not isinstance(value, dict) or word not in value:
                 return default
@@ -76,3 +79,35 @@ class Mirror:
         options = list(edit["options"])
         args = options if edit["overwrite"] else [*self._args.get(name, []), *options]
         self._args = {**self._args, name: args}
+
+
+class PlannedHandle:
+    """The ``context.handle`` of an rc file for a plan without an instance: it has the facts alone."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+
+    @property
+    def rank(self) -> int:
+        """The rank that the plan is for."""
+        return self._mirror.rank
+
+    def get_rank(self) -> int:
+        """The same."""
+        return self._mirror.rank
+
+    def attr_get(self, name: str, default: Any = None) -> Any:
+        """An attribute.
+
+        :raises FileNotFoundError: it is not set, and there is no default
+        """
+        if name not in self._mirror.attrs and default is None:
+            raise FileNotFoundError(errno.ENOENT, f"attribute {name} is not set")
+        return self._mirror.attrs.get(name, default)
+
+    def conf_get(self, key: Optional[str] = None, default: Any = None) -> Any:
+        """A configuration value by its dotted key; without one, the whole configuration."""
+        return self._mirror.conf(key, default)
+
+    def __getattr__(self, name: str) -> Any:
+        raise FileNotFoundError(errno.ENOENT, f"no instance: {name} needs one, and SLUICE_URI is not set")

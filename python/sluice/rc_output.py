@@ -14,9 +14,9 @@ Emit = Callable[[Optional[str], str, str], None]
 class TaskOutput:
     """Takes the place of standard output and error in this process.
 
-    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors comes through two
-    pipes. These are read at once when a task prints or ends, so that the order holds. It belongs to the task if
-    only one runs.
+    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors comes through
+    two pipes. The host reads these at once when a task prints or ends, so that the order holds. It belongs to
+    the task if only one runs.
 
     :param emit: sends ``(task or None, "stdout" or "stderr", text)``
     :param running: the task that runs, if there is exactly one
@@ -118,7 +118,7 @@ class TaskStream(io.TextIOBase):
         return len(text)
 
     def reconfigure(self, **_: Any) -> None:
-        """Does nothing: every write is passed on at once, whatever buffering is asked for."""
+        """Does nothing: every write goes on at once, whatever buffering the file asks for."""
 
 
 class _Bytes(io.RawIOBase):

@@ -6,6 +6,8 @@ from itertools import islice
 from time import monotonic
 from typing import Any, Callable, Deque, NamedTuple, Optional, Protocol, Set
 
+from . import constants as c
+from .claim import Claim, claimed
 from .connection import Connection
 from .errors import request_error
 from .message import Message
@@ -46,7 +48,7 @@ class ReactorHooks(NamedTuple):
 class Reactor:
     """Receives messages, and calls handlers, callbacks of futures and timers.
 
-    :param is_module: it runs until it is stopped, and what a callback raises stops it with that error
+    :param is_module: it runs until ``stop()``, and what a callback raises stops it with that error
     """
 
     def __init__(self, connection: Connection, hooks: ReactorHooks, is_module: bool) -> None:
@@ -57,6 +59,8 @@ class Reactor:
         self._ready: Deque[Scheduled] = deque()
         self._scheduled: Set[int] = set()
         self._is_dispatching = False
+        #: Held by each call on the handle.
+        self.claim = Claim()
         self.timers = Timers()
         #: Called when ``wants()`` or ``timeout()`` may have changed.
         self.on_change: Optional[Callable[[], None]] = None
@@ -69,7 +73,7 @@ class Reactor:
     # -- driven by another event loop -----------------------------------------------------------------------------
 
     def fileno(self) -> int:
-        """The descriptor to wait for; -1 once it is closed."""
+        """The descriptor to wait for; -1 after ``close()``."""
         return self._connection.fileno()
 
     def wants(self) -> int:
@@ -78,22 +82,24 @@ class Reactor:
             return 0
         return READ | WRITE if self._connection.unsent_bytes else READ
 
+    @claimed
     def timeout(self) -> Optional[float]:
         """Seconds after which to call ``dispatch()`` even without input; None: not before there is some."""
         if self._inbox or self._ready:
             return 0.0
         return self.timers.timeout()
 
+    @claimed
     def dispatch(self) -> int:
         """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
 
-        One call handles at most 64; ``timeout()`` is 0 while more can be handled.
+        One call handles at most 64; ``timeout()`` is 0 while more wait.
 
-        :raises OSError: ``EBUSY`` inside a handler or callback: the loop is in a call of ``dispatch()`` already
+        :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
         :raises Exception: what a callback raised, unless this is a module's
         """
         if self._is_dispatching:
-            raise request_error(errno.EBUSY, "dispatch() was called inside a handler; return to the event loop")
+            raise request_error(errno.EBUSY, "dispatch() cannot run inside a handler; return to the event loop")
         self._is_dispatching = True
         try:
             return self._dispatch()
@@ -130,22 +136,34 @@ class Reactor:
 
     # -- driven by itself -----------------------------------------------------------------------------------------
 
-    def run(self) -> int:
-        """Dispatches until it is stopped, or until nothing is left to wait for.
+    @claimed
+    def run(self, flags: int = 0) -> int:
+        """Dispatches until ``stop()``, or until it has nothing to wait for.
 
+        :param flags: ``REACTOR_NOWAIT`` for one pass that never waits, ``REACTOR_ONCE`` for one wait and one pass
         :returns: number of messages, callbacks and timers handled
-        :raises BaseException: what ``stop()`` was given, and what a callback raised
+        :raises BaseException: the error of ``stop()``, and what a callback raised
         """
+        if flags not in (0, c.REACTOR_NOWAIT, c.REACTOR_ONCE):
+            raise request_error(errno.EINVAL, f"invalid flags of reactor_run(): {flags!r}")
         count = 0
-        while not self.stopped and (self._is_module or self.timers.live or self._hooks.is_needed()):
+        if flags == c.REACTOR_NOWAIT and not self.stopped:
+            count = self.dispatch()
+        while flags != c.REACTOR_NOWAIT and not self.stopped and self._has_work:
             self._connection.wait(self.timeout())
             count += self.dispatch()
+            if flags == c.REACTOR_ONCE:
+                break
         if self.failure is not None:
             failure = self.failure
             if not self._is_module:
                 self.failure = None
             raise failure
         return count
+
+    @property
+    def _has_work(self) -> bool:
+        return self._is_module or self.timers.live > 0 or self._hooks.is_needed()
 
     def restart(self) -> None:
         """Undoes ``stop()``, unless the connection has ended."""
@@ -169,10 +187,12 @@ class Reactor:
             self._ready.append(scheduled)
             self.changed()
 
+    @claimed
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float] = None) -> bool:
         """Waits until received messages make a condition true.
 
-        Only responses are handled meanwhile. Other messages are kept for ``dispatch()``: no handler runs inside a wait.
+        It handles only responses meanwhile. It keeps other messages for ``dispatch()``: no handler runs
+        inside a wait.
 
         :param timeout: seconds; None waits for ever
         :returns: whether the condition holds; False after the timeout
@@ -196,11 +216,11 @@ class Reactor:
 
     @property
     def has_input(self) -> bool:
-        """Whether messages wait to be delivered."""
+        """Whether messages wait for their delivery."""
         return bool(self._inbox)
 
     def take(self) -> Message:
-        """Takes out the first message that waits to be delivered."""
+        """Takes out the first message that waits for its delivery."""
         return self._inbox.popleft()
 
     def put_back(self, messages: "Deque[Message]") -> None:
@@ -228,7 +248,8 @@ class Reactor:
         self.stop()
 
     def close(self, error: OSError) -> None:
-        """The connection was closed: no message and no timer is handled any more, only callbacks of pending requests.
+        """The connection has closed: it handles no message and no timer any more, only callbacks of pending
+        requests.
 
         :param error: of the requests
         """

@@ -18,7 +18,7 @@ class RequestServer:
     """Answers requests with the watchers of a handle, and methods that no watcher takes with handlers by default.
 
     :param send: sends a message
-    :param watchers: those that are started
+    :param watchers: those that have started
     :param log: appends a line to the broker's log: level, text
     """
 
@@ -33,7 +33,7 @@ class RequestServer:
 
     @property
     def refusing(self) -> bool:
-        """Whether ``refuse()`` was called."""
+        """Whether the module called ``refuse()``."""
         return self._refusing
 
     @property

@@ -1,4 +1,4 @@
-"""Sending responses: which requests have been answered, and which have been abandoned by their senders."""
+"""Sending responses: which requests have their answer, and which their senders have abandoned."""
 
 import errno
 from re import compile as _pattern

@@ -32,7 +32,7 @@ def notify(assignments: List[str], address: str) -> None:
 def main() -> int:
     """The command.
 
-    :returns: the exit status: 1 if the manager cannot be reached
+    :returns: the exit status: 1 if the text does not reach the manager
     """
     try:
         notify(sys.argv[1:], os.environ.get("NOTIFY_SOCKET", ""))

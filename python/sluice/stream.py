@@ -14,7 +14,7 @@ CHUNK = 256 * 1024
 class Stream:
     """Messages in and out of a connected stream socket.
 
-    :param sock: nothing else uses it; it is made non-blocking
+    :param sock: nothing else uses it; this makes it non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -28,7 +28,7 @@ class Stream:
         self.cause: Optional[Exception] = None
 
     def fileno(self) -> int:
-        """The descriptor; -1 once it is closed."""
+        """The descriptor; -1 after ``close()``."""
         return self._sock.fileno()
 
     @property
@@ -79,9 +79,9 @@ class Stream:
         return []
 
     def finish(self, linger: float = 0.0) -> None:
-        """Ends the exchange of messages, with the descriptor still open; what was kept is lost.
+        """Ends the exchange of messages, with the descriptor still open; drops what it has kept.
 
-        :param linger: seconds that the other end is given to close first
+        :param linger: how many seconds the other end has to close first
         """
         if linger > 0 and not self.gone:
             self._linger(linger)
@@ -130,7 +130,7 @@ def connect(uri: str) -> socket.socket:
         os.set_inheritable(number, False)
         return socket.socket(fileno=number)
     if not uri.startswith("local:///"):
-        raise ValueError(f"invalid instance URI '{uri}': it must be local:///PATH")
+        raise ValueError(f"invalid instance URI '{uri}': it must be local:///PATH, the socket of a rank")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(uri[len("local://") :])

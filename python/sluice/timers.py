@@ -10,7 +10,7 @@ class Timer(Protocol):
 
     @property
     def generation(self) -> int:
-        """Counts its stops: entries of the queue that were made for an earlier start are stale."""
+        """Counts its stops: entries of the queue from an earlier start are stale."""
 
     def fire(self, due: float) -> None:
         """Calls back. ``due``: when it should have been, in seconds of ``time.monotonic()``."""
@@ -29,7 +29,7 @@ class Timers:
         self.live = 0
 
     def add(self, timer: Timer, due: float) -> None:
-        """Adds a timer that has been started."""
+        """Adds a started timer."""
         self._serial += 1
         self.live += 1
         heapq.heappush(self._queue, (due, self._serial, timer.generation, timer))

@@ -5,6 +5,7 @@ from re import compile as _pattern
 from time import monotonic
 from typing import Any, Callable, List, Optional, TypeVar
 
+from .claim import Claim, claimed
 from .message import TYPE_NUMBERS, Message
 from .reactor import Reactor
 
@@ -16,7 +17,7 @@ _TimerSelf = TypeVar("_TimerSelf", bound="TimerWatcher")
 class MessageWatcher:
     """Calls ``callback(handle, watcher, message, args)`` for messages of some types with topics that match a glob.
 
-    :param watchers: where it is while it is started
+    :param watchers: where it is between start and stop
     :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
     :param topic_glob: with ``*``, ``?`` and ``[…]``, as :mod:`fnmatch` has them
     :param allow_guest: whether guests may send it requests
@@ -46,12 +47,14 @@ class MessageWatcher:
 
     def start(self: _MessageSelf) -> _MessageSelf:
         """Begins to call back; returns itself."""
-        self._watchers.add(self)
+        with self.handle.claim:
+            self._watchers.add(self)
         return self
 
     def stop(self) -> None:
         """Ends the calls; does nothing if it is not started."""
-        self._watchers.remove(self)
+        with self.handle.claim:
+            self._watchers.remove(self)
 
     def destroy(self) -> None:
         """The same as ``stop()``."""
@@ -80,7 +83,7 @@ class MessageWatcher:
 
 
 class MessageWatchers:
-    """The message watchers of a handle that are started.
+    """The started message watchers of a handle.
 
     :param handle: what callbacks get
     """
@@ -93,7 +96,7 @@ class MessageWatchers:
         return len(self._started)
 
     def add(self, watcher: MessageWatcher) -> None:
-        """Adds a watcher. The latest is asked first for requests."""
+        """Adds a watcher. The latest gets requests first."""
         self._started.append(watcher)
 
     def remove(self, watcher: MessageWatcher) -> None:
@@ -133,7 +136,7 @@ class TimerWatcher:
     """Calls ``callback(handle, watcher, revents, args)`` once after some seconds, or again and again.
 
     :param handle: what the callback gets
-    :param reactor: whose timers it is among while it is started
+    :param reactor: whose timers it is among between start and stop
     :param after: seconds from ``start()`` to the first call
     :param repeat: seconds from each call to the next; 0 for one call
     :raises ValueError: ``after`` or ``repeat`` is negative
@@ -159,14 +162,21 @@ class TimerWatcher:
         self._generation = 0
         self.active = False
 
+    @property
+    def claim(self) -> Claim:
+        """Held by each call on its handle."""
+        return self._reactor.claim
+
+    @claimed
     def start(self: _TimerSelf) -> _TimerSelf:
-        """Starts, or starts anew; returns itself."""
+        """Starts, or starts again; returns itself."""
         self.stop()
         self.active = True
         self._reactor.timers.add(self, monotonic() + self.after)
         self._reactor.changed()
         return self
 
+    @claimed
     def stop(self) -> None:
         """Ends the calls; does nothing if it is not started."""
         if self.active:
@@ -180,7 +190,7 @@ class TimerWatcher:
 
     @property
     def generation(self) -> int:
-        """How often it was stopped: entries of the queue that were made for an earlier start are stale."""
+        """How many stops it has had: entries of the queue from an earlier start are stale."""
         return self._generation
 
     def fire(self, due: float) -> None:

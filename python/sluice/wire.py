@@ -13,7 +13,7 @@ from .message import Message, RawPayload
 HEADER_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 64 * 1024 * 1024
 ERROR_TEXT_LIMIT = 8192
-"""Characters; longer error texts are cut, so that the response fits the limit of a header."""
+"""Characters; a response cuts longer error texts, so that it fits the limit of a header."""
 
 _UINT32 = 0xFFFFFFFF
 _KEYS = {
@@ -100,9 +100,9 @@ class FrameDecoder:
     def push(self, chunk: bytes) -> List[Message]:
         """Takes the next bytes, and returns the messages that they complete.
 
-        A declared length alone reserves no memory; kept bytes are copied once a frame.
+        A declared length alone reserves no memory; each frame copies the kept bytes once.
 
-        :raises ProtocolError: a message is invalid; nothing further can be decoded then
+        :raises ProtocolError: a message is invalid; the decoder takes nothing further then
         """
         kept = self._kept
         kept += chunk

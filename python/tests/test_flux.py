@@ -3,7 +3,7 @@ import os
 import tempfile
 import unittest
 from importlib import import_module
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import flux
 import flux.constants
@@ -109,3 +109,33 @@ class RcScripts(unittest.TestCase):
             run_all_rc_scripts(3)
             with open(log, encoding="utf-8") as file:
                 self.assertEqual(file.read().split(), ["a", "b", "z", "x"])
+
+
+class Reactors(unittest.TestCase):
+    """``Flux.reactor_run(reactor=None, flags=0)``."""
+
+    def setUp(self) -> None:
+        self.broker = FakeBroker()
+        self.addCleanup(self.broker.close)
+        self.h = flux.Flux(sock=self.broker.theirs)
+        self.addCleanup(self.h.close)
+
+    def test_sentence_7_the_flags_mean_the_same(self) -> None:
+        seen: List[int] = []
+        self.h.timer_watcher(0.0, lambda *_: seen.append(1)).start()
+        self.h.timer_watcher(1000.0, lambda *_: seen.append(2)).start()
+        self.assertEqual(self.h.reactor_run(self.h.get_reactor(), flux.constants.FLUX_REACTOR_NOWAIT), 1)
+        self.assertEqual(self.h.reactor_run(flags=flux.constants.FLUX_REACTOR_NOWAIT), 0)
+        self.h.timer_watcher(0.01, lambda *_: seen.append(3)).start()
+        while len(seen) < 2:
+            self.h.reactor_run(None, flux.constants.FLUX_REACTOR_ONCE)
+        self.assertEqual(seen, [1, 3])
+
+    def test_sentence_7_a_handler_stops_the_loop(self) -> None:
+        self.h.timer_watcher(0.0, lambda h, *_: h.reactor_stop(h.get_reactor()), repeat=0.001).start()
+        self.assertEqual(self.h.reactor_run(), 1)
+
+    def test_sentence_7_another_handles_loop_is_refused(self) -> None:
+        with self.assertRaises(OSError) as caught:
+            self.h.reactor_run(object())
+        self.assertEqual(caught.exception.errno, errno.EINVAL)

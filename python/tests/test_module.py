@@ -68,7 +68,12 @@ class Module:
     """A module in a process of its own, on a broker of the test."""
 
     def __init__(
-        self, case: unittest.TestCase, source: str, welcome: Optional[Dict[str, Any]] = None, *options: str
+        self,
+        case: unittest.TestCase,
+        source: str,
+        welcome: Optional[Dict[str, Any]] = None,
+        *options: str,
+        python: str = sys.executable,
     ) -> None:
         directory = tempfile.TemporaryDirectory()
         case.addCleanup(directory.cleanup)
@@ -80,7 +85,7 @@ class Module:
         descriptor = self.broker.theirs.fileno()
         env = {**os.environ, "SLUICE_MODULE_URI": f"fd://{descriptor}", "PYTHONPATH": PACKAGE_DIR}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sluice.module_exec", *options, path],
+            [python, "-m", "sluice.module_exec", *options, path],
             pass_fds=[descriptor],
             env=env,
             stderr=subprocess.PIPE,

@@ -1,6 +1,6 @@
 import type { StepTime, Timeline } from "./timeline.js";
 
-/** One unit of a chain: each waited for the next one. */
+/** One unit of a chain. A unit waits for the next unit of its chain. */
 export interface ChainLink {
   readonly unit: string;
   readonly startNs: number;
@@ -19,7 +19,7 @@ export interface ChainLink {
  * The chain that set the time at which a unit ended, that unit first. Each link is what the one before waited for last:
  * a unit that it comes after, or a unit that held its slot. The last link could start at once.
  * @param unit the unit at the end of the chain; undefined: the unit that ended last
- * @returns undefined if the unit did not run; empty if no unit ran and no name was given
+ * @returns undefined if the unit did not run; empty if no unit ran and the call names none
  */
 export function criticalChain(timeline: Timeline, unit?: string): ChainLink[] | undefined {
   const last = unit === undefined ? lastToEnd(timeline) : stepNamed(timeline, unit);

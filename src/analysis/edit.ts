@@ -12,18 +12,37 @@ export interface Removed {
     | { readonly kind: "unused" };
 }
 
+/** A direct relation: `unit` after another. */
+export interface Edge {
+  readonly unit: string;
+  readonly after: string;
+}
+
+/** The plan without some of its direct relations; what orders two units through others stays. */
+export function withoutEdges(plan: RecordedPlan, edges: readonly Edge[]): RecordedPlan {
+  if (edges.length === 0) return plan;
+  const gone = new Set(edges.map(({ unit, after }) => `${after} ${unit}`));
+  return {
+    ...plan,
+    steps: plan.steps.map((step) => ({
+      ...step,
+      after: step.after.filter((before) => !gone.has(`${nameOf(plan, before)} ${step.unit}`)),
+    })),
+  };
+}
+
 /** A plan without some of its units. */
 export interface EditedPlan {
   readonly plan: RecordedPlan;
   readonly removed: readonly Removed[];
-  /** Of each step of the edited plan, its number in the one before. */
+  /** For each step of the edited plan, its number in the one before. */
   readonly was: readonly number[];
 }
 
 /**
- * The plan as it would have been without some units: units that need them go too, and what only those that went had
- * asked for. Order that led through a unit that goes is gone with it, as it is only there while the unit is in the plan
- * (docs/design/planning.md §1).
+ * The plan as it would have been without some units: units that need them go too, and what only those that
+ * went had asked for. Order that led through a unit that goes is gone with it: it is only there while the
+ * unit is in the plan (docs/design/planning.md §1).
  * @param steps numbers of the steps to leave out
  */
 export function without(plan: RecordedPlan, steps: readonly number[]): EditedPlan {

@@ -13,7 +13,8 @@ const LEGEND = 44;
 const LETTER = 6.7;
 const LONGEST_LABEL = 34;
 
-const STYLE = `
+/** The style of a chart; in a page it is to be nested below an element of its own. @public */
+export const GANTT_STYLE = `
 svg { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; }
 .paper { fill: #ffffff; } .title { font-size: 15px; font-weight: 600; fill: #1b2733; }
 .name { fill: #1b2733; } .note { fill: #64748b; font-size: 11px; } .grid { stroke: #e6eaf0; stroke-width: 1; }
@@ -63,7 +64,7 @@ class Drawing {
     return [
       `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${this.#height}" width="${WIDTH}" height="${this.#height}" role="img">`,
       `<title>${escaped(this.#title)}</title>`,
-      `<style>${STYLE}\n</style>`,
+      `<style>${GANTT_STYLE}\n</style>`,
       `<rect class="paper" width="${WIDTH}" height="${this.#height}"/>`,
       `<text class="title" x="${MARGIN}" y="28">${escaped(this.#title)}</text>`,
       ...bars.map((_, row) => this.#stripe(row)),
@@ -140,7 +141,7 @@ class Drawing {
       `<text class="name${critical ? " strong" : ""}" x="${round(this.#left) - 8}" y="${middle + 4}" text-anchor="end">${escaped(cut(unit))}</text>`,
       waitedFor?.kind === "slot" ? line("wait", this.#x(readyNs), x) : "",
       line("slack", noteEnd, this.#x(endNs + slackNs)),
-      `<rect class="bar bar-${kind}${critical ? " critical" : ""}" x="${x}" y="${middle - BAR / 2}" width="${round(right - x)}" height="${BAR}" rx="3"/>`,
+      `<rect class="bar bar-${kind}${critical ? " critical" : ""}" x="${x}" y="${middle - BAR / 2}" width="${round(right - x)}" height="${BAR}" rx="3" data-unit="${escaped(unit)}"/>`,
       `<text class="note" x="${right + 6}" y="${middle + 4}">${note}</text>`,
       "</g>",
     ].join("");

@@ -34,13 +34,13 @@ export class RecordStore {
   }
 
   /**
-   * Keeps a run, and forgets the oldest ones that are too many. Whoever reads meanwhile sees all of it or nothing.
+   * Keeps a run, and forgets the oldest ones that are too many. A reader meanwhile sees all of it or nothing.
    * @throws SluiceError `RUN_RECORD` if it cannot be written, or is larger than all may be together
    */
   save(record: RunRecord): void {
     const text = recordToText(record);
     if (Buffer.byteLength(text) > TOTAL_BYTES) {
-      throw new SluiceError("RUN_RECORD", `the run is too large to be recorded, over ${TOTAL_BYTES} bytes`);
+      throw new SluiceError("RUN_RECORD", `the run is too large for a record, over ${TOTAL_BYTES} bytes`);
     }
     const [plan] = record.events;
     const epochMs = plan?.type === "plan" ? Math.round(plan.epochMs) : 0;
@@ -112,7 +112,7 @@ export class RecordStore {
 /**
  * Reads a recorded run.
  * @returns `RUN_RECORD` with the line that is wrong
- * @throws SluiceError `RUN_RECORD` if there is no such file, or it cannot be read
+ * @throws SluiceError `RUN_RECORD` if the file is missing or unreadable
  */
 export function readRecord(file: string): Result<RunRecord> {
   let text: string;

@@ -1,5 +1,6 @@
 import { type Diagnostic, didYouMean, fail, type Result, SluiceError, succeed } from "../errors/index.js";
 import { isRunEventJson, remainingPaths, type RunEventJson } from "../run/index.js";
+import { isRunMessages } from "./unit-messages.js";
 import { dagOf, type RecordedPlan, type RecordedStep, type RunRecord } from "./record.js";
 
 const FORMAT = "sluice-run";
@@ -12,8 +13,8 @@ const MESSAGE_LIMIT = 2000;
  * A run as text in JSON lines (docs/analyze.md). The first line has the plan. Each event follows, in the form of
  * `--json`.
  */
-export function recordToText({ command, rank, version, plan, events }: RunRecord): string {
-  const head = { format: FORMAT, version: VERSION, command, rank, sluice: version, plan };
+export function recordToText({ command, rank, version, plan, events, messages }: RunRecord): string {
+  const head = { format: FORMAT, version: VERSION, command, rank, sluice: version, plan, messages };
   return [head, ...events.map(shortened)].map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
@@ -53,14 +54,15 @@ export function recordFromText(text: string, file: string): Result<RunRecord> {
 function headOf(line: string): Omit<RunRecord, "events"> | string {
   const head = parsed(line);
   if (!isObject(head) || head["format"] !== FORMAT) return "is not the head of a recorded run";
-  const { version, command, rank, sluice, plan } = head;
+  const { version, command, rank, sluice, plan, messages } = head;
   if (version !== VERSION) return `is of version ${String(version)}; this Sluice reads version ${VERSION}`;
   if (typeof command !== "string" || typeof sluice !== "string" || !isIndex(rank)) {
     return "lacks command, rank or sluice";
   }
-  if (!isPlan(plan)) return "has no plan that can be read";
+  if (!isPlan(plan)) return "has no readable plan";
   if (!isAcyclic(plan)) return "has a plan with a cycle";
-  return { command, rank, version: sluice, plan };
+  if (messages !== undefined && !isRunMessages(messages)) return "has no readable messages";
+  return { command, rank, version: sluice, plan, messages };
 }
 
 function isPlan(value: unknown): value is RecordedPlan {
@@ -76,7 +78,7 @@ function isPlan(value: unknown): value is RecordedPlan {
   );
 }
 
-/** Somebody may have edited it; everything that follows relies on an order. */
+/** A user may have edited it, and everything that follows relies on an order. */
 function isAcyclic(plan: RecordedPlan): boolean {
   try {
     remainingPaths(dagOf(plan), new Float64Array(plan.steps.length));
@@ -93,7 +95,7 @@ function isRecordedStep(
   isStep: (item: unknown) => boolean,
 ): value is RecordedStep {
   if (!isObject(value)) return false;
-  const { unit, action, expectedMs, root, after, requires, needs } = value;
+  const { unit, action, expectedMs, root, after, requires, needs, isProgram } = value;
   return (
     typeof unit === "string" &&
     ["load", "remove", "run"].includes(String(action)) &&
@@ -102,7 +104,8 @@ function isRecordedStep(
     isListOf(after, isNode) &&
     isListOf(requires, isStep) &&
     Array.isArray(needs) &&
-    needs.every((need) => isListOf(need, isStep))
+    needs.every((need) => isListOf(need, isStep)) &&
+    (isProgram === undefined || isProgram === true)
   );
 }
 

@@ -1,13 +1,14 @@
 import type { Dag, Plan, PlanRequest } from "../graph/index.js";
 import { expectedDurations, type RunEventJson, type StepAction } from "../run/index.js";
+import type { RunMessages } from "./unit-messages.js";
 
 /** A step of a recorded plan. Steps refer to each other by number: their place in canonical order. */
 export interface RecordedStep {
   readonly unit: string;
   readonly action: StepAction;
-  /** The expected duration in ms, from an earlier run, or 1. It decides which unit goes first. */
+  /** The expected duration in ms, from an earlier run, or 1. This duration decides which unit goes first. */
   readonly expectedMs: number;
-  /** Whether it was requested itself, not by another unit. */
+  /** Whether the request itself asks for it, not another unit. */
   readonly root: boolean;
   /** Its direct predecessors; numbers from the number of steps on are barriers. */
   readonly after: readonly number[];
@@ -15,6 +16,8 @@ export interface RecordedStep {
   readonly requires: readonly number[];
   /** For each of its needs, the steps that satisfy it; at least one must run. */
   readonly needs: readonly (readonly number[])[];
+  /** It is an ordinary program, whose messages are not noted. */
+  readonly isProgram?: true | undefined;
 }
 
 /** The part of a plan that a recorded run keeps. */
@@ -25,7 +28,7 @@ export interface RecordedPlan {
   readonly barriers: readonly (readonly number[])[];
 }
 
-/** A run that was recorded: its plan, and its events. */
+/** A recorded run: its plan, and its events. */
 export interface RunRecord {
   /** `rc1`, `rc3`, `run`, `load` or `remove`. */
   readonly command: string;
@@ -35,6 +38,8 @@ export interface RunRecord {
   readonly plan: RecordedPlan;
   /** All events, from `plan` to `summary`. */
   readonly events: readonly RunEventJson[];
+  /** What its modules had to do with each other; undefined if that is not known. */
+  readonly messages?: RunMessages | undefined;
 }
 
 /** Makes the record of a plan. */
@@ -55,6 +60,7 @@ export function recordPlan(plan: Plan, durationsMs?: ReadonlyMap<string, number>
       after: before[index] ?? [],
       requires: isTaken ? links.requires(unit.requires) : [],
       needs: isTaken ? links.needs(unit.needs) : [],
+      ...(action === "load" && unit.command !== undefined && { isProgram: true as const }),
     })),
     barriers: before.slice(dag.stepCount),
   };

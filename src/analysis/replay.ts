@@ -1,5 +1,5 @@
 import { Heap, leastFirst } from "../graph/index.js";
-import { Frontier, remainingPaths } from "../run/index.js";
+import { Frontier, remainingPaths, shuffleWeights } from "../run/index.js";
 import type { Move, Moves, StepEnd } from "./moves.js";
 import { dagOf, type RecordedPlan } from "./record.js";
 
@@ -17,13 +17,15 @@ export interface StepCost {
  * Runs a plan once more without running anything: with the runner's own frontier and priorities, and what each step took.
  * @param costs by the number of the step; one without did not run, and is passed as soon as nothing is in its own way
  * @param jobs steps that may run at the same time
+ * @param order the units as a shuffled run has started them
  */
 export function replay(
   plan: RecordedPlan,
   costs: ReadonlyMap<number, StepCost>,
   jobs: number,
+  order?: readonly string[],
 ): Pick<Moves, "moves" | "jobs"> {
-  return { moves: new Replay(plan, costs, jobs).run(), jobs };
+  return { moves: new Replay(plan, costs, jobs, order).run(), jobs };
 }
 
 class Replay {
@@ -40,10 +42,20 @@ class Replay {
   /** Handing out is done one step at a time. */
   #freeFromNs = 0;
 
-  constructor(plan: RecordedPlan, costs: ReadonlyMap<number, StepCost>, jobs: number) {
+  constructor(
+    plan: RecordedPlan,
+    costs: ReadonlyMap<number, StepCost>,
+    jobs: number,
+    order: readonly string[] | undefined,
+  ) {
     const dag = dagOf(plan);
-    const weights = Float64Array.from(plan.steps, ({ expectedMs }) => expectedMs);
-    this.#frontier = new Frontier(dag, remainingPaths(dag, weights));
+    const expected = Float64Array.from(plan.steps, ({ expectedMs }) => expectedMs);
+    const names = plan.steps.map(({ unit }) => unit);
+    const weights =
+      order === undefined
+        ? remainingPaths(dag, expected)
+        : shuffleWeights(names, { kind: "order", text: "", units: order });
+    this.#frontier = new Frontier(dag, weights);
     this.#costs = costs;
     this.#jobs = jobs;
     this.#endNs = new Float64Array(plan.steps.length);

@@ -14,7 +14,7 @@ export type Wait =
 /** When a step ran, and why it started at that time. Times are nanoseconds since the start of the run. */
 export interface StepTime {
   readonly step: number;
-  /** When its last predecessor was done. */
+  /** When its last predecessor ended. */
   readonly readyNs: number;
   /** When it was ready and a slot was free. */
   readonly eligibleNs: number;

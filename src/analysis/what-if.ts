@@ -1,4 +1,4 @@
-import { without, type Removed } from "./edit.js";
+import { type Edge, without, type Removed, withoutEdges } from "./edit.js";
 import { movesOf } from "./moves.js";
 import type { RunRecord } from "./record.js";
 import { replay, type StepCost } from "./replay.js";
@@ -12,13 +12,15 @@ export interface Supposition {
   readonly without?: readonly string[] | undefined;
   /** Units with another duration: the recorded one divided by the factor. Each must be in the plan. Factors are above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
+  /** Direct relations to leave out; what orders two units through others stays. */
+  readonly unordered?: readonly Edge[] | undefined;
 }
 
 /** A recorded run, and its prediction with changes. */
 export interface Prediction {
   readonly recorded: Timeline;
   readonly predicted: Timeline;
-  /** The units that are left out, by request or in consequence. */
+  /** The units that it leaves out, by request or in consequence. */
   readonly removed: readonly Removed[];
 }
 
@@ -28,9 +30,9 @@ export function recordedTimeline(record: RunRecord): Timeline {
 }
 
 /**
- * Predicts the time that a recorded run would have taken with changes. It replays the edited plan by the runner's own
- * rules and priorities, with the recorded time of each unit. Without changes it gives the recorded time again. If the
- * run failed, only the units that started are replayed.
+ * Predicts the time that a recorded run would have taken with changes. It replays the edited plan by the
+ * runner's own rules and priorities, with the recorded time of each unit. Without changes it gives the
+ * recorded time again. If the run failed, it replays only the units that started.
  *
  * The prediction leaves out how units slow each other down. If they compete for processors, running more of them at a
  * time gains less than predicted.
@@ -40,17 +42,24 @@ export function whatIf(record: RunRecord, supposition: Supposition): Prediction 
   const { steps } = record.plan;
   const leaveOut = new Set(supposition.without);
   const asked = [...steps.keys()].filter((step) => leaveOut.has(steps[step]?.unit ?? ""));
-  const { plan, removed, was } = without(record.plan, asked);
+  const { plan, removed, was } = without(withoutEdges(record.plan, supposition.unordered ?? []), asked);
   const costs = new Map<number, StepCost>();
   for (const [step, before] of was.entries()) {
     const time = recorded.byStep.get(before);
     const factor = supposition.faster?.get(steps[before]?.unit ?? "") ?? 1;
     if (time !== undefined) costs.set(step, costOf(time, factor));
   }
-  const replayed = replay(plan, costs, supposition.jobs ?? recorded.jobs);
+  const replayed = replay(plan, costs, supposition.jobs ?? recorded.jobs, shuffledOrder(record));
   const lastNs = Math.max(0, ...tailOf(replayed.moves));
   const durationNs = lastNs + recorded.durationNs - lastEndNs(recorded);
   return { recorded, predicted: layOut(plan, { ...replayed, durationNs }), removed };
+}
+
+/** The units as a shuffled run has started them; undefined of any other run. */
+function shuffledOrder({ events }: RunRecord): readonly string[] | undefined {
+  const [plan] = events;
+  if (plan?.type !== "plan" || plan.shuffle === undefined) return undefined;
+  return events.flatMap((event) => (event.type === "start" ? [event.unit] : []));
 }
 
 function costOf({ startNs, endNs, lagNs, holdNs, ended }: StepTime, factor: number): StepCost {

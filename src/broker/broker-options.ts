@@ -4,12 +4,15 @@ import type { Clock } from "./clock.js";
 import type { JsonObject } from "./configuration.js";
 import type { LogEntry } from "./log/log-ring.js";
 import type { ModuleFinder } from "./modules/module-finder.js";
+import type { ModuleEnd } from "./modules/module-instance.js";
 import type { Overlay } from "./routing/overlay.js";
 
 /** The options of a broker. All are optional; without any, the broker is an instance of one rank. */
 export interface BrokerOptions {
   /** Default: {@link loopback}, an instance of this rank alone. The overlay gives rank and size. */
   readonly overlay?: Overlay | undefined;
+  /** Whether a rank that was lost joins again; else the broker asks to be shut down. Default: true. */
+  readonly rejoin?: boolean | undefined;
   /** Attributes to begin with, by name. */
   readonly attributes?: Readonly<Record<string, string>> | undefined;
   readonly config?: ConfigTable | undefined;
@@ -27,6 +30,10 @@ export interface BrokerOptions {
   readonly rundir?: string | undefined;
   /** Whether to listen on a socket in the rundir. Default: true. */
   readonly socket?: boolean | undefined;
+  /** A descriptor that listens at that socket already, as a service manager hands it over. */
+  readonly socketFd?: number | undefined;
+  /** Told when the configuration begins to change, and when it has changed or is what it was. */
+  readonly onReload?: ((isUnderWay: boolean) => void) | undefined;
   /** Environment of the instance, copied. Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Gets the lines of the log that `log-stderr-level` lets through. Default: none. */
@@ -35,6 +42,8 @@ export interface BrokerOptions {
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
   /** Gets every line that a program writes, under the name of its module. */
   readonly onProgramLine?: ((entry: LogEntry) => void) | undefined;
+  /** Told of the end of each run of a module. */
+  readonly onModuleEnd?: ((end: ModuleEnd) => void) | undefined;
   /** Use modules and a rundir even if others may write to them (docs/design/instance.md §2). Default: refuse. */
   readonly insecure?: boolean | undefined;
   readonly clock?: Clock | undefined;
@@ -51,6 +60,6 @@ export type ShutdownReason =
 export interface CloseReport {
   /** 0; or 1 if modules were still loaded, or one had failed with the policy `panic`. */
   readonly status: 0 | 1;
-  /** Modules that had not been removed. */
+  /** Modules that the shutdown did not remove. */
   readonly notShutDown: readonly string[];
 }

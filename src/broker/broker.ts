@@ -6,10 +6,21 @@ import {
   type Handle,
   type JsonValue,
   type LogLevel,
+  socketChannel,
   type Welcome,
   WIRE_LIMITS,
 } from "../messages/index.js";
-import { type Mark, MARK_VARIABLE, markedEnvironment, markOf, partOf, sweep } from "../processes/index.js";
+import { type RankWaits, waitGraph, waitLines, waitsOf } from "../waits/index.js";
+import {
+  killMarked,
+  type Mark,
+  MARK_VARIABLE,
+  markedEnvironment,
+  markOf,
+  partOf,
+  Refs,
+  sweep,
+} from "../processes/index.js";
 import type { Attributes } from "./attributes.js";
 import type { BrokerOptions, CloseReport, ShutdownReason } from "./broker-options.js";
 import { builtinAttributes } from "./builtin-attributes.js";
@@ -31,6 +42,8 @@ import { type Departure, loopback, type Overlay } from "./routing/overlay.js";
 import { ownerCredentials } from "./routing/peer.js";
 import { RankOrders } from "./ranks/rank-orders.js";
 import { Roster } from "./ranks/roster.js";
+import { heldSenders, openRequests } from "./routing/open-requests.js";
+import { unitMessages } from "./routing/unit-messages.js";
 import { Router } from "./routing/router.js";
 import { openRunDirectory, openStateDirectory, type RunDirectory, socketPath } from "./rundir.js";
 import { attrService } from "./services/attr-service.js";
@@ -42,12 +55,19 @@ import { logService } from "./services/log-service.js";
 import { moduleService } from "./services/module-service.js";
 import type { BrokerFacts } from "./services/module-usage.js";
 import { overlayService } from "./services/overlay-service.js";
+import { Runs, runService } from "./services/run-service.js";
 import { serviceService } from "./services/service-service.js";
 import { SocketServer } from "./routing/socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
 
 /** What an orderly shutdown may take beside the time-outs of what it stops. */
 const SHUTDOWN_MARGIN_MS = 5000;
+
+/** So long what modules say to each other is noted, for `modprobe learn`: as long as most starts take. */
+const NOTES_MS = 60_000;
+
+/** So much later than its modules at most, a rank that stops has ended. */
+const STOP_GRACE_MS = 1000;
 
 /**
  * One rank of an instance (docs/design/instance.md §1). It runs modules, and routes messages between its modules,
@@ -67,6 +87,8 @@ export class Broker {
   readonly orders = new RankOrders();
   /** The URI of the local socket; undefined without a socket. */
   readonly uri: string | undefined;
+  /** All of it that keeps the process alive. */
+  readonly #refs = new Refs();
   readonly #options: BrokerOptions;
   /** The mark of all that this broker starts. */
   readonly #mark: Mark | undefined;
@@ -85,6 +107,8 @@ export class Broker {
   #stateLock: StateLock | undefined;
   /** For what the broker itself asks of modules. */
   #handle: Handle | undefined;
+  readonly #runs: Runs;
+  #publishedEvents = 0;
   #hasPanicked = false;
   #closing: Promise<CloseReport> | undefined;
 
@@ -95,6 +119,7 @@ export class Broker {
     this.#directory = directory;
     this.#overlay = options.overlay ?? loopback();
     this.#clock = options.clock ?? systemClock;
+    this.#runs = new Runs(this.#clock);
     this.rank = this.#overlay.rank;
     this.size = this.#overlay.size;
     this.roster = new Roster(this.size, this.#clock);
@@ -108,7 +133,11 @@ export class Broker {
       rundir: this.rundir,
       cachedir: directory.cacheDir,
       statedir: this.#keepsState()
-        ? openStateDirectory(options.attributes?.["statedir"] ?? "", this.rank, options.insecure)
+        ? openStateDirectory(options.attributes?.["statedir"] ?? "", {
+            rank: this.rank,
+            rundir: this.rundir,
+            insecure: options.insecure,
+          })
         : directory.stateDir,
       localUri: this.uri,
       startTimeMs: this.#clock.now(),
@@ -121,8 +150,11 @@ export class Broker {
       const shown = leftOutBytes === undefined ? text : `${leftOutBytes} bytes of output are left out`;
       onProgramLine?.({ time, level: "info", name: unit, text: shown });
     });
+    const isLearning = this.attributes.get("broker.learn") === "1";
+    this.#router.notesUntilMs = isLearning ? Infinity : performance.now() + NOTES_MS;
     this.#modules = this.#makeModules();
     this.#commands = new ExecTable({
+      refs: this.#refs,
       clock: this.#clock,
       environment: () => this.programEnvironment(),
       blocklist: () => this.attributes.get("broker.env-blocklist") ?? "",
@@ -139,10 +171,10 @@ export class Broker {
   }
 
   /**
-   * Starts a broker. Resolves when clients can connect and modules can be loaded.
-   * @throws SluiceError `BROKER_STATE` if others may enter the rundir, the statedir is in use or cannot be made, or a
-   *   socket path is unusable. `UNIT_INSECURE` if others may write to the statedir. `BROKER_REQUEST` with `EPERM` or
-   *   `EINVAL` for an attribute that cannot be set.
+   * Starts a broker. Resolves when clients can connect and load modules.
+   * @throws SluiceError `BROKER_STATE` if others may enter the rundir, the statedir is in use, the broker
+   *   cannot make it, or a socket path is unusable. `UNIT_INSECURE` if others may write to the statedir.
+   *   `BROKER_REQUEST` with `EPERM` or `EINVAL` for an attribute that the broker refuses to set.
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;
@@ -184,7 +216,7 @@ export class Broker {
     this.roster.ended(rank);
   }
 
-  /** The number of requests that were passed on and not answered yet. */
+  /** The number of requests that the broker has passed on and that still wait for an answer. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
   }
@@ -196,8 +228,8 @@ export class Broker {
   }
 
   /**
-   * Removes every loaded module, in the reverse order of loading. From then on no module can be loaded. It uses only
-   * what the broker has recorded.
+   * Removes every loaded module, in the reverse order of loading. From then on it loads no module. It uses
+   * only what the broker has recorded.
    * @returns names of the modules that did not end in order
    */
   takeDown(options: TakeDownOptions = {}): Promise<string[]> {
@@ -205,21 +237,48 @@ export class Broker {
     return takeDown(this.#modules, { clock: this.#clock, log }, options);
   }
 
-  /** Makes the local socket anew if it was removed, so that clients can connect again. */
+  /** Modules that do not run yet or no more, and are not gone, with the process of those that have one of their own. */
+  leavingModules(): { readonly name: string; readonly pid: number | undefined }[] {
+    return this.#modules.known.list().flatMap(({ listed: { name, state }, usage }) => {
+      if (state === "R" || state === "E") return [];
+      return [
+        {
+          name: typeof name === "string" ? name : "",
+          pid: usage?.pid === process.pid ? undefined : usage?.pid,
+        },
+      ];
+    });
+  }
+
+  /** Makes the local socket again if something removed it, so that clients can connect again. */
   async ensureSocket(): Promise<void> {
     await this.#server?.ensure();
   }
 
   /**
-   * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If that was never
-   * set, it is at least the sum of the modules' time-outs, and some seconds.
+   * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If
+   * nothing has set that, it is at least the sum of the modules' time-outs, and some seconds.
    */
   shutdownTimeoutMs(): number {
     const timeoutMs = delayOf(this.attributes, "broker.shutdown-timeout");
     if (this.attributes.isGiven("broker.shutdown-timeout")) return timeoutMs;
-    const order = this.#modules.takeDownOrder();
-    const removalMs = longestRemovalMs(order, (name) => this.#modules.removalTimeoutMs(name));
+    const { known } = this.#modules;
+    const removalMs = longestRemovalMs(known.takeDownOrder(), (name) => known.entry(name)?.removalTimeoutMs);
     return Math.max(timeoutMs, removalMs + SHUTDOWN_MARGIN_MS);
+  }
+
+  /** Whether the broker, and what it has started, keeps the process alive. */
+  setRef(isRef: boolean): void {
+    this.#refs.set(isRef);
+  }
+
+  /**
+   * Removes what would outlive the process, which ends now: what the broker has started, and the files that
+   * it has made.
+   */
+  abandon(): void {
+    killMarked(this.#mark);
+    this.#directory.remove();
   }
 
   /**
@@ -231,7 +290,7 @@ export class Broker {
     return this.#closing;
   }
 
-  /** The variable by which is found at the end what this broker has started. */
+  /** The variable by which this broker finds at the end what it has started. */
   #marks(): Record<string, string> {
     const value = markedEnvironment({}, this.#mark)[MARK_VARIABLE];
     return value === undefined ? {} : { [MARK_VARIABLE]: value };
@@ -249,9 +308,23 @@ export class Broker {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }
     for (const service of [
-      moduleService(this.#modules, { trace: this.#trace, clock: this.#clock, facts: this.#facts() }),
+      moduleService(this.#modules, {
+        ...{ trace: this.#trace, clock: this.#clock, facts: this.#facts() },
+        messages: () => ({
+          isComplete: performance.now() < this.#router.notesUntilMs,
+          between: unitMessages(this.#router.peers(), this.#router.subscriptions),
+        }),
+        apply: {
+          ...{ modules: this.#modules, clock: this.#clock },
+          log: (level, text) => this.log.append("broker", level, text),
+          announce: (services) => this.#announcePlanned(services),
+          lastLines: (unit) => this.#programs.lastLines(unit),
+          servicesOf: ({ instance }) =>
+            instance === undefined ? [] : this.#router.services.namesOf(instance.peer),
+        },
+      }),
       serviceService(this.#router, this.#modules),
-      eventService(this.#router, this.#overlay),
+      eventService(this.#router, this.#publishEvent),
       attrService(this.attributes),
       configService(this.#configuration),
       logService({
@@ -260,7 +333,12 @@ export class Broker {
         append: (name, level, text) => this.log.append(name, level, text),
       }),
       execService(this.#commands),
-      brokerService(this.environment, () => this.#requestShutdown({ kind: "request" })),
+      brokerService({
+        environment: this.environment,
+        requestShutdown: () => this.#requestShutdown({ kind: "request" }),
+        waits: () => this.#waits(),
+      }),
+      runService(this.#runs),
     ]) {
       attachService(this.#router, service, this.#trace);
     }
@@ -269,7 +347,16 @@ export class Broker {
       attachService(
         this.#router,
         overlayService(
-          { roster: this.roster, places: () => this.#overlay.places?.() ?? [] },
+          {
+            roster: this.roster,
+            places: () => this.#overlay.places?.() ?? [],
+            epoch: () => this.#overlay.epoch?.(),
+            access: () => this.#overlay.access?.(),
+            forget: (rank) => {
+              this.#overlay.forget?.(rank);
+              this.roster.forgotten(rank);
+            },
+          },
           this.orders,
           panic,
         ),
@@ -281,25 +368,40 @@ export class Broker {
       setFlow: (from, sender, flow) => this.#router.setFlowForRank(from, sender, flow),
       drained: (rank) => this.#router.rankDrained(rank),
       event: (event) => this.#router.broadcast(event),
+      client: (stream) => this.#clients.add(socketChannel(stream, this.#wireLimits()), { isGuest: false }),
       joined: (rank) => {
         this.log.append("broker", "debug", `rank ${rank} has joined`);
         this.roster.joined(rank);
+        this.#router.rankSettled(rank);
       },
       left: (rank, how) => this.#rankLeft(rank, how),
+      abandoned: (message) => {
+        this.#router.rankSettled(0);
+        this.#requestShutdown({ kind: "panic", message });
+      },
       stalled: (rank) => this.#rankStalled(rank),
       resumed: (rank) => {
         this.log.append("broker", "notice", `rank ${rank} sends heartbeats again`);
         this.roster.resumed(rank);
+        this.#router.rankSettled(rank);
       },
       config: () => this.#configuration.current,
       heartbeatPeriodMs: () => delayOf(this.attributes, "overlay.heartbeat-period"),
       lostAfterMs: () => delayOf(this.attributes, "overlay.lost-after"),
+      leaderTimeoutMs: () => delayOf(this.attributes, "overlay.leader-timeout"),
+      stopsAfterMs: () =>
+        this.attributes.get("overlay.on-lost") === "stop"
+          ? delayOf(this.attributes, "overlay.lost-after") + this.shutdownTimeoutMs() + STOP_GRACE_MS
+          : 0,
+      isToRejoin: () => this.#options.rejoin !== false && this.attributes.get("overlay.on-lost") !== "stop",
       log: (level, text) => this.log.append("broker", level, text),
     });
     this.#handle = await this.#connect({ isGuest: false, name: "broker" });
     if (this.uri === undefined) return;
     this.#server = await SocketServer.listen({
+      refs: this.#refs,
       path: socketPath(this.rundir, this.rank),
+      handedFd: this.#options.socketFd,
       clock: this.#clock,
       limits: () => this.#wireLimits(),
       onConnection: (channel) => this.#clients.add(channel, { isGuest: false }),
@@ -325,7 +427,7 @@ export class Broker {
   /** Ends the processes that this broker started and that have left their process group. */
   async #sweep(): Promise<void> {
     const left = await sweep(this.#mark);
-    if (left.length > 0) this.log.append("broker", "warning", `processes ${left.join(", ")} cannot be ended`);
+    if (left.length > 0) this.log.append("broker", "warning", `processes ${left.join(", ")} do not end`);
   }
 
   #connect(options: { readonly isGuest: boolean; readonly name?: string }): Promise<Handle> {
@@ -352,19 +454,35 @@ export class Broker {
     });
     return new ModuleTable({
       ...{ find, libraries, cacheDir, log },
+      refs: this.#refs,
       router: this.#router,
       clock: this.#clock,
       trace: this.#trace,
       environment: () => this.programEnvironment(),
+      defaultThread: () => this.attributes.get("broker.default-thread") ?? "own",
       maxPayloadBytes: () => this.#wireLimits().payloadBytes,
       welcome: (module) => this.#welcome(module, false),
       announce: (topic, module) => this.#publish(topic, { ...module, rank: this.rank }),
       started: (name, conf) => void this.#configuration.catchUp(name, conf),
+      ended: (end) => this.#options.onModuleEnd?.(end),
       isPanicOff: () => this.attributes.get("broker.module-nopanic") === "1",
       panic: (message) => this.#panic(message),
       shutdown: () => void this.#handle?.rpc("broker.shutdown", undefined, { rank: 0 }),
       programLog: (name) => this.#programs.of(name),
+      waitingFor: (name) => waitLines(waitsOf(waitGraph([this.#waits()]), name))[0],
     });
+  }
+
+  #waits(): RankWaits {
+    const requests = openRequests(this.#router.peers(), performance.now());
+    return { rank: this.rank, requests, modules: this.#modules.known.waited() };
+  }
+
+  /** The attribute that tells modules which services will come. */
+  #announcePlanned(services: readonly string[] = []): void {
+    if (services.length > 0) this.attributes.set("modprobe.planned", services.join(","));
+    else if (this.attributes.get("modprobe.planned") !== undefined)
+      this.attributes.remove("modprobe.planned");
   }
 
   #facts(): BrokerFacts {
@@ -374,27 +492,38 @@ export class Broker {
       // Without the broker's own connection, and without the request that asks.
       clients: () => this.#clients.size - 1,
       pendingRequests: () => this.#router.pendingCount - 1,
+      heldRequests: () => this.#modules.known.heldRequests() + heldSenders(this.#router.peers()),
+      publishedEvents: () => this.#publishedEvents,
+      droppedLogLines: () => this.log.ring.dropped + this.#programs.droppedLines,
+      runs: () => this.#runs.totals(),
     };
   }
 
   #publish(topic: string, payload: JsonValue): void {
     const event = { topic, payload: JSON.stringify(payload), ...ownerCredentials() };
-    this.#overlay.publish(event, (outcome) => {
+    this.#publishEvent(event, (outcome) => {
       if (!outcome.ok) this.log.append("broker", "err", `event ${topic}: ${outcome.error.message}`);
     });
   }
+
+  readonly #publishEvent: Overlay["publish"] = (event, done) =>
+    this.#overlay.publish(event, (outcome) => {
+      if (outcome.ok) this.#publishedEvents += 1;
+      done(outcome);
+    });
 
   #makeConfiguration(): Configuration {
     const { config, checkConfig, readConfig } = this.#options;
     return new Configuration(config ?? {}, {
       check: (candidate) => checkConfig?.(candidate),
       read: readConfig,
-      modules: () => this.#modules.names(),
+      modules: () => this.#modules.known.names(),
       tell: async (module, candidate) => {
         const options = { timeoutMs: delayOf(this.attributes, "config.reload-timeout") };
         await this.#handle?.rpc(`${module}.config-reload`, candidate, options);
       },
       warn: (text) => this.log.append("broker", "warning", text),
+      changing: (isUnderWay) => this.#options.onReload?.(isUnderWay),
     });
   }
 
@@ -422,7 +551,6 @@ export class Broker {
     this.log.append("broker", level, `rank ${rank} ${how === "lost" ? "is lost" : "has left"}`);
     this.#router.rankLeft(rank);
     this.roster.left(rank, how);
-    if (rank === 0) this.#requestShutdown({ kind: "panic", message: "rank 0 has left the instance" });
   }
 
   #panic(message: string): void {

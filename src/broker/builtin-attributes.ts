@@ -20,7 +20,13 @@ interface Identity {
 }
 
 /** Read-only attributes that may be chosen at start all the same. */
-const CHOSEN_AT_START = ["instance-id", "statedir", "overlay.nats"] as const;
+const CHOSEN_AT_START = [
+  "instance-id",
+  "statedir",
+  "overlay.nats",
+  "overlay.successor",
+  "config.path",
+] as const;
 
 /**
  * The attributes that every broker has, and those given at start.
@@ -41,6 +47,8 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
     cachedir: identity.cachedir,
     "local-uri": identity.localUri,
     "overlay.nats": given["overlay.nats"],
+    "overlay.successor": given["overlay.successor"],
+    "config.path": given["config.path"],
   };
   for (const [name, value] of Object.entries(fixed)) {
     if (value !== undefined) attributes.define(name, value, { readOnly: true });
@@ -48,6 +56,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("log-stderr-level", "4", { check: checkLogLevel });
   attributes.define("broker.max-payload", String(WIRE_LIMITS.payloadBytes), { check: checkMaxPayload });
   attributes.define("broker.module-nopanic", "0", { check: checkFlag });
+  attributes.define("broker.learn", "0", { check: checkFlag });
   attributes.define("broker.quorum", String(identity.size), { check: checkQuorum(identity.size) });
   attributes.define("broker.quorum-timeout", "60s", { check: checkDelay });
   attributes.define("broker.shutdown-timeout", "30s", { check: checkDelay });
@@ -55,12 +64,17 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.library-timeout", "10s", { check: checkDelay });
   attributes.define("broker.waiting-after", "10s", { check: checkDelay });
   attributes.define("broker.waiting-every", "30s", { check: checkDelay });
+  attributes.define("broker.stopping-after", "2s", { check: checkDelay });
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
   attributes.define("overlay.heartbeat-period", "2s", { check: checkPeriod });
   attributes.define("overlay.lost-after", "60s", { check: checkDelay });
   attributes.define("overlay.retry", "1s", { check: checkPeriod });
+  attributes.define("overlay.lease", "20s", { check: checkPeriod });
+  attributes.define("overlay.leader-timeout", "60s", { check: checkDelay });
+  attributes.define("overlay.on-lost", "rejoin", { check: checkOneOf("rejoin", "stop") });
   attributes.define("config.reload-timeout", "5s", { check: checkDelay });
   attributes.define("broker.env-blocklist", "");
+  attributes.define("broker.default-thread", "own", { check: checkThread });
   defineStoreAttributes(attributes);
   for (const [name, value] of Object.entries(given)) {
     if (!CHOSEN_AT_START.some((chosen) => chosen === name)) attributes.set(name, value);
@@ -114,8 +128,16 @@ function checkCount(least: number): (value: string) => string | undefined {
     /^\d{1,6}$/.test(value) && Number(value) >= least ? undefined : `must be a whole number from ${least} on`;
 }
 
+function checkThread(value: string): string | undefined {
+  return value === "own" || value === "shared" ? undefined : "must be own or shared";
+}
+
 function checkFlag(value: string): string | undefined {
   return value === "0" || value === "1" ? undefined : "must be 0 or 1";
+}
+
+function checkOneOf(...words: readonly string[]): (value: string) => string | undefined {
+  return (value) => (words.includes(value) ? undefined : `must be ${words.join(" or ")}`);
 }
 
 function checkLogLevel(value: string): string | undefined {

@@ -17,6 +17,8 @@ export interface ConfigHost {
   tell(module: string, config: JsonObject): Promise<void>;
   /** Notes what a change that was put back left behind. */
   warn(text: string): void;
+  /** Told when a change begins, and when it has been made, refused or put back. */
+  changing?(isUnderWay: boolean): void;
 }
 
 /** The configuration of one broker. It changes as a whole or not at all (docs/design/instance.md §3). */
@@ -48,13 +50,18 @@ export class Configuration {
    * @throws SluiceError as {@link load}; `ENOENT` if it came from no file
    */
   reload(): Promise<void> {
-    const { read } = this.#host;
-    if (read === undefined) {
-      return Promise.reject(
-        requestError("ENOENT", "the configuration was not read from a file; start with -c to reload it"),
-      );
-    }
-    return this.#inTurn(async () => this.#change(configToJson(await read())));
+    return this.#inTurn(async () => this.#change(configToJson(await this.#read())));
+  }
+
+  /**
+   * What a change would take, and what is in place now; no module is told.
+   * @param config undefined: what is in its files
+   * @throws SluiceError as {@link load} and {@link reload}, but for what modules refuse
+   */
+  async check(config?: JsonObject): Promise<{ readonly config: JsonObject; readonly before: JsonObject }> {
+    const wanted = config ?? configToJson(await this.#read());
+    this.#refuseInvalid(wanted);
+    return { config: wanted, before: this.#current };
   }
 
   /** Tells a module that began with another configuration, because it changed while the module was starting. */
@@ -65,15 +72,32 @@ export class Configuration {
     this.#host.warn(`${module} did not take the new configuration: ${messageOf(result.reason)}`);
   }
 
+  async #read(): Promise<ConfigTable> {
+    const { read } = this.#host;
+    if (read !== undefined) return read();
+    throw requestError("ENOENT", "the configuration was not read from a file; start with -c to reload it");
+  }
+
+  #refuseInvalid(config: JsonObject): void {
+    const problem = this.#host.check(config);
+    if (problem !== undefined) throw requestError("EINVAL", problem);
+  }
+
   #inTurn(change: () => Promise<void>): Promise<void> {
-    const result = this.#last.then(change);
+    const result = this.#last.then(async () => {
+      this.#host.changing?.(true);
+      try {
+        await change();
+      } finally {
+        this.#host.changing?.(false);
+      }
+    });
     this.#last = Promise.allSettled([result]).then(() => undefined);
     return result;
   }
 
   async #change(config: JsonObject): Promise<void> {
-    const problem = this.#host.check(config);
-    if (problem !== undefined) throw requestError("EINVAL", problem);
+    this.#refuseInvalid(config);
     const before = this.#current;
     // First, so that a module that is loaded meanwhile starts with it.
     this.#current = config;

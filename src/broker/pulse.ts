@@ -1,8 +1,8 @@
 import type { Clock, Timer } from "./clock.js";
 
 /**
- * Calls back once a period, and says whether it is late by more than a period: then this process was stopped, or the
- * machine slept, and silence of others in the meantime means nothing.
+ * Calls back once a period, and says whether it is late by more than a period. If so, this process had
+ * stopped, or the machine slept, and silence of others in the meantime means nothing.
  */
 export class Pulse {
   readonly #clock: Clock;

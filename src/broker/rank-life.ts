@@ -101,24 +101,26 @@ export class Follower {
       return { exited: Promise.resolve(0), signal: () => undefined, kill: () => undefined };
     },
   };
+  readonly #roster: Roster;
   readonly #handle: Handle;
   readonly #log: (level: LogLevel, text: string) => void;
+  /** What rank 0 was told last; it may be another one since. */
+  #state: "online" | "failed" | undefined;
   #mayBegin: (status: number) => void = () => undefined;
   readonly #begun = new Promise<number>((resolve) => (this.#mayBegin = resolve));
 
   /** @param handle a connection to the own broker */
-  constructor(handle: Handle, log: (level: LogLevel, text: string) => void) {
+  constructor({ roster, log }: Pick<Broker, "roster" | "log">, handle: Handle) {
+    this.#roster = roster;
     this.#handle = handle;
-    this.#log = log;
+    this.#log = (level, text) => log.append("broker", level, text);
   }
 
-  /** Takes the orders of rank 0 from now on. */
+  /** Takes the orders of rank 0 from now on, of another one too that takes its place. */
   follow(stop: (reason: StopReason) => void): void {
-    this.#follow(stop).catch((error: unknown) => {
-      // When rank 0 is gone, or the broker of this rank is closed, that is dealt with there.
-      const isEnd =
-        isErrno(error, "EHOSTUNREACH") || isErrno(error, "ECONNRESET") || isErrno(error, "ECANCELED");
-      if (isEnd) return;
+    this.#followAll(stop).catch((error: unknown) => {
+      // When the broker of this rank is closed, that is dealt with there.
+      if (isErrno(error, "ECONNRESET") || isErrno(error, "ECANCELED")) return;
       this.#log("err", `lost the orders of rank 0: ${messageOf(error)}`);
       stop({ kind: "panic", message: messageOf(error) });
     });
@@ -138,10 +140,37 @@ export class Follower {
     try {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
-      this.#log("warning", `rank 0 cannot be asked to shut the instance down: ${messageOf(error)}`);
+      this.#log("warning", `the request to rank 0 for a shutdown failed: ${messageOf(error)}`);
       // Then at least this rank does as it was told.
       stop(reason);
     }
+  }
+
+  async #followAll(stop: (reason: StopReason) => void): Promise<never> {
+    for (;;) {
+      try {
+        await this.#follow(stop);
+      } catch (error) {
+        // Whether there is a rank 0 again is for the overlay to find out.
+        if (!isErrno(error, "EHOSTUNREACH")) throw error;
+      }
+      await this.#leaderAppears();
+      if (this.#state !== undefined) this.#report(this.#state);
+    }
+  }
+
+  /** Resolves when rank 0 can be asked. */
+  #leaderAppears(): Promise<void> {
+    const isThere = (): boolean => this.#roster.present.has(0) && this.#roster.ranks[0]?.state !== "stalled";
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!isThere()) return;
+        ignore();
+        resolve();
+      };
+      const ignore = this.#roster.onChange(check);
+      check();
+    });
   }
 
   async #follow(stop: (reason: StopReason) => void): Promise<void> {
@@ -164,15 +193,16 @@ export class Follower {
   }
 
   #report(state: "online" | "failed"): void {
+    this.#state = state;
     this.#handle.rpc("overlay.report", { state }, { rank: 0 }).catch((error: unknown) => {
-      this.#log("warning", `the state of this rank could not be reported to rank 0: ${messageOf(error)}`);
+      this.#log("warning", `the report of the state of this rank to rank 0 failed: ${messageOf(error)}`);
     });
   }
 }
 
 /** @param handle a connection to the broker, which ends with it */
-export function followInstance(broker: Pick<Broker, "log">, handle: Handle): Follower {
-  return new Follower(handle, (level, text) => broker.log.append("broker", level, text));
+export function followInstance(broker: Pick<Broker, "roster" | "log">, handle: Handle): Follower {
+  return new Follower(broker, handle);
 }
 
 interface Waiting {

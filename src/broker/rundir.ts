@@ -6,15 +6,17 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  realpathSync,
   rmSync,
   statSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { checkSocketPath } from "../messages/index.js";
 import { ERRNO, errnumOf, isErrno, SluiceError, systemMessage } from "../errors/index.js";
+import { atExit } from "../processes/index.js";
 import { createFileGuard, refuseInsecureTree } from "../units/index.js";
 import { isServed } from "./routing/socket-server.js";
+import { RUNDIR_PREFIX, runtimeDirectory } from "./runtime-directory.js";
 
 /** Where a broker keeps what lives as long as it does. */
 export interface RunDirectory {
@@ -54,8 +56,19 @@ export function openRunDirectory(
     path,
     cacheDir,
     stateDir,
-    remove: () => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })),
+    remove: () => made.forEach(removeNowOrAtExit),
   };
+}
+
+/** Without a descriptor no directory can be read: then it goes when this process does, which has closed some by then. */
+function removeNowOrAtExit(directory: string): void {
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    remove();
+  } catch (error) {
+    if (!isErrno(error, "EMFILE") && !isErrno(error, "ENFILE")) throw error;
+    atExit(remove);
+  }
 }
 
 /**
@@ -89,10 +102,9 @@ export async function removeAbandonedRundir(rundir: string): Promise<void> {
  * @throws SluiceError `BROKER_STATE` if that cannot be done there
  */
 export function freshRunDirectory(env: Readonly<Record<string, string | undefined>>): string {
-  // Set to nothing counts as not set: a relative directory would be another one for each process.
-  const parent = resolve(env["XDG_RUNTIME_DIR"] || tmpdir());
+  const parent = runtimeDirectory(env);
   try {
-    return mkdtempSync(join(parent, "sluice-"));
+    return mkdtempSync(join(parent, RUNDIR_PREFIX));
   } catch (cause) {
     throw new SluiceError("BROKER_STATE", `cannot make a rundir below ${parent}: ${systemMessage(cause)}`, {
       cause,
@@ -151,11 +163,14 @@ export function stateDirectoryOf(given: string, rank: number): string {
  * Makes the directory of durable state that an attribute names, if it is missing, for us alone
  * (docs/design/instance.md §2). Ranks other than 0 have each a directory of their own in it, as the same modules keep
  * the same files there.
- * @param insecure use one even if others may write to it
  * @returns its absolute path
- * @throws SluiceError `BROKER_STATE` if it cannot be made; `UNIT_INSECURE` if others may have written in it
+ * @throws SluiceError `BROKER_STATE` if it cannot be made, or is the run directory; `UNIT_INSECURE` if others may have
+ *   written in it
  */
-export function openStateDirectory(given: string, rank: number, insecure = false): string {
+export function openStateDirectory(
+  given: string,
+  { rank, rundir, insecure = false }: StateDirectoryOptions,
+): string {
   const path = resolve(stateDirectoryOf(given, rank));
   if (!insecure) refuseInsecureTree(createFileGuard(), path);
   try {
@@ -166,7 +181,20 @@ export function openStateDirectory(given: string, rank: number, insecure = false
       errnum: errnumOf(cause),
     });
   }
+  if (realpathSync(path) === realpathSync(rundir)) {
+    // Both have a file instance.json, and the run directory goes with the instance.
+    throw new SluiceError("BROKER_STATE", `statedir ${path} is the rundir, too; name another`, {
+      errnum: ERRNO.EINVAL,
+    });
+  }
   return path;
+}
+
+interface StateDirectoryOptions {
+  readonly rank: number;
+  readonly rundir: string;
+  /** Use a directory even if others may write to it. */
+  readonly insecure?: boolean | undefined;
 }
 
 function checkRunDirectory(path: string): void {

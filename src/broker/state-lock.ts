@@ -10,9 +10,9 @@ export interface StateLock {
 }
 
 /**
- * Keeps other instances out of a directory of durable state: two that write their own versions of it one after the other
- * would each lose what the other had answered. The lock is the kernel's, by way of SQLite, so that it ends with the
- * process however that ends; Node has none of its own.
+ * Keeps other instances out of a directory of durable state. Two that write their own versions of it in turns
+ * would each lose what the other had answered. The lock is the kernel's, by way of SQLite, so that it ends
+ * with the process however that ends; Node has none of its own.
  * @param directory what `openStateDirectory` gave
  * @param rank each rank of an instance has a lock of its own
  * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it

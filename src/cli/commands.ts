@@ -9,6 +9,17 @@ const COMMANDS: readonly LazyCommand[] = [
     load: () => import("./instance/start.js"),
   },
   { name: "broker", summary: "run one broker in the foreground", load: () => import("./instance/broker.js") },
+  { name: "stop", summary: "end an instance in order, and wait for that", load: () => import("./stop.js") },
+  {
+    name: "shuffle",
+    summary: "start in many orders, and name two units whose order matters",
+    load: () => import("./instance/shuffle.js"),
+  },
+  {
+    name: "instances",
+    summary: "list the instances of this user that run",
+    load: () => import("./instances.js"),
+  },
   { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe/modprobe.js") },
   {
     name: "module",
@@ -25,7 +36,14 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "logs", summary: "print what programs have written", load: () => import("./logs.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top/top.js") },
+  { name: "web", summary: "serve a page that shows the instance", load: () => import("./web/web.js") },
+  {
+    name: "metrics",
+    summary: "print numbers of the instance for Prometheus, or serve them",
+    load: () => import("./web/metrics.js"),
+  },
   { name: "status", summary: "say on one screen how the instance is", load: () => import("./status.js") },
+  { name: "waits", summary: "say what waits for what, and name deadlocks", load: () => import("./waits.js") },
   { name: "uptime", summary: "say how long the instance has been up", load: () => import("./uptime.js") },
   { name: "shutdown", summary: "end the instance in order", load: () => import("./shutdown.js") },
   { name: "cron", summary: "list, add and remove timed commands", load: () => import("./cron.js") },
@@ -35,6 +53,11 @@ const COMMANDS: readonly LazyCommand[] = [
     name: "overlay",
     summary: "show the ranks of the instance and their states",
     load: () => import("./overlay.js"),
+  },
+  {
+    name: "import",
+    summary: "make a fragment of a Procfile, a process-compose.yaml or systemd services",
+    load: () => import("./import.js"),
   },
   {
     name: "module-exec",
@@ -79,7 +102,7 @@ export async function sluiceProgram(words: Words): Promise<Command> {
     .version(VERSION)
     .addHelpText(
       "after",
-      "\nAny other command is looked for as sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
+      "\nIt looks for any other command as sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
         "\n\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
   return addCommands(program, COMMANDS, words, sluiceProgram);

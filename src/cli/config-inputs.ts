@@ -36,3 +36,9 @@ export function configFlags(options: ConfigOptions): string[] {
     input.kind === "path" ? `--config-path=${input.path}` : `--conf=${input.text}`,
   );
 }
+
+/** The attribute `config.path`: what `-c` named first, if anything (docs/design/instance.md §3). */
+export function configPathAttribute(options: ConfigOptions): Readonly<Record<string, string>> {
+  const first = configInputs(options).find((input) => input.kind === "path");
+  return first === undefined ? {} : { "config.path": first.path };
+}

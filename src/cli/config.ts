@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Diagnostic } from "../errors/index.js";
-import { fields, type Handle, type JsonValue, type NodeId } from "../messages/index.js";
+import { fields, type JsonValue } from "../messages/index.js";
 import { PYTHON_PACKAGES, readLimited } from "../processes/index.js";
 import {
   checkConfiguration,
@@ -8,10 +8,18 @@ import {
   configurationFromText,
   defaultDirectories,
 } from "../units/index.js";
-import { ExitError, printJson, printLine, sayDiagnostics, UsageError } from "./terminal/output.js";
-import { labelled, onRanks, rankOption, type RankOptions, withRanks } from "./ranks/ranks.js";
+import {
+  commandPrefix,
+  ExitError,
+  printJson,
+  printLine,
+  sayDiagnostics,
+  sayError,
+  UsageError,
+} from "./terminal/output.js";
+import { labelled, onRanks, rankOption, ranksIn, type RankOptions, withRanks } from "./ranks/ranks.js";
 import { withInstance, withUri } from "./session.js";
-import { SHIPPED_MODULES } from "./version.js";
+import { SCHEMAS, SHIPPED_MODULES } from "./version.js";
 
 interface GetOptions extends RankOptions {
   readonly raw?: boolean;
@@ -58,7 +66,7 @@ function load(): Command {
     .description("replace the configuration by standard input: TOML, JSON or YAML")
     .addHelpText(
       "after",
-      "\nThe whole is checked before any module sees it; if a module refuses it, the old one stays." +
+      "\nEach broker checks the whole before any module sees it; if a module refuses it, the old one stays." +
         "\n\nExample:\n  sluice config load < site.toml",
     )
     .action(async (options: RankOptions) => {
@@ -70,48 +78,37 @@ function load(): Command {
       const checked = checkConfiguration(read.value);
       if (!checked.ok) throw refusal(checked.diagnostics);
       const config = configToJson(checked.value.table);
-      await changeConfig(options, (handle, rank) => handle.rpc("config.load", { config }, { rank }));
+      await changeConfig(options, config);
     });
 }
 
 function reload(): Command {
   return withRanks(new Command("reload"))
-    .description("read the configuration again from the files and flags that the broker was started with")
+    .description("read the configuration again from the files and flags of the broker's start")
     .addHelpText(
       "after",
-      "\nThe whole is checked before any module sees it; if a module refuses it, the old one stays." +
+      "\nEach broker checks the whole before any module sees it; if a module refuses it, the old one stays." +
         "\n\nExample:\n  sluice config reload -r all",
     )
     .action(async (options: RankOptions) => {
-      await changeConfig(options, (handle, rank) => handle.rpc("config.reload", undefined, { rank }));
+      await changeConfig(options);
     });
 }
 
-/** Changes the configuration of all ranks that are named, or of none: what some have taken is put back if others fail. */
-async function changeConfig(
-  options: RankOptions,
-  change: (handle: Handle, rank: NodeId) => Promise<unknown>,
-): Promise<void> {
-  if (options.rank === undefined) {
-    await onRanks(options, change);
-    return;
-  }
-  const changed: (readonly [rank: NodeId, before: JsonValue])[] = [];
-  const before = new Map<NodeId, JsonValue>();
-  await onRanks(options, async (handle, rank) => {
-    before.set(rank, fields(await handle.rpc("config.get", {}, { rank }), { value: "json" }).value);
+/** Changes the configuration of all ranks that are named, or of none; without a name, of the first that answers. */
+async function changeConfig(options: RankOptions, config?: JsonValue): Promise<void> {
+  const { rank: named } = options;
+  await withInstance(options, async (handle) => {
+    if (named === undefined) {
+      if (config === undefined) await handle.rpc("config.reload");
+      else await handle.rpc("config.load", { config });
+      return;
+    }
+    const { changeConfigOnAll } = await import("../instance/change-config.js");
+    const problems = await changeConfigOnAll(handle, ranksIn(named, handle.size), config);
+    for (const { rank, reason } of problems) sayError(reason, `${commandPrefix()}: rank ${rank}`);
+    if (problems.length > 0) throw new ExitError(1);
   });
-  try {
-    await onRanks(options, async (handle, rank) => {
-      await change(handle, rank);
-      changed.push([rank, before.get(rank) ?? {}]);
-    });
-  } catch (error) {
-    await withInstance(options, async (handle) => {
-      for (const [rank, config] of changed) await handle.rpc("config.load", { config }, { rank });
-    });
-    throw error;
-  }
 }
 
 function refusal(diagnostics: readonly Diagnostic[]): ExitError {
@@ -121,8 +118,8 @@ function refusal(diagnostics: readonly Diagnostic[]): ExitError {
 
 function builtin(): Command {
   return new Command("builtin")
-    .description("print a directory that is built in, or all of them")
-    .argument("[name]", "datadir, libexecdir, confdir, moduledir or pythondir")
+    .description("print one of the built-in directories, or all")
+    .argument("[name]", "datadir, libexecdir, confdir, moduledir, pythondir or schemadir")
     .option("--json", "one JSON object: name to value")
     .addHelpText(
       "after",
@@ -137,6 +134,7 @@ function builtin(): Command {
         ["confdir", confDir],
         ["moduledir", SHIPPED_MODULES],
         ["pythondir", PYTHON_PACKAGES],
+        ["schemadir", SCHEMAS],
       ]);
       if (name === undefined) {
         if (options.json) printJson(Object.fromEntries(all));

@@ -22,7 +22,7 @@ export function command(): Command {
     .option("-c, --read-clear", "empty the log after printing it")
     .addOption(new Option("-f, --follow", "go on with new lines as they come").conflicts("readClear"))
     .option("-n, --new", "only lines that come from now on; implies -f")
-    .option("--json", "one JSON object a line: {time, level, name, text}, with the rank if several are named")
+    .option("--json", "one JSON object a line: {time, level, name, text}, with the rank if there are several")
     .addHelpText("after", "\nExample:\n  sluice dmesg -H\n  sluice dmesg -f -r all")
     .action(dmesg);
 }

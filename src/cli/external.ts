@@ -9,7 +9,7 @@ import { passThrough } from "./pass-through.js";
 /** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */
 const SCRIPT_SUFFIXES = [".ts", ".mts", ".mjs", ".js"] as const;
 
-const SCRIPT_MAIN = fileURLToPath(new URL("../rc/script-main.js", import.meta.url));
+const SCRIPT_MAIN = fileURLToPath(new URL("../rc/script-main.cjs", import.meta.url));
 
 /**
  * Runs a command that others have added: the first `sluice-NAME` in the directories of `SLUICE_EXEC_PATH`, then of

@@ -1,13 +1,15 @@
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { Facts, LoadedModule } from "../graph/index.js";
 import type { Handle } from "../messages/index.js";
-import { LayeredConfiguration, type FileGuard, readConfiguration } from "../units/index.js";
+import { LayeredConfiguration, type FileGuard, FragmentCache, readConfiguration } from "../units/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "./arguments.js";
-import { configInputs, type ConfigOptions, withConfig } from "./config-inputs.js";
+import { configInputs, configPathAttribute, type ConfigOptions, withConfig } from "./config-inputs.js";
 import { guardFor, type InsecureOption, withInsecure } from "./insecure.js";
+import type { FluxDriver } from "../instance/flux-driver.js";
 import type { InstanceFacts } from "../instance/instance-facts.js";
-import { ExitError, sayDiagnostics, UsageError } from "./terminal/output.js";
-import { instanceUri, withConnection, withUri } from "./session.js";
+import { ExitError, say, sayDiagnostics, UsageError } from "./terminal/output.js";
+import { instanceUri, namedOrOnlyInstance, withConnection, withUri } from "./session.js";
 
 /** Options that say for which instance to plan; those of an instance count where they are absent. */
 export interface FactOptions extends ConfigOptions, InsecureOption {
@@ -15,8 +17,17 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly rank?: number;
   readonly size?: number;
   readonly attr?: readonly (readonly [string, string])[];
-  /** Of the instance that this process was started in, whatever `uri` says. */
+  /** False for `--no-cache`. */
+  readonly cache?: boolean;
+  /** The other system whose instance is driven; only `flux` is one. */
+  readonly on?: string;
+  /** Takes the instance that this process was started in, whatever `uri` says. */
   readonly here?: boolean;
+}
+
+interface Planning {
+  /** It is to be carried out, so that the only instance of this user counts as named. */
+  readonly isLive?: boolean;
 }
 
 /** Adds the options that give facts without an instance (docs/design/planning.md §3). */
@@ -25,8 +36,22 @@ export function withFacts(command: Command): Command {
     .addOption(new Option("--rank <n>", "plan for this rank").argParser(wholeNumber))
     .addOption(new Option("--size <n>", "of an instance of this size").argParser(positiveInteger));
   const configured = withInsecure(withConfig(located, "--config, --config-path <path>"));
-  return configured.addOption(
+  return withCache(withOn(configured)).addOption(
     new Option("--attr <name=value>", "with this attribute").argParser(collect(assignment)),
+  );
+}
+
+/** Adds `--no-cache`. */
+export function withCache(command: Command): Command {
+  return command.option("--no-cache", "read every file anew, and keep nothing of it");
+}
+
+/** Adds `--on`. */
+export function withOn(command: Command): Command {
+  return command.addOption(
+    new Option("--on <system>", "drive a live instance of another system, that of FLUX_URI")
+      .choices(["flux"])
+      .conflicts(["uri", "onRanks"]),
   );
 }
 
@@ -36,35 +61,82 @@ export interface PlanningContext {
   readonly configuration: LayeredConfiguration;
   /** What runs already; empty without an instance. */
   readonly loaded: readonly LoadedModule[];
-  /** Of the instance, if there is one. */
+  /** The handle of the instance, if there is one. */
   readonly handle: Handle | undefined;
+  /** Where the driver listens if the instance is one of Flux, which has no record of what Sluice did. */
+  readonly fluxUri?: string | undefined;
   /** What the files that are read for it must pass. */
   readonly guard: FileGuard;
+  /** What was read of them before. */
+  readonly cache: FragmentCache | undefined;
 }
 
 /** Gathers the facts, from the instance if there is one, with what flags say on top, and runs the function with them. */
 export async function withPlanningContext<T>(
   options: FactOptions,
   run: (context: PlanningContext) => Promise<T>,
+  { isLive = false }: Planning = {},
 ): Promise<T> {
   refuseImpossibleRank(options);
   const guard = guardFor(options);
   const flags = await configurationOf(options, guard, "sluice-modprobe");
-  const uri = instanceUri(options.here ? {} : options);
-  if (uri === undefined) {
-    const facts = factsOf(options, flags, { rank: 0, size: 1, attrs: {}, env: {} });
-    return run({ facts, configuration: flags, loaded: [], handle: undefined, guard });
+  if (options.on === "flux") {
+    return withFlux(({ handle, uri }) => fromInstance(handle, { options, flags, guard, fluxUri: uri }, run));
   }
-  return withConnection(uri, async (handle) => {
-    const { askInstance } = await import("../instance/instance-facts.js");
-    const instance = await askInstance(handle);
-    const configuration = new LayeredConfiguration([...instance.configuration.layers, ...flags.layers]);
-    const facts = factsOf(options, configuration, instance);
-    return run({ facts, configuration, loaded: instance.loaded, handle, guard });
+  const named = options.here ? {} : options;
+  const uri = isLive ? await namedOrOnlyInstance(named) : instanceUri(named);
+  if (uri === undefined) {
+    const attrs = configPathAttribute(options);
+    const facts = factsOf(options, flags, { rank: 0, size: 1, attrs, env: {} });
+    const cache = cacheOf(options, undefined);
+    return run({ facts, configuration: flags, loaded: [], handle: undefined, guard, cache });
+  }
+  return withConnection(uri, (handle) => fromInstance(handle, { options, flags, guard }, run));
+}
+
+/** What is known before an instance is asked. */
+interface Asking {
+  readonly options: FactOptions;
+  readonly flags: LayeredConfiguration;
+  readonly guard: FileGuard;
+  readonly fluxUri?: string;
+}
+
+async function fromInstance<T>(
+  handle: Handle,
+  { options, flags, guard, fluxUri }: Asking,
+  run: (context: PlanningContext) => Promise<T>,
+): Promise<T> {
+  const { askInstance } = await import("../instance/instance-facts.js");
+  const instance = await askInstance(handle);
+  const configuration = new LayeredConfiguration([...instance.configuration.layers, ...flags.layers]);
+  const facts = factsOf(options, configuration, instance);
+  const cache = cacheOf(options, facts.attrs["cachedir"]);
+  return run({ facts, configuration, loaded: instance.loaded, handle, fluxUri, guard, cache });
+}
+
+/** Runs the function with a driver of the Flux instance that this process is in. */
+export async function withFlux<T>(run: (driver: FluxDriver) => Promise<T>): Promise<T> {
+  const { startFluxDriver } = await import("../instance/flux-driver.js");
+  const driver = await startFluxDriver(process.env, (text) => say(`sluice-modprobe: ${text}`));
+  try {
+    return await run(driver);
+  } finally {
+    await driver.close();
+  }
+}
+
+/** As {@link withPlanningContext}; what is not only planned is for the only instance of this user, if none is named. */
+export function withLiveContext<T>(
+  options: FactOptions & { readonly dryRun?: boolean; readonly onRanks?: unknown },
+  run: (context: PlanningContext) => Promise<T>,
+): Promise<T> {
+  return withPlanningContext(options, run, {
+    isLive: options.dryRun !== true || options.onRanks !== undefined,
   });
 }
 
-/** A size that nobody gave is no more than a default; one that somebody did says which ranks there are. */
+/** A size that was not given is only a default; a given one says which ranks there are. */
 function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void {
   if (rank >= size) throw new UsageError(`there is no rank ${rank} in an instance of size ${size}`);
 }
@@ -82,6 +154,14 @@ async function configurationOf(
   if (read.ok) return read.value;
   sayDiagnostics(read.diagnostics, prefix);
   throw new ExitError(1);
+}
+
+/** @param directory attribute `cachedir` of an instance, which lives as long as that; without one, the user's */
+function cacheOf({ cache }: FactOptions, directory: string | undefined): FragmentCache | undefined {
+  if (cache === false) return undefined;
+  return directory === undefined || directory === ""
+    ? FragmentCache.ofUser(process.env)
+    : FragmentCache.in(join(directory, "catalogs"));
 }
 
 function factsOf(options: FactOptions, configuration: LayeredConfiguration, base: InstanceFacts): Facts {

@@ -1,11 +1,10 @@
 import { Command } from "commander";
-import pc from "picocolors";
 import { fields, type JsonValue, type Payload } from "../messages/index.js";
 import { parseDuration } from "../units/index.js";
 import { followRanks } from "./ranks/rank-streams.js";
 import { type RankOptions, withRanks } from "./ranks/ranks.js";
 import { printJson, printStyled, UsageError } from "./terminal/output.js";
-import { programText } from "./terminal/program-text.js";
+import { PROGRAM_LINE, printProgramLine } from "./terminal/program-line.js";
 
 interface LogsOptions extends RankOptions {
   readonly follow?: boolean;
@@ -24,7 +23,7 @@ export function command(): Command {
       "--since <value>",
       "only lines since then: a duration such as 10m, or a time such as 2026-11-29T12:00:00Z",
     )
-    .option("--stats", "how many bytes each has written, and how many are kept and dropped")
+    .option("--stats", "how many bytes each has written, and how many the broker keeps and has dropped")
     .option(
       "--json",
       "one JSON object a line: {time, unit, stream, text}, with part and more if it is a part of a line",
@@ -83,26 +82,14 @@ async function printStats(units: readonly string[], options: LogsOptions): Promi
   );
 }
 
-const LINE = {
-  time: "number",
-  unit: "string",
-  stream: "string",
-  text: "string",
-  part: "integer?",
-  leftOutBytes: "integer?",
-} as const;
-
 function printObject(payload: Payload, rank: number | undefined): void {
-  printJson(rank === undefined ? payload : { rank, ...fields(payload, { ...LINE, more: "boolean?" }) });
+  printJson(
+    rank === undefined ? payload : { rank, ...fields(payload, { ...PROGRAM_LINE, more: "boolean?" }) },
+  );
 }
 
 function printPlain(payload: Payload, rank: number | undefined): void {
-  const { time, unit, text, part, leftOutBytes } = fields(payload, LINE);
-  const stamp = new Date(time * 1000).toISOString();
-  const number = part === undefined ? "" : pc.dim(`(part ${part}) `);
-  const shown =
-    leftOutBytes === undefined ? programText(text) : pc.dim(`(${leftOutBytes} bytes of output are left out)`);
-  printStyled(`${label(rank)}${pc.dim(stamp)} ${pc.cyan(unit)} | ${number}${shown}`);
+  printProgramLine(payload, label(rank));
 }
 
 function label(rank: number | undefined): string {

@@ -1,5 +1,6 @@
-import { Command } from "commander";
+import { Argument, Command } from "commander";
 import { fields } from "../messages/index.js";
+import { wholeNumber } from "./arguments.js";
 import { formatTable, printJson, printLine } from "./terminal/output.js";
 import { withInstance, withUri } from "./session.js";
 
@@ -22,7 +23,20 @@ export function command(): Command {
   return new Command("overlay")
     .description("The connections between the brokers of an instance.")
     .addCommand(statusCommand())
-    .addHelpText("after", "\nExample:\n  sluice overlay status");
+    .addCommand(forgetCommand())
+    .addHelpText("after", "\nExamples:\n  sluice overlay status\n  sluice overlay forget 3");
+}
+
+function forgetCommand(): Command {
+  return withUri(new Command("forget"))
+    .description("say that no broker of a silent or lost rank comes back: another may be that rank at once")
+    .addArgument(new Argument("<rank>", "its number").argParser(wholeNumber))
+    .addHelpText("after", "\nExample:\n  sluice overlay forget 3")
+    .action((rank: number, options: StatusOptions) =>
+      withInstance(options, async (handle) => {
+        await handle.rpc("overlay.forget", { rank }, { rank: 0 });
+      }),
+    );
 }
 
 function statusCommand(): Command {
@@ -30,7 +44,7 @@ function statusCommand(): Command {
     .description("how each rank stands, and since when")
     .option(
       "--json",
-      "one JSON object: state (full, partial), size, ranks: [{rank, state, since}]; over hosts each with host, server, lag",
+      "one JSON object: state (full, partial), size, ranks: [{rank, state, since}]; over hosts each with host, server, lag; with a lease epoch",
     )
     .addHelpText("after", "\nExample:\n  sluice overlay status")
     .action((options: StatusOptions) =>
@@ -38,6 +52,7 @@ function statusCommand(): Command {
         const status = fields(await handle.rpc("overlay.status", undefined, { rank: 0 }), {
           state: "string",
           size: "integer",
+          epoch: "integer?",
           ranks: "array",
         });
         if (options.json) {
@@ -46,7 +61,8 @@ function statusCommand(): Command {
         }
         const ranks = status.ranks.map((item) => fields(item, RANK_FIELDS));
         const online = ranks.filter(({ state }) => state === "online").length;
-        printLine(`${status.state}: ${online} of ${status.size} ranks are online`);
+        const epoch = status.epoch === undefined ? "" : `, epoch ${status.epoch}`;
+        printLine(`${status.state}: ${online} of ${status.size} ranks are online${epoch}`);
         const isOverHosts = ranks.some(({ host }) => host !== undefined);
         const rows = ranks.map(({ rank, state, since, host, server, lag }) => {
           const row = [rank, state, new Date(since * 1000).toISOString()] as const;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { constants } from "node:os";
-import { startProcess } from "../processes/index.js";
+import { inheritedStdio, startProcess } from "../processes/index.js";
 
 export interface PassThroughOptions {
   /** Whether this is process 1: it passes on all signals that ask it to end, unless a terminal has done so. */
@@ -8,7 +8,7 @@ export interface PassThroughOptions {
 }
 
 /**
- * Runs a program in our place, as far as Node lets us: with our terminal, our signals, and its status as ours.
+ * Runs a program in our place, as far as Node lets us: with our terminal, our descriptors and signals, and its status as ours.
  * @throws the system's error if it cannot be started
  */
 export async function passThrough(
@@ -17,7 +17,7 @@ export async function passThrough(
   env: NodeJS.ProcessEnv,
   { isInit = false }: PassThroughOptions = {},
 ): Promise<void> {
-  const child = startProcess(file, args, { stdio: "inherit", env });
+  const child = startProcess(file, args, { stdio: isInit ? "inherit" : inheritedStdio(), env });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   const end = (): boolean => child.kill("SIGTERM");
   // A Ctrl-C in the terminal reaches it too; how it ends is what counts.

@@ -27,8 +27,8 @@ export function command(): Command {
     .addOption(
       new Option("-p, --pad <n>", "so many bytes more in each request and answer").argParser(wholeNumber),
     )
-    .option("-b, --batch", "send all requests before the first answer is waited for; needs --count")
-    .option("--json", "one JSON object a line: {seq, topic, timeMs}, and rank where one was named")
+    .option("-b, --batch", "send all requests before waiting for the first answer; needs --count")
+    .option("--json", "one JSON object a line: {seq, topic, timeMs}, and rank if the command names ranks")
     .addHelpText(
       "after",
       "\nExample:\n  sluice ping -c 3 kvs\n  sluice ping -c 1 3!kvs\n  sluice ping -r all broker",

@@ -19,6 +19,11 @@ export async function runProgram(program: Command): Promise<void> {
   }
 }
 
+/** Status 2, unless that was asked to mean that something differs (docs/design/programs.md §3). */
+function wrongUsage(): number {
+  return process.argv.includes("--detailed-exitcode") ? 1 : 2;
+}
+
 function configure(command: Command): void {
   command
     .exitOverride()
@@ -49,11 +54,11 @@ function report(error: unknown, running: Command): number {
   if (error instanceof UsageError || error instanceof InvalidArgumentError) {
     // Found by the command itself, so that commander has not printed it.
     say(`${commandPath(running)}: ${error.message}\n${usageOf(running)}`);
-    return 2;
+    return wrongUsage();
   }
   if (error instanceof CommanderError) {
     // Commander has printed it. Help that was asked for is a success, everything else is wrong usage.
-    return error.exitCode === 0 ? 0 : 2;
+    return error.exitCode === 0 ? 0 : wrongUsage();
   }
   const prefix = commandPrefix();
   if (error instanceof ExitError) {

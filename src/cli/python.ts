@@ -12,7 +12,7 @@ export function command(): Command {
     .passThroughOptions()
     .addHelpText("after", "\nExample:\n  sluice python -c 'import sluice; print(sluice.Sluice().rank)'")
     .action((args: readonly string[], _options: unknown, self: Command) => {
-      // Ours only if it stands alone; python3 has one of its own for those who write `-- --help`.
+      // Ours only if it stands alone; `-- --help` asks python3 for its own.
       if (args.length === 1 && args[0] === "--help") self.help();
       return runPython(args);
     });

@@ -2,10 +2,10 @@ import { fstatSync } from "node:fs";
 import { startProcess } from "../processes/index.js";
 
 /**
- * Aborted when nobody reads our standard output any more, for commands that may have nothing to print for hours:
- * `sluice dmesg -f | head -1`. Node watches a pipe that it only writes to no further than the next write, so that
- * `tail` of the coreutils watches it for us: it ends when the reader of its output has gone, and with us in any case.
- * Where there is no such tail, the next line that is written tells.
+ * Aborted when the reader of our standard output has gone. Commands need it that may have nothing to print
+ * for hours: `sluice dmesg -f | head -1`. Node watches a pipe that it only writes to no further than the next
+ * write, so that `tail` of the coreutils watches it for us. It ends when the reader of its output has gone,
+ * and with us in any case. Where there is no such tail, the next line that is written tells.
  */
 export function readerGone(): AbortSignal {
   const gone = new AbortController();

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import type { FoundInstance } from "../broker/life/find-instance.js";
+import type { RegisteredInstance } from "../broker/life/instance-register.js";
 import type { Handle } from "../messages/index.js";
 import { ExitError } from "./terminal/output.js";
 import { readerGone } from "./reader.js";
@@ -10,12 +12,15 @@ export interface UriOption {
 
 /** Adds `--uri`, which every command that talks to an instance has. */
 export function withUri(command: Command): Command {
-  return command.option("--uri <uri>", "instance to talk to (default: SLUICE_URI)");
+  return command.option(
+    "--uri <uri>",
+    "instance to talk to, also by a pid, a name or a directory (default: SLUICE_URI, else the only one)",
+  );
 }
 
 /** The instance that the command is to talk to, or undefined outside of one. */
 export function instanceUri(options: { readonly uri?: string }): string | undefined {
-  // Set to nothing is how a shell says that there is none.
+  // An empty variable is how a shell says that there is no instance.
   return options.uri ?? (process.env["SLUICE_URI"] || undefined);
 }
 
@@ -24,19 +29,67 @@ export async function withInstance<T>(
   options: { readonly uri?: string },
   run: (handle: Handle) => Promise<T>,
 ): Promise<T> {
-  const uri = instanceUri(options);
-  if (uri === undefined) {
-    throw new ExitError(
-      1,
-      "no instance: SLUICE_URI is not set; run this under 'sluice start', or give --uri",
-    );
-  }
-  return withConnection(uri, run);
+  return withConnection(await requiredInstance(options), run);
+}
+
+async function requiredInstance(options: { readonly uri?: string }): Promise<string> {
+  const uri = await namedOrOnlyInstance(options);
+  if (uri !== undefined) return uri;
+  throw new ExitError(1, "no instance: SLUICE_URI is not set; run this under 'sluice start', or give --uri");
 }
 
 /**
- * Runs something that goes on until its end, Ctrl-C, which makes the status 130, or nobody reads what it prints. Both
- * abort the signal; what it rejects with after that is no error.
+ * The instance that the command is to talk to; where none is named, the only one of this user.
+ * @throws ExitError if none is named and more than one runs
+ */
+export async function namedOrOnlyInstance(options: { readonly uri?: string }): Promise<string | undefined> {
+  const uri = instanceUri(options);
+  // An empty variable is how a shell says that there is no instance.
+  if (uri !== undefined || process.env["SLUICE_URI"] !== undefined) return uri;
+  const { findOnlyInstance } = await import("../broker/life/find-instance.js");
+  const found = findOnlyInstance(process.env);
+  if (found.kind === "found") return found.uri;
+  if (found.kind === "missing") return undefined;
+  const { instances } = found;
+  throw new ExitError(
+    1,
+    `no instance is named: SLUICE_URI is not set, and ${instances.length} run: ${namesOf(instances)}; give --uri`,
+  );
+}
+
+/** @throws ExitError if nothing that runs is called so, or more than one */
+async function resolvedUri(named: string): Promise<string> {
+  if (named.includes("://")) {
+    hidePasswords();
+    return named;
+  }
+  const { findInstance } = await import("../broker/life/find-instance.js");
+  const found = findInstance(named, process.env);
+  if (found.kind === "found") return found.uri;
+  throw notOne(named, found);
+}
+
+/** Has others of this machine not see a password of this command's line. */
+export function hidePasswords(): void {
+  const hidden = process.argv.map((word) => word.replace(/:\/\/[^/@\s]*@/g, "://***@"));
+  if (hidden.some((word, at) => word !== process.argv[at])) process.title = hidden.join(" ");
+}
+
+/** Why a name leads to no instance. */
+export function notOne(named: string, found: Exclude<FoundInstance, { readonly kind: "found" }>): ExitError {
+  if (found.kind === "missing") {
+    return new ExitError(1, `no instance '${named}' runs; 'sluice instances' lists those that do`);
+  }
+  return new ExitError(1, `'${named}' names several instances: ${namesOf(found.instances)}; give a pid`);
+}
+
+function namesOf(instances: readonly RegisteredInstance[]): string {
+  return instances.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
+}
+
+/**
+ * Runs something until its end, until Ctrl-C, which makes the status 130, or until the reader of its output has gone.
+ * Both abort the signal; what it rejects with after that is no error.
  */
 export async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();
@@ -53,9 +106,10 @@ export async function untilInterrupted(run: (signal: AbortSignal) => Promise<voi
   }
 }
 
-/** As {@link withInstance}, for a URI that is known. */
-export async function withConnection<T>(uri: string, run: (handle: Handle) => Promise<T>): Promise<T> {
-  // Loaded only by who talks to an instance.
+/** As {@link withInstance}, for one that is named: by its URI, or as `--uri` has it. */
+export async function withConnection<T>(named: string, run: (handle: Handle) => Promise<T>): Promise<T> {
+  const uri = await resolvedUri(named);
+  // Loaded only by commands that talk to an instance.
   const { connect } = await import("../messages/index.js");
   const handle = await connect(uri);
   try {

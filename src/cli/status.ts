@@ -3,6 +3,7 @@ import { fields, type Handle } from "../messages/index.js";
 import { indentLines } from "../errors/index.js";
 import { printJson, printLine } from "./terminal/output.js";
 import { type UriOption, withInstance, withUri } from "./session.js";
+import { lookAtWaits } from "./wait-reports.js";
 
 /** The errors that are shown, latest last. */
 const SHOWN_ERRORS = 5;
@@ -24,13 +25,15 @@ interface InstanceStatus {
   readonly modules: Readonly<Record<string, number>>;
   /** Modules that others wait for: that do not run yet or no more, or owe an answer. Times in seconds. */
   readonly waiting: readonly { readonly name: string; readonly state: string; readonly seconds: number }[];
+  /** Rings of requests that can never be answered, as `sluice waits` shows them. */
+  readonly deadlocks: readonly string[];
   /** The latest errors in the log. */
   readonly errors: readonly { readonly time: number; readonly name: string; readonly text: string }[];
 }
 
 export function command(): Command {
   return withUri(new Command("status"))
-    .option("--json", "one JSON object: {size, online, away, modules, waiting, errors}")
+    .option("--json", "one JSON object: {size, online, away, modules, waiting, deadlocks, errors}")
     .addHelpText("after", "\nExample:\n  sluice status")
     .action((options: UriOption & { readonly json?: boolean }) =>
       withInstance(options, async (handle) => {
@@ -42,7 +45,12 @@ export function command(): Command {
 }
 
 async function statusOf(handle: Handle): Promise<InstanceStatus> {
-  const [ranks, modules, errors] = await Promise.all([ranksOf(handle), modulesOf(handle), errorsOf(handle)]);
+  const [ranks, modules, deadlocks, errors] = await Promise.all([
+    ranksOf(handle),
+    modulesOf(handle),
+    deadlocksOf(handle),
+    errorsOf(handle),
+  ]);
   const away = ranks.filter(({ state }) => state !== "online");
   const counts: Record<string, number> = {};
   for (const { state } of modules) counts[state] = (counts[state] ?? 0) + 1;
@@ -55,6 +63,7 @@ async function statusOf(handle: Handle): Promise<InstanceStatus> {
       if (state === "running" && owedSeconds === 0) return [];
       return [{ name, state, seconds: state === "running" ? owedSeconds : idleSeconds }];
     }),
+    deadlocks,
     errors,
   };
 }
@@ -77,6 +86,12 @@ async function modulesOf(handle: Handle) {
   });
 }
 
+async function deadlocksOf(handle: Handle): Promise<string[]> {
+  const { chainText } = await import("../waits/index.js");
+  const { graph } = await lookAtWaits(handle);
+  return graph.deadlocks.map((ring) => chainText(ring, handle.size > 1));
+}
+
 async function errorsOf(handle: Handle) {
   const errors: InstanceStatus["errors"][number][] = [];
   for await (const entry of handle.rpcStream("log.dmesg", {})) {
@@ -88,7 +103,7 @@ async function errorsOf(handle: Handle) {
 
 const ENTRY = { time: "number", level: "string", name: "string", text: "string" } as const;
 
-function statusLines({ size, online, away, modules, waiting, errors }: InstanceStatus): string[] {
+function statusLines({ size, online, away, modules, waiting, deadlocks, errors }: InstanceStatus): string[] {
   const counts = Object.entries(modules).map(([state, count]) => `${count} ${state}`);
   return [
     `ranks    ${online} of ${size} online${away.map(({ rank, state }) => `, ${rank} ${state}`).join("")}`,
@@ -97,6 +112,7 @@ function statusLines({ size, online, away, modules, waiting, errors }: InstanceS
       ({ name, state, seconds }) =>
         `waiting  for ${name}: ${state === "running" ? "no answer" : state} for ${seconds.toFixed(1)} s`,
     ),
+    ...deadlocks.map((ring) => `deadlock ${ring}`),
     ...errors.map(
       ({ time, name, text }) =>
         `error    ${new Date(time * 1000).toISOString()} ${name}: ${indentLines(text)}`,

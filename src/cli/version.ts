@@ -7,6 +7,9 @@ export const PACKAGE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Shipped modules, the last place where a bare module name is looked up. */
 export const SHIPPED_MODULES = `${PACKAGE_ROOT}dist/modules`;
 
+/** JSON Schemas of what Sluice reads and prints. */
+export const SCHEMAS = `${PACKAGE_ROOT}schema`;
+
 function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(`${PACKAGE_ROOT}package.json`, "utf8"));
   if (

@@ -33,6 +33,7 @@ export const ERROR_CODES = [
   "UNIT_OVERRIDE",
   "UNIT_UNREACHED",
   "UNIT_NOT_READ",
+  "UNIT_ENVIRONMENT_FILE",
   "GRAPH_ORDER_BROKEN",
   "GRAPH_REQUIRES_UNORDERED",
   // Planning (docs/design/planning.md §4–6).
@@ -47,6 +48,8 @@ export const ERROR_CODES = [
   "RUN_TIMEOUT",
   "RUN_CANCELLED",
   "RUN_RECORD",
+  "WEB_LISTEN",
+  "WEB_TOKEN",
   // Loading modules (docs/design/modules.md §4–5).
   "LOAD_NOT_FOUND",
   "LOAD_NO_LOADER",
@@ -64,6 +67,7 @@ export const ERROR_CODES = [
   // rc files (docs/design/planning.md §8).
   "RC_INVALID",
   "RC_FAILED",
+  "RC_STAND_IN",
   "USAGE",
   "INTERNAL",
 ] as const;

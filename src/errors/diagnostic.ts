@@ -18,7 +18,7 @@ export interface Location {
 export interface Origin {
   /** For people: `PATH:LINE:COL`, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
   readonly label: string;
-  /** Of the value in a file; absent for other origins. */
+  /** Place of the value in a file; absent for other origins. */
   readonly location: Location | undefined;
 }
 

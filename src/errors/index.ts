@@ -19,6 +19,7 @@ export {
   indentLines,
   onOneLine,
   printableJson,
+  printableText,
 } from "./printable.js";
 export { formatLocation, renderDiagnostic } from "./render.js";
 export {
@@ -31,5 +32,7 @@ export {
   SluiceError,
   systemMessage,
 } from "./sluice-error.js";
+export { overlayStateError } from "./overlay-state-error.js";
+export { commandText, SECRET, withoutArguments } from "./secret.js";
 export { placeInStack } from "./stack-place.js";
 export { didYouMean } from "./suggest.js";

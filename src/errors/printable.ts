@@ -47,11 +47,16 @@ export function indentLines(text: string): string {
  */
 export function printableJson(value: unknown): string {
   try {
-    return JSON.stringify(value).replace(EACH_NON_ASCII_CONTROL, codePoint);
+    return printableText(JSON.stringify(value));
   } catch (error) {
     if (error instanceof RangeError) throw requestError("EINVAL", "nested too deeply", error);
     throw error;
   }
+}
+
+/** JSON without a character that a terminal would not show as it is. */
+export function printableText(json: string): string {
+  return json.replace(EACH_NON_ASCII_CONTROL, codePoint);
 }
 
 function escaped(char: string): string {

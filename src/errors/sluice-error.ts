@@ -10,6 +10,8 @@ interface SluiceErrorOptions {
   /** Name of the unit that it is about. */
   readonly unit?: string | undefined;
   readonly location?: Location | undefined;
+  /** What to do about it, such as `did you mean 'after'?`. */
+  readonly hint?: string | undefined;
 }
 
 /** The same in every copy of this library that a process has. */
@@ -29,6 +31,7 @@ export class SluiceError extends Error {
   readonly errnum: number | undefined;
   readonly unit: string | undefined;
   readonly location: Location | undefined;
+  readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -36,6 +39,7 @@ export class SluiceError extends Error {
     this.errnum = options.errnum;
     this.unit = options.unit;
     this.location = options.location;
+    this.hint = options.hint;
   }
 
   get [BRAND](): true {
@@ -61,8 +65,8 @@ export function isErrnum(value: unknown): value is number {
 }
 
 /**
- * The error number that a thrown value carries, its own or that of a Node system error. What is none, whatever it is
- * called, does not count.
+ * The error number that a thrown value carries, its own or that of a Node system error. An object of another class does
+ * not count, whatever its name.
  */
 export function errnumOf(error: unknown): number | undefined {
   if (typeof error === "object" && error !== null && "errnum" in error && isErrnum(error.errnum)) {

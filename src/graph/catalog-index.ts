@@ -6,9 +6,9 @@ import { RowList } from "./csr.js";
 export const WILDCARD = "*";
 
 /**
- * A catalog by integers. Units are numbered by load order. Services are numbered too: first the names of the units,
- * so that service `i < unitCount` is the name of unit `i`, then the names that are provided, then names that are only
- * mentioned and that nothing provides.
+ * A catalog by integers. Units are numbered by load order. It numbers services too. First come the names of
+ * the units, so that service `i < unitCount` is the name of unit `i`. Then come the names that units provide,
+ * then those that they only mention.
  */
 export interface CatalogIndex {
   readonly catalog: Catalog;

@@ -45,9 +45,11 @@ export class Csr {
     const offsets = offsetsOf(this.items, itemCount);
     const next = offsets.slice();
     const items = new Uint32Array(this.items.length);
-    for (let row = 0; row < this.rowCount; row++) {
-      for (let e = this.start(row); e < this.end(row); e++) {
-        const item = this.item(e);
+    // These loops run before they are compiled: calls would take most of the time.
+    const { offsets: from, items: of, rowCount } = this;
+    for (let row = 0, e = 0; row < rowCount; row++) {
+      for (const end = from[row + 1] ?? 0; e < end; e++) {
+        const item = of[e] ?? 0;
         const place = next[item] ?? 0;
         items[place] = row;
         next[item] = place + 1;
@@ -62,9 +64,10 @@ export class Csr {
     const offsets = new Uint32Array(this.offsets.length);
     const items = new Uint32Array(this.items.length);
     let filled = 0;
-    for (let row = 0; row < this.rowCount; row++) {
-      for (let e = this.start(row); e < this.end(row); e++) {
-        const item = this.item(e);
+    const { offsets: from, items: of, rowCount } = this;
+    for (let row = 0, e = 0; row < rowCount; row++) {
+      for (const end = from[row + 1] ?? 0; e < end; e++) {
+        const item = of[e] ?? 0;
         if (lastRow[item] === row) continue;
         lastRow[item] = row;
         items[filled++] = item;

@@ -42,10 +42,11 @@ export interface Dropped {
  * Levels tell causes apart: a node that lost a need has a higher level than the last member of the group it needed.
  * They are those of simultaneous passes, all lost needs first, then all orphans at once, and so on in turn.
  *
- * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring: per component of `asks` a
- * counter tells support from outside, and inside of a component each node hangs from one that supports it, as in a
- * tree; only a subtree whose support went away is looked at again. Work is linear, but for subtrees inside of one
- * component that lose one support after another. (The general problem is that of Büchi games.)
+ * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring. Per component of
+ * `asks` a counter tells support from outside. Inside of a component each node hangs from one that supports
+ * it, as in a tree. It looks again only at a subtree whose support went away. Work is linear, but for
+ * subtrees inside of one component that lose one support after another. (The general problem is that of Büchi
+ * games.)
  */
 export function dropUnsupported(graph: SupportGraph): Dropped {
   return new Dropper(graph).run();

@@ -14,10 +14,10 @@ export interface OrderGraph {
 /**
  * The edges among planned units (docs/design/planning.md §5.2).
  *
- * A wildcard would be n² edges; a barrier node between the two sides makes it n. The same goes for a service that many
- * units provide and many name. A unit that is after a service which it provides itself must not wait for itself: it
- * gets edges from each other provider, past the barrier. Were there two such units for one service, they would wait
- * for each other, so that there is a cycle anyway, and both may use the barrier.
+ * A wildcard would be n² edges; a barrier node between the two sides makes it n. The same goes for a service
+ * that many units provide and many name. A unit that is after a service which it provides itself must not
+ * wait for itself. It gets edges from each other provider, past the barrier. Two such units for one service
+ * would wait for each other, so that there is a cycle anyway, and both may use the barrier.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */
@@ -109,8 +109,8 @@ class EdgeBuilder {
       const unit = this.#units[node] ?? 0;
       const rows = relation(unit);
       this.#markProvided(node, unit);
-      for (let e = rows.start(unit); e < rows.end(unit); e++) {
-        const service = rows.item(e);
+      for (let e = rows.start(unit), end = rows.end(unit); e < end; e++) {
+        const service = rows.items[e] ?? 0;
         const own = namers.selfCount[service] === 1 && this.#lastProvider[service] === node;
         if (own || !this.#wantsBarrier(service, namers.count[service] ?? 0)) {
           this.#linkEach(service, node, link);
@@ -151,8 +151,8 @@ class EdgeBuilder {
       const unit = this.#units[node] ?? 0;
       const rows = relation(unit);
       this.#markProvided(node, unit);
-      for (let e = rows.start(unit); e < rows.end(unit); e++) {
-        const service = rows.item(e);
+      for (let e = rows.start(unit), end = rows.end(unit); e < end; e++) {
+        const service = rows.items[e] ?? 0;
         count[service] = (count[service] ?? 0) + 1;
         if (this.#lastProvider[service] === node) selfCount[service] = (selfCount[service] ?? 0) + 1;
       }
@@ -161,9 +161,10 @@ class EdgeBuilder {
   }
 
   #markProvided(node: number, unit: number): void {
-    const { provides } = this.#index;
-    for (let e = provides.start(unit); e < provides.end(unit); e++)
-      this.#lastProvider[provides.item(e)] = node;
+    const { offsets, items } = this.#index.provides;
+    for (let e = offsets[unit] ?? 0, end = offsets[unit + 1] ?? 0; e < end; e++) {
+      this.#lastProvider[items[e] ?? 0] = node;
+    }
   }
 
   #wantsBarrier(service: number, namerCount: number): boolean {

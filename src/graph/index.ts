@@ -1,3 +1,7 @@
+export { applyToJson } from "./apply/apply-json.js";
+export { applyLines, causesText, staysLines } from "./apply/apply-text.js";
+export type * from "./apply/apply-types.js";
+export { planApply, unitDifferences } from "./apply/plan-apply.js";
 export { accountFor } from "./why/account.js";
 export { accountToJson, causeToJson } from "./why/account-json.js";
 export { accountLines, causeLines } from "./why/account-text.js";
@@ -11,7 +15,7 @@ export { greatestFirst, Heap, leastFirst } from "./heap.js";
 export { loadOrder } from "./loaded.js";
 export { type PhaseContents, phaseRequest, runlevelRoots } from "./phase-request.js";
 export { lockOf, lockText, type PlanLock, type RankedPlan } from "./fleet/lock.js";
-export { differenceText, diffLocks } from "./fleet/lock-diff.js";
+export { differenceText, diffLocks, type LockDifference } from "./fleet/lock-diff.js";
 export {
   type Picture,
   type PictureEdge,
@@ -21,12 +25,13 @@ export {
 } from "./picture/picture.js";
 export { withoutImpliedAsks } from "./picture/picture-reduced.js";
 export { pictureToDot, pictureToMermaid } from "./picture/picture-text.js";
-export { plan } from "./plan.js";
+export { plan, requestOf } from "./plan.js";
+export { planFrom, type PortablePlan } from "./portable/portable-plan.js";
 export { rankClasses } from "./fleet/rank-classes.js";
 export { factsAt, type RankFacts } from "./fleet/rank-facts.js";
 export { type MatrixCell, rankMatrix } from "./fleet/rank-matrix.js";
 export { reasonText } from "./reason-text.js";
-export { showDeps } from "./show-deps.js";
+export { eachDependencies, showDeps } from "./show-deps.js";
 export { toGraph } from "./to-graph.js";
 export type * from "./types.js";
 export { verifyCatalog } from "./verify/verify.js";

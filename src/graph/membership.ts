@@ -36,11 +36,11 @@ export interface Membership extends Round {
 /**
  * Which units are in the plan: the rule of rounds (docs/design/planning.md §5.1).
  *
- * A round picks a provider for each service, closes the roots under `requires`, and drops units whose needs are not met,
- * with what only they required. Picks are fixed during a round, so that the order of work does not matter. A dropped
- * unit may be the pick of something that stays, while another viable provider is there. Such units are set aside, all
- * other removals are forgotten, and the next round picks anew. Each round is linear, and there is another one only if it
- * sets aside one more unit.
+ * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs
+ * nothing meets, with what only they required. Picks are fixed during a round, so that the order of work does
+ * not matter. A dropped unit may be the pick of something that stays, while another viable provider is there.
+ * Such units are set aside, all other removals are forgotten, and the next round picks anew. Each round is
+ * linear, and there is another one only if it sets aside one more unit.
  *
  * @param run makes one round without the units that are set aside: unit → 1
  */

@@ -77,13 +77,14 @@ export function canonicalOrder({ units, nodeCount, edges }: OrderGraph): Uint32A
   for (let node = 0; node < nodeCount; node++) if (waiting[node] === 0) release(node);
 
   const order = new Uint32Array(units.length);
+  const { offsets, items } = edges;
   let done = 0;
   for (;;) {
     const node = passed.pop() ?? ready.pop();
     if (node === undefined) return order.subarray(0, done);
     if (node < units.length) order[done++] = node;
-    for (let e = edges.start(node); e < edges.end(node); e++) {
-      const target = edges.item(e);
+    for (let e = offsets[node] ?? 0, end = offsets[node + 1] ?? 0; e < end; e++) {
+      const target = items[e] ?? 0;
       const left = (waiting[target] ?? 0) - 1;
       waiting[target] = left;
       if (left === 0) release(target);
@@ -100,7 +101,9 @@ function toDag({ units, nodeCount, edges }: OrderGraph, order: Uint32Array): Dag
   let filled = 0;
   for (let position = 0; position < nodeCount; position++) {
     const node = order[position] ?? position;
-    for (let e = edges.start(node); e < edges.end(node); e++) targets[filled++] = place[edges.item(e)] ?? 0;
+    for (let e = edges.start(node), end = edges.end(node); e < end; e++) {
+      targets[filled++] = place[edges.items[e] ?? 0] ?? 0;
+    }
     offsets[position + 1] = filled;
   }
   return { stepCount: units.length, nodeCount, offsets, targets };

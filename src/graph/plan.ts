@@ -6,7 +6,7 @@ import { dropUnsupported } from "./drop-unsupported.js";
 import { explainMembers, explainRemoval } from "./explain.js";
 import { completeFacts } from "./facts.js";
 import { knownModule } from "./loaded.js";
-import { closeRequirements, decideMembership, type Round, supportOf } from "./membership.js";
+import { closeRequirements, decideMembership, type Membership, type Round, supportOf } from "./membership.js";
 import { orderSteps } from "./order.js";
 import { pickProviders } from "./pick.js";
 import { type PickingRequest, type PlanBasis, prepareRequest } from "./prepare-request.js";
@@ -16,8 +16,8 @@ import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
 import { computeViability } from "./viability.js";
 
 /**
- * Makes a plan: which units run, in which order, and why the others are left out. It is a pure function: the same input gives the same plan to
- * the byte (docs/design/planning.md §3–6).
+ * Makes a plan: which units run, in which order, and why the others do not. It is a pure function: the same
+ * input gives the same plan to the byte (docs/design/planning.md §3–6).
  *
  * @param catalog all units, as composed
  * @param input the request (or just the roots of a start), and the facts
@@ -26,8 +26,19 @@ import { computeViability } from "./viability.js";
  *   `requires` of a planned unit. GRAPH_CYCLE (one for each component), GRAPH_IN_USE, GRAPH_NOT_LOADED.
  */
 export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
-  const request = input.request ?? { kind: "start", roots: input.roots };
-  const basis: PlanBasis = {
+  const request = requestOf(input);
+  if (request.kind === "remove") return planRemove(basisOf(catalog, input), request);
+  const result = workOut(catalog, input, request);
+  return result.ok ? succeed(result.value.plan, result.warnings) : result;
+}
+
+/** What a plan is for. */
+export function requestOf(input: PlanInput): PlanRequest {
+  return input.request ?? { kind: "start", roots: input.roots };
+}
+
+function basisOf(catalog: Catalog, input: PlanInput): PlanBasis {
+  return {
     catalog,
     facts: completeFacts(input.facts),
     loaded: input.loaded ?? [],
@@ -35,15 +46,22 @@ export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
     origins: input.origins ?? new Map<string, Origin>(),
     order: input.order,
   };
-  return request.kind === "remove" ? planRemove(basis, request) : planMembers(basis, request);
+}
+
+/** A plan, and what it was worked out from. */
+interface WorkedOut {
+  readonly plan: Plan;
+  readonly situation: Situation;
+  readonly membership: Membership;
 }
 
 /**
  * Usable → pick → close → drop → order → explain (docs/design/planning.md §3–5), a function each. The second to the
  * fourth make a round, of which there may be several.
  */
-function planMembers(basis: PlanBasis, request: PickingRequest): Result<Plan> {
-  const { catalog, facts } = basis;
+export function workOut(catalog: Catalog, input: PlanInput, request: PickingRequest): Result<WorkedOut> {
+  const basis = basisOf(catalog, input);
+  const { facts } = basis;
   const { situation, draft } = prepareRequest(basis, request);
   const membership = decideMembership(situation, runRound);
   const { unordered, errors, warnings: drafted } = draft(membership);
@@ -55,10 +73,8 @@ function planMembers(basis: PlanBasis, request: PickingRequest): Result<Plan> {
   const explained = explainMembers(situation, membership, ordered.value.steps, {
     facts: request.kind === "load" ? undefined : facts,
   });
-  return succeed(
-    assemblePlan({ catalog, facts, request, ...ordered.value, ...explained, warnings }),
-    warnings,
-  );
+  const plan = assemblePlan({ catalog, facts, request, ...ordered.value, ...explained, warnings });
+  return succeed({ plan, situation, membership }, warnings);
 }
 
 /** One round of {@link decideMembership}. */

@@ -1,4 +1,5 @@
 import type { Diagnostic, Origin } from "../errors/index.js";
+import type { Unit } from "../units/index.js";
 import { isUnknown, serviceName, unitAt, unitId } from "./catalog-index.js";
 import { knownModule, withForeignModules } from "./loaded.js";
 import type { Membership } from "./membership.js";
@@ -10,9 +11,11 @@ import {
   situationForStart,
   situationForStop,
 } from "./request-situation.js";
-import { unknownRequirements } from "./requested-services.js";
+import { reasonText } from "./reason-text.js";
+import { Reasons } from "./reasons.js";
+import { eachRequestedService, unknownRequirements } from "./requested-services.js";
 import type { Situation } from "./situation.js";
-import type { LoadOrder, PlanRequest } from "./types.js";
+import type { Facts, LoadOrder, PlanRequest } from "./types.js";
 import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
 
 /** What a plan is made from, besides its request. */
@@ -79,7 +82,10 @@ function prepareLoad(basis: PlanBasis, request: RequestOf<"load">): PreparedRequ
         ...unknownErrors(basis, [...unknown, ...unknownRequirements(situation, membership)]),
         ...tasks.map(notAModule),
       ],
-      warnings: [...named].flatMap((unit) => unmetNeeds(situation, membership, unit)),
+      warnings: [
+        ...[...named].flatMap((unit) => unmetNeeds(situation, membership, unit)),
+        ...missingRequirements(situation, membership, basis.facts),
+      ],
     }),
   };
 }
@@ -208,9 +214,46 @@ function unmetNeeds({ index, loaded, served }: Situation, { members }: Membershi
     {
       code: "GRAPH_NEEDS_UNMET",
       severity: "warning",
-      message: `${name} needs ${names.join(", ")}, not loaded; the needs of a module loaded by name are not checked`,
+      message: `${name} needs ${names.join(", ")}, not loaded; a load of a module by name does not check its needs`,
       location: origin?.location,
       related: [],
     },
   ];
+}
+
+/**
+ * What modules to load require, and what stays out all the same: its own conditions hold it back. That it is for other ranks
+ * of the instance is how it was meant to be: it is reached there.
+ */
+function missingRequirements(situation: Situation, membership: Membership, facts: Facts): Diagnostic[] {
+  const { index, loaded, served } = situation;
+  const { members, picks } = membership;
+  const reasons = new Reasons(situation, membership, facts);
+  const found: Diagnostic[] = [];
+  const asked = new Set<number>();
+  eachRequestedService(situation, membership, (service, asker) => {
+    if (asker === undefined || loaded[asker] === 1 || served[service] === 1 || asked.has(service)) return;
+    asked.add(service);
+    const pick = picks[service] ?? NO_PROVIDER;
+    if (pick < 0 || members[pick] === 1) return;
+    const reason = reasons.of(pick);
+    if (reason.kind === "rank" && isOnAnyRank(unitAt(index, pick), facts.size)) return;
+    const { name } = unitAt(index, asker);
+    const required = serviceName(index, service);
+    const provider = unitAt(index, pick).name;
+    const which = provider === required ? required : `${required} (${provider})`;
+    found.push({
+      code: "GRAPH_NEEDS_UNMET",
+      severity: "warning",
+      message: `${name} requires ${which}, which stays out: ${reasonText(reason)}`,
+      location: index.catalog.originOf(name, "requires", required)?.location,
+      related: [],
+      hint: `'load ${provider}' loads it whatever its conditions`,
+    });
+  });
+  return found;
+}
+
+function isOnAnyRank({ ranks }: Unit, size: number): boolean {
+  return (ranks.ranges[0]?.[0] ?? size) < size;
 }

@@ -13,9 +13,10 @@ import { NEVER } from "./viability.js";
 /**
  * Why each unit that is not in a plan is not: the one reason that comes first (docs/design/planning.md §5).
  *
- * What counts as a lost need: one without any viable provider, or one for which the unit was removed after it had been
- * asked for. A unit that was never asked for is not said to lack what would have come with it. A unit that was set
- * aside had viable providers for all its needs when that happened, so that what became of these later is not why.
+ * What counts as a lost need: one without any viable provider, or one for which the unit was removed after it
+ * had been asked for. A unit that was never asked for is not said to lack what would have come with it. A
+ * unit that the round set aside had viable providers for all its needs at that time. What became of these
+ * later is not why.
  */
 export class Reasons {
   readonly #situation: Situation;

@@ -42,13 +42,15 @@ export function situationForStart(basis: SituationBasis, rootNames: readonly str
 }
 
 /**
- * A start whose only root is one unit, which is in whatever its conditions and needs: what to show of a unit that would
- * be left out. The name is read as a unit first, else as a service, which stands for its pick.
+ * A start whose only root is one unit, which is in whatever its conditions and needs. It is what to show of a
+ * unit that the plan would leave out. The name is read as a unit first, else as a service, which stands for
+ * its pick.
+ * @returns `isUsable`: whether the conditions of the unit hold by themselves
  */
 export function situationForUnit(
   basis: SituationBasis,
   name: string,
-): RequestSituation & { readonly root: number } {
+): RequestSituation & { readonly root: number; readonly isUsable: boolean } {
   const { situation, unknown } = situationForStart(basis, [name]);
   const { index } = situation;
   const unit = unitId(index, name);
@@ -57,12 +59,13 @@ export function situationForUnit(
   const root = unit >= 0 ? unit : (pickProviders(situation, viable)[service] ?? -1);
   const blocked = situation.blocked.slice();
   const exempt = situation.exempt.slice();
+  const isUsable = blocked[root] === FREE;
   if (root >= 0) {
     blocked[root] = FREE;
     exempt[root] = 1;
   }
   const roots = { units: root < 0 ? [] : [root], services: [] };
-  return { root, unknown, situation: { ...situation, blocked, exempt, roots } };
+  return { root, isUsable, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
 /** rc3: no module is loaded for it, and those that run ask for nothing (docs/design/planning.md §6). */
@@ -84,8 +87,8 @@ export interface LoadSituation extends RequestSituation {
 }
 
 /**
- * `load M…` (docs/design/planning.md §6): what is named is loaded whatever its conditions; its requirements come from
- * providers whose rank and conditions hold, disabled ones only if there is no other.
+ * `load M…` (docs/design/planning.md §6): it loads the named units, whatever their conditions. Their
+ * requirements come from providers whose rank and conditions hold, disabled ones only if there is no other.
  */
 export function situationForLoad(basis: SituationBasis, moduleNames: readonly string[]): LoadSituation {
   const frame = new SituationBuilder(basis);

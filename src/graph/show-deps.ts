@@ -24,15 +24,18 @@ export function directPredecessors({ dag }: Plan): Csr {
  * repeats. Keys are in canonical order.
  */
 export function showDeps(plan: Plan): Record<string, string[]> {
+  return Object.fromEntries(eachDependencies(plan));
+}
+
+/** As {@link showDeps}, one after the other: an object of 50,000 names takes long to make. */
+export function* eachDependencies(plan: Plan): Generator<readonly [unit: string, before: string[]]> {
   const predecessors = directPredecessors(plan);
   const names = plan.steps.map(({ unit }) => unit.name);
-  const shown: Record<string, string[]> = {};
   for (const [step, name] of names.entries()) {
     const befores: string[] = [];
     for (let e = predecessors.start(step); e < predecessors.end(step); e++) {
       befores.push(names[predecessors.item(e)] ?? "");
     }
-    shown[name] = befores.length > 1 ? befores.sort(compareText) : befores;
+    yield [name, befores.length > 1 ? befores.sort(compareText) : befores];
   }
-  return shown;
 }

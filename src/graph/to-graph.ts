@@ -42,8 +42,8 @@ function planGraphClass(): new (options: Graphlib.GraphOptions) => PlanGraph {
 }
 
 /**
- * A plan as a graph value: a node for each step, by the name of its unit and labelled with the step; an edge from each
- * unit to those that directly follow it, wildcards spelled out.
+ * A plan as a graph value. It has a node for each step, by the name of its unit and labelled with the step.
+ * It has an edge from each unit to those that directly follow it, wildcards spelled out.
  */
 export function toGraph(plan: Plan): PlanGraph {
   graphClass ??= planGraphClass();

@@ -30,9 +30,9 @@ export type Step =
   | { readonly action: "run"; readonly unit: TaskUnit };
 
 /**
- * The edges of a plan as integer-indexed adjacency: nodes 0 … stepCount−1 are the steps in canonical order; nodes from
- * stepCount on are barriers, which take no time and stand for the n² edges of a wildcard.
- * The successors of node i are `targets[offsets[i]] … targets[offsets[i + 1] - 1]`.
+ * The edges of a plan as integer-indexed adjacency: nodes 0 … stepCount−1 are the steps in canonical order.
+ * Nodes from stepCount on are barriers, which take no time and stand for the n² edges of a wildcard. The
+ * successors of node i are `targets[offsets[i]] … targets[offsets[i + 1] - 1]`.
  */
 export interface Dag {
   readonly stepCount: number;
@@ -67,7 +67,7 @@ export type Reason =
       readonly service: string;
       /** The need that no unit of the plan provided. */
       readonly missing: string;
-      /** The unit that provides the service instead; undefined if that unit is left out too. */
+      /** The unit that provides the service instead; undefined if the plan leaves that unit out too. */
       readonly servedBy: string | undefined;
     }
   | {
@@ -138,7 +138,7 @@ export type Explanation =
       readonly kind: "planned";
       readonly unit: string;
       readonly action: Step["action"];
-      /** The chain from a root to the unit. Each unit is requested by the one before it. Empty for removals. */
+      /** The chain from a root to the unit. Each unit requests the next one. Empty for removals. */
       readonly chain: readonly AskedFor[];
     }
   /** The unit runs already. */

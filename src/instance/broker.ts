@@ -1,8 +1,8 @@
 import { Broker as Rank, type CloseReport, type ShutdownReason, STOPPING_GRACE_MS } from "../broker/index.js";
-import { messageOf, requestError, SluiceError } from "../errors/index.js";
+import { errnumOf, messageOf, requestError, SluiceError } from "../errors/index.js";
 import type { Plan } from "../graph/index.js";
 import { type Handle, type Limits, watchLimits, withinLimits } from "../messages/index.js";
-import { startTimer } from "../processes/index.js";
+import { atExit, startTimer } from "../processes/index.js";
 import { rcFiles } from "../rc/index.js";
 import {
   type Catalog,
@@ -25,7 +25,7 @@ import type { UnitOutcome } from "./unit-outcome.js";
 
 /** How an instance went down. */
 export interface ShutdownReport extends CloseReport {
-  /** The result of each unit on the way down: tasks, and modules that were removed. */
+  /** The result of each unit in the shutdown: tasks, and removed modules. */
   readonly units: readonly UnitOutcome[];
 }
 
@@ -44,7 +44,7 @@ export class Broker {
   readonly #options: InstanceOptions;
   /** Aborted to give up the start. */
   readonly #giveUp = new AbortController();
-  /** Aborted to cancel what the way down still waits for. */
+  /** Abort it to cancel the rest of the shutdown. */
   readonly #hurry = new AbortController();
   #phase: Promise<unknown> = Promise.resolve();
   #settings: PhaseSettings | undefined;
@@ -53,6 +53,8 @@ export class Broker {
   #isUp = false;
   #down: Promise<ShutdownReport> | undefined;
   #closing: Promise<CloseReport> | undefined;
+  /** Takes back what the instance has done if the process exits before its close. */
+  #stay: (() => void) | undefined;
   #settleClosed: (report: CloseReport) => void = () => undefined;
 
   private constructor(rank: Rank, options: InstanceOptions) {
@@ -66,8 +68,8 @@ export class Broker {
   }
 
   /**
-   * Starts an instance. Resolves when the plan of rc1 has been carried out. If that fails, all of it is taken down
-   * before the promise rejects.
+   * Starts an instance. Resolves when it has carried out the plan of rc1. If that fails, it takes all of it
+   * down before the promise rejects.
    * @throws StartError with the result of each unit, and all problems of the input. Codes: `RUN_FAILED` if a unit failed;
    *   for bad input that of the first problem; `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit.
    *   `BROKER_STATE`: a failed module's policy is `panic`, the rundir or statedir is unusable, or files are missing.
@@ -98,7 +100,7 @@ export class Broker {
     return this.#started?.units ?? [];
   }
 
-  /** The plan of rc1, which also explains what was left out; undefined without `units`. */
+  /** The plan of rc1, which also explains what it leaves out; undefined without `units`. */
   get plan(): Plan | undefined {
     return this.#started?.plan;
   }
@@ -120,7 +122,7 @@ export class Broker {
     return this.#rank.size;
   }
 
-  /** The number of requests that were passed on and not answered yet. */
+  /** The number of requests that the broker has passed on and that still wait for an answer. */
   get pendingRequests(): number {
     return this.#rank.pendingRequests;
   }
@@ -130,15 +132,21 @@ export class Broker {
    * @param options limits; `guest`: without the rights of the owner, as users of an application may be
    * @throws SluiceError `BROKER_STATE` after the broker has closed; `BROKER_REQUEST` at a limit
    */
-  connect({ guest, ...limits }: { readonly guest?: boolean } & Limits = {}): Promise<Handle> {
+  async connect({ guest, ...limits }: { readonly guest?: boolean } & Limits = {}): Promise<Handle> {
     const connecting = this.#rank.connect({ guest: guest === true });
-    return withinLimits("connection", limits, connecting);
+    try {
+      return await withinLimits("connection", limits, connecting);
+    } catch (error) {
+      // What comes too late has no owner.
+      void connecting.then((handle) => handle.close()).catch(() => undefined);
+      throw error;
+    }
   }
 
   /**
    * Takes the instance down in order: the tasks of rc3, then each module, in the reverse order of loading. A further
    * call joins the first.
-   * @param limits when one is reached, what is left is cancelled, and the promise rejects after the end
+   * @param limits at either limit, it cancels what is left, and the promise rejects after the end
    * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
    */
   async shutdown(limits: Limits = {}): Promise<ShutdownReport> {
@@ -151,6 +159,24 @@ export class Broker {
     const report = await this.#down.finally(unwatch);
     if (reached !== undefined) throw reached;
     return report;
+  }
+
+  /**
+   * Lets the process end although the broker is open. If the process then ends, the broker kills all that it
+   * has started, without asking, and removes its files. During a shutdown or {@link close}, the process still
+   * stays.
+   */
+  unref(): void {
+    if (this.#down !== undefined || this.#closing !== undefined) return;
+    this.#rank.setRef(false);
+    this.#stay ??= atExit(() => this.#rank.abandon());
+  }
+
+  /** Takes {@link unref} back: the broker keeps the process alive until it has closed. */
+  ref(): void {
+    this.#rank.setRef(true);
+    this.#stay?.();
+    this.#stay = undefined;
   }
 
   /** Ends the broker at once: cancels the modules, closes connections, and removes all files that it made. */
@@ -210,6 +236,7 @@ export class Broker {
   }
 
   async #goDown(cancelAfterMs: number | undefined): Promise<ShutdownReport> {
+    this.#rank.setRef(true);
     await Promise.allSettled([this.#phase]);
     const { signal } = this.#hurry;
     const deadline = startTimer(this.#rank.shutdownTimeoutMs(), () => this.#hurry.abort());
@@ -221,7 +248,7 @@ export class Broker {
     return { ...closed, status: isClean ? closed.status : 1, units: result?.units ?? [] };
   }
 
-  /** rc3. What goes wrong in it is logged: the way down goes on. */
+  /** rc3. A failure goes to the log, and the shutdown continues. */
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {
@@ -242,10 +269,12 @@ export class Broker {
 
   async #close(): Promise<CloseReport> {
     const ended = requestError("ECANCELED", "the broker was closed");
+    this.#rank.setRef(true);
     this.#giveUp.abort(ended);
     this.#hurry.abort(ended);
     const report = await this.#rank.close();
     await Promise.allSettled([this.#phase]);
+    this.#stay?.();
     this.#settleClosed(report);
     return report;
   }
@@ -272,6 +301,6 @@ function failureOf({ report, units }: PhaseResult): StartError | undefined {
 function asStartError(error: unknown, units: readonly UnitOutcome[] = []): StartError {
   if (error instanceof StartError) return error;
   const known = error instanceof SluiceError ? error : undefined;
-  const { errnum, unit } = known ?? {};
-  return new StartError(known?.code ?? "INTERNAL", messageOf(error), { cause: error, errnum, unit, units });
+  const how = { cause: error, errnum: errnumOf(error), unit: known?.unit, units };
+  return new StartError(known?.code ?? "INTERNAL", messageOf(error), how);
 }

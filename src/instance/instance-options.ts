@@ -4,7 +4,13 @@ import type { BrokerOptions } from "../broker/index.js";
 import type { Result } from "../errors/index.js";
 import type { Limits } from "../messages/index.js";
 import type { RunEvent } from "../run/index.js";
-import { type Catalog, checkConfiguration, type ConfigTable, LayeredConfiguration } from "../units/index.js";
+import {
+  type Catalog,
+  checkConfiguration,
+  type ConfigTable,
+  isComposed,
+  LayeredConfiguration,
+} from "../units/index.js";
 import { checkConfig } from "./check-config.js";
 import { StartError } from "./start-error.js";
 
@@ -26,17 +32,17 @@ export interface InstanceOptions
       | "socket"
     >,
     Limits {
-  /** The units to start from, as `composeUnits` gives them. Default: none; nothing is started and nothing is read. */
+  /** The units to start from, as `composeUnits` gives them. By default it starts and reads nothing. */
   readonly units?: Catalog | Result<Catalog> | undefined;
   /** The configuration: for modules, and for conditions of units. */
   readonly config?: ConfigTable | LayeredConfiguration | undefined;
   /** Units and services to start. Default: what rc1 starts, by its files and by the units. */
   readonly roots?: readonly string[] | undefined;
-  /** Directories with `rc1.d` and `rc3.d`. Default: as `env` has it (docs/design/planning.md §8). */
+  /** Directories with `rc1.d` and `rc3.d`. Default: the value in `env` (docs/design/planning.md §8). */
   readonly searchPath?: readonly string[] | undefined;
   /** Units at a time. Default: number of cores + 4, at most 32. */
   readonly jobs?: number | undefined;
-  /** After a failure, go on with units that do not depend on it. The start fails all the same. */
+  /** After a failure, go on with units that do not depend on it. The start still fails. */
   readonly keepGoing?: boolean | undefined;
   /** Gets each event of the start and of the shutdown. */
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
@@ -57,11 +63,17 @@ export function rankOptions(options: InstanceOptions, config: ConfigTable): Brok
   };
 }
 
-/** @throws StartError with all that is wrong with the units */
+/** @throws StartError with all that is wrong with the units; `USAGE` if they are no catalog */
 export function catalogOf(units: InstanceOptions["units"]): Catalog | undefined {
-  if (units === undefined || !("ok" in units)) return units;
-  if (!units.ok) throw StartError.of(units.diagnostics);
-  return units.value;
+  if (units === undefined || isComposed(units)) return units;
+  // From JavaScript anything may come, and file names are likely.
+  const given = units as unknown;
+  if (typeof given === "object" && given !== null && "ok" in given) {
+    const result = given as Result<unknown>;
+    if (!result.ok) throw StartError.of(result.diagnostics);
+    if (isComposed(result.value)) return result.value;
+  }
+  throw new StartError("USAGE", "the option `units` takes what `await composeUnits({ searchPath })` gives");
 }
 
 /** @throws StartError with all that is wrong with the configuration */

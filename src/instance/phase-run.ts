@@ -4,6 +4,7 @@ import { type Facts, type LoadedModule, phaseRequest, type Plan, plan } from "..
 import type { Handle } from "../messages/index.js";
 import {
   InstanceStepExecutor,
+  labelled,
   type RcReading,
   RcSession,
   readRcFiles,
@@ -23,7 +24,9 @@ import {
 import { askInstance } from "./instance-facts.js";
 import { contentsOf } from "./phase-contents.js";
 import { withPlannedServices } from "./planned-services.js";
+import { shuffleOf } from "./read-shuffle.js";
 import { recordOrder } from "./record-order.js";
+import { RunReporter } from "./run-reporter.js";
 import { StartError } from "./start-error.js";
 import { planStop, recordedModules } from "./stop-plan.js";
 import { type UnitOutcome, unitOutcomes } from "./unit-outcome.js";
@@ -68,7 +71,7 @@ export async function runStart(
     const files = source.kind === "files" ? source.files : [];
     const rc = await reading(phase.session, signal, async () => {
       phase.session.startHosts(files);
-      return valueOf(await readRcFiles(files, phase.session, undefined, settings.guard));
+      return valueOf(await readRcFiles(files, phase.session, undefined, { guard: settings.guard }));
     });
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const { facts, loaded } = phase;
@@ -101,7 +104,7 @@ export async function runStop(
   try {
     const read = await reading(phase.session, signal, async () => {
       phase.session.startHosts(files);
-      return readSoundRcFiles(files, phase.session, () => undefined, settings.guard);
+      return readSoundRcFiles(files, phase.session, () => undefined, { guard: settings.guard });
     });
     const { rc, catalog, problems } = overCatalog(settings.catalog, read.reading);
     const recorded = await recordedModules(handle, phase.loaded);
@@ -117,6 +120,7 @@ export async function runStop(
 }
 
 interface OpenPhase {
+  readonly phase: "rc1" | "rc3";
   readonly settings: PhaseSettings;
   readonly session: RcSession;
   readonly facts: Facts;
@@ -133,12 +137,12 @@ async function openPhase(name: "rc1" | "rc3", settings: PhaseSettings): Promise<
     handle,
     env: broker.programEnvironment(),
     cacheDir: facts.attrs["cachedir"],
-    onOutput: ({ text }) => broker.log.append(name, "info", text),
+    onOutput: (line) => broker.log.append(name, "info", labelled(line)),
     onPrint: (text) => broker.log.append(name, "debug", text),
     isShipped: (file) => transpiler.isShipped(file),
   });
   session.useCatalog(catalog);
-  return { settings, session, facts, loaded };
+  return { phase: name, settings, session, facts, loaded };
 }
 
 /** Reads rc files; an abort ends their hosts, so that reading fails. */
@@ -160,7 +164,7 @@ async function reading<T>(session: RcSession, signal: AbortSignal, read: () => P
 function overCatalog(catalog: Catalog, rc: RcReading) {
   const composed = composeOver(catalog, rc.fragments);
   if (composed.ok) return { rc, catalog: composed.value, problems: [] };
-  const none = { fragments: [], tasks: [], load: [], remove: "all", enabled: [] } as const;
+  const none = { fragments: [], tasks: [], load: [], remove: "all", enabled: [], standIns: [] } as const;
   return { rc: none, catalog, problems: composed.diagnostics };
 }
 
@@ -197,7 +201,7 @@ interface CarryOutOptions {
 }
 
 async function carryOut(
-  { settings, session, loaded }: OpenPhase,
+  { phase, settings, session, facts, loaded }: OpenPhase,
   planned: Plan,
   { signal, ...options }: CarryOutOptions,
 ): Promise<PhaseResult> {
@@ -206,13 +210,17 @@ async function carryOut(
   const executor = new InstanceStepExecutor({
     handle,
     session,
-    onOutput: ({ text }) => broker.log.append("rc", "info", text),
+    onOutput: (line) => broker.log.append(phase, "info", labelled(line)),
     insecure,
+    isStart: planned.request.kind === "start",
     plan: await recordOrder(planned, handle, loaded),
     ...options,
   });
-  const events = runPlan(planned, { executor, jobs, keepGoing, signal, cancelSignal: signal });
+  const shuffle = phase === "rc1" ? shuffleOf(facts.attrs) : undefined;
+  const events = runPlan(planned, { executor, jobs, keepGoing, shuffle, signal, cancelSignal: signal });
+  const reporter = RunReporter.open(planned, handle, planned.request.kind === "start" ? "rc1" : "rc3");
   const show = (event: RunEvent): void => {
+    reporter?.show(event);
     try {
       onEvent?.(event);
     } catch (error) {
@@ -220,6 +228,7 @@ async function carryOut(
     }
   };
   const report = await withPlannedServices(planned, handle, () => collect(events, show));
+  await reporter?.close(false);
   return { plan: planned, report, units: unitOutcomes(planned.steps, report.events) };
 }
 

@@ -80,7 +80,7 @@ export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
     });
     if (!rest.ok) continue;
     const lost = stop.roots.filter((root) => !roots.includes(root));
-    const missing = lost.map((root) => `${root}: not run, as it cannot be planned`);
+    const missing = lost.map((root) => `${root}: not run, because its plan failed`);
     return { plan: rest.value, diagnostics: [...whole.diagnostics, ...rest.warnings], missing };
   }
   // Without tasks only the record is left, and that has no cycle.

@@ -6,6 +6,16 @@ export {
   libraryHost,
   type LibraryReport,
 } from "./check.js";
+export { compareContracts, type ContractDiff } from "./contracts/compare.js";
+export {
+  type Contract,
+  type Exchange,
+  type ExchangeStep,
+  type Expected,
+  readContract,
+  type Method,
+} from "./contracts/contract.js";
+export { breachesOf, differencesFrom, type Shape } from "./contracts/shape.js";
 export { digestOf } from "./digest.js";
 export type { LibraryManifest, ManifestModule } from "./generated/tables.js";
 export { type Kinds, kindsOf, missingMethods } from "./kinds.js";

@@ -4,6 +4,8 @@ export interface Kind {
   readonly version: string;
   /** What a module of the kind must answer under the service of the kind's name. */
   readonly methods: readonly string[];
+  /** The file with its contract, if the configuration has one. */
+  readonly contract?: string | undefined;
 }
 
 export type Kinds = ReadonlyMap<string, Kind>;
@@ -23,8 +25,12 @@ export function kindsOf(table: unknown): Kinds {
   for (const [name, entry] of Object.entries(tableOf(table))) {
     const methods = kinds.get(name)?.methods ?? [];
     if (typeof entry === "string") kinds.set(name, { version: entry, methods });
-    const { version, methods: demanded } = tableOf(entry);
-    if (typeof version === "string") kinds.set(name, { version, methods: textsOf(demanded) ?? methods });
+    const { version, methods: demanded, contract } = tableOf(entry);
+    if (typeof version !== "string") continue;
+    kinds.set(name, {
+      ...{ version, methods: textsOf(demanded) ?? methods },
+      contract: typeof contract === "string" ? contract : undefined,
+    });
   }
   return kinds;
 }

@@ -1,5 +1,5 @@
 // Not by way of the index: the rules of messages about values are those of unit files, and no part of their public face.
-import { isName, NAME_RULE } from "../units/keys.js";
+import { isName, NAME_RULE } from "../units/names.js";
 import { explainErrors, isTable } from "../units/problems.js";
 import { quoted } from "../units/text.js";
 import type { LibraryManifest } from "./generated/tables.js";

@@ -1,5 +1,5 @@
 import { messageOf } from "../errors/index.js";
-import type { LibraryQuery, ModuleLoader } from "../loaders/index.js";
+import { addonProblem, isAddon, type LibraryQuery, type ModuleLoader } from "../loaders/index.js";
 import { digestOf } from "./digest.js";
 import { elfProblem } from "./elf.js";
 import type { LibraryManifest } from "./generated/tables.js";
@@ -30,6 +30,8 @@ export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Pr
     const digest = await digestOf(path);
     const native = await elfProblem(path);
     if (native !== undefined) return failed(native);
+    const addon = isAddon(path) ? await addonProblem(path, query.nodeApiVersion) : undefined;
+    if (addon !== undefined) return failed(addon);
     const said = await loader.readLibrary?.(query);
     if (said === undefined) return { kind: "none", path };
     const read = readManifest(said);

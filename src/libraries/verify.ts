@@ -32,7 +32,10 @@ export interface LibraryFailure {
   readonly message: string;
 }
 
-/** What is loaded or to be loaded beside the picks, by each of its names; what is said of it, if it is of a library. */
+/**
+ * What is loaded, or about to load, beside the picks, by each of its names. The value is what its library
+ * says of it, if it has one.
+ */
 export type Others = ReadonlyMap<string, ManifestModule | undefined>;
 
 /** What is verified together. */

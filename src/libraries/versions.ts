@@ -3,9 +3,9 @@ import satisfies from "semver/functions/satisfies.js";
 import validRange from "semver/ranges/valid.js";
 
 /**
- * Whether a range of versions takes a host, whose pre-release counts as the release that it comes before: a candidate of
- * 1.2 is to be tried with what was built for 1.2.
- * @returns undefined if the range is none
+ * Whether a range of versions takes a host, whose pre-release counts as the release that it comes before. So
+ * users can try a candidate of 1.2 with what is for 1.2.
+ * @returns undefined if the range is invalid
  */
 export function takesRelease(range: string, version: string): boolean | undefined {
   if (validRange(range) === null) return undefined;
@@ -13,19 +13,19 @@ export function takesRelease(range: string, version: string): boolean | undefine
   return parsed !== null && satisfies(`${parsed.major}.${parsed.minor}.${parsed.patch}`, range);
 }
 
-/** Whether a range takes the version of a module, as semver has it; undefined if the range is none. */
+/** Whether a range takes the version of a module, as semver has it; undefined if the range is invalid. */
 export function takesVersion(range: string, version: string): boolean | undefined {
   return validRange(range) === null ? undefined : satisfies(version, range);
 }
 
-/** Whether a text is a version, as semver has it. */
+/** Whether a text is a version, in the form of semver. */
 export function isVersion(text: string): boolean {
   return parse(text) !== null;
 }
 
 /**
- * Whether a host that speaks one version of a contract can serve what was written for another: the major is the same, and
- * the rest no greater than the host's.
+ * Whether a host that speaks one version of a contract can serve what follows another. The major has to be
+ * the same, and the rest no greater than the host's.
  * @param wanted `1`, `1.2` and so on; missing parts are 0
  * @param spoken likewise; what follows a `-` is cut off
  */

@@ -8,6 +8,7 @@ import {
   type Mark,
   moduleEndText,
   partEnvironment,
+  setChildRef,
   startProcess,
   sweep,
 } from "../processes/index.js";
@@ -71,8 +72,8 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
 /**
  * A module in a process.
  *
- * When the process ends, whatever it left in its group is killed, and its channel closes even if something that left the
- * group holds the descriptor. When the channel closes first, the process has a second to end as well.
+ * The end of the process kills whatever it left in its group. Its channel closes even if something that left
+ * the group holds the descriptor. When the channel closes first, the process has a second to end as well.
  */
 class ChildModule implements RunningModule {
   readonly channel: Channel;
@@ -109,6 +110,10 @@ class ChildModule implements RunningModule {
         resolve(this.#exitBy(status, signal));
       });
     });
+  }
+
+  setRef(isRef: boolean): void {
+    setChildRef(this.#child, isRef);
   }
 
   async terminate(): Promise<void> {
@@ -162,5 +167,5 @@ class ChildModule implements RunningModule {
 function socketOf(child: ChildProcess): Socket {
   const socket = child.stdio[CHANNEL_FD];
   if (socket instanceof Socket) return socket;
-  throw new SluiceError("INTERNAL", "a process was started without its channel");
+  throw new SluiceError("INTERNAL", "a process has started without its channel");
 }

@@ -1,19 +1,33 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf, stackOf } from "../errors/index.js";
-import { type Mark, moduleEndText, partEnvironment, startThread, sweep } from "../processes/index.js";
+import { stackOfThread } from "./shared-thread/blocked-stack.js";
+import {
+  type Mark,
+  moduleEndText,
+  partEnvironment,
+  setRefOf,
+  startThread,
+  sweep,
+} from "../processes/index.js";
 import { hostSetup } from "./module-file.js";
-import type { ModuleExit } from "./module-loader.js";
+import type { ModuleExit, ModuleSpec } from "./module-loader.js";
+import { type Blame, blameFor, type ThreadTenant } from "./shared-thread/thread-blame.js";
+import { ThreadMonitor } from "./shared-thread/thread-monitor.js";
 import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
 
 interface HostOptions {
   /** For messages. */
   readonly name: string;
+  /** Whether several modules share it, so that one that blocks it harms the others. */
+  readonly isShared?: boolean | undefined;
+  /** Gets what is to be said of a shared thread. */
+  readonly log?: ModuleSpec["log"];
   /** Default: a copy of that of this process. */
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A module that is being loaded, without what the worker numbers itself. */
-type LoadOrder = Omit<WorkerOrder & { readonly kind: "load" }, "kind" | "id">;
+type LoadOrder = Omit<WorkerOrder & { readonly kind: "load" }, "kind" | "id"> & { readonly name: string };
 
 /** A module in a worker: its number there, and how it ended. */
 interface HostedModule {
@@ -21,7 +35,7 @@ interface HostedModule {
   readonly promise: Promise<ModuleExit>;
 }
 
-interface LiveModule {
+interface LiveModule extends ThreadTenant {
   settle(exit: ModuleExit): void;
 }
 
@@ -31,8 +45,8 @@ const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
 /**
  * A worker thread and the modules in it.
  *
- * It is open while it has modules, and for the first; when the last has ended it is told to exit, and a group's next
- * module gets a new one. When the thread dies every module in it has ended.
+ * It is open while it has modules, and for the first. When the last has ended it gets the order to exit, and
+ * a group's next module gets a new one. When the thread dies every module in it has ended.
  */
 export class HostWorker {
   readonly #name: string;
@@ -40,6 +54,10 @@ export class HostWorker {
   readonly #mark: Mark | undefined;
   readonly #modules = new Map<number, LiveModule>();
   readonly #exited: Promise<void>;
+  readonly #log: ModuleSpec["log"];
+  /** The number of the module that was given a message last. */
+  readonly #current: Int32Array | undefined;
+  readonly #monitor: ThreadMonitor | undefined;
   #lastId = 0;
   #state: "open" | "exiting" | "exited" = "open";
   /** What the worker threw; its exit follows. */
@@ -48,18 +66,21 @@ export class HostWorker {
   /** Outcomes of modules that are reported once the thread has gone. */
   #last: { readonly module: LiveModule; readonly exit: ModuleExit } | undefined;
 
-  constructor({ name, env }: HostOptions) {
+  constructor({ name, env, isShared = false, log }: HostOptions) {
     this.#name = name;
+    this.#log = log;
+    this.#current = isShared ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
     const marked = partEnvironment(env ?? process.env);
     this.#mark = marked.mark;
     this.#worker = startThread(THREAD_MAIN, {
-      workerData: hostSetup(),
+      workerData: { ...hostSetup(), current: this.#current },
       env: marked.env,
-      // Standard output is for results of commands.
-      stdout: true,
     });
-    this.#worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
-    this.#worker.on("message", (report: WorkerReport) => this.#ended(report));
+    this.#worker.on("message", (report: WorkerReport) => {
+      if (report.kind === "beat") this.#monitor?.answered();
+      else this.#ended(report);
+    });
+    this.#monitor = isShared ? this.#watched() : undefined;
     this.#worker.on("error", (error: unknown) => {
       this.#uncaught = { error };
     });
@@ -78,29 +99,56 @@ export class HostWorker {
     return this.#state === "open";
   }
 
-  load(order: LoadOrder): HostedModule {
+  /** How many modules it has. */
+  get size(): number {
+    return this.#modules.size;
+  }
+
+  load({ name, ...order }: LoadOrder): HostedModule {
     const id = ++this.#lastId;
     const promise = new Promise<ModuleExit>((resolve) => {
-      this.#modules.set(id, { settle: resolve });
+      this.#modules.set(id, { id, name, path: order.path, settle: resolve });
     });
     this.#order({ kind: "load", id, ...order }, [order.port]);
     return { id, promise };
+  }
+
+  /** Whether the thread keeps this process alive. */
+  setRef(isRef: boolean): void {
+    setRefOf(this.#worker, isRef);
   }
 
   /** Ends the thread at once, and every module in it. */
   async terminate(id: number): Promise<void> {
     if (this.#state === "exited") return;
     this.#state = "exiting";
+    // Each call of Node adds a listener, and all modules of a thread end together.
+    if (this.#terminating === undefined) void this.#worker.terminate();
     this.#terminating ??= { id };
-    await this.#worker.terminate();
     await this.#exited;
+  }
+
+  /** Which of its modules holds the thread, and where in its code. */
+  async blame(): Promise<Blame> {
+    const calls = await stackOfThread(this.#worker.threadId);
+    return blameFor([...this.#modules.values()], calls ?? [], this.#current?.[0] ?? 0);
+  }
+
+  #watched(): ThreadMonitor {
+    return new ThreadMonitor({
+      worker: this.#worker,
+      beat: () => this.#order({ kind: "beat" }),
+      blocked: () => {
+        void this.blame().then((blame) => this.#log?.("warning", blockedText(this.#name, blame)));
+      },
+    });
   }
 
   #order(order: WorkerOrder, transfer: readonly MessagePort[] = []): void {
     this.#worker.postMessage(order, transfer);
   }
 
-  #ended({ id, outcome }: WorkerReport): void {
+  #ended({ id, outcome }: WorkerReport & { readonly kind: "ended" }): void {
     const module = this.#modules.get(id);
     if (module === undefined) return;
     this.#modules.delete(id);
@@ -115,6 +163,7 @@ export class HostWorker {
 
   #gone(status: number): void {
     this.#state = "exited";
+    this.#monitor?.stop();
     this.#last?.module.settle(this.#last.exit);
     for (const [id, module] of this.#modules) module.settle(this.#exitBy(id, status));
     this.#modules.clear();
@@ -134,6 +183,12 @@ export class HostWorker {
     const stack = stackOf(error);
     return { kind: "error", message, errnum: errnumOf(error), stack };
   }
+}
+
+/** Such as `motd blocks thread group 'yard' for over 1 s`, with its stack. */
+function blockedText(thread: string, { name, stack }: Blame): string {
+  const what = name === undefined ? `${thread} is blocked` : `${name} blocks ${thread}`;
+  return [`${what} for over 1 s`, ...stack.map((line) => `    ${line}`)].join("\n");
 }
 
 function isOutOfMemory(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import type { createJiti } from "jiti";
+import { isAddon, openAddon } from "./native/addon.js";
 import { importUrl } from "./import-url.js";
 // Not by way of the index: the compiler has no place in the bundles of hosts.
 import { runPrepared } from "../typescript/prepared-code.js";
@@ -36,7 +37,7 @@ async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknow
     return runPrepared(prepared, (name) => ours[name]);
   }
   if (path.endsWith(".cjs")) return withSyntaxPlace(path, () => requireAnew(path));
-  if (/\.node(?:\.\d+)*$/.test(path)) return openAddon(path);
+  if (isAddon(path)) return openAddon(path);
   if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
   try {
     return await withSyntaxPlace(path, () => importPlain(order));
@@ -73,22 +74,17 @@ function requireAnew(path: string): unknown {
   return require(path) as unknown;
 }
 
-/** `require` takes an addon only by its suffix, and a version may follow that. */
-function openAddon(path: string): unknown {
-  const module = { exports: {} };
-  process.dlopen(module, path);
-  return module.exports;
-}
-
 /** Slower, but takes all that TypeScript can say, and finds our library where Node does not. */
 async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
-  const [jitiPackage, virtualModules] = await Promise.all([
+  const [jitiPackage, virtualModules, { jitiTransform }] = await Promise.all([
     importUrl(setup.jiti) as Promise<JitiPackage>,
     importLibrary(setup, Object.keys(setup.library)),
+    import("../typescript/jiti-code.js"),
   ]);
   const jiti = jitiPackage.createJiti(url, {
     // Never the shared temporary directory, where others may have put code.
-    fsCache: cacheDir ?? false,
+    fsCache: false,
+    transform: await jitiTransform(cacheDir),
     moduleCache: false,
     virtualModules,
   });

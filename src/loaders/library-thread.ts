@@ -19,16 +19,24 @@ export async function readScriptLibrary(query: LibraryQuery, transpiler: Transpi
   const { host, names, timeoutMs } = query;
   const file = await moduleFile(query, transpiler);
   const { env, mark } = partEnvironment(query.env ?? process.env);
-  const worker = startThread(THREAD_MAIN, { workerData: hostSetup(), env, stdout: true });
-  worker.stdout.on("data", (chunk: Buffer) => process.stderr.write(chunk));
+  const worker = startThread(THREAD_MAIN, { workerData: hostSetup(), env });
   try {
     const report = await answerOf(worker, { kind: "describe", ...file, host, names }, timeoutMs);
-    if ("error" in report) throw libraryError(placed(report.error, report.stack, file.path));
-    return report.manifest === undefined ? undefined : (JSON.parse(report.manifest) as unknown);
+    return manifestIn(report, file.path);
   } finally {
     await worker.terminate();
     await sweep(mark);
   }
+}
+
+/**
+ * The manifest of a library, of which its host has reported.
+ * @returns undefined if the file is no library
+ * @throws SluiceError `LOAD_LIBRARY`
+ */
+export function manifestIn(report: DescribeReport, path: string): unknown {
+  if ("error" in report) throw libraryError(placed(report.error, report.stack, path));
+  return report.manifest === undefined ? undefined : (JSON.parse(report.manifest) as unknown);
 }
 
 /** The first that comes of the answer, the thread's end and the end of its time; what comes later changes nothing. */

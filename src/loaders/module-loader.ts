@@ -1,3 +1,4 @@
+import type { Blame } from "./shared-thread/thread-blame.js";
 import type { Channel, LibraryHost, PluginDemand } from "../messages/index.js";
 import type { ModuleOptions } from "./module-options.js";
 
@@ -8,7 +9,7 @@ export interface OutputLine {
   readonly text: string;
   /** As it was written, with its end. */
   readonly bytes: number;
-  /** Of a line that is longer than a part may be: its number from 1; undefined for a whole line. */
+  /** Number from 1 of the part of a line that is too long for one; undefined for a whole line. */
   readonly part?: number | undefined;
   /** Further parts follow. */
   readonly hasMore?: boolean | undefined;
@@ -24,7 +25,7 @@ export interface ProgramLog {
 /** Which module of a library to start (docs/design/modules.md §6). */
 export interface LibraryMember {
   readonly name: string;
-  /** Of the file that was verified: modules of one file in one thread share its state. */
+  /** Digest of the file that was verified: modules of one file in one thread share its state. */
   readonly digest: string;
   /** The contract that it fulfils: the methods that it serves under this name are reported when it runs. */
   readonly kind?: string | undefined;
@@ -37,6 +38,8 @@ export interface LibraryQuery extends Pick<ModuleSpec, "path" | "cacheDir" | "en
   readonly names?: readonly string[] | undefined;
   /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** Of the host. Default: that of this Node. */
+  readonly nodeApiVersion?: number | undefined;
 }
 
 /** Everything that a loader needs to start a module. */
@@ -50,14 +53,20 @@ export interface ModuleSpec extends ModuleOptions {
   readonly member?: LibraryMember | undefined;
   /** What it must export, if it is a plug-in rather than a module. */
   readonly plugin?: PluginDemand | undefined;
-  /** `own`, or the name of a thread group. */
+  /** `own`, `shared` (one of the threads that modules share), or the name of a thread group. */
   readonly thread: string;
-  /** A private directory, mode 0700, for transpiled files; without it they are not cached on disk. */
+  /** Gets what the loader has to say of its thread. */
+  readonly log?: ((level: "warning", text: string) => void) | undefined;
+  /** A private directory, mode 0700, for transpiled files; without it there is no cache on disk. */
   readonly cacheDir?: string | undefined;
-  /** Environment; default: that of the broker. All modules of a thread group have that of the first. */
+  /** Environment; default: the broker's. All modules of a thread group have the environment of the first. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** The unit's `timeout`: how long the load may take; undefined: as long as it likes. */
   readonly timeoutMs?: number | undefined;
+  /** What the environment files of an ordinary program set; undefined: the start reads them. */
+  readonly fileVariables?: Readonly<Record<string, string>> | undefined;
+  /** Gets what the environment files of an ordinary program set, when the loader has read them. */
+  readonly onFileVariables?: ((variables: Readonly<Record<string, string>>) => void) | undefined;
   /** Gets the output of an ordinary program. */
   readonly programLog?: ProgramLog | undefined;
   /** The largest payload of a message in bytes (attribute `broker.max-payload`); default: the limit of the wire form. */
@@ -76,10 +85,20 @@ export type ModuleExit =
     }
   /** Killed, crashed or exited on its own; `message` says which. */
   | { readonly kind: "died"; readonly message: string }
-  /** Its end was asked for, and some of its processes are still there: the system does not end them. */
+  /**
+   * The broker asked for its end, and some of its processes are still there: the system does not end them.
+   */
   | { readonly kind: "stuck"; readonly message: string }
   /** By `terminate()`. */
   | { readonly kind: "terminated" };
+
+/** A thread that modules share. */
+export interface SharedThread {
+  /** Such as `'yard'` of a group, or `'shared-2'`. */
+  readonly name: string;
+  /** Which of its modules holds it, and where in its code. */
+  blame(): Promise<Blame>;
+}
 
 /** A started module. It reports with `module.status` whether it runs. */
 export interface RunningModule {
@@ -88,13 +107,21 @@ export interface RunningModule {
   /** The id of its process, if it has one to itself. */
   readonly pid?: number | undefined;
   /**
-   * Settles when the module has ended and been cleaned up; never rejects. Its last messages may still be on their way.
-   * The channel closes after them, earlier or later than this.
+   * Settles after the end of the module and its clean-up; never rejects. Its last messages may still be on
+   * their way. The channel closes after them, earlier or later than this.
    */
   readonly exited: Promise<ModuleExit>;
-  /** Ends, in order, one that does not run yet and may be long in getting there. Without it such a module is waited for. */
+  /**
+   * Ends, in order, one that does not run yet and may be long in getting there. Without it the broker waits
+   * for such a module.
+   */
   giveUp?(): void;
-  /** Ends it at once, whatever it does. Resolves when it is gone. */
+  /** The thread that it shares with others; undefined if it has a thread or process of its own. */
+  readonly sharedThread?: SharedThread | undefined;
+  /** Whether its thread or process keeps this process alive, as it does at first. */
+  setRef?(isRef: boolean): void;
+  /** Has the running module take options that need no new start. Without it there are none that its loader looks at. */
+  amend?(options: ModuleOptions): void;
   /** Ends the module at once, whatever it does. Resolves when it has ended. */
   terminate(): Promise<void>;
 }
@@ -111,21 +138,21 @@ export interface ModuleLoader {
    */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
-   * Checks the file without running it: that it compiles, and that it may be executed. The broker calls it before it
-   * stops a running module for the new one.
-   * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it cannot be read
+   * Checks the file without running it: that it compiles, and that it is executable. The broker calls it
+   * before it stops a running module for the new one.
+   * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it is unreadable
    */
   check?(spec: Omit<ModuleSpec, "uuid" | "args" | "thread">): Promise<void>;
   /**
    * What a library says of itself, read where its code can harm nothing else (docs/design/modules.md §6). A loader without
    * this has no libraries.
    * @returns undefined if the file is no library
-   * @throws SluiceError `LOAD_LIBRARY` if it fails, exits or does not end while it is read; a system error
+   * @throws SluiceError `LOAD_LIBRARY` if it fails, exits or does not end during the read; a system error
    */
   readLibrary?(query: LibraryQuery): Promise<unknown>;
   /**
    * Starts the module. If it fails later, even before it runs, its channel and `exited` report that.
-   * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even be started
+   * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even start
    */
   start(spec: ModuleSpec): Promise<RunningModule>;
 }

@@ -17,7 +17,7 @@ export interface ModuleOptions extends ProgramOptions {
   readonly exec?: boolean | undefined;
   /** Name of a loader, or path of a program that is one; undefined = inferred from the file. */
   readonly loader?: string | undefined;
-  /** `own`, or the name of a thread group. */
+  /** `own`, `shared`, or the name of a thread group. */
   readonly thread?: string | undefined;
   readonly memoryLimitBytes?: number | undefined;
   /** What follows when it fails after it was running (docs/design/modules.md §3). */
@@ -31,6 +31,8 @@ export interface ModuleOptions extends ProgramOptions {
   readonly restart?: RestartRule | undefined;
   /** Services that its unit provides, besides that of its name. */
   readonly provides?: readonly string[] | undefined;
+  /** Its arguments and the values of its environment are not shown. */
+  readonly secret?: boolean | undefined;
   /** Services after whose restart it is restarted. */
   readonly follows?: readonly string[] | undefined;
 }
@@ -46,6 +48,7 @@ export const MODULE_OPTION_FIELDS = {
   restart: "object?",
   provides: "string[]?",
   follows: "string[]?",
+  secret: "boolean?",
   ...PROGRAM_OPTION_FIELDS,
 } as const satisfies Readonly<Record<keyof ModuleOptions, string>>;
 

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type * as Jiti from "jiti";
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
+import { isAddon, openAddon } from "./native/addon.js";
 import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** A loader that is a file (`[loaders.NAME] plugin = "FILE"` of the configuration). */
@@ -82,19 +83,12 @@ export async function importInProcess(file: string): Promise<Readonly<Record<str
   // Not our own import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(import.meta.url, { fsCache: false, tryNative: true, interopDefault: false });
-  if (/\.node(?:\.\d+)*$/.test(file)) return openAddon(file);
+  if (isAddon(file)) return openAddon(file);
   try {
     return await jiti.import<Readonly<Record<string, unknown>>>(file);
   } catch (cause) {
     throw new SluiceError("LOAD_FAILED", `${file}: ${messageOf(cause)}`, { errnum: ERRNO.EINVAL, cause });
   }
-}
-
-/** `require` takes an addon only by its suffix, and a version may follow that. */
-function openAddon(file: string): Readonly<Record<string, unknown>> {
-  const module = { exports: {} };
-  process.dlopen(module, file);
-  return module.exports;
 }
 
 function isLoader(value: unknown): value is ModuleLoader {

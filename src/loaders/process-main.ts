@@ -17,30 +17,39 @@ import {
   WIRE_LIMITS,
 } from "../messages/index.js";
 import { outliveSignals } from "../processes/index.js";
+import { describeFile } from "./describe-file.js";
 import { entryOf } from "./entry-of.js";
+import { showWrittenPlaces } from "../typescript/stack-places.js";
 import { isWasi, type ProcessSetup } from "./process-protocol.js";
 import { runWasi } from "./wasi-host.js";
 
 const STDIN_FD = 0;
+const REPORT_FD = 3;
 
 async function main(): Promise<void> {
   outliveSignals();
+  showWrittenPlaces();
   const setup = JSON.parse(readFileSync(STDIN_FD, "utf8")) as ProcessSetup;
+  if (setup.describe !== undefined) {
+    writeSync(REPORT_FD, JSON.stringify(await describeFile(setup.file, setup.setup, setup.describe)));
+    process.exit(0);
+  }
   const fd = takeChannel();
   if (isWasi(setup.file.path)) await hostWasi(setup, fd);
   else await hostScript(setup, fd);
 }
 
-async function hostScript({ file, setup, maxPayloadBytes }: ProcessSetup, fd: number): Promise<void> {
+async function hostScript({ file, setup, ...limits }: ProcessSetup, fd: number): Promise<void> {
+  const { maxPayloadBytes: payloadBytes = WIRE_LIMITS.payloadBytes } = limits;
   const socket = new Socket({ fd, readable: true, writable: true });
-  const channel = socketChannel(socket, { ...WIRE_LIMITS, payloadBytes: maxPayloadBytes });
+  const channel = socketChannel(socket, { ...WIRE_LIMITS, payloadBytes });
   let status = 1;
-  // At the end of its life, and when the broker has gone: nobody could reach the module any more.
+  // Called at the end of its life, and when the broker has gone: no message could reach the module any more.
   socket.once("close", () => process.exit(status));
   reportUncaught(channel);
   // A module that ends the process has its last words sent: closing writes what waits, as far as the system takes it.
   process.once("exit", () => channel.close());
-  // Of a plug-in it is known which methods there must be, and whether they are.
+  // For a plug-in it is known which methods there must be, and whether they exist.
   const reporting = file.plugin ?? file.member;
   const outcome = await runModuleMain(channel, () => entryOf(file, setup), reporting);
   if (outcome.kind === "ok") status = 0;
@@ -67,7 +76,7 @@ function takeChannel(): number {
   return Number(fd);
 }
 
-/** What nobody caught ends the module, with the error as its own. */
+/** An uncaught error ends the module, as the module's own error. */
 function reportUncaught(channel: Channel): void {
   let isReported = false;
   process.on("uncaughtException", (error: unknown) => {

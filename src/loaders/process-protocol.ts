@@ -1,11 +1,14 @@
+import type { DescribeQuery } from "./describe-file.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
 /** What the host of a module gets on its standard input, as JSON. */
 export interface ProcessSetup {
   readonly file: ModuleFile;
   readonly setup: WorkerSetup;
-  /** The largest payload that it takes and sends. */
-  readonly maxPayloadBytes: number;
+  /** The largest payload that it takes and sends. Default: the limit of the wire form. */
+  readonly maxPayloadBytes?: number | undefined;
+  /** Only to say on descriptor 3 what the file offers as a library. */
+  readonly describe?: DescribeQuery | undefined;
 }
 
 /** Whether a module is a WASI program, which speaks the wire form itself. */

@@ -3,7 +3,9 @@ import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { WIRE_LIMITS } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
+import { isAddon, refuseAddon } from "./native/addon.js";
 import { startChild } from "./child-module.js";
+import { readAddonLibrary } from "./library-addon.js";
 import { readScriptLibrary } from "./library-thread.js";
 import { checkModuleFile, hostSetup, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
@@ -23,9 +25,9 @@ const QUIET = "--disable-warning=ExperimentalWarning";
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * The loader of the same modules as the thread loader, each in a Node process of its own (docs/design/modules.md §4),
- * of Node-API addons, and of WASI programs, which speak the wire form themselves. Unlike threads, processes harm nobody
- * else however they fail, and can always be removed.
+ * The loader of the same modules as the thread loader, each in a Node process of its own
+ * (docs/design/modules.md §4). It also loads Node-API addons, and WASI programs, which speak the wire form
+ * themselves. Unlike threads, processes harm no other module however they fail, and can always be removed.
  */
 export function createProcessLoader(): ModuleLoader {
   return new ProcessLoader();
@@ -38,16 +40,19 @@ class ProcessLoader implements ModuleLoader {
   #prefix: Promise<readonly string[]> | undefined;
 
   async readModuleName(path: string): Promise<string | undefined> {
-    return isNative(path) ? undefined : readExportedName(path);
+    return isAddon(path) || isWasi(path) ? undefined : readExportedName(path);
   }
 
   async check(spec: Pick<ModuleSpec, "path" | "cacheDir">): Promise<void> {
-    if (isNative(spec.path)) await access(spec.path, constants.R_OK);
+    if (isAddon(spec.path)) await refuseAddon(spec.path);
+    else if (isWasi(spec.path)) await access(spec.path, constants.R_OK);
     else await checkModuleFile(spec, this.#transpiler);
   }
 
   async readLibrary(query: LibraryQuery): Promise<unknown> {
-    return isNative(query.path) ? undefined : readScriptLibrary(query, this.#transpiler);
+    if (isWasi(query.path)) return undefined;
+    const read = isAddon(query.path) ? readAddonLibrary : readScriptLibrary;
+    return read(query, this.#transpiler);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {
@@ -73,10 +78,6 @@ class ProcessLoader implements ModuleLoader {
       remark: (signal) => memoryRemark(signal, memoryLimitBytes),
     });
   }
-}
-
-function isNative(path: string): boolean {
-  return /\.(?:node|wasm)(?:\.\d+)*$/.test(path);
 }
 
 function inMib(bytes: number): number {

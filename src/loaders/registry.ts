@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { didYouMean, ERRNO, SluiceError } from "../errors/index.js";
 import type { ModuleLoader } from "./module-loader.js";
 import { createCommandLoader } from "./program.js";
+import { isSharedObject } from "./native/shared-object.js";
 
 /** What a load asks for, besides the file. */
 export interface LoaderChoice {
@@ -16,7 +17,11 @@ export interface LoaderChoice {
 const HEAD_BYTES = 256;
 
 /** Other names of loaders (docs/design/modules.md §4). */
-const ALIASES: Readonly<Record<string, string>> = { exec: "process" };
+const ALIASES: Readonly<Record<string, string>> = {
+  exec: "process",
+  "module-exec": "process",
+  "module-python-exec": "python",
+};
 
 /** The loaders of a broker, and the rule which of them takes a file (docs/design/modules.md §4). */
 export class LoaderRegistry {
@@ -38,14 +43,15 @@ export class LoaderRegistry {
   }
 
   /**
-   * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches `.node`),
-   * else one that recognises the beginning of the file.
+   * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches
+   * `.node`). Else it is one that recognises the beginning of the file.
    * @param path of the file; read only if its name tells nothing
-   * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders; a system error if the file cannot be read
+   * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders, or for a shared object, which looks like a program; a system error if the file cannot be read
    */
   async choose(path: string, { loader, exec }: LoaderChoice = {}): Promise<ModuleLoader> {
     if (loader !== undefined) return loader.includes("/") ? programLoader(loader) : this.#named(loader);
     const found = this.#bySuffix(basename(path)) ?? (await this.#byHead(path));
+    if (found?.name === "program" && (await isSharedObject(path))) throw sharedObject(path);
     if (exec === true && (found === undefined || found.name === "thread")) return this.#named("process");
     if (found !== undefined) return found;
     throw noLoader(`${path}: no loader takes this file, there are: ${this.#describeAll()}`);
@@ -108,4 +114,12 @@ function programLoader(path: string): ModuleLoader {
 
 function noLoader(message: string): SluiceError {
   return new SluiceError("LOAD_NO_LOADER", message, { errnum: ERRNO.EINVAL });
+}
+
+/** Run as a program it would die of a signal, and nothing would say why. */
+function sharedObject(path: string): SluiceError {
+  return noLoader(
+    `${path}: is a shared object, which no loader takes; native code has to be a .node addon (Node-API) or a ` +
+      "program of its own; modules built for Flux run in Flux only",
+  );
 }

@@ -3,41 +3,44 @@
  * side by side. Bundled into one file, and whatever is not needed for a plain `.mjs` module is imported when it is.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { messageOf, stackOf } from "../errors/index.js";
-import { type Channel, describeLibrary, portChannel, runModuleMain } from "../messages/index.js";
+import { type Channel, portChannel, runModuleMain } from "../messages/index.js";
+import { describeFile } from "./describe-file.js";
 import { entryOf } from "./entry-of.js";
-import { importModule } from "./import-module.js";
-import type { DescribeReport, WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
+import { showWrittenPlaces } from "../typescript/stack-places.js";
+import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
 /**
- * What a module may have on its way to the broker before its own side holds its requests: enough to keep the broker busy,
- * and little enough for others to get their share.
+ * What a module may have on its way to the broker before its own side holds its requests. It is enough to
+ * keep the broker busy, and little enough for others to get their share.
  */
 const UNDER_WAY_LIMITS = { messages: 256, bytes: 4 * 1024 * 1024 };
 
 const setup = workerData as WorkerSetup;
 
+showWrittenPlaces();
+
 /** Channels of the modules that live in this thread. */
 const channels = new Set<Channel>();
+
+// Standard output is for results of commands. Read by the other side, it would keep the process alive in spite of unref().
+Object.defineProperty(process, "stdout", { get: () => process.stderr, configurable: true, enumerable: true });
 
 // A module that ends the thread has its last words sent.
 process.on("exit", () => channels.forEach((channel) => channel.close()));
 
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
+  const { current } = setup;
+  // Before the module is given the message.
+  if (current !== undefined) order.port.on("message", () => (current[0] = order.id));
   const channel = portChannel(order.port, UNDER_WAY_LIMITS);
   channels.add(channel);
   const outcome = await runModuleMain(channel, () => entryOf(order, setup), order.member);
   channels.delete(channel);
-  const report: WorkerReport = { id: order.id, outcome };
-  parentPort?.postMessage(report);
+  report({ kind: "ended", id: order.id, outcome });
 }
 
-async function describe(order: WorkerOrder & { readonly kind: "describe" }): Promise<DescribeReport> {
-  try {
-    return { manifest: await describeLibrary(await importModule(order, setup), order.host, order.names) };
-  } catch (error) {
-    return { error: messageOf(error), stack: stackOf(error) };
-  }
+function report(what: WorkerReport): void {
+  parentPort?.postMessage(what);
 }
 
 parentPort?.on("message", (order: WorkerOrder) => {
@@ -46,7 +49,10 @@ parentPort?.on("message", (order: WorkerOrder) => {
       void host(order);
       break;
     case "describe":
-      void describe(order).then((report) => parentPort?.postMessage(report));
+      void describeFile(order, setup, order).then((report) => parentPort?.postMessage(report));
+      break;
+    case "beat":
+      report({ kind: "beat" });
       break;
     case "exit":
       process.exit(0);

@@ -5,9 +5,11 @@ import type { LibraryMember } from "./module-loader.js";
 
 /** What a host, thread or process, is started with: URLs of what it imports only when a module needs it. */
 export interface WorkerSetup {
-  /** Of our library, by what modules call it. */
+  /** Paths of our library, by the name that modules import. */
   readonly library: Readonly<Record<string, string>>;
   readonly jiti: string;
+  /** Of a thread that modules share: the number of the one that was given a message last. */
+  readonly current?: Int32Array | undefined;
 }
 
 /** A module's file, as its host imports it. */
@@ -28,7 +30,7 @@ export interface ModuleFile {
 export type WorkerOrder =
   | (ModuleFile & {
       readonly kind: "load";
-      /** Of this load, within the worker. */
+      /** Identifies this load within the worker. */
       readonly id: number;
       /** The module's end of its channel. */
       readonly port: MessagePort;
@@ -39,14 +41,19 @@ export type WorkerOrder =
       readonly host: LibraryHost;
       readonly names: readonly string[] | undefined;
     })
+  /** Answer, to show that the thread is not blocked. */
+  | { readonly kind: "beat" }
   /** No module is left: end. */
   | { readonly kind: "exit" };
 
-/** From a worker to the loader: a module has ended. */
-export interface WorkerReport {
-  readonly id: number;
-  readonly outcome: ModuleOutcome;
-}
+/** From a worker to the loader: a module has ended, or the thread is not blocked. */
+export type WorkerReport =
+  | {
+      readonly kind: "ended";
+      readonly id: number;
+      readonly outcome: ModuleOutcome;
+    }
+  | { readonly kind: "beat" };
 
 /** From a worker that was asked what a file offers. */
 export type DescribeReport =

@@ -1,16 +1,22 @@
+import { availableParallelism } from "node:os";
 import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
+import { isAddon } from "./native/addon.js";
 import { HostWorker } from "./host-worker.js";
+import { readAddonLibrary } from "./library-addon.js";
 import { readScriptLibrary } from "./library-thread.js";
 import { checkModuleFile, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
+/** What a unit or the attribute `broker.default-thread` calls the threads that modules share. */
+const SHARED = "shared";
+
 /**
- * The loader of JavaScript and TypeScript modules in worker threads (docs/design/modules.md §4): a thread of its own
- * for each, or one for all modules of a thread group. Loaders share nothing, so two brokers in one process have groups
- * of their own.
+ * The loader of JavaScript and TypeScript modules in worker threads (docs/design/modules.md §4). Each has a
+ * thread of its own, or all modules of a thread group share one. Loaders share nothing, so two brokers in one
+ * process have groups of their own.
  */
 export function createThreadLoader(): ModuleLoader {
   return new ThreadLoader();
@@ -31,25 +37,43 @@ class ThreadLoader implements ModuleLoader {
   }
 
   readLibrary(query: LibraryQuery): Promise<unknown> {
-    return readScriptLibrary(query, this.#transpiler);
+    const read = isAddon(query.path) ? readAddonLibrary : readScriptLibrary;
+    return read(query, this.#transpiler);
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {
     const file = await moduleFile(spec, this.#transpiler);
-    const worker = this.#workerFor(spec);
+    const { worker, group } = this.#workerFor(spec);
     const { port1, port2 } = new MessageChannel();
     // Before the port is sent, so that nothing which comes early is lost.
     const channel = portChannel(port1);
-    const exited = worker.load({ ...file, port: port2 });
-    return { channel, exited: exited.promise, terminate: () => worker.terminate(exited.id) };
+    const exited = worker.load({ ...file, name: spec.name, port: port2 });
+    return {
+      channel,
+      exited: exited.promise,
+      terminate: () => worker.terminate(exited.id),
+      sharedThread: group === undefined ? undefined : { name: group, blame: () => worker.blame() },
+      setRef: (isRef) => worker.setRef(isRef),
+    };
   }
 
-  #workerFor({ thread, env }: ModuleSpec): HostWorker {
-    if (thread === "own") return new HostWorker({ name: "own thread", env });
-    const running = this.#groups.get(thread);
-    if (running?.isOpen === true) return running;
-    const worker = new HostWorker({ name: `thread group '${thread}'`, env });
-    this.#groups.set(thread, worker);
-    return worker;
+  #workerFor({ thread, env, log }: ModuleSpec): { readonly worker: HostWorker; readonly group?: string } {
+    if (thread === "own") return { worker: new HostWorker({ name: "own thread", env }) };
+    const group = thread === SHARED ? this.#emptiest() : thread;
+    const running = this.#groups.get(group);
+    if (running?.isOpen === true) return { worker: running, group };
+    const worker = new HostWorker({ name: `thread group '${group}'`, env, log, isShared: true });
+    this.#groups.set(group, worker);
+    return { worker, group };
+  }
+
+  /** The shared thread with the fewest modules: there are as many as cores, each started when it is first needed. */
+  #emptiest(): string {
+    const sizeOf = (group: string): number => {
+      const worker = this.#groups.get(group);
+      return worker?.isOpen === true ? worker.size : 0;
+    };
+    const names = Array.from({ length: availableParallelism() }, (_, at) => `${SHARED}-${at + 1}`);
+    return names.reduce((best, name) => (sizeOf(name) < sizeOf(best) ? name : best));
   }
 }

@@ -36,7 +36,7 @@ export class BrokerModule {
     };
   }
 
-  /** The name that the module was loaded under. */
+  /** The name under which the broker loaded the module. */
   get name(): string {
     return this.handle.name;
   }

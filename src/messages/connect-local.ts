@@ -1,44 +1,88 @@
 import { createConnection, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import { connectHandle } from "./connect.js";
 import { socketChannel } from "./channels/socket-channel.js";
-import { type Limits, withinLimits } from "./limits.js";
-import type { Handle } from "./types.js";
+import { type Limits, withinLimits } from "../processes/index.js";
+import type { Channel, Handle } from "./types.js";
 
 const SCHEME = "local://";
 
 /**
- * Connects to a broker by its URI, `local:///PATH/OF/SOCKET`; the default is `SLUICE_URI`.
- * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then says why.
- *   `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; the socket is closed by then.
+ * Connects to a broker by its URI; the default is `SLUICE_URI`. It is `local:///PATH/OF/SOCKET`, or
+ * `nats://HOST:PORT/INSTANCE/RANK` for one on another machine (docs/design/hosts.md §1).
+ * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then
+ *   says why. `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; it has closed the socket by then.
  */
 export async function connect(
   uri: string | undefined = process.env["SLUICE_URI"],
   limits: Limits = {},
 ): Promise<Handle> {
+  return connected(uri, limits, connectHandle);
+}
+
+/**
+ * The channel alone, before the broker's `welcome`: for what speaks for another.
+ * @throws SluiceError as {@link connect}
+ */
+export async function openChannel(uri: string, limits: Limits = {}): Promise<Channel> {
+  return connected(uri, limits, (channel) => Promise.resolve(channel));
+}
+
+async function connected<T>(
+  uri: string | undefined,
+  limits: Limits,
+  use: (channel: Channel) => Promise<T>,
+): Promise<T> {
   if (uri === undefined || uri === "") {
     throw new SluiceError(
       "BROKER_UNREACHABLE",
       "no instance: SLUICE_URI is not set; run this under 'sluice start'",
     );
   }
+  if (/^(nats|tls):/.test(uri)) return overNats(uri, limits, use);
   const path = uri.startsWith(SCHEME) ? uri.slice(SCHEME.length) : "";
   if (!path.startsWith("/")) {
-    throw new SluiceError("BROKER_UNREACHABLE", `invalid instance URI '${uri}': it must be local:///PATH`);
+    throw new SluiceError(
+      "BROKER_UNREACHABLE",
+      `invalid instance URI '${uri}': it must be local:///PATH or nats://HOST:PORT/INSTANCE/RANK`,
+    );
   }
   checkSocketPath(path, "BROKER_UNREACHABLE");
   const socket = createConnection(path);
   try {
-    return await withinLimits(`connection to ${uri}`, limits, welcomed(socket, uri));
+    const used = opened(socket, uri).then(() => use(socketChannel(socket)));
+    return await withinLimits(`connection to ${uri}`, limits, used);
   } catch (error) {
     socket.destroy();
     throw error;
   }
 }
 
-async function welcomed(socket: Socket, uri: string): Promise<Handle> {
-  await opened(socket, uri);
-  return connectHandle(socketChannel(socket));
+async function overNats<T>(uri: string, limits: Limits, use: (channel: Channel) => Promise<T>): Promise<T> {
+  // Loaded only by what is on another machine.
+  const { connectToRank, parseInstanceAddress, withoutPassword } = await import("../nats/client.js");
+  const shown = withoutPassword(uri);
+  const connecting = (async (): Promise<Duplex> => {
+    try {
+      return await connectToRank(parseInstanceAddress(uri));
+    } catch (cause) {
+      throw new SluiceError("BROKER_UNREACHABLE", `no broker at ${shown}: ${messageOf(cause)}`, {
+        cause,
+        errnum: errnumOf(cause),
+      });
+    }
+  })();
+  try {
+    const used = connecting.then((stream) => use(socketChannel(stream)));
+    return await withinLimits(`connection to ${shown}`, limits, used);
+  } catch (error) {
+    void connecting.then(
+      (stream) => stream.destroy(),
+      () => undefined,
+    );
+    throw error;
+  }
 }
 
 function opened(socket: Socket, uri: string): Promise<void> {

@@ -42,8 +42,9 @@ const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => bool
 };
 
 /**
- * Checks the payload of a request and gives its fields with their types. Fields that the spec does not name are
- * left out. `null` in an optional field counts as left out, because Python programs send it; `json` fields keep it.
+ * Checks the payload of a request and gives its fields with their types. It leaves out fields that the spec
+ * does not name. `null` in an optional field counts as left out, because Python programs send it; `json`
+ * fields keep it.
  *
  * ```ts
  * const { name, args } = fields(request.payload, { name: "string", args: "string[]?" });

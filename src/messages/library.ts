@@ -4,7 +4,10 @@ import type { ModuleMain } from "./module-runtime.js";
 /** Generation of the handshake between a library and its host (docs/design/modules.md §6). */
 export const LIBRARY_API = "1.0";
 
-/** Key by which a library is recognised whichever copy of the package made it; its value is the version of that copy. */
+/**
+ * Key by which the host knows a library, whichever copy of the package made it; its value is the version of
+ * that copy.
+ */
 export const LIBRARY_MARK = Symbol.for("sluice.library");
 
 /** What a library may ask its host about, in `compatible()`. */
@@ -16,23 +19,23 @@ export interface LibraryHost {
   readonly kinds: Readonly<Record<string, string>>;
 }
 
-/** Names of modules; or name → the range of its versions, as semver has it. */
+/** Names of modules; or name → the range of its versions, in the form of semver. */
 export type ModuleDemands = readonly string[] | Readonly<Record<string, string>>;
 
 /** One module of a {@link Library}. */
 export interface LibraryModule {
   /** The contract that it fulfils, such as `sched`: a service of this name, with the methods that the kind demands. */
   readonly kind?: string;
-  /** Version of the kind that it was written for, such as `1.0`. */
+  /** Version of the kind that it follows, such as `1.0`. */
   readonly kindVersion?: string;
-  /** Its own version, as semver has it. */
+  /** Its own version, in the form of semver. */
   readonly version?: string;
   readonly description?: string;
   /** Whether it can work in this host: false, or a text that says why not, refuses it. */
   compatible?(host: LibraryHost): boolean | string | Promise<boolean | string>;
-  /** Modules that must not be picked beside it. */
+  /** Modules that the user must not pick beside it. */
   readonly conflicts?: ModuleDemands;
-  /** Modules that must be picked as well. */
+  /** Modules that the user must pick as well. */
   readonly requires?: ModuleDemands;
   /** Its entry function. */
   readonly main: ModuleMain;
@@ -42,9 +45,9 @@ export interface LibraryModule {
 export interface Library {
   /** Generation of the handshake, `1.0`. */
   readonly api: string;
-  /** Versions of Sluice that it was built for, as semver has ranges. Default: all. */
+  /** Versions of Sluice that it fits, as semver has ranges. Default: all. */
   readonly host?: string;
-  /** Those of its modules that are picked run in one thread and share what is at the top of the file. */
+  /** Its picked modules run in one thread and share what is at the top of the file. */
   readonly shared?: boolean;
   readonly modules: Readonly<Record<string, LibraryModule>>;
 }

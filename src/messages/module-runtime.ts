@@ -21,8 +21,9 @@ export type ModuleOutcome =
     };
 
 /**
- * Lives the life of one module (docs/design/modules.md §3): waits for `welcome`, registers the default handlers, runs
- * its entry function, reports finalizing and exited, closes the channel. The same for every host, thread or process.
+ * Lives the life of one module (docs/design/modules.md §3). It waits for `welcome`, registers the default
+ * handlers, runs its entry function, reports finalizing and exited, and closes the channel. The same for
+ * every host, thread or process.
  * @param channel the module's end, to a broker
  * @param load gives the entry function; runs while the welcome is awaited
  * @param member of a plug-in, or a module of a library that has a kind: it then reports its methods with its running

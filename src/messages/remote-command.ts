@@ -18,7 +18,7 @@ export interface RemoteCommandOptions {
   readonly cwd?: string;
   /** The whole environment; the rank puts its own `SLUICE_URI` into it. Default: the environment of the instance. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whether {@link RemoteCommand.write} will be used. Default: its standard input is empty. */
+  /** Whether the caller will use {@link RemoteCommand.write}. Default: its standard input is empty. */
   readonly stdin?: boolean;
   /**
    * Takes output, in order. Bytes count as under way until the promise resolves. A slow reader therefore makes the
@@ -43,16 +43,16 @@ type Started = number | undefined;
 export class RemoteCommand {
   readonly rank: number;
   /**
-   * Resolves when the command has ended and all its output has been taken. Rejects with SluiceError `BROKER_REQUEST`.
-   * `ENOENT`: no such command there. `EACCES`: not executable. `ENOTDIR`: no such directory there. `EHOSTUNREACH`: no
-   * such rank. `ECONNRESET`: the rank is lost.
+   * Resolves when the command has ended and `onOutput` has taken all its output. Rejects with SluiceError
+   * `BROKER_REQUEST`. `ENOENT`: no such command there. `EACCES`: not executable. `ENOTDIR`: no such directory
+   * there. `EHOSTUNREACH`: no such rank. `ECONNRESET`: the rank is lost.
    */
   readonly ended: Promise<RemoteEnd>;
   readonly #handle: Handle;
   readonly #options: RemoteCommandOptions;
   readonly #started: Promise<Started>;
   #resolveStarted: (id: Started) => void = () => undefined;
-  /** Output that is being delivered. */
+  /** Output on its way to the caller. */
   readonly #taking = new Set<Promise<void>>();
 
   /** Starts it. */

@@ -1,4 +1,4 @@
-import type { Limits } from "./limits.js";
+import type { Limits } from "../processes/index.js";
 
 /** What a module reports of itself with `module.status` (RFC 5; docs/design/modules.md §3). */
 export const MODULE_STATUS = { running: 1, finalizing: 2, exited: 3 } as const;
@@ -39,6 +39,8 @@ export interface RequestMessage extends MessageCommon {
   readonly nodeid: NodeId;
   /** Sender ids, the latest last. */
   route: string[];
+  /** When the broker that has it took it, in milliseconds of its `performance.now()`. It never leaves that broker. */
+  enteredMs?: number;
 }
 
 export interface ResponseMessage extends MessageCommon {
@@ -82,24 +84,27 @@ export interface Backlog {
 /** The port under a {@link Handle}: a `MessagePort`, a socket, or a pair in memory. Keeps the order of messages. */
 export interface Channel {
   /**
-   * Sends a message; after the channel has closed, does nothing. The payload is copied before the call returns, the
-   * message object itself must not be changed any more.
+   * Sends a message; after the channel has closed, does nothing. It copies the payload before it returns. The
+   * caller must not change the message object itself any more.
    * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the channel
    */
   send(message: Message): void;
   /** Sends at once the messages that wait for the end of this turn of the loop. Call it before blocking the thread. */
   flush(): void;
-  /** Messages that arrive before it is set are kept, and delivered then. */
+  /** Sets the listener. The listener also gets the messages that have arrived before. */
   onMessage(listener: (message: Message) => void): void;
   /** Called once when the channel has ended, with the reason unless either side called `close()`. */
   onClose(listener: (cause: Error | undefined) => void): void;
-  /** Sends waiting messages, then closes. Messages of the other end that were not delivered are dropped. */
+  /** Sends waiting messages, then closes. It drops undelivered messages of the other end. */
   close(): void;
-  /** Closes at once, for an end that does not read. Messages that wait for it are dropped too. */
+  /** Closes at once, for an end that does not read. It drops the messages that wait for it too. */
   abort(): void;
-  /** Messages that were sent, and that the other end has not taken. For a socket: that the kernel has not taken. */
+  /**
+   * Messages that this end has sent, and that the other end has not taken. For a socket: that the kernel has
+   * not taken.
+   */
   backlog(): Backlog;
-  /** The requests in the backlog. Their senders can be held. */
+  /** The requests in the backlog. The broker can hold their senders. */
   requestBacklog(): Backlog;
   /** Messages of the backlog without the requests that the other end holds. */
   underWay(): number;
@@ -108,14 +113,14 @@ export interface Channel {
   /** Called when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * Holds the requests of the other end, all but its `module.status`; its other messages are delivered
-   * (docs/design/modules.md §2, back pressure). Few requests wait here, because the other end keeps those that it has
-   * not sent. A resume, and the end of the channel, deliver the waiting requests in order.
+   * Holds the requests of the other end, all but its `module.status`; the channel still delivers its other
+   * messages (docs/design/modules.md §2, back pressure). Few requests wait here, because the other end keeps
+   * those that it has not sent. A resume, and the end of the channel, deliver the waiting requests in order.
    */
   setFlow(flow: FlowControl): void;
   /**
-   * Sets a check that decides whether a request of the other end may be delivered now. If not, the request waits in
-   * the channel, with all messages after it.
+   * Sets a check that decides whether the listener may get a request of the other end now. If not, the
+   * request waits in the channel, with all messages after it.
    * @returns a function that runs the check again for waiting requests
    */
   admitRequests(admit: (request: RequestMessage) => boolean): () => void;
@@ -136,7 +141,10 @@ export interface Welcome {
 }
 
 /** Severity of a log line, as syslog has it (RFC 5424 §6.2.1). */
-export type LogLevel = "emerg" | "alert" | "crit" | "err" | "warning" | "notice" | "info" | "debug";
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Levels by number, as syslog has them (RFC 5424 §6.2.1). */
+export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] as const;
 
 /** Options of a request. For a stream, the time-out is the longest time without a response. */
 export interface RpcOptions extends Limits {
@@ -156,7 +164,7 @@ export interface Request {
   readonly userid: number;
   /** Identifies the sender, also when it disconnects. */
   readonly sender: string;
-  /** Whether `respondError`, or the last `respond`, has been sent. */
+  /** Whether the service has sent `respondError`, or the last `respond`. */
   readonly answered: boolean;
   /** Aborted when the sender no longer waits for the answer: it cancelled or has gone, or the channel closed. */
   readonly signal: AbortSignal;
@@ -178,8 +186,9 @@ export interface HandleStats {
 }
 
 /**
- * Answers a request. What it returns, or resolves to, is the response; `undefined` sends none, so the handler must call
- * `respond` now or later; an async iterable is sent as a stream. What it throws is the error response.
+ * Answers a request. What it returns, or resolves to, is the response. `undefined` sends none, so the handler
+ * must call `respond` now or later. An async iterable goes out as a stream. What it throws is the error
+ * response.
  */
 export type RequestHandler = (
   request: Request,
@@ -246,7 +255,7 @@ export interface Handle {
   /** Whether a debug bit is set (`sluice module debug`); with `clear`, unsets it. */
   debugTest(bit: number, clear?: boolean): boolean;
 
-  /** Waits until all messages have been sent, then closes. Pending requests fail with `ECANCELED`. */
+  /** Waits until it has sent all messages, then closes. Pending requests fail with `ECANCELED`. */
   close(limits?: Limits): Promise<void>;
   /** Rejects or resolves when the other end has gone; `undefined` after `close()`. */
   readonly closed: Promise<Error | undefined>;

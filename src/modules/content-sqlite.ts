@@ -1,10 +1,12 @@
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../errors/index.js";
+import { messageOf, requestError } from "../errors/index.js";
 import type { Handle } from "../messages/index.js";
 import { StateClaim } from "./content/instance-file.js";
 import { serveBacking } from "./content/serve-backing.js";
 import { allowVacuum } from "./content/sqlite-file.js";
 import { SqliteStore } from "./content/sqlite-store.js";
+import { networkFileSystem } from "./content/network-file-system.js";
 import { stateDirectory, syncDirectorySync } from "./content/state-directory.js";
 
 /**
@@ -13,6 +15,7 @@ import { stateDirectory, syncDirectorySync } from "./content/state-directory.js"
  */
 export async function modMain(h: Handle): Promise<void> {
   const directory = await stateDirectory(h);
+  refuseNetwork(directory);
   const claim = await StateClaim.make(h, directory, "content-sqlite");
   const store = new SqliteStore(join(directory, "content.sqlite"), directory);
   try {
@@ -26,6 +29,17 @@ export async function modMain(h: Handle): Promise<void> {
   } finally {
     store.close();
   }
+}
+
+/** @throws `EINVAL`: over a network the log of SQLite, which is shared memory, does not keep two hosts apart */
+function refuseNetwork(directory: string): void {
+  const name = networkFileSystem(statfsSync(directory).type);
+  if (name === undefined) return;
+  throw requestError(
+    "EINVAL",
+    `statedir ${directory} is on ${name}, where SQLite's file would be damaged\n` +
+      `  hint: -S content.backing-module=content-files, or content-nats where NATS servers join the ranks`,
+  );
 }
 
 function giveSpaceBack(h: Handle, store: SqliteStore): void {

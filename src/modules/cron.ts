@@ -8,8 +8,8 @@ import { arm, parseSchedule, type Schedule, SCHEDULE_FIELDS } from "./cron/sched
 /**
  * Runs shell commands at an interval, at an event, or as a line of a crontab says. Requests: docs/services.md.
  *
- * Arguments: `sync=TOPIC`. Commands that time makes due then wait for the next event of that topic, so that the machine
- * is disturbed at one moment rather than at many. Commands that an event makes due run at once.
+ * Arguments: `sync=TOPIC`. Commands that time makes due then wait for the next event of that topic. So they
+ * disturb the machine at one moment rather than at many. Commands that an event makes due run at once.
  */
 export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   const { sync } = keyValues(args, ["sync"]);

@@ -7,8 +7,9 @@ const DEFAULT_INTERVAL_S = "2";
 const INTERVAL_BOUNDS_S = [0.01, 86_400] as const;
 
 /**
- * The pulse of the instance: rank 0 publishes the event `NAME.pulse` at a steady interval, so that what has to be done
- * now and then is done by all at one moment, and the machine is left alone in between. Other ranks count what they hear.
+ * The pulse of the instance: rank 0 publishes the event `NAME.pulse` at a steady interval. So all do at one
+ * moment what they have to do now and then, and leave the machine alone in between. Other ranks count what
+ * they hear.
  *
  * Arguments: `interval=SECONDS`, 2 if absent. Answers `status`: `{intervalMs, count}`.
  */

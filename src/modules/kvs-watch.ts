@@ -2,9 +2,9 @@ import { messageOf, requestError } from "../errors/index.js";
 import { fields, type Handle, type JsonValue, type Payload, requestFields } from "../messages/index.js";
 
 /**
- * Follows keys of the KVS. Answers the streaming request `watch {key}`: what the key has now, then what it has after each
- * commit that touches it: `{value, version}`, without `value` while it is unset or a directory. Commits in quick
- * succession may be answered once, with the last of them.
+ * Follows keys of the KVS. Answers the streaming request `watch {key}` with what the key has now, then with
+ * what it has after each commit that touches it. That is `{value, version}`, without `value` while it is
+ * unset or a directory. Commits in quick succession may be answered once, with the last of them.
  */
 export async function modMain(h: Handle): Promise<void> {
   const watchers = new Watchers();
@@ -17,7 +17,7 @@ export async function modMain(h: Handle): Promise<void> {
       });
       watchers.committed(version, all === true ? "all" : keys);
     } catch (error) {
-      // Anybody may publish, and what is no commit must not end the streams of all.
+      // Any client may publish this topic, so an event that is no commit must not end all streams.
       h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
     }
   });

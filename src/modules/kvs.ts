@@ -75,12 +75,12 @@ async function finish(store: KvsStore, warn: (text: string) => void): Promise<vo
     await store.checkpoint("end", true);
     await store.garbage.finish();
   } catch (error) {
-    warn(`the last checkpoint was not made: ${messageOf(error)}`);
+    warn(`the last checkpoint failed: ${messageOf(error)}`);
   }
 }
 
 function keep(checkpoint: Promise<unknown>, warn: (text: string) => void): void {
-  checkpoint.catch((error: unknown) => warn(`no checkpoint was made: ${messageOf(error)}`));
+  checkpoint.catch((error: unknown) => warn(`a checkpoint failed: ${messageOf(error)}`));
 }
 
 function publish(h: Handle, commit: Commit): void {

@@ -8,8 +8,8 @@ const ASK_TIMEOUT_MS = 5000;
 /**
  * What the hosts of the instance have. Answers `status`: `{hosts: [{rank, hostname, cores, memoryBytes}]}`, by rank.
  *
- * Rank 0 asks all ranks each time: a rank that has left is not there any more, and nothing has to be kept up to date.
- * Other ranks pass the question on.
+ * Rank 0 asks all ranks each time. A rank that has left is not there any more, and nothing has to stay up to
+ * date. Other ranks pass the question on.
  */
 export async function modMain(h: Handle): Promise<void> {
   h.handle("host", () => host(h.rank), { allowGuest: true });
@@ -46,7 +46,7 @@ async function ask(h: Handle, rank: number): Promise<JsonValue | undefined> {
     const answer = await h.rpc(`${h.name}.host`, undefined, { rank, timeoutMs: ASK_TIMEOUT_MS });
     return fields(answer, { rank: "integer", hostname: "string", cores: "integer", memoryBytes: "integer" });
   } catch (error) {
-    h.log("warning", `rank ${rank} does not say what it has: ${messageOf(error)}`);
+    h.log("warning", `rank ${rank} does not report its resources: ${messageOf(error)}`);
     return undefined;
   }
 }

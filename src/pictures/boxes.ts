@@ -1,8 +1,8 @@
 import type { Picture, PictureEdge, PictureNode } from "../graph/index.js";
 
 /**
- * What one box stands for: a unit, or several that were folded into it: a chain of units one after the other, units that
- * hang together with the same others (`alike`), some of both (`mixed`), or all of one level.
+ * What one box stands for: a unit, or several in one fold. Those are a chain of units, units that hang
+ * together with the same others (`alike`), some of both (`mixed`), or all of one level.
  */
 export type BoxKind = "unit" | "chain" | "alike" | "mixed" | "level";
 
@@ -12,7 +12,7 @@ export interface Box {
   readonly members: readonly PictureNode[];
 }
 
-/** A relation between two boxes; `backward`: from the later to the earlier, as who asks comes later as a rule. */
+/** A relation between two boxes; `backward`: from the later to the earlier, since what requires usually comes later. */
 export interface TieRelation {
   readonly relation: PictureEdge["relation"];
   readonly backward: boolean;

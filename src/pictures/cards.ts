@@ -15,7 +15,7 @@ export interface Card {
   /** Names of the units that it stands for. */
   readonly units: readonly string[];
   readonly lines: readonly { readonly text: string; readonly style: LineStyle }[];
-  /** All there is to say about it, for a pointer that rests on it and for those who listen. */
+  /** All there is to say about it, for a pointer that rests on it and for screen readers. */
   readonly title: string;
   readonly width: number;
   readonly height: number;
@@ -24,7 +24,7 @@ export interface Card {
 /** A card and its upper left corner. */
 export interface PlacedCard extends Card, Point {}
 
-/** Of each style the letters. */
+/** The letters of each style. */
 export const LETTERING: Readonly<Record<LineStyle, Lettering>> = {
   name: { size: 13, isBold: true },
   serves: { size: 11, isBold: false },

@@ -15,4 +15,4 @@ async function report(): Promise<DrawReport> {
   }
 }
 
-parentPort?.postMessage(await report());
+void report().then((drawn) => parentPort?.postMessage(drawn));

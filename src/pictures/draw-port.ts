@@ -19,7 +19,7 @@ interface Drawn {
   readonly foldedUnits: number;
 }
 
-/** A picture that was drawn. */
+/** A drawn picture. */
 export type DrawnPicture =
   | (Drawn & { readonly format: "svg"; readonly text: string })
   | (Drawn & { readonly format: "png"; readonly bytes: Uint8Array });

@@ -8,7 +8,7 @@ import { sheetToSvg } from "./svg.js";
  * @throws SluiceError `GRAPH_PICTURE` if a drawing program gives up
  */
 export async function draw({ picture, format, title, scale, folding }: Drawing): Promise<DrawnPicture> {
-  const sheet = layOutSheet(picture, title, folding);
+  const sheet = await layOutSheet(picture, title, folding);
   const { width, height, cards } = sheet;
   const foldedUnits = cards.reduce((sum, { units }) => sum + (units.length > 1 ? units.length : 0), 0);
   switch (format) {
@@ -18,7 +18,7 @@ export async function draw({ picture, format, title, scale, folding }: Drawing):
         ...{ widthPx: width, heightPx: height, foldedUnits },
       };
     case "png": {
-      const png = await svgToPng(sheetToSvg(sheet, "light"), { width, height, scale });
+      const png = svgToPng(sheetToSvg(sheet, "light"), { width, height, scale });
       return { format, ...png, foldedUnits };
     }
   }

@@ -16,8 +16,8 @@ const SEVERAL = -2;
 export type Folding = "as-needed" | "levels";
 
 /**
- * Fewer boxes where there are too many to look at. First units that hang together with the same others and chains become
- * one box each, which loses no relation; if that does not help, all units of a level.
+ * Fewer boxes where there are too many to look at. First units that hang together with the same others and
+ * chains become one box each, which loses no relation. If that does not help, all units of a level do.
  * @param centre stays a box of its own
  */
 export function fold(graph: BoxGraph, centre: string | undefined, folding: Folding): BoxGraph {

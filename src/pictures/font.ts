@@ -16,7 +16,7 @@ const BOLD = [
   500, 500, 675, 716, 593, 716, 678, 435, 716, 712, 343, 343, 665, 343, 1042, 712, 687, 716, 716, 493, 595,
   478, 712, 652, 924, 645, 652, 582, 712, 365, 712, 838,
 ];
-/** Of any other character: the widest of common scripts and symbols. */
+/** Width of any other character: the widest of common scripts and symbols. */
 const OTHER = 1100;
 
 /** How a line of text is written; `size` in pixels. */
@@ -34,8 +34,8 @@ export function widthOf(text: string, { size, isBold }: Lettering): number {
 }
 
 /**
- * Breaks a text into lines of at most so many pixels: at blanks; a word that is too long for any line after a hyphen or
- * the like, else anywhere.
+ * Breaks a text into lines of at most so many pixels, at blanks. A word that is too long for any line breaks
+ * after a hyphen or the like, else anywhere.
  */
 export function wrap(text: string, lettering: Lettering, width: number): string[] {
   const fits = (line: string): boolean => widthOf(line.trimEnd(), lettering) <= width;

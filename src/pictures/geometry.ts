@@ -19,7 +19,7 @@ export function beside(points: readonly Point[], distance: number): Point[] {
   });
 }
 
-/** Of length 1, from the nearest points on both sides that are not the same. */
+/** A vector of length 1, from the nearest points on both sides that are not the same. */
 function direction(points: readonly Point[], at: number): Point {
   const here = points[at] ?? { x: 0, y: 0 };
   const before = points[at - 1] ?? here;

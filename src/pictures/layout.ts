@@ -1,16 +1,16 @@
-import { type Graph, instance } from "@viz-js/viz";
+import { type Graph, instance, type Viz } from "@viz-js/viz";
 import { SluiceError } from "../errors/index.js";
 import type { Tie } from "./boxes.js";
 import type { Point, Size } from "./geometry.js";
 
-/** This module is loaded where something is drawn, and nowhere else. */
-const viz = await instance();
+/** Made on first use, which takes a while. */
+let graphviz: Promise<Viz> | undefined;
 
 /** Where boxes and lines go. */
 interface Layout extends Size {
   /** The middle of each box. */
   readonly centres: readonly Point[];
-  /** Of each tie a Bézier curve from the first box to the other: 3 n + 1 points. */
+  /** For each tie a Bézier curve from the first box to the other: 3 n + 1 points. */
   readonly curves: readonly (readonly Point[])[];
 }
 
@@ -22,7 +22,12 @@ const MANY = 4;
  * Places boxes by Graphviz: what comes first on the left, or on top.
  * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up
  */
-export function layOut(sizes: readonly Size[], ties: readonly Tie[], direction: "LR" | "TB"): Layout {
+export async function layOut(
+  sizes: readonly Size[],
+  ties: readonly Tie[],
+  direction: "LR" | "TB",
+): Promise<Layout> {
+  const viz = await (graphviz ??= instance());
   const { status, output, errors } = renderPlain(() =>
     viz.render(graphOf(sizes, ties, direction), { format: "plain" }),
   );

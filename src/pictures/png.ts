@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type * as ResvgModule from "@resvg/resvg-js";
 import { SluiceError } from "../errors/index.js";
@@ -5,7 +6,7 @@ import { FONT_FAMILY } from "./font.js";
 
 /** 32 Mpx are 128 MB while it is drawn. */
 const PIXELS_MAX = 32e6;
-/** Of a side; many viewers take no more. */
+/** Longest side in pixels; many viewers take no more. */
 const SIDE_MAX = 16_000;
 
 const FONTS = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) =>
@@ -15,7 +16,7 @@ const FONTS = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) =>
 /** Characters that those fonts may lack, so that fonts of the system are asked. */
 const FOREIGN = /[\u0250-\u036f\u0530-\u1fff\u2e80-\ud7ff\uf900-\uffef\u{10000}-\u{10ffff}]/u;
 
-/** Of an SVG in its own pixels, and how many of the PNG are wanted for one of them. */
+/** Size of an SVG in its own pixels, and how many pixels of the PNG are wanted for one of them. */
 interface SvgSize {
   readonly width: number;
   readonly height: number;
@@ -33,8 +34,8 @@ interface Png {
  * Draws an SVG. The letters come from fonts of our own: a server may have none, and the same plan gives the same bytes.
  * @throws SluiceError `GRAPH_PICTURE` if the drawing program is not there for this machine, or gives up
  */
-export async function svgToPng(svg: string, size: SvgSize): Promise<Png> {
-  const { Resvg } = await loadResvg();
+export function svgToPng(svg: string, size: SvgSize): Png {
+  const { Resvg } = loadResvg();
   try {
     const image = new Resvg(svg, {
       fitTo: { mode: "zoom", value: scaleFor(size) },
@@ -54,9 +55,9 @@ function scaleFor({ width, height, scale }: SvgSize): number {
   return Math.min(scale, Math.sqrt(PIXELS_MAX / (width * height)), SIDE_MAX / Math.max(width, height));
 }
 
-async function loadResvg(): Promise<typeof ResvgModule> {
+function loadResvg(): typeof ResvgModule {
   try {
-    return await import("@resvg/resvg-js");
+    return createRequire(import.meta.url)("@resvg/resvg-js") as typeof ResvgModule;
   } catch (error) {
     const message = `@resvg/resvg-js, which draws PNG, does not load on ${process.platform}-${process.arch}; use SVG`;
     throw new SluiceError("GRAPH_PICTURE", message, { cause: error });

@@ -6,7 +6,7 @@ import type { Picture } from "../graph/index.js";
 import type { Drawing, DrawnPicture, DrawReport } from "./draw-port.js";
 import { pictureTitle } from "./title.js";
 
-/** How a picture is to be drawn. */
+/** How to draw a picture. */
 export interface RenderPictureOptions {
   /** `svg`: a text that follows the viewer's choice of light or dark. `png`: bytes, on white. */
   readonly format: "svg" | "png";
@@ -14,24 +14,23 @@ export interface RenderPictureOptions {
   readonly title?: string | undefined;
   /** Pixels of a PNG for each pixel of the SVG, above 0. The default is 2, so that letters are sharp on any screen. */
   readonly scale?: number | undefined;
-  /** Longest time for the layout, in milliseconds; after that, one box for each level is drawn. Default: 20,000. */
+  /** Longest layout time, in milliseconds; after that, it draws one box for each level. Default: 20,000. */
   readonly layoutTimeoutMs?: number | undefined;
   /** Cancels the drawing: the promise rejects with the signal's reason, and the thread ends. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Also in the bundle of the command line, which is one folder below `dist` too. */
-const DRAW_MAIN = new URL("../pictures/draw-main.js", import.meta.url);
+const DRAW_MAIN = new URL("../pictures/draw-main.cjs", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
 
 /**
  * Draws a picture of a plan by Graphviz, in a thread of its own. The caller's event loop goes on meanwhile.
  *
- * Plans of more than 120 units are folded. Units in a row share a box, and so do parallel units with the same
+ * It folds plans of more than 120 units. Units in a row share a box, and so do parallel units with the same
  * neighbours. If that is still too much, all units of a level share a box.
  * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or PNG cannot be drawn on this machine. `USAGE` if a
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or this machine cannot draw PNG. `USAGE` if a
  *   scale or time is not a positive number.
  */
 export async function renderPicture(picture: Picture, options: RenderPictureOptions): Promise<DrawnPicture> {
@@ -77,7 +76,7 @@ async function drawInThread(
   }
 }
 
-/** Rejects with the reason of the signal; or with that of `stop`, when nobody waits any more. */
+/** Rejects with the reason of the signal; or with that of `stop`, when no caller waits any more. */
 async function abortionOf(signal: AbortSignal, stop: AbortSignal): Promise<undefined> {
   await once(signal, "abort", { signal: stop });
   signal.throwIfAborted();

@@ -48,12 +48,12 @@ const TITLE = { size: 15, isBold: true } as const;
  * unit that is part of the graph, as it may be what the picture is about.
  * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up
  */
-export function layOutSheet(picture: Picture, title: string, folding: Folding): Sheet {
+export async function layOutSheet(picture: Picture, title: string, folding: Folding): Promise<Sheet> {
   const { ends, aside } = boxesOf(picture, folding);
   const writer = new CardWriter(picture);
   const write = (boxes: readonly Box[]): Card[] => boxes.map((box, i) => writer.card(box, i));
   const leftOut = write(aside);
-  const drawing = layOutGraph(ends, write);
+  const drawing = await layOutGraph(ends, write);
 
   const inner = Math.max(
     ...[WIDTH_MIN, drawing.width, widthOf(title, TITLE), gridWidth(leftOut, LEFT_OUT_WIDTH_MIN)],
@@ -104,13 +104,13 @@ function boxesOf(
 }
 
 /** The graph alone, from 0, 0 on: what hangs together, below it what has no relations, and around both what has all. */
-function layOutGraph({ graph, first, last }: GraphWithEnds, write: (boxes: readonly Box[]) => Card[]) {
+async function layOutGraph({ graph, first, last }: GraphWithEnds, write: (boxes: readonly Box[]) => Card[]) {
   const isLone = loneBoxes(graph);
   const tied = graph.only((box) => !isLone(box));
   const inside = write(tied.boxes);
   const ties = tied.ties();
   const isByLevel = graph.boxes.some(({ kind }) => kind === "level");
-  const layout = layOut(inside, ties, isByLevel ? "TB" : "LR");
+  const layout = await layOut(inside, ties, isByLevel ? "TB" : "LR");
   const lone = write(graph.only(isLone).boxes);
   const width = Math.max(layout.width, gridWidth(lone, LONE_WIDTH_MIN));
   const grid = placeGrid(lone, { x: 0, y: layout.height + (inside.length === 0 ? 0 : GAP) }, width);
@@ -141,7 +141,7 @@ function columnWidth(cards: readonly Card[]): number {
   return cards.reduce((widest, { width }) => Math.max(widest, width), 0);
 }
 
-/** Of all cards side by side, but no more than so many pixels. */
+/** Width of all cards side by side, but no more than so many pixels. */
 function gridWidth(cards: readonly Card[], most: number): number {
   return Math.min(most, cards.length * (columnWidth(cards) + GAP) - GAP);
 }

@@ -45,11 +45,11 @@ function arrowHead(relation: PictureEdge["relation"]): string {
 }
 
 function cardGroup(card: PlacedCard): string {
-  const { shape, isLeftOut, isCentre, units, title, x, y, width, height } = card;
+  const { shape, isLeftOut, isCentre, title, x, y, width, height } = card;
   const classes = [shape, ...(isLeftOut ? ["left-out"] : []), ...(isCentre ? ["centre"] : [])];
   return element(
     "g",
-    { class: `card ${classes.join(" ")}`, "data-unit": units.length === 1 ? units[0] : undefined },
+    { class: `card ${classes.join(" ")}`, "data-unit": unitOf(card) },
     element("title", {}, escapeText(title)),
     ...(shape === "fold" ? [sheetBehind(card)] : []),
     element("rect", { x, y, width, height, rx: radius(shape, height) }),
@@ -88,9 +88,20 @@ function tieLines({ first, then, relations, curve }: PlacedTie, cards: readonly 
   return relations
     .map((tie, i) => {
       const title = tieTitle(tie, nameOf(cards[first]), nameOf(cards[then]));
-      return line(tie, beside(curve, (i - middle) * BESIDE), { title, isFaint });
+      const ends = { from: unitOf(cards[first]), to: unitOf(cards[then]) };
+      return line(tie, beside(curve, (i - middle) * BESIDE), { title, isFaint, ends });
     })
     .join("\n");
+}
+
+/** The units at both ends of a line; undefined for a box that stands for several. */
+interface Ends {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+function unitOf(card: PlacedCard | undefined): string | undefined {
+  return card?.units.length === 1 ? card.units[0] : undefined;
 }
 
 function nameOf(card: PlacedCard | undefined): string {
@@ -105,12 +116,14 @@ function tieTitle({ relation, backward }: TieRelation, first: string, then: stri
 function line(
   { relation, backward }: TieRelation,
   points: readonly Point[],
-  { title, isFaint }: { readonly title: string; readonly isFaint: boolean },
+  { title, isFaint, ends }: { readonly title: string; readonly isFaint: boolean; readonly ends: Ends },
 ): string {
   const d = pathData(backward ? points.toReversed() : points);
   const path = element("path", { d, "marker-end": `url(#sluice-${relation})` });
   const classes = `tie ${relation}${isFaint ? " faint" : ""}`;
-  return element("g", { class: classes }, element("title", {}, escapeText(title)), path);
+  const { from, to } = backward ? { from: ends.to, to: ends.from } : ends;
+  const attributes = { class: classes, "data-from": from, "data-to": to };
+  return element("g", attributes, element("title", {}, escapeText(title)), path);
 }
 
 /** Arrows lead from the graph to what comes after it, and from what comes before to the graph. */

@@ -1,8 +1,8 @@
 import { FONT_FAMILY } from "./font.js";
 
 /**
- * Colours as people with any kind of colour vision tell them apart: blue and orange, and never a colour alone; shapes
- * and line styles say the same.
+ * Colours as people with any kind of colour vision tell them apart: blue and orange, and never a colour
+ * alone. Shapes and line styles say the same.
  */
 interface Palette {
   readonly paper: string;

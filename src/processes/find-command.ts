@@ -3,8 +3,8 @@ import { join, resolve } from "node:path";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /**
- * The program that a command names, as a shell finds it: something with a slash is a path, anything else is looked up
- * in the directories of `PATH`.
+ * The program that a command names, as a shell finds it. Something with a slash is a path. It looks anything
+ * else up in the directories of `PATH`.
  * @param path value of `PATH`
  * @param cwd where relative paths start, absolute. Default: the directory of this process
  * @returns an absolute path
@@ -44,7 +44,7 @@ async function checkExecutable(file: string): Promise<void> {
     }
     if (!isErrno(cause, "EACCES")) throw cause;
   }
-  throw new SluiceError("LOAD_FAILED", `${file}: not an executable file; 'chmod +x' makes it one`, {
+  throw new SluiceError("LOAD_FAILED", `${file}: not an executable file; run 'chmod +x' on it`, {
     errnum: ERRNO.EACCES,
   });
 }

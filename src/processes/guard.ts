@@ -3,8 +3,9 @@ import type { Mark } from "./mark.js";
 import { spawnSafely } from "./spawn-safely.js";
 
 /**
- * Keeps the process groups that it is told of, and kills them once its standard input has ended, which it does however
- * this process dies; after the grace also all that bears the mark. A shell, grep and sleep are all that it takes.
+ * Keeps the process groups that it hears of, and kills them once its standard input has ended. That ends
+ * however this process dies. After the grace it also kills all that bears the mark. A shell, grep and sleep
+ * are all that it takes.
  */
 const SCRIPT = `
 groups=

@@ -8,6 +8,13 @@ import { fileURLToPath } from "node:url";
  */
 const HELPER = fileURLToPath(new URL(`../bin/sluice-init-${platform}-${arch}`, import.meta.url));
 
+const SWITCH_OFF = "SLUICE_NO_HELPER";
+
+/** The helper, where it was built and the environment does not forbid it. */
+export function helper(): string | undefined {
+  return (process.env[SWITCH_OFF] ?? "") === "" && existsSync(HELPER) ? HELPER : undefined;
+}
+
 /** What to put before a command; empty where the helper was not built for this machine. */
 export function initPrefix(): readonly string[] {
   return existsSync(HELPER) ? [HELPER, "--"] : [];

@@ -6,8 +6,9 @@ import { signalProcess } from "./signals.js";
 import { sleep } from "./timers.js";
 
 /**
- * The environment variable by which everything is found that an owner has started, directly or not, in whichever session
- * and process group it is: the marks of all owners above it, outermost first, separated by commas.
+ * The environment variable that finds everything that an owner has started, directly or not, in whichever
+ * session and process group it is. It has the marks of all owners above it, outermost first, separated by
+ * commas.
  */
 export const MARK_VARIABLE = "SLUICE_STARTED_BY";
 
@@ -24,7 +25,7 @@ export interface Mark {
 let lastPart = 0;
 
 /**
- * Of all that a process starts. It names the process for as long as the machine runs, so that it can be told whether that
+ * Carried by all that a process starts. It names the process for as long as the machine runs, so that it can be told whether that
  * still lives.
  * @returns undefined where there is no `/proc`, and for a process that has gone
  */
@@ -42,7 +43,7 @@ function makeMark(pid: number): Mark | undefined {
   return { text: `${namespace}:${pid}:${startedAt}.` };
 }
 
-/** Of the owner next above this process; undefined if it has none. */
+/** The mark of the owner next above this process; undefined if there is no such owner. */
 export function inheritedMark(): Mark | undefined {
   const text = marksIn(process.env[MARK_VARIABLE] ?? "").at(-1);
   return text === undefined ? undefined : { text };
@@ -81,9 +82,12 @@ export function markedEnvironment(env: NodeJS.ProcessEnv, mark: Mark | undefined
 
 /** Processes that a mark stands for and that run, this one left out. */
 function processesOf(mark: Mark): number[] {
-  return processIds().filter(
-    (pid) => pid !== process.pid && marksOf(pid).some((text) => text.startsWith(mark.text)),
-  );
+  return processIds().filter((pid) => pid !== process.pid && isStartedBy(pid, mark));
+}
+
+/** Whether a mark stands for a process. */
+export function isStartedBy(pid: number, mark: Mark): boolean {
+  return marksOf(pid).some((text) => text.startsWith(mark.text));
 }
 
 /** The same, with what the system says of each; none where there is no `/proc`. */
@@ -104,6 +108,11 @@ export function membersOf(
  */
 export async function sweep(mark: Mark | undefined): Promise<readonly number[]> {
   return mark === undefined ? [] : killUntilGone(() => processesOf(mark));
+}
+
+/** Kills all that a mark stands for at this moment, for a process that is about to end. */
+export function killMarked(mark: Mark | undefined): void {
+  for (const pid of mark === undefined ? [] : processesOf(mark)) signalProcess(pid, "SIGKILL");
 }
 
 /**
@@ -147,7 +156,7 @@ function foundBy(find: () => number[]): number[] | undefined {
 }
 
 /** Whether a mark's owner has gone. One in another namespace of process ids cannot be judged. */
-function isLost(text: string): boolean {
+export function isLost(text: string): boolean {
   const [namespace, pid, startedAt] = text.split(/[:.]/);
   return namespace === pidNamespace() && startTime(Number(pid)) !== startedAt;
 }

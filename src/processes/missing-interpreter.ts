@@ -20,8 +20,19 @@ export function missingInterpreter(
   const directories = command.includes("/") ? [""] : (path ?? "").split(":").filter(Boolean);
   const file = directories.map((directory) => resolve(join(directory, command))).find(isExecutable);
   if (file === undefined) return undefined;
-  const [, interpreter] = /^#![ \t]*(\S+)/.exec(headerOf(file)) ?? [];
+  const interpreter = namedInterpreter(file);
   return `its interpreter ${interpreter === undefined ? "" : `${interpreter} `}is not there`;
+}
+
+/** Whether the interpreter that a script names is there; `none` if it names none, or is no script. */
+export function interpreterOf(file: string): "there" | "missing" | "none" {
+  const interpreter = namedInterpreter(file);
+  if (interpreter === undefined) return "none";
+  return isExecutable(interpreter) ? "there" : "missing";
+}
+
+function namedInterpreter(file: string): string | undefined {
+  return /^#![ \t]*(\S+)/.exec(headerOf(file))?.[1];
 }
 
 function isExecutable(file: string): boolean {

@@ -1,8 +1,9 @@
 import { readProc } from "./proc.js";
 
 /**
- * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own to the hard
- * limit, and children would inherit that: programs that close all descriptors up to it, or use `select`, do not expect it.
+ * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own
+ * to the hard limit, and children would inherit that. Programs that close all descriptors up to it, or use
+ * `select`, do not expect it.
  */
 const OPEN_FILES_VARIABLE = "SLUICE_OPEN_FILES";
 
@@ -20,11 +21,22 @@ export function withOpenFilesLimit(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     : { ...env, [OPEN_FILES_VARIABLE]: startedWith };
 }
 
+/** The soft limit that a child needs to be given; undefined where it inherits that. */
+export function openFilesLimit(): string | undefined {
+  if (startedWith === undefined || inherited === undefined) return undefined;
+  return count(startedWith) >= count(inherited) ? undefined : startedWith;
+}
+
+/** The hard limit of this process, which children inherit. */
+export function hardOpenFilesLimit(): string | undefined {
+  return /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec(readProc(process.pid, "limits"))?.[1];
+}
+
 /** A command that runs another one under the limit; undefined where that is what it inherits, or sets itself. */
 export function underOpenFilesLimit(command: readonly string[]): readonly string[] | undefined {
-  if (startedWith === undefined || inherited === undefined) return undefined;
-  if (count(startedWith) >= count(inherited) || command.includes(process.execPath)) return undefined;
-  return ["/bin/sh", "-c", SCRIPT, startedWith, ...command];
+  const limit = openFilesLimit();
+  if (limit === undefined || command.includes(process.execPath)) return undefined;
+  return ["/bin/sh", "-c", SCRIPT, limit, ...command];
 }
 
 function count(limit: string): number {

@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { constants } from "node:os";
+import { hasRealPipes } from "./real-pipes.js";
 import { startTimer } from "./timers.js";
 
 /** How a process ended. */
@@ -14,6 +15,9 @@ export type OutputStreamName = "stdout" | "stderr";
 
 /** How long output may still come when the process has ended but something that it started holds its pipes. */
 const LAST_OUTPUT_MS = 100;
+
+/** The same where the pipes end with the process: that takes no time but what a busy machine takes. */
+const LAST_PIPED_MS = 10_000;
 
 /** What C's `strsignal` calls the signals that end processes, as shells print them. */
 const SIGNAL_TEXT: Readonly<Record<string, string>> = {
@@ -46,7 +50,7 @@ export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {
   const exited = once(child, "exit");
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const [status, signal] = (await exited) as [number | null, NodeJS.Signals | null];
-  await atMost(LAST_OUTPUT_MS, closed);
+  await atMost(hasRealPipes(child) ? LAST_PIPED_MS : LAST_OUTPUT_MS, closed);
   releaseOutputs(child);
   return endOf(status, signal);
 }
@@ -72,13 +76,13 @@ export function shellStatus(end: ProcessEnd): number {
   return end.kind === "exited" ? end.status : 128 + constants.signals[end.signal];
 }
 
-/** Of a module: `exit status N`, or `killed by Segmentation fault` (docs/design/modules.md §3). */
+/** The end of a module: `exit status N`, or `killed by Segmentation fault` (docs/design/modules.md §3). */
 export function moduleEndText(end: ProcessEnd): string {
   return end.kind === "exited" ? `exit status ${end.status}` : `killed by ${signalText(end.signal)}`;
 }
 
 /**
- * Of a command that a task, an rc file or cron runs: `exited with exit status N`, or `died by signal N`
+ * The end of a command that a task, an rc file or cron runs: `exited with exit status N`, or `died by signal N`
  * (docs/design/planning.md §8).
  */
 export function commandEndText(end: ProcessEnd): string {
@@ -88,7 +92,7 @@ export function commandEndText(end: ProcessEnd): string {
 }
 
 /**
- * Of a part of the instance, a broker or a phase: `ended with status N`, or `was killed by SIGKILL`.
+ * The end of a part of the instance, a broker or a phase: `ended with status N`, or `was killed by SIGKILL`.
  * @param verb `failed` for a part whose status is its verdict, as that of rc1 is
  */
 export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended"): string {

@@ -9,8 +9,8 @@ interface ProcessLine {
 }
 
 /**
- * Kills a process and all that it started, in whichever process groups those are: a process that is killed cannot see to
- * its own children any more. Where there is no `/proc`, the process group is all that can be found.
+ * Kills a process and all that it started, in whichever process groups those are. A killed process cannot see
+ * to its own children any more. Where there is no `/proc`, the process group is all that can be found.
  */
 export function killTree(root: number): void {
   const tree = treeUnlessBusy(root);

@@ -1,6 +1,6 @@
 /**
- * What became of a signal: it was sent to at least one process, all that it was for have ended already, or they have
- * become another user's (a setuid program), which is out of our hands.
+ * What became of a signal: it went to at least one process, or all that it was for have ended already. Or
+ * they have become another user's (a setuid program), which is out of our hands.
  */
 export type SignalOutcome = "sent" | "gone" | "denied";
 

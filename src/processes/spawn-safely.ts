@@ -1,18 +1,20 @@
-import { ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 
 /**
- * Starts a process without ever throwing: one that cannot be started, for whatever reason, has no `pid` and emits
+ * Starts a process without ever throwing. One whose start fails, for whatever reason, has no `pid` and emits
  * `error`, which ends nothing if nothing listens. Its streams are there in any case.
  */
 export function spawnSafely(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  // Not imported at the top: it takes 3 ms to load, and most commands start nothing.
+  const node = process.getBuiltinModule("node:child_process");
   let child: ChildProcess;
   try {
-    child = spawn(file, args, options);
+    child = node.spawn(file, args, options);
   } catch (error) {
     // Node reports few reasons by an event and throws the others, such as ENOTDIR and E2BIG.
-    child = new ChildProcess();
+    child = new node.ChildProcess();
     process.nextTick(() => child.emit("error", error));
   }
   child.on("error", () => undefined);

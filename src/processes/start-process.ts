@@ -3,15 +3,25 @@ import { accessSync, constants, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { markedEnvironment } from "./mark.js";
+import { interpreterOf } from "./missing-interpreter.js";
 import { underOpenFilesLimit, withOpenFilesLimit } from "./open-files-limit.js";
 import { owner } from "./owner.js";
+import { noteRealPipes, withRealPipes } from "./real-pipes.js";
 import { spawnSafely } from "./spawn-safely.js";
 
 /** How a process is started; the rest is as `spawn` has it. */
 export type ProcessOptions = Pick<
   SpawnOptions,
   "cwd" | "env" | "stdio" | "detached" | "signal" | "killSignal"
->;
+> & {
+  /**
+   * Whether its standard output and error are to be real pipes, which can be opened (`> /dev/stderr`); Node gives sockets.
+   * `all`: they end when each writer has gone; else when the process has.
+   */
+  readonly realPipes?: boolean | "all";
+  /** It gives what it runs the limit of open files by itself. */
+  readonly setsOpenFiles?: boolean;
+};
 
 type WithStdio<I, O, E> = ProcessOptions & { readonly stdio: [I, O, E] };
 
@@ -41,16 +51,23 @@ export function startProcess(
   options: WithStdio<"pipe", "ignore", "ignore">,
 ): ChildProcessByStdio<Writable, null, null>;
 export function startProcess(file: string, args: readonly string[], options: ProcessOptions): ChildProcess;
-export function startProcess(file: string, args: readonly string[], options: ProcessOptions): ChildProcess {
+export function startProcess(
+  file: string,
+  args: readonly string[],
+  { realPipes = false, setsOpenFiles = false, ...options }: ProcessOptions,
+): ChildProcess {
   const env = withOpenFilesLimit(markedEnvironment(options.env ?? process.env, owner()));
-  const command = underOpenFilesLimit([file, ...args]);
-  // What the shell in between could not find must fail as it does without one.
+  const pipes = realPipes === false ? undefined : withRealPipes([file, ...args], realPipes);
+  const command = (setsOpenFiles ? undefined : underOpenFilesLimit(pipes ?? [file, ...args])) ?? pipes;
+  // What a program in between could not start must fail as it does without one.
   const isFound =
     command !== undefined &&
     isDirectory(options.cwd) &&
     isProgram(file, env["PATH"], String(options.cwd ?? "."));
   const [program = file, ...words] = isFound ? command : [file, ...args];
-  return spawnSafely(program, words, { ...options, env });
+  const child = spawnSafely(program, words, { ...options, env });
+  if (isFound && pipes !== undefined) noteRealPipes(child);
+  return child;
 }
 
 /** The shell complains of a directory that is gone; the program may not mind. */
@@ -64,7 +81,10 @@ function isDirectory(cwd: SpawnOptions["cwd"]): boolean {
 
 function isProgram(file: string, path = "", cwd: string): boolean {
   const directories = file.includes("/") ? [""] : path.split(":").filter(Boolean);
-  return directories.some((directory) => isExecutable(resolve(cwd, join(directory, file))));
+  const found = directories
+    .map((directory) => resolve(cwd, join(directory, file)))
+    .find((path) => isExecutable(path));
+  return found !== undefined && interpreterOf(found) !== "missing";
 }
 
 function isExecutable(file: string): boolean {

@@ -2,16 +2,19 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
 import { markedEnvironment } from "./mark.js";
 import { owner } from "./owner.js";
+import { requireWorkingDirectory } from "./working-directory.js";
 
 /**
  * Starts a thread; the one place where that is done. Its `error` ends nothing if nothing listens; `exit` follows it.
  * @param file what it runs
- * @throws SluiceError `LOAD_FAILED` with `EAGAIN` if the system refuses another thread
+ * @throws SluiceError `LOAD_FAILED` with `EAGAIN` if the system refuses another thread; `BROKER_STATE` if this process
+ * has no working directory any more
  */
 export function startThread(
   file: URL,
   options: Omit<WorkerOptions, "env"> & { env?: NodeJS.ProcessEnv },
 ): Worker {
+  requireWorkingDirectory();
   let worker: Worker;
   try {
     worker = new Worker(file, {

@@ -23,15 +23,21 @@ export function startTimer(delayMs: number, callback: () => void, options: Timer
 }
 
 /** Calls back again and again, with a period of any length, until it is cancelled. */
-export function startInterval(periodMs: number, callback: () => void): Pick<Timer, "cancel"> {
+export function startInterval(
+  periodMs: number,
+  callback: () => void,
+  options: TimerOptions = {},
+): Pick<Timer, "cancel"> {
   if (periodMs <= LONGEST_MS) {
     const interval = setInterval(callback, periodMs);
+    if (options.keepsAlive === false) interval.unref();
     return { cancel: () => clearInterval(interval) };
   }
-  const timer = startTimer(periodMs, () => {
+  const again = (): void => {
     timer.restart();
     callback();
-  });
+  };
+  const timer = startTimer(periodMs, again, options);
   return timer;
 }
 

@@ -2,7 +2,7 @@ import { ERRNO, SluiceError } from "../errors/index.js";
 import { findCommand } from "./find-command.js";
 import { processEnd } from "./process-end.js";
 import { startProcess } from "./start-process.js";
-import type { Identity } from "./supervised-program.js";
+import type { Identity } from "./programs/supervised-program.js";
 
 /** A user, and what its programs find in their environment. */
 export interface KnownUser {

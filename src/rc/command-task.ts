@@ -21,8 +21,9 @@ export interface CommandTask {
 }
 
 /**
- * Runs a command in a process group of its own, which an abort kills. A command that has become another user's, such as
- * sudo, cannot be killed: after an abort it is not waited for, and a line of its output says so.
+ * Runs a command in a process group of its own, which an abort kills. Nothing here can kill a command that
+ * has become another user's, such as sudo. After an abort the task does not wait for it, and a line of its
+ * output says so.
  * @throws SluiceError `RUN_FAILED`: `exited with exit status N`, `died by signal N`, or why it could not be started;
  *   after an abort the reason of the signal
  */
@@ -34,7 +35,10 @@ export async function runCommand(
   signal.throwIfAborted();
   const [file, ...args] = typeof command === "string" ? ["bash", "-c", command] : command;
   if (file === undefined) throw new SluiceError("RUN_FAILED", "its command is empty", { unit: name });
-  const child = startProcess(file, args, { detached: true, stdio: ["ignore", "pipe", "pipe"], env });
+  const child = startProcess(file, args, {
+    ...{ detached: true, realPipes: true, env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const output = new OutputLines(onOutput);
   child.stdout.on("data", (chunk: Buffer) => output.push(name, "stdout", chunk));
   child.stderr.on("data", (chunk: Buffer) => output.push(name, "stderr", chunk));

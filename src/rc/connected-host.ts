@@ -1,5 +1,5 @@
 import { messageOf, SluiceError } from "../errors/index.js";
-import type { RcFileReport, RcHost, RcHostListener } from "./host-port.js";
+import type { RcFileReport, RcHost, RcHostListener, ReadMode } from "./host-port.js";
 import type { FromHost, HostState, ReadFailure, RemoteError, TaskReport, ToHost } from "./host-protocol.js";
 import { OutputLines } from "./output-lines.js";
 
@@ -87,14 +87,14 @@ export class ConnectedHost implements RcHost {
     return this.#doomed;
   }
 
-  read(file: string, withSetup: boolean): Promise<RcFileReport> {
+  read(file: string, { setup, standIns }: ReadMode): Promise<RcFileReport> {
     return new Promise((resolve, reject) => {
       if (this.#doomed) {
         reject(this.#gone("is gone"));
         return;
       }
       this.#reading = { file, tasks: [], resolve, reject };
-      this.#send({ op: "read", file, setup: withSetup });
+      this.#send({ op: "read", file, setup, ...(standIns ? { standIns } : {}) });
     });
   }
 
@@ -193,7 +193,10 @@ export class ConnectedHost implements RcHost {
     this.#reading = undefined;
     this.#output.end(undefined);
     if ("failure" in message) reading.reject(new RcReadError(message.failure));
-    else reading.resolve({ file: reading.file, tasks: reading.tasks, effects: message.effects });
+    else {
+      const { effects, standIns = [], uses = [] } = message;
+      reading.resolve({ file: reading.file, tasks: reading.tasks, effects, standIns, uses });
+    }
   }
 
   #endRun(task: string, error: RemoteError | undefined): void {

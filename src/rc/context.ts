@@ -11,7 +11,7 @@ export interface Context {
   /** This rank. */
   readonly rank: number;
   /**
-   * A handle of the instance, opened when the first file was read.
+   * A handle of the instance. It opens when the host reads the first file.
    * @throws SluiceError `BROKER_UNREACHABLE` if there is no instance
    */
   readonly handle: Handle;
@@ -50,7 +50,7 @@ export interface Context {
   setenv(values: Readonly<Record<string, string | null>>): Promise<void>;
 
   /**
-   * Appends to the arguments of a module that is loaded later, or replaces them.
+   * Appends to the arguments of a module that loads later, or replaces them.
    * @param module a unit, or a service, which stands for its provider
    * @param options the arguments, separated by white space
    */
@@ -63,7 +63,7 @@ export interface Context {
   getopts(name: string, fallback?: readonly string[], also?: readonly string[]): readonly string[];
 
   /**
-   * Runs a shell line; its output becomes that of the task.
+   * Runs a shell line; its output becomes output of the task.
    * @throws SluiceError `RC_FAILED`: `bash: exited with exit status N`, `bash: died by signal N`
    */
   bash(command: string): Promise<void>;

@@ -5,6 +5,7 @@ import type { Context } from "./context.js";
 import type { HostMirror } from "./host-mirror.js";
 import { commandEndText, isSuccess, type ProcessEnd, processEnd, startProcess } from "../processes/index.js";
 import type { FromHost, ModuleOptionEdit, SetupEffect } from "./host-protocol.js";
+import type { StandIns } from "./stand-ins/stand-ins.js";
 
 /** What a context needs of the host that made it. */
 export interface ContextHost {
@@ -17,6 +18,13 @@ export interface ContextHost {
   output(stream: "stdout" | "stderr", text: string): void;
 }
 
+/** What a context of a `setup()` has, and that of a task has not. */
+interface SetupParts {
+  /** Where it leaves its effects. */
+  readonly effects?: SetupEffect[];
+  readonly standIns?: StandIns | undefined;
+}
+
 /** The {@link Context} of one `setup()` or one task, in the host. */
 export class HostContext implements Context {
   readonly signal: AbortSignal;
@@ -25,10 +33,14 @@ export class HostContext implements Context {
   readonly #effects: SetupEffect[] | undefined;
   readonly #pending: Promise<void>[] = [];
 
-  constructor(host: ContextHost, signal: AbortSignal, effects?: SetupEffect[]) {
+  /** What stands for missing imports while a `setup()` runs for a plan. */
+  readonly #standIns: StandIns | undefined;
+
+  constructor(host: ContextHost, signal: AbortSignal, { effects, standIns }: SetupParts = {}) {
     this.#host = host;
     this.signal = signal;
     this.#effects = effects;
+    this.#standIns = standIns;
   }
 
   /** Waits for what was not awaited; throws if some of it failed. */
@@ -57,29 +69,31 @@ export class HostContext implements Context {
   }
 
   set(key: string, value: JsonValue): void {
+    if (this.#isUnknown("shared data", [key, value])) return;
     const copy = jsonCopy(key, value);
     this.#host.mirror.setData(key, copy);
     this.#host.send({ op: "set", key, value: copy });
   }
 
   get(key: string, fallback?: JsonValue): JsonValue | undefined {
-    return this.#host.mirror.data(key) ?? fallback;
+    return this.#isUnknown("shared data", [key]) ? fallback : (this.#host.mirror.data(key) ?? fallback);
   }
 
   attrGet(name: string): string | undefined;
   attrGet(name: string, fallback: string): string;
   attrGet(name: string, fallback?: string): string | undefined {
-    return this.#host.mirror.attr(name) ?? fallback;
+    return this.#isUnknown("an attribute", [name]) ? fallback : (this.#host.mirror.attr(name) ?? fallback);
   }
 
   confGet(name: string, fallback?: JsonValue): JsonValue | undefined {
+    if (this.#isUnknown("a value of the configuration", [name])) return fallback;
     return this.#host.mirror.conf(name) ?? fallback;
   }
 
   getenv(name: string): string | undefined;
   getenv(name: string, fallback: string): string;
   getenv(name: string, fallback?: string): string | undefined {
-    return this.#host.mirror.env(name) ?? fallback;
+    return this.#isUnknown("a variable", [name]) ? fallback : (this.#host.mirror.env(name) ?? fallback);
   }
 
   setenv(
@@ -88,6 +102,7 @@ export class HostContext implements Context {
   ): Promise<void> {
     const env: Record<string, unknown> =
       typeof nameOrValues === "string" ? { [nameOrValues]: value } : { ...nameOrValues };
+    if (this.#isUnknown("the environment", Object.entries(env).flat())) return Promise.resolve();
     assertEnvironment(env);
     this.#host.mirror.setEnv(env);
     const sent = this.#host.ask((id) => ({ op: "setenv", id, env }));
@@ -96,6 +111,7 @@ export class HostContext implements Context {
   }
 
   setopt(module: string, options: string, overwrite = false): void {
+    if (this.#isUnknown("an argument of a module", [module, options])) return;
     const words = options.split(/\s+/).filter((word) => word !== "");
     const edit: ModuleOptionEdit = { kind: "setopt", module, options: words, overwrite };
     this.#host.mirror.setArgs(edit);
@@ -104,6 +120,7 @@ export class HostContext implements Context {
   }
 
   getopts(name: string, fallback: readonly string[] = [], also: readonly string[] = []): readonly string[] {
+    if (this.#isUnknown("an argument of a module", [name, also])) return fallback;
     const args = [name, ...also].flatMap((each) => this.#host.mirror.args(each));
     return args.length === 0 ? fallback : args;
   }
@@ -115,20 +132,29 @@ export class HostContext implements Context {
   }
 
   loadModules(names: readonly string[]): void {
+    if (this.#isUnknown("what loadModules() does", [names])) return;
     this.#effect("loadModules", { kind: "load", names: nameList("loadModules", names) });
   }
 
   removeModules(names: readonly string[] | null): void {
+    if (this.#isUnknown("what removeModules() does", [names])) return;
     const some = names === null ? null : nameList("removeModules", names);
     this.#effect("removeModules", { kind: "remove", names: some });
   }
 
   setAlternative(service: string, unit: string): void {
+    if (this.#isUnknown("what setAlternative() does", [service, unit])) return;
     this.#effect("setAlternative", { kind: "alternative", service, unit });
   }
 
   enable(name: string): void {
+    if (this.#isUnknown("what enable() does", [name])) return;
     this.#effect("enable", { kind: "enable", name });
+  }
+
+  /** Whether a stand-in decides it: that is told, and nothing is made of it. */
+  #isUnknown(what: string, values: readonly unknown[]): boolean {
+    return this.#standIns?.decides(what, values) === true;
   }
 
   #effect(method: string, effect: SetupEffect): void {
@@ -138,7 +164,7 @@ export class HostContext implements Context {
     this.#effects.push(effect);
   }
 
-  /** What it does to attributes and configuration must be seen by whoever asks next. */
+  /** The next reader must see what it does to attributes and configuration. */
   #refresh(): Promise<void> {
     return this.#host.ask((id) => ({ op: "refresh", id }));
   }
@@ -146,6 +172,7 @@ export class HostContext implements Context {
   async #runBash(command: string): Promise<ProcessEnd> {
     const child = startProcess("bash", ["-c", command], {
       stdio: ["ignore", "pipe", "pipe"],
+      realPipes: true,
       signal: this.signal,
       killSignal: "SIGKILL",
     });

@@ -16,7 +16,13 @@ const orAbsent =
 /** What each message of a host must have. Hosts are our own code, but one of them is in another language. */
 const FIELDS: Readonly<Record<FromHost["op"], Readonly<Record<string, Check>>>> = {
   tasks: { file: isText, tasks: isList },
-  read: { file: isText, effects: orAbsent(isList), failure: orAbsent(isObject) },
+  read: {
+    file: isText,
+    effects: orAbsent(isList),
+    failure: orAbsent(isObject),
+    standIns: orAbsent(isList),
+    uses: orAbsent(isList),
+  },
   end: { task: isText, error: orAbsent(isObject) },
   output: { task: orAbsent(isText), stream: isStream, text: isText },
   print: { text: isText },

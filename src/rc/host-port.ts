@@ -1,9 +1,16 @@
 import type { JsonValue } from "../messages/index.js";
-import type { HostState, ModuleOptionEdit, SetupEffect, TaskReport } from "./host-protocol.js";
+import type {
+  HostState,
+  ModuleOptionEdit,
+  SetupEffect,
+  StandIn,
+  StandInUse,
+  TaskReport,
+} from "./host-protocol.js";
 
 /** A line that a task, a command or a host as a whole printed, without its end. */
 export interface OutputLine {
-  /** The task, where it is known: what a task's own children write directly is nobody's. */
+  /** The task, where it is known: what a task's own children write directly has no task. */
   readonly unit: string | undefined;
   readonly stream: "stdout" | "stderr";
   readonly text: string;
@@ -14,17 +21,29 @@ export interface RcFileReport {
   readonly file: string;
   /** In the order declared. */
   readonly tasks: readonly TaskReport[];
-  /** Of its `setup()`, in order. */
+  /** Effects of its `setup()`, in order. */
   readonly effects: readonly SetupEffect[];
+  /** Imports that were not found. */
+  readonly standIns: readonly StandIn[];
+  /** Where one of them decided what is planned. */
+  readonly uses: readonly StandInUse[];
+}
+
+/** How an rc file is read. */
+export interface ReadMode {
+  /** Whether its `setup()` runs. */
+  readonly setup: boolean;
+  /** Whether stand-ins take the place of imports that are not found. */
+  readonly standIns: boolean;
 }
 
 /** A process that runs the code of rc files in one language (docs/design/planning.md §8). */
 export interface RcHost {
   /**
-   * Reads one file and runs its `setup()`. One at a time.
+   * Reads one file. One at a time.
    * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host dies
    */
-  read(file: string, withSetup: boolean): Promise<RcFileReport>;
+  read(file: string, mode: ReadMode): Promise<RcFileReport>;
   /**
    * Runs a task of a file that was read. An abort tells the task, and kills the host when its other tasks have ended.
    * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal

@@ -33,6 +33,7 @@ export class HostProcess implements HostTransport {
       // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is the runner's to handle.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
+      realPipes: true,
       env: {
         ...env,
         ...program.env?.(env),
@@ -64,7 +65,7 @@ export class HostProcess implements HostTransport {
       receive(message);
       return;
     }
-    this.#fault = "sent something that is not a message of the protocol";
+    this.#fault = "sent a line that is no message of the protocol";
     this.kill();
   }
 
@@ -86,6 +87,6 @@ function deathText(end: ProcessEnd): string {
 
 function socketOf(child: ChildProcess): Socket {
   const socket = child.stdio[SOCKET_FD];
-  if (!(socket instanceof Socket)) throw new SluiceError("INTERNAL", "a host was started without its socket");
+  if (!(socket instanceof Socket)) throw new SluiceError("INTERNAL", "a host has started without its socket");
   return socket;
 }

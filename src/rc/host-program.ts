@@ -5,7 +5,7 @@ import { NODE_COMMAND, pythonEnvironment } from "../processes/index.js";
 /** The command that hosts rc files of one language. */
 export interface HostProgram {
   readonly name: string;
-  /** Of the files that it reads, with the dot. */
+  /** Suffixes of the files that it reads, with the dot. */
   readonly suffixes: readonly string[];
   readonly command: readonly [file: string, ...args: string[]];
   /** What is added to its environment, given what it inherits. */
@@ -26,6 +26,22 @@ export const PYTHON_HOST: HostProgram = {
   command: ["python3", "-m", "sluice.rc_host"],
   env: pythonEnvironment,
 };
+
+/**
+ * The hosts of rc files that run against a live Flux (docs/design/flux.md §2). Python runs in Flux's own,
+ * with its package `flux`; what TypeScript asks goes to the driver.
+ * @param driverUri where the driver listens
+ */
+export function fluxHostPrograms(driverUri: string): readonly HostProgram[] {
+  return [
+    { ...SCRIPT_HOST, env: () => ({ SLUICE_URI: driverUri }) },
+    {
+      ...PYTHON_HOST,
+      command: ["flux", "python", "-m", "sluice.rc_host"],
+      env: (inherited) => ({ ...pythonEnvironment(inherited), SLUICE_ON: "flux" }),
+    },
+  ];
+}
 
 /** Those that Sluice comes with. */
 export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST, PYTHON_HOST];

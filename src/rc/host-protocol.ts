@@ -1,10 +1,10 @@
 /**
- * What the runner and a host of rc files say to each other: one JSON object a line, in UTF-8, on the socket that the host
- * inherits as the descriptor that `SLUICE_RC_URI=fd://N` names. Any language can speak it.
+ * What the runner and a host of rc files say to each other: one JSON object a line, in UTF-8. The host
+ * inherits the socket for it as the descriptor that `SLUICE_RC_URI=fd://N` names. Any language can speak it.
  *
- * The runner sends `init` first. It sends `read` for one file at a time; the host answers with `tasks` as soon as the file
- * is read, runs its `setup` if asked to, and answers `read`. Then come `run`s, several at a time, each answered by one
- * `end`. A host exits when the socket closes, and on `exit`.
+ * The runner sends `init` first. It sends `read` for one file at a time. The host answers with `tasks` as
+ * soon as it has read the file, runs its `setup` if asked to, and answers `read`. Then come `run`s, several
+ * at a time, each answered by one `end`. A host exits when the socket closes, and on `exit`.
  */
 import type { JsonValue } from "../messages/index.js";
 
@@ -34,7 +34,8 @@ export interface HostState {
 /** Runner → host. */
 export type ToHost =
   | { readonly op: "init"; readonly state: HostState; readonly cacheDir?: string }
-  | { readonly op: "read"; readonly file: string; readonly setup: boolean }
+  /** With `standIns`, for a plan: an import that cannot be found is no error (docs/design/flux.md §1). */
+  | { readonly op: "read"; readonly file: string; readonly setup: boolean; readonly standIns?: boolean }
   | { readonly op: "run"; readonly task: string }
   | { readonly op: "cancel"; readonly task: string }
   | { readonly op: "update"; readonly state: HostState }
@@ -47,7 +48,7 @@ export interface TaskReport {
   readonly name: string;
   /** By the keys of unit files. */
   readonly keys: JsonObject;
-  /** Of the declaration, from 1; 0 if not known. */
+  /** Line of the declaration, from 1; 0 if not known. */
   readonly line: number;
   readonly column: number;
 }
@@ -68,6 +69,20 @@ export interface ModuleOptionEdit {
   readonly overwrite: boolean;
 }
 
+/** An import that was not found. */
+export interface StandIn {
+  readonly name: string;
+  /** Of the first import in the rc file or in a file of the site that it imports, from 1; 0 if not known. */
+  readonly line: number;
+}
+
+/** Where a stand-in decided what is planned. */
+export interface StandInUse {
+  readonly file: string;
+  readonly line: number;
+  readonly text: string;
+}
+
 /** Why a file could not be read, or its setup failed. */
 export interface ReadFailure {
   readonly phase: "read" | "setup";
@@ -76,6 +91,8 @@ export interface ReadFailure {
   readonly line: number;
   readonly column: number;
   readonly stack?: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }
 
 /** What the code of a task threw. */
@@ -87,7 +104,13 @@ export interface RemoteError {
 /** Host → runner. */
 export type FromHost =
   | { readonly op: "tasks"; readonly file: string; readonly tasks: readonly TaskReport[] }
-  | { readonly op: "read"; readonly file: string; readonly effects: readonly SetupEffect[] }
+  | {
+      readonly op: "read";
+      readonly file: string;
+      readonly effects: readonly SetupEffect[];
+      readonly standIns?: readonly StandIn[];
+      readonly uses?: readonly StandInUse[];
+    }
   | { readonly op: "read"; readonly file: string; readonly failure: ReadFailure }
   | { readonly op: "end"; readonly task: string; readonly error?: RemoteError }
   | {

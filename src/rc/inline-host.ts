@@ -12,8 +12,9 @@ interface InlineOptions {
 }
 
 /**
- * A host in this process, for the rc files that come with Sluice: they never block, and a process for them alone would
- * take longer to start than they take to run. It cannot be killed; what it runs is told to stop, and waited for no more.
+ * A host in this process, for the rc files that come with Sluice. They never block, and a process for them
+ * alone would take longer to start than they take to run. It cannot be killed; what it runs is told to stop,
+ * and waited for no more.
  */
 export class InlineHost implements HostTransport {
   readonly name = "typescript";
@@ -29,7 +30,7 @@ export class InlineHost implements HostTransport {
       send: (message: FromHost) => {
         if (!this.#isGone) talk.receive(message);
       },
-      load: (file, cacheDir) => (importer ??= new ScriptImporter(cacheDir)).import(file),
+      load: (file, cacheDir, standIns) => (importer ??= new ScriptImporter(cacheDir)).import(file, standIns),
       connect,
       env,
       exit: () => this.kill(),

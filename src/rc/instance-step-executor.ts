@@ -25,9 +25,11 @@ export interface InstanceStepExecutorOptions {
   readonly cancelRemovalAfterMs?: number | undefined;
   /** Load modules even if others may write to their files (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
+  /** The plan is that of a start: it names modules, and no person. */
+  readonly isStart?: boolean | undefined;
   /** What the broker calls the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
-  /** Of libraries that were verified for the plan, by unit: what is loaded is held to it. */
+  /** Digests of libraries that were verified for the plan, by unit: what is loaded must still have them. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -90,18 +92,15 @@ export class InstanceStepExecutor implements StepExecutor {
   }
 
   #loadRequest(unit: ModuleUnit, explicit: boolean): Record<string, JsonValue> {
-    const { name, module: path, timeoutMs } = unit;
-    const { plan, digests = {} } = this.#options;
-    const digest = Object.hasOwn(digests, name) ? digests[name] : undefined;
-    const args = this.#options.session?.arguments.of(unit) ?? unit.args;
+    const { plan, digests = {}, isStart, insecure, session } = this.#options;
+    const digest = Object.hasOwn(digests, unit.name) ? digests[unit.name] : undefined;
+    const args = session?.arguments.of(unit) ?? unit.args;
     return {
-      ...{ path, name, args, explicit },
-      ...optionsOf(unit),
+      ...loadRequest(unit, { explicit, insecure, ofStart: isStart }),
+      args,
+      ...(args === unit.args ? {} : { unitArgs: unit.args }),
       ...(plan === undefined ? {} : { plan }),
       ...(digest === undefined ? {} : { digest }),
-      // Infinity has no place in JSON, and is no limit.
-      ...(timeoutMs === undefined || !Number.isFinite(timeoutMs) ? {} : { timeoutMs }),
-      ...(this.#options.insecure === true ? { insecure: true } : {}),
     };
   }
 
@@ -139,6 +138,34 @@ export class InstanceStepExecutor implements StepExecutor {
     if (handle !== undefined) return handle;
     throw new SluiceError("BROKER_UNREACHABLE", "there is no instance to load modules into", { unit });
   }
+}
+
+/** How a unit is loaded, besides what it says itself. */
+interface LoadMode {
+  readonly explicit: boolean;
+  /** A start has named it, and no person. */
+  readonly ofStart?: boolean | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/** What `module.load` asks for where a unit is to be loaded as it is written. */
+export function loadRequest(
+  unit: ModuleUnit,
+  { explicit, ofStart, insecure }: LoadMode,
+): Record<string, JsonValue> {
+  const { name, module: path, args, timeoutMs } = unit;
+  const { thread, ...options } = optionsOf(unit);
+  return {
+    ...{ path, name, args, explicit },
+    ...(ofStart === true ? { ofStart } : {}),
+    ...options,
+    // Where its unit does not say, the broker decides.
+    ...(thread === undefined || (thread === "own" && unit.hasOwnThread !== true) ? {} : { thread }),
+    ...(unit.requires.length === 0 ? {} : { requires: unit.requires }),
+    // Infinity has no place in JSON, and is no limit.
+    ...(timeoutMs === undefined || !Number.isFinite(timeoutMs) ? {} : { timeoutMs }),
+    ...(insecure === true ? { insecure } : {}),
+  };
 }
 
 /** Removes a module; one that is gone already is what was wanted. */

@@ -24,7 +24,7 @@ export async function missingProgramWarnings(
   return found;
 }
 
-/** Of a shell line only the shell knows what it runs. */
+/** Shell lines are left out: only the shell knows what they run. */
 async function missingPart(unit: Unit, path: string | undefined): Promise<string | undefined> {
   if (unit.kind === "module") {
     const { module: file, loader } = unit;

@@ -3,6 +3,11 @@ import { LineSplitter } from "./line-splitter.js";
 
 type Stream = OutputLine["stream"];
 
+/** A line as the log has it: with the name of the task that printed it, where that is known. */
+export function labelled({ unit, text }: Pick<OutputLine, "unit" | "text">): string {
+  return unit === undefined ? text : `${unit}: ${text}`;
+}
+
 /** Puts the output of several units that run side by side together to whole lines, each of one unit. */
 export class OutputLines {
   readonly #onLine: (line: OutputLine) => void;
@@ -29,7 +34,7 @@ export class OutputLines {
     splitters?.stderr.end();
   }
 
-  /** Nobody prints anything more. */
+  /** No more is printed. */
   endAll(): void {
     for (const unit of [...this.#splitters.keys()]) this.end(unit);
   }

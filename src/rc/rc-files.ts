@@ -6,9 +6,9 @@ import { formatOf, type Runlevel } from "../units/index.js";
 import { hostProgramFor } from "./host-program.js";
 
 /**
- * The rc files of a phase, in the order in which they are read (docs/design/planning.md §8):
- * `<libexecDir>/modprobe/rc1.*`, then for each directory of the search path its `rc1.d/*`, by file name. Files of other
- * kinds and hidden ones are none; a directory that does not exist has none.
+ * The rc files of a phase, in the order of their reading (docs/design/planning.md §8). First comes
+ * `<libexecDir>/modprobe/rc1.*`, then for each directory of the search path its `rc1.d/*`, by file name.
+ * Files of other kinds and hidden files are left out; a directory that does not exist is empty.
  * @param searchPath as `rcSearchPath` gives it
  * @param onChecking gets each pattern that is looked for, for `checking DIR/rc1.d/*`
  * @throws the system error of a directory that exists and cannot be read

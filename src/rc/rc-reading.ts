@@ -4,6 +4,7 @@ import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js"
 import {
   codeFragment,
   createFileGuard,
+  type FileReading,
   type FileGuard,
   formatOf,
   type Fragment,
@@ -28,24 +29,33 @@ export interface RcReading {
   readonly remove: readonly NamedReference[] | "all";
   /** Units and services to force-enable (docs/design/planning.md §3). */
   readonly enabled: readonly string[];
+  /** Files that were read with stand-ins, and what those stand for (docs/design/flux.md §1). */
+  readonly standIns: readonly ReadWithStandIns[];
+}
+
+/** A file some of whose imports were not found. */
+export interface ReadWithStandIns {
+  readonly file: string;
+  /** In the order of their first imports. */
+  readonly names: readonly string[];
 }
 
 /**
  * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read
  * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and
- * `codeFragment`; of all files at once.
+ * `codeFragment`; of all files at once. Warnings: `RC_STAND_IN`.
  * @param session has the hosts of those with code
  * @param onLoading gets each file before it is read, for `loading FILE`
- * @param guard what files must pass to be read; default: one of its own
+ * @param reading how files are read
  */
 export async function readRcFiles(
   files: readonly string[],
   session: RcSession,
   onLoading: (file: string) => void = () => undefined,
-  guard: FileGuard = createFileGuard(),
+  reading: FileReading = {},
 ): Promise<Result<RcReading>> {
-  const { reading, diagnostics } = await readSoundRcFiles(files, session, onLoading, guard);
-  return diagnostics.length > 0 ? fail(diagnostics) : succeed(reading);
+  const read = await readSoundRcFiles(files, session, onLoading, reading);
+  return read.diagnostics.length > 0 ? fail(read.diagnostics) : succeed(read.reading, read.warnings);
 }
 
 /** What could be read of some rc files. */
@@ -54,6 +64,7 @@ export interface SoundRcReading {
   /** Files that could not be read, whose tasks are missing. */
   readonly unread: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** As {@link readRcFiles}, of those that can be read, with what is wrong with the others. */
@@ -61,22 +72,28 @@ export async function readSoundRcFiles(
   files: readonly string[],
   session: RcSession,
   onLoading: (file: string) => void,
-  guard: FileGuard,
+  { guard = createFileGuard(), cache }: FileReading,
 ): Promise<SoundRcReading> {
   const draft = new RcReadingDraft();
   const diagnostics: Diagnostic[] = [];
+  const warnings: Diagnostic[] = [];
   const unread: string[] = [];
   for (const file of files) {
     onLoading(file);
     const isCode = formatOf(file) === undefined;
-    const result = isCode ? await readCode(file, session, draft, guard) : await readRcFragment(file, guard);
-    if (result.ok) draft.add(result.value);
-    else {
+    const result = isCode
+      ? await readCode(file, session, draft, guard)
+      : await readRcFragment(file, { guard, cache });
+    if (result.ok) {
+      draft.add(result.value);
+      // Those of declarative files are said where all files are composed.
+      if (isCode) warnings.push(...result.warnings);
+    } else {
       diagnostics.push(...result.diagnostics);
       unread.push(file);
     }
   }
-  return { reading: draft, unread, diagnostics };
+  return { reading: draft, unread, diagnostics, warnings };
 }
 
 async function readCode(
@@ -96,7 +113,8 @@ async function readCode(
   const report = await session.read(file);
   if (!report.ok) return report;
   const edits = draft.apply(report.value);
-  return codeFragment({ file, tasks: report.value.tasks, edits });
+  const fragment = codeFragment({ file, tasks: report.value.tasks, edits });
+  return fragment.ok ? succeed(fragment.value, [...report.warnings, ...fragment.warnings]) : fragment;
 }
 
 class RcReadingDraft implements RcReading {
@@ -104,17 +122,19 @@ class RcReadingDraft implements RcReading {
   readonly tasks: string[] = [];
   readonly load: NamedReference[] = [];
   readonly enabled: string[] = [];
+  readonly standIns: ReadWithStandIns[] = [];
   remove: NamedReference[] | "all" = [];
 
   add(fragment: Fragment): void {
     this.fragments.push(fragment);
     for (const { kind, name } of fragment.definitions) if (kind === "task") this.tasks.push(name);
-    this.load.push(...fragment.load);
+    for (const reference of fragment.load) this.load.push(reference);
     this.#remove(fragment.remove);
   }
 
   /** Takes what a `setup()` did to the plan, and returns what it did to units. */
-  apply({ file, effects }: RcFileReport): SetupEdit[] {
+  apply({ file, effects, standIns }: RcFileReport): SetupEdit[] {
+    if (standIns.length > 0) this.standIns.push({ file, names: standIns.map(({ name }) => name) });
     const origin = namedOrigin(`setup() of ${file}`);
     const edits: SetupEdit[] = [];
     for (const effect of effects) {

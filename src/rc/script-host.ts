@@ -5,13 +5,14 @@ import { siteInFile } from "./declaration-site.js";
 import { type ContextHost, HostContext } from "./host-context.js";
 import { HostMirror } from "./host-mirror.js";
 import type { FromHost, JsonObject, ReadFailure, SetupEffect, TaskReport, ToHost } from "./host-protocol.js";
+import { StandIns } from "./stand-ins/stand-ins.js";
 import { type DeclaredTask, type SetupFunction, takeDeclaredTasks } from "./task.js";
 
 /** What the process around a {@link ScriptHost} gives it. */
 export interface ScriptHostPorts {
   send(message: FromHost): void;
-  /** Imports an rc file. */
-  load(file: string, cacheDir: string | undefined): Promise<object>;
+  /** Imports an rc file, for a plan with stand-ins for what is missing. */
+  load(file: string, cacheDir: string | undefined, standIns: StandIns | undefined): Promise<object>;
   /** Connects to the instance. */
   connect(): Promise<Handle>;
   readonly env: NodeJS.ProcessEnv;
@@ -43,7 +44,7 @@ export class ScriptHost implements ContextHost {
         this.mirror.update(message.state);
         return;
       case "read":
-        void this.#read(message.file, message.setup);
+        void this.#read(message);
         return;
       case "run":
         void this.#run(message.task);
@@ -97,36 +98,42 @@ export class ScriptHost implements ContextHost {
     else waiting?.reject(new SluiceError("RC_FAILED", error));
   }
 
-  async #read(file: string, withSetup: boolean): Promise<void> {
+  async #read({ file, setup: withSetup, standIns: isPlan }: ToHost & { readonly op: "read" }): Promise<void> {
     let phase: "read" | "setup" = "read";
+    const standIns = isPlan === true ? new StandIns(file) : undefined;
     try {
-      const module = await this.#ports.load(file, this.#cacheDir);
-      this.#declare(file, takeDeclaredTasks());
+      const module = await this.#ports.load(file, this.#cacheDir, standIns);
+      this.#declare(file, takeDeclaredTasks(), standIns);
       phase = "setup";
-      const effects = withSetup ? await this.#setup(module) : [];
-      this.send({ op: "read", file, effects });
+      const effects = withSetup ? await this.#setup(module, standIns) : [];
+      const { names = [], uses = [] } = standIns ?? {};
+      this.send({ op: "read", file, effects, ...(names.length === 0 ? {} : { standIns: names, uses }) });
     } catch (error) {
       takeDeclaredTasks();
       this.send({ op: "read", file, failure: { phase, ...readFailure(error, file) } });
     }
   }
 
-  #declare(file: string, tasks: readonly DeclaredTask[]): void {
+  #declare(file: string, tasks: readonly DeclaredTask[], standIns: StandIns | undefined): void {
     const reports: TaskReport[] = [];
     for (const task of tasks) {
       this.#tasks.set(task.name, task);
-      reports.push({ name: task.name, keys: asJson(task.keys), ...siteInFile(task.stack, file) });
+      const site = siteInFile(task.stack, file);
+      const known = Object.entries(task.keys).filter(
+        ([key, value]) => standIns?.decides(`the ${key} of task ${task.name}`, [value], site.line) !== true,
+      );
+      reports.push({ name: task.name, keys: asJson(Object.fromEntries(known)), ...site });
     }
     this.send({ op: "tasks", file, tasks: reports });
   }
 
-  async #setup(module: object): Promise<readonly SetupEffect[]> {
+  async #setup(module: object, standIns: StandIns | undefined): Promise<readonly SetupEffect[]> {
     if (!("setup" in module) || module.setup === undefined) return [];
     const { setup } = module;
     if (!isSetup(setup)) throw new SluiceError("RC_INVALID", "setup is exported, but it is no function");
     await this.#connected();
     const effects: SetupEffect[] = [];
-    const context = new HostContext(this, new AbortController().signal, effects);
+    const context = new HostContext(this, new AbortController().signal, { effects, standIns });
     await setup(context);
     await context.settle();
     return effects;
@@ -165,12 +172,13 @@ function readFailure(error: unknown, file: string): Omit<ReadFailure, "phase"> {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const message = messageOf(error);
   const site = siteInFile(`${message}\n${stack}`, file);
-  // The parser puts the place into its message; whoever shows this puts it in front.
-  // A module that is not found comes with the chain of those that want it, of our own loader's too.
+  // The parser puts the place into its message; the output puts it in front. A module that is not found comes with the
+  // chain of those that want it, of our own loader's too.
   const [first = message] = message.split("\nRequire stack:");
   const place = `${file}:${site.line}:${site.column}`;
   const words = first.replace(`${place}: `, "").replace(place, "").trim();
-  return { message: words, ...site, stack };
+  const hint = error instanceof SluiceError ? error.hint : undefined;
+  return { message: words, ...site, stack, ...(hint !== undefined && { hint }) };
 }
 
 function isSetup(value: unknown): value is SetupFunction {

@@ -1,12 +1,22 @@
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type * as Jiti from "jiti";
-import { type EvaluatedModules, runPrepared, Transpiler, CodeCache } from "../typescript/index.js";
+import {
+  type EvaluatedModules,
+  jitiTransform,
+  makeCode,
+  runPrepared,
+  Transpiler,
+} from "../typescript/index.js";
 import * as authoring from "./authoring.js";
+import { StandInReader } from "./stand-ins/stand-in-reader.js";
+import type { StandIns } from "./stand-ins/stand-ins.js";
+import { takeDeclaredTasks } from "./task.js";
 
 const LIBRARY_FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 
-/** Of `require()`, as `import()` does not work in code that V8 was given compiled (ADR 5). */
+/** Resolves as `require()`, since `import()` does not work in code that V8 was given compiled (ADR 5). */
 const require = createRequire(import.meta.url);
 
 /**
@@ -24,24 +34,69 @@ export class ScriptImporter {
     this.#cacheDir = cacheDir;
   }
 
-  /** What a file exports. Its errors name the place of a mistake in it. */
-  async import(file: string): Promise<object> {
+  /**
+   * What a file exports. It runs once, also if it fails. Its errors name the place of a mistake in it.
+   * @param standIns for a plan: what stands for packages that cannot be found; without it, they are errors
+   */
+  async import(file: string, standIns?: StandIns): Promise<object> {
     const prepared = /\.m?ts$/.test(file) ? await this.#transpiler.prepare(file, this.#cacheDir) : undefined;
-    if (prepared === undefined) return (this.#jiti ??= await this.#startJiti()).import<object>(file);
-    return runPrepared(prepared, libraryOf, this.#modules) as object;
+    if (prepared !== undefined) return runPrepared(prepared, libraryOf, this.#modules) as object;
+    const source = await readFile(file, "utf8");
+    const jiti = (this.#jiti ??= await this.#startJiti());
+    try {
+      return isCommonJs(file, source) ? requireFile(file, source) : await evaluate(jiti, file, source);
+    } catch (error) {
+      if (standIns === undefined) throw error;
+      takeDeclaredTasks();
+      const result = await this.#withStandIns(file, standIns, jiti);
+      // It was not for want of a package, or it would have some now.
+      if (standIns.names.length === 0) throw error;
+      return result;
+    }
+  }
+
+  #withStandIns(file: string, standIns: StandIns, jiti: Jiti.Jiti): Promise<object> {
+    const reader = new StandInReader({
+      standIns,
+      library: (name) => (name === "sluice" || name === "sluice/rc" ? libraryOf(name) : undefined),
+      packaged: (name, from) => jiti.import(name, { parentURL: pathToFileURL(from).href }),
+    });
+    return reader.import(file);
   }
 
   async #startJiti(): Promise<Jiti.Jiti> {
-    // It would make the directory itself, and let others read it.
-    if (this.#cacheDir !== undefined) await CodeCache.open(this.#cacheDir);
     const { createJiti } = require("jiti") as typeof Jiti;
     return createJiti(import.meta.url, {
       alias: { sluice: LIBRARY_FILE },
       virtualModules: { "sluice/rc": authoring },
       // Its own default is a shared temporary directory, where others could leave code for us to run.
-      fsCache: this.#cacheDir ?? false,
+      fsCache: false,
+      transform: await jitiTransform(this.#cacheDir),
       interopDefault: false,
     });
+  }
+}
+
+/** By itself jiti would run a file by Node first, and once more in its own way if that failed. */
+async function evaluate(jiti: Jiti.Jiti, file: string, source: string): Promise<object> {
+  const known = jiti.cache[file];
+  if (known?.loaded === true) return known.exports as object;
+  return (await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true })) as object;
+}
+
+/** Whether a file of JavaScript has nothing that only an ES module may have. */
+function isCommonJs(file: string, source: string): boolean {
+  if (!/\.c?js$/.test(file)) return false;
+  return file.endsWith(".cjs") || !/^\s*(?:import\b(?!\s*\()|export\b)|\bimport\.meta\b/m.test(source);
+}
+
+function requireFile(file: string, source: string): object {
+  try {
+    return require(file) as object;
+  } catch (error) {
+    // V8 gives the place only where the error is printed to a terminal: the compiler finds it again.
+    if (error instanceof SyntaxError) makeCode({ filename: file, source });
+    throw error;
   }
 }
 

@@ -2,14 +2,22 @@
  * Entry point of the process of a command `sluice-NAME.ts` that others have added: `script-main FILE [ARGS…]`. The script
  * finds its arguments where it would if Node ran it, and `sluice` is the library of the command line that runs it.
  */
+import { createRequire } from "node:module";
 import { createJiti } from "jiti";
+import { jitiTransform, showWrittenPlaces } from "../typescript/index.js";
 
-process.argv.splice(1, 1);
-const [, file = ""] = process.argv;
-const library: unknown = await import(new URL("../index.js", import.meta.url).href);
-const jiti = createJiti(import.meta.url, {
-  virtualModules: { sluice: library },
-  // Its own default is a shared temporary directory, where others could leave code for us to run.
-  fsCache: false,
-});
-await jiti.import(file);
+void main();
+
+async function main(): Promise<void> {
+  process.argv.splice(1, 1);
+  const [, file = ""] = process.argv;
+  const library: unknown = createRequire(import.meta.url)("../index.js");
+  const jiti = createJiti(import.meta.url, {
+    virtualModules: { sluice: library },
+    // Its own default is a shared temporary directory, where others could leave code for us to run.
+    fsCache: false,
+    transform: await jitiTransform(undefined),
+  });
+  showWrittenPlaces();
+  await jiti.import(file);
+}

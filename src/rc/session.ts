@@ -16,7 +16,7 @@ import { ConnectedHost, type HostTalk, type HostTransport, RcReadError } from ".
 import { HostProcess } from "./host-process.js";
 import { HOST_PROGRAMS, type HostProgram, hostProgramFor } from "./host-program.js";
 import { InlineHost } from "./inline-host.js";
-import type { HostState, ModuleOptionEdit, ReadFailure } from "./host-protocol.js";
+import type { HostState, ModuleOptionEdit, ReadFailure, StandInUse } from "./host-protocol.js";
 import { InstanceState } from "./instance-state.js";
 import { ModuleArguments } from "./module-arguments.js";
 
@@ -32,9 +32,9 @@ export interface RcFacts {
 /** What the code of one run shares, whichever host it is in. */
 export interface RcSessionOptions {
   readonly facts: RcFacts;
-  /** Of the instance; without one facts stay as they are, and `setenv` acts on this run alone. */
+  /** The handle of the instance; without one facts stay as they are, and `setenv` acts on this run alone. */
   readonly handle?: Handle | undefined;
-  /** Of hosts and commands at the start; a copy is taken. Default: that of this process. */
+  /** Environment of hosts and commands at the start; a copy is taken. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Gets every line that tasks print. */
   readonly onOutput: (line: OutputLine) => void;
@@ -44,6 +44,8 @@ export interface RcSessionOptions {
   readonly cacheDir?: string | undefined;
   /** Default: all that Sluice comes with. */
   readonly programs?: readonly HostProgram[] | undefined;
+  /** Whether files are read for a plan: stand-ins take the place of imports that are not found. Default: no. */
+  readonly standIns?: boolean | undefined;
   /** Whether a file is one of those that come with Sluice, unchanged, which run in this process. Default: none is. */
   readonly isShipped?: ((file: string) => boolean) | undefined;
 }
@@ -61,8 +63,9 @@ interface HostSlot {
 }
 
 /**
- * The rc files with code in them of one run: reads them, runs their tasks, and keeps what they share. A host starts with
- * the first file in its language; one that was killed for a task that would not end is replaced when the next task comes.
+ * The rc files with code in them of one run: reads them, runs their tasks, and keeps what they share. A host
+ * starts with the first file in its language. If the runner has killed one for a task without end, a new one
+ * starts with the next task.
  */
 export class RcSession {
   readonly arguments = new ModuleArguments();
@@ -102,8 +105,8 @@ export class RcSession {
   }
 
   /**
-   * What names of modules stand for from now on, for `setopt` and `getopts`: first what unit files say, later that with
-   * what was read of rc files, their `setopt`s among it.
+   * What names of modules stand for from now on, for `setopt` and `getopts`. First it is what unit files say,
+   * later that with what rc files say, their `setopt`s among it.
    */
   useCatalog(catalog: Catalog, picks?: ReadonlyMap<string, Unit>): void {
     this.arguments.use(catalog, picks);
@@ -134,11 +137,11 @@ export class RcSession {
     const slot = this.#slots.get(kind) ?? this.#open(kind);
     try {
       const host = await this.#hostOf(slot);
-      const report = await host.read(file, true);
+      const report = await host.read(file, { setup: true, standIns: this.#options.standIns === true });
       slot.files.push(file);
       for (const { name } of report.tasks) this.#slotOfTask.set(name, slot);
       for (const effect of report.effects) if (effect.kind === "setopt") this.#setopt(effect, host);
-      return succeed(report);
+      return succeed(report, report.uses.map(useDiagnostic));
     } catch (error) {
       return fail([diagnosticOf(file, error)]);
     }
@@ -251,7 +254,7 @@ export class RcSession {
 
 /** The new host gets the code; what the `setup()`s did holds already. */
 async function readAgain(host: RcHost, files: readonly string[]): Promise<void> {
-  for (const file of files) await host.read(file, false);
+  for (const file of files) await host.read(file, { setup: false, standIns: false });
 }
 
 /** A variable that is there but undefined is not set. */
@@ -266,10 +269,19 @@ function diagnosticOf(file: string, error: unknown): Diagnostic {
   return diagnostic("RC_FAILED", `${file}: ${messageOf(error)}`);
 }
 
-function readDiagnostic(file: string, { phase, message, line, column }: ReadFailure): Diagnostic {
+function readDiagnostic(file: string, { phase, message, line, column, hint }: ReadFailure): Diagnostic {
   const code = phase === "read" ? "RC_INVALID" : "RC_FAILED";
-  if (line === 0) return diagnostic(code, `${file}: ${message}`);
-  return diagnostic(code, message, { file, line, column, endLine: line, endColumn: column + 1 });
+  if (line === 0) return { ...diagnostic(code, `${file}: ${message}`), hint };
+  const location = { file, line, column, endLine: line, endColumn: column + 1 };
+  return { ...diagnostic(code, message, location), hint };
+}
+
+function useDiagnostic({ file, line, text }: StandInUse): Diagnostic {
+  const hint =
+    "plan on a machine that has the package, or have the file ask an attribute or the configuration";
+  const location = line === 0 ? undefined : { file, line, column: 1, endLine: line, endColumn: 2 };
+  const message = location === undefined ? `${file}: ${text}` : text;
+  return { code: "RC_STAND_IN", severity: "warning", message, location, related: [], hint };
 }
 
 function diagnostic(code: ErrorCode, message: string, location?: Location): Diagnostic {

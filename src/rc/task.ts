@@ -1,5 +1,6 @@
-import { SluiceError } from "../errors/index.js";
-import { type CamelKey, camelKey, UNIT_KEYS, type UnitKeyRow } from "../units/keys.js";
+import { didYouMean, SluiceError } from "../errors/index.js";
+import { type CamelKey, camelKey, type UnitKeyRow } from "../units/keys/keys.js";
+import { UNIT_KEYS } from "../units/keys/unit-keys.js";
 import type { Context } from "./context.js";
 
 /** Kind of a key → what a task of an rc file gives for it: what unit files have. */
@@ -17,7 +18,9 @@ interface OptionValues {
 /** The rows of the keys that tasks of rc files have: those of all units, but for what only files can say. */
 type TaskRow = Exclude<Extract<UnitKeyRow, { on: "both" }>, { isOfFiles: true }>;
 
-/** Keys of a task (docs/design/planning.md §1), in camelCase. Keys that are left out have the defaults of unit files. */
+/**
+ * Keys of a task (docs/design/planning.md §1), in camelCase. Missing keys have the defaults of unit files.
+ */
 export type TaskOptions = {
   readonly [Row in TaskRow as CamelKey<Row["key"]>]?: OptionValues[Row["kind"]];
 };
@@ -30,7 +33,10 @@ export interface NamedTaskOptions extends TaskOptions {
 /** The code of a task. An error that it throws fails the task. */
 export type TaskFunction = (context: Context) => void | Promise<void>;
 
-/** The function `setup` of an rc file. It runs right after the file was read, and may change the plan. */
+/**
+ * The function `setup` of an rc file. It runs right after the host has read the file, and may change the
+ * plan.
+ */
 export type SetupFunction = (context: Context) => void | Promise<void>;
 
 /** A task as its file declared it. */
@@ -52,9 +58,9 @@ const KEYS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest. Kept
- * for the whole process: what a plain JavaScript file finds as `sluice/rc` is up to Node, and may be a copy of this that a site has
- * installed beside its files.
+ * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest.
+ * Kept for the whole process. What a plain JavaScript file finds as `sluice/rc` is up to Node. It may be a
+ * copy of this that a site has installed beside its files.
  */
 const DECLARED = Symbol.for("sluice.rc.declared-tasks");
 
@@ -77,7 +83,10 @@ export function task(...given: readonly unknown[]): void {
   const keys: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
     const known = KEYS.get(key);
-    if (known === undefined) throw invalid(`${name}: unknown task argument ${key}`);
+    if (known === undefined) {
+      const hint = didYouMean(key, KEYS.keys());
+      throw new SluiceError("RC_INVALID", `${name}: unknown task argument ${key}`, { hint });
+    }
     if (value !== undefined) keys[known] = value;
   }
   if (!isTaskFunction(run)) throw invalid(`${name}: task missing its function`);

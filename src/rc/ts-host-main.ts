@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 import { messageOf } from "../errors/index.js";
 import { connect } from "../messages/index.js";
 import { outliveSignals } from "../processes/index.js";
+import { showWrittenPlaces } from "../typescript/index.js";
 import { HOST_URI_VARIABLE, type FromHost, type ToHost } from "./host-protocol.js";
 import { LineSplitter } from "./line-splitter.js";
 import { ScriptHost } from "./script-host.js";
@@ -15,13 +16,14 @@ main();
 
 function main(): void {
   outliveSignals();
+  showWrittenPlaces();
   const socket = inheritedSocket();
   const send = (message: FromHost, written?: () => void): boolean =>
     socket.write(`${JSON.stringify(message)}\n`, written);
   let importer: ScriptImporter | undefined;
   const host = new ScriptHost({
     send,
-    load: (file, cacheDir) => (importer ??= new ScriptImporter(cacheDir)).import(file),
+    load: (file, cacheDir, standIns) => (importer ??= new ScriptImporter(cacheDir)).import(file, standIns),
     connect: () => connect(),
     env: process.env,
     exit: () => process.exit(0),
@@ -44,7 +46,7 @@ function inheritedSocket(): Socket {
   const uri = process.env[HOST_URI_VARIABLE] ?? "";
   const fd = /^fd:\/\/(\d+)$/.exec(uri)?.[1];
   if (fd === undefined)
-    throw new Error(`${HOST_URI_VARIABLE} names no descriptor: this is no command to run by hand`);
+    throw new Error(`${HOST_URI_VARIABLE} names no descriptor: only sluice runs this program`);
   // What tasks start has no business with it.
   Reflect.deleteProperty(process.env, HOST_URI_VARIABLE);
   return new Socket({ fd: Number(fd), readable: true, writable: true });

@@ -10,7 +10,7 @@ export interface Skipped {
 /** How a step depends on another; what needs it does not run without it. */
 export type Link = "requires" | "needs";
 
-/** What can serve one name, or is the pick for it, and who asks for that. */
+/** What can serve one name, or is the pick for it, and what asks for that. */
 interface Supply {
   readonly link: Link;
   readonly dependents: number[];
@@ -19,7 +19,7 @@ interface Supply {
 }
 
 /**
- * Who requires or needs whom among the steps of a plan, for `--keep-going`: order alone is no dependency
+ * Which step requires or needs which other, for `--keep-going`: order alone is no dependency
  * (docs/design/planning.md §7). Made only when something has failed.
  */
 export class Dependents {
@@ -90,7 +90,7 @@ export class Dependents {
   }
 
   #stock(link: Link, servers: readonly number[]): Supply {
-    // A removal that fails takes nothing away from anybody: the module is still there.
+    // A removal that fails takes nothing away from others: the module is still there.
     const serving = servers.filter((step) => this.#plan.steps[step]?.action !== "remove");
     const supply: Supply = { link, dependents: [], left: serving.length };
     for (const step of serving) this.#supplies[step]?.push(supply);

@@ -31,6 +31,8 @@ export interface PlanEvent extends AtTime {
   readonly jobs: number;
   /** Wall clock, since 1970; add an event's `atMs` to place it in the day. */
   readonly epochMs: number;
+  /** What was given as the order of ready steps: a seed, or `@` and a file. */
+  readonly shuffle?: string;
 }
 
 /** A step has a slot and was handed to the executor. */

@@ -8,3 +8,5 @@ export type * from "./step-executor.js";
 export { collect, type RunReport, summarise } from "./report.js";
 export { runPlan } from "./run-plan.js";
 export { expectedDurations, remainingPaths } from "./schedule.js";
+export { oneByOne, seeded, type Shuffle, shuffleWeights } from "./shuffle.js";
+export { type Adjacent, findPair } from "./order-search.js";

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { SluiceError } from "../errors/index.js";
 import { type Clock, systemClock } from "./clock.js";
+import type { Shuffle } from "./shuffle.js";
 import type { StepExecutor } from "./step-executor.js";
 
 /** How a plan is to be run. */
@@ -20,6 +21,8 @@ export interface RunOptions {
   readonly keepGoing?: boolean | undefined;
   /** What units took in the last recorded run, by name; what is not there counts as 1. */
   readonly durationsMs?: ReadonlyMap<string, number> | undefined;
+  /** Which of the ready steps comes next, in place of the one with the longest path; one at a time unless `jobs` is set. */
+  readonly shuffle?: Shuffle | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -40,7 +43,7 @@ export function defaultJobs(): number {
  * @throws SluiceError `USAGE` if `jobs` is no positive integer
  */
 export function settle(options: RunOptions): RunSettings {
-  const jobs = options.jobs ?? defaultJobs();
+  const jobs = options.jobs ?? (options.shuffle === undefined ? defaultJobs() : 1);
   if (!Number.isInteger(jobs) || jobs < 1) {
     throw new SluiceError("USAGE", `the number of jobs must be a positive integer, not ${jobs}`);
   }
@@ -53,6 +56,7 @@ export function settle(options: RunOptions): RunSettings {
     graceMs: options.graceMs ?? 2000,
     keepGoing: options.keepGoing ?? false,
     durationsMs: options.durationsMs,
+    shuffle: options.shuffle,
     clock: options.clock ?? systemClock,
   };
 }

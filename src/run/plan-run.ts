@@ -8,6 +8,7 @@ import { Frontier } from "./frontier.js";
 import type { RunSettings } from "./options.js";
 import type { StepExecutor } from "./step-executor.js";
 import { expectedDurations, remainingPaths } from "./schedule.js";
+import { shuffleWeights } from "./shuffle.js";
 import { StepStates } from "./step-states.js";
 
 /** What the executor has in hand; it keeps its slot until its promise settles or its grace is over. */
@@ -53,8 +54,7 @@ export class PlanRun {
     this.#plan = plan;
     this.#settings = settings;
     this.#states = new StepStates(plan.steps.length);
-    const weights = expectedDurations(plan, settings.durationsMs);
-    this.#frontier = new Frontier(plan.dag, remainingPaths(plan.dag, weights));
+    this.#frontier = new Frontier(plan.dag, weightsOf(plan, settings));
     this.#startedAtMs = settings.clock.nowMs();
   }
 
@@ -64,13 +64,14 @@ export class PlanRun {
   }
 
   begin(): void {
-    const { clock, jobs, signal, cancelSignal } = this.#settings;
+    const { clock, jobs, shuffle, signal, cancelSignal } = this.#settings;
     this.events.push({
       type: "plan",
       atMs: 0,
       stepCount: this.#plan.steps.length,
       jobs,
       epochMs: clock.epochMs(),
+      ...(shuffle === undefined ? {} : { shuffle: shuffle.text }),
     });
     signal?.addEventListener("abort", this.#onSignal);
     cancelSignal?.addEventListener("abort", this.#onCancelSignal);
@@ -303,6 +304,14 @@ export class PlanRun {
   #elapsedMs(): number {
     return this.#settings.clock.nowMs() - this.#startedAtMs;
   }
+}
+
+/** Which of the ready steps goes first: that of the shuffle, else the one with the longest remaining path. */
+function weightsOf(plan: Plan, { shuffle, durationsMs }: RunSettings): Float64Array {
+  const paths = remainingPaths(plan.dag, expectedDurations(plan, durationsMs));
+  if (shuffle === undefined) return paths;
+  const names = plan.steps.map(({ unit }) => unit.name);
+  return shuffleWeights(names, shuffle);
 }
 
 interface Ending {

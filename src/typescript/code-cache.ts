@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { lstat, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { isOursAlone, replaceFile } from "../caches/index.js";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
-/** Generated code on disk, by what it was made from. Only ever in a directory that nobody else can write. */
+/** Generated code on disk, by what it was made from. Only ever in a directory that no other user can write. */
 export class CodeCache {
   readonly #directory: string;
 
@@ -17,8 +18,7 @@ export class CodeCache {
    */
   static async open(directory: string): Promise<CodeCache> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const { uid, mode } = await lstat(directory);
-    if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
+    if (!isOursAlone(await lstat(directory))) {
       throw new SluiceError(
         "LOAD_FAILED",
         `${directory}: others may reach this cache of code, remove it or 'chmod 700' it`,
@@ -32,16 +32,15 @@ export class CodeCache {
     return readIfThere(this.#fileOf(origin));
   }
 
+  /** {@link read}, for a caller that cannot wait. */
+  readNow(origin: string): string | undefined {
+    return ifThere(() => readFileSync(this.#fileOf(origin), "utf8"));
+  }
+
   /** Whole or not at all, as another broker may read it at the same moment. */
-  async write(origin: string, code: string): Promise<void> {
-    const draft = join(this.#directory, `.${process.getBuiltinModule("node:crypto").randomUUID()}`);
-    try {
-      await writeFile(draft, code, { mode: 0o600 });
-      await rename(draft, this.#fileOf(origin));
-    } catch (error) {
-      // The directory has gone with the instance that it was of: then nobody will look for the code either.
-      if (!isErrno(error, "ENOENT")) throw error;
-    }
+  write(origin: string, code: string): void {
+    // The directory may have gone with its instance: then the code is not needed either.
+    ifThere(() => replaceFile(this.#fileOf(origin), [Buffer.from(code)]));
   }
 
   #fileOf(origin: string): string {
@@ -53,7 +52,7 @@ export class CodeCache {
 
 /**
  * Code that came with the package, made when that was built, and trusted as much as the rest of it. A file is known by
- * its name and its source: what somebody has edited is not ours any more.
+ * its name and its source: an edited file has other code.
  */
 export class ShippedCode {
   readonly #directory: string;
@@ -77,7 +76,7 @@ export class ShippedCode {
     );
   }
 
-  /** Of the build. */
+  /** Used by the build. */
   async write(path: string, source: string, code: string): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     await writeFile(join(this.#directory, basename(path)), `${source}\0${code}`);
@@ -88,7 +87,7 @@ export class ShippedCode {
       const kept = readFileSync(join(this.#directory, basename(path)), "utf8");
       return kept.startsWith(`${readFileSync(path, "utf8")}\0`);
     } catch (error) {
-      // What cannot be read is not what came with the package; who imports it says why it cannot be read.
+      // A file that cannot be read did not come with the package; the import of it reports why.
       if (error instanceof Error && "code" in error) return false;
       throw error;
     }
@@ -96,10 +95,14 @@ export class ShippedCode {
 }
 
 function readdirIfThere(path: string): string[] {
+  return ifThere(() => readdirSync(path)) ?? [];
+}
+
+function ifThere<T>(run: () => T): T | undefined {
   try {
-    return readdirSync(path);
+    return run();
   } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { createRequire } from "node:module";
+import { rememberCode } from "./stack-places.js";
 
 /** A TypeScript file made into the body of a CommonJS module. */
 export interface PreparedFile {
@@ -54,6 +55,7 @@ export function runPrepared(
 }
 
 function compile({ code, path }: PreparedFile): (...values: unknown[]) => void {
+  rememberCode(path, code);
   const { compileFunction } = process.getBuiltinModule("node:vm");
   return compileFunction(code, PARAMETERS, { filename: path }) as (...values: unknown[]) => void;
 }

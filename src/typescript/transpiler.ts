@@ -1,15 +1,16 @@
-import { readFile, stat } from "node:fs/promises";
-import { createRequire, isBuiltin } from "node:module";
+import { readFile } from "node:fs/promises";
+import { isBuiltin } from "node:module";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileFunction } from "node:vm";
-import type * as Jiti from "jiti";
-import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
+import { SluiceError } from "../errors/index.js";
 import { CodeCache, ShippedCode } from "./code-cache.js";
+import { makeCode, withoutMap } from "./made-code.js";
 import type { PreparedCode, PreparedFile } from "./prepared-code.js";
+import { typescriptFile } from "./typescript-file.js";
 
 /** Raised when the same source is to be transpiled to other code. */
-const FORMAT = "2";
+const FORMAT = "3";
 
 /** What a file that Node and this module cannot run by themselves is remembered as. */
 const NOT_ALONE = "";
@@ -26,8 +27,8 @@ interface Source {
 const LIBRARY_NAMES: readonly string[] = ["sluice", "sluice/rc"];
 
 /**
- * Makes JavaScript of TypeScript files, once for each content, outside the threads and only when no cache has it: the
- * compiler takes longer to start than a thread or a process does (docs/design/modules.md §4).
+ * Makes JavaScript of TypeScript files, once for each content, outside the threads and only when no cache has
+ * it. The compiler takes longer to start than a thread or a process does (docs/design/modules.md §4).
  */
 export class Transpiler {
   readonly #shipped: ShippedCode;
@@ -40,8 +41,9 @@ export class Transpiler {
   }
 
   /**
-   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports anything else but
-   * Node's own modules and our library, or does what only a loader of modules can do: it has to be imported by jiti.
+   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports
+   * anything else but Node's own modules and our library, or does what only a loader of modules can do. Then
+   * jiti has to import it.
    * @param path of a TypeScript file
    * @param cacheDir a 0700 directory of ours where code is kept; without it, nothing is kept on disk
    * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error; a system error if it cannot be read
@@ -63,7 +65,7 @@ export class Transpiler {
     }
     return {
       files,
-      libraries: [...new Set(files.flatMap(({ code }) => requiredNames(code).filter(isLibrary)))],
+      libraries: [...new Set(files.flatMap(({ code }) => requiredNames(withoutMap(code)).filter(isLibrary)))],
     };
   }
 
@@ -73,7 +75,7 @@ export class Transpiler {
   }
 
   /**
-   * Of the build: keeps the code of a file and those next to it where {@link prepare} finds it without a compiler.
+   * Used by the build: keeps the code of a file and those next to it where {@link prepare} finds it without a compiler.
    * @throws SluiceError as {@link prepare}, and `INTERNAL` if the code of the file cannot be made beforehand
    */
   async ship(path: string): Promise<void> {
@@ -83,7 +85,8 @@ export class Transpiler {
       const source = await readFile(file.path, "utf8");
       // Such code has the path of this machine in it.
       if (asksForItself(source)) throw new SluiceError("INTERNAL", `${file.path} uses import.meta`);
-      await this.#shipped.write(file.path, source, file.code);
+      // It runs in processes of others too, whose stacks we leave alone.
+      await this.#shipped.write(file.path, source, withoutMap(file.code));
     }
   }
 
@@ -105,9 +108,9 @@ export class Transpiler {
   async #codeOf({ path, source, origin }: Source, cache: CodeCache | undefined): Promise<string> {
     const kept = (await this.#shipped.read(path, source)) ?? (await cache?.read(origin));
     if (kept !== undefined) return kept;
-    const code = transform(path, source);
-    const result = isRunnable(code) ? code : NOT_ALONE;
-    await cache?.write(origin, result);
+    const code = makeCode({ filename: path, source, ts: true, interopDefault: true });
+    const result = isRunnable(withoutMap(code)) ? code : NOT_ALONE;
+    cache?.write(origin, result);
     return result;
   }
 }
@@ -115,23 +118,6 @@ export class Transpiler {
 /** The path is part of the code where a file asks for its own URL. */
 function asksForItself(source: string): boolean {
   return source.includes("import.meta");
-}
-
-function transform(filename: string, source: string): string {
-  // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
-  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
-  const jiti = createJiti(filename, { fsCache: false });
-  const code = jiti.transform({ source, filename, ts: true, retainLines: true, interopDefault: true });
-  const failed = /^exports\.__JITI_ERROR__ = (\{.*\})/.exec(code)?.[1];
-  if (failed !== undefined) throw syntaxError(filename, failed);
-  return code;
-}
-
-function syntaxError(path: string, report: string): SluiceError {
-  const { line, column, message } = JSON.parse(report) as { line: number; column: number; message: string };
-  return new SluiceError("LOAD_FAILED", `${path}:${line}:${column}: ${message.trim()}`, {
-    errnum: ERRNO.EINVAL,
-  });
 }
 
 /** Whether code can run without jiti around it. Doubt counts as no: that way is slower, never wrong. */
@@ -169,26 +155,10 @@ function compiles(code: string): boolean {
 /** The TypeScript files that a file requires, by what it calls them; undefined if it requires a file of another kind. */
 async function neighboursOf(path: string, code: string): Promise<Record<string, string> | undefined> {
   const neighbours: Record<string, string> = {};
-  for (const name of requiredNames(code).filter(isRelative)) {
+  for (const name of requiredNames(withoutMap(code)).filter(isRelative)) {
     const neighbour = await typescriptFile(resolve(dirname(path), name));
     if (neighbour === undefined) return undefined;
     neighbours[name] = neighbour;
   }
   return neighbours;
-}
-
-/** `./x.js` stands for `x.ts` where there is no `x.js`, as the TypeScript compiler has it. */
-async function typescriptFile(path: string): Promise<string | undefined> {
-  if (await isFile(path)) return /\.m?ts$/.test(path) ? path : undefined;
-  const source = path.replace(/\.(m?)js$/, ".$1ts");
-  return source !== path && (await isFile(source)) ? source : undefined;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile();
-  } catch (error) {
-    if (isErrno(error, "ENOENT") || isErrno(error, "ENOTDIR")) return false;
-    throw error;
-  }
 }

@@ -3,8 +3,9 @@ import type { Catalog, Unit } from "./types.js";
 import { type UnitJsonValue, unitToJson } from "./unit-json.js";
 
 /**
- * Composed units as the lines of one unit file, each value with a comment `# from FILE:LINE` that tells what set it, or
- * the flag or variable that did. What is not set is left out. Read as a file of its own it makes the same units, though tasks then come after modules.
+ * Composed units as the lines of one unit file. Each value has a comment `# from FILE:LINE` that tells what
+ * set it, or the flag or variable that did. What is not set is left out. Read as a file of its own it makes
+ * the same units, though tasks then come after modules.
  * @param units some or all of the catalog; alternatives are given only with all of them
  */
 export function catalogToToml(catalog: Catalog, units: readonly Unit[] = catalog.units): string[] {
@@ -100,11 +101,15 @@ function fromText({ label, location }: Origin): string {
   return location === undefined ? label.replaceAll(/[\r\n]+/g, " ") : `${location.file}:${location.line}`;
 }
 
-function keyText(key: string): string {
+/** A key as TOML has it. */
+export function keyText(key: string): string {
   return /^[\w-]+$/.test(key) ? key : valueText(key);
 }
 
-/** JSON is TOML here, but for the one control character that JSON leaves as it is. */
-function valueText(value: string | number | boolean): string {
+/**
+ * A value as TOML has it.
+ *
+ * JSON is TOML here, but for the one control character that JSON leaves as it is. */
+export function valueText(value: string | number | boolean): string {
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
 }

@@ -1,21 +1,24 @@
 import { fail, type Origin, type Result, succeed } from "../errors/index.js";
+import { type Limits, withinLimits } from "../processes/index.js";
 import { composeSound, type SoundCatalog } from "./composing/compose.js";
 import type { DisableRequest } from "./composing/composer.js";
 import { configReadings, LayeredConfiguration } from "./reading/configuration.js";
-import type { FileGuard } from "./file-guard.js";
 import type { Fragment, Reading } from "./fragment.js";
-import { type ReadEvent, readAll } from "./reading/read-fragments.js";
+import type { FileReading } from "./reading/parse-fragment.js";
+import { type ReadEvent, readAll, readStackFiles } from "./reading/read-fragments.js";
 import { defaultDirectories, type Directories, type Env, unitSearchPath } from "./search-path.js";
 import { namedOrigin } from "./source.js";
 import type { Alternative, Catalog, ConfigTable } from "./types.js";
 
 /** The sources of units, and settings besides files. */
-export interface ComposeUnitsOptions {
-  /** Directories whose `modprobe.d` is read. By default `env` decides (docs/design/planning.md §2). */
+export interface ComposeUnitsOptions extends Limits, FileReading {
+  /** Directories whose `modprobe.d` it reads. By default `env` decides (docs/design/planning.md §2). */
   readonly searchPath?: readonly string[];
-  /** Shipped and site directories; `env` decides those that are left out (docs/design/instance.md §2). */
+  /** Shipped and site directories; without them `env` decides (docs/design/instance.md §2). */
   readonly dataDir?: string;
   readonly confDir?: string;
+  /** The files of which an instance consists; it reads no others then (docs/design/programs.md §2). */
+  readonly files?: readonly string[] | undefined;
   /** Environment variables for directories and disabled units. Default: the variables of this process. */
   readonly env?: Env;
   /** Whether `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE` of `env` count. They do not for an explicit load. Default true. */
@@ -30,43 +33,46 @@ export interface ComposeUnitsOptions {
   readonly alternatives?: readonly Alternative[];
   /** Units or services to disable besides those of the environment. */
   readonly disable?: readonly DisableRequest[];
-  /** Called for each directory and file that is checked. */
+  /** Called for each directory and file that it checks. */
   readonly onRead?: (event: ReadEvent) => void;
-  /**
-   * The check that unit files must pass to be read (docs/design/instance.md §2). Default: a guard of its own, see
-   * `createFileGuard`.
-   */
-  readonly guard?: FileGuard | undefined;
 }
 
 /**
  * Reads and composes all units (docs/design/planning.md §2).
  * Gives all errors of `readFragments` and `compose` at once, sorted by place.
+ * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
  */
 export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<Result<Catalog>> {
-  const { catalog, diagnostics, warnings } = await composeSoundUnits(options);
+  const composing = composeSoundUnits(options);
+  const { catalog, diagnostics, warnings } = await withinLimits("composing of units", options, composing);
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
 /** As {@link composeUnits}, of all that is sound, with what is wrong with the rest. */
 export async function composeSoundUnits(options: ComposeUnitsOptions = {}): Promise<SoundCatalog> {
   const env = options.env ?? process.env;
-  const directories = directoriesOf(options, env);
   const asReading = (fragment: Fragment): Reading => ({ fragment, diagnostics: [], isBroken: false });
   const readings = (options.first ?? []).map(asReading);
-  const read = await readAll({
-    dataDir: directories.dataDir,
-    searchPath: options.searchPath ?? unitSearchPath(env, directories),
-    onRead: options.onRead,
-    guard: options.guard,
-  });
-  for (const reading of read) readings.push(reading);
+  for (const reading of await readFiles(options, env)) readings.push(reading);
   for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
   for (const fragment of options.rc ?? []) readings.push(asReading(fragment));
   const fromEnv = options.disableFromEnv === false ? [] : disableRequests(env);
   return composeSound(readings, {
     alternatives: options.alternatives ?? [],
     disable: [...fromEnv, ...(options.disable ?? [])],
+  });
+}
+
+function readFiles(options: ComposeUnitsOptions, env: Env): Promise<Reading[]> {
+  const { files, searchPath, onRead, guard, cache } = options;
+  if (files !== undefined) return readStackFiles(files, { onRead, guard, cache });
+  const directories = directoriesOf(options, env);
+  return readAll({
+    dataDir: directories.dataDir,
+    searchPath: searchPath ?? unitSearchPath(env, directories),
+    onRead,
+    guard,
+    cache,
   });
 }
 

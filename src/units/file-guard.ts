@@ -5,7 +5,10 @@ import { type Diagnostic, ERRNO, type Related, SluiceError } from "../errors/ind
 import { problemAt } from "./formats/document.js";
 import { wholeFile } from "./source.js";
 
-/** Checks whether other users could have written a file before it is read or run (docs/design/instance.md §2). */
+/**
+ * Checks whether other users could have written a file, before Sluice reads or runs it
+ * (docs/design/instance.md §2).
+ */
 export interface FileGuard {
   /**
    * The reasons against a file, or a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
@@ -59,7 +62,7 @@ export function refuse(path: string, problems: readonly Diagnostic[]): void {
 /** A file, directory or link that was looked at. */
 interface Entry {
   readonly problem: Diagnostic | undefined;
-  /** Of a link. */
+  /** Where a link leads; undefined for other files. */
   readonly target: string | undefined;
 }
 
@@ -79,7 +82,7 @@ class OwnerGuard implements FileGuard {
   readonly #trusted: ReadonlySet<number>;
 
   constructor() {
-    // Whoever owns the program can change it, and needs no unit file for that.
+    // The owner of the program can change it, and needs no unit file for that.
     this.#trusted = new Set([0, this.#uid, ...ownerOf(PROGRAM_DIR)]);
   }
 
@@ -175,7 +178,7 @@ class OwnerGuard implements FileGuard {
     };
   }
 
-  /** Who may write to it that should not. In a sticky directory nobody can replace what is another's. */
+  /** The users that may write to it and should not. In a sticky directory no user can replace a file of another. */
   #writers(stats: Stats): keyof typeof WRITERS | "" {
     const { mode, gid } = stats;
     if (stats.isDirectory() && (mode & STICKY) !== 0) return "";
@@ -194,8 +197,8 @@ const STICKY = 0o1000;
 const WRITERS = { g: "its group", o: "others", go: "its group and others" } as const;
 
 /**
- * What the program itself is made of, and the directories above it: whoever may write there has changed the program
- * already, so that refusing its files would protect nobody.
+ * What the program itself is made of, and the directories above it. A user with the right to write there can change the
+ * program, so refusing its files would protect nothing.
  */
 function isOfProgram(at: string): boolean {
   if (at === "/" || at === PROGRAM_DIR || PROGRAM_DIR.startsWith(`${at}/`)) return true;
@@ -210,7 +213,7 @@ function ownerOf(path: string): number[] {
   return stats === undefined ? [] : [stats.uid];
 }
 
-/** Nothing for what is not there or cannot be looked at: whoever reads it will say so. */
+/** Nothing for what does not exist or cannot be examined: reading it reports that. */
 function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);

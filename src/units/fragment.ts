@@ -39,7 +39,7 @@ export interface Fragment {
   /** Modules first, then tasks, each in the order written. */
   readonly definitions: readonly Definition[];
   readonly changes: readonly Change[];
-  /** Of an rc file: units or services to load, and to remove. Empty elsewhere. */
+  /** Units or services that an rc file loads and removes. Empty elsewhere. */
   readonly load: readonly NamedReference[];
   readonly remove: readonly NamedReference[];
 }

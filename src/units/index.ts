@@ -1,7 +1,8 @@
+export { type AfterLine, afterLine, type Relation, relationBetween } from "./after-line.js";
 export { catalogToToml } from "./catalog-toml.js";
 export { codeFragment, type CodeTask, type SetupEdit } from "./reading/code-fragment.js";
 export type { ComposeOptions } from "./composing/catalog.js";
-export { compose, composeOver } from "./composing/compose.js";
+export { compose, composeOver, isComposed } from "./composing/compose.js";
 export { composeSoundUnits, composeUnits, type ComposeUnitsOptions, disableNames } from "./compose-units.js";
 export type { DisableRequest } from "./composing/composer.js";
 export { configFromJson, configToJson } from "./reading/config-json.js";
@@ -12,8 +13,15 @@ export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
 export { refuseInsecureTree } from "./tree-guard.js";
 export type { Fragment, NamedReference } from "./fragment.js";
-export { isName } from "./keys.js";
-export { parseFragment, parseRcFragment, readRcFragment } from "./reading/parse-fragment.js";
+export { rowsOf, type UnitKeyRow } from "./keys/keys.js";
+export { isName } from "./names.js";
+export { FragmentCache } from "./cache/fragment-cache.js";
+export {
+  type FileReading,
+  parseFragment,
+  parseRcFragment,
+  readRcFragment,
+} from "./reading/parse-fragment.js";
 export { parseDuration, parseSize } from "./quantity.js";
 export { ALL_RANKS, formatRankSet, MAX_RANK, parseRankSet, rankSetHas, rankSetOf } from "./rank-set.js";
 export {
@@ -24,7 +32,7 @@ export {
 } from "./reading/read-config.js";
 export { unreadable } from "./reading/read-file.js";
 export { pickedFragment } from "./reading/picked-fragment.js";
-export { readFragments, type ReadEvent } from "./reading/read-fragments.js";
+export { readFragments, readStackFiles, type ReadEvent } from "./reading/read-fragments.js";
 export {
   defaultDirectories,
   type Directories,
@@ -32,8 +40,10 @@ export {
   rcSearchPath,
   unitSearchPath,
 } from "./search-path.js";
-export { namedOrigin } from "./source.js";
+export { namedOrigin, SourceOrigin } from "./source.js";
 export type * from "./types.js";
 export { RUNLEVELS } from "./values.js";
 export { makeModule, optionsOf } from "./unit-values.js";
+export { type UnitUpdate, updatesToToml } from "./update-toml.js";
+export { shownArgs, withoutSecrets } from "./secrets.js";
 export { type UnitJson, unitToJson } from "./unit-json.js";

@@ -1,5 +1,6 @@
 import { type Diagnostic, didYouMean, type ErrorCode, type Location } from "../errors/index.js";
-import { NAME_RULE, rowOf } from "./keys.js";
+import { rowOf } from "./keys/keys.js";
+import { NAME_RULE } from "./names.js";
 import { type Format, formatOf } from "./formats/document.js";
 import type { Part, Path, Source } from "./source.js";
 import { fieldsOfTable } from "./table-fields.js";
@@ -31,7 +32,7 @@ function writtenAt(location: Location | undefined): Written {
   return { format: formatOf(file), text: text === "" ? undefined : text };
 }
 
-/** Reports of one file beyond this are counted, not shown: nobody reads them, and a hostile file has millions. */
+/** Reports of one file beyond this are counted, not shown: a hostile file has millions. */
 const PROBLEMS_PER_SOURCE = 1000;
 
 /** Problems of one source, with their places. */

@@ -1,14 +1,8 @@
 import { resolve } from "node:path";
 import type { ErrorCode } from "../errors/index.js";
-import {
-  type KeyKind,
-  listEditOf,
-  type ListKey,
-  rowOf,
-  UNIT_KEYS,
-  type UnitKey,
-  type UnitKeyRow,
-} from "./keys.js";
+import type { KeyKind } from "./keys/key-row.js";
+import { listEditOf, type ListKey, rowOf, type UnitKey, type UnitKeyRow } from "./keys/keys.js";
+import { UNIT_KEYS } from "./keys/unit-keys.js";
 import type { UpdateTable } from "./generated/tables.js";
 import type { Problem } from "./problems.js";
 import { parseDuration, parseSize, type Quantity } from "./quantity.js";
@@ -100,6 +94,8 @@ function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace)
   if (kind === "ends") {
     place.problems.push(...endProblems(key, value as readonly (string | number)[], [...place.path, key]));
   }
+  // Those of the parser have room to grow, five times what most lists need.
+  if (Array.isArray(value)) return value.slice();
   if (typeof value !== "string") return value;
   if (kind === "path") return resolvePath(value, place.source);
   return isTextKind(kind) ? readText(TEXT_RULES[kind], key, value, place) : value;

@@ -36,7 +36,7 @@ export function namedSource(name: string): Source {
 }
 
 /**
- * Something that the code of a file says: whoever ran it knows the line, and no more.
+ * Something that the code of a file says: its host knows the line, and no more.
  * @param line from 1; 0 or undefined if not known
  */
 export function codeSource(file: string, line = 0, column = 0): Source {
@@ -137,6 +137,11 @@ export class SourceOrigin implements Origin {
   constructor(source: Source, path: Path) {
     this.#source = source;
     this.#path = path;
+  }
+
+  /** In its source. */
+  get path(): Path {
+    return this.#path;
   }
 
   get label(): string {

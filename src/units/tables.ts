@@ -67,7 +67,7 @@ export function endProblems(key: string, ends: readonly (string | number)[], pat
   });
 }
 
-/** A limit as `SOFT:HARD`, of numbers and `infinity`; undefined if it is none. */
+/** A limit as `SOFT:HARD`, of numbers and `infinity`; undefined if it is invalid. */
 function limitOf(text: string): string | undefined {
   const parts = text.split(":").map((part) => {
     if (part === "infinity" || /^\d{1,15}$/.test(part)) return part;
@@ -93,7 +93,7 @@ function expressionProblem(text: string): string | undefined {
 }
 
 interface FieldPlace {
-  /** Of the table. */
+  /** Path of the table. */
   readonly path: Path;
   readonly hint: string;
 }
@@ -132,8 +132,8 @@ function probeProblems(key: string, table: Table, path: Path): Problem[] {
 const ENDLESS = Number.MAX_SAFE_INTEGER;
 
 /**
- * A table as `module.load` carries it: durations are milliseconds, in fields whose names end in `Ms`; limits are
- * `SOFT:HARD`; a number without an end is the largest there is.
+ * A table as `module.load` carries it. Durations are milliseconds, in fields whose names end in `Ms`. Limits
+ * are `SOFT:HARD`. A number without an end is the largest there is.
  */
 export function tableOption(kind: TableKind, table: Table): Table {
   const kinds: Readonly<Record<string, FieldKind>> = TABLES[kind];

@@ -6,8 +6,8 @@ import { type FileGuard, refuse } from "./file-guard.js";
 /**
  * For a directory whose files are written as well as read.
  * @param directory absolute; it need not exist
- * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of it, of a directory above it, or of what is
- *   in it at any depth; links count, and so does what they lead to
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of it, of a directory above
+ *   it, or of what is in it at any depth. Links count, and so does what they lead to
  */
 export function refuseInsecureTree(guard: FileGuard, directory: string): void {
   const problems = new Set<Diagnostic>(guard.check(directory));

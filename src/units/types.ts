@@ -1,5 +1,5 @@
 import type { Origin } from "../errors/index.js";
-import type { PropertiesOf } from "./keys.js";
+import type { PropertiesOf } from "./keys/keys.js";
 
 export type * from "./values.js";
 
@@ -13,6 +13,8 @@ interface UnitCommon extends PropertiesOf<"both"> {
 /** Something that a loader loads and that is removed later. */
 export interface ModuleUnit extends UnitCommon, PropertiesOf<"module"> {
   readonly kind: "module";
+  /** `thread` is set to `own`, rather than left to the attribute `broker.default-thread`. */
+  readonly hasOwnThread?: true | undefined;
 }
 
 /** Something that runs once. A task of an rc file has code instead of a command, and no run levels: it is named. */
@@ -35,7 +37,7 @@ export interface Catalog {
   readonly byName: ReadonlyMap<string, Unit>;
   /** Units with this name, or that provide it, in load order. Has an entry for every unit name and service name. */
   readonly providers: ReadonlyMap<string, readonly Unit[]>;
-  /** One for each service, in the order in which the effective ones were set. */
+  /** One for each service, in the order in which the files set the effective ones. */
   readonly alternatives: readonly Alternative[];
   /** The origin of a key of a unit (TOML spelling, e.g. `needs-config`), or of an element of a list. */
   originOf(unit: string, key: string, element?: string): Origin | undefined;

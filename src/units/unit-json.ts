@@ -1,4 +1,5 @@
-import { rowsOf, textPropertyOf, type UnitKeyRow } from "./keys.js";
+import { rowsOf, textPropertyOf, type UnitKeyRow } from "./keys/keys.js";
+import { withoutSecrets } from "./secrets.js";
 import type { Unit } from "./types.js";
 import type { Condition, RankSet, Table } from "./values.js";
 
@@ -24,7 +25,7 @@ function inOrderShown(kind: Unit["kind"]): UnitKeyRow[] {
 /**
  * A unit as `modprobe show` prints it (docs/design/cli.md §2). `name`, `module` and `ranks` come first, then the
  * other keys in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit
- * files. A key without a value is null. The keys of ordinary
+ * files. A key without a value is null. What is secret is not shown. The keys of ordinary
  * programs belong to modules with `command` only.
  */
 export function unitToJson(unit: Unit): UnitJson {
@@ -32,7 +33,9 @@ export function unitToJson(unit: Unit): UnitJson {
   const json: Record<string, UnitJsonValue> = { name: unit.name };
   for (const row of unit.kind === "module" ? MODULE_ROWS : TASK_ROWS) {
     if (unit.kind === "module" && unit.command === undefined && isOfPrograms(row)) continue;
-    json[row.key] = valueToJson(row, values.get(row.json), values.get(textPropertyOf(row.key)));
+    const value = values.get(row.json);
+    const shown = unit.secret ? withoutSecrets(row.key, value) : value;
+    json[row.key] = valueToJson(row, shown, values.get(textPropertyOf(row.key)));
   }
   return json;
 }

@@ -1,17 +1,21 @@
-import { rowOf, rowsOf, textPropertyOf, type UnitKeyRow } from "./keys.js";
+import { rowOf, rowsOf, textPropertyOf, type UnitKeyRow } from "./keys/keys.js";
 import type { Settings } from "./settings.js";
 import { isTableKind } from "./table-fields.js";
 import { tableOption } from "./tables.js";
 import type { ModuleUnit, TaskUnit, Unit } from "./types.js";
 import type { Condition, Table } from "./values.js";
 
-/** What a unit of a kind has where nothing is set: a value for each of its keys. */
-function defaultsOf(kind: Unit["kind"]): object {
-  return Object.fromEntries(rowsOf(kind).map((row) => [row.json, row.default]));
+/** A unit of a kind where nothing is set: a value for each of its keys. Copies of one object are quick to make. */
+function emptyUnit(kind: Unit["kind"]): Writable {
+  const values = rowsOf(kind).map((row) => [row.json, row.default] as const);
+  return { kind, name: "", order: 0, ...Object.fromEntries(values) };
 }
 
-const MODULE_DEFAULTS = defaultsOf("module");
-const TASK_DEFAULTS = defaultsOf("task");
+/** A unit while it is being made. */
+type Writable = Record<string, unknown>;
+
+const EMPTY_MODULE = emptyUnit("module");
+const EMPTY_TASK = emptyUnit("task");
 
 /** What settings make a unit of. */
 export interface UnitParts {
@@ -19,39 +23,40 @@ export interface UnitParts {
   /** Place in load order. */
   readonly order: number;
   readonly settings: Settings;
-  /** Of the source that sets its command. */
+  /** Directory of the source that sets its command. */
   readonly directory?: string | undefined;
 }
 
 /** A module from what is set, with defaults for the rest. */
 export function makeModule({ name, order, settings, directory }: UnitParts): ModuleUnit {
-  return {
-    kind: "module",
-    name,
-    order,
-    ...MODULE_DEFAULTS,
-    module: name,
-    directory,
-    ...valuesOf(settings),
-  } as ModuleUnit;
+  const unit = { ...EMPTY_MODULE };
+  unit["name"] = name;
+  unit["order"] = order;
+  unit["module"] = name;
+  if (directory !== undefined) unit["directory"] = directory;
+  addValues(unit, settings);
+  if (settings.thread === "own") unit["hasOwnThread"] = true;
+  return unit as object as ModuleUnit;
 }
 
 /** A task from what is set, with defaults for the rest. */
 export function makeTask({ name, order, settings }: UnitParts): TaskUnit {
-  return { kind: "task", name, order, ...TASK_DEFAULTS, ...valuesOf(settings) } as TaskUnit;
+  const unit = { ...EMPTY_TASK };
+  unit["name"] = name;
+  unit["order"] = order;
+  addValues(unit, settings);
+  return unit as object as TaskUnit;
 }
 
 /** What is set, by the properties of units. */
-function valuesOf(settings: Settings): object {
-  const values: Record<string, unknown> = {};
+function addValues(unit: Writable, settings: Settings): void {
   for (const key in settings) {
     const row = rowOf(key);
-    if (row !== undefined) addValue(values, row, settings);
+    if (row !== undefined) addValue(unit, row, settings);
   }
-  return values;
 }
 
-function addValue(values: Record<string, unknown>, row: UnitKeyRow, settings: Settings): void {
+function addValue(values: Writable, row: UnitKeyRow, settings: Settings): void {
   switch (row.kind) {
     case "conditions":
       values[row.json] = settings[row.key]?.map(toCondition);

@@ -49,10 +49,20 @@ interface Flooded {
   readonly answers: readonly Promise<Payload>[];
 }
 
+interface Flood {
+  readonly many?: number;
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
 /** A module of one rank takes nothing, and a client of another has asked it more than may wait for it. */
-async function flooded(kind: OverlayKind, from: number, to: number, many = MANY): Promise<Flooded> {
+async function flooded(
+  kind: OverlayKind,
+  from: number,
+  to: number,
+  { many = MANY, attributes = {} }: Flood = {},
+): Promise<Flooded> {
   const seen: Payload[] = [];
-  const ranks = await startRanks(3, await meeting(kind, SOON_LOST), { slow: echo(seen), quick: echo() });
+  const ranks = await startRanks(3, await meeting(kind, attributes), { slow: echo(seen), quick: echo() });
   const target = at(ranks, to);
   for (const name of ["slow", "quick"]) await target.handle.rpc("module.load", { path: `/mem/${name}` });
   await target.handle.rpc("module.debug", { name: "slow", defer: true });
@@ -73,7 +83,7 @@ describe.each(
   ]),
 )("over $kind a sender on rank $from that floods a receiver on rank $to", ({ kind, from, to, many }) => {
   test("is held, so that all it asks is answered in the end, in order", async () => {
-    const { ranks, seen, answers } = await flooded(kind, from, to, many);
+    const { ranks, seen, answers } = await flooded(kind, from, to, { many });
     const target = at(ranks, to);
     // Others on its rank are not, whoever they ask.
     const bystander = await at(ranks, from).broker.connect();
@@ -86,7 +96,7 @@ describe.each(
   });
 
   test("goes on when the receiver is removed, and is told for each request", async () => {
-    const { ranks, answers } = await flooded(kind, from, to, many);
+    const { ranks, answers } = await flooded(kind, from, to, { many });
     const outcomes = Promise.allSettled(answers);
     await at(ranks, to).handle.rpc("module.remove", { name: "slow", cancel: true });
     const reasons = (await outcomes).map((outcome) =>
@@ -99,7 +109,7 @@ describe.each(
 test.each(OVERLAYS)(
   "over %s a sender that is held for a rank goes on when that rank is lost",
   async (kind) => {
-    const { ranks, answers } = await flooded(kind, 0, 2);
+    const { ranks, answers } = await flooded(kind, 0, 2, { attributes: SOON_LOST });
     const outcomes = Promise.allSettled(answers);
     at(ranks, 2).cut();
     await presentRanks(at(ranks, 0).broker, 1);

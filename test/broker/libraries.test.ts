@@ -195,7 +195,9 @@ describe("a library that is changed", () => {
     const digest = text(digests["a"]);
     put(broker, "lib.mjs", library(`a: { main: () => { throw new Error("not verified"); } }`));
     await expect(handle.rpc("module.load", { path: `${path}#a`, digest })).rejects.toEqual(
-      refusal(new RegExp(`${path}: has changed since it was verified: it was ${digest}, it is sha256-`)),
+      refusal(
+        new RegExp(`${path}: has changed since Sluice verified it: its digest was ${digest}, it is sha256-`),
+      ),
     );
     expect(await names(handle)).toEqual([]);
   });
@@ -210,7 +212,7 @@ describe("a library that is changed", () => {
        ${library(`a: { main: (h) => { appendFileSync(${JSON.stringify(join(dir, "lib.mjs"))}, "\\n"); return h.run(); } }`)}`,
     );
     await expect(handle.rpc("module.load", { path: `${path}#a` })).rejects.toEqual(
-      refusal("has changed since it was verified"),
+      refusal("has changed since Sluice verified it"),
     );
     expect(await names(handle)).toEqual([]);
   });
@@ -235,7 +237,7 @@ describe("a library that is changed", () => {
 describe("the libraries of a plan", () => {
   test("trap-G1: one that throws, exits, loops or cannot be parsed is one line each, and harms nothing else", async () => {
     const broker = await realBroker({
-      attributes: { "broker.module-nopanic": "1", "broker.library-timeout": "1s" },
+      attributes: { "broker.module-nopanic": "1", "broker.library-timeout": "5s" },
     });
     const { handle, log } = broker;
     const bad = {
@@ -254,8 +256,8 @@ describe("the libraries of a plan", () => {
     expect(failures).toEqual([
       `${throws}: 2:7: at import`,
       `${exits}: exit status 3 while it was read`,
-      `${loops}: is not read within the broker.library-timeout of 1 s`,
-      `${waits}: is not read within the broker.library-timeout of 1 s`,
+      `${loops}: is not read within the broker.library-timeout of 5 s`,
+      `${waits}: is not read within the broker.library-timeout of 5 s`,
       expect.stringMatching(new RegExp(`^${broken}: .*1:14.*`)),
       `${plain}: is not a library`,
     ]);
@@ -447,7 +449,7 @@ describe("a library in Python", () => {
     await handle.rpc("module.load", { path: `${path}#later` });
     await expect(handle.rpc("module.load", { path: `${path}#half` })).rejects.toEqual(
       refusal(
-        "#half: lacks alloc, free; kind sched 1.0 demands the methods alloc, free, it has none of its own",
+        "#half: lacks alloc, free; kind sched 1.0 demands the methods alloc, free, the module has no methods of its own",
       ),
     );
     await expect(handle.rpc("module.load", { path })).rejects.toEqual(
@@ -457,7 +459,7 @@ describe("a library in Python", () => {
   });
 
   test("is refused for the same reasons, and for its range of interpreters", async () => {
-    const broker = await realBroker({ attributes: { "broker.library-timeout": "2s" } });
+    const broker = await realBroker({ attributes: { "broker.library-timeout": "8s" } });
     const path = put(broker, "lib.py", PYTHON);
     const old = put(broker, "old.py", PYTHON.replace('">=3.8"', '"<3"'));
     const files = {
@@ -483,7 +485,7 @@ describe("a library in Python", () => {
       expect.stringMatching(new RegExp(`^${old}: needs Python <3, this host runs 3\\.`)),
       `${throws}: 2: at import`,
       `${exits}: exit status 3 while it was read`,
-      `${loops}: is not read within the broker.library-timeout of 2 s`,
+      `${loops}: is not read within the broker.library-timeout of 8 s`,
       expect.stringMatching(new RegExp(`^${broken}: 1:5: invalid syntax`)),
       `${plain}: is not a library`,
       expect.stringMatching(new RegExp(`^${odd}: its manifest is no JSON`)),
@@ -548,7 +550,7 @@ describe("a library that is a program", () => {
     const [silent, nonsense, fails, goes, much] = paths;
     expect(failures).toEqual([
       `${silent}: is not a library`,
-      `${nonsense}: what it writes is no manifest`,
+      `${nonsense}: its output is no manifest`,
       `${fails}: exit status 4 while it was read`,
       `${goes}: is not read within the broker.library-timeout of 1 s`,
       `${much}: writes more than a manifest can have`,

@@ -55,7 +55,7 @@ type Request = Readonly<Record<string, string | boolean | number | readonly stri
 
 interface LoaderCase {
   readonly loader: "thread" | "thread group" | "process" | "program" | "python" | "from the configuration";
-  /** Of the broker. */
+  /** In the broker. */
   readonly config?: () => ConfigTable;
   /** What a load asks for. */
   readonly request: () => Request;

@@ -19,7 +19,7 @@ interface Target extends TestBroker {
   readonly uri: string;
 }
 
-/** A broker with its socket, a module to ask, and nobody wrong with it. */
+/** A broker with its socket and a module that answers; nothing is wrong. */
 async function target(): Promise<Target> {
   const base = mkdtempSync(join(tmpdir(), "sluice-fuzz-"));
   onTestFinished(() => rmSync(base, { recursive: true, force: true }));
@@ -219,7 +219,7 @@ const anyRequest = fc
   })
   .map((message) => encodeMessage({ type: "request", nodeid: "any", ...message }));
 
-/** What somebody may put on the wire: right, nearly right, or nothing of the kind. */
+/** What a client may put on the wire: right, nearly right, or nothing of the kind. */
 const bytes = fc
   .array(
     fc.oneof(

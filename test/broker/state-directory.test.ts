@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Broker } from "../../src/broker/index.js";
+import { ERRNO } from "../../src/errors/index.js";
 
 let dir: string;
 beforeAll(() => {
@@ -23,7 +25,7 @@ const RANK = `
     for (let round = 0; round < rounds; round++) {
       Atomics.add(arrived, round, 1);
       while (Atomics.load(arrived, round) < ranks);
-      openStateDirectory(dir + "/a" + round + "/state", rank);
+      openStateDirectory(dir + "/a" + round + "/state", { rank, rundir: dir });
     }
     parentPort.postMessage("done");
   }, (error) => { throw error; });
@@ -40,4 +42,17 @@ test("ranks that start at the same time make one state directory together", asyn
     });
   });
   expect(await Promise.all(ends)).toEqual(["done", "done"]);
+});
+
+test("the run directory is refused as the state directory, under whatever name", async () => {
+  const rundir = join(dir, "run");
+  mkdirSync(rundir, { mode: 0o700 });
+  symlinkSync(rundir, join(dir, "other"));
+  for (const statedir of [rundir, join(dir, "other")]) {
+    await expect(Broker.start({ rundir, attributes: { statedir } })).rejects.toMatchObject({
+      code: "BROKER_STATE",
+      errnum: ERRNO.EINVAL,
+      message: `statedir ${statedir} is the rundir, too; name another`,
+    });
+  }
 });

@@ -143,3 +143,19 @@ test("the examples of examples/plugins/README.md print what it says", async () =
   expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
   expect(box.survivors()).toEqual([]);
 });
+
+test("the stack of docs/apply.md is changed as the page shows", async () => {
+  const page = readFileSync(join(CHECKOUT, "docs/apply.md"), "utf8");
+  for (const [, path = "", text = ""] of page.matchAll(/^```toml\n# (\S+)\n([^]*?)^```$/gm)) {
+    box.write(path, `# ${path}\n${text}`);
+  }
+  const examples = examplesOf("docs/apply.md");
+  expect(examples.length).toBe(8);
+  box.write("tour.sh", scriptOf(examples.map(({ command }) => command)));
+  const env = { FLUX_MODPROBE_PATH: join(box.dir, "site") };
+  const { status, stdout } = await box.run(["start", "bash", "tour.sh"], { env });
+  expect(status).toBe(0);
+  const shown = printedBy(stdout).map((text) => text.replaceAll(`${box.dir}/`, ""));
+  expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
+  expect(box.survivors()).toEqual([]);
+}, 120_000);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { breaches, fromMarkdown, fromStrings, sentencesOfTree } from "../../scripts/english.mjs";
+import { breaches, fromMarkdown, fromStrings, passives, sentencesOfTree } from "../../scripts/english.mjs";
 
 const rulesOf = (page: string) => breaches(fromMarkdown(page)).map(({ rule }) => rule);
 const LONG = Array.from({ length: 26 }, () => "word").join(" ");
@@ -7,6 +7,11 @@ const LONG = Array.from({ length: 26 }, () => "word").join(" ");
 describe("sentences of messages, docs and public comments", () => {
   test("break no rule that a program can check", () => {
     expect(breaches(sentencesOfTree())).toEqual([]);
+  });
+
+  test("have an active verb, but for one in twenty, which tells a state", () => {
+    const sentences = sentencesOfTree();
+    expect(passives(sentences).length / sentences.length).toBeLessThan(1 / 20);
   });
 
   test.each([
@@ -17,6 +22,11 @@ describe("sentences of messages, docs and public comments", () => {
     ["'is none'", "A value that is none is refused."],
   ])("break the rule '%s' when they do", (rule, text) => {
     expect(rulesOf(text)).toEqual([rule]);
+  });
+
+  test("have a passive verb where the thing acted on comes first", () => {
+    const page = "The module is never loaded. The broker loads the module. It is ready.";
+    expect(passives(fromMarkdown(page)).map(({ text }) => text)).toEqual(["The module is never loaded."]);
   });
 
   test("about people may say who", () => {

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { decodePng } from "../helpers/png.js";
 
 const CHECKOUT = resolve(import.meta.dirname, "../..");
 const PAGES = ["README.md", ...readdirSync(join(CHECKOUT, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
@@ -15,13 +14,13 @@ const shown = PAGES.flatMap((page) =>
 );
 
 describe("docs/img", () => {
-  test.each(readdirSync(join(CHECKOUT, "docs/img")))("%s is a small PNG that a page shows and puts in words", (file) => {
-    const bytes = readFileSync(join(CHECKOUT, "docs/img", file));
-    expect(bytes.length).toBeLessThan(150_000);
-    expect(decodePng(bytes).width).toBeGreaterThan(400);
+  test.each(readdirSync(join(CHECKOUT, "docs/img")))("%s is a small SVG that a page shows and puts in words", (file) => {
+    const text = readFileSync(join(CHECKOUT, "docs/img", file), "utf8");
+    expect(text.length).toBeLessThan(30_000);
+    expect(Number(/^<svg[^>]* width="(\d+)"/.exec(text)?.[1])).toBeGreaterThan(400);
     const uses = shown.filter(({ path }) => path === `docs/img/${file}`);
     expect(uses.length).toBeGreaterThan(0);
-    for (const { text } of uses) expect(text.length).toBeGreaterThan(40);
+    for (const { text: words } of uses) expect(words.length).toBeGreaterThan(40);
   });
 
   test("has every image that a page shows", () => {

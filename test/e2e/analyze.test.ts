@@ -15,7 +15,7 @@ name = "base"
 command = "sleep 0.05"
 [[tasks]]
 name = "left"
-command = "sleep 0.08"
+command = "sleep 0.5"
 after = ["base"]
 [[tasks]]
 name = "right"
@@ -98,7 +98,7 @@ describe("of a recorded run", () => {
 
   test("what-if says what would be different, and what chain would set the time then", async () => {
     await recorded();
-    const faster = (await json("what-if", "--faster", "left=8", "--without", "top")) as Prediction;
+    const faster = (await json("what-if", "--faster", "left=100", "--without", "top")) as Prediction;
     expect(faster.removed).toEqual([{ unit: "top", because: { kind: "asked" } }]);
     expect(faster.criticalChain.map(({ unit }) => unit)).toEqual(["right", "base"]);
     expect(faster.predicted.durationMs).toBeLessThan(faster.recorded.durationMs);
@@ -142,7 +142,7 @@ describe("of a recorded run", () => {
   });
 
   test("a unit that did not run has no chain, and that says why", async () => {
-    sandbox.write("plan.toml", PLAN.replace("sleep 0.08", "exit 4"));
+    sandbox.write("plan.toml", PLAN.replace("sleep 0.5", "exit 4"));
     const ran = await sandbox.run(["modprobe", "run", "--attr", "statedir=state", "plan.toml"]);
     expect(ran.status).toBe(1);
     const { status, stderr } = await analyze("critical-chain", "top");

@@ -139,7 +139,9 @@ test("modprobe plans on each rank by its own facts, and carries out there", asyn
   expect(rest[0]).toBe("status 1");
   expect(rest.at(-1)).toBe("[]");
   for (const line of rest.slice(1, -1)) expect(line).toMatch(/^rank [12]: remove [a-z-]+$/);
-  expect(sortedLines(stderr)).toEqual([expect.stringMatching(/^rank 0: sluice-modprobe: .*kvs/)]);
+  // On ranks without content-backing a load warns of that.
+  const ofOthers = sortedLines(stderr).filter((line) => !/^rank [12]: /.test(line));
+  expect(ofOthers).toEqual([expect.stringMatching(/^rank 0: sluice-modprobe: .*kvs/)]);
 });
 
 test("a rank that is lost is named, and the others go on", async () => {

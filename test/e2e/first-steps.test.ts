@@ -57,6 +57,22 @@ describe("fault-G17: the first commands that are typed", () => {
     expect(JSON.parse(json)).toMatchObject({ size: 1, online: 1, modules: { initializing: 1 } });
   });
 
+  test("top -r shows the ranks that are named", async () => {
+    const { stdout, stderr } = await inInstance(
+      "sluice top -r 1 | head -1; sluice top -r all --json; sluice top -r 7; echo $?",
+      "-s",
+      "2",
+    );
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^rank 1 of 2, up /);
+    expect(lines.slice(1, 3).map((line) => (JSON.parse(line) as { broker: object }).broker)).toMatchObject([
+      { rank: 0, size: 2 },
+      { rank: 1, size: 2 },
+    ]);
+    expect(lines[3]).toBe("1");
+    expect(stderr).toContain("sluice-top: rank 7: not in this instance, which has ranks 0-1");
+  });
+
   test("uptime says how long, and shutdown ends in order", async () => {
     const command = box.start([
       "start",
@@ -163,6 +179,11 @@ test("fault-F9: ping pads, sends in a batch, and reaches upstream; dmesg reads a
   ]);
   expect(lines[7]).toMatch(/^\[[A-Z][a-z]{2}\d\d$/);
   expect(stderr).toContain("sluice-ping: broker.ping: rank 0 has no upstream rank\n");
+});
+
+test("fault-F9: the status of a module is not for others to report", async () => {
+  const { stdout, stderr } = await inInstance(`sluice rpc module.status '{"status":3}'; echo $?`);
+  expect([stdout, stderr]).toEqual(["1\n", "sluice-rpc: only a module has a status\n"]);
 });
 
 test("fault-F13: services of the broker have stats, debug flags and traces, and say that they are no modules", async () => {

@@ -96,19 +96,19 @@ const BREAKS: readonly {
   {
     what: "a broken rc3 file in TOML",
     script: "echo 'x = [' > s/rc3.d/broken.toml",
-    reported: /broken\.toml: its tasks are missing/,
+    reported: /broken\.toml: its tasks do not run/,
     loses: true,
   },
   {
     what: "a broken rc3 file in TypeScript",
     script: "echo 'export const x: = 1;' > s/rc3.d/broken.ts",
-    reported: /broken\.ts: its tasks are missing/,
+    reported: /broken\.ts: its tasks do not run/,
     loses: true,
   },
   {
     what: "an rc3 file that ends its host",
     script: "echo 'process.exit(7);' > s/rc3.d/broken.ts",
-    reported: /broken\.ts: its tasks are missing/,
+    reported: /broken\.ts: its tasks do not run/,
     loses: true,
   },
   {
@@ -131,6 +131,19 @@ describe("fault-B1: what breaks after the boot", () => {
     else expect(stderr).toMatch(broken.reported);
     // Once, and not again for each reading.
     expect(new Set(places).size).toBe(places.length);
+    expectNothingLeft();
+  });
+
+  test.each([
+    ["of the site", (): string[] => ["true"]],
+    ["given with -f", (): string[] => ["-f", join(box.dir, "stack.toml")]],
+  ])("a file %s that was broken before is told of once, by rc1", async (_which, args) => {
+    const unit = '[[modules]]\nname = "a"\ncomand = "true"\ncommand = "true"\n';
+    if (args().includes("-f")) box.write("stack.toml", unit);
+    else site("modprobe.d/a.toml", unit);
+    const { status, stderr } = await box.run(["start", ...args()], { env });
+    expect(status).toBe(1);
+    expect(stderr.match(/hint: did you mean 'command'\?/g)).toHaveLength(1);
     expectNothingLeft();
   });
 

@@ -95,6 +95,126 @@ describe("start -s 3 --overlay=nats://…", () => {
   });
 });
 
+describe("a standby", () => {
+  test("leads after kill -9 of rank 0: the store and the ranks are there; it ends with the instance", async () => {
+    const { url } = await server({ jetStream: true });
+    const state = join(box.dir, "state");
+    const soon = [
+      "-S",
+      "overlay.lease=4s",
+      "-S",
+      "overlay.heartbeat-period=500ms",
+      "-S",
+      `statedir=${state}`,
+    ];
+    const zero = broker(url, 0, "--size=2", ...soon);
+    const one = broker(url, 1, ...soon, "-S", "log-stderr-level=7");
+    await one.waitFor("state run");
+    const standby = box.start([
+      ...["broker", `--overlay=${url}`, "--instance=site", "--rank=0", "--size=2", "--standby"],
+      ...[`--rundir=${box.dir}/standby`, ...soon],
+    ]);
+    await standby.waitFor("waits for the lease of rank 0");
+    await one.waitFor("another broker waits to lead");
+    const handle = await connectTo(1);
+    expect(await handle.rpc("overlay.status", undefined, { rank: 0 })).toMatchObject({ epoch: 1 });
+    for (const n of [1, 2, 3]) await box.run(["kvs", "put", `k${n}=${n}`], { env: at(1) });
+    const before = await handle.publish("site.before");
+    process.kill(zero.pid, "SIGKILL");
+    await one.waitFor("joined the instance again");
+    const status = await handle.rpc("overlay.status", undefined, { rank: 0 });
+    expect(status).toMatchObject({ epoch: 2, ranks: [{ rank: 0 }, { rank: 1 }] });
+    expect(await handle.publish("site.after")).toBeGreaterThan(before);
+    await expect
+      .poll(async () => (await box.run(["kvs", "get", "k3"], { env: at(1) })).stdout, { timeout: 40_000 })
+      .toBe("3\n");
+    const { stdout } = await box.run(["overlay", "status"], { env: at(1) });
+    expect(stdout.split("\n")[0]).toMatch(/^(full|partial): [12] of 2 ranks are online, epoch 2$/);
+    await handle.close();
+    expect((await box.run(["shutdown"], { env: at(1) })).status).toBe(0);
+    expect(await ended(standby)).toMatchObject({ status: 0 });
+    expect(await ended(one)).toMatchObject({ status: 0 });
+    await ended(zero);
+  });
+});
+
+describe("a standby on a host of its own", () => {
+  const soon = ["-S", "overlay.lease=4s", "-S", "overlay.heartbeat-period=500ms"];
+
+  test("has every put that was answered when rank 0 is killed under writers: content-nats is chosen", async () => {
+    const { url } = await server({ jetStream: true });
+    const zero = broker(url, 0, "--size=2", "--standby", ...soon, ...TALKING.slice(4));
+    const one = broker(url, 1, ...soon, ...TALKING);
+    await Promise.all([zero.waitFor("state run"), one.waitFor("state run")]);
+    const next = box.start([
+      ...["broker", `--overlay=${url}`, "--instance=site", "--rank=0", "--size=2", "--standby"],
+      ...[`--rundir=${box.dir}/next`, ...soon, "-S", "log-stderr-level=7"],
+    ]);
+    await one.waitFor("another broker waits to lead");
+    const writer = await connectTo(1);
+    const answered: number[] = [];
+    let count = 0;
+    const write = async (): Promise<void> => {
+      for (let n = count++; n < 1000; n = count++) {
+        await writer.rpc("kvs.commit", { ops: [{ key: `k${n}`, value: n }] });
+        answered.push(n);
+        if (answered.length === 300) process.kill(zero.pid, "SIGKILL");
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 20 }, write));
+    expect(answered.length).toBeGreaterThanOrEqual(300);
+    await next.waitFor("state run");
+    const lost: number[] = [];
+    for (const n of answered) {
+      const { value } = (await writer.rpc("kvs.get", { key: `k${n}` })) as { value: unknown };
+      if (value !== n) lost.push(n);
+    }
+    expect(lost).toEqual([]);
+    await writer.close();
+    expect((await box.run(["shutdown"], { env: at(1) })).status).toBe(0);
+    expect(await ended(next)).toMatchObject({ status: 0 });
+    await Promise.all([zero.finished, one.finished]);
+  });
+
+  test("that still waits ends with the instance, and does not take the lease that this gives back", async () => {
+    const { url } = await server({ jetStream: true });
+    const zero = broker(url, 0, "--size=1", ...soon, ...TALKING);
+    await zero.waitFor("state run");
+    const next = box.start([
+      ...["broker", `--overlay=${url}`, "--instance=site", "--rank=0", "--size=1", "--standby"],
+      ...[`--rundir=${box.dir}/next`, ...soon, ...TALKING],
+    ]);
+    await next.waitFor("waits for the lease");
+    expect((await box.run(["shutdown"], { env: at(0) })).status).toBe(0);
+    expect(await ended(next)).toMatchObject({
+      status: 0,
+      stderr: expect.not.stringContaining("state run") as string,
+    });
+    expect((await zero.finished).status).toBe(0);
+  });
+
+  test("trap-F15 a standby with a local provider refuses to begin an empty store in place of the one before", async () => {
+    const { url } = await server({ jetStream: true });
+    const local = (host: string): string[] => [
+      ...soon,
+      ...["-S", `statedir=${box.dir}/state-${host}`, "-S", "log-stderr-level=7"],
+    ];
+    const zero = broker(url, 0, "--size=1", ...local("a"));
+    await zero.waitFor("state run");
+    const next = box.start([
+      ...["broker", `--overlay=${url}`, "--instance=site", "--rank=0", "--size=1", "--standby"],
+      ...[`--rundir=${box.dir}/next`, ...local("b")],
+    ]);
+    await next.waitFor("waits for the lease");
+    process.kill(zero.pid, "SIGKILL");
+    const { status, stderr } = await ended(next);
+    expect(status).toBe(1);
+    expect(stderr).toContain("content-sqlite on this host lacks the data of the previous rank 0");
+    expect(stderr).toContain("start every rank 0 with --standby, which chooses content-nats");
+    await zero.finished;
+  });
+});
+
 describe("brokers that are started one by one", () => {
   test("find rank 0, learn size and configuration from it, and go down with it", async () => {
     const { url } = await server();
@@ -181,14 +301,133 @@ describe("brokers that are started one by one", () => {
     await zero.finished;
   });
 
+  test("with --rank=auto get the numbers that are free; overlay forget frees that of one that is silent", async () => {
+    const { url } = await server();
+    const soon = ["-S", "overlay.heartbeat-period=300ms", "-S", "overlay.on-lost=stop"];
+    const zero = broker(url, 0, "--size=3", ...soon, ...TALKING);
+    const auto = (name: string): RunningCommand =>
+      box.start([
+        ...["broker", `--overlay=${url}`, "--instance=site", "--rank=auto"],
+        ...[`--rundir=${box.dir}/${name}`, ...soon, ...TALKING],
+      ]);
+    const first = auto("first");
+    await first.waitFor("[1]: state");
+    const second = auto("second");
+    await Promise.all([zero, second].map((one) => one.waitFor("state run")));
+    const forget = (rank: number): ReturnType<Sandbox["run"]> =>
+      box.run(["overlay", "forget", String(rank)], { env: at(0) });
+    const there = `rank 1 answers (host ${hostname()}, pid ${first.pid}): stop it instead`;
+    expect(await forget(1)).toMatchObject({ status: 1, stderr: `sluice-overlay: ${there}\n` });
+    process.kill(first.pid, "SIGKILL");
+    await zero.waitFor("rank 1 is stalled");
+    expect(await forget(1)).toMatchObject({ status: 0, stdout: "", stderr: "" });
+    const third = auto("third");
+    await third.waitFor("state run");
+    const handle = await connectTo(0);
+    expect(await handle.rpc("attr.get", { name: "broker.pid" }, { rank: 1 })).toMatchObject({
+      value: String(third.pid),
+    });
+    await handle.close();
+    expect((await box.run(["shutdown"], { env: at(0) })).status).toBe(0);
+    for (const one of [zero, second, third]) expect(await ended(one)).toMatchObject({ status: 0 });
+    await ended(first);
+    const alone = await box.run(["broker", "--rank=auto"]);
+    expect([alone.status, alone.stderr]).toEqual([2, expect.stringContaining("--rank=auto needs --overlay")]);
+  });
+
+  test("trap-F9 one that stood still for longer than all pings keeps its living connection, and serves at once", async () => {
+    const { url } = await server();
+    // So long that the client of NATS has missed more pings than it waits for.
+    const slow = ["-S", "overlay.heartbeat-period=3s"];
+    const zero = broker(url, 0, "--size=2", ...slow, ...TALKING);
+    const one = broker(url, 1, ...slow, ...TALKING);
+    await Promise.all([zero.waitFor("state run"), one.waitFor("state run")]);
+    one.kill("SIGSTOP");
+    await zero.waitFor("rank 1 is stalled");
+    one.kill("SIGCONT");
+    await zero.waitFor("rank 1 sends heartbeats again");
+    const handle = await connectTo(0);
+    expect(await handle.rpc("broker.ping", 9, { rank: 1 })).toBe(9);
+    await handle.close();
+    zero.kill("SIGTERM");
+    await zero.finished;
+    const { status, stderr } = await one.finished;
+    expect(status).toBe(0);
+    expect(stderr).not.toContain("disconnected from the NATS server");
+  });
+
   test("say at once what is wrong with their number and size", async () => {
     const { url } = await server();
     const zero = broker(url, 0, "--size=2", ...TALKING);
     await zero.waitFor("state");
     const far = broker(url, 2);
-    expect((await ended(far)).stderr).toContain("rank 2 is out of range: there are 0 to 1");
+    expect((await ended(far)).stderr).toContain("rank 2 cannot join: this instance has ranks 0 to 1");
     const wide = broker(url, 1, "--size=3");
     expect((await ended(wide)).stderr).toContain("rank 1 belongs to an instance of size 3, not 2");
+    zero.kill("SIGTERM");
+    await zero.finished;
+  });
+});
+
+describe("SLUICE_URI=nats://…", () => {
+  test("reaches any rank with every command, without its socket", async () => {
+    const { url } = await server();
+    const zero = broker(url, 0, "--size=2", ...TALKING);
+    const one = broker(url, 1, ...TALKING);
+    await Promise.all([zero.waitFor("state run"), one.waitFor("state run")]);
+    const to = (rank: number): Record<string, string> => ({ SLUICE_URI: `${url}/site/${rank}` });
+    const run = async (rank: number, ...args: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await box.run(args, { env: to(rank) });
+      expect([status, stderr]).toEqual([0, ""]);
+      return stdout;
+    };
+    expect(await run(1, "getattr", "rank")).toBe("1\n");
+    expect(await run(1, "overlay", "status")).toContain("full: 2 of 2 ranks are online");
+    expect(await run(0, "ping", "-c", "1", "1!broker")).toContain("broker.ping seq=0");
+    const lines = (await run(1, "exec", "-r", "all", "-l", "sh", "-c", "echo $SLUICE_URI")).split("\n");
+    // What runs there has the socket of its own rank.
+    expect(lines.sort()).toEqual(["", ...[0, 1].map((rank) => `${rank}: ${at(rank)["SLUICE_URI"]}`)]);
+    expect(await run(1, "module", "list", "-r", "0,1")).toContain("Rank");
+    expect(await run(0, "dmesg", "-r", "1")).toContain("state run");
+    await box.run(["exec", "-r", "1", "cat"], { env: to(0), input: "through\n" }).then(({ stdout }) => {
+      expect(stdout).toBe("through\n");
+    });
+    await run(1, "shutdown");
+    expect([(await ended(zero)).status, (await ended(one)).status]).toEqual([0, 0]);
+  });
+
+  test("fails within 5 s, and names the servers, not the password", async () => {
+    const gone = await server();
+    await gone.kill();
+    const frozen = await server();
+    frozen.signal("SIGSTOP");
+    const ports = `127.0.0.1:${gone.port},127.0.0.1:${frozen.port}`;
+    const bare = await timed(() => box.run(["getattr", "rank", "--uri", "local:///nowhere"]));
+    const failing = await timed(() =>
+      box.run(["getattr", "rank", "--uri", `nats://me:hush@${ports}/site/0`]),
+    );
+    expect(failing.ms).toBeLessThan(5000 + bare.ms);
+    expect(failing.result).toMatchObject({
+      status: 1,
+      stderr:
+        `sluice-getattr: no broker at nats://${ports}/site/0: cannot connect to any NATS server of the overlay:\n` +
+        `  ${gone.url}: connection refused\n  ${frozen.url}: no answer in time\n`,
+    });
+  });
+
+  test("a command ends when its rank is frozen, and does not show its password to others", async () => {
+    const { port } = await server({ lines: ['authorization { user: "me", password: "right" }'] });
+    const url = `nats://me:right@127.0.0.1:${port}`;
+    const zero = broker(url, 0, "--size=1", ...TALKING);
+    await zero.waitFor("state run");
+    const listener = box.start(["dmesg", "-f", "--uri", `${url}/site/0`]);
+    await listener.waitFor("state run");
+    const shown = readFileSync(`/proc/${listener.pid}/cmdline`, "utf8");
+    expect(shown).toContain(`nats://***@127.0.0.1:${port}/site/0`);
+    expect(shown).not.toContain("right");
+    zero.kill("SIGSTOP");
+    expect(await listener.finished).toMatchObject({ status: 1 });
+    zero.kill("SIGCONT");
     zero.kill("SIGTERM");
     await zero.finished;
   });

@@ -14,7 +14,7 @@ afterEach(() => {
   box.remove();
 });
 
-/** Somebody who is neither root nor one of the users of these tests. */
+/** A user that is neither root nor one of the users of these tests. */
 const STRANGER = 54399;
 
 const MODULE = "export async function modMain(h) { await h.run(); }\n";
@@ -146,7 +146,7 @@ describe.each(testUsers)("$title", (user) => {
       "echo ping | sluice module-exec ./trap.mjs; echo $?",
       "sluice module load --insecure ./trap.mjs && sluice module reload trap; echo $?",
       "sluice module info --insecure ./trap.mjs | grep ^name",
-      "echo ping | sluice module-exec --insecure ./trap.mjs",
+      "echo ping | sluice module-exec --alone --insecure ./trap.mjs",
       "sluice module remove trap",
     ];
     const result = await run(user, ["start", ...NO_RC, script.join("\n")]);
@@ -245,7 +245,7 @@ describe.each(testUsers)("$title", (user) => {
 
 const NO_RC = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
 
-// Only root can give files away: nobody else can set these cases up.
+// Only root can give files away, and so set these cases up.
 describe.each(isRoot ? testUsers : [])("files of somebody else, $title", (user) => {
   test("a file, a directory and a link of a stranger are refused with the chown that helps", async () => {
     site(user, { "units/modprobe.d/a.toml": UNIT, "units/modprobe.d/real": "", "theirs/x": "" });

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Sandbox } from "../helpers/sluice.js";
+import { type Finished, Sandbox } from "../helpers/sluice.js";
 
 let box: Sandbox;
 beforeEach(() => {
@@ -205,7 +205,12 @@ describe("the environment", () => {
     };
     const result = await box.run(["start", "sluice", "dmesg"], { env });
     const said = result.stdout.split("\n").flatMap((line) => /rc1\.info: (.*)/.exec(line)?.[1] ?? []);
-    expect(said).toEqual(["py ts ts unset unset", "py py bash", "ts ts py unset bash", "ts unset"]);
+    expect(said).toEqual([
+      "py: py ts ts unset unset",
+      "py: py py bash",
+      "ts-last: ts ts py unset bash",
+      "ts-last: ts unset",
+    ]);
   });
 });
 
@@ -299,6 +304,9 @@ describe("the log", () => {
   });
 });
 
+/** Of the clock that does not jump. */
+const uptimeUsec = (): number => Math.floor(Number(process.hrtime.bigint()) / 1000);
+
 describe("a service manager", () => {
   /** Prints each message of a datagram socket as a line of JSON, the first line once it listens. */
   const LISTENER = [
@@ -311,18 +319,24 @@ describe("a service manager", () => {
   ].join("\n");
 
   /** What a manager hears from a broker that ends with `STOPPING` and goodbye. */
-  async function heard(address: string, env: Readonly<Record<string, string>>): Promise<string[][]> {
+  async function heard(
+    address: string,
+    env: Readonly<Record<string, string>>,
+    until: (message: readonly string[]) => boolean = (message) => message.includes("STATUS=run"),
+    args: readonly string[] = [],
+  ): Promise<string[][]> {
     const listener = spawn("python3", ["-c", LISTENER, address], { stdio: ["ignore", "pipe", "inherit"] });
     try {
       const lines = createInterface({ input: listener.stdout })[Symbol.asyncIterator]();
       await lines.next();
-      const broker = box.start(["broker", ...NO_RC], { env: { NOTIFY_SOCKET: address, ...env } });
+      const broker = box.start(["broker", ...NO_RC, ...args], { env: { NOTIFY_SOCKET: address, ...env } });
       const messages: string[][] = [];
       for (;;) {
         const line = await lines.next();
         const message = JSON.parse(String(line.value)) as string[];
-        if (message.some((line) => /^(READY|STATUS|STOPPING)=/.test(line))) messages.push(message);
-        if (message.includes("STATUS=run")) broker.kill("SIGTERM");
+        if (message.some((line) => /^(READY|RELOADING|STATUS|STOPPING|WATCHDOG)=/.test(line)))
+          messages.push(message);
+        if (until(message)) broker.kill("SIGTERM");
         if (message.includes("STATUS=goodbye")) break;
       }
       expect(await broker.finished).toMatchObject({ status: 0, stderr: "" });
@@ -356,10 +370,74 @@ describe("a service manager", () => {
     expect(await heard(address, { PATH: join(box.dir, "bin") })).toEqual(EXPECTED);
   });
 
+  test("hears that the broker answers, as often as it wants to", async () => {
+    let count = 0;
+    const messages = await heard(
+      join(box.dir, "notify"),
+      { WATCHDOG_USEC: "400000" },
+      (message) => message.includes("WATCHDOG=1") && ++count === 3,
+    );
+    expect(messages.filter(([first]) => first === "WATCHDOG=1").length).toBeGreaterThanOrEqual(3);
+    expect(messages.filter(([first]) => first !== "WATCHDOG=1")).toEqual(EXPECTED);
+  });
+
+  test("does not hear it for another process than it means, and nothing that the broker starts gets the variables", async () => {
+    const address = join(box.dir, "notify");
+    expect(await heard(address, { WATCHDOG_USEC: "100", WATCHDOG_PID: "1" })).toEqual(EXPECTED);
+    const env = { NOTIFY_SOCKET: join(box.dir, "none"), WATCHDOG_USEC: "100" };
+    const { stdout } = await box.run(
+      ["start", ...NO_RC, "-S", "log-stderr-level=0", 'echo "${WATCHDOG_USEC-unset}"'],
+      { env },
+    );
+    expect(stdout).toBe("unset\n");
+  });
+
+  test("hears of a reload, with its time, and that the broker is ready again, whether it was taken or refused", async () => {
+    const config = box.write("conf/site.toml", "[site]\na = 1\n");
+    const rundir = join(box.dir, "rundir");
+    const reload = (): Promise<Finished> => box.run(["config", "reload", `--uri=local://${rundir}/local-0`]);
+    const uptimes: number[] = [];
+    const reloads: Promise<Finished>[] = [];
+    let ready = 0;
+    const messages = await heard(
+      join(box.dir, "notify"),
+      {},
+      (message) => {
+        if (message.includes("RELOADING=1")) uptimes.push(uptimeUsec());
+        if (!message.includes("READY=1")) return false;
+        ready += 1;
+        uptimes.push(uptimeUsec());
+        if (ready === 2) writeFileSync(config, "[site");
+        if (ready < 3) reloads.push(reload());
+        return ready === 3;
+      },
+      ["-c", join(box.dir, "conf"), `--rundir=${rundir}`],
+    );
+    expect((await Promise.all(reloads)).map(({ status }) => status)).toEqual([0, 1]);
+    const told = messages.flatMap(([first, second]) =>
+      first === "RELOADING=1" || first === "READY=1"
+        ? [[first, /^MONOTONIC_USEC=(\d+)$/.exec(second ?? "")?.[1]]]
+        : [],
+    );
+    expect(told.map(([first]) => first)).toEqual([
+      "READY=1",
+      "RELOADING=1",
+      "READY=1",
+      "RELOADING=1",
+      "READY=1",
+    ]);
+    // The manager's clock: each reload began after the message before it was read, and before its own was.
+    for (const at of [1, 3]) {
+      const begun = Number(told[at]?.[1]);
+      expect(begun).toBeGreaterThan(uptimes[at - 1] ?? NaN);
+      expect(begun).toBeLessThanOrEqual(uptimes[at] ?? NaN);
+    }
+  });
+
   test("that cannot be reached keeps nothing from running, and is told of in the log", async () => {
     const env = { NOTIFY_SOCKET: join(box.dir, "nobody"), PATH: "/nonexistent" };
     const broker = box.start(["broker", ...NO_RC], { env });
-    await broker.waitFor("NOTIFY_SOCKET is set, and there is neither systemd-notify nor python3");
+    await broker.waitFor("NOTIFY_SOCKET is set, but this host has neither systemd-notify nor python3");
     broker.kill("SIGTERM");
     expect(await broker.finished).toMatchObject({ status: 0 });
   });
@@ -371,6 +449,38 @@ describe("a service manager", () => {
       { env },
     );
     expect(stdout).toBe("unset\n");
+  });
+});
+
+describe("the journal of a service manager", () => {
+  const toJournal = (named: string, program: string): Promise<Finished> =>
+    box.shell(
+      `exec 2>log; export JOURNAL_STREAM="${named}"; exec sluice start ${NO_RC.join(" ")} -S log-stderr-level=info ${program}`,
+    );
+  const logged = (): string[] => readFileSync(join(box.dir, "log"), "utf8").trimEnd().split("\n");
+
+  test("gets a priority with each line, also of a text of several", async () => {
+    box.write(
+      "two.mjs",
+      `export async function modMain(h) { h.log("warning", "one\\ntwo"); await h.run(); }\n`,
+    );
+    await toJournal(
+      "$(stat -Lc %d:%i /dev/stderr)",
+      `sh -c "sluice module load ./two.mjs; sluice module load absent; sluice module remove two"`,
+    );
+    expect(logged()).toEqual(
+      expect.arrayContaining([
+        "<4>two.warning: one",
+        expect.stringMatching(/^<4> +two$/),
+        expect.stringMatching(/^<3>sluice-module: .*absent/),
+      ]),
+    );
+    expect(logged().filter((line) => !/^<[0-7]>/.test(line))).toEqual([]);
+  });
+
+  test("that standard error is not any more gets lines as any file does", async () => {
+    await toJournal("1:1", `sh -c "sluice module load absent"`);
+    expect(logged()).toEqual(expect.arrayContaining([expect.stringMatching(/^sluice-module: .*absent/)]));
   });
 });
 

@@ -93,6 +93,19 @@ describe("Ctrl-C", () => {
     }
   });
 
+  test("fault-H: at any moment of the first instants ends it with 130, as a shell counts, and leaves nothing", async () => {
+    for (let moment = 0; moment < 10; moment++) {
+      const command = box.start(["start", "-S", "broker.rc1_path=", "-S", "broker.rc3_path=", "sleep 1000"], {
+        env,
+      });
+      // The moment is what is tried here.
+      setTimeout(() => command.kill("SIGINT"), moment * 30);
+      const { status, signal } = await command.finished;
+      expect({ moment, status: signal === "SIGINT" ? 130 : status }).toEqual({ moment, status: 130 });
+    }
+    expectNothingLeft();
+  });
+
   test("before anything was said ends it too", async () => {
     const command = box.start(["start", "sleep 1000"], { env });
     await expect.poll(() => box.leftovers().length, { timeout: 20_000 }).toBe(1);

@@ -165,7 +165,7 @@ test("start shows its rc1, then leaves the terminal to the initial program", asy
   gate("site-gate");
   await waitFor((text) => /^\d+ units in \d+\.\d s$/m.test(text) && text.endsWith("$"));
   const lines = screen().split("\n");
-  expect(lines).toEqual(["said", expect.stringMatching(/^\d+ units in \d+\.\d s$/), "$"]);
+  expect(lines).toEqual(["site-gate: said", expect.stringMatching(/^\d+ units in \d+\.\d s$/), "$"]);
   expect(isCursorShown()).toBe(true);
   type("sluice modprobe analyze --json | head -c 30; echo; exit 7");
   await waitFor((text) => /^exit\n\$$/m.test(text));

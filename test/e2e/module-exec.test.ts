@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
 const SHOP = `
@@ -11,6 +11,8 @@ const SHOP = `
     h.handle("name", () => ({ name: h.name }));
     await h.run();
   }`;
+
+const BARE = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
 
 let box: Sandbox;
 beforeEach(() => {
@@ -51,6 +53,66 @@ test.each([
   const script = `mkfifo input; exec 9<>input; sluice module-exec ./up.mjs < input 2> said & pid=$!
     until grep -q up said; do :; done; kill -${signal} $pid; wait $pid; echo $?`;
   expect((await box.shell(script)).stdout).toBe(`${status}\n`);
+});
+
+describe("fault-F9: a module in the foreground of an instance", () => {
+  const start = (script: string) => box.run(["start", ...BARE, script]);
+  const untilItRuns = 'until grep -q "shop runs" said; do kill -0 $pid || break; done';
+
+  test.each([
+    ["a thread", "./shop.mjs a -b"],
+    ["a process", "--exec ./shop.mjs a -b"],
+  ])("in %s serves its name, asks others, and is shut down by Ctrl-C", async (_how, args) => {
+    box.write("store.mjs", 'export async function modMain(h) { h.handle("count", () => 7); await h.run(); }');
+    const { stdout, stderr } = await start(
+      `sluice module load ./store.mjs
+       sluice module-exec ${args} 2> said & pid=$!
+       ${untilItRuns}
+       sluice rpc shop.args; sluice rpc shop.stock; sluice rpc shop.name; sluice ping -c 1 shop | sed 's/time=.*//'
+       sluice module list | grep -c shop
+       kill -INT $pid; wait $pid; echo status $?
+       sluice rpc shop.args; sluice module remove store`,
+    );
+    expect(stdout).toBe('["a","-b"]\n{"apples":7}\n{"name":"shop"}\nshop.ping seq=0 \n0\nstatus 130\n');
+    expect(stderr).toContain("No service matching shop.args");
+  });
+
+  test("that is of Python does the same, and a name that is taken is refused", async () => {
+    box.write("shop.py", "def mod_main(h, *args):\n    h.reactor_run()\n");
+    const { stdout, stderr } = await start(
+      `sluice module-exec ./shop.py x 2> said & pid=$!
+       ${untilItRuns}
+       sluice ping -c 1 shop | sed 's/time=.*//'
+       sluice module-exec ./shop.mjs; echo status $?
+       sluice rpc shop.shutdown; wait $pid; echo status $?`,
+    );
+    expect(stdout).toContain("shop.ping seq=0 \nstatus 1\n");
+    expect(stdout).toMatch(/status 0\n$/);
+    expect(stderr).toMatch(/^sluice-module-exec: service shop is already provided by client-/m);
+  });
+
+  test("that fails says so in its own words, and --alone leaves the instance aside", async () => {
+    const { stdout, stderr } = await start(
+      `sluice module-exec ./shop.mjs --broken; echo status $?
+       echo name | sluice module-exec --alone ./shop.mjs`,
+    );
+    expect(stdout).toBe('status 1\n{"name":"shop"}\n');
+    expect(stderr).toContain("sluice-module-exec: shop.mjs:4:42: the shop has no roof\n");
+  });
+
+  test("ends in order when the instance ends", async () => {
+    box.write(
+      "tidy.mjs",
+      'import { writeFileSync } from "node:fs";\nexport async function modMain(h) { await h.run(); writeFileSync("tidied", "yes"); }',
+    );
+    const { stdout } = await box.shell(
+      `mkfifo gate; sluice start ${BARE.join(" ")} 'echo $SLUICE_URI > uri.part; mv uri.part uri; read x < gate' & until test -e uri; do :; done
+       sluice module-exec --uri "$(cat uri)" ./tidy.mjs 2> said & pid=$!
+       until grep -q "tidy runs" said; do kill -0 $pid || break; done
+       echo > gate; wait $pid; echo status $?; cat tidied; wait`,
+    );
+    expect(stdout).toBe("status 0\nyes");
+  });
 });
 
 test("module-exec of a module that fails says so in its own words", async () => {

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
 
 let sandbox: Sandbox;
@@ -13,6 +14,11 @@ beforeEach(() => {
 });
 afterEach(() => sandbox.remove());
 
+const shipped = fileURLToPath(new URL("../../etc/modprobe/modprobe.toml", import.meta.url));
+const lineOfPriority =
+  readFileSync(shipped, "utf8")
+    .split("\n")
+    .findIndex((line) => line === "priority = 100") + 1;
 const at = (name: string): string => join(sandbox.dir, name);
 const site = (text: string): void => writeFileSync(at("site/modprobe.d/site.toml"), text);
 const modprobe = (...args: string[]) => sandbox.run(["modprobe", ...args], { env });
@@ -41,13 +47,81 @@ test("a lock made twice is the same to the byte, a comment does not change it, a
   const drift = await modprobe("plan", "--check-lock", at("a.lock"));
   expect(drift).toMatchObject({
     status: 1,
-    stdout: "ranks 0: content-backing: content-files instead of content-sqlite\n",
+    stdout: [
+      "ranks 0: content-backing: content-files instead of content-sqlite",
+      "  content-sqlite: content-files was picked for content-backing by priority",
+      `    priority = 900 of content-files (${at("site/modprobe.d/site.toml")}:2:26)`,
+      `    priority = 100 of content-sqlite (${shipped}:${lineOfPriority}:12)`,
+      "",
+    ].join("\n"),
     stderr: `sluice-modprobe: the plan is not the one locked in ${at("a.lock")}\n`,
   });
   await modprobe("plan", "--size", "4", "--lock", at("c.lock"));
   expect(await modprobe("diff", at("a.lock"), at("c.lock"))).toMatchObject({
     status: 0,
-    stdout: drift.stdout,
+    stdout: drift.stdout.replace(/\n[^]*/, "\n"),
+  });
+});
+
+describe("fault-G9: beside a lock", () => {
+  const file = (line: number, column: number): string =>
+    `(${at("site/modprobe.d/site.toml")}:${line}:${column})`;
+
+  test("each difference has its cause, with the place in a file", async () => {
+    const old = [
+      'cron.args = ["sync=x"]',
+      '[[modules]]\nname = "gpu"',
+      '[[tasks]]\nname = "probe"\nrequires = ["gpu"]\ncommand = ["true"]',
+    ];
+    site(old.join("\n"));
+    await modprobe("plan", "--size", "4", "--lock", at("a.lock"));
+    site(
+      [
+        'cron.args = ["sync=y"]',
+        "content-files.priority = 900",
+        'heartbeat.ranks = "0-1"',
+        '[[modules]]\nname = "gpu"\ndisabled = true',
+        '[[tasks]]\nname = "late"\ncommand = ["true"]',
+      ].join("\n"),
+    );
+    const drift = await modprobe("plan", "--check-lock", at("a.lock"));
+    expect(drift.status).toBe(1);
+    expect(drift.stdout.split("\n")).toEqual(
+      expect.arrayContaining([
+        'cron.args: ["sync=y"] instead of ["sync=x"]',
+        `    args = ["sync=y"] of cron ${file(1, 13)}`,
+        `    disabled = true of gpu ${file(6, 12)}`,
+        "  probe: no file defines it",
+        `    ranks = "0-1" of heartbeat ${file(3, 19)}`,
+        `    priority = 900 of content-files ${file(2, 26)}`,
+      ]),
+    );
+    expect(drift.stdout).toMatch(/late comes in\n {2}late: late is a root\n {4}.* of late \(.*site\.toml:8:/);
+
+    const json = await modprobe("diff", at("a.lock"), "0", "--json");
+    const found = JSON.parse(json.stdout) as { change: { kind: string }; causes: { said: unknown[] }[] }[];
+    expect(found.map(({ change }) => change.kind)).toEqual(
+      expect.arrayContaining(["in", "out", "key", "provider"]),
+    );
+    const caused = found.filter(({ change }) => change.kind !== "order");
+    for (const { change, causes } of caused) expect([change, causes]).not.toEqual([change, []]);
+  });
+
+  test("the cause is found on whichever side was planned now", async () => {
+    site('cron.args = ["sync=x"]\n');
+    await modprobe("plan", "--rank", "0", "--size", "4", "--lock", at("a.lock"));
+    site('cron.disabled = true\nheartbeat.after = ["kvs"]\n');
+    const { stdout } = await modprobe("diff", "0", at("a.lock"), "--size", "4");
+    expect(stdout).toContain("cron comes in\n  cron: disabled by");
+    expect(stdout).toContain(`    disabled = true of cron ${file(1, 17)}\n`);
+  });
+
+  test("of a plan of several classes, the cause is that of the class", async () => {
+    await modprobe("plan", "--size", "4", "--lock", at("a.lock"));
+    site('heartbeat.ranks = "0"\n');
+    const { stdout } = await modprobe("plan", "--check-lock", at("a.lock"));
+    expect(stdout).toContain("  heartbeat: rank 1 is not in ranks 0\n");
+    expect(stdout).toContain(`    ranks = "0" of heartbeat ${file(1, 19)}\n`);
   });
 });
 
@@ -66,7 +140,7 @@ test("a lock that was changed by hand, and a file that is none, are refused", as
   const edited = await modprobe("plan", "--check-lock", at("a.lock"));
   expect([edited.status, edited.stderr]).toEqual([
     1,
-    expect.stringContaining("its hash is not that of its plan"),
+    expect.stringContaining("its hash does not match its plan"),
   ]);
   writeFileSync(at("b.lock"), "{}");
   const other = await modprobe("plan", "--check-lock", at("b.lock"));
@@ -82,7 +156,12 @@ test("two ranks and two configurations are compared in words", async () => {
   const configurations = await modprobe("diff", at("a.toml"), at("b.toml"));
   expect(configurations).toMatchObject({
     status: 0,
-    stdout: 'heartbeat.args: ["interval=9"] instead of []\n',
+    stdout: [
+      'heartbeat.args: ["interval=9"] instead of []',
+      "  heartbeat: args is set",
+      `    args = ["interval=9"] of heartbeat (${at("b.toml")}:2:8)`,
+      "",
+    ].join("\n"),
   });
   expect((await modprobe("diff", "0")).status).toBe(2);
 });
@@ -152,6 +231,7 @@ test("cat prints a unit with the line that set each value, and a service as its 
   expect(stdout).toContain(`ranks = "0-1"  # from ${at("site/modprobe.d/site.toml")}:1\n`);
   expect((await modprobe("cat", "content-backing")).stdout.match(/^name = "[\w-]+"/gm)).toEqual([
     'name = "content-files"',
+    'name = "content-nats"',
     'name = "content-sqlite"',
   ]);
   expect((await modprobe("cat", "ghost")).status).toBe(1);

@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } fro
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { cgroupPlaces } from "../../src/processes/cgroups.js";
 import { NODE_COMMAND } from "../../src/processes/index.js";
 import { Sandbox } from "../helpers/sluice.js";
 import { giveTo, isRoot, testUsers } from "../helpers/users.js";
@@ -45,7 +46,7 @@ test("fault-C14: modprobe remove --cancel-after waits for longer than a timer of
 test.each(isRoot ? testUsers.filter(({ uid }) => uid !== 0) : [])(
   "fault-C13: a task that has become another user's times out, and the others go on, $title",
   async (user) => {
-    // As sudo, it becomes root altogether, so that who started it may not signal it.
+    // As sudo, it becomes root altogether, so that its starter may not signal it.
     const becomesRoot = join(box.dir, "becomes-root");
     copyFileSync("/usr/bin/setpriv", becomesRoot);
     chmodSync(becomesRoot, 0o4755);
@@ -84,6 +85,22 @@ function sleepers(seconds: string): string[] {
       return false;
     }
   });
+}
+
+/** As {@link sleepers}, on the whole machine: an environment may be lost. */
+function allSleepers(seconds: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1") === `sleep\0${seconds}\0`;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function parentOf(pid: string): string {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ")[1] ?? "";
 }
 
 /** Waits until none of the processes of the sandbox is left. */
@@ -143,7 +160,10 @@ describe("fault-D1: what an instance started ends with it", () => {
   });
 
   test("when the broker is killed", async () => {
-    const running = box.start(["start", `${ESCAPE} echo ready; sluice exec sh -c "${ESCAPE}"; sleep 1064`]);
+    // What is in its group at its end is ended with it: it goes on until the other one has left that.
+    const escaping =
+      "setsid sh -c ': > there; sleep 1061; :' > /dev/null 2>&1 & until [ -e there ]; do sleep 0.02; done";
+    const running = box.start(["start", `${ESCAPE} echo ready; sluice exec sh -c "${escaping}"; sleep 1064`]);
     await vi.waitFor(() => expect(sleepers("1061")).toHaveLength(2), { timeout: 30_000 });
     process.kill(box.processNamed("broker"), "SIGKILL");
     await running.finished;
@@ -156,6 +176,28 @@ describe("fault-D1: what an instance started ends with it", () => {
     await vi.waitFor(() => expect(sleepers("1061")).toHaveLength(1), { timeout: 30_000 });
     running.kill("SIGKILL");
     await untilNothingIsLeft();
+  });
+
+  test("a program that has left its environment too, when all else is killed, by the next start", async () => {
+    const { unified } = cgroupPlaces();
+    // Only a cgroup finds what bears no mark.
+    const command = unified === undefined ? "exec sleep 1067" : "env -i setsid sleep 1067 & exec sleep 1067";
+    const file = box.write("stack.toml", `[[modules]]\nname = "p"\ncommand = "${command}"\n`);
+    const running = box.start(["start", "-f", file, "sleep", "1068"]);
+    await vi.waitFor(() => expect(sleepers("1068")).toHaveLength(1), { timeout: 30_000 });
+    const expected = unified === undefined ? 1 : 2;
+    await vi.waitFor(() => expect(allSleepers("1067")).toHaveLength(expected), { timeout: 30_000 });
+    const programs = allSleepers("1067");
+    const helper = parentOf(sleepers("1067")[0] ?? "");
+    const others = [...new Set([...box.survivors(), helper])].filter((pid) => !programs.includes(pid));
+    // None of them is to notice the end of another one.
+    for (const pid of others) process.kill(Number(pid), "SIGSTOP");
+    for (const pid of others) process.kill(Number(pid), "SIGKILL");
+    await running.finished;
+    expect(allSleepers("1067")).toEqual(programs);
+    const { status } = await box.run(["start", "true"]);
+    expect(status).toBe(0);
+    expect(allSleepers("1067").filter((pid) => programs.includes(pid))).toEqual([]);
   });
 
   test("when all of it is killed, by the next start", async () => {
@@ -207,6 +249,17 @@ test("fault-D4: what an instance starts has the soft limit of open files that sl
     `prlimit --nofile=256:1024 sluice start '${script.replaceAll("'", "'\\''")}'`,
   );
   expect(stdout.trim().split("\n")).toEqual(["256", "1024", "256", "1024", "256", "1024"]);
+});
+
+test("fault-D4: ordinary programs have it too, unless their units say otherwise", async () => {
+  const program = (name: string, more = ""): string =>
+    `[[modules]]\nname = "${name}"\ncommand = "ulimit -Sn; ulimit -Hn; exec sleep 1000"\nready = { log = "1024|512" }\n${more}\n`;
+  const file = box.write("stack.toml", program("plain") + program("own", 'limits = { nofile = "64:512" }'));
+  const { stdout } = await box.shell(
+    `prlimit --nofile=256:1024 sluice start -f ${file} 'sluice logs plain; sluice logs own'`,
+  );
+  const said = stdout.split("\n").flatMap((line) => / (\w+ \| \d+)$/.exec(line)?.[1] ?? []);
+  expect(said).toEqual(["plain | 256", "plain | 1024", "own | 64", "own | 512"]);
 });
 
 describe("fault-E1: SIGUSR1 opens no debugger", () => {
@@ -274,6 +327,66 @@ describe("fault-C1: without descriptors", () => {
       expect(status).toBe(0);
     },
   );
+
+  test("a restart counts as failed and is tried again, cron says so and counts, and connections wait", async () => {
+    box.write("quiet.mjs", "export const modMain = (h) => h.run();\n");
+    box.write(
+      "modprobe.d/quiet.toml",
+      `[[modules]]\nname = "quiet"\nmodule = "../quiet.mjs"\nexec = true\non-failure = "restart"
+restart = { delay = "20ms", longest = "20ms", tries = "infinity" }\n`,
+    );
+    const wait = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
+    const create = `{"name":"c","interval":0.05,"command":"true"}`;
+    const script = `sluice modprobe load quiet && sluice rpc cron.create '${create}' && sluice rpc module.usage && echo ready
+      ${wait("go")}; (echo asks; sluice uptime) &
+      ${wait("on")}; until sluice module list | grep -q "quiet.* R "; do :; done
+      sluice rpc module.usage; sluice rpc cron.list; sluice rpc cron.delete '{"name":"c"}'; wait`;
+    const running = box.start(["start", script], { env: { FLUX_MODPROBE_PATH_APPEND: box.dir } });
+    await running.waitFor("ready");
+    const broker = box.processNamed("broker");
+    // No new descriptor at all; those that it has stay open.
+    spawnSync("prlimit", ["--pid", String(broker), "--nofile=3:"]);
+    const pid = /"pid":(\d+)[^{]*$/.exec(running.output())?.[1];
+    process.kill(Number(pid), "SIGKILL");
+    await running.waitFor("EMFILE");
+    await running.waitFor("cron.err: c: ");
+    box.write("go", "");
+    await running.waitFor("asks");
+    spawnSync("prlimit", ["--pid", String(broker), "--nofile=1024:"]);
+    box.write("on", "");
+    const { status, stdout, stderr } = await running.finished;
+    expect(stderr).not.toMatch(/unhandled|uncaught/i);
+    expect(stdout).toContain("1 of 1 ranks online");
+    expect(stdout).toMatch(/"name":"quiet"[^{]*"restarts":[1-9][^]*"failures":[1-9]/);
+    expect(status).toBe(0);
+  });
+
+  test("of its own a program that connects or listens has an error with its number, and lives", () => {
+    const library = new URL("../../dist/index.js", import.meta.url).href;
+    const script = `
+      import { closeSync, openSync } from "node:fs";
+      import { Broker, connect } from ${JSON.stringify(library)};
+      const broker = await Broker.start({});
+      const full = [];
+      try { for (;;) full.push(openSync("/dev/null")); } catch {}
+      const failed = async (run) => { try { await run(); return "done"; } catch (error) { return [error.code, error.errnum]; } };
+      console.log(JSON.stringify(await failed(() => connect(broker.uri))));
+      console.log(JSON.stringify(await failed(() => Broker.start({}))));
+      full.forEach((fd) => closeSync(fd));
+      const handle = await connect(broker.uri);
+      console.log(handle.rank);
+      await handle.close();
+      await broker.close();`;
+    const file = box.write("full.mjs", script);
+    const { stdout, stderr } = spawnSync("prlimit", ["--nofile=1024:1024", process.execPath, file], {
+      encoding: "utf8",
+      env: { ...process.env, TMPDIR: box.dir, XDG_RUNTIME_DIR: "" },
+    });
+    expect([stdout.split("\n"), stderr]).toEqual([
+      ['["BROKER_UNREACHABLE",24]', expect.stringMatching(/^\["[A-Z_]+",24\]$/), "0", ""],
+      "",
+    ]);
+  });
 });
 
 /** The limit under which so many more descriptors than these can be opened. */

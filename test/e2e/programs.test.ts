@@ -1,5 +1,5 @@
 /** Ordinary programs in a whole instance: unit files, `module list`, `sluice logs` (docs/design/programs.md §1). */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { programText } from "../../src/cli/terminal/program-text.js";
@@ -152,6 +152,67 @@ describe("sluice logs", () => {
         .split("\n")
         .find((text) => text.includes("db is up")) ?? "";
     expect(JSON.parse(line)).toMatchObject({ level: "info", name: "db", text: "db is up", rank: 0 });
+  });
+});
+
+describe("the log file of an instance", () => {
+  const LINES = (text: string, count: number): string =>
+    program(
+      `i=1; while [ $i -le ${count} ]; do echo ${text} $i; i=$((i+1)); done; echo ${text} end; exec sleep 1000`,
+    );
+  const program = (line: string): string =>
+    `[[modules]]\nname = "chatty"\ncommand = ${JSON.stringify(line)}\nready = { log = "end$" }\n`;
+
+  /** The numbered lines of files, in their order. */
+  function linesIn(files: readonly string[]): string[] {
+    return files.flatMap(
+      (file) => readFileSync(join(box.dir, file), "utf8").match(/line (?:\d+|end)/g) ?? [],
+    );
+  }
+
+  test("is moved away when it is full, and loses no line", async () => {
+    const flags = ["--log-file=log", "--log-file-max=40kB", "--log-file-keep=99"];
+    const { status } = await box.run([
+      "start",
+      ...flags,
+      "-f",
+      box.write("stack.toml", LINES("line", 3000)),
+      "true",
+    ]);
+    expect(status).toBe(0);
+    const older = readdirSync(box.dir).flatMap((name) => /^log\.(\d+)$/.exec(name)?.[1] ?? []);
+    expect(older.length).toBeGreaterThan(3);
+    const files = older.sort((a, b) => Number(b) - Number(a)).map((number) => `log.${number}`);
+    expect(linesIn([...files, "log"])).toEqual([
+      ...Array.from({ length: 3000 }, (_, at) => `line ${at + 1}`),
+      "line end",
+    ]);
+  });
+
+  test("is opened anew on SIGUSR2, which the supervisor passes on", async () => {
+    const file = box.write("stack.toml", LINES("line", 1));
+    const running = box.start(["start", "--log-file=log", "-f", file]);
+    await running.waitFor("line end");
+    renameSync(join(box.dir, "log"), join(box.dir, "moved"));
+    running.kill("SIGUSR2");
+    await expect.poll(() => existsSync(join(box.dir, "log"))).toBe(true);
+    expect((await box.run(["module", "reload", "chatty"])).status).toBe(0);
+    running.kill("SIGINT");
+    await running.finished;
+    expect([linesIn(["moved"]), linesIn(["log"])]).toEqual([
+      ["line 1", "line end"],
+      ["line 1", "line end"],
+    ]);
+  });
+
+  test("is what the flags of its size are about", async () => {
+    const alone = await box.run(["start", "--log-file-max=1MB", "true"]);
+    expect([alone.status, alone.stderr.split("\n")[0]]).toEqual([
+      2,
+      "sluice-start: --log-file-max and --log-file-keep go with --log-file",
+    ]);
+    const bad = await box.run(["start", "--log-file=log", "--log-file-max=much", "true"]);
+    expect([bad.status, bad.stderr.includes("write a size such as 64MiB")]).toEqual([2, true]);
   });
 });
 

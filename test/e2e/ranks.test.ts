@@ -31,6 +31,12 @@ function expectNothingLeft(): void {
 /** No modules, so that a test of ranks does not wait for them. */
 const BARE = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
 
+test("fault-F4: shipped modules that are loaded on all ranks make no warning of those that are for rank 0", async () => {
+  const script = "sluice exec -r all sluice modprobe load kvs; sluice exec -r all sluice modprobe remove kvs";
+  const { status, stderr } = await box.run(["start", "-s", "2", ...BARE, script], { env });
+  expect([status, stderr]).toEqual([0, ""]);
+});
+
 describe("start -s 3", () => {
   test("is three brokers that find each other, each with attributes of its own, and leaves nothing", async () => {
     const names = "rank size hostname local-uri instance-id site.colour";

@@ -74,7 +74,7 @@ test("fault-A7: a file that compiles and fails while it starts stops the module,
   const { stderr, status } = await box.run([...BARE, script]);
   expect(stderr).toMatch(/m is stopped; its file cannot be loaded: m\.mjs:1:7: no licence/);
   expect(status).toBe(1);
-  // Where failures are only logged, whoever asked lives to be told.
+  // Where failures are only logged, the client lives to get its answer.
   box.write("m.mjs", SCRIPT("good"));
   const kept = await box.run([
     ...BARE,

@@ -19,9 +19,23 @@ const FAULTY = join(import.meta.dirname, "../broker/fixtures/faulty.mjs");
 const BARE = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
 
 /** Three ranks, of which the script stops rank 1. */
-async function withThreeRanks(kind: OverlayKind, lostAfter: string, script: string): Promise<string[]> {
+async function withThreeRanks(
+  kind: OverlayKind,
+  lostAfter: string,
+  script: string,
+  flags: readonly string[] = [],
+): Promise<string[]> {
   const { stdout } = await box.run([
-    ...["start", "-s", "3", ...(await overlayOf(kind)), ...BARE, "-S", "overlay.heartbeat-period=500ms"],
+    ...[
+      "start",
+      "-s",
+      "3",
+      ...(await overlayOf(kind)),
+      ...BARE,
+      ...flags,
+      "-S",
+      "overlay.heartbeat-period=500ms",
+    ],
     ...["-S", `overlay.lost-after=${lostAfter}`, `pid=$(sluice getattr -r 1 broker.pid); ${script}`],
   ]);
   return stdout.trimEnd().split("\n");
@@ -66,12 +80,30 @@ describe.each(OVERLAYS)("over %s a rank that is stopped", (kind) => {
     ]);
   });
 
-  test("fault-C4 is lost after overlay.lost-after, and ends when it goes on", async () => {
+  test("fault-C4 is lost after overlay.lost-after, and joins again when it goes on", async () => {
+    const lines = await withThreeRanks(
+      kind,
+      "3s",
+      `kill -STOP $pid; ${UNTIL("lost")}
+       kill -CONT $pid; ${UNTIL("online")}
+       test $pid = $(sluice getattr -r 1 broker.pid) && echo same
+       for r in 0 2; do sluice exec -r $r sluice ping -c 1 '1!module' > /dev/null; echo pinged $?; done
+       sluice exec -r 1 sluice ping -c 1 '2!module' > /dev/null; echo pinged $?
+       sluice dmesg -r 1 | grep -o 'joined the instance again'`,
+    );
+    expect(lines).toEqual([
+      ...["lost", "online"],
+      ...["same", "pinged 0", "pinged 0", "pinged 0", "joined the instance again"],
+    ]);
+  });
+
+  test("fault-C4 with overlay.on-lost=stop it ends when it goes on", async () => {
     const lines = await withThreeRanks(
       kind,
       "3s",
       `kill -STOP $pid; ${UNTIL("lost")}
        kill -CONT $pid; while kill -0 $pid 2> /dev/null; do :; done; echo ended`,
+      ["-S", "overlay.on-lost=stop"],
     );
     expect(lines).toEqual(["lost", "ended"]);
   });

@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { connect } from "@nats-io/transport-node";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { type NatsServer, startNats } from "../helpers/nats.js";
 import { type Finished, Sandbox } from "../helpers/sluice.js";
 
 const PROGRAMS = resolve(import.meta.dirname, "../fixtures/programs");
-const PROVIDERS = ["content-sqlite", "content-files"] as const;
+const PROVIDERS = ["content-sqlite", "content-files", "content-nats"] as const;
 
 let box: Sandbox;
 let statedir: string;
@@ -126,7 +128,14 @@ test("fault-A4: a state directory refuses another provider, and a store that is 
 });
 
 describe.each(PROVIDERS)("%s", (provider) => {
-  const backing = { "content.backing-module": provider };
+  const backing: Record<string, string> = { "content.backing-module": provider };
+  let nats: NatsServer | undefined;
+  // Every one of them finds the servers, the one that is dumped from and the one that is restored to.
+  beforeEach(async () => {
+    nats = await startNats({ jetStream: true });
+    backing["overlay.nats"] = nats.url;
+    return () => nats?.kill();
+  });
 
   function size(directory: string): number {
     return Number(execFileSync("du", ["-sb", directory], { encoding: "utf8" }).split("\t")[0]);
@@ -145,7 +154,9 @@ describe.each(PROVIDERS)("%s", (provider) => {
          await handle.close();`,
       );
       expect((await start(["node", program], backing)).status).toBe(0);
-      return size(statedir);
+      if (provider !== "content-nats") return size(statedir);
+      const { stdout } = await start("sluice rpc content.status", backing);
+      return (JSON.parse(stdout) as { backing: { bytes: number } }).backing.bytes;
     };
     const few = await commits(100);
     const many = await commits(4000);
@@ -173,9 +184,9 @@ describe.each(PROVIDERS)("%s", (provider) => {
     expect(dumped.status).toBe(0);
     const other = PROVIDERS.find((name) => name !== provider) ?? provider;
     const restored = await start(
-      "sluice kvs put gone=1 a.b=0; sluice kvs watch -c 2 a.b & " +
-        "until sluice rpc kvs-watch.stats-get | grep -q request; do :; done; " +
-        "sluice kvs restore d.dump; wait $!; sluice kvs dump | head -1; sluice kvs dir -R; sluice kvs get c",
+      "sluice kvs put gone=1 a.b=0; sluice kvs watch -c 2 a.b > watched & " +
+        "until grep -q 0 watched; do sleep 0.02; done; " +
+        "sluice kvs restore d.dump; wait $!; cat watched; sluice kvs dump | head -1; sluice kvs dir -R; sluice kvs get c",
       { ...backing, statedir: join(box.dir, "other"), "content.backing-module": other },
     );
     const before = (JSON.parse(dumped.stdout) as { version: number }).version;
@@ -205,6 +216,29 @@ describe.each(PROVIDERS)("%s", (provider) => {
     const next = await start("sluice kvs checkpoint list", { ...backing, "kvs.checkpoints": "3" });
     expect(next.stdout).toMatch(/ end$/m);
   });
+});
+
+test("trap-K11: content-nats on a damaged bucket ends the instance by itself, with status 1; fsck says where the data is", async () => {
+  const nats = await startNats({ jetStream: true });
+  onTestFinished(() => nats.kill());
+  const backing = { "content.backing-module": "content-nats", "overlay.nats": nats.url };
+  expect((await start("sluice kvs put a=1", backing)).status).toBe(0);
+  const checked = await box.run(["kvs", "fsck", statedir]);
+  expect(checked.status).toBe(1);
+  expect(checked.stderr).toContain("has its data on NATS servers, not in files");
+  const { instance } = JSON.parse(readFileSync(join(statedir, "instance.json"), "utf8")) as {
+    instance: string;
+  };
+  const connection = await connect({ servers: nats.url });
+  await connection.request(`$KV.sluice-${instance}-content.records`, "garbage");
+  await connection.close();
+  const damaged = await start("sluice kvs get a", backing);
+  expect(damaged.status).toBe(1);
+  expect(damaged.stderr).toContain("the stored value is not JSON");
+});
+
+describe.each(["content-sqlite", "content-files"])("%s", (provider) => {
+  const backing = { "content.backing-module": provider };
 
   test.runIf(process.getuid?.() === 0)(
     "fault-A8 trap-K9: a full disk keeps what was answered, ends in order, and starts again to be read",

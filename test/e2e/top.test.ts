@@ -60,7 +60,8 @@ describe("sluice top for pipes", () => {
       ],
     });
     expect(samples[0]).not.toHaveProperty("modules.0.pid");
-    expect((samples[1]?.time ?? 0) - (samples[0]?.time ?? 0)).toBeGreaterThanOrEqual(0.1);
+    // The clock of the samples is that of the day: it may be a few milliseconds behind a timer.
+    expect((samples[1]?.time ?? 0) - (samples[0]?.time ?? 0)).toBeGreaterThan(0.09);
   });
 
   test("goes on with --batch until Ctrl-C", async () => {

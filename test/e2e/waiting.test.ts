@@ -95,6 +95,15 @@ describe("fault-C7: the last line of a failed start", () => {
     expect(lastLine(stderr)).toContain(`sluice-broker: rc1 failed: ${file}:`);
   });
 
+  test("names the place of what is printed above, and does not print its cause again", async () => {
+    const file = box.write("bad.toml", '[[modules]]\nname = "a"\nprovidez = ["x"]\nneedz = ["y"]\n');
+    const { status, stderr } = await box.run(["start", "-f", file, "true"], { env });
+    expect(status).toBe(1);
+    expect(stderr.split("providez [UNIT_UNKNOWN_KEY]")).toHaveLength(2);
+    expect(stderr.match(/invalid config key providez/g)).toHaveLength(1);
+    expect(lastLine(stderr)).toBe(`sluice-broker: rc1 failed: ${file}:3:1 and 1 more, see above`);
+  });
+
   test("names the module that failed while the instance ran", async () => {
     site("modprobe.d/late.toml", '[[modules]]\nname = "late"\nmodule = "./late.mjs"\nexec = true\n');
     site(

@@ -89,6 +89,26 @@ describe("where we part from flux-modprobe", () => {
     expect(verifyCatalog(catalogOf(units)).map(({ code }) => code)).toEqual(["UNIT_NEED_ON_UNKNOWN"]);
   });
 
+  test("fault-F10, row 33: --show-deps has each predecessor once, however many relations lead to it", () => {
+    const units = [
+      { name: "a", provides: ["s"], before: ["b"] },
+      { name: "b", requires: ["s"], after: ["a", "s", "*"] },
+    ];
+    expect(showDeps(start(units, ["b"]))).toEqual({ a: [], b: ["a"] });
+  });
+
+  test("fault-F10, row 34: --show-deps of rc3 has the modules that are removed, after those that use them", () => {
+    const units: UnitLiteral[] = [
+      { name: "low" },
+      { name: "high", requires: ["low"], after: ["low"] },
+      { name: "t", kind: "task", before: ["high"], runlevels: ["rc3"] },
+    ];
+    const request = { kind: "stop", roots: ["t"], remove: "all" } as const;
+    const loaded = ["low", "high"].map((name) => ({ name, services: [], explicit: false }));
+    const stop = valueOf(plan(catalogOf(units), { request, facts: FACTS, loaded }));
+    expect(showDeps(stop)).toEqual({ t: [], high: ["t"], low: ["high"] });
+  });
+
   test("row 4: units that need each other in a ring are viable together", () => {
     const units = [
       { name: "a", needs: ["b"] },

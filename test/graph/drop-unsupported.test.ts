@@ -5,7 +5,7 @@ import { LOST_NEED, ORPHANED, dropUnsupported } from "../../src/graph/drop-unsup
 
 const NODES = 14;
 
-/** Pairs of nodes: who asks for whom, who needs whom; the first node is held. */
+/** Pairs of nodes: what requires what, what needs what; the first node is held. */
 const pairs = fc.array(fc.tuple(fc.nat(NODES - 1), fc.nat(NODES - 1)), { maxLength: 34 });
 
 type Pairs = readonly (readonly [number, number])[];

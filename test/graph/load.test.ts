@@ -32,6 +32,46 @@ describe("an explicit load", () => {
     expect(dryRunLines(valueOf(result))).toEqual(["load a", "load c"]);
   });
 
+  test("fault-F4: warns which requirement of what is loaded stays out, and why", () => {
+    const units = [
+      { name: "exec", requires: ["bus", "x"], needsConfig: ["on"] },
+      { name: "bus", needsConfig: ["on"] },
+      { name: "x1", provides: ["x"], requires: ["y"] },
+      { name: "y", ranks: "7" },
+    ];
+    const result = request(units, { kind: "load", modules: ["exec"] });
+    expect(dryRunLines(valueOf(result))).toEqual(["load exec", "load x1"]);
+    const warnings = result.ok ? result.warnings : [];
+    expect(warnings.map(({ code, severity, message }) => ({ code, severity, message }))).toEqual([
+      {
+        code: "GRAPH_NEEDS_UNMET",
+        severity: "warning",
+        message: "exec requires bus, which stays out: needs-config on: not set",
+      },
+      {
+        code: "GRAPH_NEEDS_UNMET",
+        severity: "warning",
+        message: "x1 requires y, which stays out: rank 0 is not in ranks 7",
+      },
+    ]);
+    expect(warnings.map(({ location }) => location?.line)).toEqual([1, 3]);
+    const loaded = request(units, { kind: "load", modules: ["exec"] }, { loaded: running("bus", "y") });
+    expect(loaded.ok && loaded.warnings).toEqual([]);
+  });
+
+  test("fault-F4: does not warn of a requirement that is for other ranks of the instance", () => {
+    const units = [
+      { name: "content", requires: ["backing"] },
+      { name: "backing", ranks: "1" },
+    ];
+    const warnings = (size: number): readonly string[] => {
+      const result = request(units, { kind: "load", modules: ["content"] }, { size });
+      return result.ok ? result.warnings.map(({ message }) => message) : ["refused"];
+    };
+    expect(warnings(2)).toEqual([]);
+    expect(warnings(1)).toEqual(["content requires backing, which stays out: rank 0 is not in ranks 1"]);
+  });
+
   test("marks as explicit what is named, and nothing else", () => {
     const made = valueOf(
       request([{ name: "a", requires: ["b"] }, { name: "b" }], { kind: "load", modules: ["a"] }),

@@ -13,12 +13,18 @@ export function running(...names: string[]): LoadedModule[] {
 export interface RequestContext {
   readonly loaded?: readonly LoadedModule[];
   readonly alternatives?: AlternativeLiteral;
+  /** Of the instance. */
+  readonly size?: number;
 }
 
 /** The result of a request at rank 0. */
 export function request(units: readonly UnitLiteral[], asked: PlanRequest, context: RequestContext = {}) {
   const catalog = catalogOf(units, context.alternatives);
-  return plan(catalog, { request: asked, facts: FACTS, loaded: context.loaded });
+  return plan(catalog, {
+    request: asked,
+    facts: { ...FACTS, size: context.size ?? FACTS.size },
+    loaded: context.loaded,
+  });
 }
 
 /** Those that are modules. */

@@ -156,6 +156,21 @@ describe("the tree of dependencies", () => {
     expect(treeOf("off")).toBe("off");
   });
 
+  test("fault-F4: of a unit whose conditions do not hold has what it requires, which has the same ones", () => {
+    const units = [
+      { name: "exec", requires: ["bus", "map"], needsConfig: ["on"] },
+      { name: "bus", needsConfig: ["on"] },
+      { name: "map", provides: ["m"], requires: ["m2"], needsConfig: ["on"] },
+      { name: "m2", disabled: true },
+      { name: "free", requires: ["bus", "ok"] },
+      { name: "ok" },
+    ];
+    const shown = (name: string): string[] =>
+      renderTree(valueOf(dependencyTree(catalogOf(units), FACTS, name))).split("\n");
+    expect(shown("exec")).toEqual(["exec", "├── bus", "└── map", "    └── m2"]);
+    expect(shown("free")).toEqual(["free", "└── ok"]);
+  });
+
   test("of an unknown name is an error", () => {
     const [error] = errorsOf(dependencyTree(catalogOf(UNITS), FACTS, "shed"));
     expect(error).toMatchObject({

@@ -101,6 +101,7 @@ function unitOf(literal: UnitLiteral, order: number): Unit {
     timeoutMs: undefined,
     description: "",
     optional: false,
+    secret: false,
     order,
   };
   if (literal.kind === "task") {

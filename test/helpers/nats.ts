@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./ports.js";
 
 /** A NATS server of a test, on a free port of this machine. */
 export interface NatsServer {
@@ -11,8 +12,12 @@ export interface NatsServer {
   readonly pid: number;
   /** Where other servers of its cluster find it; empty without one. */
   readonly clusterUrl: string;
+  /** Where it keeps what it is given to keep. */
+  readonly dir: string;
   /** Resolves when it is connected to so many other servers. */
   routes(count: number): Promise<void>;
+  /** Resolves when it has refused so many connections for their credentials. */
+  refusals(count: number): Promise<void>;
   /** Sends a signal; what it does is up to the server. */
   signal(signal: NodeJS.Signals): void;
   /** Ends it at once, and resolves when it has. */
@@ -21,16 +26,21 @@ export interface NatsServer {
 
 /**
  * Starts a server; the caller kills it.
- * @param options `port` to take one again; `lines` of its configuration
+ * @param options `port` to take one again; `lines` of its configuration; `jetStream` to keep what it is given to keep
  */
 export async function startNats(
-  options: { port?: number; lines?: readonly string[] } = {},
+  options: { port?: number; lines?: readonly string[]; jetStream?: boolean } = {},
 ): Promise<NatsServer> {
   const dir = mkdtempSync(join(tmpdir(), "sluice-nats-"));
   const config = join(dir, "server.conf");
   writeFileSync(
     config,
-    [`listen: "127.0.0.1:${options.port ?? -1}"`, ...(options.lines ?? []), ""].join("\n"),
+    [
+      `listen: "127.0.0.1:${options.port ?? -1}"`,
+      ...(options.lines ?? []),
+      ...(options.jetStream === true ? [`jetstream { store_dir: "${dir}", max_file_store: 200MB }`] : []),
+      "",
+    ].join("\n"),
   );
   const child = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -62,8 +72,10 @@ export async function startNats(
     url: `nats://127.0.0.1:${port}`,
     port,
     pid: child.pid ?? 0,
+    dir,
     clusterUrl: portOf("route") === "" ? "" : `nats://127.0.0.1:${portOf("route")}`,
     routes: (count) => until(() => said.split("Route connection created").length > count),
+    refusals: (count) => until(() => said.split(/authentication error/i).length > count),
     signal: (signal) => void child.kill(signal),
     kill: async () => {
       child.kill("SIGKILL");
@@ -71,6 +83,26 @@ export async function startNats(
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Three servers that know each other, as those of three hosts; the caller kills them. */
+export async function natsCluster(options: { jetStream?: boolean } = {}): Promise<NatsServer[]> {
+  // With JetStream each has to know the others from its start on.
+  const ports = await Promise.all([freePort(), freePort(), freePort()]);
+  const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
+  const all = await Promise.all(
+    ports.map((port, n) =>
+      startNats({
+        ...options,
+        lines: [
+          `server_name: "n${n}"`,
+          `cluster { name: "c", listen: "127.0.0.1:${port}", routes: [ ${routes} ] }`,
+        ],
+      }),
+    ),
+  );
+  await Promise.all(all.map((one) => one.routes(2)));
+  return all;
 }
 
 /** A way to a port that a test can cut, as a cable is. */

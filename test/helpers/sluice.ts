@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly input?: string;
   /** What to run the command with, such as `setpriv` and its options. */
   readonly prefix?: readonly string[];
+  /** Another command line than the built one. */
+  readonly program?: string;
 }
 
 export interface RunningCommand {
@@ -33,8 +35,8 @@ export interface RunningCommand {
 }
 
 /**
- * A place of its own for one test: a runtime directory that must be empty again at the end, a directory for files, and
- * a mark in the environment by which every process that descends from it is found.
+ * A place of its own for one test: a runtime directory that must be empty again at the end, and a directory
+ * for files. A mark in the environment finds every process that descends from it.
  */
 export class Sandbox {
   readonly dir = mkdtempSync(join(tmpdir(), "sluice-test-"));
@@ -43,7 +45,10 @@ export class Sandbox {
 
   /** Starts `sluice ARGS…` with `sluice` itself on the path of whatever it starts. */
   start(args: readonly string[], options: RunOptions = {}): RunningCommand {
-    return this.#start([...(options.prefix ?? []), process.execPath, SLUICE, ...args], options);
+    return this.#start(
+      [...(options.prefix ?? []), process.execPath, options.program ?? SLUICE, ...args],
+      options,
+    );
   }
 
   run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
@@ -118,6 +123,8 @@ export class Sandbox {
       SLUICE_CONFDIR: join(this.dir, "no-confdir"),
       SLUICE_TEST_MARK: this.#mark,
       NO_COLOR: "1",
+      // The pipes of Node are sockets: a first bash on one takes itself for a remote login and reads ~/.bashrc.
+      SHLVL: "1",
       ...extra,
     };
   }

@@ -48,6 +48,11 @@ export class Terminal {
     return this.#tmux("capture-pane", "-p", "-t", "main");
   }
 
+  /** The same with the sequences of colours. */
+  styled(): string {
+    return this.#tmux("capture-pane", "-e", "-p", "-t", "main");
+  }
+
   isCursorShown(): boolean {
     return this.#tmux("display-message", "-p", "-t", "main", "#{cursor_flag}").trim() === "1";
   }

@@ -9,7 +9,7 @@ export interface TestUser {
   readonly prefix: readonly string[];
 }
 
-/** Of nobody on any usual machine. */
+/** Ids that no user of a usual machine has. */
 const OTHER_ID = 54321;
 
 const ROOT: TestUser = { title: "as root", uid: 0, gid: 0, prefix: [] };

@@ -13,8 +13,8 @@ const TEXT = /[^<]*/y;
 const ILLEGAL = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 
 /**
- * Reads a document of XML as strictly as a parser has to that stops at the first error (XML 1.0): the part of it without
- * comments, processing instructions, document types and CDATA.
+ * Reads a document of XML as strictly as a parser has to that stops at the first error (XML 1.0). It knows
+ * the part without comments, processing instructions, document types and CDATA.
  * @throws Error with the offset of what is wrong
  */
 export function parseXml(source: string): XmlElement {

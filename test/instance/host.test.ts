@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -74,6 +74,57 @@ describe("the host of an embedded broker", () => {
     expect(three).not.toBe(four);
   });
 });
+
+describe("a broker that unref() was asked for", () => {
+  const UNITS_OF_IT = `
+    modules = [
+      {name = "a"}, {name = "program", exec = true},
+      {name = "server", command = ["sleep", "1000"], alive = {command = "true", interval = "1s"}},
+    ]
+  `;
+
+  async function letGo(how: string): Promise<{ stdout: string; stack: Stack }> {
+    const stack = new Stack(UNITS_OF_IT);
+    copyFileSync(join(FIXTURES, "program.mjs"), join(stack.dir, "program.mjs"));
+    const options = {
+      ...{ searchPath: [join(stack.dir, "modprobe")], env: stack.env, roots: ["a", "program", "server"] },
+      ...{ how, later: join(stack.dir, "b.mjs") },
+    };
+    const argv = [join(FIXTURES, "host.mjs"), "letGo", JSON.stringify(options)];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, argv, { timeout: 50_000 });
+    expect(stderr).toBe("");
+    return { stdout, stack };
+  }
+
+  test("lets the process end, and leaves neither files nor processes behind", async () => {
+    const { stdout, stack } = await letGo("at once");
+    const { pid, rundir } = JSON.parse(stdout) as { pid: number; rundir: string };
+    expect(rundir.startsWith(stack.runtimeDir)).toBe(true);
+    expect(readdirSync(stack.runtimeDir)).toEqual([]);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  test("keeps the process alive again after ref(), until it has closed", async () => {
+    const { stdout, stack } = await letGo("back");
+    expect(stdout).toContain("closed by the timer");
+    expect(readdirSync(stack.runtimeDir)).toEqual([]);
+  });
+
+  test("is waited for when it shuts down", async () => {
+    const { stdout, stack } = await letGo("shutdown");
+    for (const unit of ["a", "program", "server", "later"]) expect(stdout).toContain(`'${unit}'`);
+    expect(readdirSync(stack.runtimeDir)).toEqual([]);
+  });
+});
+
+/** A zombie has ended: in a container, there may be no process 1 that takes it away. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
 
 describe("a handle that unref() was asked for", () => {
   const orders = [

@@ -1,7 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Broker, connect, type InstanceOptions, isErrno, StartError } from "../../dist/index.js";
+import {
+  Broker,
+  composeUnits,
+  connect,
+  type InstanceOptions,
+  isErrno,
+  StartError,
+} from "../../dist/index.js";
 import { Stack } from "./support/stack.js";
 
 const THREE = `
@@ -21,7 +28,7 @@ after = ["b"]
 
 [[tasks]]
 name = "note"
-command = "echo up > note.txt"
+command = "echo up > /dev/null"
 requires = ["b"]
 after = ["b"]
 runlevels = ["rc1"]
@@ -48,7 +55,7 @@ function brief(units: Broker["units"]): string[] {
 
 describe("a whole instance in one process", () => {
   test("trap-H11: gives outcome, duration and error of each unit", async () => {
-    const stack = new Stack(THREE.replaceAll("note.txt", "/dev/null"));
+    const stack = new Stack(THREE);
     const broker = await stack.start();
     expect(brief(broker.units)).toEqual(["load a: done", "load b: done", "run note: done"]);
     for (const { durationMs, error } of broker.units) {
@@ -60,6 +67,15 @@ describe("a whole instance in one process", () => {
       unit: "c",
       reason: { kind: "not-asked", requiredBy: [] },
     });
+  });
+
+  test("what is no catalog is a usage error that names composeUnits, from JavaScript too", async () => {
+    const composed = composeUnits();
+    for (const wrong of [["units.toml"], "units.toml", {}, null, composed, { ok: true, value: {} }, 3]) {
+      const error = await failureOf(Broker.start({ units: wrong as never }));
+      expect(error).toMatchObject({ code: "USAGE", units: [], diagnostics: [] });
+      expect(error.message).toContain("composeUnits(");
+    }
   });
 
   test("trap-H11: gives them in the error of a start that failed, and leaves nothing behind", async () => {

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 // Hosts of plug-ins run from files, so this is what was built.
-import { loadPlugin, type Plugin, unloadPlugin } from "../../dist/index.js";
+import { loadPlugin, type Plugin, unloadPlugin } from "sluice";
 import type { SchedPolicy } from "../../examples/plugins/policy.js";
 import { ERRNO } from "../../src/errors/index.js";
 
@@ -42,7 +42,7 @@ function processes(): string[] {
 }
 const loaded: object[] = [];
 afterEach(async () => {
-  await Promise.all(loaded.splice(0).map(unloadPlugin));
+  await Promise.all(loaded.splice(0).map((plugin) => unloadPlugin(plugin)));
   expect(processes()).toEqual([]);
 });
 

@@ -82,6 +82,16 @@ describe("verify refuses, with both versions", () => {
       "/lib: needs Python >=3.12, this host runs 3.11.2",
     ],
     [
+      "an interpreter where there is none",
+      { python: ">=3.9" },
+      "/lib: needs Python >=3.9, this host runs no Python",
+    ],
+    [
+      "a range of interpreters that is none",
+      { python: "3.9 or later", pythonVersion: "3.11.2" },
+      "/lib: python: '3.9 or later' is not a range of versions",
+    ],
+    [
       "a kind that the host does not know",
       module({ kind: "shed" }),
       "/lib#m: is of kind 'shed', which this host does not know; it has content-backing 1.0, sched 1.2",
@@ -125,6 +135,20 @@ describe("verify refuses, with both versions", () => {
     ],
   ])("%s", (_what, library, message) => {
     expect(refusals(library)).toEqual([message]);
+  });
+
+  test("a file that is not a library, could not be read, or was never opened", () => {
+    const libraries = new Map<string, OpenedLibrary>([
+      ["/plain", { kind: "none", path: "/plain" }],
+      ["/broken", { kind: "failed", path: "/broken", problems: ["it throws", "it exits"] }],
+    ]);
+    const picks = ["/plain", "/broken", "/unseen"].map((path) => pick(path, "m", { unit: path.slice(1) }));
+    expect(verify({}, picks, { libraries })).toEqual([
+      "/plain: is not a library",
+      "/broken: it throws",
+      "/broken: it exits",
+      "/unseen: is not opened",
+    ]);
   });
 
   test("a module that the library lacks, with what is alike", () => {

@@ -1,9 +1,13 @@
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ERRNO } from "../../src/errors/index.js";
 import {
+  createProcessLoader,
+  createProgramLoader,
+  createPythonLoader,
   createThreadLoader,
   findModule,
   LoaderRegistry,
@@ -177,5 +181,45 @@ describe("the name of a module that nobody named", () => {
   test("is the base name for a loader that knows no better", async () => {
     expect(await moduleNameOf("/nowhere/x.node.1.2", loader("native", [".node"]))).toBe("x");
     expect(await moduleNameOf("/nowhere/program", loader("program", []))).toBe("program");
+  });
+});
+
+describe("fault-F14: native code", () => {
+  const registry = new LoaderRegistry([createProgramLoader()]);
+  const built = (name: string, ...flags: readonly string[]): string => {
+    const file = join(directory, name);
+    execFileSync("cc", [...flags, "-o", file, "-x", "c", "-"], { input: "int main(void) { return 0; }" });
+    return file;
+  };
+
+  test("that is a shared object is refused, with what is loaded instead", async () => {
+    for (const name of ["m.so", "m.so.1.2", "plain"]) {
+      const file = built(name, "-shared", "-fPIC");
+      await expect(registry.choose(file)).rejects.toMatchObject({
+        code: "LOAD_NO_LOADER",
+        errnum: ERRNO.EINVAL,
+        message: expect.stringMatching(/is a shared object.*[.]node addon.*program/) as string,
+      });
+    }
+  });
+
+  test("that is a program is one, however it was linked and whatever it is called", async () => {
+    for (const [name, ...flags] of [
+      ["a.so"],
+      ["b", "-no-pie"],
+      ["c", "-static"],
+      ["d.so", "-static-pie"],
+    ] as const) {
+      expect((await registry.choose(built(name, ...flags))).name).toBe("program");
+    }
+    const cut = join(directory, "cut.so");
+    await writeFile(cut, "\x7fELF\x02\x01", "latin1");
+    expect((await registry.choose(cut)).name).toBe("program");
+  });
+
+  test("and the names that Flux has for loaders mean ours", async () => {
+    const named = new LoaderRegistry([createPythonLoader(), createProcessLoader()]);
+    expect((await named.choose("m.mjs", { loader: "module-exec" })).name).toBe("process");
+    expect((await named.choose("m", { loader: "module-python-exec" })).name).toBe("python");
   });
 });

@@ -6,14 +6,21 @@ import { describe, expect, test } from "vitest";
 import { ERRNO, type ErrnoName } from "../../src/errors/index.js";
 import type { JsonValue } from "../../src/messages/index.js";
 import { blobref } from "../../src/modules/content/blob.js";
-import { Instance, withDirectory, withInstance } from "./instance.js";
+import {
+  attributesFor,
+  Instance,
+  overwriteInBucket,
+  type Provider,
+  PROVIDERS,
+  withDirectory,
+  withInstance,
+} from "./instance.js";
 
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
-const PROVIDERS = ["content-sqlite", "content-files"] as const;
 
 /** Writes other bytes into the place where a provider keeps a blob of this text. */
 async function damage(
-  provider: (typeof PROVIDERS)[number],
+  provider: Provider,
   statedir: string,
   [ref, text]: readonly [ref: string, text: string],
 ): Promise<void> {
@@ -21,6 +28,8 @@ async function damage(
     const db = new Database(join(statedir, "content.sqlite"));
     db.prepare<[Uint8Array, string]>("UPDATE blobs SET data = ? WHERE ref = ?").run(Buffer.from("bad"), ref);
     db.close();
+  } else if (provider === "content-nats") {
+    await overwriteInBucket(statedir, () => Promise.resolve(ref.slice("sha256-".length)), "bad");
   } else {
     const directory = join(statedir, "content/segments");
     const [name = ""] = await readdir(directory);
@@ -33,7 +42,7 @@ async function damage(
 describe.each(PROVIDERS)("%s", (provider) => {
   async function withProvider(use: (instance: Instance, statedir: string) => Promise<void>): Promise<void> {
     await withDirectory(async (statedir) => {
-      await withInstance({ statedir }, async (instance) => {
+      await withInstance({ statedir, attributes: await attributesFor(provider) }, async (instance) => {
         await instance.load(provider);
         await use(instance, statedir);
       });
@@ -174,13 +183,13 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
 );
 
-test("both providers give the same answers as a map, also over restarts", async () => {
+test("all providers give the same answers as a map, also over restarts", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
       for (const provider of PROVIDERS) {
         await withDirectory(async (statedir) => {
           const start = async (): Promise<Instance> => {
-            const instance = await Instance.start({ statedir });
+            const instance = await Instance.start({ statedir, attributes: await attributesFor(provider) });
             await instance.load(provider);
             return instance;
           };

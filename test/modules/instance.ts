@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
+import { connect } from "@nats-io/transport-node";
+import { afterAll } from "vitest";
 import { Broker, type LogEntry, type Overlay } from "../../src/broker/index.js";
 
 import { requestError } from "../../src/errors/index.js";
@@ -16,6 +18,9 @@ import {
   type Payload,
   runModuleMain,
 } from "../../src/messages/index.js";
+
+import { JetStream, parseNatsServers } from "../../src/nats/index.js";
+import { type NatsServer, startNats } from "../helpers/nats.js";
 
 const SOURCE = new URL("../../src/modules/", import.meta.url);
 
@@ -39,6 +44,45 @@ const inThisThread: ModuleLoader = {
     });
   },
 };
+
+/** The shipped providers of `content-backing`. */
+export const PROVIDERS = ["content-sqlite", "content-files", "content-nats"] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+/** What an instance needs for a provider; for one of them a server, which ends with the tests of the file. */
+export async function attributesFor(provider: string): Promise<Readonly<Record<string, string>>> {
+  if (provider !== "content-nats") return {};
+  nats ??= startNats({ jetStream: true });
+  const { url } = await nats;
+  return { "overlay.nats": url };
+}
+
+/** Writes other bytes over a value of the bucket of a store, whose statedir this is. */
+export async function overwriteInBucket(
+  statedir: string,
+  keyOf: (read: (key: string) => Promise<Buffer>) => Promise<string>,
+  bytes: string,
+): Promise<void> {
+  const { addresses } = parseNatsServers((await attributesFor("content-nats"))["overlay.nats"] ?? "");
+  const connection = await connect({ servers: [...addresses] });
+  const { instance } = JSON.parse(await readFile(join(statedir, "instance.json"), "utf8")) as {
+    instance: string;
+  };
+  const bucket = `sluice-${instance}-content`;
+  const jetStream = new JetStream(() => connection, 5000);
+  const read = async (key: string): Promise<Buffer> =>
+    (await jetStream.read(bucket, key))?.value ?? Buffer.alloc(0);
+  const key = await keyOf(read);
+  const { keys } = await jetStream.keys(bucket);
+  await jetStream.write(bucket, keys.find((one) => one.includes(key)) ?? key, Buffer.from(bytes));
+  await connection.close();
+}
+
+let nats: Promise<NatsServer> | undefined;
+afterAll(async () => {
+  await (await nats)?.kill();
+  nats = undefined;
+});
 
 export interface InstanceOptions {
   readonly statedir?: string;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ERRNO, type ErrnoName } from "../../src/errors/index.js";
 import type { JsonValue, Payload } from "../../src/messages/index.js";
-import { Instance, withDirectory, withInstance } from "./instance.js";
+import { attributesFor, Instance, PROVIDERS, withDirectory, withInstance } from "./instance.js";
 import { MemoryOverlay } from "./memory-overlay.js";
 
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
@@ -247,7 +247,7 @@ function modelCommit(
 }
 
 async function startDurable(statedir: string, backing: string): Promise<Instance> {
-  const instance = await Instance.start({ statedir });
+  const instance = await Instance.start({ statedir, attributes: await attributesFor(backing) });
   await instance.load("content", backing, "kvs");
   return instance;
 }
@@ -268,7 +268,7 @@ async function readAll(instance: Instance): Promise<Record<string, Payload>> {
   return all;
 }
 
-describe.each(["content-sqlite", "content-files"])("kvs on %s", (backing) => {
+describe.each(PROVIDERS)("kvs on %s", (backing) => {
   test("has everything that was answered after a restart, and the version", async () => {
     await withDirectory(async (statedir) => {
       const first = await startDurable(statedir, backing);

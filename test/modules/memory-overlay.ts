@@ -8,7 +8,7 @@ export class MemoryOverlay implements Overlay {
   readonly upstream: number | undefined;
   readonly #ranks: MemoryOverlay[];
   private receiver: OverlayReceiver | undefined;
-  /** Of rank 0, which orders events. */
+  /** For rank 0, which orders events. */
   private seq = 0;
 
   private constructor(rank: number, size: number, ranks: MemoryOverlay[]) {

@@ -75,7 +75,7 @@ class Life {
     return fields(await this.h.rpc("attr.get", { name }), { value: "json" }).value;
   }
 
-  /** Modules that nobody removed are cut off. */
+  /** Modules that were not removed are cut off. */
   async end(): Promise<readonly string[]> {
     await this.h.close();
     return (await this.broker.close()).notShutDown;

@@ -38,6 +38,7 @@ describe("the shipped units", () => {
       "content",
       "cron",
       "content-files",
+      "content-nats",
       "content-sqlite",
       "kvs",
       "kvs-watch",
@@ -55,6 +56,14 @@ describe("the shipped units", () => {
       {
         ...{ ...base, name: "content-files", ranks: "0", after: ["content"] },
         ...{ provides: ["content-backing"], priority: 50 },
+      },
+      {
+        ...base,
+        name: "content-nats",
+        ranks: "0",
+        provides: ["content-backing"],
+        priority: 40,
+        after: ["content"],
       },
       { ...base, name: "content-sqlite", ranks: "0", after: ["content"], provides: ["content-backing"] },
       { ...base, name: "kvs", requires: ["content", "heartbeat"], after: ["content-backing", "content"] },

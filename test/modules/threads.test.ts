@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type * as BrokerModule from "../../src/broker/index.js";
 import { fields, type Handle } from "../../src/messages/index.js";
-import { Collected, withDirectory } from "./instance.js";
+import { attributesFor, Collected, PROVIDERS, withDirectory } from "./instance.js";
 
 const dist = new URL("../../dist/", import.meta.url);
 const { Broker } = (await import(new URL("broker/index.js", dist).href)) as typeof BrokerModule;
@@ -13,10 +13,10 @@ const SHIPPED = ["heartbeat", "cron", "content", "content-sqlite", "kvs", "kvs-w
 let broker: BrokerModule.Broker;
 let h: Handle;
 
-async function start(statedir: string): Promise<void> {
+async function start(statedir: string, provider = ""): Promise<void> {
   broker = await Broker.start({
     modulePath: fileURLToPath(new URL("modules", dist)),
-    attributes: { statedir },
+    attributes: { statedir, ...(await attributesFor(provider)) },
     socket: false,
   });
   h = await broker.connect();
@@ -63,12 +63,12 @@ test("the shipped modules run in threads of their own, found by their bare names
   });
 });
 
-test.each(["content-sqlite", "content-files"])(
+test.each(PROVIDERS)(
   "what was answered is there after the threads of %s and kvs were cut off",
   async (backing) => {
     await withDirectory(async (statedir) => {
       const modules = ["content", backing, "kvs"];
-      await start(statedir);
+      await start(statedir, backing);
       await load(modules);
       const answered: number[] = [];
       let started = 0;
@@ -84,7 +84,7 @@ test.each(["content-sqlite", "content-files"])(
       for (const { status } of await Promise.allSettled(Array.from({ length: 10 }, writer))) {
         expect(status).toBe("rejected");
       }
-      await start(statedir);
+      await start(statedir, backing);
       await load(modules);
       const { version } = fields(await h.rpc("kvs.version"), { version: "integer" });
       expect(version).toBeGreaterThanOrEqual(answered.length);

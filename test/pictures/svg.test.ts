@@ -142,8 +142,8 @@ describe("the picture of some 25 units", () => {
     expect(await svgOf(fluxPicture())).toBe(await svgOf(pictureFor(rc1(fluxCatalog()))));
   });
 
-  test("is drawn for light paper, or for light and dark as the viewer likes it", () => {
-    const sheet = layOutSheet(fluxPicture(), "t", "as-needed");
+  test("is drawn for light paper, or for light and dark as the viewer likes it", async () => {
+    const sheet = await layOutSheet(fluxPicture(), "t", "as-needed");
     expect(sheetToSvg(sheet, "light")).not.toContain("prefers-color-scheme");
     expect(sheetToSvg(sheet, "viewer")).toContain("@media (prefers-color-scheme:dark)");
   });

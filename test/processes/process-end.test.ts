@@ -36,3 +36,7 @@ test("does not wait for what holds the output in the background", async () => {
 test("throws why a program could not be started", async () => {
   await expect(processEnd(spawn("/nowhere"))).rejects.toMatchObject({ code: "ENOENT" });
 });
+
+test("fault-F10, row 35: a command that a signal ended died by the number of that signal", async () => {
+  expect(commandEndText(await processEnd(spawn("sh", ["-c", "kill -9 $$"])))).toBe("died by signal 9");
+});

@@ -82,6 +82,38 @@ task("ts-NAME", { after: ["AFTER"] }, (c) => {
 });
 
 describe("Python in an instance", () => {
+  test("runs commands in the background with the names of Flux", async () => {
+    const program = box.put(
+      "program.py",
+      `import errno, os, signal
+import flux, flux.subprocess as sub
+h = flux.Flux()
+a = sub.rexec_bg(h, ["sh", "-c", "echo out; echo err >&2; exit 3"], label="a", waitable=True)
+assert a.get_rank() == h.get_rank() and a.get_pid() == a.get()["pid"]
+end = sub.wait(h, label="a")
+print(os.WEXITSTATUS(end.get_status()), end.stdout, end.stderr)
+b = sub.rexec_bg(h, ["sleep", "1000"], env={"PATH": os.environ["PATH"]}, waitable=True)
+sub.kill(h, signal.SIGKILL, pid=b.get_pid()).get()
+print(os.WTERMSIG(sub.wait(h, pid=b.get_pid()).get_status()))
+def errnum(call):
+    try: return call()
+    except OSError as error: return errno.errorcode[error.errno]
+    except ValueError: return "ValueError"
+print(errnum(sub.rexec_bg(h, ["/nonexistent"]).get))
+print(errnum(sub.wait(h, pid=1).get), errnum(lambda: sub.kill(h, label="none")), errnum(lambda: sub.wait(h)))
+print(errnum(h.rpc("content.checkpoint-get", {"key": "kvs-primary"}).get))
+sub.rexec_bg(h, ["sleep", "1000"]).get()
+`,
+    );
+    const { status, stdout, stderr } = await box.run(["start", "sluice", "python", program]);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: "3 b'out\\n' b'err\\n'\n9\nENOENT\nENOENT ENOENT ValueError\nENOENT\n",
+      stderr: "",
+    });
+    expect(box.survivors()).toEqual([]);
+  });
+
   test("reaches it from rc files and from programs, over one key-value store", async () => {
     box.put(
       "conf/modprobe/rc1.d/10.py",

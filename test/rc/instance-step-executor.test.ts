@@ -111,6 +111,7 @@ describe("loading", () => {
           exec: true,
           thread: "group",
           onFailure: "restart",
+          secret: false,
           explicit: true,
           loader: "lua",
           memoryLimitBytes: 1024 * 1024,
@@ -184,7 +185,7 @@ describe("removing", () => {
   });
 });
 
-/** Nobody may have waited for an orphan yet: a zombie runs no more. */
+/** The orphan may still be a zombie, which runs no more. */
 function isRunning(pid: number): boolean {
   const stat = `/proc/${pid}/stat`;
   return existsSync(stat) && !/^\d+ \(.*\) Z/.test(readFileSync(stat, "utf8"));

@@ -65,7 +65,7 @@ describe("reading an rc file", () => {
     ["unknown-key.ts", "RC_INVALID", 4, "spell: unknown task argument afterwards"],
     ["no-name.mjs", "RC_INVALID", 3, "task missing required name argument"],
     ["no-function.mjs", "RC_INVALID", 3, "idle: task missing its function"],
-    ["syntax.mjs", "RC_INVALID", 2, "ParseError: Unexpected token"],
+    ["syntax.mjs", "RC_INVALID", 2, "Unexpected token"],
     ["throws.mjs", "RC_INVALID", 4, "at module level"],
     ["setup-throws.mjs", "RC_FAILED", 2, "loadModules: expected an array of names"],
   ])("says what is wrong with %s, and where", async (file, code, line, message) => {

@@ -27,7 +27,7 @@ interface SoakReport {
   readonly broken: readonly string[];
 }
 
-test("500 cycles of modules of every loader leave nothing behind", { timeout: 180_000 }, async () => {
+test("500 cycles of modules of every loader leave nothing behind", { timeout: 400_000 }, async () => {
   const { status, stdout } = await start("--cycles=500", "--warm-up=200", "--json").ended;
   const report = JSON.parse(stdout) as SoakReport;
   expect([report.broken, status]).toEqual([[], 0]);
@@ -36,13 +36,28 @@ test("500 cycles of modules of every loader leave nothing behind", { timeout: 18
   ]);
   const done = report.samples.at(-1)?.done ?? {};
   expect(Object.keys(done).sort()).toEqual(
-    ["configured", "process", "program", "python", "thread", "thread group"].sort(),
+    ["command", "configured", "process", "program", "python", "thread", "thread group"].sort(),
   );
   const kinds = new Set(Object.values(done).flatMap((counts) => Object.keys(counts)));
   expect([...kinds].sort()).toEqual(
     ["cancel", "failing load", "load, remove", "reload", "restart by policy"].sort(),
   );
 });
+
+test(
+  "1,000 starts and stops of a program that hides a child leave nothing",
+  { timeout: 400_000 },
+  async () => {
+    const { status, stdout } = await start("--loader=command", "--cycles=1000", "--warm-up=100", "--json")
+      .ended;
+    const { samples, broken } = JSON.parse(stdout) as SoakReport;
+    expect([broken, status]).toEqual([[], 0]);
+    const last = samples.at(-1);
+    expect(last?.held).toMatchObject({ children: 0, processes: 0, pending: 0 });
+    const counts = Object.values(last?.done["command"] ?? {});
+    expect([counts.length, counts.reduce((sum, count) => sum + count, 0)]).toEqual([5, 1000]);
+  },
+);
 
 test("Ctrl-C ends a soak in order, with status 130", async () => {
   const { child, ended } = start("--cycles=10000");
@@ -53,7 +68,7 @@ test("Ctrl-C ends a soak in order, with status 130", async () => {
 });
 
 test("a broken bound is told, with status 1", async () => {
-  // Nobody gives back nearly all the memory.
+  // No process gives back nearly all the memory.
   const { status, stderr } = await start("--cycles=10", "--growth=-99").ended;
   expect(status).toBe(1);
   expect(stderr).toMatch(/^soak: rssBytes grew from \d+ to \d+, by more than -99 %\nsoak: heapBytes grew/);

@@ -20,6 +20,7 @@ describe("a bad unit file is reported with code and place", () => {
     ["keys __proto__ in an array", "x = [{}, { __proto__.y = 1 }]\n", ["UNIT_SYNTAX a.toml:1:12"]],
     ["an unknown key", `${UNIT}reqires = ["b"]\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],
     ["an unknown key of an update", `${UNIT}[a]\nfoo.bar = 1\n`, ["UNIT_UNKNOWN_KEY a.toml:4:1"]],
+    ["a $schema that is no text", "'$schema' = 1\n", ["UNIT_WRONG_TYPE a.toml:1:13"]],
     ["a key of units at the top", 'ranks = "0"\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
     ["a key of rc files", 'load = ["a"]\n', ["UNIT_UNKNOWN_KEY a.toml:1:1"]],
     ["a key of tasks on a module", `${UNIT}runlevels = ["rc3"]\n`, ["UNIT_UNKNOWN_KEY a.toml:3:1"]],

@@ -107,6 +107,22 @@ describe("where fragments mean something else than for flux-modprobe", () => {
     }
   });
 
+  test("fault-F10, row 32: blanks separate the names of FLUX_MODPROBE_DISABLE, and an empty one has none", async () => {
+    await withDirectory(async (directory) => {
+      await mkdir(join(directory, "modprobe.d"), { recursive: true });
+      const text = ["p", "q", "r"].map((name) => `[[modules]]\nname = "${name}"\n`).join("");
+      await writeFile(join(directory, "modprobe.d/a.toml"), text);
+      const disabled = async (value: string): Promise<string[]> => {
+        const env = { FLUX_MODPROBE_PATH: directory, FLUX_MODPROBE_DISABLE: value };
+        const { units } = valueOf(await composeUnits({ env, dataDir: directory }));
+        return units.filter((unit) => unit.disabled).map(({ name }) => name);
+      };
+      expect(await disabled("")).toEqual([]);
+      expect(await disabled("p, q")).toEqual(["p", "q"]);
+      expect(await disabled(" p q,")).toEqual(["p", "q"]);
+    });
+  });
+
   test("row 28: directories of FLUX_MODPROBE_PATH_PREPEND come first", async () => {
     await withDirectory(async (directory) => {
       for (const [place, priority] of [

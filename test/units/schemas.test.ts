@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { isName, parseFragment } from "../../src/units/index.js";
-import { OWN_NAME, rowsOf, UNIT_KEYS, type UnitKeyRow } from "../../src/units/keys.js";
+import { rowsOf, type UnitKeyRow } from "../../src/units/keys/keys.js";
+import { OWN_NAME, UNIT_KEYS } from "../../src/units/keys/unit-keys.js";
 
 interface Schema {
   readonly $defs: Readonly<
@@ -70,4 +71,20 @@ test.each([
 ])("the schema and the program agree on whether %j is a name", (name) => {
   const text = `[[modules]]\nname = ${JSON.stringify(name)}\n`;
   expect(parseFragment(text, { file: "a.toml" }).ok).toBe(isName(name));
+});
+
+test.each([
+  ["a.yaml", "$schema: unit-file.schema.json\nmodules: [{name: a}]\n"],
+  ["a.json", '{"$schema": "unit-file.schema.json", "modules": [{"name": "a"}]}'],
+  ["a.toml", '"$schema" = "unit-file.schema.json"\nmodules = [{name = "a"}]\n'],
+])("%s may name its schema, for editors", (file, text) => {
+  const fragment = parseFragment(text, { file });
+  expect(fragment.ok && [fragment.value.definitions.length, fragment.value.changes.length]).toEqual([1, 0]);
+});
+
+test("each schema has the id of its file", async () => {
+  for (const name of await readdir(new URL("schema", root))) {
+    const { $id } = JSON.parse(await readFile(new URL(`schema/${name}`, root), "utf8")) as { $id?: string };
+    expect($id).toBe(`https://sluice.example/schema/${name}`);
+  }
 });

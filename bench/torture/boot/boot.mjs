@@ -94,7 +94,10 @@ function wrongOrders(recorded, { units }) {
   return wrong;
 }
 
-/** A boot that failed has status 1, and the last line that it says names the cause: the unit or the file, and what became of it. */
+/**
+ * A boot that failed has status 1. Its last line names the cause: the unit or the file, and what became of
+ * it.
+ */
 function wrongEnd({ kind, victim }, { status, signal }, lines) {
   const { cause, namesUnit = true } = KINDS[kind];
   if (cause === undefined) return [];

@@ -1,7 +1,7 @@
 /**
- * What goes wrong in a boot. `fault` is what the module at the random step does; `isProcess`: it needs one of its own;
- * `cause`: what the last line says beside the unit, absent where the boot goes on; `unit` and `attributes`: what bounds it;
- * `breaksBefore`: a unit file is broken before the start.
+ * What goes wrong in a boot. `fault` is what the module at the random step does. `isProcess`: it needs a
+ * process of its own. `cause`: what the last line says beside the unit, absent where the boot goes on. `unit`
+ * and `attributes`: what bounds it. `breaksBefore`: the round breaks a unit file before the start.
  */
 const KILLED = /SIGKILL|killed|signal 9/i;
 const TIMED_OUT = /time|within|not running after/i;

@@ -1,5 +1,6 @@
 /**
- * What a boot under torture loads: it records when it runs and when it was shut down, and one of them does what it must not.
+ * What a boot under torture loads: it records when it runs and when it shuts down. One of them does what it
+ * must not.
  *
  * Arguments: `record=FILE`, `fault=KIND` and `file=PATH`, what that kind of fault needs.
  */

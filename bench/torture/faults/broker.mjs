@@ -35,6 +35,6 @@ const INJECT = {
 function killIfThere(round) {
   const pid = round.instance.findBroker(0);
   if (pid !== undefined) round.kill("broker", pid);
-  // Nobody is there to tell it to end otherwise.
+  // No other process would end it.
   round.instance.finish();
 }

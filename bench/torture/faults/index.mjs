@@ -1,7 +1,7 @@
 /**
- * The sorts of faults, by name. `needs` says what a round with such a step has to have; `prepare` makes what it takes, once
- * a round; `inject` does it, and says whether it has ended the instance. `unmet` says why this machine cannot do it, `excludes`
- * which sorts cannot be in the same round.
+ * The sorts of faults, by name. `needs` says what a round with such a step has to have. `prepare` makes what
+ * it takes, once a round. `inject` does it, and says whether it has ended the instance. `unmet` says why this
+ * machine cannot do it, `excludes` which sorts cannot be in the same round.
  */
 import { BOOT } from "../boot/boots.mjs";
 import { BROKER } from "./broker.mjs";

@@ -9,6 +9,7 @@ import {
   findCommand,
   killGroup,
   parentDeathPrefix,
+  setChildRef,
   shellStatus,
   signalGroup,
   startProcess,
@@ -137,6 +138,11 @@ export class ExecProcess {
     if (this.#end !== undefined && (this.#isKilled || outcome === "gone")) this.#closeOutputsSoon();
   }
 
+  /** Whether it keeps this process alive. */
+  setRef(isRef: boolean): void {
+    setChildRef(this.#child, isRef);
+  }
+
   /** Drops its output, so that it does not wait for a reader that has gone. */
   mute(): void {
     this.#isMuted = true;
@@ -199,7 +205,7 @@ async function checkDirectory(cwd: string): Promise<void> {
 
 function spawnCommand(argv: readonly string[], command: ExecCommand): Child {
   const [file = "", ...args] = argv;
-  const options = { cwd: command.cwd, env: command.env, detached: true } as const;
+  const options = { cwd: command.cwd, env: command.env, detached: true, realPipes: "all" } as const;
   return command.hasInput
     ? startProcess(file, args, { ...options, stdio: ["pipe", "pipe", "pipe"] })
     : startProcess(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });

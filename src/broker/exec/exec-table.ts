@@ -5,7 +5,7 @@ import type { Call } from "../builtin-service.js";
 import type { Clock, Timer } from "../clock.js";
 import { Environment } from "../environment.js";
 import { type ExecCommand, type ExecEnd, ExecProcess } from "./exec-process.js";
-import { Guard, MARK_VARIABLE } from "../../processes/index.js";
+import { Guard, MARK_VARIABLE, type Refs } from "../../processes/index.js";
 import { OpenStreams } from "../open-streams.js";
 
 /** How long a command whose requester has gone has between SIGTERM and SIGKILL. */
@@ -16,6 +16,8 @@ const SHUTDOWN_GRACE_MS = 2000;
 
 /** What the table needs of its broker. */
 interface ExecTableOptions {
+  /** What keeps this process alive. */
+  readonly refs: Refs;
   readonly clock: Clock;
   /** What programs of the instance are started with. */
   readonly environment: () => Readonly<Record<string, string>>;
@@ -37,6 +39,8 @@ interface Entry {
   /** Whether it is to end: its requester has gone, or the broker goes down. */
   isEnding: boolean;
   killTimer: Timer | undefined;
+  /** Takes it out of what keeps this process alive. */
+  release: (() => void) | undefined;
 }
 
 /** What `exec.run` asks for. */
@@ -78,6 +82,7 @@ export class ExecTable {
       process: undefined,
       isEnding: false,
       killTimer: undefined,
+      release: undefined,
     };
     this.#entries.set(entry.id, entry);
     this.#streams.add(call, () => this.#abandon(entry, ABANDONED_GRACE_MS));
@@ -90,6 +95,8 @@ export class ExecTable {
       this.#forget(entry);
       throw error;
     }
+    const { process: started } = entry;
+    entry.release = this.#options.refs.add((isRef) => started.setRef(isRef));
     this.#guard.add(entry.process.pid);
     call.respond({ type: "started", id: entry.id, pid: entry.process.pid });
     entry.process.listen();
@@ -214,7 +221,7 @@ export class ExecTable {
       entry.process?.signal(signal);
     } catch (error) {
       // It runs as another user now, and the kernel refuses our signals.
-      this.#options.log("err", `exec: '${entry.words.join(" ")}' cannot be signalled: ${messageOf(error)}`);
+      this.#options.log("err", `exec: no signal reaches '${entry.words.join(" ")}': ${messageOf(error)}`);
       this.#forget(entry);
     }
   }
@@ -227,6 +234,7 @@ export class ExecTable {
 
   #forget(entry: Entry): void {
     entry.killTimer?.cancel();
+    entry.release?.();
     this.#streams.delete(entry.call);
     if (entry.process !== undefined) this.#guard.delete(entry.process.pid);
     this.#entries.delete(entry.id);

@@ -22,6 +22,8 @@ export type BrokerReport =
   | { readonly type: "program-signal"; readonly signal: NodeJS.Signals }
   | { readonly type: "program-kill" }
   | { readonly type: "state"; readonly state: LifeState }
+  /** Clients can connect. */
+  | { readonly type: "serving" }
   /** It was told to end, and gives itself this long; null: as long as it takes. */
   | { readonly type: "stopping"; readonly timeoutMs: number | null }
   /** It goes down, and not all of that went well. */
@@ -33,6 +35,8 @@ export type SupervisorOrder =
   /** What to end if the supervisor is lost. */
   | ({ readonly type: "program-started" } & ProgramProcess)
   | { readonly type: "program-exit"; readonly status: number }
+  /** Its log file may have been moved. */
+  | { readonly type: "reopen-log" }
   /** The process of another rank has ended. */
   | { readonly type: "rank-exit"; readonly rank: number };
 
@@ -75,7 +79,7 @@ export class BrokerProcess {
   readonly rank: number;
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcess;
-  /** Of what it starts. */
+  /** The mark of what it starts. */
   readonly #mark: Mark | undefined;
   #state: LifeState | undefined;
   #unclean = false;
@@ -137,7 +141,7 @@ export class BrokerProcess {
     const { pid, signalCode } = this.#child;
     if (pid === undefined) return;
     const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
-    // Of one that was killed as it started a process, that has no mark yet and is found at the second look only.
+    // A broker may be killed as it starts a process. That one has no mark yet, and only the second look finds it.
     let wasClean = signalCode === null;
     for (;;) {
       // One that ended by itself has waited for its rc1 and rc3.

@@ -15,8 +15,8 @@ import { startTimer, type Timer } from "../../processes/index.js";
  *              │        └── failed, or told to stop ──────────┘
  *              └── told to stop: nothing was begun ──────────────────────────► goodbye
  *
- * `stop` is taken in every state: it asks the phase of that state to end and lets the machine go on to `finalize`;
- * a second signal, or the shutdown time-out, kills the phase of every state that is still to come.
+ * Every state takes `stop`: it asks the phase of that state to end and lets the machine go on to `finalize`.
+ * A second signal, or the shutdown time-out, kills the phase of every state that is still to come.
  */
 export type LifeState = "join" | "init" | "quorum" | "run" | "cleanup" | "shutdown" | "finalize" | "goodbye";
 
@@ -95,8 +95,8 @@ export class InstanceLife {
   }
 
   /**
-   * Takes the instance down in order; by the second signal, at once. What else asks for it, such as rank 0 or the loss of
-   * the supervisor, comes in addition to a signal as often as not, and hurries nothing.
+   * Takes the instance down in order; by the second signal, at once. Others ask for it too, such as rank 0 or
+   * the loss of the supervisor. That comes in addition to a signal as often as not, and hurries nothing.
    */
   stop(reason: StopReason): void {
     if (this.#state === "goodbye") return;

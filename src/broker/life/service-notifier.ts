@@ -30,6 +30,8 @@ export class ServiceNotifier {
   readonly #options: NotifierOptions;
   readonly #senders: NotifySender[];
   #last: Promise<void> = Promise.resolve();
+  #isReady = false;
+  #isReloading = false;
   #isStopping = false;
 
   constructor(options: NotifierOptions) {
@@ -40,7 +42,10 @@ export class ServiceNotifier {
   /** `STATUS=` the state; with it `READY=1` when the instance runs, `STOPPING=1` when it begins to end. */
   state(state: LifeState): void {
     const assignments = [`STATUS=${state}`];
-    if (state === "run") assignments.unshift("READY=1");
+    if (state === "run") {
+      this.#isReady = true;
+      assignments.unshift("READY=1");
+    }
     if (isEnding(state) && !this.#isStopping) {
       this.#isStopping = true;
       assignments.unshift("STOPPING=1");
@@ -51,6 +56,28 @@ export class ServiceNotifier {
   /** `STATUS=` anything else that people should know. */
   status(text: string): void {
     this.#last = this.#last.then(() => this.#send([`STATUS=${text}`]));
+  }
+
+  /**
+   * `RELOADING=1` with the time at which a change of the configuration began, and `READY=1` at its end; nothing before the
+   * instance runs, nor when it ends.
+   */
+  reloading(isUnderWay: boolean): void {
+    if (isUnderWay === this.#isReloading || !this.#isReady || this.#isStopping) return;
+    this.#isReloading = isUnderWay;
+    // The clock is that of CLOCK_MONOTONIC.
+    const begun = [
+      "RELOADING=1",
+      `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`,
+      "STATUS=run: reloading",
+    ];
+    const assignments = isUnderWay ? begun : ["READY=1", "STATUS=run"];
+    this.#last = this.#last.then(() => this.#send(assignments));
+  }
+
+  /** `WATCHDOG=1`: the instance still answers. */
+  keepAlive(): void {
+    this.#last = this.#last.then(() => this.#send(["WATCHDOG=1"]));
   }
 
   /** Resolves when all has been sent, or given up. */
@@ -79,7 +106,7 @@ export class ServiceNotifier {
 
   #complainOfSenders(): void {
     const names = this.#options.senders.map(({ command }) => command[0]).join(" nor ");
-    this.#options.onError(`NOTIFY_SOCKET is set, and there is neither ${names} to send to it`);
+    this.#options.onError(`NOTIFY_SOCKET is set, but this host has neither ${names}`);
   }
 }
 

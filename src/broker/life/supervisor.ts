@@ -17,7 +17,7 @@ import { removeRankFiles } from "../rundir.js";
 export interface SupervisorOptions {
   /** The command lines of the brokers, by rank. */
   readonly brokerArgvs: readonly (readonly string[])[];
-  /** That of all brokers; whoever made it takes it away. */
+  /** That of all brokers; its maker removes it. */
   readonly rundir: string;
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
@@ -30,6 +30,10 @@ export interface SupervisorOptions {
   readonly onTerminal: boolean;
   /** For people. */
   readonly say: (text: string) => void;
+  /** What to say to the user before the initial program gets the terminal. */
+  readonly welcome?: string | undefined;
+  /** Told what rank 0 reports. */
+  readonly onReport?: ((report: BrokerReport) => void) | undefined;
   /** Shows how rc1 and rc3 go. Without one, the brokers have our standard error themselves. */
   readonly view?: PhaseView | undefined;
 }
@@ -38,8 +42,9 @@ export interface SupervisorOptions {
 const KILL_GRACE_MS = 5000;
 
 /**
- * The process apart from the brokers that `sluice start` is: it starts the brokers, runs the initial program on its own
- * standard input and output, cleans up after all of them whatever becomes of them, and knows the exit status.
+ * The process apart from the brokers that `sluice start` is. It starts the brokers, and runs the initial
+ * program on its own standard input and output. It cleans up after all of them whatever becomes of them, and
+ * knows the exit status.
  *
  * Rank 0 takes the others down with it; without it, they notice that themselves.
  */
@@ -110,6 +115,11 @@ export class Supervisor {
     this.#killAfter(KILL_GRACE_MS);
   }
 
+  /** Has each broker go on in the file that has the path of its log now. */
+  reopenLogs(): void {
+    for (const broker of this.#brokers) broker.order({ type: "reopen-log" });
+  }
+
   /** Passes on a signal that is the initial program's affair alone. */
   forward(signal: NodeJS.Signals): void {
     this.#program?.signal(signal);
@@ -136,7 +146,7 @@ export class Supervisor {
       removeRankFiles(rundir, rank);
     } catch (cause) {
       // What is left of it goes with the run directory.
-      say(`cannot take away the files of rank ${rank}: ${messageOf(cause)}`);
+      say(`cannot remove the files of rank ${rank}: ${messageOf(cause)}`);
     }
     const [leader] = this.#brokers;
     leader?.order({ type: "rank-exit", rank });
@@ -177,6 +187,7 @@ export class Supervisor {
   }
 
   #onReport(report: BrokerReport): void {
+    this.#options.onReport?.(report);
     switch (report.type) {
       case "program-start":
         this.#handedOver = this.#handOver(report.env);
@@ -193,6 +204,7 @@ export class Supervisor {
       case "stopping":
         this.#allow(report.timeoutMs ?? Infinity);
         return;
+      case "serving":
       case "unclean":
         return;
     }
@@ -213,9 +225,10 @@ export class Supervisor {
   }
 
   #startProgram(env: Readonly<Record<string, string>>): void {
-    const { programArgv, onTerminal, say } = this.#options;
+    const { programArgv, onTerminal, say, welcome } = this.#options;
     if (programArgv === undefined)
       throw new Error("the broker asked for an initial program, but there is none");
+    if (welcome !== undefined) say(welcome);
     const program = spawnPhase({
       argv: programArgv,
       env,

@@ -4,11 +4,16 @@ import type * as Pino from "pino";
 import { errnumOf, SluiceError, systemMessage } from "../../errors/index.js";
 import type { LogLevel } from "../../messages/index.js";
 import type { LogEntry } from "./log-ring.js";
+import { type LogRotation, rotate } from "./rotation.js";
 
 /** A log that is written to a file (docs/design/instance.md §3). */
 export interface LogFile {
   /** Appends a line. The kernel has it when this returns, so that a crash takes nothing with it. */
   write(entry: LogEntry): void;
+  /** Goes on in the file that has the path now, and makes it if it is missing: what was moved away is done with. */
+  reopen(): void;
+  /** What this rank has written, and what has gone with the oldest files. */
+  readonly sizes: { readonly writtenBytes: number; readonly droppedBytes: number };
   close(): void;
 }
 
@@ -17,6 +22,8 @@ export interface LogFileOptions {
   readonly path: string;
   /** Rank of the broker whose log it is. */
   readonly rank: number;
+  /** Default: it grows without end. */
+  readonly rotation?: LogRotation | undefined;
   /** Called when lines cannot be written, such as on a full disk; again only after a line was written in between. */
   readonly onError: (error: SluiceError) => void;
 }
@@ -25,27 +32,116 @@ export interface LogFileOptions {
 const BUFFER_BYTES = 1024 * 1024;
 
 /**
- * Opens a log file, made with the mode 0600 if it is missing: one JSON object a line with `level`, `time` (seconds since 1970), `name`,
- * `rank` and `text`. It is only ever appended to, so that the ranks of one machine may share it, and so that a tool such
- * as logrotate may cut it (`copytruncate`).
+ * Opens a log file, and makes it with the mode 0600 if it is missing. It has one JSON object a line with
+ * `level`, `time` (seconds since 1970), `name`, `rank` and `text`. Writers only ever append to it, so that
+ * the ranks of one machine may share it. A tool such as logrotate may also cut it (`copytruncate`).
  * @throws SluiceError `BROKER_STATE` if it cannot be opened
  */
-export function openLogFile({ path, rank, onError }: LogFileOptions): LogFile {
+export function openLogFile(options: LogFileOptions): LogFile {
+  return new RotatedLogFile(options);
+}
+
+/** So many times while a file fills up it is looked at whether another rank has moved it, or filled it too. */
+const LOOKS = 64;
+
+class RotatedLogFile implements LogFile {
+  readonly #options: LogFileOptions;
+  #part: LogPart;
+  #isFailing = false;
+  /** What is to be written until the file is looked at. */
+  #untilLook = 0;
+  readonly sizes = { writtenBytes: 0, droppedBytes: 0 };
+
+  constructor(options: LogFileOptions) {
+    this.#options = options;
+    this.#part = this.#open();
+    this.#look();
+  }
+
+  write({ time, level, name, text }: LogEntry): void {
+    if (this.#untilLook < 0) this.#look();
+    this.#part.logger[level]({ time, name, rank: this.#options.rank }, text);
+  }
+
+  reopen(): void {
+    try {
+      const next = this.#open();
+      this.close();
+      this.#part = next;
+    } catch (error) {
+      // It goes on where it is.
+      this.#failed(error);
+    }
+  }
+
+  close(): void {
+    this.#part.file.end();
+  }
+
+  /** Moves the file away if it is full, and goes on in that of the path if it is not the one that is open. */
+  #look(): void {
+    const { path, rotation } = this.#options;
+    if (rotation === undefined) {
+      this.#untilLook = Infinity;
+      return;
+    }
+    try {
+      if (fstatSync(this.#part.fd).size >= rotation.maxBytes && this.#isThere()) {
+        this.sizes.droppedBytes += rotate(path, rotation, () => this.#isThere()) ?? 0;
+      }
+      if (!this.#isThere()) this.reopen();
+      const left = rotation.maxBytes - fstatSync(this.#part.fd).size;
+      this.#untilLook = Math.min(Math.max(0, left), Math.ceil(rotation.maxBytes / LOOKS));
+    } catch (error) {
+      this.#untilLook = rotation.maxBytes / LOOKS;
+      this.#failed(error);
+    }
+  }
+
+  /** Whether what is open is what has the path. */
+  #isThere(): boolean {
+    const now = statSync(this.#options.path, { throwIfNoEntry: false });
+    const own = fstatSync(this.#part.fd);
+    return now?.ino === own.ino && now.dev === own.dev;
+  }
+
+  #failed(cause: unknown): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    this.#options.onError(fileError(`log file ${this.#options.path} cannot be written`, cause));
+  }
+
+  /** @throws SluiceError `BROKER_STATE` if it cannot be opened */
+  #open(): LogPart {
+    const { path } = this.#options;
+    try {
+      const part = openPart(openForLog(path));
+      part.file.on("write", (bytes: unknown) => this.#wrote(Number(bytes)));
+      part.file.on("error", (cause: unknown) => this.#failed(cause));
+      return part;
+    } catch (cause) {
+      throw fileError(`log file ${path} cannot be opened`, cause);
+    }
+  }
+
+  #wrote(bytes: number): void {
+    this.#isFailing = false;
+    this.#untilLook -= bytes;
+    this.sizes.writtenBytes += bytes;
+  }
+}
+
+/** One open file, and what makes lines for it. */
+interface LogPart {
+  readonly fd: number;
+  readonly file: ReturnType<typeof Pino.destination>;
+  readonly logger: Pino.Logger<LogLevel>;
+}
+
+function openPart(fd: number): LogPart {
   // Loaded only when a log file is asked for.
   const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
-  let file: ReturnType<typeof destination>;
-  try {
-    file = destination({ dest: openForLog(path), sync: true, maxLength: BUFFER_BYTES });
-  } catch (cause) {
-    throw fileError(`log file ${path} cannot be opened`, cause);
-  }
-  let isFailing = false;
-  file.on("write", () => (isFailing = false));
-  file.on("error", (cause: unknown) => {
-    if (isFailing) return;
-    isFailing = true;
-    onError(fileError(`log file ${path} cannot be written`, cause));
-  });
+  const file = destination({ dest: fd, sync: true, maxLength: BUFFER_BYTES });
   const logger = pino<LogLevel>(
     {
       base: null,
@@ -58,10 +154,7 @@ export function openLogFile({ path, rank, onError }: LogFileOptions): LogFile {
     },
     file,
   );
-  return {
-    write: ({ time, level, name, text }) => logger[level]({ time, name, rank }, text),
-    close: () => file.end(),
-  };
+  return { fd, file, logger };
 }
 
 /** Opens a file that only its owner can read, if it is made here. */

@@ -1,16 +1,4 @@
-import type { LogLevel } from "../../messages/index.js";
-
-/** Levels by number, as syslog has them (RFC 5424 §6.2.1). */
-export const LOG_LEVELS: readonly LogLevel[] = [
-  "emerg",
-  "alert",
-  "crit",
-  "err",
-  "warning",
-  "notice",
-  "info",
-  "debug",
-];
+import { LOG_LEVELS, type LogLevel } from "../../messages/index.js";
 
 /** How many lines a broker remembers (docs/design/instance.md §3). */
 const LOG_RING_SIZE = 1024;
@@ -41,8 +29,11 @@ export class LogRing {
   /** Where the next line goes; the oldest line is there once the ring is full. */
   #next = 0;
   readonly #followers = new Set<(entry: LogEntry) => void>();
+  /** Number of lines that had to make room for later ones. */
+  dropped = 0;
 
   append(entry: LogEntry): void {
+    if (this.#entries[this.#next] !== undefined) this.dropped += 1;
     this.#entries[this.#next] = entry;
     this.#next = (this.#next + 1) % LOG_RING_SIZE;
     for (const follower of [...this.#followers]) follower(entry);

@@ -5,6 +5,9 @@ import type { Clock } from "../clock.js";
 /** How much of its output is kept for each program (docs/design/programs.md §1), in bytes as they were written. */
 const RING_BYTES = 1024 * 1024;
 
+/** So many of its last lines are told of a program that failed. */
+const LAST_LINES = 5;
+
 /** A program that writes nothing but line ends must not fill the memory either. */
 const RING_LINES = 65_536;
 
@@ -41,6 +44,7 @@ class Ring {
   readonly lines = new Fifo<Kept>();
   keptBytes = 0;
   droppedBytes = 0;
+  droppedLines = 0;
 
   push(line: ProgramLine, bytes: number): void {
     this.lines.push({ line, bytes });
@@ -50,6 +54,7 @@ class Ring {
       if (oldest === undefined) return;
       this.keptBytes -= oldest.bytes;
       this.droppedBytes += oldest.bytes;
+      this.droppedLines += 1;
     }
   }
 }
@@ -60,6 +65,8 @@ export class ProgramLogs {
   readonly #onLine: (line: ProgramLine) => void;
   readonly #rings = new Map<string, Ring>();
   readonly #followers = new Set<(line: ProgramLine) => void>();
+  /** Of rings that are not kept any more. */
+  #forgottenLines = 0;
 
   /** @param onLine gets every line that is kept */
   constructor(clock: Clock, onLine: (line: ProgramLine) => void) {
@@ -72,8 +79,12 @@ export class ProgramLogs {
     const ring = this.#rings.get(unit) ?? new Ring();
     this.#rings.delete(unit);
     this.#rings.set(unit, ring);
-    const [oldest] = this.#rings.keys();
-    if (this.#rings.size > PROGRAMS_KEPT && oldest !== undefined) this.#rings.delete(oldest);
+    const [oldest] = this.#rings;
+    if (this.#rings.size > PROGRAMS_KEPT && oldest !== undefined) {
+      const [name, { lines, droppedLines }] = oldest;
+      this.#forgottenLines += lines.size + droppedLines;
+      this.#rings.delete(name);
+    }
     return {
       line: ({ stream, text, bytes, part, hasMore }) => {
         const parts = part === undefined ? {} : { part, hasMore: hasMore === true };
@@ -93,12 +104,27 @@ export class ProgramLogs {
     }));
   }
 
+  /** Number of lines that had to make room for later ones. */
+  get droppedLines(): number {
+    let lines = this.#forgottenLines;
+    for (const ring of this.#rings.values()) lines += ring.droppedLines;
+    return lines;
+  }
+
   /** What is kept of some programs, or of all, by time. */
   lines(units: readonly string[] | undefined): ProgramLine[] {
     const rings =
       units === undefined ? [...this.#rings.values()] : units.map((unit) => this.#rings.get(unit));
     const lines = rings.flatMap((ring) => [...(ring?.lines ?? [])].map(({ line }) => line));
     return rings.length === 1 ? lines : lines.sort((a, b) => a.time - b.time);
+  }
+
+  /** The last lines of a program, without what is missing. */
+  lastLines(unit: string): readonly string[] {
+    const kept = this.has(unit) ? this.lines([unit]) : [];
+    return kept
+      .slice(-LAST_LINES)
+      .flatMap(({ text, leftOutBytes }) => (leftOutBytes === undefined ? [text] : []));
   }
 
   has(unit: string): boolean {

@@ -30,9 +30,9 @@ const BEFORE_MS = 1000;
 /**
  * Restarts modules after those that they follow (docs/design/programs.md §1).
  *
- * A module follows a service from the moment on that both it and a provider of that have run: the start of another
- * provider, or of the same again, is what restarts it. So followers wait until their source runs, and one that never does
- * restarts none.
+ * A module follows a service from the moment on that both it and a provider of that have run. What restarts
+ * it is the start of another provider, or of the same again. So followers wait until their source runs, and
+ * one that never does restarts none.
  */
 export class Followers {
   readonly #table: FollowedTable;

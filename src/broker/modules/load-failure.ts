@@ -9,8 +9,8 @@ export function programLoadFailure(name: string, end: ModuleEnd): SluiceError {
 }
 
 /**
- * The error of a load whose module ended before it ran: with the place in the module's file if the stack has one, else
- * with the module's name.
+ * The error of a load whose module ended before it ran. It has the place in the module's file if the stack
+ * has one, else the module's name.
  * @param path of the module's file
  */
 export function loadFailure(name: string, path: string, end: ModuleEnd): SluiceError {

@@ -1,5 +1,6 @@
+import { commandText, SECRET } from "../../errors/index.js";
 import type { FailurePolicy } from "../../units/index.js";
-import type { ModuleOptions } from "../../loaders/index.js";
+import type { ModuleOptions, StopRule } from "../../loaders/index.js";
 import type { JsonValue } from "../../messages/index.js";
 import type { Timer } from "../clock.js";
 import type { HoldQueue } from "./hold-queue.js";
@@ -22,8 +23,32 @@ export interface LoadRequest extends ModuleOptions {
   readonly plan?: number | undefined;
   /** That its library had when the plan was verified; undefined: it is verified when it is loaded. */
   readonly digest?: string | undefined;
+  /** Units and services that its unit requires, and so uses. */
+  readonly requires?: readonly string[] | undefined;
   /** How long its removal may take before it is cancelled; undefined: as long as it likes. */
   readonly timeoutMs?: number | undefined;
+  /** The arguments of its unit, where those of the load are others: code has changed them. */
+  readonly unitArgs?: readonly string[] | undefined;
+  /** A start has named it, and no person. */
+  readonly ofStart?: boolean | undefined;
+  /** The environment that it is to be started with; undefined: as it is now, and as its files say. */
+  readonly kept?: KeptEnvironment | undefined;
+}
+
+/** With which environment a run of a module was started. */
+export interface KeptEnvironment {
+  /** Of the broker, at that time. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What the environment files of a program said; undefined if they were not read. */
+  readonly fileVariables: Readonly<Record<string, string>> | undefined;
+}
+
+/** The time in which a module that was changed has to show that it runs (docs/design/programs.md §3). */
+export interface Trial {
+  /** Modules that are not restarted because of another: their turn comes, or has come. */
+  readonly cause: Set<string>;
+  /** Called when the module fails after it was running. Its policy does not count. */
+  failed(name: string, message: string): void;
 }
 
 /** What `module.reload` asks for; what is undefined stays as it is. */
@@ -42,6 +67,10 @@ export interface ModuleUsage {
   readonly listed: Readonly<Record<string, JsonValue>>;
   /** Undefined until its loader has started it. */
   readonly usage: InstanceUsage | undefined;
+  /** What the broker is doing about it. */
+  readonly phase: EntryState["kind"];
+  /** How often it was restarted after a failure. */
+  readonly restarts: number;
 }
 
 /** What was loaded, for the requester. */
@@ -65,7 +94,12 @@ export type EntryState =
   | { readonly kind: "starting" }
   | { readonly kind: "up"; readonly instance: ModuleInstance }
   | { readonly kind: "removing"; readonly done: Promise<void> }
-  | { readonly kind: "reloading"; readonly hold: HoldQueue }
+  | {
+      readonly kind: "reloading";
+      readonly hold: HoldQueue;
+      /** Nothing of it runs: its new run has failed, and what changed it is to decide. */
+      readonly isStalled?: boolean | undefined;
+    }
   | {
       readonly kind: "backoff";
       readonly timer: Timer;
@@ -76,26 +110,40 @@ export type EntryState =
 /** The watchdog of shipped modules (docs/design/planning.md §1). */
 const SHIPPED_WATCHDOG_MS = 30_000;
 
+/** Time-out of `stop` where a unit sets none (docs/design/programs.md §1). */
+const STOP_MS = 10_000;
+
+/** After its time-out a program is killed; what outlives that for so long fails its removal. */
+const KILL_MS = 6000;
+
 /** A module of the table: its name is taken as long as it is there. */
 export class ModuleEntry {
   readonly name: string;
   request: LoadRequest;
-  readonly policy: FailurePolicy;
-  readonly restarts: RestartPolicy;
+  policy: FailurePolicy;
+  restarts: RestartPolicy;
   /** When it was loaded, as one of a plan or by itself: what comes later goes down earlier. */
-  readonly turn: number;
+  turn: number;
   args: readonly string[];
   /** Looked for once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
-  /** Of a module of a library, as its latest run was verified. */
+  /** The library that it is from, as its latest run was verified. */
   library: VerifiedMember | undefined;
-  state: EntryState = { kind: "starting" };
+  /** Called at each change of its state. */
+  onChange: () => void = () => undefined;
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
   /** Settles, never rejects, when the start or reload under way is decided. */
   busy: Promise<void> = Promise.resolve();
-  /** Somebody does not want it any more while its loader is still at work. */
+  /** With what its latest run was started. */
+  started: KeptEnvironment | undefined;
+  /** Of the file of its latest run; undefined for a program, and if the file could not be read. */
+  digest: Promise<string | undefined> = Promise.resolve(undefined);
+  /** Set while it has to show that it runs. */
+  trial: Trial | undefined;
+  /** It was cancelled while its loader is still at work. */
   isAbandoned = false;
+  #state: EntryState = { kind: "starting" };
 
   constructor(name: string, request: LoadRequest, file: FoundModule | undefined, turn: number) {
     this.name = name;
@@ -107,11 +155,42 @@ export class ModuleEntry {
     this.args = request.args ?? [];
   }
 
+  get state(): EntryState {
+    return this.#state;
+  }
+
+  set state(state: EntryState) {
+    this.#state = state;
+    this.onChange();
+  }
+
   /** What it was loaded by, with what a reload asks for anew. */
   requestAfter({ exec, loader, insecure }: ReloadRequest): LoadRequest {
     const isOtherLoader = exec !== undefined || loader !== undefined;
     const how = isOtherLoader ? { exec, loader } : {};
-    return { ...this.request, ...how, insecure: insecure ?? this.request.insecure };
+    return { ...this.request, ...how, insecure: insecure ?? this.request.insecure, kept: undefined };
+  }
+
+  /** Notes what is under way, so that others can wait for it. */
+  occupy(work: Promise<Loaded>): Promise<Loaded> {
+    this.busy = Promise.allSettled([work]).then(() => undefined);
+    return work;
+  }
+
+  /** Takes another request, for what runs and for the next run. */
+  amend(request: LoadRequest): void {
+    const isSameRule = JSON.stringify(request.restart) === JSON.stringify(this.request.restart);
+    if (!isSameRule) this.restarts = new RestartPolicy(request.restart);
+    this.request = request;
+    this.policy = request.onFailure ?? "panic";
+    this.args = request.args ?? [];
+  }
+
+  /** Takes another request for the next run. The file is to be looked for anew. */
+  become(request: LoadRequest): void {
+    this.amend(request);
+    this.file = undefined;
+    this.restarts.reset();
   }
 
   /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew. */
@@ -132,11 +211,28 @@ export class ModuleEntry {
     return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
   }
 
-  /** Of its file, and which module of it if it is of a library; undefined until it is found. */
+  /** How long its removal may take; undefined: as long as it likes. */
+  get removalTimeoutMs(): number | undefined {
+    return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
+  }
+
+  /** Whether its unit says how it is stopped: then it has that time whatever the instance is in a hurry for. */
+  get hasOwnStop(): boolean {
+    return this.request.stop !== undefined;
+  }
+
+  /** Path of its file, with `#NAME` if the file is a library; undefined until it is found. Of a program, its command. */
   get path(): string | undefined {
+    const { command, secret } = this.request;
+    if (command !== undefined) return commandText(command, secret);
     if (this.file === undefined) return undefined;
     const { path, member } = this.file;
     return member === undefined ? path : `${path}#${member}`;
+  }
+
+  /** Its arguments as they may be told. */
+  get shownArgs(): readonly string[] {
+    return this.request.secret === true && this.args.length > 0 ? [SECRET] : this.args;
   }
 
   /** Whether this is its name, or the path that it was loaded from. */
@@ -147,7 +243,7 @@ export class ModuleEntry {
 
 /** A module as `module.list` has it. */
 export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
-  const { name, instance, args, request, state } = entry;
+  const { name, instance, shownArgs: args, request, state } = entry;
   const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;
   const services = owner === undefined ? [] : router.services.namesOf(owner);
   return {
@@ -163,4 +259,15 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
     services: services.filter((service) => service !== name),
     explicit: request.explicit === true,
   };
+}
+
+/** The longest time that stopping a program takes by itself: its time-out, and what the system takes to kill it. */
+function stopLimitMs({ timeoutMs = STOP_MS }: StopRule = {}): number {
+  return timeoutMs + KILL_MS;
+}
+
+/** It is removed, or started by something else than its timer. */
+export function leaveBackoff({ timer, giveUp }: EntryState & { readonly kind: "backoff" }): void {
+  timer.cancel();
+  giveUp?.();
 }

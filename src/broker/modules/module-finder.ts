@@ -11,6 +11,7 @@ import {
   type ModuleLoader,
   moduleNameOf,
 } from "../../loaders/index.js";
+import { commandText } from "../../errors/index.js";
 import { splitMember } from "../../libraries/index.js";
 import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import type { JsonObject } from "../configuration.js";
@@ -65,7 +66,7 @@ interface FinderOptions {
 }
 
 /**
- * Looks on the module path of the options, and runs what it finds with our loaders, theirs, and those of the
+ * Looks on the module path of the options. It runs what it finds with our loaders, theirs, and those of the
  * configuration; the later of these win.
  */
 export function moduleFinder({
@@ -107,10 +108,6 @@ export function moduleFinder({
     const name = request.name ?? asked.member ?? (await moduleNameOf(file, loader));
     return { path, member: asked.member, name, loader, verify };
   };
-}
-
-function commandText(command: string | readonly string[]): string {
-  return typeof command === "string" ? command : command.join(" ");
 }
 
 /** A loader that is given by path is run as well. */

@@ -25,15 +25,15 @@ export interface LibraryModuleInfo {
   readonly kindVersion: string | null;
   readonly version: string | null;
   readonly description: string | null;
-  /** Why this host would refuse it, whatever is picked beside it. */
+  /** Why this host would refuse it, whatever else the user picks. */
   readonly refused: readonly string[];
 }
 
-/** What can be told of a module without starting it (docs/design/modules.md §4). */
+/** What Sluice can tell of a module without starting it (docs/design/modules.md §4). */
 export interface ModuleInfo {
   /** Name of the loader that takes it. */
   readonly type: string;
-  /** Under which it is loaded if no name is given. */
+  /** Its name if the load gives it none. */
   readonly name: string;
   readonly path: string;
   /** Known before it runs; it may register more. */
@@ -42,14 +42,14 @@ export interface ModuleInfo {
   readonly digest: string;
   /** In bytes. */
   readonly size: number;
-  /** Of libraries and their modules; null for a file that is a module itself. */
+  /** Version of the API of a library or its module; null for a file that is a module itself. */
   readonly api: string | null;
   readonly kind: string | null;
   readonly version: string | null;
   readonly description: string | null;
-  /** Of a module of a library: why this host would refuse it, whatever is picked beside it. */
+  /** Why this host would refuse a module of a library, whatever else the user picks. */
   readonly refused?: readonly string[];
-  /** Of a library: what is inside. */
+  /** What is inside a library. */
   readonly modules?: readonly LibraryModuleInfo[];
 }
 
@@ -61,8 +61,8 @@ interface InfoOptions extends LoaderChoice {
 }
 
 /**
- * The first two steps of a load, open and verify: finds the file, chooses its loader, and reads its identity; of a
- * library, what is inside.
+ * The first two steps of a load, open and verify. Finds the file, chooses its loader, and reads its identity;
+ * of a library, what is inside.
  * @param path a file, or a bare name; with `#NAME`, one module of a library
  * @param modulePath colon-separated directories for bare names
  * @param choice how it would be loaded, and the configuration, which may have further loaders and kinds

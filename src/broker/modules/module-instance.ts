@@ -1,5 +1,11 @@
 import { ERRNO, errnumOf, isErrnum, messageOf, requestError, SluiceError } from "../../errors/index.js";
-import type { ModuleExit, ModuleSpec, RunningModule } from "../../loaders/index.js";
+import type {
+  ModuleExit,
+  ModuleOptions,
+  ModuleSpec,
+  RunningModule,
+  SharedThread,
+} from "../../loaders/index.js";
 import {
   type Backlog,
   FLAG,
@@ -10,7 +16,7 @@ import {
   type Welcome,
   type JsonValue,
 } from "../../messages/index.js";
-import { moduleEndText } from "../../processes/index.js";
+import { moduleEndText, setRefOf } from "../../processes/index.js";
 import type { Clock, Timer } from "../clock.js";
 import { DeferredMessages } from "./deferred-messages.js";
 import type { HoldQueue } from "./hold-queue.js";
@@ -57,7 +63,7 @@ export interface StatusReport {
   readonly errnum?: number | undefined;
   readonly error?: string | undefined;
   readonly stack?: string | undefined;
-  /** Of a module of a library: the methods that it has when it begins to run. */
+  /** The methods that a module of a library has when it begins to run. */
   readonly methods?: readonly string[] | undefined;
 }
 
@@ -149,6 +155,7 @@ export class ModuleInstance {
       share: router.fairShare.add(channel),
       fail: (error) => void this.#failWith(error),
     });
+    this.peer.runsFromMs = Infinity;
     router.attach(this.peer);
     channel.onDrain(() => router.drained(this.peer));
     this.ready = new Promise((resolve) => (this.#settleReady = resolve));
@@ -171,9 +178,14 @@ export class ModuleInstance {
     return this.#methods;
   }
 
-  /** How long it has sent nothing. */
+  /** How long it has sent nothing, in whole seconds. */
   get idleSeconds(): number {
-    return Math.max(0, Math.floor((this.#clock.now() - this.#lastActiveMs) / 1000));
+    return Math.floor(this.silentSeconds);
+  }
+
+  /** How long it has sent nothing. */
+  get silentSeconds(): number {
+    return Math.max(0, this.#clock.now() - this.#lastActiveMs) / 1000;
   }
 
   /** Messages on their way to it that it has not taken. */
@@ -213,7 +225,10 @@ export class ModuleInstance {
     switch (status) {
       case MODULE_STATUS.running:
         this.#methods = methods;
-        if (this.#state.letter === "I") this.#state = { letter: "R" };
+        if (this.#state.letter === "I") {
+          this.#state = { letter: "R" };
+          this.peer.runsFromMs = performance.now();
+        }
         this.#settleReady(undefined);
         return;
       case MODULE_STATUS.finalizing:
@@ -229,17 +244,25 @@ export class ModuleInstance {
     }
   }
 
-  /** Has it fail when it leaves a ping unanswered for so long, from now until it is to end. */
-  watch(timeMs: number): void {
+  /**
+   * Has it fail when it leaves a ping unanswered for so long, from now until it is to end; undefined: not any more.
+   * @param waiting what waits for it then, in words
+   */
+  watch(timeMs: number | undefined, waiting: () => string | undefined): void {
+    this.#watchdog?.stop();
+    this.#watchdog = undefined;
+    if (timeMs === undefined) return;
     this.#watchdog = new Watchdog(this.#clock, timeMs, {
       ping: () => this.#running.channel.send(this.#request("ping", PING_MATCHTAG, 0)),
       answers: () => this.#answers,
       isDeferred: () => this.#deferred !== undefined,
-      expired: () => {
-        const text = `it has left a ping unanswered for ${timeMs / 1000} s (watchdog)`;
-        void this.#failWith(requestError("ETIMEDOUT", text));
-      },
+      expired: () => void this.#expired(timeMs, waiting()),
     });
+  }
+
+  /** The thread that it shares with others; undefined if it has a thread or process of its own. */
+  get sharedThread(): SharedThread | undefined {
+    return this.#running.sharedThread;
   }
 
   /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
@@ -258,9 +281,20 @@ export class ModuleInstance {
     this.peer.deliver(this.#request("shutdown", 0, FLAG.noresponse));
   }
 
+  /** Has it take options that need no new start. */
+  amend(options: ModuleOptions): void {
+    this.#running.amend?.(options);
+  }
+
   /** Ends the wait for it to run, if its loader can. */
   giveUp(): void {
     this.#running.giveUp?.();
+  }
+
+  /** Whether it keeps this process alive. */
+  setRef(isRef: boolean): void {
+    setRefOf(this.#running.channel, isRef);
+    this.#running.setRef?.(isRef);
   }
 
   /** Ends it at once. */
@@ -269,9 +303,21 @@ export class ModuleInstance {
     await this.#running.terminate();
   }
 
+  /** In a thread that it shares, the handler that holds that may be another module's. */
+  async #expired(timeMs: number, waiting: string | undefined): Promise<void> {
+    const chain = waiting === undefined ? "" : `: ${waiting}`;
+    const text = `it has left a ping unanswered for ${timeMs / 1000} s (watchdog)${chain}`;
+    const shared = this.sharedThread;
+    const { name, stack = [] } = (await shared?.blame()) ?? {};
+    const message =
+      name === undefined ? text : `${text}; a handler of ${name} holds thread group '${shared?.name}'`;
+    const detail = [message, ...stack.map((line) => `    ${line}`)].join("\n");
+    await this.#failWith(requestError("ETIMEDOUT", message), detail);
+  }
+
   /** Ends a module that cannot be given what it must get; that is a failure of it. */
-  async #failWith(error: unknown): Promise<void> {
-    this.#fault ??= failed(messageOf(error), errnumOf(error));
+  async #failWith(error: unknown, detail?: string): Promise<void> {
+    this.#fault ??= failed(messageOf(error), errnumOf(error), detail);
     await this.#running.terminate();
   }
 

@@ -23,7 +23,7 @@ export interface VerifiedMember {
   /** Absolute path of the library. */
   readonly path: string;
   readonly name: string;
-  /** Of the file that was verified. */
+  /** Digest of the file that was verified. */
   readonly digest: string;
   readonly manifest: ManifestModule;
   /** The thread group that all of its library share, if they share their state. */
@@ -107,7 +107,7 @@ export class ModuleLibraries {
     const missing = missingMethods(kind, methods);
     if (missing.length === 0) return;
     const own = methods.filter((method) => !DEFAULT_METHODS.has(method));
-    const has = own.length === 0 ? "it has none of its own" : `it has ${own.join(", ")}`;
+    const has = own.length === 0 ? "the module has no methods of its own" : `it has ${own.join(", ")}`;
     const demand = `kind ${manifest.kind ?? ""} ${kind.version} demands the methods ${kind.methods.join(", ")}`;
     throw libraryRefusal(`${path}#${name}: lacks ${missing.join(", ")}; ${demand}, ${has}`);
   }
@@ -125,7 +125,9 @@ export class ModuleLibraries {
 async function confirmDigest(path: string, verified: string): Promise<void> {
   const now = await digestOf(path);
   if (now === verified) return;
-  throw libraryRefusal(`${path}: has changed since it was verified: it was ${verified}, it is ${now}`);
+  throw libraryRefusal(
+    `${path}: has changed since Sluice verified it: its digest was ${verified}, it is ${now}`,
+  );
 }
 
 function refusal(failures: readonly LibraryFailure[]): SluiceError {

@@ -1,19 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { requestError } from "../../errors/index.js";
 import type { JsonValue, LogLevel, Welcome } from "../../messages/index.js";
+import type { Refs } from "../../processes/index.js";
 import type { ProgramLog } from "../../loaders/index.js";
 import type { Clock } from "../clock.js";
 import type { ModuleEntry } from "./module-entry.js";
 import type { MessageTrace } from "../routing/message-trace.js";
 import type { ModuleFinder } from "./module-finder.js";
 import { loadFailure, programLoadFailure } from "./load-failure.js";
-import { ModuleInstance } from "./module-instance.js";
+import { type ModuleEnd, ModuleInstance } from "./module-instance.js";
 import type { ModuleLibraries } from "./module-libraries.js";
-import type { Others } from "../../libraries/index.js";
+import { digestOf, type Others } from "../../libraries/index.js";
 import type { Router } from "../routing/router.js";
 
 /** What the module table needs from the broker around it. */
 export interface ModuleHost {
+  /** What keeps this process alive. */
+  readonly refs: Refs;
   readonly router: Router;
   readonly clock: Clock;
   readonly trace: MessageTrace;
@@ -23,11 +26,15 @@ export interface ModuleHost {
   readonly cacheDir: string | undefined;
   /** What modules in processes are started with. */
   environment(): Readonly<Record<string, string>>;
+  /** Where a module runs whose unit does not say so (`broker.default-thread`). */
+  defaultThread(): string;
   /** The largest payload that they may send and get. */
   maxPayloadBytes(): number;
   welcome(module: Pick<Welcome, "name" | "uuid" | "args">): Welcome;
   /** Told of each run that has begun, with the configuration that it was welcomed with. */
   started(name: string, conf: JsonValue): void;
+  /** Told of the end of each run. */
+  ended(end: ModuleEnd): void;
   /** Publishes an event about a module of this rank. */
   announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
   log(level: LogLevel, text: string): void;
@@ -36,6 +43,8 @@ export interface ModuleHost {
   panic(message: string): void;
   /** Asks for an orderly end of the instance. */
   shutdown(): void;
+  /** The longest wait for a module on this rank, in words; undefined if nothing waits for it. */
+  waitingFor(name: string): string | undefined;
   /** What keeps the output of a program. */
   programLog(name: string): ProgramLog;
 }
@@ -63,16 +72,24 @@ export async function startInstance(
   const file = (entry.file ??= await host.find(request));
   if (file.member !== undefined) await admit(host, entry, others);
   const { library } = entry;
+  const env = request.kept?.env ?? host.environment();
+  entry.started = { env, fileVariables: request.kept?.fileVariables };
+  // Beside the start, which need not wait for it.
+  entry.digest = entry.isProgram ? Promise.resolve(undefined) : digestOf(file.path).catch(() => undefined);
   const spec = {
     ...request,
     name,
     uuid: randomUUID(),
     path: file.path,
     args,
-    thread: library?.sharedThread ?? request.thread ?? "own",
+    thread: library?.sharedThread ?? request.thread ?? host.defaultThread(),
+    log: (level: LogLevel, text: string) => host.log(level, text),
     member: library && { name: library.name, digest: library.digest, kind: library.manifest.kind },
     cacheDir: host.cacheDir,
-    env: host.environment(),
+    env,
+    fileVariables: request.kept?.fileVariables,
+    onFileVariables: (fileVariables: Readonly<Record<string, string>>) =>
+      (entry.started = { env, fileVariables }),
     maxPayloadBytes: host.maxPayloadBytes(),
     programLog: entry.isProgram ? host.programLog(name) : undefined,
   };
@@ -84,6 +101,11 @@ export async function startInstance(
   const { router, clock, trace } = host;
   const welcome = host.welcome({ name, uuid: spec.uuid, args });
   const instance = new ModuleInstance({ spec, running, welcome, router, clock, trace });
+  const release = host.refs.add((isRef) => instance.setRef(isRef));
+  void instance.ended.then((end) => {
+    release();
+    host.ended(end);
+  });
   if (!isHeld) router.services.add(name, instance.peer);
   onStarted(instance);
   const end = await instance.ready;

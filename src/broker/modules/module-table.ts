@@ -1,80 +1,68 @@
-import { errnumOf, ERRNO, messageOf, requestError, SluiceError } from "../../errors/index.js";
-import {
-  type AskedPick,
-  type LibraryReport,
-  type ManifestModule,
-  type Others,
-  splitMember,
-} from "../../libraries/index.js";
-import type { StopRule } from "../../loaders/index.js";
-import { isName } from "../../units/index.js";
-import { afterFailure, logFailure, restartDelay } from "./failure-policy.js";
+import { messageOf, requestError } from "../../errors/index.js";
+import { type AskedPick, type LibraryReport, splitMember } from "../../libraries/index.js";
 import { type Cause, Followers } from "./followers.js";
-import { HoldQueue } from "./hold-queue.js";
+import { KnownModules, notLoaded } from "./known-modules.js";
 import {
-  describeEntry,
-  type EntryState,
+  leaveBackoff,
   type Loaded,
   type LoadRequest,
   ModuleEntry,
-  type ModuleUsage,
   type ReloadRequest,
   type Removal,
+  type Trial,
 } from "./module-entry.js";
 import type { FoundModule } from "./module-finder.js";
-import { failureError, type ModuleEnd, type ModuleFailure, type ModuleInstance } from "./module-instance.js";
 import type { PlannedModule } from "./module-libraries.js";
-import { type ModuleHost, startInstance } from "./module-start.js";
 import { ModulePeers } from "./module-peers.js";
+import { ModuleRuns } from "./module-runs.js";
+import type { ModuleHost } from "./module-start.js";
+import { ModuleSwaps } from "./module-swaps.js";
+import { useRefusal } from "./module-users.js";
 import { groupRefusal } from "./thread-group.js";
-import { LoadPlans } from "./load-plans.js";
-import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
-
-/** Of `stop` where a unit has none (docs/design/programs.md §1). */
-const STOP_MS = 10_000;
-
-/** After its time-out a program is killed; what outlives that for so long fails its removal. */
-const KILL_MS = 6000;
 
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
   /** Knows modules by the peer that a request comes from. */
   readonly peers: ModulePeers;
+  /** What is loaded, and what has ended. */
+  readonly known: KnownModules;
   readonly #host: ModuleHost;
-  readonly #entries = new Map<string, ModuleEntry>();
-  readonly #plans = new LoadPlans();
+  readonly #runs: ModuleRuns;
+  readonly #swaps: ModuleSwaps;
   readonly #followers: Followers;
-  #isClosing = false;
 
   constructor(host: ModuleHost) {
     this.#host = host;
     this.peers = new ModulePeers(host.router);
+    this.known = new KnownModules(host);
     this.#followers = new Followers({
-      entries: () => this.#entries.values(),
-      servicesOf: ({ instance }) =>
-        instance === undefined ? [] : host.router.services.namesOf(instance.peer),
-      restart: (entry, cause) => this.#follow(entry, cause),
+      entries: () => this.known.entries(),
+      servicesOf: (entry) => this.known.servicesOf(entry),
+      restart: (entry, cause) => this.#swaps.follow(entry, cause),
       loadAgain: async (request, cause) => {
-        if (!this.#isClosing && !this.#entries.has(request.name ?? "")) {
-          await this.#admit(request.name ?? "", request, undefined, cause);
+        if (!this.known.isSealed && !this.known.has(request.name ?? "")) {
+          await this.#admit(request.name ?? "", request, { cause });
         }
       },
       now: () => host.clock.now(),
       log: (level, text) => host.log(level, text),
     });
+    const around = { host, known: this.known, peers: this.peers, followers: this.#followers };
+    this.#runs = new ModuleRuns(around);
+    this.#swaps = new ModuleSwaps(around, this.#runs);
   }
 
   /**
    * Finds and starts a module, and resolves when it reports that it runs.
-   * @throws SluiceError `EEXIST` if the name is taken by a module or a service, `ENOENT` if there is no such file,
-   *   `EINVAL` for what cannot be a name, else the module's own error
+   * @throws SluiceError `EEXIST` if a module or a service has the name. `ENOENT` if there is no such file.
+   *   `EINVAL` for what cannot be a name. Else the module's own error
    */
-  async load(request: LoadRequest): Promise<Loaded> {
+  async load(request: LoadRequest, trial?: Trial): Promise<Loaded> {
     const isolated = withOwnProcess(request);
     const { name } = isolated;
-    if (name !== undefined) return this.#admit(name, isolated, undefined);
+    if (name !== undefined) return this.#admit(name, isolated, { trial });
     const file = await this.#host.find(isolated);
-    return this.#admit(file.name, isolated, file);
+    return this.#admit(file.name, isolated, { file, trial });
   }
 
   /**
@@ -84,28 +72,32 @@ export class ModuleTable {
    *   if it ended with one
    */
   async remove(which: string, how: Removal): Promise<void> {
-    const entry = this.#find(which);
+    const entry = this.known.find(which);
     const isCancel = how !== "ask";
-    const refusal = how === "cancel" ? groupRefusal(entry, this.#entries.values()) : undefined;
+    const refusal = how === "cancel" ? groupRefusal(entry, this.known.entries()) : undefined;
     if (refusal !== undefined) throw refusal;
     const { state } = entry;
     switch (state.kind) {
       case "backoff":
         leaveBackoff(state);
         this.#followers.removed(entry.name);
-        this.#forget(entry);
+        this.known.forget(entry);
         return;
       case "removing":
         if (isCancel) await entry.instance?.cancel();
         return state.done;
       case "starting":
       case "reloading":
-        if (isCancel) await this.#abandon(entry);
-        else if (entry.isProgram) this.#giveUp(entry);
+        if (state.kind === "reloading" && state.isStalled === true) {
+          this.#swaps.dropStalled(entry, state.hold);
+          return;
+        }
+        if (isCancel) await abandon(entry);
+        else if (entry.isProgram) giveUp(entry);
         await entry.busy;
-        return this.#entries.get(entry.name) === entry ? this.remove(entry.name, how) : undefined;
+        return this.known.entry(entry.name) === entry ? this.remove(entry.name, how) : undefined;
       case "up": {
-        const done = this.#stop(entry, state.instance, isCancel);
+        const done = this.#runs.stop(entry, state.instance, isCancel);
         entry.state = { kind: "removing", done };
         return done;
       }
@@ -113,11 +105,25 @@ export class ModuleTable {
   }
 
   /**
+   * Checks that nothing else that is loaded uses a module.
+   * @param which its name, or the path that it was loaded from
+   * @throws SluiceError `ENOENT` if it is not loaded; `EBUSY` if others require it, with their names
+   */
+  checkUnused(which: string): void {
+    const refusal = useRefusal(this.known.find(which), {
+      entries: this.known.entries(),
+      servicesOf: (user) => this.known.servicesOf(user),
+      order: this.known.takeDownOrder(),
+    });
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /**
    * Removes a module and loads it again from the same file. Requests to it and to its services are held meanwhile.
    * @throws SluiceError as {@link load} and {@link remove}
    */
   async reload(which: string, request: ReloadRequest): Promise<Loaded> {
-    const entry = this.#find(which);
+    const entry = this.known.find(which);
     const { state } = entry;
     switch (state.kind) {
       case "backoff":
@@ -125,20 +131,88 @@ export class ModuleTable {
         entry.restarts.reset();
         entry.change(request);
         entry.state = { kind: "starting" };
-        return this.#occupy(
-          entry,
-          this.#startOrForget(entry).then((loaded) => this.#announce(loaded)),
-        );
+        return entry.occupy(this.#runs.load(entry).then((loaded) => this.#runs.announce(loaded)));
       case "starting":
       case "reloading":
+        if (state.kind === "reloading" && state.isStalled === true) throw underChange(entry.name);
         await entry.busy;
         return this.reload(entry.name, request);
       case "removing":
         await Promise.allSettled([state.done]);
         throw notLoaded(which);
       case "up":
-        return this.#occupy(entry, this.#replace(entry, state.instance, request));
+        return entry.occupy(this.#swaps.reload(entry, state.instance, request));
     }
+  }
+
+  /**
+   * Replaces a module by what another request makes of it; requests to it are held meanwhile. If the new run fails, nothing
+   * of the module runs, requests stay held, and the next exchange or removal decides.
+   * @throws SluiceError as {@link load} and {@link remove}; if its file cannot be found or does not compile, it still runs
+   */
+  async exchange(name: string, request: LoadRequest, trial: Trial): Promise<Loaded> {
+    const wanted = withOwnProcess({ ...request, name });
+    const entry = this.known.entry(name);
+    if (entry === undefined) return this.#admit(name, wanted, { trial });
+    const { state } = entry;
+    switch (state.kind) {
+      case "backoff":
+        leaveBackoff(state);
+        this.known.forget(entry);
+        return this.#admit(name, wanted, { trial });
+      case "removing":
+        await Promise.allSettled([state.done]);
+        return this.exchange(name, request, trial);
+      case "starting":
+        await entry.busy;
+        return this.exchange(name, request, trial);
+      case "reloading":
+        if (state.isStalled !== true) {
+          await entry.busy;
+          return this.exchange(name, request, trial);
+        }
+        entry.become(wanted);
+        entry.trial = trial;
+        return entry.occupy(this.#swaps.startHeld(entry, state.hold, { cause: trial.cause, trial }));
+      case "up":
+        return entry.occupy(
+          this.#swaps.replace(entry, state.instance, {
+            ...{ wanted, cause: trial.cause, trial },
+            take: () => entry.become(wanted),
+          }),
+        );
+    }
+  }
+
+  /** Ends what is under way with a module, in favour of nothing. */
+  async interrupt(name: string): Promise<void> {
+    const entry = this.known.entry(name);
+    if (entry?.state.kind === "starting" || entry?.state.kind === "reloading") await abandon(entry);
+  }
+
+  /** Has a module that runs take what needs no new start; gives what it was asked to be like before. */
+  amend(name: string, request: LoadRequest): LoadRequest | undefined {
+    const entry = this.known.entry(name);
+    if (entry === undefined) return undefined;
+    const before = { ...entry.request, args: entry.args };
+    const watchdogMs = entry.watchdogMs;
+    entry.amend({ ...request, name });
+    if (entry.state.kind === "up") {
+      entry.state.instance.amend(request);
+      if (entry.watchdogMs !== watchdogMs) {
+        entry.state.instance.watch(entry.watchdogMs, () => this.#host.waitingFor(name));
+      }
+    }
+    return before;
+  }
+
+  /**
+   * Checks that what is to be loaded can be: finds, opens and compiles it, verifies its library.
+   * @param going names of modules that will be gone or replaced by then
+   * @throws SluiceError as {@link load}
+   */
+  async check(request: LoadRequest, going: readonly string[]): Promise<void> {
+    await this.#swaps.check({ ...request, name: request.name ?? "" }, going);
   }
 
   /**
@@ -146,36 +220,9 @@ export class ModuleTable {
    * @throws SluiceError `ENOENT` if it is not loaded
    */
   defer(which: string, on: boolean): void {
-    const { instance } = this.#find(which);
+    const { instance } = this.known.find(which);
     if (instance === undefined) throw notLoaded(which);
     instance.defer(on);
-  }
-
-  /** Whether a module has this name, or is to have it in a moment. */
-  has(name: string): boolean {
-    return this.#entries.has(name);
-  }
-
-  /** Names of the modules that run. */
-  names(): string[] {
-    return [...this.#entries.values()].filter(({ state }) => state.kind === "up").map(({ name }) => name);
-  }
-
-  /** What `module.list` and `module.usage` answer, in the order loaded. */
-  list(): ModuleUsage[] {
-    return [...this.#entries.values()].map((entry) => ({
-      listed: describeEntry(entry, this.#host.router),
-      usage: entry.instance?.usage,
-    }));
-  }
-
-  /**
-   * Keeps the order in which a plan loads, for the way down.
-   * @returns its number, for the loads
-   * @throws SluiceError `EINVAL` if it is no graph
-   */
-  record(order: LoadOrder): number {
-    return this.#plans.add(order, this.#turns());
   }
 
   /**
@@ -183,7 +230,7 @@ export class ModuleTable {
    * @param planned all that it loads; what is of no library is what others may conflict with or require
    */
   verify(planned: readonly PlannedModule[]): Promise<LibraryReport> {
-    const others = new Map(this.#othersThan(planned.map(({ unit }) => unit)));
+    const others = new Map(this.known.othersThan(planned.map(({ unit }) => unit)));
     const picks: AskedPick[] = [];
     for (const { path, ...module } of planned) {
       const { file, member } = splitMember(path);
@@ -193,39 +240,18 @@ export class ModuleTable {
     return this.#host.libraries.verify(picks, others);
   }
 
-  /** What is loaded, and what of it is to go before what. */
-  takeDownOrder(): TakeDownOrder {
-    return takeDownOrder([...this.#entries.values()], this.#plans.those(this.#turns()));
-  }
-
-  /** How long the removal of a module may take; undefined: as long as it likes. */
-  removalTimeoutMs(name: string): number | undefined {
-    const entry = this.#entries.get(name);
-    return entry?.isProgram === true ? stopLimitMs(entry.request.stop) : entry?.request.timeoutMs;
-  }
-
-  /** Whether the unit of a module says how it is stopped: then it has that time whatever the instance is in a hurry for. */
-  hasOwnStop(name: string): boolean {
-    return this.#entries.get(name)?.request.stop !== undefined;
-  }
-
-  /** Refuses loads from now on. */
-  seal(): void {
-    this.#isClosing = true;
-  }
-
   /**
    * Ends every module that is left.
    * @returns names of those that had not been removed
    */
   async close(): Promise<string[]> {
-    this.seal();
+    this.known.seal();
     const left: string[] = [];
     const endings: Promise<unknown>[] = [];
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.known.entries()) {
       if (entry.state.kind === "backoff") {
         leaveBackoff(entry.state);
-        this.#forget(entry);
+        this.known.forget(entry);
         continue;
       }
       left.push(entry.name);
@@ -238,309 +264,22 @@ export class ModuleTable {
     return left;
   }
 
+  /** Finds a module's file and its loader, as a load does. */
+  find(request: LoadRequest): Promise<FoundModule> {
+    return this.#host.find(request);
+  }
+
   /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
-  #admit(name: string, request: LoadRequest, file: FoundModule | undefined, cause?: Cause): Promise<Loaded> {
-    this.#checkName(name);
-    const entry = new ModuleEntry(name, request, file, this.#plans.turnOf(request.plan));
-    this.#entries.set(name, entry);
-    return this.#occupy(entry, this.#startOrForget(entry, cause));
-  }
-
-  #checkName(name: string): void {
-    if (!isName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
-    if (this.#isClosing) throw requestError("ECANCELED", "the broker is closing");
-    if (this.#entries.has(name)) throw requestError("EEXIST", `${name}: File exists`);
-    const owner = this.#host.router.services.owner(name);
-    if (owner !== undefined) {
-      throw requestError("EEXIST", `${name}: File exists (it is a service of ${owner.name})`);
-    }
-  }
-
-  #turns(): Set<number> {
-    return new Set([...this.#entries.values()].map(({ turn }) => turn));
-  }
-
-  #find(which: string): ModuleEntry {
-    const entry =
-      this.#entries.get(which) ?? [...this.#entries.values()].find((candidate) => candidate.isCalled(which));
-    if (entry !== undefined) return entry;
-    if (this.#host.router.services.owner(which)?.id.startsWith("#") === true) {
-      throw requestError("EPERM", `${which} is part of the broker`);
-    }
-    throw notLoaded(which);
-  }
-
-  #forget(entry: ModuleEntry): void {
-    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
-  }
-
-  /** Notes what is under way, so that others can wait for it. */
-  #occupy(entry: ModuleEntry, work: Promise<Loaded>): Promise<Loaded> {
-    entry.busy = Promise.allSettled([work]).then(() => undefined);
-    return work;
-  }
-
-  /** Ends the wait for a program that may be long in getting ready. */
-  #giveUp(entry: ModuleEntry): void {
-    entry.isAbandoned = true;
-    entry.instance?.giveUp();
-  }
-
-  async #abandon(entry: ModuleEntry): Promise<void> {
-    entry.isAbandoned = true;
-    await entry.instance?.cancel();
-  }
-
-  /** A program that its unit has restarted is tried again, as often as that says. */
-  async #startOrForget(entry: ModuleEntry, cause?: Cause): Promise<Loaded> {
-    for (;;) {
-      try {
-        return await this.#start(entry, { cause });
-      } catch (error) {
-        const delayMs = this.#isWorthATry(entry, error)
-          ? entry.restarts.failed(this.#host.clock.now())
-          : undefined;
-        if (delayMs === undefined) {
-          this.#forget(entry);
-          throw error;
-        }
-        this.#host.log(
-          "notice",
-          `${messageOf(error)}; ${entry.name} is started again in ${delayMs / 1000} s`,
-        );
-        await this.#backOff(entry, delayMs);
-        entry.state = { kind: "starting" };
-      }
-    }
-  }
-
-  /** Whether a program came so far that it could end or be waited for in vain, and is still wanted. */
-  #isWorthATry(entry: ModuleEntry, error: unknown): boolean {
-    const errnum = errnumOf(error);
-    const isOwnEnd = errnum === ERRNO.ECONNRESET || errnum === ERRNO.ETIMEDOUT;
-    return (
-      entry.isProgram && entry.policy === "restart" && isOwnEnd && !entry.isAbandoned && !this.#isClosing
-    );
-  }
-
-  /** @throws SluiceError `ECANCELED` if it was removed or reloaded meanwhile */
-  #backOff(entry: ModuleEntry, delayMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#host.clock.after(delayMs, resolve);
-      const giveUp = (): void => reject(requestError("ECANCELED", "load was cancelled"));
-      entry.state = { kind: "backoff", timer, giveUp };
-    });
-  }
-
-  async #start(
-    entry: ModuleEntry,
-    { hold, cause }: { readonly hold?: HoldQueue; readonly cause?: Cause | undefined } = {},
+  #admit(
+    name: string,
+    request: LoadRequest,
+    { file, cause, trial }: { file?: FoundModule; cause?: Cause; trial?: Trial | undefined },
   ): Promise<Loaded> {
-    const instance = await startInstance(this.#host, entry, {
-      others: this.#othersThan([entry.name]),
-      isHeld: hold !== undefined,
-      onStarted: (started) => {
-        entry.instance = started;
-        this.peers.add(started, entry);
-      },
-    });
-    if (entry.library !== undefined) await this.#bind(entry, instance);
-    hold?.release(entry.name, instance.peer);
-    entry.state = { kind: "up", instance };
-    if (entry.watchdogMs !== undefined) instance.watch(entry.watchdogMs);
-    this.#host.started(entry.name, instance.conf);
-    entry.restarts.ready(this.#host.clock.now());
-    void this.#watch(entry, instance);
-    void this.#followers.started(entry, cause);
-    return { name: entry.name, uuid: instance.uuid };
-  }
-
-  /** The last phase of a module of a library: it gets the service of its kind; or ends, if it does not fulfil that. */
-  async #bind({ library }: ModuleEntry, instance: ModuleInstance): Promise<void> {
-    if (library === undefined) return;
-    const { services } = this.#host.router;
-    const { kind } = library.manifest;
-    try {
-      await this.#host.libraries.checkBinding(library, instance.methods);
-      if (kind === undefined || services.owner(kind) === instance.peer) return;
-      if (!this.peers.claim(instance.peer, kind)) services.add(kind, instance.peer);
-    } catch (error) {
-      await instance.cancel();
-      await instance.ended;
-      throw error;
-    }
-  }
-
-  /** What is loaded besides, by each of its names. */
-  #othersThan(names: readonly string[]): Others {
-    const others = new Map<string, ManifestModule | undefined>();
-    for (const { name, library } of this.#entries.values()) {
-      if (names.includes(name)) continue;
-      others.set(name, library?.manifest);
-      if (library !== undefined) others.set(library.name, library.manifest);
-    }
-    return others;
-  }
-
-  /** Announces a new instance to what depends on the module: it knows nothing of what the old one was sent. */
-  #announce(loaded: Loaded): Loaded {
-    this.#host.announce("module.reloaded", { ...loaded });
-    return loaded;
-  }
-
-  async #stop(entry: ModuleEntry, instance: ModuleInstance, isCancel: boolean): Promise<void> {
-    if (isCancel) await instance.cancel();
-    else instance.shutdown();
-    const end = await instance.ended;
-    this.#followers.ended(entry);
-    this.#followers.removed(entry.name);
-    this.#forget(entry);
-    if (end.kind !== "failed") return;
-    logFailure(this.#host, entry, end);
-    throw failureError(end);
-  }
-
-  /** Restarts a module because of another; that is no try of its own. */
-  async #follow(entry: ModuleEntry, cause: Cause): Promise<void> {
-    const { state } = entry;
-    if (this.#isClosing || this.#entries.get(entry.name) !== entry) return;
-    if (state.kind === "backoff") {
-      leaveBackoff(state);
-      this.#restart(entry, cause);
-      await entry.busy;
-    } else if (state.kind === "up") {
-      await this.#occupy(entry, this.#replace(entry, state.instance, {}, cause));
-    }
-  }
-
-  async #replace(
-    entry: ModuleEntry,
-    old: ModuleInstance,
-    request: ReloadRequest,
-    cause?: Cause,
-  ): Promise<Loaded> {
-    const hold = new HoldQueue(this.#host, old.peer);
-    entry.state = { kind: "reloading", hold };
-    const file = await this.#findAgain(entry, old, { request, hold });
-    old.hold = hold;
-    old.shutdown();
-    const end = await old.ended;
-    if (end.kind === "failed") logFailure(this.#host, entry, end);
-    this.#followers.ended(entry);
-    if (cause === undefined) entry.restarts.reset();
-    entry.change(request);
-    entry.file = file;
-    try {
-      return this.#announce(await this.#start(entry, { hold, cause }));
-    } catch (cause) {
-      const errnum = errnumOf(cause) ?? ERRNO.EIO;
-      hold.fail(errnum, messageOf(cause));
-      if (entry.isAbandoned || this.#isClosing) {
-        this.#forget(entry);
-        throw cause;
-      }
-      // Nothing of it runs any more, which is a failure like any other.
-      const message = `${entry.name} is stopped; its file cannot be loaded: ${messageOf(cause)}`;
-      this.#failed(entry, { kind: "failed", errnum, message, detail: message });
-      throw new SluiceError("BROKER_REQUEST", message, { cause, errnum });
-    }
-  }
-
-  /** Finds and checks a module's file while the old instance of it runs: what does not compile must not end that. */
-  async #findAgain(
-    entry: ModuleEntry,
-    old: ModuleInstance,
-    { request, hold }: { readonly request: ReloadRequest; readonly hold: HoldQueue },
-  ): Promise<FoundModule> {
-    const { cacheDir } = this.#host;
-    const { name } = entry;
-    const wanted = { ...entry.requestAfter(request), name };
-    try {
-      const file = await this.#host.find(wanted);
-      await file.loader.check?.({ ...wanted, path: file.path, cacheDir, env: this.#host.environment() });
-      if (file.member !== undefined) {
-        const others = this.#othersThan([entry.name]);
-        const asked = { ...entry.requestAfter(request), unit: entry.name };
-        const found = { ...file, member: file.member };
-        await this.#host.libraries.admit(found, asked, { digest: undefined, others });
-      }
-      return file;
-    } catch (error) {
-      const { state } = old;
-      if (state.letter !== "E") hold.giveBack(old.peer);
-      else hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
-      entry.state = { kind: "up", instance: old };
-      // It was not looked after meanwhile.
-      if (state.letter === "E") this.#ended(entry, state.end);
-      throw error;
-    }
-  }
-
-  async #watch(entry: ModuleEntry, instance: ModuleInstance): Promise<void> {
-    const end = await instance.ended;
-    if (entry.state.kind === "up" && entry.instance === instance) this.#ended(entry, end);
-  }
-
-  #ended(entry: ModuleEntry, end: ModuleEnd): void {
-    switch (end.kind) {
-      case "ok":
-      case "cancelled":
-        this.#followers.ended(entry);
-        this.#host.log("info", `${entry.name} exited`);
-        this.#exited(entry);
-        return;
-      case "failed":
-        this.#failed(entry, end);
-        return;
-    }
-  }
-
-  /** What follows when it ended in order, and nothing asked it to. */
-  #exited(entry: ModuleEntry): void {
-    const { onExit } = entry.request;
-    const delayMs =
-      onExit === "restart" ? restartDelay(this.#host, entry, `${entry.name} exited`) : undefined;
-    if (onExit === "shutdown") this.#host.shutdown();
-    this.#startLater(entry, delayMs);
-  }
-
-  #failed(entry: ModuleEntry, failure: ModuleFailure): void {
-    const delayMs = afterFailure(this.#host, entry, failure);
-    this.#followers.ended(entry, { isForGood: delayMs === undefined });
-    this.#startLater(entry, delayMs);
-  }
-
-  #startLater(entry: ModuleEntry, delayMs: number | undefined): void {
-    if (delayMs === undefined) {
-      this.#forget(entry);
-      return;
-    }
-    const timer = this.#host.clock.after(delayMs, () => this.#restart(entry));
-    entry.state = { kind: "backoff", timer };
-  }
-
-  #restart(entry: ModuleEntry, cause?: Cause): void {
-    entry.state = { kind: "starting" };
-    const work = this.#start(entry, { cause });
-    entry.busy = work.then(
-      (loaded) => {
-        this.#host.log("notice", `${entry.name} runs again`);
-        this.#announce(loaded);
-      },
-      (error: unknown) => {
-        if (entry.isAbandoned || this.#isClosing) {
-          this.#forget(entry);
-          return;
-        }
-        const message = messageOf(error);
-        this.#failed(entry, {
-          kind: "failed",
-          errnum: errnumOf(error) ?? ERRNO.EIO,
-          message,
-          detail: message,
-        });
-      },
-    );
+    this.known.checkName(name);
+    const entry = new ModuleEntry(name, request, file, this.known.turnOf(request.plan));
+    entry.trial = trial;
+    this.known.add(entry);
+    return entry.occupy(this.#runs.load(entry, cause ?? trial?.cause));
   }
 }
 
@@ -557,17 +296,17 @@ function withOwnProcess(request: LoadRequest): LoadRequest {
   return { ...request, exec: true };
 }
 
-/** The longest time that stopping a program takes by itself: its time-out, and what the system takes to kill it. */
-function stopLimitMs({ timeoutMs = STOP_MS }: StopRule = {}): number {
-  return timeoutMs + KILL_MS;
+/** Ends the wait for a program that may be long in getting ready. */
+function giveUp(entry: ModuleEntry): void {
+  entry.isAbandoned = true;
+  entry.instance?.giveUp();
 }
 
-/** It is removed, or started by something else than its timer. */
-function leaveBackoff({ timer, giveUp }: EntryState & { readonly kind: "backoff" }): void {
-  timer.cancel();
-  giveUp?.();
+async function abandon(entry: ModuleEntry): Promise<void> {
+  entry.isAbandoned = true;
+  await entry.instance?.cancel();
 }
 
-function notLoaded(which: string): Error {
-  return requestError("ENOENT", `${which}: No such file or directory`);
+function underChange(name: string): Error {
+  return requestError("EBUSY", `${name}: a change of it is under way`);
 }

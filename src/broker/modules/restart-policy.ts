@@ -15,6 +15,7 @@ export class RestartPolicy {
   /** Since when it has been running; undefined while it does not. */
   #readySinceMs: number | undefined;
   #delayMs: number;
+  #total = 0;
 
   constructor({
     delayMs = DELAY_MS,
@@ -24,6 +25,11 @@ export class RestartPolicy {
   }: RestartRule = {}) {
     this.#rule = { delayMs, longestMs, tries, withinMs };
     this.#delayMs = delayMs;
+  }
+
+  /** How often it was restarted, whatever was forgotten since. */
+  get total(): number {
+    return this.#total;
   }
 
   /** Forgets all failures, as after a reload by hand. */
@@ -53,6 +59,7 @@ export class RestartPolicy {
     const delayMs = Math.min(longestMs, this.#delayMs);
     this.#delayMs = Math.min(longestMs, delayMs * 2);
     this.#restartsMs.push(nowMs + delayMs);
+    this.#total++;
     return delayMs;
   }
 }

@@ -1,6 +1,6 @@
 /** The order in which a plan loads: what comes before what, among its modules and whatever else it has. */
 export interface LoadOrder {
-  /** Names of modules; empty for a node that is none, such as a task. */
+  /** Names of modules; empty for other nodes, such as tasks. */
   readonly nodes: readonly string[];
   /** The successors of node i are `targets[offsets[i]] … targets[offsets[i + 1] - 1]`. */
   readonly offsets: Uint32Array;
@@ -18,9 +18,9 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which modules are taken down (docs/design/instance.md §1): what was loaded last goes first, and what one
- * plan loaded goes in the reverse of its order. Where the two disagree the plan is right: a provider that was removed
- * and loaded again by name still outlives what the plan loaded after it.
+ * The order in which the broker takes modules down (docs/design/instance.md §1). The last one in goes first,
+ * and what one plan loaded goes in the reverse of its order. Where the two disagree the plan is right. A
+ * provider that went and came again by name still outlives what the plan loaded after it.
  * @param loaded in the order of loading
  * @param plans those that loaded them, in order
  */

@@ -21,8 +21,8 @@ interface Surroundings {
 const ROUNDS = 3;
 
 /**
- * Takes down every module that is loaded, from what the broker itself has recorded: it needs no file, no socket and no other
- * process (docs/design/instance.md §1). One that fails on its way does not strand the others.
+ * Takes down every loaded module, from what the broker itself has recorded. It needs no file, no socket and
+ * no other process (docs/design/instance.md §1). One that fails on its way does not strand the others.
  * @returns names of those that did not go in order
  */
 export async function takeDown(
@@ -31,13 +31,15 @@ export async function takeDown(
   { cancelAfterMs = Infinity, signal }: TakeDownOptions = {},
 ): Promise<string[]> {
   const failed: string[] = [];
-  modules.seal();
+  const { known } = modules;
+  known.seal();
   for (let round = 0; round < ROUNDS; round++) {
-    const order = modules.takeDownOrder();
+    const order = known.takeDownOrder();
     if (order.nodes.every((name) => name === "")) break;
     await inOrder(order, async (name) => {
-      const allowedMs = modules.removalTimeoutMs(name) ?? Infinity;
-      const limitMs = modules.hasOwnStop(name) ? allowedMs : Math.min(allowedMs, cancelAfterMs);
+      const entry = known.entry(name);
+      const allowedMs = entry?.removalTimeoutMs ?? Infinity;
+      const limitMs = entry?.hasOwnStop === true ? allowedMs : Math.min(allowedMs, cancelAfterMs);
       try {
         const isLate = await removeWithin(modules, name, { clock, limitMs, signal });
         if (!isLate || limitMs !== allowedMs) return;

@@ -2,8 +2,8 @@ import { requestError, type SluiceError } from "../../errors/index.js";
 import type { ModuleEntry } from "./module-entry.js";
 
 /** The thread group that a module runs in; undefined if it has a thread or process of its own. */
-function threadGroupOf({ request: { thread = "own" }, file }: ModuleEntry): string | undefined {
-  return thread === "own" || file?.loader.name !== "thread" ? undefined : thread;
+function threadGroupOf({ instance }: ModuleEntry): string | undefined {
+  return instance?.sharedThread?.name;
 }
 
 /** It waits to be restarted, or is about to be forgotten. */

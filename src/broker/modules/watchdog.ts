@@ -19,8 +19,8 @@ interface WatchedModule {
 /**
  * Pings a module, and reports when it leaves a ping unanswered for too long (docs/design/modules.md §3).
  *
- * Time counts only while this process runs: a check that comes late by more than its period starts the time anew, and so
- * does a request that the module answers, as the ping may wait behind it.
+ * Time counts only while this process runs: a check that comes late by more than its period starts the time
+ * anew. So does a request that the module answers, as the ping may wait behind it.
  */
 export class Watchdog {
   readonly #clock: Clock;

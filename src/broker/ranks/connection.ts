@@ -1,4 +1,6 @@
 import type { Channel, LogLevel, Message } from "../../messages/index.js";
+import type { Link } from "../../nats/index.js";
+import type { NatsAccess } from "../routing/overlay.js";
 import { startTimer } from "../../processes/index.js";
 
 /** A connection between two ranks, however it is made. */
@@ -16,24 +18,63 @@ export interface OwnConnection extends Connection {
   readonly closed: Promise<void>;
 }
 
+/** A connection in place of one that was lost, with the name under which this broker uses it. */
+export interface NewConnection {
+  readonly connection: OwnConnection;
+  readonly uuid: string;
+}
+
 /** How rank 0 is reached by the others. */
 export interface RootTransport {
   /** Takes connections from now on; each begins with the notice of the other end. */
   listen(to: RootListener): Promise<void>;
   /** What reaches all members at once; undefined: each of them is sent everything. */
   readonly broadcast?: Broadcast | undefined;
+  /** By what right this broker leads; undefined: there can be no other. */
+  readonly leadership?: Leadership | undefined;
   /** The server that this rank is connected to, if there are any. */
   readonly server?: (() => string) | undefined;
+  /** How this rank connects to servers, if there are any. */
+  readonly access?: NatsAccess | undefined;
   close(): Promise<void>;
+}
+
+/** The right to lead, which another broker may get. */
+export interface Leadership {
+  /** Higher than that of each leader before. */
+  epoch(): number;
+  /** Whether no other broker can lead now. */
+  isHeld(): boolean;
+  /** Ranks that have followed another leader, and are about to follow this one; known when {@link RootTransport.listen} resolves. */
+  heirs(): ReadonlySet<number>;
+  listen(to: LeadershipListener): void;
+  /** Gives it back, because the instance ends. */
+  release(): Promise<void>;
+}
+
+export interface LeadershipListener {
+  /** Another broker leads, or may. */
+  lost(why: string): void;
+  /** How long a leader that cannot prove its right tries to, in milliseconds. */
+  patienceMs(): number;
+  log(level: LogLevel, text: string): void;
 }
 
 export interface RootListener {
   /** @param from the rank whose connection it must be, where the transport knows */
   connected(connection: Connection, from?: number): void;
+  /** A client on another machine has connected. */
+  client(link: Link): void;
   /** What was sent to all members may be lost. */
   restored(): void;
+  /** A broker asks for a number; undefined: it is to ask again. */
+  assign(uuid: string, host: string): Assignment | undefined;
   log(level: LogLevel, text: string): void;
 }
+
+/** What a broker that asks for a number is told. */
+export type Assignment =
+  { readonly rank: number; readonly problem?: undefined } | { readonly problem: string };
 
 /** Sends to all members at once. What is sent so may be lost on the way to some of them. */
 export interface Broadcast {
@@ -54,6 +95,11 @@ export interface LeafTransport {
    * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH`; `ECANCELED` when the signal was aborted
    */
   connect(signal: AbortSignal): Promise<OwnConnection>;
+  /**
+   * Connects once more, after rank 0 has closed the connection. This rank is another broker then, as far as the others know.
+   * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH` when rank 0 is gone; `ECANCELED` when the signal was aborted
+   */
+  reconnect(signal: AbortSignal): Promise<NewConnection>;
   /** What rank 0 broadcasts, and connections to other ranks; undefined: all goes by the connection to rank 0. */
   readonly direct?: DirectTransport | undefined;
   /** The server that this rank is connected to, if there are any. */
@@ -68,14 +114,28 @@ export interface DirectTransport {
   /** A rank has joined: its connections are those of this broker. */
   joined(rank: number, uuid: string): void;
   left(rank: number): void;
+  /**
+   * This rank is another broker from now on, as far as the others know.
+   * @returns its uuid
+   */
+  renew(): string;
+  /** The broker that is rank 0 leads with this epoch. */
+  follows(epoch: number): void;
 }
 
 export interface DirectListener {
   connected(rank: number, connection: OwnConnection): void;
+  /** A client on another machine has connected. */
+  client(link: Link): void;
   /** A broadcast of rank 0. */
   events(batch: Message): void;
-  /** @param seq of the newest event that rank 0 has sent */
-  beat(seq: number): void;
+  /**
+   * @param seq of the newest event that rank 0 has sent
+   * @param hasStandby another broker waits to lead
+   */
+  beat(seq: number, hasStandby: boolean): void;
+  /** Another broker leads now; a connection to rank 0 is one to it. */
+  leads(uuid: string): void;
   /** The way to the others was interrupted: what rank 0 has sent meanwhile may be lost. */
   restored(): void;
   /** What rank 0 has sent is invalid. */

@@ -5,8 +5,8 @@ import { batchMessage, eventFrame } from "./overlay-wire.js";
 const BATCH_BYTES = 256 * 1024;
 
 /**
- * Joins the events of one turn of the loop to one message: each is encoded once however many ranks it goes to, and a
- * thousand small ones cost little more than one.
+ * Joins the events of one turn of the loop to one message. It encodes each once however many ranks it goes
+ * to. A thousand small ones cost little more than one.
  */
 export class EventBatch {
   readonly #send: (batch: Message, first: number) => void;
@@ -42,6 +42,12 @@ export class EventBatch {
     this.#frames = [];
     this.#bytes = 0;
     this.#send(batch, this.#first);
+  }
+
+  /** What there is now is not to be sent. */
+  clear(): void {
+    this.#frames = [];
+    this.#bytes = 0;
   }
 
   #schedule(): void {

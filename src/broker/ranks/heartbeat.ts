@@ -2,7 +2,7 @@ import { systemClock } from "../clock.js";
 import { Pulse } from "../pulse.js";
 
 /** So many beats missed: the rank is stalled. */
-const MISSED_BEATS = 3;
+export const MISSED_BEATS = 3;
 
 /** What a heartbeat reads and reports. */
 export interface HeartbeatOptions {
@@ -63,6 +63,12 @@ export class Heartbeat {
 
   isStalled(rank: number): boolean {
     return this.#members.get(rank)?.isStalled === true;
+  }
+
+  /** How long nothing has arrived from a rank, in milliseconds. */
+  silentMs(rank: number): number {
+    const member = this.#members.get(rank);
+    return member === undefined ? 0 : performance.now() - member.heardAtMs;
   }
 
   /** The stalled ranks. */

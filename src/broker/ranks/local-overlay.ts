@@ -1,16 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
-import { isErrno, messageOf } from "../../errors/index.js";
+import { isErrno, messageOf, overlayStateError } from "../../errors/index.js";
 import { checkSocketPath, socketChannel } from "../../messages/index.js";
 import { systemClock } from "../clock.js";
 import type { Overlay } from "../routing/overlay.js";
 import { SocketServer } from "../routing/socket-server.js";
 import type { LeafTransport, OwnConnection, RootTransport } from "./connection.js";
-import { Leaf } from "./leaf.js";
-import { overlayStateError } from "./overlay-errors.js";
+import { Leaf } from "./leaf/leaf.js";
 import { OVERLAY_LIMITS } from "./overlay-wire.js";
-import { Root } from "./root.js";
+import { Root } from "./root/root.js";
 
 /** All ranks start at once, and rank 0 may not listen yet. */
 const RETRY_MS = 20;
@@ -28,8 +27,8 @@ export interface LocalOverlayOptions {
 }
 
 /**
- * Joins the ranks of one machine in a star (docs/design/instance.md §5): rank 0 listens on a unix socket in the run
- * directory, the others connect to it, and it relays the messages between two of them.
+ * Joins the ranks of one machine in a star (docs/design/instance.md §5). Rank 0 listens on a unix socket in
+ * the run directory. The others connect to it, and it relays the messages between two of them.
  *
  * A rank that reads too slowly is disconnected when more than 64 MiB wait for it.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if the socket's path would be too long
@@ -38,8 +37,12 @@ export function localOverlay(options: LocalOverlayOptions): Overlay {
   const path = join(options.rundir, "overlay");
   checkSocketPath(path, "BROKER_STATE");
   const { rank, size, instanceId, joinTimeoutMs } = options;
-  const place = { rank, size, instanceId, uuid: randomBytes(8).toString("hex") };
+  const place = { rank, size, instanceId, uuid: newUuid() };
   return rank === 0 ? new Root(listener(path), place) : new Leaf(connector(path, joinTimeoutMs), place);
+}
+
+function newUuid(): string {
+  return randomBytes(8).toString("hex");
 }
 
 /** Rank 0 listens on a socket. */
@@ -63,6 +66,11 @@ function listener(path: string): RootTransport {
 function connector(path: string, joinTimeoutMs: number): LeafTransport {
   return {
     connect: async (signal) => connectionOf(await connect(path, performance.now() + joinTimeoutMs, signal)),
+    // A socket that does not answer now is that of a process which has ended.
+    reconnect: async (signal) => ({
+      connection: connectionOf(await connect(path, performance.now(), signal)),
+      uuid: newUuid(),
+    }),
     close: () => Promise.resolve(),
   };
 }
@@ -96,7 +104,7 @@ function connect(path: string, deadlineMs: number, signal: AbortSignal): Promise
     };
     const cancel = (): void => {
       clearTimeout(retry);
-      reject(overlayStateError("the broker was closed before it had joined", "ECANCELED"));
+      reject(overlayStateError("the broker closed before it had joined", "ECANCELED"));
     };
     signal.addEventListener("abort", cancel);
     if (signal.aborted) cancel();

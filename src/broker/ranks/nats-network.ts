@@ -1,11 +1,18 @@
-import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
-import { messageOf } from "../../errors/index.js";
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { LogLevel } from "../../messages/index.js";
+import {
+  clientOf,
+  formatFrame,
+  LastingConnection,
+  Link,
+  type LinkFrame,
+  type NatsConnectOptions,
+  parseFrame,
+  UNKNOWN,
+} from "../../nats/index.js";
 import { startTimer } from "../../processes/index.js";
-import { within } from "./connection.js";
-import { Link } from "./link.js";
-import { formatFrame, type LinkFrame, parseFrame, UNKNOWN } from "./link-frame.js";
-import { connectNats, type NatsConnectOptions, natsLibrary } from "./nats-connection.js";
+import { type Assignment, within } from "./connection.js";
+import { assignmentSubject, hostOf } from "./nats-assignment.js";
 
 /** What one message holds beside its payload: its subject, its reply subject and its header. */
 const OVERHEAD_BYTES = 1024;
@@ -14,13 +21,10 @@ const OVERHEAD_BYTES = 1024;
 const UNREAD_BYTES = 16 * 1024 * 1024;
 
 /**
- * However many ranks there are, each may send this much, and not more than this: about what a socket takes, so that a
- * sender that is held has not sent much more meanwhile.
+ * However many ranks there are, each may send this much, and not more than this. It is about what a socket
+ * takes, so that a held sender has not sent much more meanwhile.
  */
 const WINDOW_BYTES = { least: 64 * 1024, most: 256 * 1024 };
-
-/** As long as the servers cannot be reached, it is said this often. */
-const REMIND_MS = 30_000;
 
 /** How long the last messages may take to leave. */
 const CLOSE_TIMEOUT_MS = 500;
@@ -32,7 +36,7 @@ const NOTHING = new Uint8Array();
 export interface NatsNetworkOptions extends NatsConnectOptions {
   readonly instance: string;
   readonly rank: number;
-  /** Of this life of this broker. */
+  /** Identifies this life of this broker. */
   readonly uuid: string;
   /** After what time without an acknowledgement what was sent may be lost, in milliseconds. */
   readonly retryMs: () => number;
@@ -44,6 +48,12 @@ export interface NatsListener {
   accepts(rank: number, frame: LinkFrame): boolean;
   /** Another broker has begun one. */
   linked(rank: number, link: Link): void;
+  /** A command somewhere on the network has begun a link. Whether one may is up to the listener. */
+  client?(link: Link): void;
+  /** On rank 0: a broker asks for a number; undefined: it is to ask again. */
+  assign(uuid: string, host: string): Assignment | undefined;
+  /** A rank has said which leader it follows; called on rank 0. */
+  reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
   /** The connection was made anew: what was broadcast meanwhile is lost. */
@@ -51,9 +61,14 @@ export interface NatsListener {
   log(level: LogLevel, text: string): void;
 }
 
+/** A rank, or a client: what stands for it in a subject. */
+type Place = number | string;
+
 const SILENT: NatsListener = {
   accepts: () => false,
   linked: () => undefined,
+  assign: () => undefined,
+  reported: () => undefined,
   broadcast: () => undefined,
   restored: () => undefined,
   log: () => undefined,
@@ -64,44 +79,75 @@ const SILENT: NatsListener = {
  * broadcasts. Lives through the loss of any server.
  */
 export class NatsNetwork {
-  readonly uuid: string;
   readonly rank: number;
   readonly #options: NatsNetworkOptions;
-  readonly #makeHeaders: () => MsgHdrs;
-  /** By rank and uuid of the other end; a uuid that is not known yet is `-`. */
+  #uuid: string;
+  /** By place and uuid of the other end; a uuid that is not known yet is `-`. */
   readonly #links = new Map<string, Link>();
   /** Brokers to which a link has been closed: what still comes of them is late. */
   readonly #past = new Set<string>();
-  #connection: NatsConnection;
+  readonly #connection: LastingConnection;
+  /** On rank 0: no other broker leads, so that what is for another one is too late. */
+  #isLeading: () => boolean = () => false;
   #listener = SILENT;
   #segmentBytes = 0;
   #windowBytes = WINDOW_BYTES.least;
-  readonly #closing = new AbortController();
-  #reminder: NodeJS.Timeout | undefined;
 
-  private constructor(options: NatsNetworkOptions, connection: NatsConnection, makeHeaders: () => MsgHdrs) {
+  private constructor(options: NatsNetworkOptions, connection: LastingConnection) {
     this.#options = options;
-    this.uuid = options.uuid;
+    this.#uuid = options.uuid;
     this.rank = options.rank;
-    this.#makeHeaders = makeHeaders;
     this.#connection = connection;
-    this.#attach(connection);
+    this.#readLimits();
+    const own = `${this.#prefix}.r.${this.rank}`;
+    connection.subscribe(`${own}.>`, (message) => this.#receive(message));
+    if (this.rank === 0) {
+      const any = assignmentSubject(options.instance, "*");
+      connection.subscribe(any, (message) => this.#assign(message), { isOptional: true });
+      return;
+    }
+    connection.subscribe(`${this.#prefix}.ev`, ({ headers, data }) => {
+      this.#listener.broadcast((name) => headers?.get(name) ?? "", data);
+    });
   }
 
-  /** @throws SluiceError as {@link connectNats} */
+  /** @throws SluiceError as {@link LastingConnection.open} */
   static async open(options: NatsNetworkOptions): Promise<NatsNetwork> {
-    const connection = await connectNats(options);
-    return new NatsNetwork(options, connection, natsLibrary().headers);
+    const inboxPrefix = `_INBOX_r${options.rank}`;
+    return new NatsNetwork(options, await LastingConnection.open({ ...options, inboxPrefix }));
+  }
+
+  /** The connection that there is now, or was last. */
+  get connection(): NatsConnection {
+    return this.#connection.current;
+  }
+
+  /** Of this life of this broker among the others. */
+  get uuid(): string {
+    return this.#uuid;
+  }
+
+  /** Another life begins: all links end, and what is still sent to the one before is not received. */
+  renew(uuid: string): void {
+    const links = [...this.#links.values()];
+    this.#links.clear();
+    for (const link of links) link.destroy();
+    this.#past.clear();
+    this.#uuid = uuid;
   }
 
   /** The server that this rank is, or was last, connected to. */
   get server(): string {
-    return this.#connection.getServer();
+    return this.#connection.server;
   }
 
   listen(listener: Partial<NatsListener>): void {
     this.#listener = { ...SILENT, ...listener };
-    this.#listener.log("info", `connected to the NATS server ${this.#connection.getServer()}`);
+    this.#connection.listen({
+      restored: () => this.#restored(),
+      log: (level, text) => this.#listener.log(level, text),
+    });
+    this.#listener.log("info", `connected to the NATS server ${this.server}`);
   }
 
   /** Shares what a receiver may have unread among so many senders. */
@@ -115,6 +161,10 @@ export class NatsNetwork {
    * @param peer the broker of the rank; undefined for the one that answers
    */
   open(rank: number, peer?: string): Link {
+    return this.#open(rank, peer);
+  }
+
+  #open(rank: Place, peer: string | undefined): Link {
     const known = this.#links.get(key(rank, peer ?? UNKNOWN));
     if (known !== undefined) return known;
     const link = new Link({
@@ -126,19 +176,23 @@ export class NatsNetwork {
       send: (frame, bytes) => this.#send(rank, frame, bytes),
     });
     this.#links.set(key(rank, peer ?? UNKNOWN), link);
-    link.once("close", () => this.#forget(rank, link));
+    const self = this.uuid;
+    link.once("close", () => {
+      // What belonged to a life before this one is over as it is.
+      if (self === this.uuid) this.#forget(rank, link);
+    });
     return link;
   }
 
   /** Sends to all at once what may be lost; false if it is too large for that. */
   broadcast(header: Readonly<Record<string, string>>, payload: Uint8Array = NOTHING): boolean {
     if (payload.length > this.#segmentBytes) return false;
-    this.#publish(`${this.#prefix}.ev`, payload, header);
+    this.#connection.publish(`${this.#prefix}.ev`, header, payload);
     return true;
   }
 
   /**
-   * Asks for another broker of this rank, which is to answer with {@link answerClaims}.
+   * Asks for another broker of this rank, which answers if it leads.
    * @param timeoutMs how long one that is there may take, in milliseconds
    * @returns what it says; undefined if there is none, or it is silent
    */
@@ -156,16 +210,55 @@ export class NatsNetwork {
         if (text.startsWith("held ")) end(text.slice("held ".length));
       };
       this.#onNoResponders = () => end(undefined);
-      this.#publish(`${own}.${this.rank}`, NOTHING, { claim: "asked" }, `${own}.n.${this.rank}.0`);
+      this.#connection.publish(`${own}.${this.rank}`, { claim: "asked" }, NOTHING, `${own}.n.${this.rank}.0`);
     });
   }
 
-  /** Says from now on to others that want this rank that it is held. */
-  answerClaims(holder: string): void {
-    const subject = `${this.#prefix}.r.${this.rank}.${this.rank}`;
+  /**
+   * Leads from now on: says to others that want this rank that it is held.
+   * @param isLeading whether no other broker can lead; asked each time
+   * @param onStandby another broker waits for its end
+   */
+  lead(holder: string, isLeading: () => boolean, onStandby: () => void): void {
+    this.#isLeading = isLeading;
     this.#onClaim = (text) => {
-      if (text === "asked") this.#publish(subject, NOTHING, { claim: `held ${holder}` });
+      if (text === "asked" && isLeading()) this.claim(`held ${holder}`);
+      if (text === "standby") onStandby();
     };
+  }
+
+  /** Tells other brokers of this rank something. */
+  claim(text: string): void {
+    this.#connection.publish(`${this.#prefix}.r.${this.rank}.${this.rank}`, { claim: text });
+  }
+
+  /** @param listener is told what other brokers of this rank say */
+  onClaim(listener: (text: string) => void): void {
+    this.#onClaim = listener;
+  }
+
+  /** Tells whatever leads which leader this rank follows. */
+  report(leader: string): void {
+    this.#connection.publish(`${this.#prefix}.r.0.${this.rank}`, { leader });
+  }
+
+  /**
+   * Broadcasts to the ranks that there are, which are to {@link report}.
+   * @returns whether there is any, as far as the server knows; resolves after the time if it does not say that there is not
+   */
+  probe(header: Readonly<Record<string, string>>, timeoutMs: number, enough: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        this.#onNoResponders = () => undefined;
+        resolve();
+      };
+      const timer = startTimer(timeoutMs, end);
+      this.#onNoResponders = end;
+      void enough.then(end);
+      const reply = `${this.#prefix}.r.${this.rank}.n.${this.rank}.0`;
+      this.#connection.publish(`${this.#prefix}.ev`, header, NOTHING, reply);
+    });
   }
 
   async close(): Promise<void> {
@@ -173,114 +266,79 @@ export class NatsNetwork {
     const closed = links.map((link) => new Promise((resolve) => link.once("close", resolve)));
     for (const link of links) link.end();
     await within(CLOSE_TIMEOUT_MS, Promise.all(closed));
-    this.#closing.abort();
-    clearInterval(this.#reminder);
     for (const link of this.#links.values()) link.destroy();
-    if (this.#connection.isClosed()) return;
-    await within(CLOSE_TIMEOUT_MS, this.#connection.flush());
     await this.#connection.close();
   }
 
   #onClaim: (text: string) => void = () => undefined;
-  #onNoResponders: (rank: number) => void = () => undefined;
+  #onNoResponders: () => void = () => undefined;
 
   get #prefix(): string {
     return `sluice.${this.#options.instance}`;
   }
 
-  #attach(connection: NatsConnection): void {
-    this.#connection = connection;
-    this.#readLimits();
-    const own = `${this.#prefix}.r.${this.rank}`;
-    this.#subscribe(connection, `${own}.>`, (message) => this.#receive(message));
-    if (this.rank !== 0) {
-      this.#subscribe(connection, `${this.#prefix}.ev`, ({ headers, data }) => {
-        this.#listener.broadcast((name) => headers?.get(name) ?? "", data);
-      });
-    }
-    void this.#follow(connection);
-    void connection.closed().then(() => this.#replace(connection));
-  }
-
-  #subscribe(connection: NatsConnection, subject: string, take: (message: Msg) => void): void {
-    connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error !== null) this.#listener.log("err", `NATS: ${subject}: ${messageOf(error)}`);
-        else take(message);
-      },
-    });
-  }
-
   #readLimits(): void {
-    const most = this.#connection.info?.max_payload;
+    const most = this.connection.info?.max_payload;
     if (most !== undefined) this.#segmentBytes = Math.max(most - OVERHEAD_BYTES, 1);
   }
 
-  async #follow(connection: NatsConnection): Promise<void> {
-    for await (const status of connection.status()) {
-      if (status.type === "error") this.#listener.log("err", `NATS: ${messageOf(status.error)}`);
-      // A server that is about to end.
-      else if (status.type === "ldm") await connection.close();
-    }
-  }
-
-  /** The connection is lost: another one takes its place, whenever that is. */
-  async #replace(lost: NatsConnection): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#listener.log("warning", `disconnected from the NATS server ${lost.getServer()}`);
-    const sinceMs = performance.now();
-    this.#reminder = setInterval(() => {
-      const seconds = Math.round((performance.now() - sinceMs) / 1000);
-      this.#listener.log("warning", `no NATS server can be reached for ${seconds} s`);
-    }, REMIND_MS).unref();
-    const { signal } = this.#closing;
-    try {
-      const connection = await connectNats({ ...this.#options, signal, connectTimeoutMs: Infinity });
-      this.#attach(connection);
-      this.#listener.log("notice", `connected to the NATS server ${connection.getServer()}`);
-      for (const link of this.#links.values()) link.recover();
-      this.#listener.restored();
-    } catch (error) {
-      if (!signal.aborted) this.#listener.log("err", messageOf(error));
-    } finally {
-      clearInterval(this.#reminder);
-    }
+  #restored(): void {
+    this.#readLimits();
+    for (const link of this.#links.values()) link.recover();
+    this.#listener.restored();
   }
 
   /** `sluice.<instance>.r.<own>.<from>`, or `….n.<to>.0` for a message to a rank that nothing receives. */
   #receive({ subject, headers, data }: Msg): void {
     const [from = "", to = ""] = subject.slice(`${this.#prefix}.r.${this.rank}.`.length).split(".");
     if (from === "n") {
-      if (headers?.code === SERVICE_UNAVAILABLE) this.#unheard(Number(to));
+      if (headers?.code === SERVICE_UNAVAILABLE) this.#unheard(to);
+      return;
+    }
+    if (clientOf(from) !== undefined) {
+      const frame = parseFrame(headers?.get("link") ?? "");
+      if (frame !== undefined && frame.from === clientOf(from)) this.#take(from, frame, data);
       return;
     }
     if (!/^\d{1,9}$/.test(from)) return;
     const claim = headers?.get("claim") ?? "";
     if (claim !== "" && Number(from) === this.rank) this.#onClaim(claim);
+    const leader = headers?.get("leader") ?? "";
+    if (leader !== "") this.#listener.reported(Number(from), leader);
     const frame = parseFrame(headers?.get("link") ?? "");
     if (frame !== undefined) this.#take(Number(from), frame, data);
   }
 
-  #unheard(rank: number): void {
-    this.#onNoResponders(rank);
+  /** A broker that may be any rank asks for a number. */
+  #assign({ subject, data }: Msg): void {
+    const uuid = subject.split(".").at(-1) ?? "";
+    const host = hostOf(data);
+    const answer = host === undefined ? undefined : this.#listener.assign(uuid, host);
+    if (answer === undefined) return;
+    const to = assignmentSubject(this.#options.instance, uuid);
+    this.#connection.publish(`${to}.rank`, {}, Buffer.from(JSON.stringify(answer)));
+  }
+
+  #unheard(rank: string): void {
+    this.#onNoResponders();
     for (const [name, link] of this.#links) if (name.startsWith(key(rank, ""))) link.noResponders();
   }
 
-  #take(rank: number, frame: LinkFrame, data: Uint8Array): void {
+  #take(rank: Place, frame: LinkFrame, data: Uint8Array): void {
     const link = this.#linkFor(rank, frame);
     if (link !== undefined) {
       link.receive(frame, data);
       return;
     }
     const isMeant = frame.to !== UNKNOWN && ["data", "end", "ask"].includes(frame.kind);
-    // Another broker may want the same rank meanwhile. Rank 0 has made sure that it is alone.
-    const isOver = frame.to === this.uuid ? this.#past.has(frame.from) : this.rank === 0;
+    // Another broker may want the same rank meanwhile.
+    const isOver = frame.to === this.uuid ? this.#past.has(frame.from) : this.#isLeading();
     if (!isMeant || !isOver) return;
     const reset = { from: frame.to, to: frame.from, kind: "reset", number: 0, ack: 0, room: 0 } as const;
     this.#send(rank, reset, undefined);
   }
 
-  #linkFor(rank: number, frame: LinkFrame): Link | undefined {
+  #linkFor(rank: Place, frame: LinkFrame): Link | undefined {
     if (frame.to !== this.uuid && frame.to !== UNKNOWN) return undefined;
     const known = this.#links.get(key(rank, frame.from));
     if (known !== undefined || this.#past.has(frame.from)) return known;
@@ -290,46 +348,38 @@ export class NatsNetwork {
       this.#links.set(key(rank, frame.from), waiting);
       return waiting;
     }
-    if (frame.kind !== "data" || frame.number !== 0 || !this.#listener.accepts(rank, frame)) return undefined;
+    if (frame.kind !== "data" || frame.number !== 0) return undefined;
+    if (typeof rank === "string") return this.#admitClient(rank, frame);
+    if (!this.#listener.accepts(rank, frame)) return undefined;
     const link = this.open(rank, frame.from);
     this.#listener.linked(rank, link);
     return link;
   }
 
-  #forget(rank: number, link: Link): void {
+  #admitClient(place: string, { from }: LinkFrame): Link | undefined {
+    if (this.#listener.client === undefined) return undefined;
+    const link = this.#open(place, from);
+    this.#listener.client(link);
+    return link;
+  }
+
+  #forget(rank: Place, link: Link): void {
     const name = key(rank, link.peer ?? UNKNOWN);
     if (this.#links.get(name) === link) this.#links.delete(name);
     if (link.peer !== undefined) this.#past.add(link.peer);
   }
 
-  #send(rank: number, frame: LinkFrame, bytes: Uint8Array | undefined): void {
+  #send(rank: Place, frame: LinkFrame, bytes: Uint8Array | undefined): void {
     const subject = `${this.#prefix}.r.${rank}.${this.rank}`;
     // Where nothing receives it, the service says so to the reply subject.
     const reply =
       frame.kind === "data" || frame.kind === "ask"
         ? `${this.#prefix}.r.${this.rank}.n.${rank}.${frame.number}`
         : undefined;
-    this.#publish(subject, bytes ?? NOTHING, { link: formatFrame(frame) }, reply);
-  }
-
-  /** What cannot be sent now is lost, as it may be on the way. */
-  #publish(
-    subject: string,
-    payload: Uint8Array,
-    header: Readonly<Record<string, string>>,
-    reply?: string,
-  ): void {
-    if (this.#connection.isClosed()) return;
-    const headers = this.#makeHeaders();
-    for (const [name, value] of Object.entries(header)) headers.set(name, value);
-    try {
-      this.#connection.publish(subject, payload, { headers, ...(reply !== undefined && { reply }) });
-    } catch (error) {
-      this.#listener.log("err", `NATS: ${subject}: ${messageOf(error)}`);
-    }
+    this.#connection.publish(subject, { link: formatFrame(frame) }, bytes, reply);
   }
 }
 
-function key(rank: number, peer: string): string {
+function key(rank: Place, peer: string): string {
   return `${rank} ${peer}`;
 }

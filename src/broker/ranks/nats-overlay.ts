@@ -1,22 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
-import type { SluiceError } from "../../errors/index.js";
-import { encodeMessage, FrameDecoder, socketChannel } from "../../messages/index.js";
+import { overlayStateError, type SluiceError } from "../../errors/index.js";
+import { FrameDecoder } from "../../messages/index.js";
+import { checkInstanceName, type Link, type NatsCredentials } from "../../nats/index.js";
 import { startTimer } from "../../processes/index.js";
-import type { Overlay } from "../routing/overlay.js";
-import type {
-  DirectListener,
-  DirectTransport,
-  LeafTransport,
-  OwnConnection,
-  RootTransport,
-} from "./connection.js";
-import { Leaf } from "./leaf.js";
-import type { Link } from "./link.js";
-import type { NatsCredentials } from "./nats-connection.js";
+import type { NatsAccess, Overlay } from "../routing/overlay.js";
+import type { DirectListener, DirectTransport, LeafTransport, OwnConnection } from "./connection.js";
+import { MISSED_BEATS } from "./heartbeat.js";
+import { KnownLeaders } from "./known-leaders.js";
+import { Leaf } from "./leaf/leaf.js";
+import { linkConnection as connectionOf } from "./link-connection.js";
+import { type LeadingOptions, NatsLeader, takeLease } from "./nats-leader.js";
+import { assignedRank } from "./nats-assignment.js";
 import { NatsNetwork } from "./nats-network.js";
-import { checkInstanceName, type NatsServers } from "./nats-servers.js";
-import { overlayStateError } from "./overlay-errors.js";
 import {
   type AboutInstance,
   noticeMessage,
@@ -24,47 +19,45 @@ import {
   overlayProtocolError,
   readArrival,
 } from "./overlay-wire.js";
-import { Root } from "./root.js";
+import { Root } from "./root/root.js";
 
-export interface NatsOverlayOptions extends NatsCredentials {
-  readonly servers: NatsServers;
-  /** Names the instance among all that the account has. */
-  readonly instance: string;
-  readonly rank: number;
+export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
+  /** `auto`: rank 0 says which number is free. */
+  readonly rank: number | "auto";
   /** Number of ranks. Rank 0 needs it; another one is refused if it is not that of the instance. */
   readonly size: number | undefined;
   /** How long the first connection to a server may take, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** How long a rank waits for rank 0, in milliseconds. */
-  readonly joinTimeoutMs: number;
-  /** How long another broker of this rank that is silent is waited for, in milliseconds. */
-  readonly silenceMs: number;
   /** After what time without an acknowledgement a hop is tried again, in milliseconds. */
   readonly retryMs: number;
-  /** Ends the joining. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** An overlay that has found its instance. */
 export interface NatsOverlay {
   readonly overlay: Overlay;
   readonly about: AboutInstance;
+  /** This rank 0 was a standby, and another one has led before. */
+  readonly isSuccessor: boolean;
 }
 
 /**
  * Joins the ranks of an instance over NATS servers (docs/design/hosts.md §2). Each rank sends directly to each other; rank 0
  * broadcasts events, and repeats what has not arrived.
- * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server, or no rank 0, answers in time; `EACCES` when a server
- *   refuses these credentials or a subject; `EEXIST` when another broker has rank 0; `ECANCELED` when the signal was aborted; `BROKER_REQUEST` `EINVAL` for
- *   a name that is invalid
+ * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server, or no rank 0, answers in time. `EACCES`
+ *   when a server refuses these credentials or a subject. `EBUSY` when no number is free. `EEXIST` when another broker has rank 0.
+ *   `ECANCELED` after an abort of the signal. `BROKER_REQUEST` `EINVAL` for a name that is invalid, a bucket
+ *   with other settings, or a standby where the servers have no JetStream
  */
 export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOverlay> {
-  const { instance, rank, retryMs } = options;
+  const { instance, retryMs } = options;
   checkInstanceName(instance);
+  const uuid = newUuid();
+  const rank = options.rank === "auto" ? await autoRank(options, uuid) : options.rank;
   const network = await NatsNetwork.open({
     ...options,
     name: `sluice ${instance} rank ${rank}`,
-    uuid: randomBytes(8).toString("hex"),
+    rank,
+    uuid,
     retryMs: () => retryMs,
   });
   const refused = new Promise<never>((_resolve, reject) => {
@@ -82,46 +75,27 @@ export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOver
   }
 }
 
-async function lead(network: NatsNetwork, options: NatsOverlayOptions): Promise<NatsOverlay> {
-  const { instance, size = 1 } = options;
-  network.setSize(size);
-  const holder = await network.findDouble(options.silenceMs);
-  if (holder !== undefined) {
-    throw overlayStateError(`rank 0 of instance ${instance} is there already: ${holder}`, "EEXIST");
-  }
-  if (options.signal?.aborted === true) throw closedError();
-  network.answerClaims(`host ${hostname()}, pid ${process.pid}`);
-  const place = { size, instanceId: instance, uuid: network.uuid };
-  return {
-    overlay: new Root(rootTransport(network), place),
-    about: { instanceId: instance, size, config: {} },
-  };
+function autoRank(options: NatsOverlayOptions, uuid: string): Promise<number> {
+  const { instance } = options;
+  return assignedRank({ ...options, name: `sluice ${instance} rank auto`, inboxPrefix: "_INBOX_auto", uuid });
 }
 
-function rootTransport(network: NatsNetwork): RootTransport {
-  const from = network.uuid;
-  return {
-    listen(to) {
-      network.listen({
-        log: (level, text) => to.log(level, text),
-        accepts: (_rank, { to: named }) => named === "-",
-        linked: (rank, link) => to.connected(connectionOf(link), rank),
-        restored: () => to.restored(),
-      });
-      return Promise.resolve();
-    },
-    broadcast: {
-      events: (batch, first) =>
-        network.broadcast({ from, epoch: "1", seq: String(first) }, encodeMessage(batch, OVERLAY_LIMITS)),
-      beat: (seq) => void network.broadcast({ from, epoch: "1", seq: String(seq) }),
-    },
-    server: () => network.server,
-    close: () => network.close(),
-  };
+async function lead(network: NatsNetwork, options: NatsOverlayOptions): Promise<NatsOverlay> {
+  const { instance, size = 1, silenceMs } = options;
+  network.setSize(size);
+  const { lease, isSuccessor } = await takeLease(network, options);
+  const probeMs = silenceMs / MISSED_BEATS;
+  const leader = new NatsLeader(network, lease, { size, probeMs, access: accessOf(options) });
+  const place = { size, instanceId: instance, uuid: network.uuid };
+  return { overlay: new Root(leader, place), about: { instanceId: instance, size, config: {} }, isSuccessor };
+}
+
+function accessOf({ servers, creds, nkey, tlsCa, tlsCert, tlsKey }: NatsOverlayOptions): NatsAccess {
+  return { servers, credentials: { creds, nkey, tlsCa, tlsCert, tlsKey } };
 }
 
 async function follow(network: NatsNetwork, options: NatsOverlayOptions): Promise<NatsOverlay> {
-  const { rank } = options;
+  const { rank } = network;
   const connection = connectionOf(network.open(0));
   const about = await askAbout(connection, options);
   const { instanceId } = about;
@@ -129,7 +103,7 @@ async function follow(network: NatsNetwork, options: NatsOverlayOptions): Promis
   const { size = about.size } = options;
   network.setSize(size);
   const place = { rank, size, instanceId, uuid: network.uuid };
-  return { overlay: new Leaf(leafTransport(network, connection), place), about };
+  return { overlay: new Leaf(leafTransport(network, connection), place), about, isSuccessor: false };
 }
 
 function askAbout({ channel }: OwnConnection, options: NatsOverlayOptions): Promise<AboutInstance> {
@@ -159,6 +133,10 @@ function askAbout({ channel }: OwnConnection, options: NatsOverlayOptions): Prom
 function leafTransport(network: NatsNetwork, connection: OwnConnection): LeafTransport {
   return {
     connect: () => Promise.resolve(connection),
+    reconnect: () => {
+      network.renew(newUuid());
+      return Promise.resolve({ connection: connectionOf(network.open(0)), uuid: network.uuid });
+    },
     direct: directTransport(network),
     server: () => network.server,
     close: () => network.close(),
@@ -169,6 +147,7 @@ function directTransport(network: NatsNetwork): DirectTransport {
   /** The brokers of the ranks that are there. */
   const brokers = new Map<number, string>();
   const links = new Map<number, Link>();
+  const leaders = new KnownLeaders(network);
   return {
     listen(to) {
       network.listen({
@@ -178,8 +157,21 @@ function directTransport(network: NatsNetwork): DirectTransport {
           links.set(rank, link);
           to.connected(rank, connectionOf(link));
         },
+        client: (link) => to.client(link),
         broadcast: (header, payload) => {
-          if (header("from") === brokers.get(0)) takeBroadcast(to, Number(header("seq")), payload);
+          const from = header("from");
+          switch (leaders.judge(header, to)) {
+            case "same":
+              if (brokers.get(0) === from) takeBroadcast(to, header, payload);
+              return;
+            case "next":
+              links.get(0)?.destroy();
+              links.delete(0);
+              to.leads(from);
+              return;
+            case "foreign":
+              return;
+          }
         },
         restored: () => to.restored(),
       });
@@ -189,18 +181,27 @@ function directTransport(network: NatsNetwork): DirectTransport {
       links.set(rank, link);
       return connectionOf(link);
     },
-    joined: (rank, uuid) => void brokers.set(rank, uuid),
+    joined(rank, uuid) {
+      brokers.set(rank, uuid);
+      if (rank === 0) leaders.follows(uuid);
+    },
     left(rank) {
       brokers.delete(rank);
       links.get(rank)?.destroy();
       links.delete(rank);
     },
+    renew: () => {
+      links.clear();
+      network.renew(newUuid());
+      return network.uuid;
+    },
+    follows: (epoch) => leaders.raise(epoch),
   };
 }
 
-function takeBroadcast(to: DirectListener, seq: number, payload: Uint8Array): void {
+function takeBroadcast(to: DirectListener, header: (name: string) => string, payload: Uint8Array): void {
   if (payload.length === 0) {
-    to.beat(seq);
+    to.beat(Number(header("seq")), header("standby") === "1");
     return;
   }
   const decoder = new FrameDecoder(OVERLAY_LIMITS);
@@ -212,15 +213,10 @@ function takeBroadcast(to: DirectListener, seq: number, payload: Uint8Array): vo
   }
 }
 
-function connectionOf(link: Link): OwnConnection {
-  return {
-    channel: socketChannel(link, OVERLAY_LIMITS),
-    destroy: () => link.destroy(),
-    closed: new Promise((resolve) => link.once("close", () => resolve())),
-    onHeard: (listener) => link.onHeard(listener),
-  };
+function newUuid(): string {
+  return randomBytes(8).toString("hex");
 }
 
 function closedError(): SluiceError {
-  return overlayStateError("the broker was closed before it had joined", "ECANCELED");
+  return overlayStateError("the broker closed before it had joined", "ECANCELED");
 }

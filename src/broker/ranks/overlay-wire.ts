@@ -27,6 +27,8 @@ export type Notice =
       readonly instanceId: string;
       readonly rank: number;
       readonly size: number;
+      /** The newest event that has come to it; 0 if it joins for the first time. */
+      readonly seq: number;
     } & Whereabouts)
   /** The rank is admitted: which others are there, each with its `uuid`, and the last event before it. */
   | {
@@ -34,6 +36,7 @@ export type Notice =
       readonly ranks: readonly number[];
       readonly uuids: readonly string[];
       readonly seq: number;
+      readonly epoch: number;
     }
   | { readonly kind: "refused"; readonly errnum: number; readonly error: string }
   | { readonly kind: "joined"; readonly rank: number; readonly uuid: string }
@@ -48,12 +51,20 @@ export type Notice =
     }
   /**
    * The rank is alive; sent once a period, in both directions. To rank 0 with the newest event that has come, and the server
-   * that the rank is connected to, which is empty without any.
+   * that the rank is connected to, which is empty without any. When it has not heard rank 0 for `stopsMs`, no module of it runs
+   * any more; 0: it keeps them.
    */
-  | { readonly kind: "alive"; readonly seq: number; readonly server: string }
+  | { readonly kind: "alive"; readonly seq: number; readonly server: string; readonly stopsMs: number }
+  /** From rank 0 to one that wants to join: another broker may still be this rank. */
+  | { readonly kind: "wait"; readonly why: string }
   /** From rank 0: a rank has stalled, or is heard from again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
-  /** To rank 0: events after this one have not arrived. They follow, and then `repeated`. */
+  /** To rank 0 from a rank that was stopped: does it count as lost? Rank 0 gives it back if not. */
+  | { readonly kind: "still"; readonly number: number }
+  /**
+   * To rank 0: events after this one have not arrived. They follow, and then `repeated`. Also from a new leader to the rank
+   * that has received the most.
+   */
   | { readonly kind: "missed"; readonly seq: number }
   /** From rank 0: some of what was missed has been sent, or is not kept any more. The newest event has this number. */
   | { readonly kind: "repeated"; readonly isKept: boolean; readonly seq: number }
@@ -69,7 +80,7 @@ export interface AboutInstance {
 
 /** Which broker speaks for a rank. */
 export interface Whereabouts {
-  /** Of this life of the broker: another one under the same number has another. */
+  /** Identifies this life of the broker: another one under the same number has another. */
   readonly uuid: string;
   readonly host: string;
   readonly pid: number;
@@ -96,7 +107,7 @@ const PRELUDE_BYTES = 8;
 const ENVELOPE_BYTES = 64;
 
 /**
- * Larger than between a broker and its clients, so that whatever was accepted there fits here: a route is two names
+ * Larger than between a broker and its clients, so that whatever fits there fits here. A route is two names
  * longer, and an event travels with its header inside of a payload.
  */
 export const OVERLAY_LIMITS: WireLimits = {
@@ -172,12 +183,18 @@ function noticeOf(payload: Payload): Notice {
     case "hello":
       return helloOf(payload);
     case "welcome": {
-      const { ranks, uuids, seq } = fields(payload, { ranks: "array", uuids: "array", seq: "integer" });
+      const { ranks, uuids, seq, epoch } = fields(payload, {
+        ranks: "array",
+        uuids: "array",
+        seq: "integer",
+        epoch: "integer?",
+      });
       return {
         kind,
         ranks: ranks.map((rank) => fields({ rank }, { rank: "integer" }).rank),
         uuids: uuids.map((uuid) => fields({ uuid }, { uuid: "string" }).uuid),
         seq,
+        epoch: epoch ?? 1,
       };
     }
     case "about":
@@ -202,9 +219,17 @@ function noticeOf(payload: Payload): Notice {
     case "stalled":
       return { kind, ...fields(payload, { rank: "integer", on: "boolean" }) };
     case "alive": {
-      const { seq, server } = fields(payload, { seq: "integer?", server: "string?" });
-      return { kind, seq: seq ?? 0, server: server ?? "" };
+      const { seq, server, stopsMs } = fields(payload, {
+        seq: "integer?",
+        server: "string?",
+        stopsMs: "integer?",
+      });
+      return { kind, seq: seq ?? 0, server: server ?? "", stopsMs: stopsMs ?? 0 };
     }
+    case "wait":
+      return { kind, ...fields(payload, { why: "string" }) };
+    case "still":
+      return { kind, ...fields(payload, { number: "integer" }) };
     case "ask":
     case "goodbye":
       return { kind };
@@ -219,8 +244,16 @@ function helloOf(payload: Payload): Notice {
     rank: "integer",
     size: "integer",
   });
-  const { uuid, host, pid } = fields(payload, { uuid: "string?", host: "string?", pid: "integer?" });
-  return { kind: "hello", instanceId, rank, size, uuid: uuid ?? "", host: host ?? "", pid: pid ?? 0 };
+  const { uuid, host, pid, seq } = fields(payload, {
+    uuid: "string?",
+    host: "string?",
+    pid: "integer?",
+    seq: "integer?",
+  });
+  return {
+    kind: "hello",
+    ...{ instanceId, rank, size, uuid: uuid ?? "", host: host ?? "", pid: pid ?? 0, seq: seq ?? 0 },
+  };
 }
 
 function readCarried(message: RequestMessage | ResponseMessage): Arrival {

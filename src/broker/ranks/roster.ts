@@ -86,6 +86,11 @@ export class Roster {
     else this.#set(rank, how === "lost" ? "lost" : "left");
   }
 
+  /** No broker of a rank comes back. */
+  forgotten(rank: number): void {
+    if (this.#ranks[rank]?.state === "lost") this.#set(rank, "left");
+  }
+
   /** The process of a rank has ended; a rank that never joined is not reported in any other way. */
   ended(rank: number): void {
     if (!this.#present.has(rank) && this.#ranks[rank]?.state === "joining") this.#set(rank, "lost");

@@ -11,8 +11,8 @@ const LIMITS: Backlog = { messages: 10_000, bytes: 64 * MIB };
 const LOW_WATER: Backlog = { messages: LIMITS.messages / 2, bytes: LIMITS.bytes / 2 };
 
 /**
- * What may wait for a receiver in all, counting what cannot be held: responses to its own requests, requests from other
- * ranks, and requests of senders that have gone.
+ * What may wait for a receiver in all, counting what nothing can hold. That is responses to its own requests,
+ * requests from other ranks, and requests of senders that have gone.
  */
 const LAST_LIMITS: Backlog = { messages: LIMITS.messages * 4, bytes: LIMITS.bytes * 4 };
 
@@ -23,10 +23,11 @@ type Verdict = "pass" | "hold" | "refuse";
  * Keeps what waits for receivers in the broker's memory within bounds, whatever they read (docs/design/modules.md §2,
  * back pressure).
  *
- * A request to a full receiver is parked, and further requests of its sender are held, until the receiver has taken half
- * of what waits for it, or has gone. The senders that wait for one receiver resume in turn. A sender that does not read
- * its own responses is held, too. Responses always pass, which is why no two modules can block each other: a module that
- * reads gets the response that it waits for, however many requests wait for it.
+ * It parks a request to a full receiver, and holds further requests of its sender. That lasts until the
+ * receiver has taken half of what waits for it, or has gone. The senders that wait for one receiver resume in
+ * turn. A sender that does not read its own responses is held, too. Responses always pass, which is why no
+ * two modules can block each other. A module that reads gets the response that it waits for, however many
+ * requests wait for it.
  *
  * All places of flow control, from a sender to a receiver, and what each bounds:
  *

@@ -29,7 +29,7 @@ export class Clients {
     this.#faults = new LineLimit(
       clock,
       (text) => log("warning", text),
-      (count) => `${count} more connections were closed for invalid messages or broke`,
+      (count) => `${count} more connections sent invalid messages or broke`,
     );
   }
 

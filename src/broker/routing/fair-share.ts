@@ -52,10 +52,11 @@ interface Slice {
  * Divides the broker's time between the senders of requests. A sender that awaits answers before it sends more is routed
  * at once. Flooding senders are served in slices, round robin.
  *
- * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it: the time
- * since an interactive request was last routed or answered. The next interactive request therefore waits for a small part
- * of the time that its sender has let pass itself, and no delay on its way, not even of the machine, makes slices longer.
- * A flooding sender that is alone is hardly slowed down. Responses are not held: there are as many as there were requests.
+ * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it.
+ * That is the time since the last interactive request, or the answer to one. The next interactive request
+ * therefore waits for a small part of the time that its sender has let pass itself. No delay on its way, not
+ * even of the machine, makes slices longer. A flooding sender that is alone is hardly slowed down. Responses
+ * are not held: there are as many as there were requests.
  */
 export class FairShare {
   /** In the order of their last slices. */

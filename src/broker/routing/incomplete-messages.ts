@@ -15,9 +15,9 @@ interface Incomplete {
 }
 
 /**
- * Bounds the incomplete messages of all connections, which have to be buffered before they can be judged. A connection
- * that does not complete a message in time is closed, and so is the oldest one when too much is buffered, so that a
- * thousand connections that never complete a message cost no more than a few.
+ * Bounds the incomplete messages of all connections, which have to be buffered before they can be judged. It
+ * closes a connection that does not complete a message in time, and the oldest one when the buffers hold too
+ * much. So a thousand connections that never complete a message cost no more than a few.
  */
 export class IncompleteMessages {
   readonly #clock: Clock;
@@ -35,8 +35,8 @@ export class IncompleteMessages {
   }
 
   /**
-   * Takes the number of buffered bytes of a connection each time that it has changed; 0 when the message is complete or
-   * the connection has gone.
+   * Takes the number of buffered bytes of a connection each time that it has changed. That is 0 when the
+   * message is complete or the connection has gone.
    * @param close closes the connection
    */
   report(connection: object, bytes: number, close: (why: string) => void): void {
@@ -65,7 +65,7 @@ export class IncompleteMessages {
 
   #closeOldest(): void {
     for (const { close } of this.#byConnection.values()) {
-      close("over 256 MiB of incomplete messages are buffered, and this one is the oldest");
+      close("over 256 MiB of incomplete messages wait, and this message is the oldest");
       return;
     }
   }

@@ -1,3 +1,5 @@
+import type { Duplex } from "node:stream";
+import type { NatsCredentials, NatsServers } from "../../nats/index.js";
 import type {
   Backlog,
   EventMessage,
@@ -34,6 +36,8 @@ export interface OverlayReceiver {
    * published here. A rank that joins later gets what is published from then on.
    */
   event(event: EventMessage): void;
+  /** A client on another machine has connected to this rank; what it sends comes by the stream. */
+  client(stream: Duplex): void;
   /** Another rank can be reached from now on; called for those that were there before this one, too. */
   joined(rank: number): void;
   /** Another rank has missed its heartbeats: requests to it are not answered for now. */
@@ -46,8 +50,22 @@ export interface OverlayReceiver {
   heartbeatPeriodMs(): number;
   /** How long a rank may be silent before it is lost, in milliseconds. */
   lostAfterMs(): number;
-  /** A rank has left: its pending requests will not be answered. A rank that lost rank 0 is told so of rank 0. */
+  /** How long a rank that is without rank 0 waits for it, or for another one, in milliseconds. */
+  leaderTimeoutMs(): number;
+  /**
+   * How long after it has heard rank 0 last no module of this rank runs any more, in milliseconds; 0 if a rank that has lost
+   * rank 0 keeps them.
+   */
+  stopsAfterMs(): number;
+  /** Whether a rank that was lost joins again; else it has left for good. */
+  isToRejoin(): boolean;
+  /** A rank has left: its pending requests will not be answered. A rank that lost rank 0 is told so of all others. */
   left(rank: number, how: Departure): void;
+  /**
+   * This rank has left the instance for good. There is no rank 0 any more, it does not take this rank back,
+   * or another broker leads in place of this one.
+   */
+  abandoned(why: string): void;
   /** Something for the log of this rank. */
   log(level: LogLevel, text: string): void;
 }
@@ -64,12 +82,15 @@ export interface Overlay {
   readonly upstream: number | undefined;
   /**
    * Joins, as rank 0 by being there and as another rank by being let in by it; messages may arrive from then on.
-   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank is there already, `EINVAL` it is of another instance or size,
-   *   `EHOSTUNREACH` rank 0 is not there in time, `ECANCELED` {@link close} was called meanwhile
+   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank is there already. `EINVAL` it is of another
+   *   instance or size. `EHOSTUNREACH` rank 0 is not there in time. `ECANCELED` after a {@link close}
+   *   meanwhile
    */
   start(receiver: OverlayReceiver): Promise<void>;
   /** Whether another rank is there to be sent requests: it has joined, and is not stalled. */
   reaches(rank: number): boolean;
+  /** Whether requests to another rank wait for a broker that is to take its place. */
+  awaits?(rank: number): boolean;
   /** @throws SluiceError `EMSGSIZE` if the message is too large, `ENOBUFS` for a request that too much waits before */
   send(rank: number, message: RequestMessage | ResponseMessage): void;
   /** Requests that wait here to be sent to another rank. */
@@ -78,10 +99,19 @@ export interface Overlay {
   setFlow(rank: number, sender: string, flow: FlowControl): void;
   /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
+  /** On rank 0, how many leaders there were, with this one; undefined where there can be no other. */
+  epoch?(): number | undefined;
   /** On rank 0, where the ranks that are there are; empty on one machine. */
   places?(): readonly RankPlace[];
+  /** On rank 0, how it connects to the NATS servers; undefined without any. */
+  access?(): NatsAccess | undefined;
   /** To rank 0: the process of a rank has ended, which is lost unless it has left in order. */
   ended?(rank: number): void;
+  /**
+   * To rank 0: no broker of a rank comes back, so that another one may take its number at once.
+   * @throws SluiceError `EBUSY` if it answers, `EINVAL` for rank 0 and ranks that this instance does not have
+   */
+  forget?(rank: number): void;
   /** Leaves in order. The receiver is not called any more. */
   close(): Promise<void>;
 }
@@ -94,6 +124,12 @@ export interface RankPlace {
   readonly server: string;
   /** So many events had not come to it at its last heartbeat. */
   readonly lag: number;
+}
+
+/** What a module needs to connect as its broker does. */
+export interface NatsAccess {
+  readonly servers: NatsServers;
+  readonly credentials: NatsCredentials;
 }
 
 /** Nothing waits. */

@@ -39,6 +39,8 @@ export class Link {
   /** By route. Only another rank has more than one behind it. */
   readonly users = new Map<string, LinkUser>();
   readonly pending = new Map<RequestKey, RequestMessage>();
+  /** Between modules: topics of requests that were answered, and whether one was sent before the sender ran. */
+  answered: Map<string, boolean> | undefined;
 
   constructor(sender: Peer, target: Peer) {
     this.sender = sender;
@@ -109,6 +111,10 @@ export class Peer {
   readonly incoming = new Set<Link>();
   /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
   refusing = false;
+  /** When a module began to run, by `performance.now()`; Infinity before. Undefined for what is no module. */
+  runsFromMs: number | undefined;
+  /** Topics of events of a module. */
+  published: Set<string> | undefined;
   /** Whether it is in the router. */
   isAttached = false;
   /** Peers whose requests are held until it has taken some of what waits for it. */

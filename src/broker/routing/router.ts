@@ -19,6 +19,8 @@ import { type Link, Peer, type RequestKey, stamp, unlink } from "./peer.js";
 import { isLarger } from "./payload-size.js";
 import { ServiceTable } from "./service-table.js";
 import { Subscriptions } from "./subscriptions.js";
+import { noteAnswer } from "./unit-messages.js";
+import { WaitingRequests } from "./waiting-requests.js";
 
 /** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
 function requestKey(route: readonly string[], matchtag: number): RequestKey {
@@ -39,10 +41,14 @@ export class Router {
   readonly services = new ServiceTable();
   readonly subscriptions = new Subscriptions();
   readonly fairShare = new FairShare();
+  /** Until when what modules say to each other is noted, by `performance.now()`. */
+  notesUntilMs = 0;
   readonly #overlay: Overlay;
   readonly #maxPayload: () => number;
   readonly #peers = new Map<string, Peer>();
   readonly #ranks = new Map<number, Peer>();
+  /** For a rank that another broker is to take the place of. */
+  readonly #waiting = new WaitingRequests();
   readonly #pressure = new BackPressure((request, sender) => this.#dispatch(request, sender));
 
   /** @param maxPayload bytes, asked at each request */
@@ -57,8 +63,8 @@ export class Router {
   }
 
   /**
-   * Takes a peer out: its services and subscriptions vanish, requests to it fail, and the services that it used learn
-   * that it has gone, for each sender that was behind it. Does nothing the second time.
+   * Takes a peer out: its services and subscriptions vanish, and requests to it fail. The services that it
+   * used learn that it has gone, for each sender that was behind it. Does nothing the second time.
    * @param error what requests to it fail with; `ECONNRESET` by default
    */
   detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
@@ -91,6 +97,11 @@ export class Router {
   /** A peer that is attached now. */
   peer(id: string): Peer | undefined {
     return this.#peers.get(id);
+  }
+
+  /** All peers that are attached. */
+  peers(): Iterable<Peer> {
+    return this.#peers.values();
   }
 
   /** Requests that were passed on and not answered yet, in the whole broker. */
@@ -140,6 +151,7 @@ export class Router {
     const awaited = this.#awaited(response, from);
     if (awaited === undefined) return;
     const { link, key, request } = awaited;
+    if ((request.enteredMs ?? 0) < this.notesUntilMs) noteAnswer(link, request, response);
     if (response.errnum !== 0 || (request.flags & FLAG.streaming) === 0) link.pending.delete(key);
     if (request.flags === 0) link.sender.share?.answered();
     stamp(response, from);
@@ -240,6 +252,13 @@ export class Router {
     for (const other of this.#peers.values()) other.resumeFor(rank);
   }
 
+  /** A rank can be reached again, or will not be: what has waited goes on, or fails. */
+  rankSettled(rank: number): void {
+    for (const { request, from } of this.#waiting.take(rank)) {
+      if (from.isAttached) this.#dispatch(request, from);
+    }
+  }
+
   /** Forgets a rank that went away. */
   rankLeft(rank: number): void {
     const peer = this.#ranks.get(rank);
@@ -250,6 +269,7 @@ export class Router {
 
   #enter(request: RequestMessage, from: Peer): void {
     stamp(request, from);
+    request.enteredMs = performance.now();
     // Only other brokers have a route to add to; an end that made one up would pass for another sender.
     request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
     if (endsModule(request) && ((request.rolemask ?? 0) & ROLE.owner) === 0) {
@@ -287,6 +307,12 @@ export class Router {
   }
 
   #routeAway(request: RequestMessage, from: Peer, rank: number | undefined): void {
+    if (rank !== undefined && this.#overlay.awaits?.(rank) === true) {
+      if (!this.#waiting.add(rank, { request, from })) {
+        refuse(request, from, requestError("ENOBUFS", `${request.topic}: too much waits for rank ${rank}`));
+      }
+      return;
+    }
     if (rank === undefined || !this.#overlay.reaches(rank)) {
       const where = rank === undefined ? "rank 0 has no upstream rank" : `rank ${rank} is not online`;
       refuse(request, from, requestError("EHOSTUNREACH", `${request.topic}: ${where}`));

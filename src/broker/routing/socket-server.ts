@@ -11,8 +11,10 @@ import {
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { ERRNO, isErrno, SluiceError } from "../../errors/index.js";
 import { type Channel, socketChannel, type WireLimits } from "../../messages/index.js";
+import { Refs, setRefOf } from "../../processes/index.js";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.js";
+import { checkHandedSocket } from "./handed-socket.js";
 import { IncompleteMessages } from "./incomplete-messages.js";
 
 /** How long clients may take to read what was sent to them before they are disconnected. */
@@ -22,7 +24,11 @@ const CLOSE_GRACE_MS = 500;
 const LISTEN_BACKLOG = 4096;
 
 interface SocketServerOptions {
+  /** What keeps this process alive. */
+  readonly refs?: Refs | undefined;
   readonly path: string;
+  /** A descriptor that listens there already; the socket is then its maker's. */
+  readonly handedFd?: number | undefined;
   readonly clock: Clock;
   /** Asked at each connection, as the limit may be set while the broker runs. */
   readonly limits: () => WireLimits;
@@ -39,19 +45,23 @@ interface SocketServerOptions {
 export class SocketServer {
   readonly path: string;
   readonly #options: SocketServerOptions;
+  readonly #refs: Refs;
   readonly #incomplete: IncompleteMessages;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
-  /** Of its socket, which tells it from that of a successor. */
+  /** Inode of its socket, which tells it from that of a successor. */
   #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
   /** One at a time: to listen, to look after the socket, to close. */
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
+  /** Whether something else has made the socket, and will remove it. */
+  #isHanded = false;
 
   private constructor(options: SocketServerOptions) {
     this.path = options.path;
     this.#options = options;
+    this.#refs = options.refs ?? new Refs();
     this.#incomplete = new IncompleteMessages(options.clock);
   }
 
@@ -61,7 +71,8 @@ export class SocketServer {
    */
   static async listen(options: SocketServerOptions): Promise<SocketServer> {
     const result = new SocketServer(options);
-    await result.#listen();
+    if (options.handedFd === undefined) await result.#listen();
+    else await result.#take(options.handedFd);
     result.#watch();
     return result;
   }
@@ -88,7 +99,8 @@ export class SocketServer {
     this.#watcher?.close();
     await this.#last;
     // As long as the server is open, no other socket can have its inode.
-    if (this.#inode !== undefined && inodeOf(this.path) === this.#inode) rmSync(this.path, { force: true });
+    const isOurs = !this.#isHanded && this.#inode !== undefined;
+    if (isOurs && inodeOf(this.path) === this.#inode) rmSync(this.path, { force: true });
     const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
     // A client that does not read must not keep the broker.
@@ -97,14 +109,21 @@ export class SocketServer {
     clearTimeout(deadline);
   }
 
+  /** Goes on with a socket that listens already: what has connected meanwhile waits there. */
+  async #take(fd: number): Promise<void> {
+    const { path } = this.#options;
+    checkHandedSocket(fd, path);
+    this.#inode = inodeOf(path);
+    this.#isHanded = true;
+    this.#server = await this.#serverAt({ fd });
+  }
+
   async #listen(): Promise<void> {
-    const { path, onError } = this.#options;
-    const server = createServer();
-    server.on("connection", (socket) => this.#accept(socket));
+    const { path } = this.#options;
     await clearStale(path);
     const draft = draftPath(path);
-    await listenAt(server, draft);
-    server.on("error", onError);
+    const server = await this.#serverAt({ path: draft });
+    this.#isHanded = false;
     try {
       chmodSync(draft, 0o600);
       this.#inode = inodeOf(draft);
@@ -116,9 +135,23 @@ export class SocketServer {
     this.#server = server;
   }
 
+  async #serverAt(where: { readonly path: string } | { readonly fd: number }): Promise<Server> {
+    const server = createServer();
+    server.on("connection", (socket) => this.#accept(socket));
+    await listenAt(server, where);
+    server.on("error", this.#options.onError);
+    const release = this.#refs.add((isRef) => setRefOf(server, isRef));
+    server.once("close", release);
+    return server;
+  }
+
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    const release = this.#refs.add((isRef) => setRefOf(socket, isRef));
+    socket.once("close", () => {
+      release();
+      this.#sockets.delete(socket);
+    });
     const channel = socketChannel(socket, this.#options.limits(), {
       onIncomplete: (bytes) =>
         this.#incomplete.report(socket, bytes, (why) =>
@@ -147,8 +180,9 @@ export class SocketServer {
 let lastDraft = 0;
 
 /**
- * Where the socket is made. Node takes away what it made, by name, when a server closes; under its own name that would
- * be the socket of a successor by then. No longer than the name itself, as there are 108 bytes for all of a path.
+ * Where the socket is made. Node takes away what it made, by name, when a server closes. Under its own name
+ * that would be the socket of a successor by then. No longer than the name itself, as there are 108 bytes for
+ * all of a path.
  */
 function draftPath(path: string): string {
   return join(dirname(path), `.${process.pid.toString(36)}-${(++lastDraft).toString(36)}`);
@@ -174,7 +208,7 @@ function inodeOf(path: string): bigint | undefined {
 }
 
 function anotherServes(path: string): SluiceError {
-  const message = `another broker serves ${path}; give this one a rundir of its own`;
+  const message = `another broker serves ${path}; give this broker another rundir`;
   return new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EEXIST });
 }
 
@@ -182,10 +216,10 @@ function errorOf(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function listenAt(server: Server, path: string): Promise<void> {
+function listenAt(server: Server, where: { readonly path: string } | { readonly fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ path, backlog: LISTEN_BACKLOG }, () => {
+    server.listen({ ...where, backlog: LISTEN_BACKLOG }, () => {
       server.off("error", reject);
       resolve();
     });

@@ -1,8 +1,8 @@
 /**
- * Compiles a pattern of topics as a shell would read it: `*` is any text, dots too, `?` one character, `[a-c]` and
- * `[!a-c]` one of a set, `\` takes the next character as it is.
+ * Compiles a pattern of topics as a shell would read it. `*` is any text, dots too, `?` one character,
+ * `[a-c]` and `[!a-c]` one of a set, `\` takes the next character as it is.
  *
- * Every `*` matches as little as it can and is only ever extended when what follows it fails, so that no pattern takes
+ * Every `*` matches as little as it can and only ever grows when what follows it fails. So no pattern takes
  * more steps than the lengths of pattern and topic multiplied.
  */
 export function topicGlob(pattern: string): (topic: string) => boolean {

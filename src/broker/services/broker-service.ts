@@ -1,8 +1,22 @@
+import type { RankWaits } from "../../waits/index.js";
+import type { JsonValue } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import type { Environment } from "../environment.js";
 
-/** The instance as a whole: its environment and its end. */
-export function brokerService(environment: Environment, requestShutdown: () => void): ServiceDefinition {
+/** What the service needs of the broker. */
+interface BrokerServiceOptions {
+  readonly environment: Environment;
+  readonly requestShutdown: () => void;
+  /** What waits for what on this rank. */
+  readonly waits: () => RankWaits;
+}
+
+/** The instance as a whole: its environment, what waits in it, and its end. */
+export function brokerService({
+  environment,
+  requestShutdown,
+  waits,
+}: BrokerServiceOptions): ServiceDefinition {
   return {
     name: "broker",
     methods: {
@@ -16,10 +30,27 @@ export function brokerService(environment: Environment, requestShutdown: () => v
         environment.update(env);
         call.respond();
       },
+      waits: (call) => {
+        call.respond(waitsAsJson(waits(), call.request.topic));
+      },
       shutdown: (call) => {
         call.respond();
         requestShutdown();
       },
     },
+  };
+}
+
+/** @param own the topic of the request that asks, which is left out */
+function waitsAsJson({ rank, requests, modules }: RankWaits, own: string): JsonValue {
+  return {
+    rank,
+    requests: requests
+      .filter(({ topic }) => topic !== own)
+      .map(({ name, about, target, ...request }) => ({
+        ...{ ...request, name: name ?? null, about: about ?? null },
+        target: { ...target, rank: target.rank ?? null },
+      })),
+    modules: modules.map((module) => ({ ...module })),
   };
 }

@@ -13,6 +13,10 @@ export function configService(configuration: Configuration): ServiceDefinition {
         if (value === undefined) throw requestError("ENOENT", `configuration key ${key ?? ""} is not set`);
         call.respond({ value });
       },
+      check: async (call) => {
+        const { config } = call.fields({ config: "object?" });
+        call.respond({ ...(await configuration.check(config)) });
+      },
       load: async (call) => {
         const { config } = call.fields({ config: "object" });
         await configuration.load(config);

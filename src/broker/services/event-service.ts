@@ -10,6 +10,7 @@ import type { Call, ServiceDefinition } from "../builtin-service.js";
 import type { Overlay } from "../routing/overlay.js";
 import type { Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
+import { noteEvent } from "../routing/unit-messages.js";
 
 /** What else is in the header of an event takes less than the rest. */
 const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;
@@ -17,15 +18,16 @@ const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;
 const PUBLISH = "event.publish.";
 
 /** Subscriptions, and the way into the one order of events. */
-export function eventService(router: Router, overlay: Overlay): ServiceDefinition {
+export function eventService(router: Router, enter: Overlay["publish"]): ServiceDefinition {
   const publish = (call: Call, topic: string, payload: RawPayload): void => {
     if (!isTopic(topic)) throw requestError("EINVAL", `invalid event topic '${topic}'`);
     // A larger one would end the connection of each subscriber on a socket.
     if (Buffer.byteLength(JSON.stringify(topic)) > MAX_TOPIC_BYTES) {
       throw requestError("EMSGSIZE", `an event topic may have ${MAX_TOPIC_BYTES} bytes at most`);
     }
-    const { userid, rolemask } = call.request;
-    overlay.publish({ topic, payload, userid, rolemask }, (outcome) => {
+    const { userid, rolemask, enteredMs = 0 } = call.request;
+    if (enteredMs < router.notesUntilMs) noteEvent(call.peer, topic);
+    enter({ topic, payload, userid, rolemask }, (outcome) => {
       if (outcome.ok) call.respond({ seq: outcome.seq });
       else call.failWith(outcome.error);
     });

@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
-import type { JsonValue, LogLevel } from "../../messages/index.js";
+import { type JsonValue, LOG_LEVELS, type LogLevel } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
-import { LOG_LEVELS, type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
+import { type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
 import type { ProgramLine, ProgramLogs } from "../log/program-logs.js";
 import { OpenStreams } from "../open-streams.js";
 
@@ -54,7 +54,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         if (!call.isStreaming) throw requestError("EPROTO", "log.output is a stream");
         const unknown = units?.find((unit) => !programs.has(unit));
         if (unknown !== undefined && follow !== true) {
-          throw requestError("ENOENT", `${unknown}: there is no output of a program of this name`);
+          throw requestError("ENOENT", `${unknown}: no program of this name has output`);
         }
         const kept = programs.lines(units).filter(({ time }) => time >= since);
         for (const line of kept.slice(Math.max(0, kept.length - lines))) call.respond(linePayload(line));

@@ -1,29 +1,18 @@
-import { requestError } from "../../errors/index.js";
-import { checkModuleOptions, MODULE_OPTION_FIELDS } from "../../loaders/index.js";
 import type { LibraryFailure, LibraryReport } from "../../libraries/index.js";
 import { fields, type JsonValue } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import type { Clock } from "../clock.js";
+import { readLoad, readOrder } from "../modules/load-fields.js";
 import type { MessageTrace } from "../routing/message-trace.js";
 import type { PlannedModule } from "../modules/module-libraries.js";
+import type { KnownModules } from "../modules/known-modules.js";
+import type { UnitMessages } from "../routing/unit-messages.js";
 import type { ModuleTable } from "../modules/module-table.js";
 import { OpenStreams } from "../open-streams.js";
+import { applyMethods, type ApplyMethodsOptions } from "./apply-methods.js";
 import { traceMessages } from "./module-trace.js";
 import { type BrokerFacts, moduleUsage } from "./module-usage.js";
-
-const LOAD = {
-  path: "string",
-  name: "string?",
-  args: "string[]?",
-  explicit: "boolean?",
-  insecure: "boolean?",
-  ...MODULE_OPTION_FIELDS,
-  plan: "integer?",
-  digest: "string?",
-  timeoutMs: "number?",
-} as const;
-
-const PLAN = { nodes: "string[]", offsets: "array", targets: "array" } as const;
+import { watchModules } from "./module-watch.js";
 
 const PLANNED = {
   name: "string",
@@ -34,6 +23,8 @@ const PLANNED = {
   optional: "boolean?",
   insecure: "boolean?",
 } as const;
+
+const REMOVE = { name: "string", cancel: "boolean?", force: "boolean?", ifUnused: "boolean?" } as const;
 
 const RELOAD = {
   name: "string",
@@ -56,36 +47,34 @@ interface ModuleServiceOptions {
   readonly trace: MessageTrace;
   readonly clock: Clock;
   readonly facts: BrokerFacts;
+  /** What the modules have had to do with each other; `isComplete`: nothing since the start of the broker is left out. */
+  readonly messages: () => { readonly isComplete: boolean; readonly between: readonly UnitMessages[] };
+  readonly apply: Omit<ApplyMethodsOptions, "streams">;
 }
 
 /** Loading, removing, listing and watching modules, and what they report of themselves. */
 export function moduleService(
   modules: ModuleTable,
-  { trace, clock, facts }: ModuleServiceOptions,
+  { trace, clock, facts, apply, messages }: ModuleServiceOptions,
 ): ServiceDefinition {
-  const traces = new OpenStreams();
+  const streams = new OpenStreams();
   return {
     name: "module",
     methods: {
       load: async (call) => {
-        call.respond({ ...(await modules.load(checkModuleOptions(call.fields(LOAD)))) });
+        call.respond({ ...(await modules.load(readLoad(call.payload))) });
       },
       plan: (call) => {
-        const { nodes, offsets, targets } = call.fields(PLAN);
-        const order = { nodes, offsets: numbersIn(offsets), targets: numbersIn(targets) };
-        call.respond({ plan: modules.record(order) });
+        call.respond({ plan: modules.known.record(readOrder(call.payload)) });
       },
       verify: async (call) => {
         const { modules: planned } = call.fields({ modules: "array" });
         call.respond(verifiedAsJson(await modules.verify(planned.map(plannedModule))));
       },
-      order: (call) => call.respond(orderAsJson(modules)),
+      order: (call) => call.respond(orderAsJson(modules.known)),
       remove: async (call) => {
-        const { name, cancel, force } = call.fields({
-          name: "string",
-          cancel: "boolean?",
-          force: "boolean?",
-        });
+        const { name, cancel, force, ifUnused } = call.fields(REMOVE);
+        if (ifUnused === true) modules.checkUnused(name);
         await modules.remove(name, cancel !== true ? "ask" : force === true ? "force" : "cancel");
         call.respond();
       },
@@ -98,16 +87,29 @@ export function moduleService(
         modules.defer(name, defer);
         call.respond();
       },
-      trace: (call) => traces.add(call, traceMessages(call, trace, clock)),
-      cancel: (call) => traces.cancel(call),
-      disconnect: (call) => traces.disconnect(call),
-      usage: async (call) => call.respond(await moduleUsage(modules, facts, clock)),
-      list: (call) => call.respond({ modules: modules.list().map(({ listed }) => listed) }),
+      trace: (call) => streams.add(call, traceMessages(call, trace, clock)),
+      watch: (call) => streams.add(call, watchModules(call, modules.known, { facts, clock })),
+      cancel: (call) => streams.cancel(call),
+      disconnect: (call) => streams.disconnect(call),
+      ...applyMethods({ ...apply, streams }),
+      messages: (call) => call.respond(messagesAsJson(messages())),
+      usage: async (call) => call.respond(await moduleUsage(modules.known, facts, clock)),
+      list: (call) => call.respond({ modules: modules.known.list().map(({ listed }) => listed) }),
       status: (call) => {
         modules.peers.report(call.peer, call.fields(STATUS));
         call.respond();
       },
     },
+  };
+}
+
+function messagesAsJson({ isComplete, between }: ReturnType<ModuleServiceOptions["messages"]>): JsonValue {
+  return {
+    isComplete,
+    between: between.map(({ from, to, answered }) => ({
+      ...{ from, to },
+      answered: answered.map((one) => ({ ...one })),
+    })),
   };
 }
 
@@ -130,16 +132,9 @@ function verifiedAsJson({ failures, leftOut, picks, libraries }: LibraryReport):
   };
 }
 
-function numbersIn(values: readonly JsonValue[]): Uint32Array {
-  const isSound = (value: JsonValue): value is number =>
-    typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
-  if (!values.every(isSound)) throw requestError("EPROTO", "the order of a plan has whole numbers only");
-  return Uint32Array.from(values);
-}
-
 /** What to take down in which order, and how long each may take. */
-function orderAsJson(modules: ModuleTable): JsonValue {
-  const { nodes, offsets, targets } = modules.takeDownOrder();
-  const timeoutsMs = nodes.map((name) => modules.removalTimeoutMs(name) ?? null);
+function orderAsJson(known: KnownModules): JsonValue {
+  const { nodes, offsets, targets } = known.takeDownOrder();
+  const timeoutsMs = nodes.map((name) => known.entry(name)?.removalTimeoutMs ?? null);
   return { nodes, offsets: [...offsets], targets: [...targets], timeoutsMs };
 }

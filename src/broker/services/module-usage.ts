@@ -1,8 +1,9 @@
 import type { JsonValue } from "../../messages/index.js";
 import type { Clock } from "../clock.js";
 import type { InstanceUsage } from "../modules/module-instance.js";
-import type { ModuleTable } from "../modules/module-table.js";
+import type { KnownModules } from "../modules/known-modules.js";
 import { ownUsage, processUsage } from "../modules/process-usage.js";
+import type { RunTotals } from "./run-totals.js";
 
 /** What `module.usage` tells of the broker itself. */
 export interface BrokerFacts {
@@ -12,29 +13,41 @@ export interface BrokerFacts {
   clients(): number;
   /** Requests that were passed on and not answered yet. */
   pendingRequests(): number;
+  /** Requests for modules that are being reloaded, and senders that wait for a receiver with enough to do. */
+  heldRequests(): number;
+  /** Events that were published here. */
+  publishedEvents(): number;
+  /** Lines of the log, and of the output of programs, that made room for later ones. */
+  droppedLogLines(): number;
+  /** What runs have taken so far. */
+  runs(): readonly RunTotals[];
 }
 
 const NOT_STARTED: InstanceUsage = { pid: undefined, ageSeconds: 0, tx: 0, rx: 0 };
 
 /** What the modules of a broker have done and used up to now, all of it at one time (`sluice top`). */
 export async function moduleUsage(
-  modules: ModuleTable,
+  modules: KnownModules,
   facts: BrokerFacts,
   clock: Clock,
 ): Promise<Readonly<Record<string, JsonValue>>> {
+  // Ages are those of now, not of the end of the look.
+  const time = clock.now() / 1000;
   const all = modules.list();
   const processes = await Promise.all(
     all.map(async ({ usage }) => (usage?.pid === undefined ? undefined : processUsage(usage.pid))),
   );
   const { rank, size } = facts;
   return {
-    time: clock.now() / 1000,
+    time,
     broker: {
       ...{ rank, size, pid: process.pid, uptimeSeconds: process.uptime() },
       ...{ clients: facts.clients(), pendingRequests: facts.pendingRequests(), ...ownUsage() },
+      ...{ heldRequests: facts.heldRequests(), publishedEvents: facts.publishedEvents() },
+      ...{ droppedLogLines: facts.droppedLogLines(), runs: facts.runs().map((run) => ({ ...run })) },
     },
-    modules: all.map(({ listed, usage: { pid, ageSeconds, tx, rx } = NOT_STARTED }, at) => ({
-      ...{ ...listed, ageSeconds, tx, rx },
+    modules: all.map(({ listed, usage: { pid, ageSeconds, tx, rx } = NOT_STARTED, phase, restarts }, at) => ({
+      ...{ ...listed, phase, restarts, ageSeconds, tx, rx },
       ...(pid !== undefined && { pid, ...processes[at] }),
     })),
   };

@@ -1,13 +1,24 @@
 import { requestError } from "../../errors/index.js";
+import type { JsonValue } from "../../messages/index.js";
 import type { Call, ServiceDefinition } from "../builtin-service.js";
 import { OpenStreams } from "../open-streams.js";
 import type { RankOrders } from "../ranks/rank-orders.js";
 import type { RankStatus, Roster } from "../ranks/roster.js";
-import type { RankPlace } from "../routing/overlay.js";
+import type { NatsAccess, RankPlace } from "../routing/overlay.js";
+
+interface OverlayFacts {
+  readonly roster: Roster;
+  readonly places: () => readonly RankPlace[];
+  /** How many leaders there were, where another one can follow. */
+  readonly epoch: () => number | undefined;
+  readonly access: () => NatsAccess | undefined;
+  /** @throws SluiceError for a rank that is there */
+  readonly forget: (rank: number) => void;
+}
 
 /** What rank 0 knows of the ranks, and how it leads them. Other ranks do not have this service: requests go on to rank 0. */
 export function overlayService(
-  { roster, places }: { readonly roster: Roster; readonly places: () => readonly RankPlace[] },
+  { roster, places, epoch, access, forget }: OverlayFacts,
   orders: RankOrders,
   onPanic: (rank: number, message: string) => void,
 ): ServiceDefinition {
@@ -15,7 +26,34 @@ export function overlayService(
   return {
     name: "overlay",
     methods: {
-      status: { allowGuest: true, run: (call) => call.respond(statusPayload(roster.ranks, places())) },
+      status: {
+        allowGuest: true,
+        run: (call) => call.respond(statusPayload(roster.ranks, places(), epoch())),
+      },
+      watch: {
+        allowGuest: true,
+        run: (call) => {
+          if (!call.isStreaming) throw requestError("EPROTO", "overlay.watch is a stream");
+          const tell = (): void => call.respond(statusPayload(roster.ranks, places(), epoch()));
+          tell();
+          streams.add(call, roster.onChange(tell));
+        },
+      },
+      // For what keeps data on the servers. They let in those that know this, and so does the owner's memory.
+      access: (call) => {
+        const known = access();
+        if (known === undefined) throw requestError("ENOENT", "no NATS servers join the ranks");
+        const { servers, credentials } = known;
+        const given = Object.entries({ ...servers, ...credentials }).filter(
+          ([, value]) => value !== undefined,
+        );
+        call.respond(Object.fromEntries(given) as Record<string, JsonValue>);
+      },
+      forget: (call) => {
+        const { rank } = call.fields({ rank: "integer" });
+        forget(rank);
+        call.respond();
+      },
       // The rest is between the brokers.
       orders: (call) => {
         senderOf(call);
@@ -36,7 +74,7 @@ export function overlayService(
         call.respond();
         onPanic(rank, message);
       },
-      cancel: (call) => streams.cancel(call),
+      cancel: { allowGuest: true, run: (call) => streams.cancel(call) },
       disconnect: (call) => streams.disconnect(call),
     },
   };
@@ -49,11 +87,16 @@ function senderOf(call: Call): number {
   return rank;
 }
 
-function statusPayload(ranks: readonly RankStatus[], places: readonly RankPlace[]) {
+function statusPayload(
+  ranks: readonly RankStatus[],
+  places: readonly RankPlace[],
+  epoch: number | undefined,
+) {
   const placeOf = new Map(places.map(({ rank, ...place }) => [rank, place]));
   return {
     state: ranks.every(({ state }) => state === "online") ? "full" : "partial",
     size: ranks.length,
+    ...(epoch !== undefined && { epoch }),
     ranks: ranks.map(({ rank, state, sinceMs }) => ({
       ...placeOf.get(rank),
       rank,

@@ -14,7 +14,8 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
         const { peer } = call;
         if (!modules.peers.claim(peer, name)) {
           // A module that is between two runs has no peer, but keeps its name.
-          if (modules.has(name)) throw requestError("EEXIST", `service ${name} is the name of a module`);
+          if (modules.known.has(name))
+            throw requestError("EEXIST", `service ${name} is the name of a module`);
           router.services.add(name, peer);
         }
         call.respond();
@@ -22,7 +23,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
       remove: (call) => {
         const { name } = call.fields({ name: "string" });
         const { peer } = call;
-        if (name === peer.name && modules.has(name)) {
+        if (name === peer.name && modules.known.has(name)) {
           throw requestError("EINVAL", `service ${name} goes with its module`);
         }
         if (!modules.peers.unclaim(peer, name)) router.services.remove(name, peer);
@@ -40,7 +41,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
   };
 }
 
-/** Requests that are answered when a service is there, so that who needs it has not to ask again and again. */
+/** Requests that are answered when a service exists, so that a client need not ask again and again. */
 class WaitingForServices {
   readonly #router: Router;
   readonly #calls = new Map<string, Set<Call>>();

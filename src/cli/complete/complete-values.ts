@@ -13,7 +13,7 @@ export interface ValueQuestion {
   readonly tell: (problem: unknown) => void;
 }
 
-/** Of `modprobe graph`, which says by itself what is wrong with another. */
+/** Formats of `modprobe graph`, which itself reports any other. */
 export const PICTURE_FORMATS = ["dot", "svg", "png", "mermaid", "json"] as const;
 
 type Lookup = (begun: string) => Answer | Promise<Answer>;
@@ -30,6 +30,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   "service=unit": providers,
   "module|path": async () => ({ ...names(await loadedModules()), files: true }),
   "path|name": async () => ({ ...names(moduleFiles(await catalog())), files: true }),
+  instance: async () => ({ ...names(await instances()), files: true }),
   types: messageTypes,
   file: () => FILES,
   "file#name": () => FILES,
@@ -94,7 +95,7 @@ function unitsAndServices(catalog: Catalog): Candidate[] {
   ];
 }
 
-/** Services with a name of their own, and who provides them. */
+/** Services with a name of their own, and their providers. */
 function services({ byName, providers }: Catalog): (readonly [string, readonly Unit[]])[] {
   return [...providers].filter(([name]) => !byName.has(name));
 }
@@ -128,6 +129,11 @@ async function ask<const S extends FieldSpec>(
   return withConnection(uri, async (handle) =>
     fields(await handle.rpc(topic, payload, { timeoutMs: PATIENCE_MS }), spec),
   );
+}
+
+async function instances(): Promise<Candidate[]> {
+  const { runningInstances } = await import("../../broker/life/instance-register.js");
+  return runningInstances(process.env).map(({ name, pid }) => ({ value: name, description: `pid ${pid}` }));
 }
 
 async function loadedModules(): Promise<Candidate[]> {

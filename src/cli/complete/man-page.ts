@@ -8,25 +8,29 @@ export interface ManPage {
 
 /** Variables that every command heeds. */
 const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
-  ["SLUICE_URI", "The instance to talk to. Set for everything that an instance starts."],
+  [
+    "SLUICE_URI",
+    "The instance to talk to, as --uri, also nats://HOST:PORT/INSTANCE/RANK. Set for everything that an instance starts.",
+  ],
   [
     "SLUICE_DATADIR, SLUICE_LIBEXECDIR, SLUICE_CONFDIR",
     "Directories of shipped units, shipped rc files, and the site's.",
   ],
   ["FLUX_MODPROBE_PATH", "Directories with units and rc files, between colons, instead of the usual ones."],
   ["FLUX_MODPROBE_PATH_APPEND", "Directories with units and rc files, after the usual ones."],
-  ["FLUX_SCHED_MODULE", "none: no provider of sched or feasibility is used."],
-  ["FLUX_MODPROBE_DISABLE", "Units, or services with all their providers, that are left out."],
-  ["FLUX_MODULE_PATH", "Directories in which modules are looked up by name, before the shipped ones."],
+  ["FLUX_SCHED_MODULE", "none: plans use no provider of sched or feasibility."],
+  ["FLUX_MODPROBE_DISABLE", "Units, or services with all their providers, for plans to leave out."],
+  ["FLUX_MODULE_PATH", "Directories to look modules up in by name, before the shipped ones."],
   ["SLUICE_DEBUG", "If set, errors come with their stacks and causes."],
-  ["NO_COLOR", "If set, nothing is coloured."],
+  ["NO_COLOR", "If set, output has no colours."],
 ];
 
 const EXIT_STATUS: readonly (readonly [status: string, meaning: string])[] = [
   ["0", "It is done."],
   ["1", "It failed, or was refused."],
   ["2", "Wrong usage."],
-  ["130, 143", "It was ended by SIGINT or SIGTERM."],
+  ["3", "A part of it is done."],
+  ["130, 143", "SIGINT or SIGTERM ended it."],
 ];
 
 /** The manual page of a command with all that is below it, from the same definitions as its help. */

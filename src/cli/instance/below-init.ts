@@ -3,14 +3,15 @@ import { passThrough } from "../pass-through.js";
 import { PACKAGE_ROOT } from "../version.js";
 
 /**
- * As process 1, as in a container, runs the command line of this process once more below the helper, which reaps what
- * others leave behind: Node cannot (ADR 16).
+ * As process 1, as in a container, runs the command line of this process once more below the helper. That
+ * reaps what others leave behind: Node cannot (ADR 16).
+ * @param env further variables of that command line
  * @returns false if this is not process 1, or there is no helper
  */
-export async function runBelowInit(): Promise<boolean> {
+export async function runBelowInit(env: Readonly<Record<string, string>> = {}): Promise<boolean> {
   const [helper, ...args] = initPrefix();
   if (process.pid !== 1 || helper === undefined) return false;
   const command = [...NODE_COMMAND, `${PACKAGE_ROOT}dist/cli/main.cjs`, ...process.argv.slice(2)];
-  await passThrough(helper, [...args, ...command], process.env, { isInit: true });
+  await passThrough(helper, [...args, ...command], { ...process.env, ...env }, { isInit: true });
   return true;
 }

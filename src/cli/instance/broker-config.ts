@@ -15,7 +15,7 @@ export type BrokerConfigOptions = ConfigOptions & InsecureOption;
 
 /**
  * Reads and checks the configuration that a broker starts with.
- * @param prefix undefined: all that is wrong is said by somebody else who reads the same
+ * @param prefix undefined: another process reads the same, and reports all that is wrong
  * @throws ExitError after all that is wrong was printed
  */
 export async function startConfig(
@@ -32,7 +32,7 @@ export async function startConfig(
 }
 
 /**
- * Reads it again, for somebody who sees what is wrong from afar.
+ * Reads it again, for a client that shows what is wrong.
  * @throws SluiceError BROKER_REQUEST `EINVAL` with all that is wrong, each with its place
  */
 export async function reloadedConfig(options: BrokerConfigOptions): Promise<ConfigTable> {

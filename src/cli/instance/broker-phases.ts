@@ -33,6 +33,8 @@ export class Phases {
   readonly #hosts = new Map<"rc1" | "rc3", PhaseHost>();
   /** The first failure that a phase has told of. */
   failure: PhaseFailure | undefined;
+  /** Problems of files that a phase has printed: the next one need not. */
+  readonly #said: string[] = [];
   /** Told what a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
 
@@ -60,12 +62,14 @@ export class Phases {
       return host.begin(broker, {
         env: broker.programEnvironment(),
         cancelAfterMs: stopping ? STOPPING_GRACE_MS : undefined,
+        said: this.#said,
         waitingAfterMs: delay("broker.waiting-after"),
         waitingEveryMs: delay("broker.waiting-every"),
         timeoutMs: phase === "rc1" ? delay(RC1_TIMEOUT) : Infinity,
         timeoutText: `not done within the ${RC1_TIMEOUT} of ${broker.attributes.get(RC1_TIMEOUT) ?? ""}`,
         onNews: (news) => {
           if (news.type === "waiting") this.onWaiting(news.text);
+          else if (news.type === "said") this.#said.push(news.text);
           else this.failure ??= { phase, unit: news.unit, message: news.message };
         },
       });
@@ -130,7 +134,13 @@ export function takeDownStarter(broker: Broker): ((stopping: boolean) => PhasePr
 }
 
 /** What talk of a broker begins with. */
-export function brokerPrefix({ rank, size }: { readonly rank: number; readonly size: number }): string {
+export function brokerPrefix({
+  rank,
+  size,
+}: {
+  readonly rank: number | "auto";
+  readonly size: number;
+}): string {
   return size === 1 ? "sluice-broker" : `sluice-broker[${rank}]`;
 }
 

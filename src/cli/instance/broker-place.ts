@@ -1,23 +1,34 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { formatNatsServers, natsOverlay, type Overlay, parseDelay } from "../../broker/index.js";
+import {
+  formatNatsServers,
+  natsOverlay,
+  type NatsOverlayOptions,
+  type Overlay,
+  parseDelay,
+} from "../../broker/index.js";
 import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import { configFromJson, LayeredConfiguration } from "../../units/index.js";
 import { configInputs, type ConfigOptions } from "../config-inputs.js";
 import type { InsecureOption } from "../insecure.js";
+import type { FilesOption } from "./files-option.js";
+import type { LogOptions } from "./log-options.js";
 import type { ModulesOption } from "./modules-option.js";
 import { ExitError, UsageError } from "../terminal/output.js";
 import { type OverlayOptions, type OverlayPlace, overlayPlace } from "./overlay-options.js";
 import { instanceUri, withConnection } from "../session.js";
 
 /** The command line of `sluice broker`. */
-export interface BrokerCommandOptions extends ConfigOptions, InsecureOption, ModulesOption, OverlayOptions {
-  readonly rank: number;
+export interface BrokerCommandOptions
+  extends ConfigOptions, FilesOption, InsecureOption, ModulesOption, LogOptions, OverlayOptions {
+  /** `auto`: over hosts, a number that is free. */
+  readonly rank: number | "auto";
   readonly size?: number;
   readonly rundir?: string;
   readonly setattr?: readonly (readonly [string, string])[];
-  readonly logFile?: string;
+  readonly rejoin: boolean;
+  readonly standby?: boolean;
   readonly supervisedProgram?: boolean;
   readonly verbose?: boolean;
   readonly quiet?: boolean;
@@ -38,13 +49,15 @@ export interface BrokerPlace {
   readonly overlay?: Overlay | undefined;
   /** The NATS servers of that, for people. */
   readonly servers?: string | undefined;
+  /** This rank 0 was a standby, and another one has led before. */
+  readonly isSuccessor?: boolean | undefined;
 }
 
 /** How long a rank waits for rank 0, if `broker.quorum-timeout` is not given. */
 const JOIN_TIMEOUT_MS = 60_000;
 
-/** The defaults of `overlay.heartbeat-period` and `overlay.retry`, which are needed before there are attributes. */
-const OVERLAY_MS = { heartbeat: 2000, retry: 1000 } as const;
+/** The defaults of `overlay.heartbeat-period`, `overlay.retry` and `overlay.lease`, which are needed before there are attributes. */
+const OVERLAY_MS = { heartbeat: 2000, retry: 1000, lease: 20_000 } as const;
 
 /** So many heartbeats a silent broker of the same rank may miss. */
 const MISSED_BEATS = 3;
@@ -52,20 +65,28 @@ const MISSED_BEATS = 3;
 /**
  * Works out what the command line leaves open; a rank other than 0 asks the instance that it is to join.
  * @param signal ends the waiting for that
+ * @param onWaiting is told what rank 0 waits for before it leads
  * @throws UsageError if the flags do not go together, ExitError if there is no such instance, SluiceError `BROKER_STATE` if
  *   it cannot be reached
  */
-export async function brokerPlace(options: BrokerCommandOptions, signal: AbortSignal): Promise<BrokerPlace> {
+export async function brokerPlace(
+  options: BrokerCommandOptions,
+  signal: AbortSignal,
+  onWaiting: (text: string) => void,
+): Promise<BrokerPlace> {
   const attributes = new Map(options.setattr ?? []);
   const joinTimeoutMs = parseDelay(attributes.get("broker.quorum-timeout") ?? "") ?? JOIN_TIMEOUT_MS;
   const at = overlayPlace(options);
   if (at !== undefined)
-    return { ...(await hostPlace(options, at, { joinTimeoutMs, signal })), joinTimeoutMs };
+    return { ...(await hostPlace(options, at, { joinTimeoutMs, signal, onWaiting })), joinTimeoutMs };
+  if (options.standby === true) throw new UsageError("--standby needs --overlay");
   const given = attributes.get("instance-id");
+  const { rank } = options;
+  if (rank === "auto") throw new UsageError("--rank=auto needs --overlay");
   const place =
-    options.rank === 0
+    rank === 0
       ? leaderPlace(options, given ?? randomBytes(8).toString("hex"))
-      : await followerPlace(options, given);
+      : await followerPlace({ ...options, rank }, given);
   if (place.rank >= place.size) throw rankError(place.size);
   return { ...place, joinTimeoutMs };
 }
@@ -78,15 +99,16 @@ function rankError(size: number): UsageError {
 async function hostPlace(
   options: BrokerCommandOptions,
   at: OverlayPlace,
-  joining: { readonly joinTimeoutMs: number; readonly signal: AbortSignal },
+  joining: Pick<NatsOverlayOptions, "joinTimeoutMs" | "signal" | "onWaiting">,
 ): Promise<KnownPlace> {
   const { rank, size, rundir, instance, setattr = [] } = options;
   if (instance === undefined) throw new UsageError("--overlay needs --instance, the name of the instance");
+  if (rank !== 0 && options.standby === true) throw new UsageError("--standby is for rank 0");
   if (rank === 0 && size === undefined) throw new UsageError("rank 0 needs --size, the number of brokers");
-  if (size !== undefined && rank >= size) throw rankError(size);
+  if (size !== undefined && rank !== "auto" && rank >= size) throw rankError(size);
   const attributes = new Map(setattr);
   const delay = (name: string): number | undefined => parseDelay(attributes.get(name) ?? "");
-  const { overlay, about } = await natsOverlay({
+  const { overlay, about, isSuccessor } = await natsOverlay({
     ...at.files,
     ...joining,
     servers: at.servers,
@@ -96,16 +118,19 @@ async function hostPlace(
     size,
     silenceMs: (delay("overlay.heartbeat-period") ?? OVERLAY_MS.heartbeat) * MISSED_BEATS,
     retryMs: delay("overlay.retry") ?? OVERLAY_MS.retry,
+    leaseMs: delay("overlay.lease") ?? OVERLAY_MS.lease,
+    standby: options.standby,
   });
   const isFollower = rank !== 0 && configInputs(options).length === 0;
   return {
-    rank,
+    rank: overlay.rank,
     size: overlay.size,
     rundir: rundir === undefined ? undefined : resolve(rundir),
     instanceId: about.instanceId,
     configuration: isFollower ? configurationOf(about.config) : undefined,
     overlay,
     servers: formatNatsServers(at.servers),
+    isSuccessor,
   };
 }
 
@@ -119,7 +144,10 @@ function leaderPlace({ size = 1, rundir }: BrokerCommandOptions, instanceId: str
   return { rank: 0, size, rundir: place, instanceId, configuration: undefined };
 }
 
-async function followerPlace(options: BrokerCommandOptions, given: string | undefined): Promise<KnownPlace> {
+async function followerPlace(
+  options: BrokerCommandOptions & { readonly rank: number },
+  given: string | undefined,
+): Promise<KnownPlace> {
   const { rank, size } = options;
   const named = options.rundir ?? rundirOf(instanceUri({}));
   const rundir = named === undefined ? undefined : resolve(named);

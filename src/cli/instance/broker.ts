@@ -1,38 +1,29 @@
-import { constants } from "node:os";
 import { Command, Option } from "commander";
+import type { Broker, ServiceNotifier } from "../../broker/index.js";
 import {
-  attributeHint,
-  Broker,
   followInstance,
   InstanceLife,
   leaderGates,
   localOverlay,
-  type LogEntry,
   type LogFile,
   openLogFile,
   type Overlay,
   parseDelay,
   removeAbandonedRundir,
-  ServiceNotifier,
   type StopReason,
-  type StopSignal,
   type SupervisorOrder,
 } from "../../broker/index.js";
-import { indentLines, isErrno, SluiceError } from "../../errors/index.js";
-import { checkConfig } from "../../instance/check-config.js";
+import { isErrno, SluiceError } from "../../errors/index.js";
 import {
   becomeOwner,
   endOfShellStatus,
   inheritedMark,
   partEndText,
-  pythonEnvironment,
-  SAME_SIGNAL_MS,
-  SignalWindow,
   sweep,
+  requireWorkingDirectory,
 } from "../../processes/index.js";
 import { assignment, collect, positiveInteger, wholeNumber } from "../arguments.js";
 import { runBelowInit } from "./below-init.js";
-import { reloadedConfig, startConfig } from "./broker-config.js";
 import {
   brokerPrefix,
   Phases,
@@ -43,17 +34,27 @@ import {
 } from "./broker-phases.js";
 import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
 import { refusalText, verifyModules } from "../../rc/index.js";
-import { MODULES_ATTRIBUTE, pickedModules, withModules } from "./modules-option.js";
-import { configInputs, withConfig } from "../config-inputs.js";
-import { withOwnCommand } from "./command-path.js";
+import { withFiles } from "./files-option.js";
+import { type LogOptions, rotationOf, withLogFile } from "./log-options.js";
+import { pickedModules, withModules } from "./modules-option.js";
+import { withConfig } from "../config-inputs.js";
 import { withInsecure } from "../insecure.js";
 import { hideOverlay, withOverlay } from "./overlay-options.js";
+import { registerBroker } from "./registering.js";
+import { ShutdownNote } from "./shutdown-note.js";
 import { ExitError, say, sayError } from "../terminal/output.js";
-import { SHIPPED_MODULES } from "../version.js";
+import { startBroker } from "./broker-start.js";
+import { Stops } from "./broker-stops.js";
+import { notifierFor, takeServiceManager, watchdogFor } from "./service-manager.js";
 
 export function command(): Command {
-  return withModules(withOverlay(withInsecure(withConfig(new Command("broker"), "-c, --config-path <path>"))))
-    .addOption(new Option("--rank <n>", "rank of this broker").argParser(wholeNumber).default(0))
+  const configured = withConfig(new Command("broker"), "-c, --config-path <path>");
+  return withFiles(withModules(withOverlay(withLogFile(withInsecure(configured)))), "-f, --file <file>")
+    .addOption(
+      new Option("--rank <n>", "rank of this broker; auto: over hosts, one that is free")
+        .argParser(rankNumber)
+        .default(0),
+    )
     .addOption(
       new Option(
         "--size <n>",
@@ -65,8 +66,9 @@ export function command(): Command {
       "directory for the sockets, ours alone (default: a fresh one; for another rank than 0, that of SLUICE_URI)",
     )
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .option("--log-file <file>", "append the log to this file, one JSON object a line")
-    .addOption(new Option("--supervised-program", "the initial program is run by the supervisor").hideHelp())
+    .option("--standby", "as a second rank 0: wait until the first is lost, and lead then")
+    .option("--no-rejoin", "end when this rank was lost, instead of joining again")
+    .addOption(new Option("--supervised-program", "the supervisor runs the initial program").hideHelp())
     .addOption(
       new Option("--events-fd <fd>", "where rc1 and rc3 report events").argParser(wholeNumber).hideHelp(),
     )
@@ -81,14 +83,22 @@ export function command(): Command {
     .action(runBroker);
 }
 
+/** A rank, or `auto`. */
+function rankNumber(text: string): number | "auto" {
+  return text === "auto" ? text : wholeNumber(text);
+}
+
 /** How long what a broker has started may take to end by itself if that is killed; a supervisor is sooner. */
 const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
-  if (await runBelowInit()) return;
+  requireWorkingDirectory();
+  // What stops a container is a manager: an orderly end is what it asked for.
+  const isContainer = process.pid === 1;
+  if (await runBelowInit({ INVOCATION_ID: process.env["INVOCATION_ID"] ?? "process 1" })) return;
   const isSupervised = process.connected;
   hideOverlay();
-  const { notifySocket, isManaged } = takeServiceManager();
+  const { notifySocket, isManaged, watchdogMs, socketFd } = takeServiceManager(isContainer);
   becomeOwner({ graceSeconds: ORPHAN_GRACE_SECONDS });
   const stops = new Stops(isSupervised, { isManaged, ...sameSignal(options) });
   const phases = new Phases(options);
@@ -96,11 +106,19 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     const place = await placeOf(options, isSupervised, stops);
     const overlay = overlayOf(place);
     stops.onStop(() => void overlay?.close());
-    const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, place);
-    const broker = await startBroker({ place, overlay, options, logFile, isSupervised, stops });
+    const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, options, place);
+    const reloads: { tell?: (isUnderWay: boolean) => void } = {};
+    const onReload = (isUnderWay: boolean): void => reloads.tell?.(isUnderWay);
+    const starting = { place, overlay, options, logFile, isSupervised, stops, socketFd, onReload };
+    const broker = await startBroker(starting);
     await verifyPicked(broker, options, brokerPrefix(place));
+    const registration = isSupervised ? undefined : await registerBroker(broker, options, place);
     const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
+    reloads.tell = (isUnderWay) => notifier?.reloading(isUnderWay);
+    const watchdog = notifier && watchdogMs && (await watchdogFor(broker, notifier, watchdogMs));
     process.exitCode = await live({ broker, options, phases, stops, notifier, isManaged });
+    if (watchdog) watchdog.close();
+    registration?.remove();
     logFile?.close();
     await notifier?.close();
     // A supervisor removes the directory that it made, unless it is the one that is gone.
@@ -140,10 +158,15 @@ async function placeOf(
   const stopped = new AbortController();
   stops.onStop(() => stopped.abort());
   try {
-    return await brokerPlace(options, stopped.signal);
+    const prefix = brokerPrefix({ rank: options.rank, size: options.size ?? Infinity });
+    return await brokerPlace(options, stopped.signal, (text) => say(`${prefix}: ${text}`));
   } catch (error) {
     if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);
     if (!(error instanceof SluiceError)) throw error;
+    if (options.standby === true && isErrno(error, "ECANCELED")) {
+      say(`${brokerPrefix({ rank: options.rank, size: options.size ?? Infinity })}: ${error.message}`);
+      throw new ExitError(0);
+    }
     // All ranks of one start show the same credentials, so that one of them may say for all that they are refused.
     if (!isSupervised || options.rank === 0 || !isErrno(error, "EACCES")) {
       sayError(error, brokerPrefix({ rank: options.rank, size: options.size ?? Infinity }));
@@ -164,6 +187,7 @@ interface LifeOptions {
 /** @returns the exit status */
 async function live({ broker, options, phases, stops, notifier, isManaged }: LifeOptions): Promise<number> {
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
+  const waiting = new ShutdownNote(broker);
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker)),
     // Asked when it is time: attributes may have been set meanwhile.
@@ -179,12 +203,15 @@ async function live({ broker, options, phases, stops, notifier, isManaged }: Lif
     startProgram: options.supervisedProgram ? () => supervisedProgram(broker) : undefined,
     shutdownTimeoutMs: () => {
       const timeoutMs = broker.shutdownTimeoutMs();
+      waiting.begin();
       report({ type: "stopping", timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : null });
       return timeoutMs;
     },
     isManaged,
     onState: (state) => {
       broker.log.append("broker", "debug", `state ${state}`);
+      if (state === "init") void broker.ensureSocket().then(() => report({ type: "serving" }));
+      if (state === "cleanup" || state === "shutdown") waiting.begin();
       notifier?.state(state);
       if (state === "cleanup" || state === "shutdown") phases.prepareShutdown(broker);
       report({ type: "state", state });
@@ -210,6 +237,7 @@ async function live({ broker, options, phases, stops, notifier, isManaged }: Lif
   stops.onRankExit((rank) => broker.rankEnded(rank));
   stops.onStop(stop);
   const status = await life.run();
+  waiting.close();
   const closed = await broker.close();
   if (closed.status !== 0) report({ type: "unclean" });
   const cause = panic ?? failureText(phases.failure);
@@ -225,172 +253,27 @@ function failureText(failure: PhaseFailure | undefined): string | undefined {
   return `${phase} failed: ${unit === undefined ? "" : `${unit}: `}${message}`;
 }
 
-/** Of an instance of more than one rank, which has a run directory for all. */
+/** The overlay of an instance of more than one rank, which has a run directory for all. */
 function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
   if (place.overlay !== undefined) return place.overlay;
   return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
 }
 
-interface BrokerStartOptions {
-  readonly place: BrokerPlace;
-  readonly overlay: Overlay | undefined;
-  readonly options: BrokerCommandOptions;
-  readonly logFile: LogFile | undefined;
-  readonly isSupervised: boolean;
-  readonly stops: Stops;
-}
-
-/** @throws ExitError after it was said what is wrong */
-async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
-  const { place, overlay, options, logFile, isSupervised, stops } = starting;
-  const prefix = brokerPrefix(place);
-  // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.
-  const isQuiet = isSupervised && place.rank > 0;
-  if (!isQuiet) warnOfAttributes(options, prefix);
-  try {
-    return await Broker.start({
-      overlay,
-      attributes: {
-        ...Object.fromEntries(options.setattr ?? []),
-        "instance-id": place.instanceId,
-        ...(options.modules !== undefined && { [MODULES_ATTRIBUTE]: options.modules }),
-        ...(place.servers !== undefined && { "overlay.nats": place.servers }),
-      },
-      config: place.configuration?.table ?? (await startConfig(options, isQuiet ? undefined : prefix)),
-      readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
-      checkConfig,
-      modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
-      rundir: place.rundir,
-      onStderr: (entry) => printLog(entry, place),
-      onLog: (entry) => logFile?.write(entry),
-      onProgramLine: (entry) => logFile?.write(entry),
-      insecure: options.insecure,
-      env: withOwnCommand(process.env, process.argv[1]),
-    });
-  } catch (error) {
-    if (stops.status !== undefined && isErrno(error, "ECANCELED")) throw new ExitError(stops.status);
-    if (!(error instanceof ExitError) && !(isQuiet && isSharedMistake(error))) sayError(error, prefix);
-    throw new ExitError(1);
-  }
-}
-
-/** A name that is nearly one that means something. */
-function warnOfAttributes({ setattr = [] }: BrokerCommandOptions, prefix: string): void {
-  for (const [name, value] of setattr) {
-    const hint = attributeHint(name);
-    if (hint !== undefined)
-      say(`${prefix}: warning: flag -S ${name}=${value}: no attribute ${name} is known; ${hint}`);
-  }
-}
-
-/** A wrong attribute. */
-function isSharedMistake(error: unknown): boolean {
-  return error instanceof SluiceError && error.code === "BROKER_REQUEST";
-}
-
-function logFileFor(path: string, place: BrokerPlace): LogFile {
-  return openLogFile({
+/** Opens it; SIGUSR2 says that it may have been moved. */
+function logFileFor(path: string, options: LogOptions, place: BrokerPlace): LogFile {
+  const file = openLogFile({
     path,
     rank: place.rank,
+    rotation: rotationOf(options),
     onError: ({ message }) => say(`${brokerPrefix(place)}: ${message}`),
   });
-}
-
-/** The service manager that started us, if one did. What we start is none of its business. */
-function takeServiceManager(): { readonly notifySocket: string | undefined; readonly isManaged: boolean } {
-  const notifySocket = process.env["NOTIFY_SOCKET"] || undefined;
-  const isManaged = notifySocket !== undefined || Boolean(process.env["INVOCATION_ID"]);
-  delete process.env["NOTIFY_SOCKET"];
-  delete process.env["INVOCATION_ID"];
-  return { notifySocket, isManaged };
+  process.on("SIGUSR2", () => file.reopen());
+  process.on("message", (order: SupervisorOrder) => {
+    if (order.type === "reopen-log") file.reopen();
+  });
+  return file;
 }
 
 function sameSignal({ setattr = [] }: BrokerCommandOptions): { readonly sameSignalMs: number | undefined } {
   return { sameSignalMs: parseDelay(new Map(setattr).get("broker.same-signal-within") ?? "") };
-}
-
-function notifierFor(socket: string, broker: Broker): ServiceNotifier {
-  return new ServiceNotifier({
-    socket,
-    senders: [
-      { command: ["systemd-notify"] },
-      { command: ["python3", "-m", "sluice.sd_notify"], env: pythonEnvironment(process.env) },
-    ],
-    onError: (text) => broker.log.append("broker", "warning", text),
-  });
-}
-
-interface StopOptions {
-  readonly isManaged: boolean;
-  /** Within this time of the first, a further signal is the same one; undefined: the default. */
-  readonly sameSignalMs: number | undefined;
-}
-
-/** Everything from outside that ends a broker, or tells of the end of another, from its first moment on. */
-class Stops {
-  readonly #endedRanks: number[] = [];
-  #rankListener: (rank: number) => void = () => undefined;
-  #listener: (reason: StopReason) => void = () => undefined;
-  readonly #reasons: StopReason[] = [];
-  readonly #signalledBy = new Set<"system" | "supervisor">();
-  readonly #isManaged: boolean;
-
-  constructor(isSupervised: boolean, { isManaged, sameSignalMs }: StopOptions) {
-    this.#isManaged = isManaged;
-    const window = new SignalWindow(() => sameSignalMs ?? SAME_SIGNAL_MS);
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
-      process.on(signal, () => {
-        if (window.isNew()) this.#signalled("system", signal);
-      });
-    }
-    process.on("message", (order: SupervisorOrder) => {
-      if (order.type === "stop") this.#signalled("supervisor", order.signal);
-      if (order.type === "rank-exit") {
-        this.#endedRanks.push(order.rank);
-        this.#rankListener(order.rank);
-      }
-    });
-    // No process would end this one any more.
-    const orphaned = (): void => this.#stop({ kind: "panic", message: "lost the supervisor" });
-    process.on("disconnect", orphaned);
-    if (isSupervised && !process.connected) orphaned();
-  }
-
-  /** What to exit with if nothing was begun before the end came. */
-  get status(): number | undefined {
-    const [first] = this.#reasons;
-    if (first === undefined) return undefined;
-    if (first.kind !== "signal") return 1;
-    return this.#isManaged && first.signal === "SIGTERM" ? 0 : 128 + constants.signals[first.signal];
-  }
-
-  /** From now on this is told, beginning with what came before. */
-  onStop(listener: (reason: StopReason) => void): void {
-    this.#listener = listener;
-    for (const reason of this.#reasons) listener(reason);
-  }
-
-  /** As {@link onStop}, of the process of another rank. */
-  onRankExit(listener: (rank: number) => void): void {
-    this.#rankListener = listener;
-    this.#endedRanks.forEach(listener);
-  }
-
-  /** One signal may come both ways, as a service manager sends it to every process of a service. */
-  #signalled(from: "system" | "supervisor", signal: StopSignal): void {
-    const isRepeated = this.#signalledBy.has(from);
-    const isNews = this.#signalledBy.size === 0;
-    this.#signalledBy.add(from);
-    if (isNews || isRepeated) this.#stop({ kind: "signal", signal });
-  }
-
-  #stop(reason: StopReason): void {
-    this.#reasons.push(reason);
-    this.#listener(reason);
-  }
-}
-
-function printLog({ name, level, text }: LogEntry, { rank, size }: BrokerPlace): void {
-  const source = size === 1 ? `${name}.${level}` : `${name}.${level}[${rank}]`;
-  say(`${source}: ${indentLines(text)}`);
 }

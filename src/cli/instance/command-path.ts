@@ -5,8 +5,8 @@ import { basename, delimiter, dirname, join } from "node:path";
 const COMMAND = "sluice";
 
 /**
- * An environment in which `sluice` is the command that runs: its directory is added to the PATH if a look-up would find no
- * command of that name, and put first if it would find another.
+ * An environment in which `sluice` is the command that runs. It adds its directory to the PATH if a look-up
+ * would find no such command, and puts it first if that would find another.
  * @param command the path by which this process was started
  */
 export function withOwnCommand(env: NodeJS.ProcessEnv, command: string | undefined): NodeJS.ProcessEnv {

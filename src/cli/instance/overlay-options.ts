@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type NatsServers, parseDelay, parseNatsServers } from "../../broker/index.js";
 import { messageOf } from "../../errors/index.js";
+import { hidePasswords } from "../session.js";
 import { UsageError } from "../terminal/output.js";
 
 /** The flags of what joins ranks over NATS, beside `--overlay` and `--instance`; the names of the last ones are files. */
@@ -103,8 +104,7 @@ export function overlayVariable({ overlay }: OverlayOptions): Record<string, str
 /** Has what this process starts not know the servers, and others of this machine not see a password. */
 export function hideOverlay(): void {
   delete process.env["SLUICE_OVERLAY"];
-  const hidden = process.argv.map((word) => word.replace(/:\/\/[^/@\s]*@/g, "://***@"));
-  if (hidden.some((word, at) => word !== process.argv[at])) process.title = hidden.join(" ");
+  hidePasswords();
 }
 
 /** A duration as an option has it, in milliseconds. */

@@ -17,17 +17,21 @@ export interface PhaseStart {
   /** When to say what is waited for: first after this long, then at each such time. */
   readonly waitingAfterMs: number;
   readonly waitingEveryMs: number;
+  /** Problems of files that the phase before has printed. */
+  readonly said: readonly string[];
 }
 
 /** What the host of a phase tells its broker. */
 export type PhaseNews =
   /** The first failure: of a unit, or of all. */
   | { readonly type: "failed"; readonly unit?: string | undefined; readonly message: string }
-  | { readonly type: "waiting"; readonly text: string };
+  | { readonly type: "waiting"; readonly text: string }
+  /** It has printed a problem of a file. */
+  | { readonly type: "said"; readonly text: string };
 
 /**
- * The channel of the host of a phase to its broker, which has started it before it is needed. As long as it is open, signals
- * that go to every process of a service are none of the host's business.
+ * The channel of the host of a phase to its broker, which has started it before it is needed. As long as it is open,
+ * the host ignores signals that go to every process of a service.
  */
 export class PhaseLink {
   /** Aborted when nothing more is to be started. */

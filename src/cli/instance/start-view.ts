@@ -16,9 +16,9 @@ export async function openStartView(): Promise<StartView | undefined> {
 }
 
 /**
- * Shows how rc1 and rc3 go. They run in processes of their own, which report what happens through a pipe; what they and
- * the broker say comes here too while the view lasts, so that it does not get into it. When the initial program has the
- * terminal nothing is drawn.
+ * Shows how rc1 and rc3 go. They run in processes of their own, which report what happens through a pipe.
+ * What they and the broker say comes here too while the view lasts, so that it does not get into it. When the
+ * initial program has the terminal nothing is drawn.
  */
 export class StartView {
   readonly #region: LiveRegion;
@@ -34,7 +34,7 @@ export class StartView {
   /** Takes what a broker says, and what its rc files report. */
   attach({ stdout, stderr, stdio }: Pick<ChildProcess, "stdout" | "stderr" | "stdio">): void {
     for (const talk of [stdout, stderr]) if (talk !== null) this.#passOn(talk);
-    const events = new LineSplitter((line) => this.#take(line));
+    const events = new LineSplitter((line) => this.take(line));
     const pipe = stdio[EVENTS_FD];
     pipe?.on("data", (chunk: Buffer) => events.push(chunk)).on("end", () => events.end());
     for (const one of [stdout, stderr, pipe]) if (one !== null && one !== undefined) this.#pipes.push(one);
@@ -42,7 +42,17 @@ export class StartView {
 
   /** Talk of our own. */
   say(text: string): void {
-    this.#region.above(`${text}\n`);
+    this.talk(`${text}\n`);
+  }
+
+  /** A line for standard output. */
+  print(line: string): void {
+    this.#region.above(`${line}\n`, process.stdout);
+  }
+
+  /** Talk as it is. */
+  talk(text: string): void {
+    this.#region.above(text);
   }
 
   /** Resolves when the terminal is the initial program's. */
@@ -82,7 +92,8 @@ export class StartView {
     talk.on("close", () => write(rest + decoder.end()));
   }
 
-  #take(line: string): void {
+  /** What rc1 or rc3 reports. */
+  take(line: string): void {
     const report: unknown = JSON.parse(line);
     if (typeof report !== "object" || report === null || !("event" in report)) return;
     const { event } = report;

@@ -1,11 +1,27 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { Command, Option } from "commander";
-import { freshRunDirectory, parseDelay, type StopSignal, Supervisor } from "../../broker/index.js";
+import {
+  awaitRemains,
+  claimStack,
+  freshRunDirectory,
+  parseDelay,
+  type Registration,
+  stackName,
+  type StopSignal,
+  Supervisor,
+} from "../../broker/index.js";
 import { configFlags, type ConfigOptions, withConfig } from "../config-inputs.js";
 import { type InsecureOption, withInsecure } from "../insecure.js";
 import { assignment, collect, positiveInteger } from "../arguments.js";
-import { becomeOwner, NODE_COMMAND, sweep, sweepOrphans } from "../../processes/index.js";
+import {
+  becomeOwner,
+  NODE_COMMAND,
+  requireWorkingDirectory,
+  sweep,
+  clearLostCgroups,
+  sweepOrphans,
+} from "../../processes/index.js";
 import {
   hideOverlay,
   overlayFlags,
@@ -14,29 +30,48 @@ import {
   overlayVariable,
   withOverlay,
 } from "./overlay-options.js";
-import { UsageError, say } from "../terminal/output.js";
+import { printStyled, say as sayPlain, UsageError } from "../terminal/output.js";
+import { type ShuffleOption, withShuffle } from "./shuffle-option.js";
+import { SHUFFLE_ATTRIBUTE, shuffleText } from "../../instance/read-shuffle.js";
 import { withOwnCommand } from "./command-path.js";
+import { registerStart } from "./registering.js";
+import { logFlags, type LogOptions, rotationOf, withLogFile } from "./log-options.js";
 import { type ModulesOption, withModules } from "./modules-option.js";
 import { runBelowInit } from "./below-init.js";
-import { EVENTS_FD, openStartView } from "./start-view.js";
+import { DetachedView, startDetached } from "./detach.js";
+import { type FilesOption, realFiles, withFiles } from "./files-option.js";
+import { StackLog } from "./stack-log.js";
+import { EVENTS_FD, openStartView, StartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "../version.js";
 
-interface StartOptions extends ConfigOptions, InsecureOption, ModulesOption, OverlayOptions {
+interface StartOptions
+  extends
+    ConfigOptions,
+    FilesOption,
+    InsecureOption,
+    ModulesOption,
+    LogOptions,
+    OverlayOptions,
+    ShuffleOption {
   readonly size: number;
   readonly setattr?: readonly (readonly [string, string])[];
-  readonly logFile?: string;
   readonly verbose?: boolean;
   readonly quiet?: boolean;
+  readonly detach?: boolean;
+  /** This is the process in the background. */
+  readonly detached?: boolean;
 }
 
 /** Each is a process, and has a connection to rank 0: more do not run on one machine. */
 const MAX_RANKS = 10_000;
 
-/** Of the attribute `broker.shutdown-timeout`. */
+/** Default of the attribute `broker.shutdown-timeout`. */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
 export function command(): Command {
-  return withModules(withOverlay(withInsecure(withConfig(new Command("start"), "-c, --config-path <path>"))))
+  const configured = withConfig(new Command("start"), "-c, --config-path <path>");
+  const logged = withOverlay(withLogFile(withInsecure(configured)));
+  return withShuffle(withFiles(withModules(logged), "-f, --file <file>"))
     .argument(
       "[command...]",
       "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
@@ -44,70 +79,180 @@ export function command(): Command {
     .passThroughOptions()
     .addOption(new Option("-s, --size <n>", "number of brokers").argParser(positiveInteger).default(1))
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .option("--log-file <file>", "append the log to this file, one JSON object a line")
     .option("-v, --verbose", "say what happens")
     .addOption(new Option("-q, --quiet", "no live view of rc1 on a terminal").conflicts("verbose"))
+    .option("--detach", "give the terminal back once all are ready; 'sluice stop' ends the instance")
+    .addOption(new Option("--detached", "is the process in the background").hideHelp())
     .addHelpText(
       "after",
-      "\nExamples:\n  sluice start -S statedir=/var/lib/site sluice module list" +
+      "\nExamples:\n  sluice start -f stack.toml\n  sluice start -S statedir=/var/lib/site sluice module list" +
         "\n  sluice start -s 4 --overlay=nats://localhost:4222 sluice overlay status",
     )
     .action(start);
 }
 
 async function start(program: readonly string[], options: StartOptions): Promise<void> {
+  requireWorkingDirectory();
   if (await runBelowInit()) return;
-  if (program[0] === "") throw new UsageError("the command is empty");
-  if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
+  refuseUsage(program, options);
   overlayPlace(options);
   hideOverlay();
-  const onStopSignal = takeStopSignals();
-  const onTerminal = process.stdin.isTTY;
-  const programArgv = initialProgram(program, onTerminal);
+  const files = realFiles(options);
+  if (options.detach === true) {
+    await startDetached();
+    return;
+  }
+  const stops = new EarlyStops();
   // The brokers see to what they start, and end by themselves if this process is killed.
   const mark = becomeOwner({ graceSeconds: undefined });
-  const view = options.quiet ? undefined : await openStartView();
-  const attributes = new Map(options.setattr ?? []);
+  const view = await openView(options, stops);
+  const say = (text: string): void => (view ?? { say: sayPlain }).say(`sluice-start: ${text}`);
+  if (options.shuffle !== undefined) say(shuffleText(options.shuffle));
   const rundir = freshRunDirectory(process.env);
+  const id = new Map(options.setattr).get("instance-id") ?? randomBytes(8).toString("hex");
+  const name = options.instance ?? (files[0] === undefined ? id : stackName(files[0]));
+  const place: Place = { id, name, rundir, files };
+  let registration: Registration | undefined;
+  try {
+    registration = await claim(place, options, { view, say });
+    if (registration === undefined) return;
+    await Promise.all([sweepOrphans(isBroker), clearLostCgroups()]);
+    if (files[0] !== undefined) await awaitRemains(files[0], process.env, (left) => say(remainsText(left)));
+    process.exitCode = await run(place, { program, options, view, say, stops });
+  } finally {
+    await view?.close();
+    await sweep(mark);
+    registration?.remove();
+    rmSync(rundir, { recursive: true, force: true });
+  }
+}
+
+/** What is started, and where. */
+interface Place {
+  readonly id: string;
+  readonly name: string;
+  readonly rundir: string;
+  /** Their real paths; none for shipped and site units. */
+  readonly files: readonly string[];
+}
+
+/** The two that talk for a start. */
+interface Talk {
+  readonly view: StartView | DetachedView | undefined;
+  readonly say: (text: string) => void;
+}
+
+function refuseUsage(program: readonly string[], options: StartOptions): void {
+  rotationOf(options);
+  if (program[0] === "") throw new UsageError("the command is empty");
+  if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
+  if (options.detach === true && program.length > 0) {
+    throw new UsageError(
+      "--detach starts no command: an instance in the background runs until 'sluice stop'",
+    );
+  }
+}
+
+async function openView(options: StartOptions, stops: EarlyStops): Promise<Talk["view"]> {
+  if (options.detached === true) return new DetachedView((signal) => stops.take(signal));
+  return options.quiet ? undefined : openStartView();
+}
+
+/** @returns undefined if a stack of the same file runs, which was said */
+async function claim(
+  place: Place,
+  options: StartOptions,
+  { view, say }: Talk,
+): Promise<Registration | undefined> {
+  const { files, ...known } = place;
+  const register = (): Registration => registerStart({ ...known, files, size: options.size });
+  if (files[0] === undefined) return register();
+  const claimed = await claimStack(files[0], process.env, register);
+  if (claimed.kind === "claimed") return claimed.registration;
+  const { name, pid } = claimed.instance;
+  say(`${files[0]} runs already: instance ${name} (pid ${pid}); nothing was changed`);
+  // What was asked for, an instance in the background, is there.
+  if (view instanceof DetachedView) view.ready(claimed.instance);
+  else process.exitCode = 1;
+  return undefined;
+}
+
+function remainsText(left: readonly { readonly pid: number; readonly name: string }[]): string {
+  const names = left.map(({ pid, name }) => `${name} (pid ${pid})`).join(", ");
+  return `waiting for what a killed instance of this file has left: ${names}`;
+}
+
+interface Running extends Talk {
+  readonly program: readonly string[];
+  readonly options: StartOptions;
+  readonly stops: EarlyStops;
+}
+
+/** @returns the exit status */
+async function run(place: Place, { program, options, view, say, stops }: Running): Promise<number> {
+  const onTerminal = process.stdin.isTTY;
+  const isStack = place.files.length > 0;
+  const programArgv = options.detached === true ? undefined : initialProgram(program, onTerminal && !isStack);
+  const isShell = program.length === 0 && programArgv !== undefined;
+  const uri = `local://${place.rundir}/local-0`;
+  const hasLog = isStack && programArgv === undefined && options.detached !== true;
+  const log = hasLog
+    ? new StackLog({ uri, print: printer(view), onReaderGone: () => supervisor.stop("SIGTERM") })
+    : undefined;
+  const attributes = new Map(options.setattr);
   const supervisor = new Supervisor({
-    brokerArgvs: brokerArgvs(rundir, programArgv !== undefined, view !== undefined, options),
-    rundir,
+    brokerArgvs: brokerArgvs(place, programArgv !== undefined, view !== undefined, options),
+    rundir: place.rundir,
     shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
     sameSignalMs: parseDelay(attributes.get("broker.same-signal-within") ?? ""),
     programArgv,
     env: { ...withOwnCommand(process.env, process.argv[1]), ...overlayVariable(options) },
     onTerminal,
-    say: (text) => (view ?? { say }).say(`sluice-start: ${text}`),
+    say,
     view,
+    welcome: isShell && !options.quiet ? `a shell in instance ${place.name}; 'exit' ends both` : undefined,
+    onReport: (report) => {
+      if (report.type === "serving") log?.serving();
+      if (report.type !== "state" || report.state !== "run") return;
+      log?.running();
+      if (view instanceof DetachedView) view.ready({ uri, name: place.name, pid: process.pid });
+    },
   });
   // Node's own answer to the first of these is to wait for a debugger.
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => supervisor.forward(signal));
-  try {
-    await sweepOrphans(isBroker);
-    const ended = supervisor.run();
-    onStopSignal((signal) => supervisor.stop(signal));
-    process.exitCode = await ended;
-  } finally {
-    await view?.close();
-    await sweep(mark);
-    rmSync(rundir, { recursive: true, force: true });
-  }
+  if (options.logFile !== undefined) process.on("SIGUSR2", () => supervisor.reopenLogs());
+  const ended = supervisor.run();
+  stops.passOn((signal) => supervisor.stop(signal));
+  const status = await ended;
+  await log?.end();
+  return status;
 }
 
-/**
- * Takes the signals that stop an instance, before there is anything to take away.
- * @returns registers what acts on them, and passes on those that came before
- */
-function takeStopSignals(): (act: (signal: StopSignal) => void) => void {
-  const early: StopSignal[] = [];
-  let take = (signal: StopSignal): unknown => early.push(signal);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
-    process.on(signal, () => take(signal));
+/** Writes a line of the log; a live view on the same terminal makes room for it. */
+function printer(view: Talk["view"]): (text: string) => void {
+  return view instanceof StartView ? (text) => view.print(text) : printStyled;
+}
+
+/** Takes the signals that stop an instance, before there is anything to take away. */
+class EarlyStops {
+  readonly #early: StopSignal[] = [];
+  #take: (signal: StopSignal) => unknown = (signal) => this.#early.push(signal);
+
+  constructor() {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+      process.on(signal, () => this.take(signal));
+    }
   }
-  return (act) => {
-    take = act;
-    early.forEach(act);
-  };
+
+  take(signal: StopSignal): void {
+    this.#take(signal);
+  }
+
+  /** From now on this acts on them, beginning with those that came before. */
+  passOn(act: (signal: StopSignal) => void): void {
+    this.#take = act;
+    this.#early.forEach(act);
+  }
 }
 
 /** A broker that has lost its supervisor goes down in order, and takes along what it has started. */
@@ -117,7 +262,7 @@ function isBroker(words: readonly string[]): boolean {
 }
 
 /**
- * A single word with blanks is a shell line; without any, a shell if somebody sits there (docs/design/instance.md §1).
+ * A single word with blanks is a shell line; without any, a shell if there is a terminal (docs/design/instance.md §1).
  */
 function initialProgram(words: readonly string[], onTerminal: boolean): readonly string[] | undefined {
   const [first, ...rest] = words;
@@ -127,23 +272,24 @@ function initialProgram(words: readonly string[], onTerminal: boolean): readonly
 
 /** The same for all ranks but for the rank, and that rank 0 has the initial program and tells how rc1 goes. */
 function brokerArgvs(
-  rundir: string,
+  { id, rundir, files }: Place,
   hasProgram: boolean,
   hasView: boolean,
   options: StartOptions,
 ): string[][] {
   const { size, setattr = [] } = options;
   const hasId = setattr.some(([name]) => name === "instance-id");
-  const id = randomBytes(8).toString("hex");
   const shared = [
     `--size=${size}`,
     `--rundir=${rundir}`,
     ...(hasId || options.overlay ? [] : [`--setattr=instance-id=${id}`]),
     ...(options.verbose ? ["--verbose"] : []),
     ...setattr.map(([name, value]) => `--setattr=${name}=${value}`),
+    ...(options.shuffle ? [`--setattr=${SHUFFLE_ATTRIBUTE}=${options.shuffle.text}`] : []),
     ...(options.insecure ? ["--insecure"] : []),
+    ...files.map((file) => `--file=${file}`),
     ...(options.modules === undefined ? [] : [`--modules=${options.modules}`]),
-    ...(options.logFile === undefined ? [] : [`--log-file=${options.logFile}`]),
+    ...logFlags(options),
     ...configFlags(options),
   ];
   return Array.from({ length: size }, (_, rank) => [
@@ -154,7 +300,7 @@ function brokerArgvs(
     ...overlayFlags(options, options.instance ?? id, rank),
     ...shared,
     ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
-    // Either we show what happens, or nobody does.
+    // Only we show what happens.
     ...(rank === 0 && hasView ? [`--events-fd=${EVENTS_FD}`] : ["--quiet"]),
   ]);
 }

@@ -18,7 +18,7 @@ export function fsckCommand(): Command {
       "check the store of an instance that is not running: every node, every value, every checkpoint",
     )
     .argument("<statedir>")
-    .option("--repair", "make a version of what can be read, with the rest below lost+found")
+    .option("--repair", "make a version of what is readable, with the rest below lost+found")
     .option("--json", "print {version, keys, damages, repair}")
     .addHelpText(
       "after",

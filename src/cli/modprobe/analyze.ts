@@ -6,6 +6,7 @@ import {
   ganttOf,
   ganttToHtml,
   ganttToSvg,
+  ganttToOtlp,
   ganttToTrace,
   headlineOf,
   headlineText,
@@ -20,7 +21,7 @@ import { blameJson, ganttJson, headlineJson, linkJson, predictionJson } from "./
 import { blameLines, chainLines, linkText, predictionLines } from "./analyze-text.js";
 import { assignment, collect, positiveInteger } from "../arguments.js";
 import { ExitError, formatTable, printJson, printLine, UsageError } from "../terminal/output.js";
-import { findRecord, type RecordedRunOptions, storedRuns, withRecordedRun } from "./recorded-run.js";
+import { findRecord, type RecordedRunOptions, storedRuns, withRecordedRun } from "./runs/recorded-run.js";
 import { writeResult } from "../write-file.js";
 
 interface AnalyzeOptions extends RecordedRunOptions {
@@ -29,7 +30,7 @@ interface AnalyzeOptions extends RecordedRunOptions {
 }
 
 interface PlotOptions extends AnalyzeOptions {
-  readonly format?: "svg" | "html";
+  readonly format?: "svg" | "html" | "otlp";
   readonly trace?: boolean;
   readonly output?: string;
 }
@@ -42,7 +43,7 @@ interface WhatIfOptions extends AnalyzeOptions {
 
 /** Units with the least slack that are told of beside the chain. */
 const NEXT_SHOWN = 5;
-/** Of the slowest units, where there is more to say. */
+/** Number of slowest units that are shown. */
 const SLOWEST_SHOWN = 5;
 
 export function command(): Command {
@@ -120,10 +121,10 @@ function chainCommand(): Command {
 function plotCommand(): Command {
   return view("plot", "a Gantt chart")
     .addOption(
-      new Option("--format <format>", "of the picture (default: that of the file's name, or svg)").choices([
-        "svg",
-        "html",
-      ]),
+      new Option(
+        "--format <format>",
+        "of the picture, or otlp: spans for a collector of OpenTelemetry (default: that of the file's name, or svg)",
+      ).choices(["svg", "html", "otlp"]),
     )
     .addOption(new Option("--trace", "a trace for Perfetto and chrome://tracing instead").conflicts("format"))
     .addOption(
@@ -216,6 +217,7 @@ function picture(record: RunRecord, { format, trace, json, output }: PlotOptions
   const title = headlineText(headlineOf(record));
   if (json) return `${JSON.stringify(ganttJson(gantt))}\n`;
   if (trace) return `${JSON.stringify(ganttToTrace(gantt, title))}\n`;
+  if (format === "otlp") return `${JSON.stringify(ganttToOtlp(gantt, headlineOf(record), record.version))}\n`;
   const isHtml = format === "html" || (format === undefined && /\.html?$/i.test(output ?? ""));
   return isHtml ? ganttToHtml(gantt, title) : ganttToSvg(gantt, title);
 }
@@ -238,12 +240,12 @@ function refuseUnknown({ plan }: RunRecord, names: readonly string[]): void {
   }
 }
 
-/** Nobody wants an SVG in a file that says PNG. */
+/** A file named PNG must not hold an SVG. */
 function refuseUnknownSuffix({ format, trace, json, output = "" }: PlotOptions): void {
   if (format !== undefined || trace || json) return;
   const suffix = extname(output).toLowerCase();
   if (suffix === "" || /^\.(svg|html?)$/.test(suffix)) return;
-  throw new UsageError(`no format has the suffix ${suffix}; use --format svg|html, --trace or --json`);
+  throw new UsageError(`no format has the suffix ${suffix}; use --format svg|html|otlp, --trace or --json`);
 }
 
 function speedUp(text: string): readonly [unit: string, factor: number] {

@@ -1,6 +1,8 @@
 import { type Command, Option } from "commander";
 import type { Plan } from "../../graph/index.js";
 import { withPlannedServices } from "../../instance/planned-services.js";
+import { shuffleOf, shuffleText } from "../../instance/read-shuffle.js";
+import { RunReporter } from "../../instance/run-reporter.js";
 import { recordOrder } from "../../instance/record-order.js";
 import { type RcSession, InstanceStepExecutor } from "../../rc/index.js";
 import { collect as collectEvents, type RunEvent, type RunReport, runPlan } from "../../run/index.js";
@@ -11,13 +13,15 @@ import type { PhaseLink } from "../instance/phase-link.js";
 import type { HostedRun } from "./phases/phase-hosting.js";
 import { PREFIX } from "./units.js";
 import { WAITING_PERIODS, WaitingNotes } from "./phases/waiting-notes.js";
+import { type ShuffleOption, withShuffle } from "../instance/shuffle-option.js";
 import { openRunView, type RunView, type ViewOptions } from "./view.js";
 import { ExitError } from "../terminal/output.js";
 import { finishWithoutReader } from "../terminal/output-stream.js";
-import { RunRecording } from "./run-recording.js";
+import { messagesOf } from "./runs/run-messages.js";
+import { RunRecording } from "./runs/run-recording.js";
 
 /** How a plan is to be carried out. */
-export interface CarryOutOptions extends ViewOptions {
+export interface CarryOutOptions extends ViewOptions, ShuffleOption {
   readonly jobs?: number;
   readonly keepGoing?: boolean;
   /** Seconds after which a module that is being removed is cancelled. */
@@ -27,9 +31,9 @@ export interface CarryOutOptions extends ViewOptions {
   readonly host?: HostedRun;
 }
 
-/** Adds `--jobs`, `--keep-going`, and how to tell of the run. */
+/** Adds `--jobs`, `--shuffle`, `--keep-going`, and how to tell of the run. */
 export function withJobs(command: Command): Command {
-  return command
+  return withShuffle(command)
     .addOption(
       new Option("-j, --jobs <n>", "units at a time (default: cores + 4, at most 32)").argParser(
         positiveInteger,
@@ -56,10 +60,10 @@ export function withJobs(command: Command): Command {
 interface Run {
   /** `rc1`, `rc3`, `run`, `load` or `remove`. */
   readonly command: string;
-  readonly context: Pick<PlanningContext, "facts" | "handle" | "loaded">;
+  readonly context: Pick<PlanningContext, "facts" | "handle" | "loaded" | "fluxUri">;
   readonly view: RunView;
   readonly session?: RcSession;
-  /** Of the libraries that were verified, by unit. */
+  /** Digests of the libraries that were verified, by unit. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -97,6 +101,8 @@ export async function carryOut(
     throw noInstance();
   }
   finishWithoutReader();
+  // Only a broker of Sluice takes down what it has recorded, and tells its modules what will come.
+  const broker = context.fluxUri === undefined ? context.handle : undefined;
   const interrupts = host === undefined ? new SignalInterrupts() : new HostInterrupts(host.link);
   const notes = new WaitingNotes(host?.periods ?? WAITING_PERIODS, (text) => {
     if (view.isQuiet !== true || host !== undefined) view.say(`${PREFIX}: ${text}`);
@@ -105,13 +111,18 @@ export async function carryOut(
   // A run of nothing has nothing to tell, and would hide the one before it.
   const isRecorded = RECORDED.has(command) && plan.steps.length > 0;
   const recording = isRecorded ? RunRecording.open(command, context) : undefined;
+  const reporter = RunReporter.open(plan, context.handle, command);
+  const shuffle = options.shuffle ?? (command === "rc1" ? shuffleOf(context.facts.attrs) : undefined);
+  // That of an instance is said by its start.
+  if (options.shuffle !== undefined) view.say(`${PREFIX}: ${shuffleText(options.shuffle)}`);
   try {
     const executor = new InstanceStepExecutor({
       handle: context.handle,
       session,
       onOutput: (line) => view.output(line),
       insecure: options.insecure,
-      plan: await recordOrder(plan, context.handle, context.loaded),
+      isStart: command === "rc1",
+      plan: await recordOrder(plan, broker, context.loaded),
       digests,
       cancelRemovalAfterMs: host?.cancelAfterMs ?? (options.cancelAfter && options.cancelAfter * 1000),
     });
@@ -119,6 +130,7 @@ export async function carryOut(
     const events = runPlan(plan, {
       executor,
       jobs: options.jobs,
+      shuffle,
       keepGoing: options.keepGoing,
       signal: interrupts.first,
       cancelSignal: interrupts.second,
@@ -126,12 +138,14 @@ export async function carryOut(
     });
     const onEvent = (event: RunEvent): void => {
       view.show(event);
+      reporter?.show(event);
       const waitedFor = notes.running;
       notes.show(event);
       if (host !== undefined) tellFailure(host.link, event, waitedFor);
     };
-    const report = await withPlannedServices(plan, context.handle, () => collectEvents(events, onEvent));
-    recording?.save(plan, report);
+    const report = await withPlannedServices(plan, broker, () => collectEvents(events, onEvent));
+    const isKept = recording?.save(plan, report, await messagesOf(plan, broker)) === true;
+    await reporter?.close(isKept);
     await onReport(report);
     if (report.outcome === "interrupted") {
       throw new ExitError(host?.link.expired === undefined ? interrupts.status : 1);

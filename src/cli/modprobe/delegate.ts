@@ -39,7 +39,7 @@ export function doOnRanks(
 }
 
 /** The command line of this process, for a rank where it is to be done. */
-function sameCommand(): string[] {
+export function sameCommand(): string[] {
   // The names of the command and of its subcommand come before all options.
   const [, , ...words] = process.argv;
   return [

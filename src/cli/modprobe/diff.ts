@@ -1,21 +1,19 @@
 import { Command } from "commander";
-import {
-  type AccountInput,
-  causeLines,
-  causesOfDifference,
-  causeToJson,
-  differenceText,
-  diffLocks,
-  type PlanLock,
-} from "../../graph/index.js";
+import { causeToJson } from "../../graph/index.js";
 import { collect, wholeNumber } from "../arguments.js";
 import { configInputs } from "../config-inputs.js";
-import { originOfFact } from "../fact-origins.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { isLockFile, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
 import { printJson, printLine, UsageError } from "../terminal/output.js";
-import { lockPlans } from "./plan-lock.js";
+import {
+  differenceLines,
+  diffSides,
+  lockPlans,
+  type LockSide,
+  plannedSide,
+  writtenSide,
+} from "./plan-lock.js";
 import { type RankFactOptions, withRankFacts } from "../rank-facts.js";
 
 interface DiffOptions extends Omit<FactOptions, "rank">, UnitOptions, RankFactOptions {
@@ -51,37 +49,18 @@ export function command(): Command {
         );
         return;
       }
-      for (const { causes, ...difference } of found) {
-        printLine(differenceText(difference));
-        for (const line of causeLines(causes)) printLine(`  ${line}`);
-      }
+      for (const line of found.flatMap(differenceLines)) printLine(line);
     });
 }
 
-/** What is compared: a lock, and where it was planned just now for one class of ranks, what is behind it. */
-interface Side {
-  readonly lock: PlanLock;
-  readonly account: AccountInput | undefined;
-}
-
-function diffSides(left: Side, right: Side) {
-  return diffLocks(left.lock, right.lock).map((difference) => ({
-    ...difference,
-    causes:
-      left.account === undefined || right.account === undefined
-        ? []
-        : causesOfDifference(difference.change, left.account, right.account),
-  }));
-}
-
 /** A lock as it was written; or what the plan is on a rank, or with a configuration over the other ones. */
-async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise<Side> {
+async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise<LockSide> {
   if (/^\d+$/.test(text)) {
     const rank = Number(text);
     const size = options.size ?? rank + 1;
     return planned({ ...options, rank, size }, rank, options);
   }
-  if (isLockFile(text)) return { lock: readLock(text), account: undefined };
+  if (isLockFile(text)) return writtenSide(readLock(text));
   return planned(
     { ...options, conf: [...configInputs(options), { kind: "path", path: text }] },
     null,
@@ -93,12 +72,8 @@ function planned(
   facts: FactOptions,
   rank: number | null,
   options: UnitOptions & RankFactOptions,
-): Promise<Side> {
-  return withPlanningContext(facts, async (context) => {
-    const { lock, plans, asked } = await lockPlans(context, options, rank);
-    const [only, another] = plans;
-    if (only === undefined || another !== undefined) return { lock, account: undefined };
-    const factOrigin: AccountInput["factOrigin"] = (fact) => originOfFact(fact, context, facts);
-    return { lock, account: { plan: only.plan, ...asked, factOrigin } };
-  });
+): Promise<LockSide> {
+  return withPlanningContext(facts, async (context) =>
+    plannedSide(await lockPlans(context, options, rank), context, facts),
+  );
 }

@@ -9,7 +9,8 @@ import { refusalText } from "../../rc/index.js";
 import { checkLibrariesOf } from "./libraries.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
-import { ExitError, printJson, printLine, say } from "../terminal/output.js";
+import { colouredAccountLine, coloursFor } from "../terminal/colours.js";
+import { ExitError, printJson, printLine, printStyled, say } from "../terminal/output.js";
 
 interface ExplainOptions extends FactOptions, UnitOptions {
   readonly json?: boolean;
@@ -17,13 +18,17 @@ interface ExplainOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("explain")))
-    .argument("<unit...>", "units, or services for the providers that are picked")
+    .argument("<unit...>", "units, or services for their picked providers")
     .option("--json", "one object a line for each name; docs/explain.md has its shape")
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {
       await withPlanningContext(options, async (context) => {
         // What a start would do, and did: that units run by now is not why.
-        const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
+        const phase = {
+          files: await phaseFiles("rc1", context, options),
+          runlevel: "rc1",
+          loaded: [],
+        } as const;
         await withPlan(phase, context, { ...options, planOnly: true }, async (plan, _session, asked) => {
           const factOrigin = (fact: FactName): Origin => originOfFact(fact, context, options);
           let libraries: Promise<UnitLibraries | undefined> | undefined;
@@ -47,7 +52,10 @@ export function command(): Command {
               const own = reasons.length === 0 ? {} : { refused: reasons };
               printJson({ ...accountToJson(account, plan.catalog), ...own });
             } else {
-              accountLines(account, plan.catalog).forEach(printLine);
+              const colours = coloursFor(process.stdout);
+              for (const line of accountLines(account, plan.catalog)) {
+                printStyled(colouredAccountLine(line, colours));
+              }
               if (reasons.length > 0) printLine("  refused by the check of its library:");
               for (const reason of reasons) printLine(`    ${reason}`);
             }

@@ -57,7 +57,11 @@ export function command(): Command {
         throw new ExitError(1, "a PNG is not for a terminal; use -o FILE or a pipe");
       // Drawing may take seconds, for which neither the instance nor a host of rc files is needed.
       const { picture, facts } = await withPlanningContext(options, async (context) => {
-        const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
+        const phase = {
+          files: await phaseFiles("rc1", context, options),
+          runlevel: "rc1",
+          loaded: [],
+        } as const;
         return withPlan(phase, context, { ...options, planOnly: true }, (plan) => {
           return { picture: pictureFor(plan, name), facts: plan.facts };
         });

@@ -22,8 +22,8 @@ interface VerifiedPlan {
 }
 
 /**
- * Has the instance open and verify the libraries of a plan, before anything of it is carried out; without an instance
- * there is nothing to load into.
+ * Has the instance open and verify the libraries of a plan, before it carries out anything of it. Without an
+ * instance there is nothing to load into.
  * @param replan gives the plan without optional units that were refused
  * @throws ExitError after every failure was printed
  */

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { dryRunLines, type Plan, plan } from "../../graph/index.js";
 import type { Catalog } from "../../units/index.js";
-import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
+import { type FactOptions, withFacts, withLiveContext } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
 import { withVerifiedLibraries } from "./libraries.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
@@ -15,7 +15,7 @@ interface LoadOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanks
 export function command(): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("load")))))
     .argument("<unit...>", "units or services")
-    .option("--dry-run", "print what would be done, and do nothing")
+    .option("--dry-run", "print what it would do, and do nothing")
     .option("-v, --verbose", "say what happens")
     .addHelpText(
       "after",
@@ -23,7 +23,7 @@ export function command(): Command {
     )
     .action((modules: readonly string[], options: LoadOptions) =>
       hereOrOnRanks(options, () =>
-        withPlanningContext(options, async (context) => {
+        withLiveContext(options, async (context) => {
           // An operator who asks for a module by name is not held back by what the environment disables.
           const catalog = await composeFor(options, context, { disableFromEnv: false });
           const { facts, loaded } = context;

@@ -16,14 +16,14 @@ export function lockFileText(lock: PlanLock): string {
 
 /**
  * Reads a lock file.
- * @throws ExitError if it cannot be read, is none, or was changed by hand, so that its hash is not that of its plan
+ * @throws ExitError if it cannot be read, is no lock, or was changed by hand, so that its hash is not that of its plan
  */
 export function readLock(path: string): PlanLock {
   const value = parsed(readText(path));
   if (!isLock(value)) throw new ExitError(1, `${path}: not a plan locked by this version of sluice`);
   const { hash, ...lock } = value;
   if (hash !== hashOf(lock))
-    throw new ExitError(1, `${path}: its hash is not that of its plan; make it anew`);
+    throw new ExitError(1, `${path}: its hash does not match its plan; write it again with --lock`);
   return lock;
 }
 
@@ -41,7 +41,7 @@ function readText(path: string): string {
   }
 }
 
-/** What a text is as JSON; undefined if it is none, and so no lock. */
+/** The value of a text as JSON; undefined if it is not JSON, and so no lock. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

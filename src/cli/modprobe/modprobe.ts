@@ -10,6 +10,11 @@ const COMMANDS: readonly LazyCommand[] = [
     summary: "remove modules, and modules that are then unused",
     load: () => import("./remove.js"),
   },
+  {
+    name: "apply",
+    summary: "bring what runs to what is written, with the least change",
+    load: () => import("./apply/apply.js"),
+  },
   { name: "run", summary: "run one rc file", load: () => import("./run.js") },
   {
     name: "rc1",
@@ -60,6 +65,11 @@ const COMMANDS: readonly LazyCommand[] = [
     name: "analyze",
     summary: "show where the time of a recorded run went, and predict it with changes",
     load: () => import("./analyze.js"),
+  },
+  {
+    name: "learn",
+    summary: "compare the relations of a recorded run with the messages between its modules",
+    load: () => import("./runs/learn.js"),
   },
   {
     name: "verify",

@@ -1,6 +1,21 @@
-import { factsAt, lockOf, plan, type PlanLock, rankClasses, type RankedPlan } from "../../graph/index.js";
+import {
+  type AccountInput,
+  type Cause,
+  causeLines,
+  causesOfDifference,
+  differenceText,
+  diffLocks,
+  factsAt,
+  lockOf,
+  plan,
+  type LockDifference,
+  type PlanLock,
+  rankClasses,
+  type RankedPlan,
+} from "../../graph/index.js";
 import { rankSetOf } from "../../units/index.js";
-import type { PlanningContext } from "../facts.js";
+import { originOfFact } from "../fact-origins.js";
+import type { FactOptions, PlanningContext } from "../facts.js";
 import { type Asked, phaseFiles, withPlan } from "./read-and-plan.js";
 import { type UnitOptions, valueOf } from "./units.js";
 import { type RankFactOptions, rankFactsOf } from "../rank-facts.js";
@@ -22,7 +37,7 @@ export async function lockPlans(
   options: UnitOptions & RankFactOptions,
   rank: number | null,
 ): Promise<LockedPlans> {
-  const phase = { files: await phaseFiles("rc1"), runlevel: "rc1", loaded: [] } as const;
+  const phase = { files: await phaseFiles("rc1", context, options), runlevel: "rc1", loaded: [] } as const;
   const perRank = rankFactsOf(options);
   const facts = rank === null ? context.facts : factsAt(context.facts, perRank, context.facts.rank);
   return withPlan(phase, { ...context, facts }, { ...options, planOnly: true }, (first, _session, asked) => {
@@ -38,4 +53,51 @@ export async function lockPlans(
     });
     return { plans, lock: lockOf(plans, facts.size, rank), asked };
   });
+}
+
+/** One of two plans that are compared. */
+export interface LockSide {
+  readonly lock: PlanLock;
+  /** What is behind the plan of a class of ranks; undefined for a side of which only the lock is known. */
+  account(ranks: string | undefined): AccountInput | undefined;
+}
+
+/** A lock as it was written. */
+export function writtenSide(lock: PlanLock): LockSide {
+  return { lock, account: () => undefined };
+}
+
+/** A side that was planned just now. */
+export function plannedSide(
+  { lock, plans, asked }: LockedPlans,
+  context: PlanningContext,
+  facts: FactOptions,
+): LockSide {
+  const factOrigin: AccountInput["factOrigin"] = (fact) => originOfFact(fact, context, facts);
+  return {
+    lock,
+    account: (ranks) => {
+      const found = plans.find((each) => each.ranks.text === ranks) ?? plans[0];
+      return found && { plan: found.plan, ...asked, factOrigin };
+    },
+  };
+}
+
+/** A difference, and what is behind it. */
+export interface CausedDifference extends Pick<LockDifference, "ranks" | "change"> {
+  readonly causes: readonly Cause[];
+}
+
+/** What differs between two sides, with the causes as far as a side was planned just now. */
+export function diffSides(before: LockSide, after: LockSide): CausedDifference[] {
+  return diffLocks(before.lock, after.lock).map(({ ranks, change, classes }) => ({
+    ranks,
+    change,
+    causes: causesOfDifference(change, before.account(classes?.before), after.account(classes?.after)),
+  }));
+}
+
+/** Lines for people: what differs, and below it the causes. */
+export function differenceLines({ causes, ...difference }: CausedDifference): string[] {
+  return [differenceText(difference), ...causeLines(causes).map((line) => `  ${line}`)];
 }

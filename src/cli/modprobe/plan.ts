@@ -1,19 +1,11 @@
 import { Command } from "commander";
-import {
-  differenceText,
-  diffLocks,
-  dryRunLines,
-  type MatrixCell,
-  type RankedPlan,
-  rankMatrix,
-  reasonText,
-} from "../../graph/index.js";
+import { dryRunLines, type MatrixCell, type RankedPlan, rankMatrix, reasonText } from "../../graph/index.js";
 import { rankSetHas } from "../../units/index.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { hashOf, lockFileText, readLock } from "./lock-file.js";
 import { type UnitOptions, withUnitOptions } from "./units.js";
 import { ExitError, formatTable, printJson, printLine } from "../terminal/output.js";
-import { lockPlans } from "./plan-lock.js";
+import { differenceLines, diffSides, lockPlans, plannedSide, writtenSide } from "./plan-lock.js";
 import { type RankFactOptions, withRankFacts } from "../rank-facts.js";
 import { writeResult } from "../write-file.js";
 
@@ -31,7 +23,7 @@ export function command(): Command {
     .option("--lock <file>", "write the canonical plan there")
     .option(
       "--check-lock <file>",
-      "exit 1 if the plan is not the one that is locked there, and say what differs",
+      "exit 1 if the plan differs from that in this file, and print the differences",
     )
     .addHelpText(
       "after",
@@ -96,17 +88,24 @@ function classLines({ ranks, plan }: RankedPlan, loaded: ReadonlySet<string>): s
   ];
 }
 
-/** Plans for the size and rank of the lock, unless flags say otherwise. */
-async function check(path: string, options: PlanOptions): Promise<void> {
+/**
+ * Plans for the size and rank of a lock, unless flags say otherwise.
+ * @throws ExitError if the plan is not the locked one; what differs is printed before
+ */
+export async function check(
+  path: string,
+  options: FactOptions & UnitOptions & RankFactOptions,
+  print: (line: string) => void = printLine,
+): Promise<void> {
   const locked = readLock(path);
   const rank = options.rank ?? locked.rank;
   const facts = { size: locked.size, ...options, ...(rank !== null && { rank }) };
   await withPlanningContext(facts, async (context) => {
-    const { lock } = await lockPlans(context, options, rank);
-    if (hashOf(lock) === hashOf(locked)) return;
-    const differences = diffLocks(locked, lock);
-    if (differences.length === 0) printLine("what is left out, and why, has changed");
-    for (const difference of differences) printLine(differenceText(difference));
+    const found = plannedSide(await lockPlans(context, options, rank), context, facts);
+    if (hashOf(found.lock) === hashOf(locked)) return;
+    const differences = diffSides(writtenSide(locked), found);
+    if (differences.length === 0) print("what is left out, and why, has changed");
+    for (const line of differences.flatMap(differenceLines)) print(line);
     throw new ExitError(1, `the plan is not the one locked in ${path}`);
   });
 }

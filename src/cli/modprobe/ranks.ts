@@ -24,8 +24,8 @@ export function withOnRanks(command: Command): Command {
 }
 
 /**
- * Does it here; or, with `-r`, has each of those ranks do it. There it is the same command in a process of its own, so
- * that plans are made by the rank's own facts and files, and rc files and tasks run where they belong.
+ * Does it here; or, with `-r`, has each of those ranks do it. There it is the same command in a process of
+ * its own. So it makes plans by the rank's own facts and files, and rc files and tasks run where they belong.
  * @throws ExitError with the highest status of all ranks if one failed; each has said why
  */
 export async function hereOrOnRanks(
@@ -38,7 +38,7 @@ export async function hereOrOnRanks(
     await doHere();
     return;
   }
-  // Loaded only by who asks other ranks.
+  // Loaded only by commands that ask other ranks.
   const { doOnRanks } = await import("./delegate.js");
   if ((await doOnRanks(options, onRanks, gathering)) === "own rank") await doHere();
 }

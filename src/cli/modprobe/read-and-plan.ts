@@ -1,7 +1,7 @@
-import { fail, type Origin, type Result, succeed } from "../../errors/index.js";
+import { type Diagnostic, fail, type Origin, type Result, succeed } from "../../errors/index.js";
 import { type LoadedModule, phaseRequest, type Plan, plan } from "../../graph/index.js";
 import { contentsOf } from "../../instance/phase-contents.js";
-import { type RcReading, RcSession, rcFiles, readRcFiles } from "../../rc/index.js";
+import { fluxHostPrograms, type RcReading, RcSession, rcFiles, readRcFiles } from "../../rc/index.js";
 import {
   type Catalog,
   defaultDirectories,
@@ -12,16 +12,19 @@ import {
 import { Transpiler } from "../../typescript/index.js";
 import type { PlanningContext } from "../facts.js";
 import { printOutput, type RunView } from "./view.js";
+import { filesOf, stackRoots } from "../instance/files-option.js";
 import { pickedModules } from "../instance/modules-option.js";
 import { withVerifiedLibraries } from "./libraries.js";
-import { composeFor, refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
-import { say } from "../terminal/output.js";
+import { composeFor, PREFIX, refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
+import { say, sayDiagnostics } from "../terminal/output.js";
 
 /** What is to be planned. */
 export interface Phase {
   readonly files: readonly string[];
   /** Whose declarative tasks are roots; undefined for `run FILE`. */
   readonly runlevel?: Runlevel;
+  /** Modules that a person has loaded by name, and that stay. */
+  readonly kept?: readonly string[];
   /** Default: what the instance has loaded. */
   readonly loaded?: readonly LoadedModule[];
 }
@@ -40,7 +43,7 @@ export interface Asked {
   readonly enabled: readonly string[];
   /** What names a root, by its name. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** Of the libraries that were verified for the plan, by unit. */
+  /** Digests of the libraries that were verified for the plan, by unit. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -60,12 +63,21 @@ export async function withPlan<T>(
     session.startHosts(phase.files);
     const read = await readUnits(phase.files, session, context, options);
     if (!read.ok) throw refused(read.diagnostics);
-    const rc = phase.runlevel === "rc1" ? withPicked(read.value.rc, options, context) : read.value.rc;
+    sayStandIns(read.value.rc, read.warnings);
+    const isStart = phase.runlevel === "rc1";
+    const { rc, hasTasks } = isStart
+      ? await withRoots(read.value.rc, options, context)
+      : { rc: read.value.rc, hasTasks: true };
     const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
     const loaded = phase.loaded ?? context.loaded;
     const planOf = (catalog: Catalog): Plan => {
-      const request = valueOf(phaseRequest(catalog, contentsOf(rc), phase.runlevel));
-      return valueOf(plan(catalog, { request, facts, loaded, enabled: rc.enabled, origins }));
+      const kept = (phase.kept ?? []).filter((name) => catalog.byName.get(name)?.kind === "module");
+      const contents = contentsOf(rc);
+      const all = { ...contents, load: [...new Set([...contents.load, ...kept])] };
+      const runlevel = hasTasks ? phase.runlevel : undefined;
+      const request = valueOf(phaseRequest(catalog, all, runlevel));
+      const enabled = [...rc.enabled, ...kept];
+      return valueOf(plan(catalog, { request, facts, loaded, enabled, origins }));
     };
     const asked = { enabled: rc.enabled, origins };
     const first = planOf(read.value.catalog);
@@ -81,13 +93,18 @@ export async function withPlan<T>(
 }
 
 /** The hosts of rc files with code in them, for one run. */
-export function rcSessionFor({ facts, handle }: PlanningContext, options: PlanningOptions): RcSession {
+export function rcSessionFor(
+  { facts, handle, fluxUri }: PlanningContext,
+  options: PlanningOptions,
+): RcSession {
   const { view } = options;
   const tell = (text: string): void => (view === undefined ? say(text) : view.say(text));
   const transpiler = new Transpiler();
   return new RcSession({
     facts,
     handle: options.planOnly ? undefined : handle,
+    standIns: options.planOnly === true,
+    programs: fluxUri === undefined ? undefined : fluxHostPrograms(fluxUri),
     cacheDir: facts.attrs["cachedir"],
     onOutput: (line) => (view === undefined ? printOutput(line) : view.output(line)),
     onPrint: options.verbose ? tell : () => undefined,
@@ -95,22 +112,43 @@ export function rcSessionFor({ facts, handle }: PlanningContext, options: Planni
   });
 }
 
+/** Says which files were read with stand-ins, and where one decided what is planned (docs/design/flux.md §1). */
+function sayStandIns({ standIns }: RcReading, warnings: readonly Diagnostic[]): void {
+  for (const { file, names } of standIns) {
+    say(`${PREFIX}: ${file}: read with stand-ins for ${names.join(", ")}`);
+  }
+  sayDiagnostics(
+    warnings.filter(({ code }) => code === "RC_STAND_IN"),
+    PREFIX,
+  );
+}
+
 /** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
 export async function loadedAfterStart(
   context: PlanningContext,
   options: UnitOptions,
 ): Promise<readonly LoadedModule[]> {
-  const { setAlternative, disable } = options;
-  const phase: Phase = { files: await phaseFiles("rc1"), runlevel: "rc1" };
-  const planning = { planOnly: true, ...(setAlternative && { setAlternative }), ...(disable && { disable }) };
+  const { setAlternative, disable, file } = options;
+  const phase: Phase = { files: await phaseFiles("rc1", context, options), runlevel: "rc1" };
+  const planning = {
+    planOnly: true,
+    ...(setAlternative && { setAlternative }),
+    ...(disable && { disable }),
+    ...(file && { file }),
+  };
   return withPlan(phase, context, planning, ({ steps }) => {
     const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
     return loads.map(({ unit, explicit }) => ({ name: unit.name, services: unit.provides, explicit }));
   });
 }
 
-/** The rc files of a phase, in order. */
-export function phaseFiles(runlevel: Runlevel, verbose = false): Promise<string[]> {
+/** The rc files of a phase, in order. An instance that consists of files has none. */
+export async function phaseFiles(
+  runlevel: Runlevel,
+  { facts }: Pick<PlanningContext, "facts">,
+  { verbose = false, ...options }: Pick<PlanningOptions, "verbose" | "file">,
+): Promise<string[]> {
+  if (filesOf(options, facts.attrs) !== undefined) return [];
   const directories = defaultDirectories(process.env);
   const path = rcSearchPath(process.env, directories);
   return rcFiles(path, runlevel, directories.libexecDir, (pattern) => {
@@ -141,15 +179,23 @@ export async function readUnits(
     const base = await tryCompose({}, context, { disableFromEnv: false });
     if (base.ok) session.useCatalog(base.value);
   }
-  const { guard } = context;
-  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }), guard);
+  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }), context);
   const fragments = [...(rc.ok ? rc.value.fragments : []), ...further];
   const composed = await tryCompose(options, context, { rc: fragments, onRead });
-  if (rc.ok && composed.ok) return succeed({ catalog: composed.value, rc: rc.value }, composed.warnings);
+  if (rc.ok && composed.ok) {
+    return succeed({ catalog: composed.value, rc: rc.value }, [...rc.warnings, ...composed.warnings]);
+  }
   return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
 }
 
-/** What rc files ask for, and what is picked by `--modules`, which rc1 loads. */
-export function withPicked(rc: RcReading, options: UnitOptions, { facts }: PlanningContext): RcReading {
-  return { ...rc, load: [...rc.load, ...pickedModules(options, facts.attrs).load] };
+/** What rc files ask for, what is picked by `--modules`, and what files are given for, which rc1 loads. */
+export async function withRoots(
+  rc: RcReading,
+  options: UnitOptions,
+  { facts, guard }: PlanningContext,
+): Promise<{ readonly rc: RcReading; readonly hasTasks: boolean }> {
+  const files = filesOf(options, facts.attrs);
+  const stack = files === undefined ? undefined : await stackRoots(files, guard);
+  const load = [...rc.load, ...pickedModules(options, facts.attrs).load, ...(stack?.load ?? [])];
+  return { rc: { ...rc, load }, hasTasks: stack?.isChosen !== true };
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { dryRunLines, plan } from "../../graph/index.js";
-import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
+import { type FactOptions, withFacts, withLiveContext } from "../facts.js";
 import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
 import { loadedAfterStart } from "./read-and-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
@@ -15,14 +15,14 @@ interface RemoveOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRan
 export function command(): Command {
   // Nothing may follow the dots: commander would take a single name, and its letters for names.
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("remove")))))
-    .argument("<module...>", "units or services that are loaded, or all")
-    .option("--dry-run", "print what would be done, and do nothing; without an instance, after an rc1")
+    .argument("<module...>", "loaded units or services, or all")
+    .option("--dry-run", "print what it would do, and do nothing; without an instance, after an rc1")
     .option("--recursive", "remove what uses them too")
     .option("-v, --verbose", "say what happens")
     .addHelpText("after", "\nExample:\n  sluice modprobe remove --recursive --dry-run kvs")
     .action((names: readonly string[], options: RemoveOptions) =>
       hereOrOnRanks(options, () =>
-        withPlanningContext(options, async (context) => {
+        withLiveContext(options, async (context) => {
           const catalog = await composeFor(options, context);
           const { facts, handle } = context;
           const loaded = handle === undefined ? await loadedAfterStart(context, options) : context.loaded;

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { dryRunLines, type Plan, showDeps } from "../../graph/index.js";
+import { parseLogLevel, reaches } from "../../broker/log/log-ring.js";
+import { dryRunLines, eachDependencies, type Plan } from "../../graph/index.js";
 import { idleScriptWarnings, type RcSession } from "../../rc/index.js";
 import type { Runlevel } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
@@ -17,7 +18,7 @@ import { withStopPlan } from "./phases/stop-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
 import { hostPhase } from "./phases/phase-hosting.js";
-import { printJson, printLine, sayDiagnostics } from "../terminal/output.js";
+import { printJsonOf, printLine, sayDiagnostics } from "../terminal/output.js";
 import { storeTiming } from "./timing.js";
 
 interface RunOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanksOptions {
@@ -52,7 +53,7 @@ export function phaseCommand(runlevel: Runlevel): Command {
 
 async function runPhase(runlevel: Runlevel, options: RunOptions): Promise<void> {
   await onRanks(options, async (context) => {
-    const phase: Phase = { files: await phaseFiles(runlevel, options.verbose), runlevel };
+    const phase: Phase = { files: await phaseFiles(runlevel, context, options), runlevel };
     const isOfflineStop = runlevel === "rc3" && context.handle === undefined;
     const loaded = isOfflineStop ? await loadedAfterStart(context, options) : context.loaded;
     await execute(runlevel, { ...phase, loaded }, context, options);
@@ -61,8 +62,8 @@ async function runPhase(runlevel: Runlevel, options: RunOptions): Promise<void> 
 
 function withRunOptions(command: Command): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(command))))
-    .option("-v, --verbose", "print each file that is read, and each unit as it starts and ends")
-    .option("--dry-run", "print what would be done, and do nothing")
+    .option("-v, --verbose", "print each file that it reads, and each unit as it starts and ends")
+    .option("--dry-run", "print what it would do, and do nothing")
     .option(
       "--show-deps",
       "print one JSON object: unit to its direct predecessors; with -r and several ranks, by rank",
@@ -84,7 +85,7 @@ async function execute(
     // The whole start-up, as without an instance, whatever runs already.
     const whole = phase.runlevel === "rc1" ? { ...phase, loaded: [] } : phase;
     await withAnyPlan(whole, context, { ...options, planOnly: true }, (planned) => {
-      if (options.showDeps) printJson(showDeps(planned));
+      if (options.showDeps) printJsonOf(eachDependencies(planned));
       else dryRunLines(planned).forEach(printLine);
     });
     return;
@@ -92,16 +93,26 @@ async function execute(
   if (phase.runlevel !== undefined) {
     sayDiagnostics(idleScriptWarnings(process.env, phase.runlevel, phase.files), PREFIX);
   }
-  await withRunView(command, options, (view) =>
+  const log = options.host && { isOnStderr: showsInfo(context.facts.attrs) };
+  await withRunView(command, { ...options, log }, (view) =>
     withAnyPlan(phase, context, { ...options, view }, (planned, session, { digests }) =>
       carryOut(planned, { command, context, view, session, digests }, options, async (report) => {
-        if (options.timing !== undefined) await storeTiming(report, context, options.timing);
+        if (options.timing === undefined) return;
+        // What Flux has in its KVS is in another form.
+        const kept = context.fluxUri === undefined ? context : { handle: undefined };
+        await storeTiming(report, kept, options.timing);
       }),
     ),
   );
 }
 
-/** Of a live instance the way down is planned from what the broker has recorded, and needs no sound files. */
+/** Whether the broker prints those lines of its log that tasks are logged as. */
+function showsInfo(attributes: Readonly<Record<string, string>>): boolean {
+  const threshold = parseLogLevel(attributes["log-stderr-level"] ?? "");
+  return threshold !== undefined && reaches("info", threshold);
+}
+
+/** The way down of a live instance is planned from what the broker has recorded, and needs no sound files. */
 function withAnyPlan(
   phase: Phase,
   context: PlanningContext,
@@ -109,6 +120,8 @@ function withAnyPlan(
   run: (planned: Plan, session: RcSession, asked: Asked) => void | Promise<void>,
 ): Promise<void> {
   const { handle } = context;
-  if (phase.runlevel !== "rc3" || handle === undefined) return withPlan(phase, context, options, run);
+  if (phase.runlevel !== "rc3" || handle === undefined || context.fluxUri !== undefined) {
+    return withPlan(phase, context, options, run);
+  }
   return withStopPlan(phase, { ...context, handle }, options, run);
 }

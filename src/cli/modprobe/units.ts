@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { Diagnostic, Result } from "../../errors/index.js";
+import { type Diagnostic, formatLocation, type Result } from "../../errors/index.js";
 import {
   type Alternative,
   type Catalog,
@@ -13,6 +13,7 @@ import {
 } from "../../units/index.js";
 import { assignment, collect } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
+import { filesOf, type FilesOption, withFiles } from "../instance/files-option.js";
 import { type ModulesOption, pickedModules, withModules } from "../instance/modules-option.js";
 import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 
@@ -20,16 +21,16 @@ import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 export const PREFIX = "sluice-modprobe";
 
 /** Flags that change units for this once. */
-export interface UnitOptions extends ModulesOption {
+export interface UnitOptions extends ModulesOption, FilesOption {
   readonly setAlternative?: readonly (readonly [service: string, unit: string])[];
   readonly disable?: readonly string[];
   /** Optional units whose libraries were refused. */
   readonly refused?: readonly DisableRequest[];
 }
 
-/** Adds `-S`, `-D` and `--modules`. */
+/** Adds `-S`, `-D`, `--modules` and `--file`. */
 export function withUnitOptions(command: Command): Command {
-  return withModules(command)
+  return withFiles(withModules(command))
     .addOption(
       new Option("-S, --set-alternative <service=unit>", "force the provider of a service").argParser(
         collect(assignment),
@@ -54,7 +55,7 @@ export async function composeFor(
   return valueOf(await tryCompose(options, context, more));
 }
 
-/** What is composed besides, and who is told. */
+/** What is composed besides, and where problems are reported. */
 type Composing = Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead">;
 
 /** As {@link composeFor}, with the problems as data. */
@@ -77,7 +78,7 @@ export function composeSoundFor(
 
 function composeOptions(
   { setAlternative = [], disable = [], refused: leftOut = [], ...picking }: UnitOptions,
-  { configuration, guard, facts }: PlanningContext,
+  { configuration, guard, cache, facts }: PlanningContext,
   more: Composing,
 ): ComposeUnitsOptions {
   const alternatives: Alternative[] = setAlternative.map(([service, unit]) => ({
@@ -89,7 +90,17 @@ function composeOptions(
     disableNames(text, namedOrigin(`flag -D ${text}`)),
   );
   const first = pickedModules(picking, facts.attrs).fragments;
-  return { ...more, first, config: configuration, alternatives, disable: [...disabled, ...leftOut], guard };
+  const files = filesOf(picking, facts.attrs);
+  return {
+    ...more,
+    first,
+    files,
+    config: configuration,
+    alternatives,
+    disable: [...disabled, ...leftOut],
+    guard,
+    cache,
+  };
 }
 
 /**
@@ -105,15 +116,14 @@ export function valueOf<T>(result: Result<T>): T {
 /** Prints problems, and gives what to throw for them. */
 export function refused(diagnostics: readonly Diagnostic[]): ExitError {
   sayDiagnostics(diagnostics, PREFIX);
-  const first = diagnostics.find(({ severity }) => severity === "error") ?? diagnostics[0];
-  return new ExitError(1, "", first && oneLine(first));
+  return new ExitError(1, "", placeAbove(diagnostics.filter(({ severity }) => severity === "error")));
 }
 
-/** As `FILE:LINE:COLUMN: MESSAGE`, without the source. */
-function oneLine({ location, message }: Diagnostic): string {
-  return location === undefined
-    ? message
-    : `${location.file}:${location.line}:${location.column}: ${message}`;
+/** Where the problems are that were printed: their causes are not said twice. */
+function placeAbove([first, ...others]: readonly Diagnostic[]): string {
+  if (first?.location === undefined) return "see above";
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  return `${formatLocation(first.location)}${more}, see above`;
 }
 
 /** For `-v`: each directory and file that is looked at. */

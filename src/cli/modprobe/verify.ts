@@ -10,18 +10,21 @@ import {
   verifyCatalog,
 } from "../../graph/index.js";
 import {
+  fluxHostPrograms,
   idleScriptWarnings,
   missingProgramWarnings,
   RcSession,
   servicesChosenByCode,
   unreadFileWarnings,
 } from "../../rc/index.js";
-import { compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
+import { type Catalog, compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
+import { environmentFileWarnings } from "./environment-files.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
-import { phaseFiles, readUnits, type UnitsRead, withPicked } from "./read-and-plan.js";
+import { phaseFiles, readUnits, type UnitsRead, withRoots } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
+import { memoryLimitFile } from "../../processes/index.js";
 import { ExitError, printJson, say, sayDiagnostics } from "../terminal/output.js";
 import { toSarif } from "./sarif.js";
 import { VERSION } from "../version.js";
@@ -39,14 +42,33 @@ export function command(): Command {
     .addHelpText("after", "\nExample:\n  sluice modprobe verify --strict ./motd.toml")
     .action(async (files: readonly string[], options: VerifyOptions) => {
       await withPlanningContext(options, async (context) => {
-        const found = await findAll(files, context, options);
+        const { found, catalog } = await findAll(files, context, options);
         if (options.json) printJson(toSarif(found, VERSION));
         else sayDiagnostics(found, PREFIX);
         const errors = found.filter(({ severity }) => severity === "error").length;
+        if (!options.json && catalog !== undefined) memoryLimitLines(catalog).forEach((line) => say(line));
         if (!options.json) say(`${counted(errors, "error")}, ${counted(found.length - errors, "warning")}`);
         if (errors > 0 || (options.strict && found.length > 0)) throw new ExitError(1);
       });
     });
+}
+
+/** What holds the limits of programs depends on the machine, and is no mistake. */
+function memoryLimitLines(catalog: Catalog): string[] {
+  const limited = catalog.units.filter(
+    (unit) => unit.kind === "module" && unit.command !== undefined && unit.memoryLimitBytes !== undefined,
+  );
+  if (limited.length === 0) return [];
+  const file = memoryLimitFile();
+  const how = file === undefined ? "a look each second; no cgroup can be written" : `the kernel (${file})`;
+  return [`memory-limit of ${limited.map(({ name }) => name).join(", ")}: held here by ${how}`];
+}
+
+/** What verify has found, and in what. */
+interface Verified {
+  readonly found: readonly Diagnostic[];
+  /** Undefined if the units cannot be read. */
+  readonly catalog: Catalog | undefined;
 }
 
 /** Everything wrong or doubtful, each once, sorted by place. */
@@ -54,28 +76,30 @@ async function findAll(
   files: readonly string[],
   context: PlanningContext,
   options: VerifyOptions,
-): Promise<Diagnostic[]> {
-  const read = await Promise.all(files.map((file) => readRcFragment(file, context.guard)));
+): Promise<Verified> {
+  const read = await Promise.all(files.map((file) => readRcFragment(file, context)));
   const further = read.flatMap((result) => (result.ok ? [result.value] : []));
   const session = new RcSession({
     facts: context.facts,
     handle: undefined,
+    standIns: true,
+    programs: context.fluxUri === undefined ? undefined : fluxHostPrograms(context.fluxUri),
     onOutput: () => undefined,
     onPrint: () => undefined,
   });
   try {
-    const rcFiles = await phaseFiles("rc1");
+    const rcFiles = await phaseFiles("rc1", context, options);
     const units = await readUnits(rcFiles, session, context, { ...options, planOnly: true }, further);
     const found = [
       ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
       ...unreadFileWarnings(process.env),
       ...idleScriptWarnings(process.env, "rc1", rcFiles),
-      ...idleScriptWarnings(process.env, "rc3", await phaseFiles("rc3")),
+      ...idleScriptWarnings(process.env, "rc3", await phaseFiles("rc3", context, options)),
       ...(units.ok
         ? [
             ...units.warnings,
             ...(await unitWarnings(
-              { ...units.value, rc: withPicked(units.value.rc, options, context) },
+              { ...units.value, rc: (await withRoots(units.value.rc, options, context)).rc },
               further,
               context,
               rcFiles,
@@ -84,7 +108,10 @@ async function findAll(
         : units.diagnostics),
     ];
     const unique = new Map(found.map((diagnostic) => [keyOf(diagnostic), diagnostic]));
-    return [...unique.values()].sort(compareDiagnostics);
+    return {
+      found: [...unique.values()].sort(compareDiagnostics),
+      catalog: units.ok ? units.value.catalog : undefined,
+    };
   } finally {
     await session.close();
   }
@@ -112,6 +139,7 @@ async function unitWarnings(
     ...verifyCatalog(catalog, servicesChosenByCode(files)),
     ...compositionWarnings(catalog),
     ...(await missingProgramWarnings(catalog, process.env["PATH"])),
+    ...(await environmentFileWarnings(catalog)),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
       const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });

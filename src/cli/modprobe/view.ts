@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { escapeAllButColours, escapeControls, indentLines } from "../../errors/index.js";
-import type { OutputLine } from "../../rc/index.js";
+import { labelled, type OutputLine } from "../../rc/index.js";
 import { eventToJson, type NotStartedEvent, type RunEvent, type SkipEvent } from "../../run/index.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
 import { printJson, say } from "../terminal/output.js";
@@ -12,7 +12,9 @@ export interface ViewOptions {
   readonly quiet?: boolean;
   /** Events as JSON lines on standard output. */
   readonly json?: boolean;
-  /** A file descriptor for whoever shows the run: lines of `{command, event}`. */
+  /** Standard output is read into the log of the broker: what tasks print goes there, with their names. */
+  readonly log?: { readonly isOnStderr: boolean } | undefined;
+  /** A file descriptor of the process that shows the run: lines of `{command, event}`. */
   readonly eventsFd?: number;
 }
 
@@ -33,8 +35,9 @@ export interface RunView {
 export async function openRunView(command: string, options: ViewOptions): Promise<RunView> {
   const { verbose = false, quiet = false, json = false, eventsFd } = options;
   if (json) return new JsonView(verbose);
-  if (eventsFd !== undefined) return new ReportingView(command, verbose, eventsFd);
-  if (quiet || !canShowLive(process.stderr)) return new PlainView({ verbose, isQuiet: quiet });
+  const output = options.log === undefined ? printOutput : outputToLog(options.log);
+  if (eventsFd !== undefined) return new ReportingView({ command, verbose, fd: eventsFd, output });
+  if (quiet || !canShowLive(process.stderr)) return new PlainView({ verbose, isQuiet: quiet, output });
   return new LiveView(await openLiveRegion(process.stderr), verbose);
 }
 
@@ -42,6 +45,18 @@ export async function openRunView(command: string, options: ViewOptions): Promis
 export function printOutput({ stream, text }: OutputLine): void {
   const output = process[stream];
   output.write(`${output.isTTY ? escapeAllButColours(text) : text}\n`);
+}
+
+/**
+ * Each line goes to the log, whatever stream it was written to. What was meant for people is for them too, unless they are
+ * shown the log anyway.
+ */
+function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {
+  return (line) => {
+    const text = labelled(line);
+    process.stdout.write(`${text}\n`);
+    if (line.stream === "stderr" && !isOnStderr) printOutput({ ...line, text });
+  };
 }
 
 /** How many names of units one line holds before it says how many more there are. */
@@ -62,6 +77,7 @@ interface PlainViewOptions {
   readonly say?: (text: string) => void;
   /** Whether to end with a line of counts when verbose. */
   readonly counts?: boolean;
+  readonly output?: (line: OutputLine) => void;
 }
 
 /**
@@ -74,8 +90,10 @@ class PlainView implements RunView {
   readonly #verbose: boolean;
   readonly #counts: boolean;
   readonly #waiting = new Map<string, string[]>();
+  readonly output: (line: OutputLine) => void;
 
   constructor(options: PlainViewOptions) {
+    this.output = options.output ?? printOutput;
     this.isQuiet = options.isQuiet ?? false;
     this.#verbose = options.verbose;
     this.#counts = options.verbose && (options.counts ?? true);
@@ -121,10 +139,6 @@ class PlainView implements RunView {
     }
   }
 
-  output(line: OutputLine): void {
-    printOutput(line);
-  }
-
   close(): void {
     // Nothing of it stays on the terminal.
   }
@@ -162,6 +176,13 @@ class JsonView implements RunView {
   }
 }
 
+interface ReportingOptions {
+  readonly command: string;
+  readonly verbose: boolean;
+  readonly fd: number;
+  readonly output: (line: OutputLine) => void;
+}
+
 /** For `start`: it has the terminal, so that it shows the run. */
 class ReportingView implements RunView {
   readonly isQuiet = true;
@@ -169,7 +190,10 @@ class ReportingView implements RunView {
   readonly #plain: PlainView;
   #fd: number | undefined;
 
-  constructor(command: string, verbose: boolean, fd: number) {
+  readonly output: (line: OutputLine) => void;
+
+  constructor({ command, verbose, fd, output }: ReportingOptions) {
+    this.output = output;
     this.#command = command;
     this.#plain = new PlainView({ verbose, counts: false });
     this.#fd = fd;
@@ -178,10 +202,6 @@ class ReportingView implements RunView {
   show(event: RunEvent): void {
     this.#plain.show(event);
     this.#report(`${JSON.stringify({ command: this.#command, event: eventToJson(event) })}\n`);
-  }
-
-  output(line: OutputLine): void {
-    printOutput(line);
   }
 
   say(text: string): void {
@@ -199,7 +219,7 @@ class ReportingView implements RunView {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
     } catch (error) {
       this.#fd = undefined;
-      // Who showed the run is gone; that is no reason to stop in the middle of it.
+      // The process that showed the run has gone; that is no reason to stop in the middle of it.
       say(
         `sluice-modprobe: no live view any more: ${error instanceof Error ? error.message : String(error)}`,
       );

@@ -1,31 +1,36 @@
 import { constants } from "node:os";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
-import { type LoneModule, runModule } from "../../broker/index.js";
+import { ForegroundModule, type LoneModule, runModule } from "../../broker/index.js";
 import { messageOf } from "../../errors/index.js";
 import { withInsecure } from "../insecure.js";
+import { instanceUri, type UriOption, withUri } from "../session.js";
 import { printJson, say } from "../terminal/output.js";
 import { parseJson } from "../payload.js";
 import { SHIPPED_MODULES } from "../version.js";
 
-interface ModuleExecOptions {
+interface ModuleExecOptions extends UriOption {
   readonly name?: string;
   readonly exec?: boolean;
   readonly loader?: string;
   readonly insecure?: boolean;
+  readonly alone?: boolean;
 }
 
 export function command(): Command {
-  return withInsecure(new Command("module-exec"))
+  return withUri(withInsecure(new Command("module-exec")))
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .argument("[args...]", "arguments for the module")
     .passThroughOptions()
     .option("-n, --name <name>", "name to run it under")
     .option("--exec", "run it in a process of its own")
     .option("--loader <name>", "loader to use")
+    .option("--alone", "run it without an instance, also inside one")
     .addHelpText(
       "after",
-      "\nEach line of standard input is a request, METHOD [JSON]; its response is printed as a line of JSON, or null." +
+      "\nInside an instance, or with --uri, the module runs in the foreground as a client of the instance, until it ends or" +
+        "\nCtrl-C. It serves its name there; the instance does not list it." +
+        "\n\nWithout an instance, each line of standard input is a request, METHOD [JSON]; it prints the response as a line of JSON, or null." +
         "\nAt the end of input the module is shut down; the status is 1 if a request or the module failed." +
         "\n\nExample:\n  echo 'ping {\"n\":1}' | sluice module-exec ./motd.mjs greeting=hello",
     )
@@ -34,10 +39,16 @@ export function command(): Command {
 
 async function moduleExec(path: string, args: readonly string[], options: ModuleExecOptions): Promise<void> {
   const { name, exec, loader, insecure } = options;
+  const modulePath = [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":");
+  const how = { name, args, exec, loader, insecure, modulePath };
+  const uri = options.alone === true ? undefined : instanceUri(options);
   const { signal } = endedBySignal();
+  if (uri !== undefined) {
+    await runInForeground(await ForegroundModule.start({ path, ...how }, uri), signal);
+    return;
+  }
   const module = await runModule(path, {
-    ...{ name, args, exec, loader, insecure },
-    modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
+    ...how,
     onLog: (level, text) => say(`${level}: ${text}`),
   });
   try {
@@ -48,6 +59,17 @@ async function moduleExec(path: string, args: readonly string[], options: Module
   } finally {
     await module.close();
   }
+}
+
+/** A second signal ends this process, and the module with it. */
+async function runInForeground(module: ForegroundModule, signal: AbortSignal): Promise<void> {
+  const stop = (): void => module.stop();
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  // The end has the same error.
+  const started = module.ready.then(() => say(`sluice-module-exec: ${module.name} runs; Ctrl-C ends it`));
+  started.catch(() => undefined);
+  await module.ended;
 }
 
 /** Aborted by the first signal that would end us, before there is anything to leave behind; the second one does end us. */

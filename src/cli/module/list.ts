@@ -13,7 +13,7 @@ export function listCommand(): Command {
   return withRanks(new Command("list"))
     .description("list the loaded modules")
     .option("-l, --long", "with their paths")
-    .option("--json", "an array as module.list has it, with the rank where one was named")
+    .option("--json", "an array as module.list has it, with the rank if the command names ranks")
     .addHelpText("after", "\nExample:\n  sluice module list -l")
     .action(async (options: ListOptions) => {
       await onRanks(

@@ -3,8 +3,10 @@ import { isErrno } from "../../errors/index.js";
 import { type InsecureOption, withInsecure } from "../insecure.js";
 import { debugCommand } from "./debug.js";
 import { infoCommand } from "./info.js";
+import { certifyCommand, kindsCommand } from "./kinds.js";
 import { listCommand } from "./list.js";
-import { modulePath } from "./name.js";
+import { loadedName, modulePath } from "./name.js";
+import { stackUnitRequest } from "./stack-unit.js";
 import { statsCommand } from "./stats.js";
 import { traceCommand } from "./trace.js";
 import { UsageError } from "../terminal/output.js";
@@ -29,6 +31,8 @@ export function command(): Command {
     .addCommand(remove())
     .addCommand(listCommand())
     .addCommand(infoCommand())
+    .addCommand(certifyCommand())
+    .addCommand(kindsCommand())
     .addCommand(statsCommand())
     .addCommand(debugCommand())
     .addCommand(traceCommand())
@@ -44,7 +48,11 @@ function load(): Command {
     .addHelpText("after", "\nExample:\n  sluice module load -n motd2 ./motd.mjs")
     .action(async (path: string, args: readonly string[], options: LoadOptions) => {
       const request = { path: modulePath(path), args, explicit: true, ...howToRun(path, options) };
-      await onRanks(options, (handle, rank) => handle.rpc("module.load", request, { rank }));
+      const isName = path === request.path && Object.keys(howToRun(path, options)).length === 0;
+      await onRanks(options, async (handle, rank) => {
+        const known = isName ? await stackUnitRequest(handle, path, args, rank) : undefined;
+        return handle.rpc("module.load", known ?? request, { rank });
+      });
     });
 }
 
@@ -54,10 +62,7 @@ function withLoading(command: Command): Command {
     .passThroughOptions()
     .option("-n, --name <name>", "name to load it under")
     .option("--exec", "run it in a process of its own")
-    .option(
-      "--loader <name|path>",
-      "loader to use, or a program that is one; the module must be given by path",
-    );
+    .option("--loader <name|path>", "loader to use, or a program that is one; the module has to be a path");
 }
 
 /** Name and loader as a load or reload of the path asks for them. */
@@ -78,13 +83,14 @@ function howToRun(
 
 function reload(): Command {
   const reload = new Command("reload")
-    .description("remove a module and load it again; requests that arrive meanwhile are held for it")
-    .argument("<module|path>", "module, or the path that it was loaded from")
-    .argument("[args...]", "new arguments; without any it keeps its own");
+    .description("remove a module and load it again; it gets the requests that arrive meanwhile")
+    .argument("<module|path>", "module, or the path that it comes from")
+    .argument("[args...]", "new arguments; without arguments it keeps its own");
   return withRanks(withInsecure(withLoading(reload)))
     .option("-f, --force", "load it even if it was not loaded")
     .addHelpText("after", "\nExample:\n  sluice module reload cron")
     .action(async (which: string, args: readonly string[], options: LoadOptions & RemoveOptions) => {
+      const { uri, insecure } = options;
       const how = howToRun(which, options);
       const request = { ...how, name: options.name ?? modulePath(which), ...(args.length > 0 && { args }) };
       await onRanks(options, async (handle, rank) => {
@@ -95,6 +101,10 @@ function reload(): Command {
           const load = { path: modulePath(which), args, explicit: true, ...how };
           await handle.rpc("module.load", load, { rank });
         }
+        if (rank !== "any" && rank !== handle.rank) return;
+        const { sayWhatFilesSay } = await import("./said-otherwise.js");
+        const name = options.name ?? (await loadedName(handle, which, rank));
+        await sayWhatFilesSay(name, { ...(uri !== undefined && { uri }), ...(insecure && { insecure }) });
       });
     });
 }
@@ -103,13 +113,17 @@ function remove(): Command {
   return withRanks(new Command("remove"))
     .alias("unload")
     .description("remove one module")
-    .argument("<module|path>", "module, or the path that it was loaded from")
-    .option("-f, --force", "it is no error if it is not loaded; with --cancel, end its thread group too")
+    .argument("<module|path>", "module, or the path that it comes from")
+    .option(
+      "-f, --force",
+      "remove it even if others use it; no error if it is not loaded; with --cancel, end its thread group too",
+    )
     .option("--cancel", "do not ask it: end its thread or process")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")
     .action(async (name: string, options: RemoveOptions) => {
       const request = {
         name: modulePath(name),
+        ...(options.force !== true && { ifUnused: true }),
         ...(options.cancel && { cancel: true, force: options.force === true }),
       };
       await onRanks(options, async (handle, rank) => {

@@ -18,7 +18,7 @@ interface StatsOptions extends RankOptions {
 export function statsCommand(): Command {
   return withRanks(new Command("stats"))
     .description("print or clear the statistics of a module")
-    .argument("[module|path]", "module, or the path that it was loaded from")
+    .argument("[module|path]", "module, or the path that it comes from")
     .option("-p, --parse <key.key>", "only the value at this key")
     .addOption(new Option("-t, --type <type>", "of the value").choices(["int", "double"]))
     .addOption(new Option("-s, --scale <factor>", "multiply the value").argParser(factor).default(1, "1"))

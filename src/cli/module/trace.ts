@@ -101,7 +101,7 @@ function linePrinter({ human, delta, color }: TraceOptions): Print {
     const label = rank === undefined ? "" : `${rank}: `;
     const record = fields(payload, RECORD);
     if (record.dropped !== undefined) {
-      printLine(`${label}# ${record.dropped} messages are not shown: they came faster than they were read`);
+      printLine(`${label}# ${record.dropped} messages are missing: they came faster than trace took them`);
       return;
     }
     const { time = 0, direction = "", type = "", name = "", topic = "", payloadBytes = 0 } = record;

@@ -14,8 +14,8 @@ interface RankStream {
 }
 
 /**
- * Shows streams of every rank that is named, each as it comes, until all have ended, Ctrl-C, or nobody reads any more.
- * A rank that fails says why while the others go on; the status is then 1.
+ * Shows streams of every named rank, each as it comes, until all have ended, Ctrl-C, or the reader has gone. A rank
+ * that fails says why while the others go on; the status is then 1.
  */
 export async function followRanks(options: RankOptions, { open, show }: RankStream): Promise<void> {
   await withInstance(options, (handle) =>

@@ -7,7 +7,7 @@ import { withInstance, withUri } from "../session.js";
 /** What a command that acts on ranks is given. */
 export interface RankOptions {
   readonly uri?: string;
-  /** Default: whoever answers, the own rank first. */
+  /** Default: the first that answers, with the own rank before others. */
   readonly rank?: RankSet;
 }
 
@@ -30,7 +30,7 @@ export function rankOption(description: string, flags = "-r, --rank <ranks>"): O
 /** An idset such as `0-3,7`, or `all`. */
 function rankSet(text: string): RankSet {
   const parsed = parseRankSet(text);
-  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}; ranks are given as 0-3,7 or all.`);
+  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.message}; give ranks as 0-3,7 or all.`);
   return parsed.value;
 }
 

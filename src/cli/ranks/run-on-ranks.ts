@@ -46,10 +46,10 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const satisfies Nod
 const PLAIN = ["SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
 
 /**
- * Runs a command on ranks to its end everywhere. Signals that come meanwhile go to all of its process groups; of
- * those that end programs, the same one again kills them, and once more gives them up.
- * @returns the highest status: that of the command, 128 + N if signal N killed it, 127 not found, 126 not executable,
- *   68 for a rank that cannot be reached
+ * Runs a command on ranks to its end everywhere. Signals that come meanwhile go to all of its process groups.
+ * If one of those that end programs comes again, it kills them; once more, and it gives them up.
+ * @returns the highest status: that of the command, or 128 + N if signal N killed it. Else 127 not found, 126
+ *   not executable, 68 for a rank out of reach
  * @throws ExitError if they were given up
  */
 export async function runOnRanks(handle: Handle, run: RanksRun): Promise<readonly RankEnd[]> {
@@ -137,7 +137,7 @@ function failureStatus(errnum: number | undefined): number {
 
 /** Passes the signals of this process on to commands. */
 class SignalForwarder {
-  /** Rejects once somebody has had enough. */
+  /** Rejects once the command is interrupted. */
   readonly givenUp: Promise<never>;
   readonly #commands: readonly RemoteCommand[];
   readonly #say: (text: string) => void;

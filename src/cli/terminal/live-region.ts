@@ -1,5 +1,6 @@
 import { startTimer, type Timer } from "../../processes/index.js";
 import type { RunEvent, RunEventJson } from "../../run/index.js";
+import { colouredFrame, coloursFor } from "./colours.js";
 import { RunProgress, type TerminalSize } from "./run-progress.js";
 
 /** Shorter runs show no frame at all: it would only flicker. */
@@ -29,7 +30,7 @@ export async function openLiveRegion(stream: Terminal): Promise<LiveRegion> {
     import("log-update"),
     import("string-width"),
   ]);
-  // The size is asked for each time: whoever is in another session than the terminal hears of no change.
+  // The size is asked for each time: a process in another session than the terminal gets no signal of a change.
   const view = new Proxy(stream, {
     get: (target, key) => {
       if (key === "columns") return sizeOf(target).columns;
@@ -126,7 +127,7 @@ export class LiveRegion {
       this.#stream.write(HIDE_CURSOR);
     }
     const lines = progress.frame(performance.now() - this.#startedAtMs, size, this.#drawing.widthOf);
-    this.#drawing.update(lines.join("\n"));
+    this.#drawing.update(colouredFrame(lines, coloursFor(this.#stream)).join("\n"));
     this.#drawn = { lines, columns: size.columns };
   }
 

@@ -3,14 +3,14 @@ import { commandPrefix, say } from "./output.js";
 
 let isReadRequired = true;
 
-/** For commands that change things: what is begun is finished even if nobody takes what it prints. */
+/** For commands that change things: what is begun is finished even if the reader of the output has gone. */
 export function finishWithoutReader(): void {
   isReadRequired = false;
 }
 
 /**
- * Deals with a standard output that takes no more. That its reader has gone, as in `sluice … | head`, ends the command
- * quietly; any other fault, such as a disk that is full, is said, and the status is 1.
+ * Deals with a standard output that takes no more. That its reader has gone, as in `sluice … | head`, ends
+ * the command quietly. It says any other fault, such as a full disk, and the status is 1.
  */
 export function watchOutput(): void {
   let isBroken = false;
@@ -30,6 +30,6 @@ export function watchOutput(): void {
 /** Talk that cannot be written is no reason to stop in the middle of a boot or a shutdown, nor to fail. */
 export function outliveListener(): void {
   process.stderr.on("error", () => {
-    // There is nobody left to tell.
+    // The reader has gone.
   });
 }

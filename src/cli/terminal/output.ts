@@ -1,3 +1,6 @@
+import type { LogLevel } from "../../messages/index.js";
+import { colouredDiagnostic, coloursFor } from "./colours.js";
+import { journalLines } from "./journal.js";
 import {
   type Diagnostic,
   escapeControls,
@@ -5,6 +8,7 @@ import {
   messageOf,
   onOneLine,
   printableJson,
+  printableText,
   renderDiagnostic,
 } from "../../errors/index.js";
 
@@ -23,9 +27,26 @@ export function printJson(value: unknown): void {
   printStyled(printableJson(value));
 }
 
-/** Talk, to standard error, control characters written out. */
-export function say(text: string): void {
-  process.stderr.write(`${escapeControls(text)}\n`);
+/** As {@link printJson}, of an object by its entries, in their order. */
+export function printJsonOf(entries: Iterable<readonly [name: string, value: unknown]>): void {
+  const chunks: string[] = [];
+  let chunk: string[] = [];
+  for (const [name, value] of entries) {
+    chunk.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    if (chunk.length < ENTRIES_OF_CHUNK) continue;
+    chunks.push(printableText(chunk.join(",")));
+    chunk = [];
+  }
+  if (chunk.length > 0) chunks.push(printableText(chunk.join(",")));
+  printStyled(`{${chunks.join(",")}}`);
+}
+
+/** So many entries are put together at a time: a text of tens of thousands of pieces takes more memory than itself. */
+const ENTRIES_OF_CHUNK = 1000;
+
+/** Talk, to standard error, control characters written out; for the journal of systemd with its level. */
+export function say(text: string, level: LogLevel = "info"): void {
+  process.stderr.write(`${journalLines(escapeControls(text), level)}\n`);
 }
 
 /** What the command that runs calls itself in messages: `sluice-module`. */
@@ -53,19 +74,38 @@ export class UsageError extends ExitError {
   }
 }
 
+/** What other processes of the same instance have printed of its files, and what is told of what this one prints. */
+let memory: { readonly known: ReadonlySet<string>; readonly tell: (text: string) => void } | undefined;
+
+/**
+ * Has problems printed once for several processes, such as rc1 and rc3 of an instance.
+ * @param known those that were printed before
+ * @param tell gets each that this process prints
+ */
+export function shareDiagnostics(known: readonly string[], tell: (text: string) => void): void {
+  memory = { known: new Set(known), tell };
+}
+
 /** Prints every diagnostic to standard error, each with its place, source line and hint. */
 export function sayDiagnostics(diagnostics: readonly Diagnostic[], prefix: string): void {
   for (const diagnostic of diagnostics) {
     const text = renderDiagnostic(diagnostic);
-    say(diagnostic.location === undefined ? `${prefix}: ${text}` : text);
+    if (memory?.known.has(text) === true) continue;
+    memory?.tell(text);
+    const level = diagnostic.severity === "error" ? "err" : diagnostic.severity;
+    const shown = diagnostic.location === undefined ? `${prefix}: ${text}` : text;
+    const colours = coloursFor(process.stderr);
+    if (colours.isColorSupported)
+      process.stderr.write(`${colouredDiagnostic(shown, diagnostic.severity, colours)}\n`);
+    else say(shown, level);
   }
 }
 
 /** Prints an error as `PREFIX: MESSAGE`; with `SLUICE_DEBUG` set, its stack and causes too. */
 export function sayError(error: unknown, prefix: string): void {
-  say(`${prefix}: ${indentLines(messageOf(error))}`);
+  say(`${prefix}: ${indentLines(messageOf(error))}`, "err");
   if (!process.env["SLUICE_DEBUG"]) return;
-  for (let at: unknown = error; at instanceof Error; at = at.cause) say(at.stack ?? at.message);
+  for (let at: unknown = error; at instanceof Error; at = at.cause) say(at.stack ?? at.message, "debug");
 }
 
 /** Columns aligned: strings to the left, numbers to the right. */

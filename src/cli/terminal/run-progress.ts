@@ -6,7 +6,7 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
-/** Of the action before a name. */
+/** Width of the action before a name. */
 const HEAD_WIDTH = 9;
 
 interface Running {

@@ -1,4 +1,4 @@
-import { fields, type Handle, type JsonValue } from "../../messages/index.js";
+import { fields, type Handle, type NodeId, type Payload } from "../../messages/index.js";
 
 /** A module at one time, with what it did per second since the time before. */
 export interface ModuleSample {
@@ -14,7 +14,7 @@ export interface ModuleSample {
   /** Messages that it was given, and that it has sent. */
   readonly rxPerSecond: number;
   readonly txPerSecond: number;
-  /** Of its process; absent for one in a thread of the broker. */
+  /** Id of its process; absent for one in a thread of the broker. */
   readonly pid?: number | undefined;
   /** 100 is one processor. */
   readonly cpuPercent?: number | undefined;
@@ -41,7 +41,13 @@ export interface Sample {
   readonly modules: readonly ModuleSample[];
 }
 
-const USAGE = { time: "number", broker: "object", modules: "array" } as const;
+const WATCH = {
+  full: "boolean",
+  time: "number",
+  broker: "object",
+  modules: "array",
+  gone: "string[]",
+} as const;
 
 const BROKER = {
   rank: "integer",
@@ -58,18 +64,20 @@ const MODULE = {
   name: "string",
   uuid: "string",
   state: "string",
-  idleSeconds: "number",
+  activeTime: "number",
   owedSeconds: "number",
   sendq: "integer",
   recvq: "integer",
   services: "string[]",
-  ageSeconds: "number",
+  startTime: "number",
   tx: "integer",
   rx: "integer",
   pid: "integer?",
   cpuSeconds: "number?",
   rssBytes: "integer?",
 } as const;
+
+type Row = ReturnType<typeof fields<typeof MODULE>>;
 
 /** What was counted up to some time. */
 interface Counted {
@@ -79,64 +87,119 @@ interface Counted {
   readonly cpuSeconds: number;
 }
 
+interface Rates {
+  readonly rxPerSecond: number;
+  readonly txPerSecond: number;
+  readonly cpuPercent: number;
+}
+
+/** A sample that comes this much sooner than its period is one of a change. */
+const PART_OF_PERIOD = 0.9;
+
 /**
- * Asks the broker what its modules do, again and again, and makes rates of it. The first ones are the means since each
- * module was started, as top(1) has it.
+ * Reads what the broker tells of its modules, and makes rates of it. The first ones are the means since each
+ * module was started, as top(1) has it. Rates change once a period, whatever is told between.
  */
 export class Sampler {
   readonly #handle: Handle;
-  /** Of the sample before, by uuid; the broker's own is under the empty one. */
+  readonly #rank: NodeId;
+  readonly #periodMs: number;
+  readonly #rows = new Map<string, Row>();
+  #stream: AsyncIterator<Payload, unknown> | undefined;
+  /** When rates were made last. */
+  #dueSeconds = -Infinity;
+  /** Counts of that time, by uuid; the broker's own are under the empty one. */
   #before = new Map<string, Counted>();
+  #rates = new Map<string, Rates>();
 
-  constructor(handle: Handle) {
+  /** @param rank whose broker is asked; default: that of the handle */
+  constructor(
+    handle: Handle,
+    { rank = "any", periodMs }: { readonly rank?: NodeId; readonly periodMs: number },
+  ) {
     this.#handle = handle;
+    this.#rank = rank;
+    this.#periodMs = periodMs;
   }
 
+  /** The next sample that is due; the first is at once. */
   async next(signal: AbortSignal): Promise<Sample> {
-    const usage = fields(await this.#handle.rpc("module.usage", {}, { signal }), USAGE);
+    for (;;) {
+      const { isDue, sample } = await this.change(signal);
+      if (isDue) return sample;
+    }
+  }
+
+  /** The next sample, due or because a module has started or ended. */
+  async change(signal: AbortSignal): Promise<{ readonly isDue: boolean; readonly sample: Sample }> {
+    this.#stream ??= this.#open(signal);
+    const answer = await this.#stream.next();
+    if (answer.done === true) throw new Error("module.watch has ended");
+    return this.#take(answer.value);
+  }
+
+  #open(signal: AbortSignal): AsyncIterator<Payload, unknown> {
+    const options = { rank: this.#rank, signal };
+    const stream = this.#handle.rpcStream("module.watch", { periodMs: this.#periodMs }, options);
+    return stream[Symbol.asyncIterator]();
+  }
+
+  #take(payload: Payload): { readonly isDue: boolean; readonly sample: Sample } {
+    const { full, time, modules, gone, ...watched } = fields(payload, WATCH);
+    if (full) this.#rows.clear();
+    for (const name of gone) this.#rows.delete(name);
+    for (const module of modules) {
+      const row = fields(module, MODULE);
+      this.#rows.set(row.name, row);
+    }
+    const broker = fields(watched.broker, BROKER);
+    const isDue = (time - this.#dueSeconds) * 1000 >= this.#periodMs * PART_OF_PERIOD;
+    if (isDue) this.#measure(time, broker);
+    const { cpuSeconds, ...facts } = broker;
+    const rates = this.#rates.get("") ?? ratesOf(countedAt(time, { cpuSeconds }), countedAt(time));
+    const all = [...this.#rows.values()].map((row) => this.#sampled(row, time));
+    return { isDue, sample: { time, broker: { ...facts, cpuPercent: rates.cpuPercent }, modules: all } };
+  }
+
+  /** Makes rates of what was counted since they were made last. */
+  #measure(time: number, broker: { uptimeSeconds: number; cpuSeconds: number }): void {
     const before = this.#before;
     this.#before = new Map();
-    const { time } = usage;
-    return {
-      time,
-      broker: this.#broker(usage.broker, time, before),
-      modules: usage.modules.map((module) => this.#module(module, time, before)),
+    this.#rates = new Map();
+    this.#dueSeconds = time;
+    const count = (uuid: string, now: Counted, startSeconds: number): void => {
+      this.#before.set(uuid, now);
+      this.#rates.set(uuid, ratesOf(now, before.get(uuid) ?? countedAt(startSeconds)));
     };
+    count("", countedAt(time, broker), time - broker.uptimeSeconds);
+    for (const row of this.#rows.values()) count(row.uuid, countedAt(time, row), row.startTime);
   }
 
-  #broker(payload: JsonValue, time: number, before: ReadonlyMap<string, Counted>): BrokerSample {
-    const { cpuSeconds, ...broker } = fields(payload, BROKER);
-    const now = { atSeconds: time, rx: 0, tx: 0, cpuSeconds };
-    this.#before.set("", now);
-    const rates = ratesOf(now, before.get("") ?? startedAt(time - broker.uptimeSeconds));
-    return { ...broker, cpuPercent: rates.cpuPercent };
-  }
-
-  #module(payload: JsonValue, time: number, before: ReadonlyMap<string, Counted>): ModuleSample {
-    const { ageSeconds, rx, tx, cpuSeconds, rssBytes, pid, ...module } = fields(payload, MODULE);
-    const now = { atSeconds: time, rx, tx, cpuSeconds: cpuSeconds ?? 0 };
-    this.#before.set(module.uuid, now);
-    const rates = ratesOf(now, before.get(module.uuid) ?? startedAt(time - ageSeconds));
+  #sampled(row: Row, time: number): ModuleSample {
+    const { name, uuid, state, owedSeconds, sendq, recvq, services, pid, cpuSeconds, rssBytes } = row;
+    const rates = this.#rates.get(uuid) ?? ratesOf(countedAt(time, row), countedAt(row.startTime));
     const { rxPerSecond, txPerSecond, cpuPercent } = rates;
     return {
-      ...{ ...module, rxPerSecond, txPerSecond },
+      ...{ name, uuid, state, owedSeconds, sendq, recvq, services, rxPerSecond, txPerSecond },
+      idleSeconds: Math.max(0, time - row.activeTime),
       ...(pid !== undefined && { pid }),
       ...(cpuSeconds !== undefined && { cpuPercent, rssBytes }),
     };
   }
 }
 
-function startedAt(atSeconds: number): Counted {
-  return { atSeconds, rx: 0, tx: 0, cpuSeconds: 0 };
+/** What was counted up to a time; nothing at the start. */
+function countedAt(
+  atSeconds: number,
+  { rx = 0, tx = 0, cpuSeconds = 0 }: { rx?: number; tx?: number; cpuSeconds?: number | undefined } = {},
+): Counted {
+  return { atSeconds, rx, tx, cpuSeconds };
 }
 
 /** Two looks within a millisecond tell nothing of a rate. */
 const SHORTEST_SECONDS = 0.001;
 
-function ratesOf(
-  now: Counted,
-  before: Counted,
-): { readonly rxPerSecond: number; readonly txPerSecond: number; readonly cpuPercent: number } {
+function ratesOf(now: Counted, before: Counted): Rates {
   const seconds = Math.max(now.atSeconds - before.atSeconds, SHORTEST_SECONDS);
   return {
     rxPerSecond: (now.rx - before.rx) / seconds,

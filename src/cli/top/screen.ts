@@ -2,13 +2,11 @@ import { stripVTControlCharacters } from "node:util";
 import { createLogUpdate } from "log-update";
 import pc from "picocolors";
 import { isErrno, onOneLine } from "../../errors/index.js";
-import { sleep } from "../../processes/index.js";
 import type { Sample, Sampler } from "./sample.js";
 import { type Sort, SORT_NAMES, SORTS, sampleLines, type TableStyle } from "./table.js";
 
 export interface ScreenOptions {
-  readonly intervalMs: number;
-  /** Looks until it ends by itself. */
+  /** Samples until it ends by itself. */
   readonly iterations: number;
   readonly sort: Sort;
 }
@@ -23,9 +21,9 @@ const KEY = { interrupt: "\u0003", suspend: "\u001a" } as const;
 const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
 
 /**
- * Shows samples on the terminal until somebody presses q or the iterations are over.
- * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT. Of a hangup the
- *   process dies.
+ * Shows samples on the terminal until the user presses q or the iterations are over.
+ * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT. A hangup
+ *   ends the process
  */
 export function runScreen(sampler: Sampler, options: ScreenOptions): Promise<number> {
   return new Screen(sampler, options).run();
@@ -62,10 +60,11 @@ class Screen {
     this.#listen();
     this.#enter();
     try {
-      for (let left = this.#options.iterations; left > 0 && !this.#ended.signal.aborted; left--) {
-        this.#sample = await this.#sampler.next(this.#ended.signal);
+      for (let left = this.#options.iterations; left > 0 && !this.#ended.signal.aborted;) {
+        const { isDue, sample } = await this.#sampler.change(this.#ended.signal);
+        if (isDue) left -= 1;
+        this.#sample = sample;
         this.#redraw();
-        if (left > 1) await sleep(this.#options.intervalMs, this.#ended.signal);
       }
     } catch (error) {
       if (!this.#ended.signal.aborted || !isCancellation(error)) throw error;
@@ -195,7 +194,7 @@ class Screen {
   }
 }
 
-/** Of the request or the pause that was under way when it was to end. */
+/** Whether the request or pause that was under way was cancelled, because the screen was to end. */
 function isCancellation(error: unknown): boolean {
   return isErrno(error, "ECANCELED") || (error instanceof Error && error.name === "AbortError");
 }

@@ -1,13 +1,13 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { sleep } from "../../processes/index.js";
 import { positiveInteger, seconds } from "../arguments.js";
-import { printJson, printLine } from "../terminal/output.js";
-import { untilInterrupted, withInstance, withUri } from "../session.js";
+import type { NodeId } from "../../messages/index.js";
+import { type RankOptions, ranksIn, withRanks } from "../ranks/ranks.js";
+import { printJson, printLine, UsageError } from "../terminal/output.js";
+import { untilInterrupted, withInstance } from "../session.js";
 import { type Sample, Sampler } from "./sample.js";
 import { type Sort, SORT_NAMES, sampleLines } from "./table.js";
 
-interface TopOptions {
-  readonly uri?: string;
+interface TopOptions extends RankOptions {
   readonly batch?: boolean;
   readonly iterations?: number;
   /** Seconds. */
@@ -17,17 +17,17 @@ interface TopOptions {
 }
 
 export function command(): Command {
-  return withUri(new Command("top"))
+  return withRanks(new Command("top"))
     .option("-b, --batch", "print one table after the other, for pipes and files")
     .addOption(new Option("-n, --iterations <n>", "end after this many").argParser(positiveInteger))
     .addOption(
       new Option("-i, --interval <seconds>", "from one look to the next").argParser(interval).default(1, "1"),
     )
     .addOption(new Option("-s, --sort <by>", "what to sort by").choices(SORT_NAMES).default("load"))
-    .option("--json", "one JSON object a look: {time, broker, modules}; rates are per second")
+    .option("--json", "one JSON object a look and rank: {time, broker, modules}; rates are per second")
     .addHelpText(
       "after",
-      "\nNot on a terminal, and without --batch or --iterations, it looks once. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and those at the bottom of the screen sort." +
+      "\nNot on a terminal, and without --batch or --iterations, it looks once. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and those at the bottom of the screen sort.\nWith -r a terminal shows one rank; without one, there is a table for each rank." +
         "\n\nExample:\n  sluice top --sort rx\n  sluice top --batch -n 10 > top.txt",
     )
     .action(top);
@@ -39,19 +39,24 @@ async function top(options: TopOptions): Promise<void> {
   const iterations = options.iterations ?? (isLive || batch ? Infinity : 1);
   const intervalMs = options.interval * 1000;
   await withInstance(options, async (handle) => {
-    const sampler = new Sampler(handle);
-    if (isLive) {
+    const ranks: readonly NodeId[] =
+      options.rank === undefined ? ["any"] : ranksIn(options.rank, handle.size);
+    const samplers = ranks.map((rank) => new Sampler(handle, { rank, periodMs: intervalMs }));
+    const [sampler] = samplers;
+    if (isLive && sampler !== undefined) {
+      if (samplers.length > 1) throw new UsageError("the screen shows one rank; name one, or add --batch");
       // What draws on terminals is loaded only on one.
       const { runScreen } = await import("./screen.js");
-      process.exitCode = await runScreen(sampler, { intervalMs, iterations, sort });
+      process.exitCode = await runScreen(sampler, { iterations, sort });
       return;
     }
     await untilInterrupted(async (signal) => {
       for (let n = 0; n < iterations; n++) {
-        if (n > 0) await sleep(intervalMs, signal);
-        const sample = await sampler.next(signal);
-        if (json) printJson(sample);
-        else printSample(sample, sort, n > 0);
+        const samples = await Promise.all(samplers.map((one) => one.next(signal)));
+        for (const [at, sample] of samples.entries()) {
+          if (json) printJson(sample);
+          else printSample(sample, sort, n > 0 || at > 0);
+        }
       }
     });
   });

@@ -4,8 +4,9 @@ import type { ComponentGraph } from "./component-graph.js";
 const EXHAUSTIVE_LIMIT = 2000;
 
 /**
- * A cycle of units without chords, as its component's own numbers, from the first in load order; a shortest one where
- * the component has at most 2,000 units (docs/design/planning.md §5.3). Barriers are passed through and not part of it.
+ * A cycle of units without chords, as its component's own numbers, from the first in load order. It is a
+ * shortest one where the component has at most 2,000 units (docs/design/planning.md §5.3). Barriers are
+ * passed through and not part of it.
  */
 export function chordlessCycle(component: ComponentGraph): number[] {
   const search = new CycleSearch(component);
@@ -108,7 +109,7 @@ class CycleSearch {
       if (target < unitCount) {
         visit(target);
       } else if (this.#seen[target] !== this.#searches) {
-        // Whoever comes first to a barrier takes the shortest way to all behind it.
+        // The first path to a barrier is the shortest way to all behind it.
         this.#seen[target] = this.#searches;
         for (let b = successors.start(target); b < successors.end(target); b++) visit(successors.item(b));
       }

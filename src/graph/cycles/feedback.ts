@@ -10,10 +10,11 @@ export interface FeedbackEdges {
 const LISTED = 1000;
 
 /**
- * A set of edges, minimal by inclusion, without which a component has no cycle (docs/design/planning.md §5.3): those
- * that lead back to an ancestor in a depth-first walk. Each closes a cycle with the walk's own path, in which there is
- * no other of them, so that none can be spared. Edges through barriers count as the edges between units that they stand
- * for. Linear: a barrier remembers how far its units have been visited, and how many of them are on the path.
+ * A set of edges, minimal by inclusion, without which a component has no cycle
+ * (docs/design/planning.md §5.3). They are those that lead back to an ancestor in a depth-first walk. Each
+ * closes a cycle with the walk's own path, in which there is no other of them, so that none can be spared.
+ * Edges through barriers count as the edges between units that they stand for. Linear: a barrier remembers
+ * how far its units have been visited, and how many of them are on the path.
  */
 export function feedbackEdges(component: ComponentGraph): FeedbackEdges {
   return new FeedbackWalk(component).run();
@@ -23,7 +24,7 @@ class FeedbackWalk {
   readonly #component: ComponentGraph;
   readonly #visited: Uint8Array;
   readonly #onPath: Uint8Array;
-  /** Node → next successor to look at; of a barrier the same for all who come through it. */
+  /** Node → next successor to look at; for a barrier the same on all paths through it. */
   readonly #next: Uint32Array;
   /** Barrier → units behind it that are on the path. */
   readonly #pathCount: Uint32Array;

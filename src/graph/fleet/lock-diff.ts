@@ -24,6 +24,8 @@ export type LockChange =
 export interface LockDifference {
   readonly ranks: string | null;
   readonly change: LockChange;
+  /** The classes of ranks on the two sides where it was found first; null for keys of units. */
+  readonly classes: { readonly before: string; readonly after: string } | null;
 }
 
 /**
@@ -31,23 +33,30 @@ export interface LockDifference {
  * is run. A unit that comes in or goes out because another provider was picked is one difference, that of the pick.
  */
 export function diffLocks(before: PlanLock, after: PlanLock): LockDifference[] {
-  const found = new Map<string, { readonly change: LockChange; readonly ranks: Set<string> }>();
+  const found = new Map<string, Found>();
   for (const [ranks, old, fresh] of facingClasses(before, after)) {
     for (const change of diffClasses(old, fresh)) {
       const key = JSON.stringify(change);
       const known = found.get(key);
-      if (known === undefined) found.set(key, { change, ranks: new Set([ranks]) });
+      const classes = { before: old.ranks, after: fresh.ranks };
+      if (known === undefined) found.set(key, { change, ranks: new Set([ranks]), classes });
       else known.ranks.add(ranks);
     }
   }
   return [
-    ...Array.from(found.values(), ({ change, ranks }) => ({ ranks: [...ranks].join(","), change })),
-    ...diffUnits(before.units, after.units).map((change) => ({ ranks: null, change })),
+    ...Array.from(found.values(), ({ ranks, ...rest }) => ({ ...rest, ranks: [...ranks].join(",") })),
+    ...diffUnits(before.units, after.units).map((change) => ({ ranks: null, change, classes: null })),
   ];
 }
 
+interface Found {
+  readonly change: LockChange;
+  readonly ranks: Set<string>;
+  readonly classes: LockDifference["classes"];
+}
+
 /** A difference in one line for people. */
-export function differenceText({ ranks, change }: LockDifference): string {
+export function differenceText({ ranks, change }: Pick<LockDifference, "ranks" | "change">): string {
   const where = ranks === null ? "" : `ranks ${ranks}: `;
   switch (change.kind) {
     case "provider":

@@ -34,8 +34,8 @@ export interface RankedPlan {
 }
 
 /**
- * The canonical form of plans: the same bytes on every machine for the same units and facts, whatever the order of keys,
- * the comments and the layout of the files that they come from.
+ * The canonical form of plans: the same bytes on every machine for the same units and facts. The order of
+ * keys, the comments and the layout of their files change nothing.
  * @param plans of one size, for disjoint sets of ranks
  * @param rank the only rank that is planned for, if it is one
  */
@@ -53,7 +53,7 @@ export function lockText(lock: object): string {
   return `${JSON.stringify(lock, undefined, 2)}\n`;
 }
 
-/** Who requires and needs whom, and who provides what, shows in membership and picks. */
+/** What requires or needs what, and what provides what, shows in membership and picks. */
 const UNLOCKED = new Set([
   "name",
   "description",
@@ -72,7 +72,7 @@ function lockedUnit(unit: Unit): UnitJson {
       !key.startsWith("needs-") &&
       key !== "runlevels" &&
       // What locks of before the key do not say either.
-      !(key === "optional" && value === false) &&
+      !((key === "optional" || key === "secret") && value === false) &&
       value !== null &&
       (typeof value !== "object" || Object.keys(value).length > 0),
   );

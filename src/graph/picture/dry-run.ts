@@ -1,3 +1,4 @@
+import { shownArgs } from "../../units/index.js";
 import type { Plan, Step } from "../types.js";
 
 /**
@@ -11,7 +12,7 @@ export function dryRunLines(plan: Plan): string[] {
 function dryRunLine(step: Step): string {
   switch (step.action) {
     case "load":
-      return ["load", step.unit.name, ...step.unit.args].join(" ");
+      return ["load", step.unit.name, ...shownArgs(step.unit)].join(" ");
     case "remove":
       return `remove ${step.unit.name}`;
     case "run":

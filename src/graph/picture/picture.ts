@@ -8,7 +8,7 @@ import type { Plan } from "../types.js";
 export interface PictureNode {
   readonly name: string;
   readonly kind: "module" | "task";
-  /** Why it is left out; undefined if it is planned. */
+  /** Why the plan leaves it out; undefined if the plan has it. */
   readonly leftOut: string | undefined;
   /** Services that it serves and other units provide too. */
   readonly serves: readonly string[];
@@ -21,7 +21,7 @@ export interface PictureEdge {
   readonly relation: "order" | "requires" | "needs";
 }
 
-/** A service with several providers, for which a planned unit was picked. */
+/** A service with several providers, for which the plan picks one of its units. */
 export interface PictureService {
   readonly service: string;
   readonly picked: string;
@@ -39,8 +39,8 @@ export interface Picture {
 }
 
 /**
- * A plan as a picture: planned units in canonical order, then the units that are left out. It has only those orders
- * that do not follow from others.
+ * A plan as a picture: planned units in canonical order, then the units that it leaves out. It has only those
+ * orders that do not follow from others.
  * @param around only this unit, or the provider of this service, and its direct neighbours
  * @returns undefined if no unit has that name
  */

@@ -1,11 +1,11 @@
 import type { Csr } from "../csr.js";
 
-/** Nodes of which it is known at a time who comes before whom: 32 words a node, whatever the number of nodes. */
+/** Number of nodes whose order is known at a time: 32 words a node, whatever the number of nodes. */
 const BLOCK = 1024;
 
 /**
- * Which edges of a graph without cycles follow from the others (its transitive reduction), a block of sources at a
- * time, so that memory stays linear.
+ * Which edges of a graph without cycles follow from the others (its transitive reduction). It takes a block
+ * of sources at a time, so that memory stays linear.
  * @param predecessors of each node, all of them of smaller number, without repeats
  * @returns for each item of `predecessors` 1 if it is implied, else 0
  */

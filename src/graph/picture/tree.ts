@@ -29,9 +29,10 @@ interface DependencyTree {
 }
 
 /**
- * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without what would
- * be left out. Breadth first: a dependency is shown at its shallowest place and not again; `full` shows each
- * occurrence, but nothing below itself.
+ * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without
+ * what the plan would leave out. For a unit whose own conditions do not hold, it has all of it. Breadth
+ * first: a dependency is shown at its shallowest place and not again; `full` shows each occurrence, but
+ * nothing below itself.
  * @param name of a unit, else of a service, which stands for its pick
  * @returns errors GRAPH_UNKNOWN_NAME
  */
@@ -41,7 +42,7 @@ export function dependencyTree(
   name: string,
   options: { readonly full?: boolean } = {},
 ): Result<DependencyTree> {
-  const { situation, root, unknown } = situationForUnit(
+  const { situation, root, isUsable, unknown } = situationForUnit(
     { catalog, facts: completeFacts(facts), loaded: [], enabled: [] },
     name,
   );
@@ -49,7 +50,9 @@ export function dependencyTree(
   const membership = decideMembership(situation, runRound);
   const missing = unknownRequirements(situation, membership);
   if (missing.length > 0) return fail(unknownNameErrors(catalog, missing));
-  const tree = new RequirementTree(situation, membership, { service: name, unit: root });
+  // What such a unit requires has the same conditions more often than not.
+  const members = isUsable ? membership.members : new Uint8Array(situation.index.unitCount).fill(1);
+  const tree = new RequirementTree(situation, { ...membership, members }, { service: name, unit: root });
   return succeed({ rows: () => (options.full === true ? tree.everything() : tree.shallowest()) });
 }
 

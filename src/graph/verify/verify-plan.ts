@@ -101,7 +101,7 @@ function unreached(catalog: Catalog, { name }: Unit): Diagnostic {
   return {
     code: "UNIT_UNREACHED",
     severity: "warning",
-    message: `${name} is in no plan: no rc file loads it, and nothing that one loads requires it`,
+    message: `${name} is in no plan: no rc file loads it, and no loaded unit requires it`,
     location: catalog.originOf(name, "name")?.location,
     related: [],
     hint: `load = ["${name}"] in a file of rc1.d, or list it in the requires of another unit`,

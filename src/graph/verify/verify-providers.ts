@@ -2,9 +2,9 @@ import type { Diagnostic } from "../../errors/index.js";
 import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
 
 /**
- * Warnings about what no rank and no facts can bring about: UNIT_NEED_UNMEETABLE (on no rank of the unit is there a
- * provider of what it needs) and UNIT_NEVER_PICKED (conditions that contradict each other, no ranks at all, or a
- * provider that another one beats although no priority ranks it lower).
+ * Warnings about what no rank and no facts can bring about. UNIT_NEED_UNMEETABLE: on no rank of the unit is
+ * there a provider of what it needs. UNIT_NEVER_PICKED: conditions that contradict each other, no ranks at
+ * all, or a provider that another one beats although no priority ranks it lower.
  * @param chosen services whose provider code may choose, so that nothing can be said of them
  */
 export function providerWarnings(catalog: Catalog, chosen: ReadonlySet<string>): Diagnostic[] {
@@ -69,7 +69,14 @@ function overlaps(a: RankSet, b: RankSet): boolean {
 function neverUsableWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
   const found: Diagnostic[] = [];
   if (unit.ranks.ranges.length === 0) {
-    found.push(neverPicked(catalog, unit, "ranks", `${unit.name} is for no rank: ranks ${unit.ranks.text}`));
+    found.push(
+      neverPicked(
+        catalog,
+        unit,
+        "ranks",
+        `${unit.name} can never run: its ranks ${unit.ranks.text} contain no rank`,
+      ),
+    );
   }
   const lists = [
     ["needs-config", unit.needsConfig],
@@ -133,7 +140,7 @@ function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<str
   return [
     {
       ...neverPicked(catalog, unit, "provides", message),
-      hint: `lower its priority if it is to stand by, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
+      hint: `lower its priority to keep it as a spare, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
     },
   ];
 }

@@ -18,8 +18,8 @@ const WALKS = 500;
 const PLACES = 3;
 
 /**
- * Warnings GRAPH_REQUIRES_UNORDERED: a planned module asks a service that it requires before it runs, and nothing in the
- * plan has the provider of that service come first.
+ * Warnings GRAPH_REQUIRES_UNORDERED: a planned module asks a service that it requires before it runs. Nothing
+ * in the plan has the provider of that service come first.
  * @param requests what modules send before they run, by unit
  */
 export function startupRequestWarnings(

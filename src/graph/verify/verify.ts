@@ -7,9 +7,10 @@ import { providerWarnings } from "./verify-providers.js";
 const SUGGESTIONS = 20;
 
 /**
- * What is doubtful in composed units though a plan can be made of it: warnings UNIT_ORDER_ON_UNKNOWN (a name in `after`
- * or `before` that nothing provides is ignored), UNIT_FOLLOWS_UNKNOWN (the same in `follows`) and UNIT_NEED_ON_UNKNOWN (a unit with such a need is always left out),
- * and those of `providerWarnings`; sorted by place (docs/design/planning.md §4).
+ * What is doubtful in composed units though a plan of it is possible. Warnings UNIT_ORDER_ON_UNKNOWN (a plan
+ * ignores a name in `after` or `before` that nothing provides) and UNIT_FOLLOWS_UNKNOWN (the same in
+ * `follows`). UNIT_NEED_ON_UNKNOWN (a plan always leaves out a unit with such a need), and those of
+ * `providerWarnings`. It sorts them by place (docs/design/planning.md §4).
  * @param chosen services whose provider the code of an rc file may choose
  */
 export function verifyCatalog(catalog: Catalog, chosen: ReadonlySet<string> = new Set()): Diagnostic[] {

@@ -81,7 +81,7 @@ function remedyLines({ changes, alsoIn, thenOut }: Remedy, catalog: Catalog): st
   return [
     ...changes.map((change) => changeText(change, catalog)),
     ...(alsoIn.length === 0 ? [] : [indent(`brings in too: ${namesText(alsoIn)}`)]),
-    ...(thenOut.length === 0 ? [] : [indent(`puts out: ${namesText(thenOut)}`)]),
+    ...(thenOut.length === 0 ? [] : [indent(`removes: ${namesText(thenOut)}`)]),
   ];
 }
 

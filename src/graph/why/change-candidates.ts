@@ -28,6 +28,11 @@ const STEP = 4;
 export interface Candidates {
   /** Changes that may have to do with whether the unit is in, the likely ones first. */
   readonly near: readonly Candidate[];
+  /**
+   * Near selections of a unit for a name that only it provides. Alone they say what one of `near` says, but beside a
+   * selection of another unit for the shared service they may say more.
+   */
+  readonly own: readonly Candidate[];
   /** Changes to other units, which can only help where a near one makes a plan that fails, e.g. by a cycle. */
   readonly far: readonly Candidate[];
 }
@@ -35,9 +40,9 @@ export interface Candidates {
 /**
  * Every change of the kinds of {@link Change}, by whether it may have to do with a unit.
  *
- * Near are those to the units that hang together with it by `requires`, `needs` and `provides`, as `after` and `before`
- * only order; and facts, which all units share. What can be had already is not proposed: a fact that no condition
- * lacks, a root that is one, a rank that is in the set.
+ * Near are those to the units that hang together with it by `requires`, `needs` and `provides`, as `after`
+ * and `before` only order. So are facts, which all units share. It does not propose what is there already: a
+ * fact that no condition lacks, a root that is one, a rank of the set.
  */
 export function candidatesFor(input: StartInput, target: string): Candidates {
   const index = indexOf(input.catalog);
@@ -66,8 +71,12 @@ export function candidatesFor(input: StartInput, target: string): Candidates {
   }
   // Sorting is stable: what costs the same keeps the order of discovery.
   const sorted = [...found.values()].sort((a, b) => a.cost - b.cost);
+  const near = sorted.filter(({ isNear }) => isNear).map(({ candidate }) => candidate);
+  const isOwn = ({ change }: Candidate): boolean =>
+    change.kind === "alternative" && index.providers.count(index.serviceIds.get(change.service) ?? 0) === 1;
   return {
-    near: sorted.filter(({ isNear }) => isNear).map(({ candidate }) => candidate),
+    near: near.filter((candidate) => !isOwn(candidate)),
+    own: near.filter(isOwn),
     far: sorted.filter(({ isNear }) => !isNear).map(({ candidate }) => candidate),
   };
 }
@@ -111,12 +120,12 @@ function isUsability({ kind }: Change): boolean {
   return kind === "enable" || kind === "ranks" || kind === "rank" || kind === "fact" || kind === "force";
 }
 
-/** Making a unit the provider of what others provide too. It holds for all that the unit provides. */
+/** Making a unit that provides what others provide too the provider. It holds for all that the unit provides. */
 function selections(index: CatalogIndex, id: number, { catalog }: StartInput): Change[] {
   const { name } = unitAt(index, id);
-  // For a service that only it provides, the selection says no more than one for a shared service.
-  const shared = [...index.provides.row(id)].filter((service) => index.providers.count(service) > 1);
-  return shared
+  const provided = [...index.provides.row(id)];
+  if (provided.every((service) => index.providers.count(service) === 1)) return [];
+  return provided
     .map((service) => serviceName(index, service))
     .filter(
       (service) => catalog.alternatives.at(-1)?.service !== service || !isChosen(catalog, service, name),

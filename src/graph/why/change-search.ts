@@ -34,8 +34,9 @@ const REMEDIES = 3;
 const BUDGET = 1_000_000;
 
 /**
- * Looks for the smallest change that brings a unit into a plan, by making it and planning again: first each change of
- * `candidatesFor`, then each two. A change that makes the plan fail, by a cycle or an unknown name, is none.
+ * Looks for the smallest change that brings a unit into a plan, by making it and planning again. It tries
+ * first each change of `candidatesFor`, then each two. A change that makes the plan fail, by a cycle or an
+ * unknown name, does not count.
  * @param current the plan without the change
  */
 export function findRemedies(
@@ -45,11 +46,11 @@ export function findRemedies(
   { budget = BUDGET }: SearchOptions = {},
 ): Advice {
   const search = new Search(input, current, unit, budget);
-  const candidates = candidatesFor(input, unit);
-  const singles = search.singles(candidates.near);
-  if (singles.length > 0) return search.advice(singles);
-  const pairs = search.pairs(candidates.near);
-  return search.advice(pairs.length > 0 ? pairs : search.mendings(candidates.far));
+  const { near, own, far } = candidatesFor(input, unit);
+  const singles = [near, own].map((each) => search.singles(each)).find(({ length }) => length > 0);
+  if (singles !== undefined) return search.advice(singles);
+  const pairs = search.pairs([...near, ...own]);
+  return search.advice(pairs.length > 0 ? pairs : search.mendings(far));
 }
 
 /** The alternative set last may win, so that their order counts; other changes do not meet. */

@@ -1,34 +1,88 @@
 import { accountFor } from "./account.js";
-import type { AccountInput, Cause } from "./account-types.js";
+import type { Account, AccountInput, Cause, Statement } from "./account-types.js";
 import type { LockChange } from "../fleet/lock-diff.js";
 
 /**
- * Why two plans differ: what is behind a unit's being out on the one side where it is, down to what a file states. For a
- * service that changes hands, why its first provider does not serve it any more.
- * @param before the plan that the change starts from, alone of its side
- * @param after the other one
- * @returns empty for changes of order and of keys, which say it all themselves
+ * Why two plans differ, down to what a file states: what is behind a unit's being out on the one side where it is, else what
+ * is behind its being in on the other. For a service that changes hands, why its first provider does not serve it any
+ * more; for order and keys, what states them.
+ * @param before the plan that the change starts from, alone of its side; undefined if only its lock is known
+ * @param after the other one, likewise
+ * @returns empty if neither plan is known, or no file states it, as for a value that was taken back to its default
  */
 export function causesOfDifference(
   change: LockChange,
-  before: AccountInput,
-  after: AccountInput,
+  before: AccountInput | undefined,
+  after: AccountInput | undefined,
 ): readonly Cause[] {
   switch (change.kind) {
     case "in":
-      return causesOfAbsence(before, change.unit);
+      return causesOfAbsence(before, change.unit) ?? causesOfPresence(after, change.unit) ?? [];
     case "out":
-      return causesOfAbsence(after, change.unit);
+      return (
+        causesOfAbsence(after, change.unit) ??
+        causeOfMissing(after, change.unit) ??
+        causesOfPresence(before, change.unit) ??
+        []
+      );
     case "provider":
-      return causesOfAbsence(after, change.from);
-    case "order":
+      return (
+        causesOfAbsence(after, change.from) ??
+        causeOfMissing(after, change.from) ??
+        causesOfAbsence(before, change.to) ??
+        causesOfPresence(after, change.to) ??
+        []
+      );
     case "key":
-      return [];
+      return causesOfKey(after, change, change.to) ?? causesOfKey(before, change, change.from) ?? [];
+    case "order":
+      return (
+        causesOfOrder(after, change.unit, change.before) ??
+        causesOfOrder(before, change.before, change.unit) ??
+        []
+      );
   }
 }
 
-/** Empty for a unit that is in after all, or that this side does not know. */
-function causesOfAbsence(input: AccountInput, unit: string): readonly Cause[] {
-  const account = accountFor({ ...input, budget: 0 }, unit);
-  return account?.status === "left-out" ? account.causes : [];
+type Causes = readonly Cause[] | undefined;
+
+function causesOfAbsence(input: AccountInput | undefined, unit: string): Causes {
+  const account = accountOn(input, unit);
+  return account?.status === "left-out" ? account.causes : undefined;
+}
+
+function causesOfPresence(input: AccountInput | undefined, unit: string): Causes {
+  const account = accountOn(input, unit);
+  return account?.status === "planned" ? account.causes : undefined;
+}
+
+function causeOfMissing(input: AccountInput | undefined, unit: string): Causes {
+  if (input === undefined || input.plan.catalog.byName.has(unit)) return undefined;
+  return [cause(unit, "no file defines it", [])];
+}
+
+function causesOfKey(
+  input: AccountInput | undefined,
+  { unit, key }: Extract<LockChange, { kind: "key" }>,
+  value: string,
+): Causes {
+  const origin = input?.plan.catalog.originOf(unit, key);
+  if (origin === undefined) return undefined;
+  return [cause(unit, `${key} is set`, [{ text: `${key} = ${value}`, unit, origin }])];
+}
+
+/** What puts a unit before another, of itself; undefined if it is by way of a third, or by their names. */
+function causesOfOrder(input: AccountInput | undefined, unit: string, other: string): Causes {
+  const relations = accountOn(input, unit)?.before.filter(({ units }) => units.includes(other)) ?? [];
+  if (relations.length === 0) return undefined;
+  const statements = relations.map(({ statement }) => statement);
+  return [cause(unit, `comes before ${other}`, statements)];
+}
+
+function accountOn(input: AccountInput | undefined, unit: string): Account | undefined {
+  return input?.plan.catalog.byName.has(unit) ? accountFor({ ...input, budget: 0 }, unit) : undefined;
+}
+
+function cause(unit: string, text: string, statements: readonly Statement[]): Cause {
+  return { unit, text, reason: undefined, statements };
 }

@@ -77,7 +77,7 @@ export interface ManifestModule {
    */
   kindVersion?: string;
   /**
-   * Its own version, as semver has it.
+   * Its own version, in the form of semver.
    */
   version?: string;
   /**

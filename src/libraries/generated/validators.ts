@@ -25,7 +25,7 @@ var schema20 = {
       type: "string",
       pattern: "^[0-9]+(?:\\.[0-9]+)*$",
     },
-    version: { description: "Its own version, as semver has it.", type: "string" },
+    version: { description: "Its own version, in the form of semver.", type: "string" },
     description: { description: "One line for people.", type: "string" },
     compatible: {
       description: "Whether it can work in this host; a text says why it cannot.",

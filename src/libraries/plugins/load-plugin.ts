@@ -7,10 +7,17 @@ import {
   createPythonLoader,
   createThreadLoader,
   importInProcess,
+  isAddon,
   LoaderRegistry,
   type ModuleLoader,
 } from "../../loaders/index.js";
-import { type PluginDemand, type PluginFunction, pluginFunctions } from "../../messages/index.js";
+import {
+  type Limits,
+  type PluginDemand,
+  type PluginFunction,
+  pluginFunctions,
+  withinLimits,
+} from "../../messages/index.js";
 import { createFileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import { digestOf } from "../digest.js";
 import { pluginError, PluginProcess } from "./plugin-process.js";
@@ -37,7 +44,7 @@ export type Plugin<Functions> = {
     : never;
 };
 
-/** How a plug-in is loaded, besides what it must export. */
+/** How to load a plug-in, besides what it must export. */
 export interface PluginOptions {
   /** What errors call it. Default: the base name of the file up to its first dot. */
   readonly name?: string | undefined;
@@ -45,9 +52,11 @@ export interface PluginOptions {
   readonly inProcess?: boolean | undefined;
   /** A process of its own for JavaScript and TypeScript. Default: this process. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader, if it is not to be told from the file. */
+  /** Name of a loader, if the file is not to decide. */
   readonly loader?: string | undefined;
-  /** How long one in a process may take until it runs, in milliseconds. Default: 10 s. */
+  /** Cancels the load, which fails with `ECANCELED`. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the loading may take, in milliseconds. Default: 10 s for one in a process, else as long as it likes. */
   readonly timeoutMs?: number | undefined;
   /** Load it even if others may write to its file (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
@@ -62,15 +71,16 @@ const unloaders = new WeakMap<object, () => Promise<void>>();
 const imported = new Map<string, string>();
 
 /**
- * Loads a plug-in: a file whose functions are called where they are needed, rather than a module that acts by itself
- * (docs/design/modules.md §6). JavaScript and TypeScript run in this thread; addons, Python files and programs in a
- * process of their own, where arguments and results are JSON. A plug-in that throws, crashes or is killed is a rejection
- * that names it.
+ * Loads a plug-in: a file whose functions the caller calls where it needs them, rather than a module that
+ * acts by itself (docs/design/modules.md §6). JavaScript and TypeScript run in this thread; addons, Python
+ * files and programs in a process of their own, where arguments and results are JSON. A plug-in that throws,
+ * crashes or dies by a signal causes a rejection that names it.
  * @param path of the file; a relative one counts from the working directory
  * @returns an object with exactly the functions asked for, which all return promises
- * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run. `UNIT_INSECURE`,
- *   `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with `PLUGIN_FAILED`: the errno of
- *   what they throw, else `EIO`; `ECONNRESET` if its process ends; `ECANCELED` once it is unloaded
+ * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run.
+ *   `UNIT_INSECURE`, `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with
+ *   `PLUGIN_FAILED`: the errno of what they throw, else `EIO`; `ECONNRESET` if its process ends; `ECANCELED`
+ *   after {@link unloadPlugin}
  */
 export function loadPlugin<Kind extends keyof PluginKinds, Symbol extends keyof PluginKinds[Kind] & string>(
   path: string,
@@ -99,19 +109,21 @@ export async function loadPlugin(path: string, demand: PluginOptions & PluginDem
     createThreadLoader(),
   ]);
   const loader = await registry.choose(file, demand);
-  const isAddon = /\.node(?:\.\d+)*$/.test(file);
-  if (loader.name === "thread" || (demand.inProcess === true && isAddon)) return loadHere(file, name, demand);
+  if (loader.name === "thread" || (demand.inProcess === true && isAddon(file))) {
+    return withinLimits(`loading of ${name}`, demand, loadHere(file, name, demand));
+  }
   if (demand.inProcess !== true) return loadInProcess({ file, name, loader }, demand);
   const text = `cannot run in this process: its loader is ${loader.name}`;
   throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EINVAL);
 }
 
 /**
- * Ends a plug-in: its process ends, its functions reject with `ECANCELED`. Does nothing for one that is unloaded.
+ * Ends a plug-in: its process ends, its functions reject with `ECANCELED`. Does nothing at a second call.
  * @param plugin from {@link loadPlugin}
+ * @param limits how long to wait for its end, which comes in any case
  */
-export async function unloadPlugin(plugin: object): Promise<void> {
-  await unloaders.get(plugin)?.();
+export async function unloadPlugin(plugin: object, limits: Limits = {}): Promise<void> {
+  await withinLimits("unloading of the plug-in", limits, unloaders.get(plugin)?.() ?? Promise.resolve());
 }
 
 /** In this thread. */
@@ -119,7 +131,7 @@ async function loadHere(file: string, name: string, demand: PluginDemand): Promi
   const digest = await digestOf(file);
   const known = imported.get(file);
   if (known !== undefined && known !== digest) {
-    const text = `${file} has changed since it was imported, and this process keeps what it has; restart it to load the new file`;
+    const text = `${file} has changed since its import, and this process keeps what it has; restart it to load the new file`;
     throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EBUSY);
   }
   imported.set(file, digest);
@@ -150,14 +162,14 @@ interface Found {
 
 async function loadInProcess(
   { file, name, loader }: Found,
-  { kind, symbols, timeoutMs = LOAD_MS }: PluginOptions & PluginDemand,
+  { kind, symbols, signal, timeoutMs = LOAD_MS }: PluginOptions & PluginDemand,
 ): Promise<object> {
   const running = await loader.start({
     ...{ name, uuid: name, path: file, args: [], thread: "own" },
     plugin: { kind, symbols },
   });
   const process = new PluginProcess(name, running);
-  const methods = await process.ready(timeoutMs);
+  const methods = await process.ready({ signal, timeoutMs });
   const missing = symbols.filter((symbol) => !methods.includes(symbol));
   if (missing.length > 0) {
     await process.unload();

@@ -7,11 +7,13 @@ import {
   fields,
   FLAG,
   type JsonValue,
+  type Limits,
   type Message,
   MODULE_STATUS,
   type RequestMessage,
   type ResponseMessage,
   ROLE,
+  watchLimits,
   type Welcome,
 } from "../../messages/index.js";
 import { startTimer } from "../../processes/index.js";
@@ -53,21 +55,18 @@ export class PluginProcess {
    * Resolves to the methods that it reports when it runs.
    * @throws SluiceError `LOAD_PLUGIN` with its own error, or if it does not run in time
    */
-  async ready(timeoutMs: number): Promise<readonly string[]> {
-    const timer = startTimer(timeoutMs, () => {
-      this.#end ??= pluginError(
-        "LOAD_PLUGIN",
-        this.#name,
-        `does not run within ${timeoutMs / 1000} s`,
-        ERRNO.ETIMEDOUT,
-      );
+  async ready(limits: Limits & { readonly timeoutMs: number }): Promise<readonly string[]> {
+    const stopWatching = watchLimits("loading", limits, ({ errnum = ERRNO.ECANCELED }) => {
+      const isLate = errnum === ERRNO.ETIMEDOUT;
+      const text = isLate ? `does not run within ${limits.timeoutMs / 1000} s` : "the loading was cancelled";
+      this.#end ??= pluginError("LOAD_PLUGIN", this.#name, text, errnum);
       this.#settleReady();
     });
     await new Promise<void>((resolve) => {
       this.#settleReady = resolve;
       if (this.#end !== undefined || this.#methods !== undefined) resolve();
     });
-    timer.cancel();
+    stopWatching();
     if (this.#end === undefined) return this.#methods ?? [];
     await this.#running.terminate();
     throw new SluiceError("LOAD_PLUGIN", this.#end.message, { errnum: this.#end.errnum, cause: this.#end });

@@ -19,8 +19,8 @@ export interface AlivenessOptions {
 /**
  * Asks a program that is ready again and again whether it is alive, the first time one interval from now.
  *
- * What comes late by more than an interval tells that this process was stopped or the machine slept: that attempt does
- * not count, and the failures before it are forgotten.
+ * What comes late by more than an interval tells that this process had stopped or the machine slept. That
+ * attempt does not count, and neither do the failures before it.
  */
 export class Aliveness {
   readonly #options: AlivenessOptions;
@@ -45,7 +45,8 @@ export class Aliveness {
 
   #schedule(): Timer {
     this.#dueMs = performance.now() + this.#intervalMs;
-    return startTimer(this.#intervalMs, () => void this.#ask());
+    // What it asks is what keeps this process alive.
+    return startTimer(this.#intervalMs, () => void this.#ask(), { keepsAlive: false });
   }
 
   async #ask(): Promise<void> {

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
+import { commandText, errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
 import { isSuccess, moduleEndText, startTimer } from "../../processes/index.js";
 import { LineMatcher } from "./line-matcher.js";
 import {
@@ -11,13 +11,15 @@ import {
   isThisMachine,
 } from "./network-probes.js";
 import { type OnceCommand, runOnce } from "./run-once.js";
-import type { CommandLine, Probe } from "../program-options.js";
+import type { Probe } from "../program-options.js";
 
 /** What attempts are made with. */
 export interface ProbePlace {
   /** Absolute; relative paths of probes are below it. */
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
+  /** The arguments of commands are not told. */
+  readonly isSecret: boolean;
 }
 
 /** One attempt of a probe; ends soon when the signal aborts. */
@@ -64,11 +66,11 @@ async function attemptFile(path: string): Promise<AttemptOutcome> {
 }
 
 async function attemptCommand(
-  once: OnceCommand,
+  once: OnceCommand & ProbePlace,
   wanted: string | undefined,
   signal: AbortSignal,
 ): Promise<AttemptOutcome> {
-  const name = commandText(once.command);
+  const name = commandText(once.command, once.isSecret);
   try {
     const { end, isAborted, lines } = await runOnce(once, signal);
     if (isAborted) return `${name}: no answer`;
@@ -87,10 +89,6 @@ async function attemptCommand(
     if (error instanceof SluiceError) return `${name}: ${messageOf(error)}`;
     throw error;
   }
-}
-
-function commandText(command: CommandLine): string {
-  return typeof command === "string" ? command : command.join(" ");
 }
 
 /** Makes one attempt within its time. */
@@ -115,7 +113,7 @@ export async function attemptWithin(
 
 /**
  * Whether the address of a probe answers already, before the program is started: then it is another program's.
- * @returns the address; undefined if nothing answers, or it is none of this machine
+ * @returns the address; undefined if nothing answers, or it belongs to another machine
  */
 export async function answeringBefore(
   probe: Probe,

@@ -3,12 +3,13 @@ import { channelPair, runModuleMain } from "../../messages/index.js";
 import type { SupervisedProgram } from "../../processes/index.js";
 import { executableOf } from "./command-line.js";
 import { Program } from "./program.js";
+import { setUp, type SetupSpec } from "./program-setup.js";
 import type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "../module-loader.js";
 import type { CommandLine } from "../program-options.js";
 
 /**
- * The loader of ordinary programs (docs/design/programs.md §1): it starts a program, decides when it is ready, watches it
- * and stops it, and is itself what the broker sees as the module.
+ * The loader of ordinary programs (docs/design/programs.md §1). It starts a program, decides when it is
+ * ready, watches it and stops it. It is itself what the broker sees as the module.
  */
 export function createProgramSupervisor(): ModuleLoader {
   return new CommandLoader();
@@ -20,9 +21,9 @@ class CommandLoader implements ModuleLoader {
   /** What SIGKILL has not ended, by the module's name. */
   readonly #stuck = new Map<string, SupervisedProgram>();
 
-  async check(spec: Pick<ModuleSpec, "command" | "directory" | "environment" | "env">): Promise<void> {
-    const env = { ...(spec.env ?? process.env), ...spec.environment };
-    await executableOf(commandOf(spec), { directory: spec.directory ?? process.cwd(), env });
+  async check(spec: SetupSpec): Promise<void> {
+    const { directory, env } = await setUp(spec);
+    await executableOf(commandOf(spec), { directory, env });
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {
@@ -44,6 +45,8 @@ class CommandLoader implements ModuleLoader {
       },
       exited,
       giveUp: () => program.stop(),
+      setRef: (isRef) => program.setRef(isRef),
+      amend: (options) => program.amend(options),
       terminate: async () => {
         isTerminated = true;
         // The broker has not welcomed it yet, and will not.
@@ -65,7 +68,7 @@ class CommandLoader implements ModuleLoader {
     const members = (await this.#stuck.get(name)?.members()) ?? [];
     if (members.length === 0) return;
     const names = members.map((member) => `${member.pid} (${member.name}, state ${member.state})`).join(", ");
-    throw new SluiceError("LOAD_FAILED", `${name}: processes of its last start are still there: ${names}`, {
+    throw new SluiceError("LOAD_FAILED", `${name}: processes of its previous start still run: ${names}`, {
       errnum: ERRNO.EBUSY,
     });
   }

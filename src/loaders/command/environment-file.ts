@@ -11,7 +11,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   $: "$",
 };
 
-/** A line that is none of the grammar, or the variable that it sets; undefined for one that sets none. */
+/** A line that the grammar does not allow, or the variable that it sets; undefined for a line that sets no variable. */
 type LineResult =
   | { readonly name: string; readonly value: string }
   | { readonly column: number; readonly problem: string }
@@ -109,7 +109,7 @@ function doubleQuoted(text: string): Value {
     }
     const escaped = ESCAPES[text.charAt(++at)];
     if (escaped === undefined) {
-      return { at: at - 1, problem: String.raw`in "…" a \ is followed by one of n r t " \ $` };
+      return { at: at - 1, problem: 'in "…" a \\ is followed by one of n r t " \\ $' };
     }
     value += escaped;
   }

@@ -7,6 +7,7 @@ const KIB = 1024;
 
 /**
  * Looks once a second at the memory of all processes of a program: what is shared counts for each its part (PSS).
+ * Where the kernel holds the limit, it looks whether that has killed a process.
  * @param onOver called once, when it is more than the limit
  */
 export function watchMemory(
@@ -18,18 +19,23 @@ export function watchMemory(
   const look = async (): Promise<void> => {
     if (isLooking) return;
     isLooking = true;
-    const members = await program.members();
-    const sizes = await Promise.all(members.map(({ pid }) => pssBytes(pid)));
+    const isOver = program.wasOverMemoryLimit ?? (await pssOf(program)) > limitBytes;
     isLooking = false;
-    if (sizes.reduce((sum, bytes) => sum + bytes, 0) <= limitBytes) return;
+    if (!isOver) return;
     interval.cancel();
     onOver();
   };
-  const interval = startInterval(LOOK_MS, () => void look());
+  const interval = startInterval(LOOK_MS, () => void look(), { keepsAlive: false });
   return interval;
 }
 
-/** Of one process; 0 if it has ended. */
+async function pssOf(program: SupervisedProgram): Promise<number> {
+  const members = await program.members();
+  const sizes = await Promise.all(members.map(({ pid }) => pssBytes(pid)));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** PSS of one process; 0 if it has ended. */
 async function pssBytes(pid: number): Promise<number> {
   try {
     const text = await readFile(`/proc/${pid}/smaps_rollup`, "latin1");

@@ -1,12 +1,11 @@
 import { lookup } from "node:dns/promises";
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { isErrno, messageOf } from "../../errors/index.js";
+import type { HttpRequester } from "./http-requests.js";
 import { LineMatcher } from "./line-matcher.js";
 
-/** How an attempt went: undefined is success, else why it was none, in words for people. */
+/** How an attempt went: undefined is success, else why it failed, in words for people. */
 export type AttemptOutcome = string | undefined;
 
 /** How much of an answer is looked at. */
@@ -67,7 +66,8 @@ export interface HttpWish {
  * proxies are ignored.
  */
 export async function attemptHttp(wish: HttpWish, signal: AbortSignal): Promise<AttemptOutcome> {
-  const answer = await getOnce(wish.url, wish.body !== undefined, signal);
+  const { requesterOf } = await import("./http-requests.js");
+  const answer = await getOnce(requesterOf(wish.url), wish, signal);
   if (typeof answer === "string") return `GET ${wish.url}: ${answer}`;
   const wanted = wish.status ?? ANY_STATUS;
   if (!isStatusIn(answer.status, wanted)) return `GET ${wish.url}: status ${answer.status}, not ${wanted}`;
@@ -87,12 +87,15 @@ interface HttpAnswer {
   readonly body: string;
 }
 
-function getOnce(url: string, hasBody: boolean, signal: AbortSignal): Promise<HttpAnswer | string> {
+function getOnce(
+  get: HttpRequester,
+  { url, body }: HttpWish,
+  signal: AbortSignal,
+): Promise<HttpAnswer | string> {
   return new Promise((resolve) => {
-    const get = url.startsWith("https:") ? httpsRequest : httpRequest;
     const request = get(url, { agent: false, headers: { connection: "close" }, signal }, (response) => {
       const status = response.statusCode ?? 0;
-      if (!hasBody) {
+      if (body === undefined) {
         response.destroy();
         resolve({ status, body: "" });
         return;

@@ -6,6 +6,9 @@ import { readEnvironmentFiles } from "./environment-file.js";
 import { limitsIn, refuseWithoutHelper, runAsOf } from "./identity.js";
 import type { ModuleSpec } from "../module-loader.js";
 
+/** What a program is to be like, before it is started. */
+export type SetupSpec = Omit<ModuleSpec, "uuid" | "args" | "thread">;
+
 /** What one start of a program is made with, found out anew each time. */
 export interface ProgramSetup {
   readonly directory: string;
@@ -20,14 +23,15 @@ const US_PER_MS = 1000;
  * Finds out with what a program is started: environment, files of it, user and limits.
  * @throws SluiceError `LOAD_FAILED` for what is missing, invalid or not allowed
  */
-export async function setUp(spec: ModuleSpec): Promise<ProgramSetup> {
+export async function setUp(spec: SetupSpec): Promise<ProgramSetup> {
   refuseWithoutHelper(spec);
   const directory = directoryOf(spec);
   const { environment = {}, environmentFile = [], unset = [], watchdogMs = 0 } = spec;
   const [fromFiles, { identity, variables }] = await Promise.all([
-    readEnvironmentFiles(environmentFile, directory),
+    spec.fileVariables ?? readEnvironmentFiles(environmentFile, directory),
     runAsOf(spec),
   ]);
+  spec.onFileVariables?.(fromFiles);
   const watchdog = watchdogMs === 0 ? {} : { WATCHDOG_USEC: String(Math.round(watchdogMs * US_PER_MS)) };
   const all = { ...(spec.env ?? process.env), ...variables, ...watchdog, ...fromFiles, ...environment };
   return {

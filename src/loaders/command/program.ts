@@ -8,7 +8,7 @@ import {
   startProgram,
   type SupervisedProgram,
 } from "../../processes/index.js";
-import { answeringBefore } from "./attempts.js";
+import { answeringBefore, type ProbePlace } from "./attempts.js";
 import { executableOf } from "./command-line.js";
 import { Aliveness } from "./aliveness.js";
 import { watchMemory } from "./memory-watch.js";
@@ -19,6 +19,7 @@ import { directoryOf, openOutput, type ProgramSetup, setUp } from "./program-set
 import { killProgram, stopProgram, stopRest } from "./stopping.js";
 import type { CommandLine, Probe } from "../program-options.js";
 import type { ModuleSpec, OutputLine } from "../module-loader.js";
+import type { ModuleOptions } from "../module-options.js";
 
 /** So many of its last lines are told when it ends before it is ready. */
 const LAST_LINES = 5;
@@ -27,7 +28,7 @@ type Stage = "starting" | "waiting for ready" | "ready" | "stopping" | "ended";
 
 /** One start of an ordinary program, from before it is executed until nothing of it is left (docs/design/programs.md §1). */
 export class Program {
-  readonly #spec: ModuleSpec;
+  #spec: ModuleSpec;
   readonly #command: CommandLine;
   readonly #ready: Probe;
   readonly #directory: string;
@@ -39,7 +40,10 @@ export class Program {
   #program: SupervisedProgram | undefined;
   #hasBegun = false;
   #isStopped = false;
+  #isRef = true;
   #stop: () => void = () => undefined;
+  /** Looks after it anew, as the options say now; nothing while it is not looked after. */
+  #watchAnew: () => void = () => undefined;
   /** When it is to end, by whatever reason of ours. */
   readonly #stopAsked = new Promise<"stop">((resolve) => {
     this.#stop = () => resolve("stop");
@@ -53,7 +57,7 @@ export class Program {
     this.#events = new ProgramEvents(this.#ready.log !== undefined);
   }
 
-  /** Of the main process; undefined before it was started. */
+  /** Id of the main process; undefined before it was started. */
   get pid(): number | undefined {
     return this.#program?.pid;
   }
@@ -94,10 +98,22 @@ export class Program {
     this.#stop();
   }
 
+  /** Whether it keeps this process alive, from now on or from its start on. */
+  setRef(isRef: boolean): void {
+    this.#isRef = isRef;
+    this.#program?.setRef(isRef);
+  }
+
   /** Kills all of it at once. */
   async kill(): Promise<void> {
     this.stop();
     if (this.#program !== undefined) await killProgram(this.#program);
+  }
+
+  /** Takes what needs no new start: how it is looked after, and how it is stopped. */
+  amend({ alive, stop, success, watchdogMs }: ModuleOptions): void {
+    this.#spec = { ...this.#spec, alive, stop, success, watchdogMs };
+    this.#watchAnew();
   }
 
   async #start({ directory, env, identity, limits }: ProgramSetup): Promise<SupervisedProgram> {
@@ -114,6 +130,7 @@ export class Program {
         file,
         args: words,
         ...{ cwd: directory, env, identity, limits, output },
+        memoryLimitBytes: this.#spec.memoryLimitBytes,
         readyFd: this.#ready.fd,
         hasNotifySocket: this.#ready.notify === true || alive?.notify === true || watchdogMs > 0,
         listener: {
@@ -129,6 +146,7 @@ export class Program {
     } finally {
       await opened?.close();
     }
+    if (!this.#isRef) this.#program.setRef(false);
     void this.#program.gone.then(() => {
       this.#stage = "ended";
       for (const stream of Object.values(streams)) stream.end();
@@ -146,8 +164,7 @@ export class Program {
 
   /** What answers before it has started is another program, whose health says nothing of this one. */
   async #refuseForeignAddress(): Promise<void> {
-    const place = { directory: this.#directory, env: this.#env };
-    const address = await answeringBefore(this.#ready, place, this.#ready.timeoutMs ?? ATTEMPT_MS);
+    const address = await answeringBefore(this.#ready, this.#place, this.#ready.timeoutMs ?? ATTEMPT_MS);
     if (address === undefined) return;
     throw new SluiceError("LOAD_FAILED", `${address} answers already, before the program was started`, {
       errnum: ERRNO.EEXIST,
@@ -164,7 +181,7 @@ export class Program {
     const giveUp = new AbortController();
     const readiness = untilReady({
       probe: this.#ready,
-      place: { directory: this.#directory, env: this.#env },
+      place: this.#place,
       events: this.#events,
       timeoutMs: this.#spec.timeoutMs,
       signal: giveUp.signal,
@@ -198,16 +215,16 @@ export class Program {
   }
 
   async #endedTooSoon(program: SupervisedProgram): Promise<SluiceError> {
-    const end = await program.ended;
+    const end = this.#endText(program, await program.ended);
     await stopRest(program, this.#spec.stop ?? {});
     const lines = this.#lastLines.length === 0 ? "" : `; its last output: ${this.#lastLines.join(" | ")}`;
-    return new SluiceError("LOAD_FAILED", `${moduleEndText(end)} before it was ready${lines}`, {
+    return new SluiceError("LOAD_FAILED", `${end} before it was ready${lines}`, {
       errnum: ERRNO.ECONNRESET,
     });
   }
 
   async #live(program: SupervisedProgram, handle: Handle): Promise<void> {
-    const watched = this.#watch(program);
+    const watched = this.#keepWatch(program);
     const outcome = await Promise.race([
       program.ended.then(() => "ended" as const),
       this.#stopAsked,
@@ -224,20 +241,38 @@ export class Program {
     }
     const end = await program.ended;
     await this.#endRest(program, end, handle);
-    if (!this.#isClean(end)) {
-      throw new SluiceError("LOAD_FAILED", moduleEndText(end), { errnum: ERRNO.ECONNRESET });
+    if (program.wasOverMemoryLimit === true || !this.#isClean(end)) {
+      throw new SluiceError("LOAD_FAILED", this.#endText(program, end), { errnum: ERRNO.ECONNRESET });
     }
     handle.log("info", moduleEndText(end));
   }
 
-  /** Looks after one that is ready: whether it is alive, and how much memory it has. */
-  #watch(program: SupervisedProgram): { readonly failure: Promise<SluiceError>; stop(): void } {
-    const { alive, memoryLimitBytes, watchdogMs = 0 } = this.#spec;
+  /** Looks after one that is ready, until it is stopped. */
+  #keepWatch(program: SupervisedProgram): { readonly failure: Promise<SluiceError>; stop(): void } {
     let fail: (message: string) => void = () => undefined;
     const failure = new Promise<SluiceError>((resolve) => {
       fail = (message) => resolve(new SluiceError("LOAD_FAILED", message, { errnum: ERRNO.ETIMEDOUT }));
     });
-    const place = { directory: this.#directory, env: this.#env };
+    let stop = this.#watch(program, fail);
+    this.#watchAnew = () => {
+      stop();
+      stop = this.#watch(program, fail);
+    };
+    return {
+      failure,
+      stop: () => {
+        this.#watchAnew = () => undefined;
+        stop();
+      },
+    };
+  }
+
+  /**
+   * Looks whether it is alive, and how much memory it has.
+   * @returns ends the looking
+   */
+  #watch(program: SupervisedProgram, fail: (message: string) => void): () => void {
+    const { alive, memoryLimitBytes, watchdogMs = 0 } = this.#spec;
     const probes: Probe[] = [
       ...(alive === undefined ? [] : [alive]),
       ...(watchdogMs === 0 ? [] : [{ notify: true, intervalMs: watchdogMs, failures: 1 }]),
@@ -245,23 +280,22 @@ export class Program {
     const alivenesses = probes.map(
       (probe) =>
         new Aliveness({
-          ...{ probe, place },
+          ...{ probe, place: this.#place },
           events: this.#events,
           onDead: (words) => fail(`not alive: ${words}`),
         }),
     );
     const limit = memoryLimitBytes ?? Infinity;
-    const memory =
-      limit === Infinity
-        ? undefined
-        : watchMemory(program, limit, () => fail(`over its memory limit of ${sizeText(limit)}`));
-    return {
-      failure,
-      stop: () => {
-        memory?.cancel();
-        for (const each of alivenesses) each.stop();
-      },
+    const memory = limit === Infinity ? undefined : watchMemory(program, limit, () => fail(overLimit(limit)));
+    return () => {
+      memory?.cancel();
+      for (const each of alivenesses) each.stop();
     };
+  }
+
+  #endText(program: SupervisedProgram, end: ProcessEnd): string {
+    const { memoryLimitBytes = Infinity } = this.#spec;
+    return program.wasOverMemoryLimit === true ? overLimit(memoryLimitBytes) : moduleEndText(end);
   }
 
   /** Whether an end that nothing has asked for is one in order. */
@@ -277,7 +311,7 @@ export class Program {
       const names = left.map(({ pid, name }) => `${pid} (${name})`).join(", ");
       handle.log(
         "warning",
-        `its main process ended (${moduleEndText(end)}) and left ${names}, which are stopped now; ` +
+        `its main process ended (${moduleEndText(end)}) and left ${names}, which Sluice stops now; ` +
           "a program that goes to the background needs the option that keeps it in the foreground",
       );
     }
@@ -296,14 +330,22 @@ export class Program {
     });
   }
 
+  /** Where its probes look. */
+  get #place(): ProbePlace {
+    return { directory: this.#directory, env: this.#env, isSecret: this.#spec.secret === true };
+  }
+
   async #status(): Promise<Payload> {
     const members = (await this.#program?.members()) ?? [];
     const { status } = this.#events;
+    const { memoryLimitBytes: bytes = Infinity } = this.#spec;
+    const isHeld = this.#program?.wasOverMemoryLimit !== undefined;
     return {
       stage: this.#stage,
       pid: this.pid ?? null,
       processes: members.map(({ pid, state, name }) => ({ pid, state, name })),
       ...(status === undefined ? {} : { status }),
+      ...(bytes === Infinity ? {} : { memoryLimit: { bytes, by: isHeld ? "cgroup" : "look" } }),
     };
   }
 }
@@ -313,6 +355,10 @@ function nextTurn(): Promise<void> {
 }
 
 const MIB = 1024 * 1024;
+
+function overLimit(bytes: number): string {
+  return `over its memory limit of ${sizeText(bytes)}`;
+}
 
 function sizeText(bytes: number): string {
   return bytes % MIB === 0 ? `${bytes / MIB} MiB` : `${bytes} B`;

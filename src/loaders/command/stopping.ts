@@ -14,7 +14,7 @@ const GONE_WITHIN_MS = 5000;
 export interface StopOptions {
   readonly program: SupervisedProgram;
   readonly rule: StopRule;
-  /** Of the unit: a shell line has its whole group signalled. */
+  /** Command of the unit: for a shell line the whole group is signalled. */
   readonly command: CommandLine;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
@@ -22,8 +22,8 @@ export interface StopOptions {
 }
 
 /**
- * Stops a program and all that it has started: by the command or signal of its unit, then what its main process left by
- * SIGTERM, after the time-out all that is left by SIGKILL.
+ * Stops a program and all that it has started. First it uses the command or signal of its unit, then SIGTERM
+ * for what its main process left. After the time-out all that is left gets SIGKILL.
  * @throws SluiceError `LOAD_FAILED` with `EBUSY` if something of it outlives even that
  */
 export async function stopProgram(options: StopOptions): Promise<void> {
@@ -74,7 +74,7 @@ export async function killProgram(program: SupervisedProgram): Promise<void> {
   const names = left.map(({ pid, state, name }) => `${pid} (${name}, state ${state})`);
   throw new SluiceError(
     "LOAD_FAILED",
-    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name is free when they have gone`,
+    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name becomes free when these processes have ended`,
     { errnum: ERRNO.EBUSY },
   );
 }

@@ -4,7 +4,7 @@ const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|^#![^\n]*)+/y;
 const WORD = /[#@]?[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*/uy;
 const NUMBER = /\.?\d(?:[eE][+-]|[\w.])*/y;
 const STRING = /"(?:[^"\\\n]|\\[\s\S])*"?|'(?:[^'\\\n]|\\[\s\S])*'?/y;
-/** Of a bounded length: where none ends, a line of slashes must not be read anew from each of them. */
+/** Length is bounded: where no expression ends, a line of slashes must not be read anew from each of them. */
 const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,999}\]){1,999}\/\w*/y;
 /** Up to the end of a template, or to what is worked out in it. */
 const CHUNK = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{|$)/y;
@@ -16,7 +16,7 @@ const BEFORE_EXPRESSION = new Set(
 );
 
 /**
- * The tokens of JavaScript or TypeScript. What is wrong in the text is passed over: whoever runs it will say so.
+ * The tokens of JavaScript or TypeScript. What is wrong in the text is passed over: running it reports that.
  * Expressions within templates are tokens too, between `${` and `}`.
  */
 export function scriptTokens(text: string): TokenList {

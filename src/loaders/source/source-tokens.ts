@@ -1,4 +1,4 @@
-/** A token of a source text; comments and white space are none. Offsets are of UTF-16 units, the end exclusive. */
+/** A token of a source text; comments and white space are no tokens. Offsets are of UTF-16 units, the end exclusive. */
 export interface Token {
   /** `open`: a text with parts that are worked out; `text` is then what comes before the first of them. */
   readonly kind: "word" | "string" | "open" | "number" | "regex" | "punctuation";
@@ -18,7 +18,7 @@ const CLOSERS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}"
 /** Tokens, with the partner of each bracket. */
 export class TokenList {
   readonly tokens: readonly Token[];
-  /** Of an opening bracket the index of its closing one; one that is never closed has the end of the list. */
+  /** For an opening bracket the index of its closing one, or the end of the list if it is never closed. */
   readonly #partners: Int32Array;
 
   constructor(tokens: readonly Token[]) {

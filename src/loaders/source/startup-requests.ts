@@ -4,7 +4,7 @@ import { type StartupRequest, placeRequests, type RequestSpan } from "./startup-
 import { pythonRequests } from "./python-requests.js";
 import { scriptRequests } from "./script-requests.js";
 
-/** Of a longer file nothing is told: nobody wrote it by hand. */
+/** A longer file is not read: no person wrote it by hand. */
 const SOURCE_BYTES_MAX = 1024 * 1024;
 
 /**
@@ -36,7 +36,7 @@ async function readSource(path: string): Promise<string | undefined> {
       await file.close();
     }
   } catch (error) {
-    // Whoever loads it is told so.
+    // Loading it reports that.
     if (isErrno(error, "ENOENT") || isErrno(error, "EACCES")) return undefined;
     throw error;
   }

@@ -2,8 +2,8 @@ import { ERRNO, SluiceError } from "../../errors/index.js";
 import { NODE_COMMAND, processEnd, startProcess } from "../../processes/index.js";
 
 /**
- * A syntax error of a JavaScript module with its place. V8 tells the place only to who prints the error to a terminal,
- * so Node is asked to check the file again, which costs a process, but only once something is wrong.
+ * A syntax error of a JavaScript module with its place. V8 gives the place only where the error is printed to a
+ * terminal. So Node checks the file again, which costs a process, but only once something is wrong.
  * @returns `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`; the error as it is if the file itself is sound, as when
  *   the mistake is in something that it imports
  */

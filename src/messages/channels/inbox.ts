@@ -9,8 +9,8 @@ interface InboxOptions {
 }
 
 /**
- * The receiving half of every channel: keeps what came before there was a listener, holds requests on demand, and reports
- * the end of the channel once, after everything that came before it.
+ * The receiving half of every channel. It keeps what came before there was a listener, and holds requests on
+ * demand. It reports the end of the channel once, after everything that came before it.
  */
 export class Inbox {
   readonly #onTaken: ((message: Message) => void) | undefined;

@@ -1,10 +1,11 @@
 import type { MessagePort } from "node:worker_threads";
 import { Fifo } from "../fifo.js";
+import { BaseChannel } from "./base-channel.js";
 import { Inbox, isHoldable } from "./inbox.js";
 import { payloadBytes } from "../wire/payload.js";
 import { packMessage, type PortItem, unpackMessages } from "../wire/port-form.js";
 import { Tally, type TallyCounts } from "./tally.js";
-import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
+import type { Backlog, Channel, FlowControl, Message } from "../types.js";
 
 /**
  * Requests beyond this are held at the sender until the other end has taken some (docs/design/modules.md §2, back
@@ -17,12 +18,16 @@ const REPORT_MESSAGES = 64;
 const REPORT_BYTES = 1024 * 1024;
 const REPORT_MS = 20;
 
+/** Messages that are delivered in one turn of the loop: what has gathered meanwhile must not keep a host from its timers. */
+const TURN_MESSAGES = 64;
+
 /** Copies at least this large are moved to the other thread; below, copying once more is cheaper. */
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
- * What one `postMessage` carries: how many messages, and bytes of payload, the sender of it has taken since its last, and
- * the same of requests alone; then any number of messages as {@link packMessage} writes them.
+ * What one `postMessage` carries. First come how many messages, and bytes of payload, the sender of it has
+ * taken since its last, and the same of requests alone. Then come any number of messages as
+ * {@link packMessage} writes them.
  */
 type Parcel = readonly [
   messages: number,
@@ -44,18 +49,24 @@ export function portChannel(port: MessagePort, limits: Backlog = LIMITS): Channe
   return new PortChannel(port, limits);
 }
 
-class PortChannel implements Channel {
+class PortChannel extends BaseChannel implements Channel {
   readonly #port: MessagePort;
   readonly #limits: Backlog;
-  readonly #inbox = new Inbox({ onTaken: (message) => this.#took(message) });
-  readonly #drainListeners: (() => void)[] = [];
-  readonly #receive = (message: Message): void => this.#inbox.receive(message);
+  readonly #receive = (message: Message): void => {
+    this.#turnLeft--;
+    this.inbox.receive(message);
+  };
+  /** Have arrived, and are not delivered as a whole. */
+  readonly #parcels = new Fifo<Parcel>();
+  /** Index of the next message in the first of them. */
+  #nextItem = PARCEL_HEAD;
+  /** Messages that may still be delivered in this turn. */
+  #turnLeft = TURN_MESSAGES;
+  #isTurnOpen = false;
   #outgoing: PortItem[] = emptyParcel();
   #transfer: ArrayBuffer[] = [];
   /** Requests beyond the limits. */
   readonly #held = new Fifo<Message>();
-  /** All that was sent and not reported as taken by the other end, held requests too. */
-  readonly #untaken = new Tally();
   #heldBytes = 0;
   /** Taken, and not reported. */
   readonly #taken = new Tally();
@@ -64,6 +75,7 @@ class PortChannel implements Channel {
   #closed = false;
 
   constructor(port: MessagePort, limits: Backlog) {
+    super(new Inbox({ onTaken: (message) => this.#took(message) }));
     this.#limits = limits;
     this.#port = port;
     port.on("message", (parcel: Parcel) => this.#open(parcel));
@@ -75,7 +87,7 @@ class PortChannel implements Channel {
     if (this.#closed) return;
     const own = this.#withOwnPayload(message);
     const hadRoom = this.#hasRoom();
-    this.#untaken.add(payloadBytes(own.payload), message.type === "request");
+    this.untaken.add(payloadBytes(own.payload), message.type === "request");
     if (isHoldable(own) && (this.#held.size > 0 || !hadRoom)) {
       this.#held.push(own);
       this.#heldBytes += payloadBytes(own.payload);
@@ -88,40 +100,8 @@ class PortChannel implements Channel {
     if (!this.#closed) this.#flush();
   }
 
-  onMessage(listener: (message: Message) => void): void {
-    this.#inbox.onMessage(listener);
-  }
-
-  onClose(listener: (cause: Error | undefined) => void): void {
-    this.#inbox.onClose(listener);
-  }
-
-  onDrain(listener: () => void): void {
-    this.#drainListeners.push(listener);
-  }
-
-  backlog(): Backlog {
-    return this.#untaken.all();
-  }
-
-  requestBacklog(): Backlog {
-    return this.#untaken.ofRequests();
-  }
-
-  underWay(): number {
-    return this.#untaken.messages - this.#held.size;
-  }
-
-  unread(): number {
-    return this.#inbox.unread;
-  }
-
   setFlow(flow: FlowControl): void {
-    this.#inbox.setFlow(flow);
-  }
-
-  admitRequests(admit: (request: RequestMessage) => boolean): () => void {
-    return this.#inbox.admit(admit);
+    this.inbox.setFlow(flow);
   }
 
   abort(): void {
@@ -135,7 +115,7 @@ class PortChannel implements Channel {
     this.#flush();
     this.#shut();
     this.#port.close();
-    queueMicrotask(() => this.#inbox.abandon());
+    queueMicrotask(() => this.inbox.abandon());
   }
 
   ref(): void {
@@ -146,9 +126,13 @@ class PortChannel implements Channel {
     this.#port.unref();
   }
 
+  protected heldRequests(): number {
+    return this.#held.size;
+  }
+
   #hasRoom(): boolean {
     return (
-      this.underWay() < this.#limits.messages && this.#untaken.bytes - this.#heldBytes < this.#limits.bytes
+      this.underWay() < this.#limits.messages && this.untaken.bytes - this.#heldBytes < this.#limits.bytes
     );
   }
 
@@ -204,13 +188,44 @@ class PortChannel implements Channel {
   #open(parcel: Parcel): void {
     const [messages, bytes, requests, requestBytes] = parcel;
     if (messages > 0) this.#refill({ messages, bytes, requests, requestBytes });
-    unpackMessages(parcel, PARCEL_HEAD, this.#receive);
+    if (parcel.length === PARCEL_HEAD) return;
+    this.#parcels.push(parcel);
+    this.#deliverSome();
+  }
+
+  #deliverSome(): void {
+    this.#deliver();
+    if (this.#isTurnOpen) return;
+    this.#isTurnOpen = true;
+    setImmediate(() => {
+      this.#isTurnOpen = false;
+      this.#turnLeft = TURN_MESSAGES;
+      if (this.#parcels.size > 0) this.#deliverSome();
+    });
+  }
+
+  #deliver(): void {
+    for (;;) {
+      const parcel = this.#parcels.peek();
+      if (parcel === undefined || this.#turnLeft <= 0) return;
+      this.#nextItem = unpackMessages(parcel, this.#nextItem, this.#receive, this.#turnLeft);
+      // Unless the channel was closed meanwhile.
+      if (this.#nextItem < parcel.length || this.#parcels.peek() !== parcel) continue;
+      this.#parcels.shift();
+      this.#nextItem = PARCEL_HEAD;
+    }
+  }
+
+  /** Everything that came before the end is delivered before it. */
+  #deliverRest(): void {
+    this.#turnLeft = Infinity;
+    this.#deliver();
   }
 
   #refill(taken: TallyCounts): void {
-    this.#untaken.subtract(taken);
+    this.untaken.subtract(taken);
     this.#postHeld(() => this.#hasRoom());
-    for (const listener of this.#drainListeners) listener();
+    this.drained();
   }
 
   #took(message: Message): void {
@@ -231,19 +246,22 @@ class PortChannel implements Channel {
 
   #fail(error: Error): void {
     if (this.#closed) return;
+    this.#deliverRest();
     this.#shut();
-    this.#inbox.end(error);
+    this.inbox.end(error);
     this.#port.close();
   }
 
   #gone(): void {
     if (this.#closed) return;
+    this.#deliverRest();
     this.#shut();
-    this.#inbox.end(undefined);
+    this.inbox.end(undefined);
   }
 
   #shut(): void {
     this.#closed = true;
+    this.#parcels.clear();
     clearTimeout(this.#reportTimer);
   }
 }

@@ -1,11 +1,12 @@
 import type { Duplex } from "node:stream";
 import { FrameDecoder } from "../wire/decoder.js";
 import { encodeMessage, WIRE_LIMITS, type WireLimits } from "../wire/encode.js";
+import { BaseChannel } from "./base-channel.js";
 import { type Frame, FrameQueue } from "./frame-queue.js";
 import { Inbox, isHoldable } from "./inbox.js";
 import { flowControlMessage, flowControlOf } from "../flow-control.js";
 import { Tally, type TallyCounts } from "./tally.js";
-import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
+import type { Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
 /** Beyond this, an end that sends requests although it was told to hold them is not read from any more. */
 const MAX_HELD_MESSAGES = 10_000;
@@ -48,16 +49,13 @@ export function socketChannel(
   return new SocketChannel(stream, limits, options);
 }
 
-class SocketChannel implements Channel {
+class SocketChannel extends BaseChannel implements Channel {
   readonly #stream: Duplex;
   readonly #limits: WireLimits;
   readonly #decoder: FrameDecoder;
-  readonly #inbox = new Inbox();
   readonly #frames = new FrameQueue();
   readonly #onIncomplete: ((bytes: number) => void) | undefined;
   readonly #receive = (message: Message): void => this.#arrived(message);
-  readonly #drainListeners: (() => void)[] = [];
-  readonly #unsent = new Tally();
   #flushScheduled = false;
   #full = false;
   #isHolding = false;
@@ -69,6 +67,7 @@ class SocketChannel implements Channel {
   #state: "open" | "closing" | "ending" | "closed" = "open";
 
   constructor(stream: Duplex, limits: WireLimits, { onIncomplete }: SocketChannelOptions) {
+    super(new Inbox());
     this.#onIncomplete = onIncomplete;
     this.#stream = stream;
     this.#limits = limits;
@@ -85,7 +84,7 @@ class SocketChannel implements Channel {
     // Control messages, such as the welcome, are not subject to the limits of payloads.
     const limits = message.type === "control" ? WIRE_LIMITS : this.#limits;
     const frame = { bytes: encodeMessage(message, limits), isRequest: isHoldable(message) };
-    this.#unsent.add(frame.bytes.length, frame.isRequest);
+    this.untaken.add(frame.bytes.length, frame.isRequest);
     this.#frames.push(frame);
     this.#scheduleFlush();
   }
@@ -94,43 +93,15 @@ class SocketChannel implements Channel {
     if (this.#state === "open") this.#flush();
   }
 
-  onMessage(listener: (message: Message) => void): void {
-    this.#inbox.onMessage(listener);
-  }
-
-  onClose(listener: (cause: Error | undefined) => void): void {
-    this.#inbox.onClose(listener);
-  }
-
-  onDrain(listener: () => void): void {
-    this.#drainListeners.push(listener);
-  }
-
-  backlog(): Backlog {
-    return this.#unsent.all();
-  }
-
-  requestBacklog(): Backlog {
-    return this.#unsent.ofRequests();
-  }
-
-  underWay(): number {
-    return this.#unsent.messages - this.#frames.held;
-  }
-
-  unread(): number {
-    return this.#inbox.unread;
-  }
-
   setFlow(flow: FlowControl): void {
     this.#isHolding = flow === "hold";
-    this.#inbox.setFlow(flow);
+    this.inbox.setFlow(flow);
     this.#sendFlow();
     this.#readOn();
   }
 
-  admitRequests(admit: (request: RequestMessage) => boolean): () => void {
-    const resume = this.#inbox.admit(admit);
+  override admitRequests(admit: (request: RequestMessage) => boolean): () => void {
+    const resume = super.admitRequests(admit);
     return () => {
       resume();
       this.#sendFlow();
@@ -162,6 +133,10 @@ class SocketChannel implements Channel {
 
   unref(): void {
     if (isSocketLike(this.#stream)) this.#stream.unref();
+  }
+
+  protected heldRequests(): number {
+    return this.#frames.held;
   }
 
   #read(chunk: Buffer): void {
@@ -213,7 +188,7 @@ class SocketChannel implements Channel {
   #arrived(message: Message): void {
     const flow = flowControlOf(message);
     if (flow === undefined) {
-      this.#inbox.receive(message);
+      this.inbox.receive(message);
       return;
     }
     this.#frames.setFlow(flow);
@@ -223,7 +198,7 @@ class SocketChannel implements Channel {
   /** Has the other end keep its requests while too many wait here, so that its responses are not stuck behind them. */
   #sendFlow(): void {
     const { hold, resume } = WAITING_REQUESTS;
-    const isTooMany = this.#inbox.heldMessages >= (this.#flow === "hold" ? resume : hold);
+    const isTooMany = this.inbox.heldMessages >= (this.#flow === "hold" ? resume : hold);
     const flow = this.#isHolding || isTooMany ? "hold" : "resume";
     if (flow === this.#flow) return;
     this.#flow = flow;
@@ -231,7 +206,7 @@ class SocketChannel implements Channel {
   }
 
   #isOverfull(): boolean {
-    const { heldMessages, heldBytes } = this.#inbox;
+    const { heldMessages, heldBytes } = this.inbox;
     return heldMessages >= MAX_HELD_MESSAGES || heldBytes >= MAX_HELD_BYTES;
   }
 
@@ -274,8 +249,8 @@ class SocketChannel implements Channel {
 
   #write(bytes: Buffer, written: TallyCounts): void {
     this.#full = !this.#stream.write(bytes, () => {
-      this.#unsent.subtract(written);
-      for (const listener of this.#drainListeners) listener();
+      this.untaken.subtract(written);
+      this.drained();
     });
   }
 
@@ -292,7 +267,7 @@ class SocketChannel implements Channel {
       this.#stream.once("close", () => clearTimeout(linger));
       this.unref();
       this.#state = "closed";
-      this.#inbox.abandon();
+      this.inbox.abandon();
     });
   }
 
@@ -330,8 +305,8 @@ class SocketChannel implements Channel {
     this.#unread = NOTHING;
     this.#reportIncomplete(0);
     this.#frames.clear();
-    if (byUs) this.#inbox.abandon();
-    else this.#inbox.end(cause);
+    if (byUs) this.inbox.abandon();
+    else this.inbox.end(cause);
   }
 }
 

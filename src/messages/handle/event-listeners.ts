@@ -1,5 +1,5 @@
 import { messageOf, requestError } from "../../errors/index.js";
-import { type Limits, withinLimits } from "../limits.js";
+import { type Limits, withinLimits } from "../../processes/index.js";
 import { decodePayload } from "../wire/payload.js";
 import { isSubscription, SubscriptionTable } from "../topic.js";
 import type { Event, EventMessage } from "../types.js";

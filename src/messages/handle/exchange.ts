@@ -1,9 +1,8 @@
 import { requestError } from "../../errors/index.js";
-import { startTimer, type Timer } from "../../processes/index.js";
-import { onAbort } from "../limits.js";
+import { onAbort, startTimer, type Timer } from "../../processes/index.js";
 import type { ResponseMessage, RpcOptions } from "../types.js";
 
-/** Who waits for the responses of one request. */
+/** What waits for the responses of one request. */
 export interface Waiter {
   onResponse(message: ResponseMessage): void;
   /** No response will come any more. */

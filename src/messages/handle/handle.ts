@@ -1,10 +1,9 @@
 import { isErrno, requestError } from "../../errors/index.js";
-import { startTimer, type Timer } from "../../processes/index.js";
+import { type Limits, startTimer, type Timer, withinLimits } from "../../processes/index.js";
 import { HandleConfiguration, readConfiguration } from "./handle-configuration.js";
 import { EventListeners } from "./event-listeners.js";
 import { fields } from "../fields.js";
 import { Fifo } from "../fifo.js";
-import { type Limits, withinLimits } from "../limits.js";
 import { OutgoingRequests } from "./outgoing-requests.js";
 import { RequestServer } from "./request-server.js";
 import { RunLoop } from "./run-loop.js";

@@ -10,8 +10,9 @@ const NOTHING = Buffer.alloc(0);
 /**
  * Makes messages out of a byte stream that arrives in pieces of any size.
  *
- * Frames that lie in one piece are read where they are; only the rest of a piece is kept. What is kept grows by doubling
- * as bytes arrive, never to a length that was merely declared, so each byte is copied a bounded number of times.
+ * Frames that lie in one piece are read where they are; only the rest of a piece is kept. What it keeps grows
+ * by doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a
+ * bounded number of times.
  */
 export class FrameDecoder {
   readonly #limits: WireLimits;

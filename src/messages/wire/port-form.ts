@@ -9,8 +9,9 @@ const CODE = { request: 0, response: 1, event: 2, control: 3 } as const;
 const FIXED_ITEMS = 9;
 
 /**
- * Appends a message to what travels between threads. All messages of a turn go as one flat array: cloning an object with
- * its property names takes several times as long, at both ends of every hop, and that is most of what a hop costs.
+ * Appends a message to what travels between threads. All messages of a turn go as one flat array. Cloning an
+ * object with its property names takes several times as long, at both ends of every hop. That is most of what
+ * a hop costs.
  */
 export function packMessage(message: Message, into: PortItem[]): void {
   const { payload, userid, rolemask } = message;
@@ -62,18 +63,22 @@ export function packMessage(message: Message, into: PortItem[]): void {
  * Delivers the messages that {@link packMessage} has put into an array, in order. Both ends of a port are our own code, in
  * one process, so nothing is checked.
  * @param start index of the first
+ * @param atMost so many messages
+ * @returns the index of the next
  */
 export function unpackMessages(
   items: readonly PortItem[],
   start: number,
   deliver: (message: Message) => void,
-): void {
+  atMost: number,
+): number {
   let at = start;
-  while (at < items.length) {
+  for (let left = atMost; at < items.length && left > 0; left--) {
     const end = at + FIXED_ITEMS + (items[at + 8] as number);
     deliver(unpack(items, at, end));
     at = end;
   }
+  return at;
 }
 
 function unpack(items: readonly PortItem[], at: number, end: number): Message {

@@ -6,7 +6,7 @@ import type { Collected } from "./collection.js";
 export interface StoreSize {
   /** On the disk, or in memory, with all that goes with it. */
   readonly bytes: number;
-  /** Of the write-ahead log, where there is one. */
+  /** Size of the write-ahead log, where there is one. */
   readonly walBytes?: number;
 }
 

@@ -19,8 +19,8 @@ export interface Batch {
 const LENGTH_BYTES = 4;
 
 /**
- * The payload of `content.commit`: the length of a header as a big-endian uint32, the header as JSON, and the bytes of
- * the blobs, one after the other (docs/services.md).
+ * The payload of `content.commit` (docs/services.md): the length of a header as a big-endian uint32, the
+ * header as JSON, then the bytes of all blobs.
  */
 export function encodeBatch({ blobs, records, kept, last }: Batch): Uint8Array {
   const header = Buffer.from(
@@ -38,7 +38,7 @@ export function encodeBatch({ blobs, records, kept, last }: Batch): Uint8Array {
 export function decodeBatch(payload: Uint8Array): Batch {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const headerEnd = bytes.length < LENGTH_BYTES ? Infinity : LENGTH_BYTES + bytes.readUInt32BE(0);
-  if (headerEnd > bytes.length) throw requestError("EPROTO", "the batch is shorter than its header says");
+  if (headerEnd > bytes.length) throw requestError("EPROTO", "the batch is shorter than its header declares");
   const header = fields(parseJson(bytes.subarray(LENGTH_BYTES, headerEnd)), {
     blobs: "array?",
     records: "object?",

@@ -8,7 +8,7 @@ export interface BlobPlace {
   readonly kept: boolean;
 }
 
-/** Of what an index file has for each blob: digest, place, length, flags. */
+/** Size of an entry of the index file: digest, place, length, flags. */
 const ENTRY_BYTES = 44;
 const DIGEST_BYTES = 32;
 const HEAD = Buffer.from("SLI1");

@@ -44,7 +44,7 @@ export class Collector {
   }
 
   /**
-   * @param pins further roots: versions that somebody still reads
+   * @param pins further roots: versions that are still being read
    * @param settle resolves when all that was given to the store before is written, and in its records
    * @throws `EIO`, before anything was taken away, if a node is missing or damaged: what it referred to is not known
    */
@@ -67,10 +67,10 @@ export class Collector {
 }
 
 /**
- * One collection of garbage. Marking follows the trees of all records and pins; it reads the records last, when nothing
- * is left to follow, and the sweep begins in that same turn. What is stored meanwhile is renewed, whether it was known or
- * not, so that a head that comes during a collection refers only to what stays: to what the head before it reached, and
- * to what was stored with it.
+ * One collection of garbage. Marking follows the trees of all records and pins. It reads the records last,
+ * when nothing is left to follow, and the sweep begins in that same turn. It renews what a client stores
+ * meanwhile, whether known or not. So a head that comes during a collection refers only to what stays. That
+ * is what the head before it reached, and what came with it.
  */
 class Collection {
   readonly #store: Sweepable;

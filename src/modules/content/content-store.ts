@@ -13,8 +13,9 @@ import { BACKING_SERVICE } from "./serve-backing.js";
 const HANDOVER_PAUSE_MS = 1000;
 
 /**
- * Blobs and records, through a cache, in the store that lasts. Without one, and without the promise of one, they are in
- * memory, and are handed over to the first provider that answers; from then on every answer means that it lasts.
+ * Blobs and records, through a cache, in the store that lasts. Without one, and without the promise of one,
+ * they are in memory. The first provider that answers gets them; from then on every answer means that it
+ * lasts.
  */
 export class ContentStore {
   readonly #h: Handle;

@@ -7,8 +7,8 @@ export type Durability =
   { readonly isDurable: true; readonly why: string } | { readonly isDurable: false; readonly why: string };
 
 /**
- * Decides whether answers are to mean that something lasts (docs/store.md): they are if the instance has a `statedir`,
- * or a provider of `content-backing` is loaded, or the run that loads this module loads one too.
+ * Decides whether answers are to mean that something lasts (docs/store.md). They are if the instance has a
+ * `statedir`, or a loaded provider of `content-backing`, or the run that loads this module loads one too.
  */
 export async function durabilityOf(h: Handle): Promise<Durability> {
   if (h.rank !== 0) return { isDurable: true, why: "through the content of rank 0" };
@@ -16,7 +16,7 @@ export async function durabilityOf(h: Handle): Promise<Durability> {
   if (owner !== undefined) return { isDurable: true, why: `${owner} serves ${BACKING_SERVICE}` };
   const planned = (await h.attr("modprobe.planned")) ?? "";
   if (planned.split(",").includes(BACKING_SERVICE)) {
-    return { isDurable: true, why: `a provider of ${BACKING_SERVICE} is about to be loaded` };
+    return { isDurable: true, why: `a provider of ${BACKING_SERVICE} is about to load` };
   }
   const statedir = await chosenStatedir(h);
   return statedir === undefined

@@ -24,6 +24,9 @@ export const STORES: Readonly<Record<string, string>> = {
   "content-files": "content",
 };
 
+/** Keeps its data elsewhere: the directory only says so. */
+export const REMOTE = "content-nats";
+
 /**
  * @returns undefined if there is none
  * @throws `EIO` if it cannot be read as one
@@ -57,12 +60,14 @@ export class StateClaim {
   readonly #h: Handle;
   readonly #directory: string;
   readonly #provider: string;
+  readonly #isAdopting: boolean;
   readonly #known: InstanceFile | undefined;
 
   private constructor(h: Handle, directory: string, options: { provider: string; isAdopting: boolean }) {
     this.#h = h;
     this.#directory = directory;
     this.#provider = options.provider;
+    this.#isAdopting = options.isAdopting;
     this.#known = options.isAdopting ? undefined : readInstanceFile(directory);
   }
 
@@ -78,6 +83,11 @@ export class StateClaim {
     return claim;
   }
 
+  /** The instance that has the directory already. */
+  get instance(): string | undefined {
+    return this.#known?.instance;
+  }
+
   /**
    * Sees whether the store that was opened is the one that the directory had, and notes whose it is.
    * @throws `EEXIST` if it is not
@@ -86,13 +96,15 @@ export class StateClaim {
     const stored = await store.record(IDENTITY);
     const found = typeof stored === "string" ? stored : undefined;
     if (this.#known !== undefined && found !== this.#known.instance) throw this.#gone(this.#known);
+    if (found === undefined && !this.#isAdopting && (await this.#h.attr("overlay.successor")) === "1")
+      throw this.#elsewhere();
     const instance = found ?? (await this.#h.attr("instance-id")) ?? "unknown";
     try {
       if (found === undefined) await store.commit({ blobs: [], records: { [IDENTITY]: instance } });
       if (this.#known === undefined) this.#write({ instance, provider: this.#provider, format: FORMAT });
     } catch (error) {
       if (!isErrno(error, "ENOSPC")) throw error;
-      this.#h.log("warning", `the disk of ${this.#directory} is full: the store can only be read`);
+      this.#h.log("warning", `the disk of ${this.#directory} is full: the store is read-only`);
     }
   }
 
@@ -106,12 +118,9 @@ export class StateClaim {
     }
     if (known.provider !== this.#provider) throw this.#others(known.provider, known.instance);
     if (known.format > FORMAT) {
-      throw requestError(
-        "EINVAL",
-        `${this.#directory} was written by a newer version (format ${known.format})`,
-      );
+      throw requestError("EINVAL", `${this.#directory} is from a newer version (format ${known.format})`);
     }
-    if (!this.#has(STORES[this.#provider] ?? "")) throw this.#gone(known);
+    if (this.#provider !== REMOTE && !this.#has(STORES[this.#provider] ?? "")) throw this.#gone(known);
   }
 
   #has(file: string): boolean {
@@ -129,12 +138,22 @@ export class StateClaim {
   }
 
   #gone({ instance }: InstanceFile): Error {
-    const file = STORES[this.#provider] ?? "";
+    const file = this.#provider === REMOTE ? "the bucket" : `${STORES[this.#provider] ?? ""} there`;
     return requestError(
       "EEXIST",
       `statedir ${this.#directory} belongs to instance ${instance} of ${this.#provider}, ` +
-        `and ${file} there is gone, empty or of another instance\n` +
-        `  hint: put ${file} back from a backup; or begin anew: -S content.adopt=1, then 'sluice kvs restore FILE'`,
+        `and ${file} is gone, empty or of another instance\n` +
+        `  hint: restore it from a backup; or begin with an empty store: -S content.adopt=1, then 'sluice kvs restore FILE'`,
+    );
+  }
+
+  /** A standby leads, and what the rank 0 before it has stored cannot be reached from here. */
+  #elsewhere(): Error {
+    return requestError(
+      "EEXIST",
+      `${this.#provider} on this host lacks the data of the previous rank 0\n` +
+        `  hint: start every rank 0 with --standby, which chooses content-nats; or give all of them content-files ` +
+        `with a statedir on a shared file system; to begin an empty store: -S content.adopt=1`,
     );
   }
 

@@ -3,12 +3,12 @@ import type { JsonValue } from "../../messages/index.js";
 
 /**
  * JSON that was stored.
- * @throws `EIO` when it is none
+ * @throws `EIO` when it is not JSON
  */
 export function parseJson(bytes: Uint8Array): JsonValue {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as JsonValue;
   } catch (error) {
-    throw requestError("EIO", "what was stored is not JSON", error);
+    throw requestError("EIO", "the stored value is not JSON", error);
   }
 }

@@ -45,7 +45,7 @@ export class OldFiles {
     }
   }
 
-  /** A good copy is elsewhere now, or nobody needs it. */
+  /** A good copy is elsewhere now, or it is not needed. */
   remove(ref: string): void {
     rmSync(this.#path(ref), { force: true });
   }

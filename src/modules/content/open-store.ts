@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { requestError } from "../../errors/index.js";
 import type { Backing } from "./backing.js";
-import { readInstanceFile, STORES } from "./instance-file.js";
+import { readInstanceFile, REMOTE, STORES } from "./instance-file.js";
 import { SegmentStore } from "./segment-store.js";
 import { SqliteStore } from "./sqlite-store.js";
 
@@ -14,12 +14,18 @@ export interface OpenedStore {
 }
 
 /**
- * Opens the store that a state directory has; whoever does it holds the lock of the directory.
+ * Opens the store that a state directory has. The caller holds the lock of the directory.
  * @param onWarning told of what is damaged
  * @throws `ENOENT` if there is none, `EIO` if it is beyond reading
  */
 export function openStore(directory: string, onWarning: (text: string) => void): OpenedStore {
   const provider = readInstanceFile(directory)?.provider ?? providerIn(directory);
+  if (provider === REMOTE) {
+    throw requestError(
+      "ENOENT",
+      `${directory} has its data on NATS servers, not in files; 'sluice kvs dump' of the live instance reads all of it`,
+    );
+  }
   const path = join(directory, STORES[provider ?? ""] ?? "");
   if (provider === undefined || path === directory || !existsSync(path)) {
     throw requestError("ENOENT", `${directory} has no store that Sluice knows`);

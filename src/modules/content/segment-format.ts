@@ -3,9 +3,9 @@ import { isErrno } from "../../errors/index.js";
 import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 
 /**
- * A segment is a file of entries, one a batch: `SLB1`, length and check of the batch as big-endian uint32, the batch as
- * `content.commit` has it. The check is a CRC-32 that begins with the place of the entry, so that the bytes of a blob
- * never pass for an entry. A batch counts only when all of it is there.
+ * A segment is a file of entries, one a batch. Each has `SLB1`, length and check of the batch as big-endian
+ * uint32, and the batch as `content.commit` has it. The check is a CRC-32 that begins with the place of the
+ * entry, so that the bytes of a blob never pass for an entry. A batch counts only when all of it is there.
  */
 const MAGIC = Buffer.from("SLB1");
 const HEAD_BYTES = 12;
@@ -42,8 +42,8 @@ export function blobsOffset(entry: Uint8Array, { blobs }: Batch): number {
 }
 
 /**
- * Reads all whole batches of a segment, and looks for the next one behind what is none. The blobs of a damaged batch that
- * can still be told apart are read as well: each of them is checked when it is used.
+ * Reads all whole batches of a segment, and looks for the next one behind bytes that are no batch. The blobs of a
+ * damaged batch that can still be told apart are read as well: each of them is checked when it is used.
  */
 export function scanSegment(file: Buffer): SegmentScan {
   const entries: SegmentEntry[] = [];

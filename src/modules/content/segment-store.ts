@@ -30,8 +30,9 @@ export interface SegmentStoreOptions {
 }
 
 /**
- * Blobs and records in segments: files that batches are written to one behind the other, with one wait for the disk for
- * all that have come meanwhile. Segments that are mostly garbage have the rest moved to the end, and go.
+ * Blobs and records in segments: files with batches one behind the other. There is one wait for the disk for
+ * all batches that have come meanwhile. Segments that are mostly garbage have the rest moved to the end, and
+ * go.
  */
 export class SegmentStore implements Backing, Sweepable {
   readonly #base: string;

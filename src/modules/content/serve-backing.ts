@@ -1,5 +1,11 @@
 import { requestError } from "../../errors/index.js";
-import { type Handle, type Payload, type Request, requestFields } from "../../messages/index.js";
+import {
+  type Handle,
+  type JsonValue,
+  type Payload,
+  type Request,
+  requestFields,
+} from "../../messages/index.js";
 import { BegunRequests } from "../life/begun-requests.js";
 import type { Backing } from "./backing.js";
 import { batchOf } from "./batch.js";
@@ -10,9 +16,14 @@ export const BACKING_SERVICE = "content-backing";
 
 /**
  * Answers the requests of `content-backing` (docs/services.md) out of a store, and registers the service.
+ * @param about what `status` says besides
  * @returns the requests that are begun
  */
-export async function serveBacking(h: Handle, backing: Backing): Promise<BegunRequests> {
+export async function serveBacking(
+  h: Handle,
+  backing: Backing,
+  about: Readonly<Record<string, JsonValue>> = {},
+): Promise<BegunRequests> {
   const begun = new BegunRequests(h);
   begun.handle("store", async (request) => {
     const bytes = blobOf(request);
@@ -45,7 +56,7 @@ export async function serveBacking(h: Handle, backing: Backing): Promise<BegunRe
     const { pins } = requestFields(request.payload, { pins: "string[]" });
     return { ...(await backing.collect(pins.map(checkBlobref))) };
   });
-  h.handle("status", () => ({ provider: h.name, ...backing.size() }));
+  h.handle("status", () => ({ provider: h.name, ...backing.size(), ...about }));
   // What was answered is durable already.
   h.handle("flush", (request) => {
     h.respond(request);

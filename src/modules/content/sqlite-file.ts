@@ -5,7 +5,7 @@ import { messageOf, requestError } from "../../errors/index.js";
 const KIB = 1024;
 /** A file of version 0.3 up to this size is rewritten once, so that it can give space back. */
 const REWRITE_MAX_BYTES = 64 * KIB * KIB;
-/** Of the write-ahead log, before it is written back into the file, and at most what is left of it afterwards. */
+/** Pages of the write-ahead log before it is written back into the file, and at most what is left of it afterwards. */
 const WAL_PAGES = 64;
 const WAL_BYTES = 256 * KIB;
 
@@ -73,7 +73,7 @@ export function pragma(db: Database.Database, name: string): number {
   return Number(value);
 }
 
-/** Of the file and its log, as they are on the disk. */
+/** Sizes of the file and its log, as they are on the disk. */
 export function sqliteSize(path: string): { readonly bytes: number; readonly walBytes: number } {
   const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   const walBytes = sizeOf(`${path}-wal`);

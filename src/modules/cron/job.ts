@@ -31,6 +31,7 @@ export class Job {
     const child = startProcess("bash", ["-c", command], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
+      realPipes: true,
     });
     this.#child = child;
     readLines(child.stdout, (text) => listener.line("stdout", text));

@@ -14,7 +14,7 @@ export type Op =
 /** What changes are made to. */
 export interface Keyspace {
   readonly tree: Tree;
-  /** Of counters that are gone. */
+  /** Counters that are gone. */
   readonly counters: Counters;
 }
 
@@ -52,8 +52,8 @@ function parseOp(item: JsonValue): Op {
 
 /**
  * Makes the changes, one after the other.
- * @throws `EISDIR` for a value where a directory is, `ENOTDIR` for a key below a value: neither is lost by mistake;
- *   `EINVAL` for adding to what is not a counter
+ * @throws `EISDIR` for a value where a directory is, `ENOTDIR` for a key below a value: no mistake loses
+ *   either. `EINVAL` for adding to what is not a counter
  */
 export async function applyOps(before: Keyspace, ops: readonly Op[]): Promise<Applied> {
   let applied: Applied = { ...before, values: {} };

@@ -13,8 +13,9 @@ interface GarbageOptions {
 }
 
 /**
- * Knows when a collection is worth its while: once as much has been written as the store had after the one before, all
- * of which may be garbage. So collections cost a share of the writing, whatever the size of the store.
+ * Knows when a collection is worth its while. It is once writes have made as much as the store had after the
+ * one before: all of that may be garbage. So collections cost a share of the writing, whatever the size of
+ * the store.
  */
 export class Garbage {
   readonly #options: GarbageOptions;

@@ -79,8 +79,9 @@ function parseCounters(record: JsonValue): Counters {
 }
 
 /**
- * Takes up what the records of a store say: the newest head, or if that cannot be read the one before it, or else the
- * newest checkpoint that can be. Only the root and what is right below it is read (K10): the rest shows when it is used.
+ * Takes up what the records of a store say: the newest head, or if that is unreadable the one before it.
+ * Failing both it takes the newest readable checkpoint. Only the root and what is right below it is read
+ * (K10): the rest shows when it is used.
  * @param warn told of each that cannot be read, and of the one that is taken instead
  * @throws `EIO` when there are heads, and none can be read
  */

@@ -4,8 +4,9 @@ import { requestError } from "../../errors/index.js";
 export const KEY_MAX_BYTES = 1024;
 
 /**
- * What separates the words of a key in the tree. It sorts before every character that a word may have, so that all that
- * lies below a key follows it directly: one look at its two neighbours tells whether a new key clashes with another.
+ * What separates the words of a key in the tree. It sorts before every character that a word may have, so
+ * that all that lies below a key follows it directly. One look at its two neighbours tells whether a new key
+ * clashes with another.
  */
 const SEPARATOR = "\t";
 

@@ -60,7 +60,7 @@ function stringify(value: JsonValue): string {
 
 /** What storing trees takes. */
 export interface Flushed {
-  /** Of each tree, in their order. */
+  /** The root of each tree, in their order. */
   readonly roots: readonly (string | undefined)[];
   readonly blobs: readonly StoredBlob[];
   /** The new nodes in the form in which they would be read back. */

@@ -83,7 +83,7 @@ async function repaired(
     salvage.dropped.push(`${newest.name}: its root cannot be read`);
     newest = earlier.shift();
   }
-  if (newest === undefined) throw requestError("EIO", "no version can be read: restore a dump, or a backup");
+  if (newest === undefined) throw requestError("EIO", "no version is readable: restore a dump, or a backup");
   for await (const met of new VersionWalk(store, newest).all()) keep(salvage, met);
   const found = await fromEarlier(store, earlier, salvage);
   const blobs: StoredBlob[] = [];

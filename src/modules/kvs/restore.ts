@@ -22,7 +22,7 @@ export interface Restored {
 
 /**
  * Takes the lines of a dump, stores what they have, and at the end puts it in the place of all keys. Until then nothing
- * changes for anybody; what was stored is collected if the end never comes.
+ * changes for others; what was stored is collected if the end never comes.
  */
 export class Restore {
   readonly #store: KvsStore;
@@ -70,7 +70,7 @@ export class Restore {
     return { version, keys: this.#keys };
   }
 
-  /** What was stored for it is nobody's. */
+  /** What was stored for it is not referred to. */
   abandon(): void {
     this.#release();
   }
@@ -89,7 +89,7 @@ export class Restore {
     else
       throw requestError(
         "EINVAL",
-        `line ${number}: ${parsed.keys} keys were dumped, and ${this.#keys} are here`,
+        `line ${number}: the dump has ${parsed.keys} keys, and ${this.#keys} are here`,
       );
   }
 
@@ -119,7 +119,7 @@ export class Restore {
     [this.#blobs, this.#bytes] = [[], 0];
     const done = (): void => void this.#sending.delete(sent);
     this.#sending.add(sent);
-    // Whoever waits for all of them hears of a failure.
+    // A failure reaches the caller that waits for all of them.
     sent.then(done, () => undefined);
   }
 }

@@ -207,7 +207,8 @@ export class KvsStore {
           Promise.resolve({
             draft: { ...draft, reason, isLast },
             done: ({ newest }) => {
-              if (newest === undefined) reject(requestError("EINVAL", "kvs.checkpoints is 0: none is kept"));
+              if (newest === undefined)
+                reject(requestError("EINVAL", "kvs.checkpoints is 0: the store keeps none"));
               else resolve(newest);
             },
           }),

@@ -23,9 +23,10 @@ interface Passage {
 }
 
 /**
- * A B+-tree that never changes: a change makes a new tree, which shares with the old one all nodes but the log n that lie
- * on the way to the key. So a reader keeps a consistent picture while commits go on, and a commit that fails needs no
- * undoing. Nodes are held only while they are new; stored ones are read through `load`, which caches them.
+ * A B+-tree that never changes: a change makes a new tree. That shares with the old one all nodes but the log
+ * n that lie on the way to the key. So a reader keeps a consistent picture while commits go on, and a commit
+ * that fails needs no undoing. Nodes are held only while they are new; stored ones are read through `load`,
+ * which caches them.
  */
 export class Tree {
   readonly root: Child | undefined;

@@ -23,8 +23,8 @@ export function isAway(error: unknown): boolean {
 }
 
 /**
- * Requests to a service that may be away. One that finds it away waits, and is made again as soon as the service is
- * there; what it asks for must therefore be the same when it is done twice.
+ * Requests to a service that may be away. One that finds it away waits, and goes out again as soon as the
+ * service is there. What it asks for must therefore be the same when done twice.
  */
 export class RemoteService {
   readonly #h: Handle;

@@ -23,10 +23,10 @@ export class ComposedCatalog implements Catalog {
   /** What it was composed from, so that more can be composed over it. */
   readonly sources: CatalogSources;
   readonly units: readonly Unit[];
-  readonly byName: ReadonlyMap<string, Unit>;
-  readonly providers: ReadonlyMap<string, readonly Unit[]>;
   readonly alternatives: readonly Alternative[];
   readonly #drafts: ReadonlyMap<string, UnitDraft>;
+  #byName: ReadonlyMap<string, Unit> | undefined;
+  #providers: ReadonlyMap<string, readonly Unit[]> | undefined;
 
   constructor(
     drafts: ReadonlyMap<string, UnitDraft>,
@@ -36,9 +36,16 @@ export class ComposedCatalog implements Catalog {
     this.sources = sources;
     this.#drafts = drafts;
     this.units = Array.from(drafts.values(), (draft) => draft.toUnit());
-    this.byName = new Map(this.units.map((unit) => [unit.name, unit]));
-    this.providers = indexProviders(this.units);
     this.alternatives = alternatives;
+  }
+
+  /** Worked out when first read, like {@link providers}: a plan does not need them. */
+  get byName(): ReadonlyMap<string, Unit> {
+    return (this.#byName ??= new Map(this.units.map((unit) => [unit.name, unit])));
+  }
+
+  get providers(): ReadonlyMap<string, readonly Unit[]> {
+    return (this.#providers ??= indexProviders(this.units));
   }
 
   /** What the units were made of, in load order. */

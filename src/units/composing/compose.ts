@@ -3,7 +3,7 @@ import { ComposedCatalog, type ComposeOptions } from "./catalog.js";
 import { Composer, type DisableRequest } from "./composer.js";
 import type { UnitDraft } from "./unit-draft.js";
 import type { Fragment, Reading } from "../fragment.js";
-import { rowsOf } from "../keys.js";
+import { rowsOf } from "../keys/keys.js";
 import type { Alternative, Catalog } from "../types.js";
 
 /**
@@ -38,7 +38,6 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
   for (const fragment of fragments) composer.add(fragment);
   composer.applyOptions();
   for (const request of options.disable ?? []) composer.disable(request);
-  const drafts = [...composer.drafts.values()];
   const alternatives = lastOfEach([...composer.alternatives, ...(options.alternatives ?? [])]);
   const sources = { readings, options };
   const catalog = new ComposedCatalog(composer.drafts, alternatives, sources);
@@ -48,8 +47,8 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
   const diagnostics = [
     ...readings.flatMap((reading) => reading.diagnostics),
     ...composer.diagnostics,
-    ...drafts.flatMap(checkWildcards),
-    ...drafts.flatMap(checkCommand),
+    ...foundIn(composer.drafts.values(), checkWildcards),
+    ...foundIn(composer.drafts.values(), checkCommand),
     ...[...refused.values()].flat(),
   ];
   const isSound = diagnostics.length === 0;
@@ -57,9 +56,26 @@ export function composeSound(readings: readonly Reading[], options: ComposeOptio
   return {
     catalog: isSound ? catalog : new ComposedCatalog(composer.drafts, usable, sources),
     diagnostics,
-    warnings: drafts.flatMap(missingCommandWarnings),
+    warnings: foundIn(composer.drafts.values(), missingCommandWarnings),
   };
 }
+
+/** Whether {@link compose} made it. */
+export function isComposed(value: unknown): value is ComposedCatalog {
+  return value instanceof ComposedCatalog;
+}
+
+/** What a check finds, of all drafts. */
+function foundIn(
+  drafts: Iterable<UnitDraft>,
+  check: (draft: UnitDraft) => readonly Diagnostic[],
+): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  for (const draft of drafts) for (const diagnostic of check(draft)) found.push(diagnostic);
+  return found;
+}
+
+const NOTHING: readonly never[] = [];
 
 /**
  * Composes fragments over a catalog, as if they had come after all its sources.
@@ -72,7 +88,7 @@ export function composeOver(
   fragments: readonly Fragment[],
   disable: readonly DisableRequest[] = [],
 ): Result<Catalog> {
-  if (!(catalog instanceof ComposedCatalog)) throw new TypeError("the catalog was not made by compose");
+  if (!isComposed(catalog)) throw new TypeError("the catalog is not from compose");
   const { readings, options } = catalog.sources;
   const more = fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false }));
   const composed = composeSound([...readings, ...more], {
@@ -94,8 +110,8 @@ function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
 }
 
 /** A task of a unit file that has nothing to run may be meant as a milestone, or the command was forgotten. */
-function missingCommandWarnings(draft: UnitDraft): Diagnostic[] {
-  if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return [];
+function missingCommandWarnings(draft: UnitDraft): readonly Diagnostic[] {
+  if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return NOTHING;
   return [
     {
       code: "UNIT_MISSING_KEY",
@@ -111,15 +127,15 @@ function missingCommandWarnings(draft: UnitDraft): Diagnostic[] {
 }
 
 /** `"*"` on one side leaves no room for anything on the other; checked here, as the sides may be of different files. */
-function checkWildcards(draft: UnitDraft): Diagnostic[] {
-  const { before = [], after = [] } = draft.settings;
-  if (before.length === 0 || after.length === 0) return [];
+function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
+  const { before = NOTHING, after = NOTHING } = draft.settings;
+  if (before.length === 0 || after.length === 0) return NOTHING;
   const sides = [
     ["before", before, "after"],
     ["after", after, "before"],
   ] as const;
   const conflict = sides.find(([, names]) => names.includes("*"));
-  if (conflict === undefined) return [];
+  if (conflict === undefined) return NOTHING;
   const [key, , other] = conflict;
   return [
     {
@@ -137,13 +153,13 @@ const NEEDS_COMMAND = rowsOf("module").flatMap(({ key, ...row }) => ("isOfProgra
 const EXCLUDED_BY_COMMAND = ["module", "loader", "exec", "thread"] as const;
 
 /** An ordinary program is no file with an entry; and what is said of one goes with nothing else. */
-function checkCommand(draft: UnitDraft): Diagnostic[] {
-  if (draft.kind !== "module") return [];
+function checkCommand(draft: UnitDraft): readonly Diagnostic[] {
+  if (draft.kind !== "module") return NOTHING;
   const { settings } = draft;
   const isProgram = settings.command !== undefined;
-  const wrong = (isProgram ? EXCLUDED_BY_COMMAND : NEEDS_COMMAND).filter(
-    (key) => settings[key] !== undefined,
-  );
+  const excluded = isProgram ? EXCLUDED_BY_COMMAND : NEEDS_COMMAND;
+  if (!excluded.some((key) => settings[key] !== undefined)) return NOTHING;
+  const wrong = excluded.filter((key) => settings[key] !== undefined);
   return wrong.map((key) => ({
     code: "UNIT_COMMAND_CONFLICT",
     severity: "error",

@@ -2,7 +2,7 @@ import { type Diagnostic, didYouMean, type Location, type Origin } from "../../e
 import { UnitDraft } from "./unit-draft.js";
 import { definedLater } from "./defined-later.js";
 import { argsEdit, type Change, type Definition, type Fragment } from "../fragment.js";
-import { isKeyOf } from "../keys.js";
+import { isKeyOf } from "../keys/keys.js";
 import { locateProblems, type Problem } from "../problems.js";
 import { keysSetBy, type Setting } from "../settings.js";
 import { originSource, type Source } from "../source.js";
@@ -46,11 +46,7 @@ export class Composer {
   }
 
   add(fragment: Fragment): void {
-    const inThisSource = new Set<string>();
-    for (const definition of fragment.definitions) {
-      this.#define(definition, inThisSource.has(definition.name));
-      inThisSource.add(definition.name);
-    }
+    for (const definition of fragment.definitions) this.#define(definition, fragment);
     for (const change of fragment.changes) this.#change(change);
   }
 
@@ -81,10 +77,12 @@ export class Composer {
     return this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
   }
 
-  #define(definition: Definition, isRepeated: boolean): void {
+  #define(definition: Definition, fragment: Fragment): void {
     const draft = this.drafts.get(definition.name);
+    const isRepeated = draft?.listedIn === fragment;
+    if (draft !== undefined) draft.listedIn = fragment;
     if (draft === undefined) {
-      const created = new UnitDraft(definition, this.drafts.size);
+      const created = new UnitDraft(definition, this.drafts.size, fragment);
       this.drafts.set(definition.name, created);
       this.#index(created);
       this.#refuseEdits(definition);
@@ -180,8 +178,8 @@ export class Composer {
   }
 
   #applyOptions({ target, args, overwrite, source }: OptionsChange): void {
+    // For an unknown name there is nothing to do: a file of rc may speak of modules that only some sites have.
     const drafts = this.#named(target);
-    if (drafts.length === 0) this.#reportUnknown(target, source.locate([], "value"), source.name);
     const setting: Setting = overwrite
       ? { source, path: [], settings: { args }, edits: [] }
       : { source, path: [], settings: {}, edits: [argsEdit(args)] };

@@ -1,18 +1,40 @@
-import { compareDiagnostics, type Diagnostic } from "../../errors/index.js";
+import { compareDiagnostics, type Diagnostic, didYouMean } from "../../errors/index.js";
 import { ComposedCatalog } from "./catalog.js";
 import type { UnitDraft } from "./unit-draft.js";
-import { OWN_NAME, rowOf, type UnitKey } from "../keys.js";
+import { rowOf, type UnitKey } from "../keys/keys.js";
+import { OWN_NAME } from "../keys/unit-keys.js";
 import { applySetting, keysSetBy, type Setting } from "../settings.js";
+import { quoted } from "../text.js";
 import type { Catalog } from "../types.js";
 
 /**
- * Warnings about how a catalog came about: UNIT_NO_EFFECT (a table says what is so already) and UNIT_OVERRIDE (a file
- * replaces what a fragment of `modprobe.d` had set). A catalog that was not composed has none.
- * Sorted by place.
+ * Warnings about how a catalog came about. UNIT_NO_EFFECT: a table says what is so already. UNIT_OVERRIDE: a
+ * file replaces what a fragment of `modprobe.d` had set. UNIT_UNKNOWN_UNIT: `setopt` for a name that nothing
+ * has. A catalog that was not composed has none. Sorted by place.
  */
 export function compositionWarnings(catalog: Catalog): Diagnostic[] {
   if (!(catalog instanceof ComposedCatalog)) return [];
-  return [...catalog.drafts()].flatMap(warningsOf).sort(compareDiagnostics);
+  return [...[...catalog.drafts()].flatMap(warningsOf), ...unknownOptionTargets(catalog)].sort(
+    compareDiagnostics,
+  );
+}
+
+/** Arguments for what is not there reach nothing, as in Flux. */
+function unknownOptionTargets({ sources, providers }: ComposedCatalog): Diagnostic[] {
+  const changes = sources.readings.flatMap(({ fragment }) => fragment.changes);
+  return changes.flatMap((change) => {
+    if (change.kind !== "options" || providers.has(change.target)) return [];
+    return [
+      {
+        code: "UNIT_UNKNOWN_UNIT",
+        severity: "warning",
+        message: `setopt: no such module or service ${quoted(change.target)}; this has no effect`,
+        location: change.source.locate([], "value"),
+        related: [],
+        hint: didYouMean(change.target, providers.keys()),
+      },
+    ];
+  });
 }
 
 function warningsOf(draft: UnitDraft): Diagnostic[] {
@@ -69,7 +91,7 @@ function noEffect(draft: UnitDraft, update: Setting, key: UnitKey | undefined): 
       message: `this update of ${draft.name} ${what}`,
       location,
       related: [],
-      hint: "take it away, or correct what it says",
+      hint: "remove it, or correct it",
     },
   ];
 }

@@ -1,6 +1,6 @@
 import type { Origin } from "../../errors/index.js";
-import type { Definition } from "../fragment.js";
-import { isUnitKey, rowOf, type UnitKey } from "../keys.js";
+import type { Definition, Fragment } from "../fragment.js";
+import { isUnitKey, rowOf, type UnitKey } from "../keys/keys.js";
 import { applySetting, type ListEdit, type Setting, type Settings } from "../settings.js";
 import { SourceOrigin } from "../source.js";
 import type { Unit } from "../types.js";
@@ -17,17 +17,22 @@ export class UnitDraft {
   readonly order: number;
   /** The file that it is picked from, if that holds several modules. */
   readonly library: string | undefined;
+  /** The last source that has an entry for it. */
+  listedIn: Fragment;
   #settings: Settings;
-  readonly #history: [Definition, ...Setting[]];
+  readonly #definition: Definition;
+  /** Most units are defined, and never changed. */
+  #updates: Setting[] | undefined;
 
-  constructor(definition: Definition, order: number) {
+  constructor(definition: Definition, order: number, fragment: Fragment) {
     this.name = definition.name;
     this.kind = definition.kind;
     this.isCode = definition.isCode;
     this.order = order;
     this.library = definition.library;
+    this.listedIn = fragment;
     this.#settings = definition.settings;
-    this.#history = [definition];
+    this.#definition = definition;
   }
 
   get settings(): Settings {
@@ -45,23 +50,23 @@ export class UnitDraft {
 
   apply(setting: Setting): void {
     this.#settings = applySetting(this.#settings, setting);
-    this.#history.push(setting);
+    (this.#updates ??= []).push(setting);
   }
 
   /** The definition, and every table that changed it, in the order of composition. */
   get history(): readonly [Definition, ...Setting[]] {
-    return this.#history;
+    return [this.#definition, ...(this.#updates ?? [])];
   }
 
   /** Where the unit was first defined. */
   get definedAt(): Origin {
-    const [{ source, path }] = this.#history;
+    const { source, path } = this.#definition;
     return new SourceOrigin(source, [...path, "name"]);
   }
 
   /**
-   * What set a key, or put an element into its list and was not undone since; undefined for defaults.
-   * Walks the history, because hardly anybody asks.
+   * What set a key, or put an element into its list and was not undone since; undefined for defaults. Walks the
+   * history, because it is rarely asked for.
    */
   originOf(key: string, element?: string): Origin | undefined {
     if (key === "name") return this.definedAt;
@@ -69,7 +74,7 @@ export class UnitDraft {
     // A program runs where its command was written, unless something else is said.
     if (key === "directory" && this.#settings.directory === undefined) return this.originOf("command");
     let origin: Origin | undefined;
-    for (const setting of this.#history) {
+    for (const setting of this.history) {
       const value = setting.settings[key];
       if (value !== undefined) origin = originIn(setting, key, value, element) ?? mergedOrigin(key, origin);
       for (const edit of setting.edits) {
@@ -79,17 +84,17 @@ export class UnitDraft {
     return origin;
   }
 
-  /** The table that sets its command. */
-  get #commandSetting(): Setting | undefined {
-    return this.#history.findLast(({ settings }) => settings.command !== undefined);
+  /** The directory of the table that sets its command. */
+  get #commandDirectory(): string | undefined {
+    if (this.#settings.command === undefined) return undefined;
+    return this.history.findLast(({ settings }) => settings.command !== undefined)?.source.directory;
   }
 
   toUnit(): Unit {
     const { name, order, settings } = this;
-    const parts = { name, order, settings };
     return this.kind === "module"
-      ? makeModule({ ...parts, directory: this.#commandSetting?.source.directory })
-      : makeTask(parts);
+      ? makeModule({ name, order, settings, directory: this.#commandDirectory })
+      : makeTask({ name, order, settings });
   }
 }
 

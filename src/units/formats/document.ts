@@ -1,9 +1,11 @@
+import { dirname, resolve } from "node:path";
 import { type Diagnostic, type ErrorCode, type Location } from "../../errors/index.js";
 import { parseJson } from "./json.js";
 import type { ParsedDocument } from "./parsed-document.js";
-import { DocumentSource, findLineStarts, spanLocation } from "../source.js";
+import { DocumentSource, findLineStarts, type Positions, type Source, spanLocation } from "../source.js";
 import { shortened } from "../text.js";
 import { parseToml } from "./toml.js";
+import { TomlPositions } from "./toml-positions.js";
 import { parseYaml } from "./yaml.js";
 
 /** The languages that units and configuration are written in. */
@@ -46,6 +48,31 @@ export function parseDocument(text: string, file: string, format: Format): Loade
     problemAt("UNIT_SYNTAX", shortened(message, 200), spanLocation(file, body, lineStarts, span), hint),
   );
   return { ok: false, diagnostics };
+}
+
+/**
+ * A document that was parsed before, and found sound. Its text is decoded, and its places are worked out, when the
+ * first one is asked for.
+ */
+export function knownDocument(bytes: Buffer, file: string, format: Format): Source {
+  let source: Source | undefined;
+  const open = (): Source => {
+    const text = bytes.toString("utf8");
+    const body = text.startsWith("\uFEFF") ? text.slice(1) : text;
+    return new DocumentSource(file, body, () => positionsOf(body, format));
+  };
+  return {
+    name: file,
+    directory: dirname(resolve(file)),
+    locate: (path, part) => (source ??= open()).locate(path, part),
+  };
+}
+
+/** The places in a sound text. Those of TOML need no values. */
+function positionsOf(text: string, format: Format): Positions {
+  if (format === "toml") return new TomlPositions(text);
+  const parsed = parseAs(text, format);
+  return parsed.ok ? parsed.makePositions() : { find: () => undefined };
 }
 
 function parseAs(text: string, format: Format): ParsedDocument {

@@ -7,15 +7,15 @@ import { type Piece, scanTables } from "./toml-scan.js";
 const require = createRequire(import.meta.url);
 
 /**
- * A table with more text than this is not looked into, and its header is shown instead: the parser takes a second and
- * 200 MB a megabyte.
+ * It does not look into a table with more text than this, and shows its header instead. The parser takes a
+ * second and 200 MB a megabyte.
  */
 const PIECE_LIMIT = 1_000_000;
 
 /**
- * The places of the values of a TOML document. The parser that knows positions is slow and hungry, so it is loaded
- * only when a place is asked for, and given only the one table that holds it: the document is cut into its tables
- * first, which is quick.
+ * The places of the values of a TOML document. The parser that knows positions is slow and hungry, so it
+ * loads only when a caller asks for a place. It gets only the one table that holds it: cutting the document
+ * into its tables first is quick.
  */
 export class TomlPositions implements Positions {
   readonly #text: string;
@@ -135,8 +135,9 @@ function parseTables(text: string): readonly (AST.TOMLKeyValue | AST.TOMLTable)[
   try {
     return parser.parseTOML(text, { tomlVersion: "1.1" }).body[0].body;
   } catch (error) {
-    // The document is valid, or we would not be here. Where the two parsers disagree, or this one runs out of stack
-    // on deep nesting, the place is that of the table around: less exact, and no reason to fail.
+    // The document is valid, or we would not be here. The two parsers may disagree, or this one may run out
+    // of stack on deep nesting. The place is then that of the table around: less exact, and no reason to
+    // fail.
     if (error instanceof parser.ParseError || error instanceof RangeError) return [];
     throw error;
   }

@@ -11,8 +11,8 @@ export interface Piece {
 }
 
 /**
- * Cuts a TOML document into its tables, without parsing it: only strings, comments and brackets are told apart, which
- * is enough to know where a header is. The document must be valid.
+ * Cuts a TOML document into its tables, without parsing it. It tells only strings, comments and brackets
+ * apart, which is enough to know where a header is. The document must be valid.
  */
 export function scanTables(text: string): Piece[] {
   const pieces: Piece[] = [];

@@ -52,7 +52,10 @@ export class YamlReader {
   #readAlias(alias: Alias): unknown {
     const anchored = this.#anchors.get(alias.source);
     if (anchored?.value === undefined) {
-      this.#report(anchored === undefined ? "unknown anchor" : "anchor inside itself", alias);
+      this.#report(
+        anchored === undefined ? "unknown anchor" : "recursive alias: its anchor contains it",
+        alias,
+      );
       return null;
     }
     this.targets.set(alias, anchored.node);

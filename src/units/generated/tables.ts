@@ -100,7 +100,7 @@ type Exec = boolean;
  */
 type Loader = string;
 /**
- * "own", or the name of a group of modules that share one worker thread. Default "own".
+ * "own", "shared" for one of the threads that modules share, or the name of a group that shares one. Default "own", or what broker.default-thread says.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "thread".
@@ -137,50 +137,50 @@ type Watchdog = string;
  */
 type Command = string | string[];
 /**
- * Of a module with command: its working directory; ./ and ../ count from this file. Default: the directory of the file that sets command.
+ * For a module with command: its working directory; ./ and ../ count from this file. Default: the directory of the file that sets command.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "directory".
  */
 type Directory = string;
 /**
- * Of a module with command: variables that it does not get.
+ * For a module with command: variables that it does not get.
  */
 type Unset = string[];
 /**
- * Of a module with command: dotenv files that are read at each start; one with - in front may be absent. Relative paths count from directory.
+ * For a module with command: dotenv files that are read at each start; one with - in front may be absent. Relative paths count from directory.
  */
 type EnvironmentFile = string[];
 /**
- * Of a module with command: the user that it runs as, by name or number, with that user's groups.
+ * For a module with command: the user that it runs as, by name or number, with that user's groups.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "user".
  */
 type User = string;
 /**
- * Of a module with command: the group that it runs as, by name or number.
+ * For a module with command: the group that it runs as, by name or number.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "group".
  */
 type Group = string;
 /**
- * Of a module with command: log, inherit, discard, or a file that its output is appended to; a relative path counts from directory, or with ./ or ../ from this file. Default "log".
+ * For a module with command: log, inherit, discard, or a file that its output is appended to; a relative path counts from directory, or with ./ or ../ from this file. Default "log".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "output".
  */
 type Output = string;
 /**
- * Of a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".
+ * For a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "on-exit".
  */
 type OnExit = "log" | "restart" | "shutdown";
 /**
- * Of a module with command: signals and statuses beside 0 that are a clean end.
+ * For a module with command: signals and statuses beside 0 that are a clean end.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "success".
@@ -197,6 +197,13 @@ type Follows = Name[];
  * via the `definition` "optional".
  */
 type Optional = boolean;
+/**
+ * Its arguments and the values of its environment are never shown. Default false.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "secret".
+ */
+type Secret = boolean;
 /**
  * Names of units or services.
  *
@@ -303,14 +310,14 @@ type Strings1 = string[];
  */
 type CommandLine = string | string[];
 /**
- * Of a module with command: variables that it does not get.
+ * For a module with command: variables that it does not get.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "unset".
  */
 type Strings2 = string[];
 /**
- * Of a module with command: dotenv files that are read at each start; one with - in front may be absent. Relative paths count from directory.
+ * For a module with command: dotenv files that are read at each start; one with - in front may be absent. Relative paths count from directory.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "environment-file".
@@ -329,6 +336,10 @@ type Names4 = Name[];
  */
 interface UnitFile {
   /**
+   * The schema of the file, for editors.
+   */
+  $schema?: string;
+  /**
    * Modules to define, or to update.
    */
   modules?: ModuleTable[];
@@ -341,7 +352,8 @@ interface UnitFile {
    */
   libraries?: LibraryTable[];
   alternatives?: AlternativesTable;
-  [k: string]: UpdateTable | ModuleTable[] | TaskTable[] | LibraryTable[] | AlternativesTable | undefined;
+  [k: string]:
+    UpdateTable | string | ModuleTable[] | TaskTable[] | LibraryTable[] | AlternativesTable | undefined;
 }
 /**
  * One module. In a later file than its first definition: an update of the keys given.
@@ -392,6 +404,7 @@ export interface ModuleTable {
   restart?: Restart;
   follows?: Follows;
   optional?: Optional;
+  secret?: Secret;
   "provides+"?: Names;
   "provides-"?: Names;
   "requires+"?: Names;
@@ -418,7 +431,7 @@ export interface ModuleTable {
   "follows-"?: Names;
 }
 /**
- * Of a module with command: variables that are added to its environment. Files are merged name by name.
+ * For a module with command: variables that are added to its environment. Files are merged name by name.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "environment".
@@ -427,7 +440,7 @@ interface Environment {
   [k: string]: string;
 }
 /**
- * Of a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".
+ * For a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "limits".
@@ -459,7 +472,7 @@ interface Limits {
   as?: number | string;
 }
 /**
- * Of a module with command: when it counts as running. Default { started = true }.
+ * For a module with command: when it counts as running. Default { started = true }.
  */
 interface Ready {
   /**
@@ -525,16 +538,16 @@ interface Ready {
    */
   timeout?: string;
   /**
-   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   * For ready: longest time of all attempts. Default: the unit's timeout, else "60s".
    */
   deadline?: string;
   /**
-   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
    */
   failures?: number;
 }
 /**
- * Of a module with command: asked for as long as it runs; it has failed after so many failures in a row.
+ * For a module with command: asked for as long as it runs; it has failed after so many failures in a row.
  */
 interface Alive {
   /**
@@ -600,16 +613,16 @@ interface Alive {
    */
   timeout?: string;
   /**
-   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   * For ready: longest time of all attempts. Default: the unit's timeout, else "60s".
    */
   deadline?: string;
   /**
-   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
    */
   failures?: number;
 }
 /**
- * Of a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.
+ * For a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "stop".
@@ -687,6 +700,7 @@ export interface TaskTable {
   timeout?: Timeout;
   description?: Description;
   optional?: Optional;
+  secret?: Secret;
   command?: Command;
   runlevels?: Runlevels;
   "provides+"?: Names;
@@ -822,16 +836,16 @@ interface Probe {
    */
   timeout?: string;
   /**
-   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   * For ready: longest time of all attempts. Default: the unit's timeout, else "60s".
    */
   deadline?: string;
   /**
-   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
    */
   failures?: number;
 }
 /**
- * Of a module with command: when it counts as running. Default { started = true }.
+ * For a module with command: when it counts as running. Default { started = true }.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "ready".
@@ -900,16 +914,16 @@ interface Probe1 {
    */
   timeout?: string;
   /**
-   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   * For ready: longest time of all attempts. Default: the unit's timeout, else "60s".
    */
   deadline?: string;
   /**
-   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
    */
   failures?: number;
 }
 /**
- * Of a module with command: asked for as long as it runs; it has failed after so many failures in a row.
+ * For a module with command: asked for as long as it runs; it has failed after so many failures in a row.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "alive".
@@ -978,11 +992,11 @@ interface Probe2 {
    */
   timeout?: string;
   /**
-   * Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".
+   * For ready: longest time of all attempts. Default: the unit's timeout, else "60s".
    */
   deadline?: string;
   /**
-   * Of alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
    */
   failures?: number;
 }
@@ -1016,6 +1030,7 @@ export interface UpdateTable {
   "on-failure"?: OnFailure;
   watchdog?: Watchdog;
   optional?: Optional;
+  secret?: Secret;
   command?: Command;
   directory?: Directory;
   environment?: Environment;

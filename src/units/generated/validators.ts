@@ -46,8 +46,8 @@ var require_ucs2length = __commonJS({
 });
 
 // <stdin>
-var validateModule = validate282;
-var schema65 = {
+var validateModule = validate286;
+var schema66 = {
   title: "ModuleTable",
   description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
@@ -94,6 +94,7 @@ var schema65 = {
     restart: { $ref: "#/$defs/restart" },
     follows: { $ref: "#/$defs/follows" },
     optional: { $ref: "#/$defs/optional" },
+    secret: { $ref: "#/$defs/secret" },
     "provides+": { $ref: "#/$defs/names" },
     "provides-": { $ref: "#/$defs/names" },
     "requires+": { $ref: "#/$defs/names" },
@@ -1166,7 +1167,7 @@ function validate99(
   return errors === 0;
 }
 validate99.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema44 = {
+var schema45 = {
   description:
     "What a task runs once, or what a module is that is an ordinary program: a shell line, or an array of program and arguments.",
   type: ["string", "array"],
@@ -1174,13 +1175,13 @@ var schema44 = {
   minItems: 1,
   minLength: 1,
 };
-function validate103(
+function validate105(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate103.evaluated;
+  const evaluated0 = validate105.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1192,7 +1193,7 @@ function validate103(
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
-      params: { type: schema44.type },
+      params: { type: schema45.type },
       message: "must be string,array",
     };
     if (vErrors === null) {
@@ -1254,17 +1255,17 @@ function validate103(
       }
     }
   }
-  validate103.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-validate103.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate105(
+validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate107(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate105.evaluated;
+  const evaluated0 = validate107.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1302,18 +1303,18 @@ function validate105(
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-validate105.evaluated = { dynamicProps: false, dynamicItems: false };
+validate107.evaluated = { dynamicProps: false, dynamicItems: false };
 var pattern9 = new RegExp("^[^=]+$", "u");
-function validate107(
+function validate109(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate107.evaluated;
+  const evaluated0 = validate109.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1390,61 +1391,10 @@ function validate107(
     }
     errors++;
   }
-  validate107.errors = vErrors;
-  return errors === 0;
-}
-validate107.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate109(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate109.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (Array.isArray(data)) {
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (typeof data[i0] !== "string") {
-        const err0 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err0];
-        } else {
-          vErrors.push(err0);
-        }
-        errors++;
-      }
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
   validate109.errors = vErrors;
   return errors === 0;
 }
-validate109.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+validate109.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 function validate111(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -1509,29 +1459,32 @@ function validate113(
   if (evaluated0.dynamicItems) {
     evaluated0.items = void 0;
   }
-  if (typeof data === "string") {
-    if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (typeof data[i0] !== "string") {
+        const err0 = {
+          instancePath: instancePath + "/" + i0,
+          schemaPath: "#/items/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
       }
-      errors++;
     }
   } else {
     const err1 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
+      params: { type: "array" },
+      message: "must be array",
     };
     if (vErrors === null) {
       vErrors = [err1];
@@ -1543,7 +1496,7 @@ function validate113(
   validate113.errors = vErrors;
   return errors === 0;
 }
-validate113.evaluated = { dynamicProps: false, dynamicItems: false };
+validate113.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
 function validate115(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -1592,9 +1545,57 @@ function validate115(
   return errors === 0;
 }
 validate115.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema51 = {
+function validate117(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate117.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data === "string") {
+    if (func2(data) < 1) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: { limit: 1 },
+        message: "must NOT have fewer than 1 characters",
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "string" },
+      message: "must be string",
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate117.errors = vErrors;
+  return errors === 0;
+}
+validate117.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema52 = {
   description:
-    'Of a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".',
+    'For a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".',
   type: "object",
   properties: {
     nofile: {
@@ -1611,13 +1612,13 @@ var schema51 = {
   additionalProperties: false,
   default: {},
 };
-function validate117(
+function validate119(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate117.evaluated;
+  const evaluated0 = validate119.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1659,7 +1660,7 @@ function validate117(
           instancePath: instancePath + "/nofile",
           schemaPath: "#/properties/nofile/type",
           keyword: "type",
-          params: { type: schema51.properties.nofile.type },
+          params: { type: schema52.properties.nofile.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1697,7 +1698,7 @@ function validate117(
           instancePath: instancePath + "/nproc",
           schemaPath: "#/properties/nproc/type",
           keyword: "type",
-          params: { type: schema51.properties.nproc.type },
+          params: { type: schema52.properties.nproc.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1735,7 +1736,7 @@ function validate117(
           instancePath: instancePath + "/core",
           schemaPath: "#/properties/core/type",
           keyword: "type",
-          params: { type: schema51.properties.core.type },
+          params: { type: schema52.properties.core.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1773,7 +1774,7 @@ function validate117(
           instancePath: instancePath + "/memlock",
           schemaPath: "#/properties/memlock/type",
           keyword: "type",
-          params: { type: schema51.properties.memlock.type },
+          params: { type: schema52.properties.memlock.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1811,7 +1812,7 @@ function validate117(
           instancePath: instancePath + "/stack",
           schemaPath: "#/properties/stack/type",
           keyword: "type",
-          params: { type: schema51.properties.stack.type },
+          params: { type: schema52.properties.stack.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1849,7 +1850,7 @@ function validate117(
           instancePath: instancePath + "/as",
           schemaPath: "#/properties/as/type",
           keyword: "type",
-          params: { type: schema51.properties.as.type },
+          params: { type: schema52.properties.as.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1892,17 +1893,17 @@ function validate117(
     }
     errors++;
   }
-  validate117.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-validate117.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate119(
+validate119.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate121(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate119.evaluated;
+  const evaluated0 = validate121.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1940,11 +1941,11 @@ function validate119(
     }
     errors++;
   }
-  validate119.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-validate119.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema53 = {
+validate121.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema54 = {
   description:
     "How it is found out whether a program is ready, or alive: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys say how often, and for how long.",
   type: "object",
@@ -1996,545 +1997,17 @@ var schema53 = {
     interval: { description: 'From one attempt to the next. Default "1s".', type: "string" },
     timeout: { description: 'Longest time of one attempt. Default "2s".', type: "string" },
     deadline: {
-      description: `Of ready: longest time of all attempts. Default: the unit's timeout, else "60s".`,
+      description: `For ready: longest time of all attempts. Default: the unit's timeout, else "60s".`,
       type: "string",
     },
     failures: {
-      description: "Of alive: so many failed attempts in a row are a failure of the module. Default 3.",
+      description: "For alive: so many failed attempts in a row are a failure of the module. Default 3.",
       type: "integer",
       minimum: 1,
     },
   },
   additionalProperties: false,
 };
-function validate121(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate121.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    for (const key0 in data) {
-      if (!func1.call(schema53.properties, key0)) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
-        };
-        if (vErrors === null) {
-          vErrors = [err0];
-        } else {
-          vErrors.push(err0);
-        }
-        errors++;
-      }
-    }
-    if (data.started !== void 0) {
-      if (true !== data.started) {
-        const err1 = {
-          instancePath: instancePath + "/started",
-          schemaPath: "#/properties/started/const",
-          keyword: "const",
-          params: { allowedValue: true },
-          message: "must be equal to constant",
-        };
-        if (vErrors === null) {
-          vErrors = [err1];
-        } else {
-          vErrors.push(err1);
-        }
-        errors++;
-      }
-    }
-    if (data.notify !== void 0) {
-      if (true !== data.notify) {
-        const err2 = {
-          instancePath: instancePath + "/notify",
-          schemaPath: "#/properties/notify/const",
-          keyword: "const",
-          params: { allowedValue: true },
-          message: "must be equal to constant",
-        };
-        if (vErrors === null) {
-          vErrors = [err2];
-        } else {
-          vErrors.push(err2);
-        }
-        errors++;
-      }
-    }
-    if (data.fd !== void 0) {
-      let data2 = data.fd;
-      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err3 = {
-          instancePath: instancePath + "/fd",
-          schemaPath: "#/properties/fd/type",
-          keyword: "type",
-          params: { type: "integer" },
-          message: "must be integer",
-        };
-        if (vErrors === null) {
-          vErrors = [err3];
-        } else {
-          vErrors.push(err3);
-        }
-        errors++;
-      }
-      if (typeof data2 == "number" && isFinite(data2)) {
-        if (data2 > 1e3 || isNaN(data2)) {
-          const err4 = {
-            instancePath: instancePath + "/fd",
-            schemaPath: "#/properties/fd/maximum",
-            keyword: "maximum",
-            params: { comparison: "<=", limit: 1e3 },
-            message: "must be <= 1000",
-          };
-          if (vErrors === null) {
-            vErrors = [err4];
-          } else {
-            vErrors.push(err4);
-          }
-          errors++;
-        }
-        if (data2 < 3 || isNaN(data2)) {
-          const err5 = {
-            instancePath: instancePath + "/fd",
-            schemaPath: "#/properties/fd/minimum",
-            keyword: "minimum",
-            params: { comparison: ">=", limit: 3 },
-            message: "must be >= 3",
-          };
-          if (vErrors === null) {
-            vErrors = [err5];
-          } else {
-            vErrors.push(err5);
-          }
-          errors++;
-        }
-      }
-    }
-    if (data.log !== void 0) {
-      let data3 = data.log;
-      if (typeof data3 === "string") {
-        if (func2(data3) < 1) {
-          const err6 = {
-            instancePath: instancePath + "/log",
-            schemaPath: "#/properties/log/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err6];
-          } else {
-            vErrors.push(err6);
-          }
-          errors++;
-        }
-      } else {
-        const err7 = {
-          instancePath: instancePath + "/log",
-          schemaPath: "#/properties/log/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err7];
-        } else {
-          vErrors.push(err7);
-        }
-        errors++;
-      }
-    }
-    if (data.tcp !== void 0) {
-      if (typeof data.tcp !== "string") {
-        const err8 = {
-          instancePath: instancePath + "/tcp",
-          schemaPath: "#/properties/tcp/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err8];
-        } else {
-          vErrors.push(err8);
-        }
-        errors++;
-      }
-    }
-    if (data.unix !== void 0) {
-      let data5 = data.unix;
-      if (typeof data5 === "string") {
-        if (func2(data5) < 1) {
-          const err9 = {
-            instancePath: instancePath + "/unix",
-            schemaPath: "#/properties/unix/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err9];
-          } else {
-            vErrors.push(err9);
-          }
-          errors++;
-        }
-      } else {
-        const err10 = {
-          instancePath: instancePath + "/unix",
-          schemaPath: "#/properties/unix/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err10];
-        } else {
-          vErrors.push(err10);
-        }
-        errors++;
-      }
-    }
-    if (data.http !== void 0) {
-      if (typeof data.http !== "string") {
-        const err11 = {
-          instancePath: instancePath + "/http",
-          schemaPath: "#/properties/http/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err11];
-        } else {
-          vErrors.push(err11);
-        }
-        errors++;
-      }
-    }
-    if (data.status !== void 0) {
-      if (typeof data.status !== "string") {
-        const err12 = {
-          instancePath: instancePath + "/status",
-          schemaPath: "#/properties/status/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err12];
-        } else {
-          vErrors.push(err12);
-        }
-        errors++;
-      }
-    }
-    if (data.body !== void 0) {
-      let data8 = data.body;
-      if (typeof data8 === "string") {
-        if (func2(data8) < 1) {
-          const err13 = {
-            instancePath: instancePath + "/body",
-            schemaPath: "#/properties/body/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err13];
-          } else {
-            vErrors.push(err13);
-          }
-          errors++;
-        }
-      } else {
-        const err14 = {
-          instancePath: instancePath + "/body",
-          schemaPath: "#/properties/body/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err14];
-        } else {
-          vErrors.push(err14);
-        }
-        errors++;
-      }
-    }
-    if (data.command !== void 0) {
-      let data9 = data.command;
-      if (typeof data9 !== "string" && !Array.isArray(data9)) {
-        const err15 = {
-          instancePath: instancePath + "/command",
-          schemaPath: "#/properties/command/type",
-          keyword: "type",
-          params: { type: schema53.properties.command.type },
-          message: "must be string,array",
-        };
-        if (vErrors === null) {
-          vErrors = [err15];
-        } else {
-          vErrors.push(err15);
-        }
-        errors++;
-      }
-      if (typeof data9 === "string") {
-        if (func2(data9) < 1) {
-          const err16 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err16];
-          } else {
-            vErrors.push(err16);
-          }
-          errors++;
-        }
-      }
-      if (Array.isArray(data9)) {
-        if (data9.length < 1) {
-          const err17 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minItems",
-            keyword: "minItems",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
-          };
-          if (vErrors === null) {
-            vErrors = [err17];
-          } else {
-            vErrors.push(err17);
-          }
-          errors++;
-        }
-        const len0 = data9.length;
-        for (let i0 = 0; i0 < len0; i0++) {
-          if (typeof data9[i0] !== "string") {
-            const err18 = {
-              instancePath: instancePath + "/command/" + i0,
-              schemaPath: "#/properties/command/items/type",
-              keyword: "type",
-              params: { type: "string" },
-              message: "must be string",
-            };
-            if (vErrors === null) {
-              vErrors = [err18];
-            } else {
-              vErrors.push(err18);
-            }
-            errors++;
-          }
-        }
-      }
-    }
-    if (data.output !== void 0) {
-      let data11 = data.output;
-      if (typeof data11 === "string") {
-        if (func2(data11) < 1) {
-          const err19 = {
-            instancePath: instancePath + "/output",
-            schemaPath: "#/properties/output/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err19];
-          } else {
-            vErrors.push(err19);
-          }
-          errors++;
-        }
-      } else {
-        const err20 = {
-          instancePath: instancePath + "/output",
-          schemaPath: "#/properties/output/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err20];
-        } else {
-          vErrors.push(err20);
-        }
-        errors++;
-      }
-    }
-    if (data.file !== void 0) {
-      let data12 = data.file;
-      if (typeof data12 === "string") {
-        if (func2(data12) < 1) {
-          const err21 = {
-            instancePath: instancePath + "/file",
-            schemaPath: "#/properties/file/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
-          };
-          if (vErrors === null) {
-            vErrors = [err21];
-          } else {
-            vErrors.push(err21);
-          }
-          errors++;
-        }
-      } else {
-        const err22 = {
-          instancePath: instancePath + "/file",
-          schemaPath: "#/properties/file/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err22];
-        } else {
-          vErrors.push(err22);
-        }
-        errors++;
-      }
-    }
-    if (data.after !== void 0) {
-      if (typeof data.after !== "string") {
-        const err23 = {
-          instancePath: instancePath + "/after",
-          schemaPath: "#/properties/after/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err23];
-        } else {
-          vErrors.push(err23);
-        }
-        errors++;
-      }
-    }
-    if (data.interval !== void 0) {
-      if (typeof data.interval !== "string") {
-        const err24 = {
-          instancePath: instancePath + "/interval",
-          schemaPath: "#/properties/interval/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err24];
-        } else {
-          vErrors.push(err24);
-        }
-        errors++;
-      }
-    }
-    if (data.timeout !== void 0) {
-      if (typeof data.timeout !== "string") {
-        const err25 = {
-          instancePath: instancePath + "/timeout",
-          schemaPath: "#/properties/timeout/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err25];
-        } else {
-          vErrors.push(err25);
-        }
-        errors++;
-      }
-    }
-    if (data.deadline !== void 0) {
-      if (typeof data.deadline !== "string") {
-        const err26 = {
-          instancePath: instancePath + "/deadline",
-          schemaPath: "#/properties/deadline/type",
-          keyword: "type",
-          params: { type: "string" },
-          message: "must be string",
-        };
-        if (vErrors === null) {
-          vErrors = [err26];
-        } else {
-          vErrors.push(err26);
-        }
-        errors++;
-      }
-    }
-    if (data.failures !== void 0) {
-      let data17 = data.failures;
-      if (!(typeof data17 == "number" && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
-        const err27 = {
-          instancePath: instancePath + "/failures",
-          schemaPath: "#/properties/failures/type",
-          keyword: "type",
-          params: { type: "integer" },
-          message: "must be integer",
-        };
-        if (vErrors === null) {
-          vErrors = [err27];
-        } else {
-          vErrors.push(err27);
-        }
-        errors++;
-      }
-      if (typeof data17 == "number" && isFinite(data17)) {
-        if (data17 < 1 || isNaN(data17)) {
-          const err28 = {
-            instancePath: instancePath + "/failures",
-            schemaPath: "#/properties/failures/minimum",
-            keyword: "minimum",
-            params: { comparison: ">=", limit: 1 },
-            message: "must be >= 1",
-          };
-          if (vErrors === null) {
-            vErrors = [err28];
-          } else {
-            vErrors.push(err28);
-          }
-          errors++;
-        }
-      }
-    }
-  } else {
-    const err29 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
-    if (vErrors === null) {
-      vErrors = [err29];
-    } else {
-      vErrors.push(err29);
-    }
-    errors++;
-  }
-  validate121.errors = vErrors;
-  return errors === 0;
-}
-validate121.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 function validate123(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -2550,7 +2023,7 @@ function validate123(
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
-      if (!func1.call(schema53.properties, key0)) {
+      if (!func1.call(schema54.properties, key0)) {
         const err0 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -2810,7 +2283,7 @@ function validate123(
           instancePath: instancePath + "/command",
           schemaPath: "#/properties/command/type",
           keyword: "type",
-          params: { type: schema53.properties.command.type },
+          params: { type: schema54.properties.command.type },
           message: "must be string,array",
         };
         if (vErrors === null) {
@@ -3063,9 +2536,537 @@ function validate123(
   return errors === 0;
 }
 validate123.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var schema55 = {
+function validate125(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate125.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    for (const key0 in data) {
+      if (!func1.call(schema54.properties, key0)) {
+        const err0 = {
+          instancePath,
+          schemaPath: "#/additionalProperties",
+          keyword: "additionalProperties",
+          params: { additionalProperty: key0 },
+          message: "must NOT have additional properties",
+        };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      }
+    }
+    if (data.started !== void 0) {
+      if (true !== data.started) {
+        const err1 = {
+          instancePath: instancePath + "/started",
+          schemaPath: "#/properties/started/const",
+          keyword: "const",
+          params: { allowedValue: true },
+          message: "must be equal to constant",
+        };
+        if (vErrors === null) {
+          vErrors = [err1];
+        } else {
+          vErrors.push(err1);
+        }
+        errors++;
+      }
+    }
+    if (data.notify !== void 0) {
+      if (true !== data.notify) {
+        const err2 = {
+          instancePath: instancePath + "/notify",
+          schemaPath: "#/properties/notify/const",
+          keyword: "const",
+          params: { allowedValue: true },
+          message: "must be equal to constant",
+        };
+        if (vErrors === null) {
+          vErrors = [err2];
+        } else {
+          vErrors.push(err2);
+        }
+        errors++;
+      }
+    }
+    if (data.fd !== void 0) {
+      let data2 = data.fd;
+      if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
+        const err3 = {
+          instancePath: instancePath + "/fd",
+          schemaPath: "#/properties/fd/type",
+          keyword: "type",
+          params: { type: "integer" },
+          message: "must be integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err3];
+        } else {
+          vErrors.push(err3);
+        }
+        errors++;
+      }
+      if (typeof data2 == "number" && isFinite(data2)) {
+        if (data2 > 1e3 || isNaN(data2)) {
+          const err4 = {
+            instancePath: instancePath + "/fd",
+            schemaPath: "#/properties/fd/maximum",
+            keyword: "maximum",
+            params: { comparison: "<=", limit: 1e3 },
+            message: "must be <= 1000",
+          };
+          if (vErrors === null) {
+            vErrors = [err4];
+          } else {
+            vErrors.push(err4);
+          }
+          errors++;
+        }
+        if (data2 < 3 || isNaN(data2)) {
+          const err5 = {
+            instancePath: instancePath + "/fd",
+            schemaPath: "#/properties/fd/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 3 },
+            message: "must be >= 3",
+          };
+          if (vErrors === null) {
+            vErrors = [err5];
+          } else {
+            vErrors.push(err5);
+          }
+          errors++;
+        }
+      }
+    }
+    if (data.log !== void 0) {
+      let data3 = data.log;
+      if (typeof data3 === "string") {
+        if (func2(data3) < 1) {
+          const err6 = {
+            instancePath: instancePath + "/log",
+            schemaPath: "#/properties/log/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err6];
+          } else {
+            vErrors.push(err6);
+          }
+          errors++;
+        }
+      } else {
+        const err7 = {
+          instancePath: instancePath + "/log",
+          schemaPath: "#/properties/log/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err7];
+        } else {
+          vErrors.push(err7);
+        }
+        errors++;
+      }
+    }
+    if (data.tcp !== void 0) {
+      if (typeof data.tcp !== "string") {
+        const err8 = {
+          instancePath: instancePath + "/tcp",
+          schemaPath: "#/properties/tcp/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err8];
+        } else {
+          vErrors.push(err8);
+        }
+        errors++;
+      }
+    }
+    if (data.unix !== void 0) {
+      let data5 = data.unix;
+      if (typeof data5 === "string") {
+        if (func2(data5) < 1) {
+          const err9 = {
+            instancePath: instancePath + "/unix",
+            schemaPath: "#/properties/unix/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err9];
+          } else {
+            vErrors.push(err9);
+          }
+          errors++;
+        }
+      } else {
+        const err10 = {
+          instancePath: instancePath + "/unix",
+          schemaPath: "#/properties/unix/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err10];
+        } else {
+          vErrors.push(err10);
+        }
+        errors++;
+      }
+    }
+    if (data.http !== void 0) {
+      if (typeof data.http !== "string") {
+        const err11 = {
+          instancePath: instancePath + "/http",
+          schemaPath: "#/properties/http/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err11];
+        } else {
+          vErrors.push(err11);
+        }
+        errors++;
+      }
+    }
+    if (data.status !== void 0) {
+      if (typeof data.status !== "string") {
+        const err12 = {
+          instancePath: instancePath + "/status",
+          schemaPath: "#/properties/status/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err12];
+        } else {
+          vErrors.push(err12);
+        }
+        errors++;
+      }
+    }
+    if (data.body !== void 0) {
+      let data8 = data.body;
+      if (typeof data8 === "string") {
+        if (func2(data8) < 1) {
+          const err13 = {
+            instancePath: instancePath + "/body",
+            schemaPath: "#/properties/body/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err13];
+          } else {
+            vErrors.push(err13);
+          }
+          errors++;
+        }
+      } else {
+        const err14 = {
+          instancePath: instancePath + "/body",
+          schemaPath: "#/properties/body/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err14];
+        } else {
+          vErrors.push(err14);
+        }
+        errors++;
+      }
+    }
+    if (data.command !== void 0) {
+      let data9 = data.command;
+      if (typeof data9 !== "string" && !Array.isArray(data9)) {
+        const err15 = {
+          instancePath: instancePath + "/command",
+          schemaPath: "#/properties/command/type",
+          keyword: "type",
+          params: { type: schema54.properties.command.type },
+          message: "must be string,array",
+        };
+        if (vErrors === null) {
+          vErrors = [err15];
+        } else {
+          vErrors.push(err15);
+        }
+        errors++;
+      }
+      if (typeof data9 === "string") {
+        if (func2(data9) < 1) {
+          const err16 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err16];
+          } else {
+            vErrors.push(err16);
+          }
+          errors++;
+        }
+      }
+      if (Array.isArray(data9)) {
+        if (data9.length < 1) {
+          const err17 = {
+            instancePath: instancePath + "/command",
+            schemaPath: "#/properties/command/minItems",
+            keyword: "minItems",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 items",
+          };
+          if (vErrors === null) {
+            vErrors = [err17];
+          } else {
+            vErrors.push(err17);
+          }
+          errors++;
+        }
+        const len0 = data9.length;
+        for (let i0 = 0; i0 < len0; i0++) {
+          if (typeof data9[i0] !== "string") {
+            const err18 = {
+              instancePath: instancePath + "/command/" + i0,
+              schemaPath: "#/properties/command/items/type",
+              keyword: "type",
+              params: { type: "string" },
+              message: "must be string",
+            };
+            if (vErrors === null) {
+              vErrors = [err18];
+            } else {
+              vErrors.push(err18);
+            }
+            errors++;
+          }
+        }
+      }
+    }
+    if (data.output !== void 0) {
+      let data11 = data.output;
+      if (typeof data11 === "string") {
+        if (func2(data11) < 1) {
+          const err19 = {
+            instancePath: instancePath + "/output",
+            schemaPath: "#/properties/output/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err19];
+          } else {
+            vErrors.push(err19);
+          }
+          errors++;
+        }
+      } else {
+        const err20 = {
+          instancePath: instancePath + "/output",
+          schemaPath: "#/properties/output/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err20];
+        } else {
+          vErrors.push(err20);
+        }
+        errors++;
+      }
+    }
+    if (data.file !== void 0) {
+      let data12 = data.file;
+      if (typeof data12 === "string") {
+        if (func2(data12) < 1) {
+          const err21 = {
+            instancePath: instancePath + "/file",
+            schemaPath: "#/properties/file/minLength",
+            keyword: "minLength",
+            params: { limit: 1 },
+            message: "must NOT have fewer than 1 characters",
+          };
+          if (vErrors === null) {
+            vErrors = [err21];
+          } else {
+            vErrors.push(err21);
+          }
+          errors++;
+        }
+      } else {
+        const err22 = {
+          instancePath: instancePath + "/file",
+          schemaPath: "#/properties/file/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err22];
+        } else {
+          vErrors.push(err22);
+        }
+        errors++;
+      }
+    }
+    if (data.after !== void 0) {
+      if (typeof data.after !== "string") {
+        const err23 = {
+          instancePath: instancePath + "/after",
+          schemaPath: "#/properties/after/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err23];
+        } else {
+          vErrors.push(err23);
+        }
+        errors++;
+      }
+    }
+    if (data.interval !== void 0) {
+      if (typeof data.interval !== "string") {
+        const err24 = {
+          instancePath: instancePath + "/interval",
+          schemaPath: "#/properties/interval/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err24];
+        } else {
+          vErrors.push(err24);
+        }
+        errors++;
+      }
+    }
+    if (data.timeout !== void 0) {
+      if (typeof data.timeout !== "string") {
+        const err25 = {
+          instancePath: instancePath + "/timeout",
+          schemaPath: "#/properties/timeout/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err25];
+        } else {
+          vErrors.push(err25);
+        }
+        errors++;
+      }
+    }
+    if (data.deadline !== void 0) {
+      if (typeof data.deadline !== "string") {
+        const err26 = {
+          instancePath: instancePath + "/deadline",
+          schemaPath: "#/properties/deadline/type",
+          keyword: "type",
+          params: { type: "string" },
+          message: "must be string",
+        };
+        if (vErrors === null) {
+          vErrors = [err26];
+        } else {
+          vErrors.push(err26);
+        }
+        errors++;
+      }
+    }
+    if (data.failures !== void 0) {
+      let data17 = data.failures;
+      if (!(typeof data17 == "number" && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
+        const err27 = {
+          instancePath: instancePath + "/failures",
+          schemaPath: "#/properties/failures/type",
+          keyword: "type",
+          params: { type: "integer" },
+          message: "must be integer",
+        };
+        if (vErrors === null) {
+          vErrors = [err27];
+        } else {
+          vErrors.push(err27);
+        }
+        errors++;
+      }
+      if (typeof data17 == "number" && isFinite(data17)) {
+        if (data17 < 1 || isNaN(data17)) {
+          const err28 = {
+            instancePath: instancePath + "/failures",
+            schemaPath: "#/properties/failures/minimum",
+            keyword: "minimum",
+            params: { comparison: ">=", limit: 1 },
+            message: "must be >= 1",
+          };
+          if (vErrors === null) {
+            vErrors = [err28];
+          } else {
+            vErrors.push(err28);
+          }
+          errors++;
+        }
+      }
+    }
+  } else {
+    const err29 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "object" },
+      message: "must be object",
+    };
+    if (vErrors === null) {
+      vErrors = [err29];
+    } else {
+      vErrors.push(err29);
+    }
+    errors++;
+  }
+  validate125.errors = vErrors;
+  return errors === 0;
+}
+validate125.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var schema56 = {
   description:
-    'Of a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.',
+    'For a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.',
   type: "object",
   properties: {
     signal: { description: 'The signal that asks it to end. Default "SIGTERM".', type: "string" },
@@ -3088,13 +3089,13 @@ var schema55 = {
   },
   additionalProperties: false,
 };
-function validate125(
+function validate127(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate125.evaluated;
+  const evaluated0 = validate127.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3160,7 +3161,7 @@ function validate125(
           instancePath: instancePath + "/command",
           schemaPath: "#/properties/command/type",
           keyword: "type",
-          params: { type: schema55.properties.command.type },
+          params: { type: schema56.properties.command.type },
           message: "must be string,array",
         };
         if (vErrors === null) {
@@ -3230,7 +3231,7 @@ function validate125(
           instancePath: instancePath + "/to",
           schemaPath: "#/properties/to/enum",
           keyword: "enum",
-          params: { allowedValues: schema55.properties.to.enum },
+          params: { allowedValues: schema56.properties.to.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -3256,23 +3257,23 @@ function validate125(
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
-validate125.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var schema56 = {
+validate127.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var schema57 = {
   description:
-    'Of a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".',
+    'For a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".',
   enum: ["log", "restart", "shutdown"],
   default: "log",
 };
-function validate127(
+function validate129(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate127.evaluated;
+  const evaluated0 = validate129.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3284,7 +3285,7 @@ function validate127(
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
-      params: { allowedValues: schema56.enum },
+      params: { allowedValues: schema57.enum },
       message: "must be equal to one of the allowed values",
     };
     if (vErrors === null) {
@@ -3294,22 +3295,22 @@ function validate127(
     }
     errors++;
   }
-  validate127.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }
-validate127.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema57 = {
-  description: "Of a module with command: signals and statuses beside 0 that are a clean end.",
+validate129.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema58 = {
+  description: "For a module with command: signals and statuses beside 0 that are a clean end.",
   type: "array",
   items: { type: ["string", "integer"], minimum: 0, maximum: 255 },
 };
-function validate129(
+function validate131(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate129.evaluated;
+  const evaluated0 = validate131.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3328,7 +3329,7 @@ function validate129(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/type",
           keyword: "type",
-          params: { type: schema57.items.type },
+          params: { type: schema58.items.type },
           message: "must be string,integer",
         };
         if (vErrors === null) {
@@ -3386,11 +3387,11 @@ function validate129(
     }
     errors++;
   }
-  validate129.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-validate129.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-var schema58 = {
+validate131.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var schema59 = {
   description:
     'Backoff of restarts. Default { delay = "1s", longest = "60s", tries = 5, within = "10m", then = "panic" }.',
   type: "object",
@@ -3414,13 +3415,13 @@ var schema58 = {
   },
   additionalProperties: false,
 };
-function validate131(
+function validate133(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate131.evaluated;
+  const evaluated0 = validate133.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3495,7 +3496,7 @@ function validate131(
           instancePath: instancePath + "/tries",
           schemaPath: "#/properties/tries/type",
           keyword: "type",
-          params: { type: schema58.properties.tries.type },
+          params: { type: schema59.properties.tries.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -3547,7 +3548,7 @@ function validate131(
           instancePath: instancePath + "/then",
           schemaPath: "#/properties/then/enum",
           keyword: "enum",
-          params: { allowedValues: schema58.properties.then.enum },
+          params: { allowedValues: schema59.properties.then.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -3573,17 +3574,17 @@ function validate131(
     }
     errors++;
   }
-  validate131.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-validate131.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate133(
+validate133.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate135(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate133.evaluated;
+  const evaluated0 = validate135.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3621,10 +3622,10 @@ function validate133(
     }
     errors++;
   }
-  validate133.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-validate133.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+validate135.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
 function validate101(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -3657,13 +3658,45 @@ function validate101(
   return errors === 0;
 }
 validate101.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate138(
+function validate103(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate138.evaluated;
+  const evaluated0 = validate103.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (typeof data !== "boolean") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "boolean" },
+      message: "must be boolean",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate103.errors = vErrors;
+  return errors === 0;
+}
+validate103.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate140(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate140.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3701,17 +3734,17 @@ function validate138(
     }
     errors++;
   }
-  validate138.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-validate138.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate146(
+validate140.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate148(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate146.evaluated;
+  const evaluated0 = validate148.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3773,17 +3806,17 @@ function validate146(
     }
     errors++;
   }
-  validate146.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
-validate146.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate151(
+validate148.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate153(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate151.evaluated;
+  const evaluated0 = validate153.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3841,17 +3874,17 @@ function validate151(
     }
     errors++;
   }
-  validate151.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-validate151.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate158(
+validate153.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate160(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate158.evaluated;
+  const evaluated0 = validate160.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3892,17 +3925,17 @@ function validate158(
     }
     errors++;
   }
-  validate158.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-validate158.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate282(
+validate160.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate286(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate282.evaluated;
+  const evaluated0 = validate286.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3926,7 +3959,7 @@ function validate282(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema65.properties, key0)) {
+      if (!func1.call(schema66.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -4252,24 +4285,10 @@ function validate282(
     }
     if (data.command !== void 0) {
       if (
-        !validate103(data.command, {
+        !validate105(data.command, {
           instancePath: instancePath + "/command",
           parentData: data,
           parentDataProperty: "command",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.directory !== void 0) {
-      if (
-        !validate105(data.directory, {
-          instancePath: instancePath + "/directory",
-          parentData: data,
-          parentDataProperty: "directory",
           rootData,
           dynamicAnchors,
         })
@@ -4278,12 +4297,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.environment !== void 0) {
+    if (data.directory !== void 0) {
       if (
-        !validate107(data.environment, {
-          instancePath: instancePath + "/environment",
+        !validate107(data.directory, {
+          instancePath: instancePath + "/directory",
           parentData: data,
-          parentDataProperty: "environment",
+          parentDataProperty: "directory",
           rootData,
           dynamicAnchors,
         })
@@ -4292,12 +4311,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.unset !== void 0) {
+    if (data.environment !== void 0) {
       if (
-        !validate109(data.unset, {
-          instancePath: instancePath + "/unset",
+        !validate109(data.environment, {
+          instancePath: instancePath + "/environment",
           parentData: data,
-          parentDataProperty: "unset",
+          parentDataProperty: "environment",
           rootData,
           dynamicAnchors,
         })
@@ -4306,12 +4325,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data["environment-file"] !== void 0) {
+    if (data.unset !== void 0) {
       if (
-        !validate111(data["environment-file"], {
-          instancePath: instancePath + "/environment-file",
+        !validate111(data.unset, {
+          instancePath: instancePath + "/unset",
           parentData: data,
-          parentDataProperty: "environment-file",
+          parentDataProperty: "unset",
           rootData,
           dynamicAnchors,
         })
@@ -4320,12 +4339,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.user !== void 0) {
+    if (data["environment-file"] !== void 0) {
       if (
-        !validate113(data.user, {
-          instancePath: instancePath + "/user",
+        !validate113(data["environment-file"], {
+          instancePath: instancePath + "/environment-file",
           parentData: data,
-          parentDataProperty: "user",
+          parentDataProperty: "environment-file",
           rootData,
           dynamicAnchors,
         })
@@ -4334,12 +4353,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.group !== void 0) {
+    if (data.user !== void 0) {
       if (
-        !validate115(data.group, {
-          instancePath: instancePath + "/group",
+        !validate115(data.user, {
+          instancePath: instancePath + "/user",
           parentData: data,
-          parentDataProperty: "group",
+          parentDataProperty: "user",
           rootData,
           dynamicAnchors,
         })
@@ -4348,12 +4367,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.limits !== void 0) {
+    if (data.group !== void 0) {
       if (
-        !validate117(data.limits, {
-          instancePath: instancePath + "/limits",
+        !validate117(data.group, {
+          instancePath: instancePath + "/group",
           parentData: data,
-          parentDataProperty: "limits",
+          parentDataProperty: "group",
           rootData,
           dynamicAnchors,
         })
@@ -4362,12 +4381,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.output !== void 0) {
+    if (data.limits !== void 0) {
       if (
-        !validate119(data.output, {
-          instancePath: instancePath + "/output",
+        !validate119(data.limits, {
+          instancePath: instancePath + "/limits",
           parentData: data,
-          parentDataProperty: "output",
+          parentDataProperty: "limits",
           rootData,
           dynamicAnchors,
         })
@@ -4376,12 +4395,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.ready !== void 0) {
+    if (data.output !== void 0) {
       if (
-        !validate121(data.ready, {
-          instancePath: instancePath + "/ready",
+        !validate121(data.output, {
+          instancePath: instancePath + "/output",
           parentData: data,
-          parentDataProperty: "ready",
+          parentDataProperty: "output",
           rootData,
           dynamicAnchors,
         })
@@ -4390,12 +4409,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.alive !== void 0) {
+    if (data.ready !== void 0) {
       if (
-        !validate123(data.alive, {
-          instancePath: instancePath + "/alive",
+        !validate123(data.ready, {
+          instancePath: instancePath + "/ready",
           parentData: data,
-          parentDataProperty: "alive",
+          parentDataProperty: "ready",
           rootData,
           dynamicAnchors,
         })
@@ -4404,12 +4423,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.stop !== void 0) {
+    if (data.alive !== void 0) {
       if (
-        !validate125(data.stop, {
-          instancePath: instancePath + "/stop",
+        !validate125(data.alive, {
+          instancePath: instancePath + "/alive",
           parentData: data,
-          parentDataProperty: "stop",
+          parentDataProperty: "alive",
           rootData,
           dynamicAnchors,
         })
@@ -4418,12 +4437,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data["on-exit"] !== void 0) {
+    if (data.stop !== void 0) {
       if (
-        !validate127(data["on-exit"], {
-          instancePath: instancePath + "/on-exit",
+        !validate127(data.stop, {
+          instancePath: instancePath + "/stop",
           parentData: data,
-          parentDataProperty: "on-exit",
+          parentDataProperty: "stop",
           rootData,
           dynamicAnchors,
         })
@@ -4432,12 +4451,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.success !== void 0) {
+    if (data["on-exit"] !== void 0) {
       if (
-        !validate129(data.success, {
-          instancePath: instancePath + "/success",
+        !validate129(data["on-exit"], {
+          instancePath: instancePath + "/on-exit",
           parentData: data,
-          parentDataProperty: "success",
+          parentDataProperty: "on-exit",
           rootData,
           dynamicAnchors,
         })
@@ -4446,12 +4465,12 @@ function validate282(
         errors = vErrors.length;
       }
     }
-    if (data.restart !== void 0) {
+    if (data.success !== void 0) {
       if (
-        !validate131(data.restart, {
-          instancePath: instancePath + "/restart",
+        !validate131(data.success, {
+          instancePath: instancePath + "/success",
           parentData: data,
-          parentDataProperty: "restart",
+          parentDataProperty: "success",
           rootData,
           dynamicAnchors,
         })
@@ -4460,9 +4479,23 @@ function validate282(
         errors = vErrors.length;
       }
     }
+    if (data.restart !== void 0) {
+      if (
+        !validate133(data.restart, {
+          instancePath: instancePath + "/restart",
+          parentData: data,
+          parentDataProperty: "restart",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.follows !== void 0) {
       if (
-        !validate133(data.follows, {
+        !validate135(data.follows, {
           instancePath: instancePath + "/follows",
           parentData: data,
           parentDataProperty: "follows",
@@ -4470,7 +4503,7 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -4488,9 +4521,23 @@ function validate282(
         errors = vErrors.length;
       }
     }
+    if (data.secret !== void 0) {
+      if (
+        !validate103(data.secret, {
+          instancePath: instancePath + "/secret",
+          parentData: data,
+          parentDataProperty: "secret",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data["provides+"] !== void 0) {
       if (
-        !validate138(data["provides+"], {
+        !validate140(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -4498,13 +4545,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate138(data["provides-"], {
+        !validate140(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -4512,13 +4559,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate138(data["requires+"], {
+        !validate140(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -4526,13 +4573,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate138(data["requires-"], {
+        !validate140(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -4540,13 +4587,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate138(data["needs+"], {
+        !validate140(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -4554,13 +4601,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate138(data["needs-"], {
+        !validate140(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -4568,13 +4615,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate146(data["after+"], {
+        !validate148(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -4582,13 +4629,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate146(data["after-"], {
+        !validate148(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -4596,13 +4643,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate146(data["before+"], {
+        !validate148(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -4610,13 +4657,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate146(data["before-"], {
+        !validate148(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -4624,13 +4671,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate151(data["needs-config+"], {
+        !validate153(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -4638,13 +4685,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate151(data["needs-config-"], {
+        !validate153(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -4652,13 +4699,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate151(data["needs-attrs+"], {
+        !validate153(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -4666,13 +4713,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate151(data["needs-attrs-"], {
+        !validate153(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -4680,13 +4727,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate151(data["needs-env+"], {
+        !validate153(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -4694,13 +4741,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate151(data["needs-env-"], {
+        !validate153(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -4708,13 +4755,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate158(data["args+"], {
+        !validate160(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -4722,13 +4769,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate158(data["args-"], {
+        !validate160(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -4736,13 +4783,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
       if (
-        !validate158(data["unset+"], {
+        !validate160(data["unset+"], {
           instancePath: instancePath + "/unset+",
           parentData: data,
           parentDataProperty: "unset+",
@@ -4750,13 +4797,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
       if (
-        !validate158(data["unset-"], {
+        !validate160(data["unset-"], {
           instancePath: instancePath + "/unset-",
           parentData: data,
           parentDataProperty: "unset-",
@@ -4764,13 +4811,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file+"] !== void 0) {
       if (
-        !validate158(data["environment-file+"], {
+        !validate160(data["environment-file+"], {
           instancePath: instancePath + "/environment-file+",
           parentData: data,
           parentDataProperty: "environment-file+",
@@ -4778,13 +4825,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file-"] !== void 0) {
       if (
-        !validate158(data["environment-file-"], {
+        !validate160(data["environment-file-"], {
           instancePath: instancePath + "/environment-file-",
           parentData: data,
           parentDataProperty: "environment-file-",
@@ -4792,13 +4839,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows+"] !== void 0) {
       if (
-        !validate138(data["follows+"], {
+        !validate140(data["follows+"], {
           instancePath: instancePath + "/follows+",
           parentData: data,
           parentDataProperty: "follows+",
@@ -4806,13 +4853,13 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
       if (
-        !validate138(data["follows-"], {
+        !validate140(data["follows-"], {
           instancePath: instancePath + "/follows-",
           parentData: data,
           parentDataProperty: "follows-",
@@ -4820,7 +4867,7 @@ function validate282(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
@@ -4839,12 +4886,12 @@ function validate282(
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-validate282.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateTask = validate346;
-var schema66 = {
+validate286.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateTask = validate351;
+var schema67 = {
   title: "TaskTable",
   description: "One task: something that runs once.",
   type: "object",
@@ -4867,6 +4914,7 @@ var schema66 = {
     timeout: { $ref: "#/$defs/timeout" },
     description: { $ref: "#/$defs/description" },
     optional: { $ref: "#/$defs/optional" },
+    secret: { $ref: "#/$defs/secret" },
     command: { $ref: "#/$defs/command" },
     runlevels: { $ref: "#/$defs/runlevels" },
     "provides+": { $ref: "#/$defs/names" },
@@ -4891,19 +4939,19 @@ var schema66 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema60 = {
+var schema61 = {
   description: 'The phases in whose plan the task is a root. Default ["rc1"].',
   type: "array",
   items: { enum: ["rc1", "rc3"] },
   default: ["rc1"],
 };
-function validate136(
+function validate138(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate136.evaluated;
+  const evaluated0 = validate138.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4919,7 +4967,7 @@ function validate136(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/enum",
           keyword: "enum",
-          params: { allowedValues: schema60.items.enum },
+          params: { allowedValues: schema61.items.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -4945,17 +4993,17 @@ function validate136(
     }
     errors++;
   }
-  validate136.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-validate136.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate346(
+validate138.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate351(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate346.evaluated;
+  const evaluated0 = validate351.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4979,7 +5027,7 @@ function validate346(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema66.properties, key0)) {
+      if (!func1.call(schema67.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -5205,12 +5253,12 @@ function validate346(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.secret !== void 0) {
       if (
-        !validate103(data.command, {
-          instancePath: instancePath + "/command",
+        !validate103(data.secret, {
+          instancePath: instancePath + "/secret",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "secret",
           rootData,
           dynamicAnchors,
         })
@@ -5219,9 +5267,23 @@ function validate346(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate105(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate136(data.runlevels, {
+        !validate138(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -5229,13 +5291,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate138(data["provides+"], {
+        !validate140(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -5243,13 +5305,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate138(data["provides-"], {
+        !validate140(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -5257,13 +5319,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate138(data["requires+"], {
+        !validate140(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -5271,13 +5333,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate138(data["requires-"], {
+        !validate140(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -5285,13 +5347,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate138(data["needs+"], {
+        !validate140(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -5299,13 +5361,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate138(data["needs-"], {
+        !validate140(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -5313,13 +5375,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate146(data["after+"], {
+        !validate148(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -5327,13 +5389,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate146(data["after-"], {
+        !validate148(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -5341,13 +5403,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate146(data["before+"], {
+        !validate148(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -5355,13 +5417,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate146(data["before-"], {
+        !validate148(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -5369,13 +5431,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate151(data["needs-config+"], {
+        !validate153(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -5383,13 +5445,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate151(data["needs-config-"], {
+        !validate153(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -5397,13 +5459,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate151(data["needs-attrs+"], {
+        !validate153(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -5411,13 +5473,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate151(data["needs-attrs-"], {
+        !validate153(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -5425,13 +5487,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate151(data["needs-env+"], {
+        !validate153(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -5439,13 +5501,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate151(data["needs-env-"], {
+        !validate153(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -5453,13 +5515,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate136(data["runlevels+"], {
+        !validate138(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -5467,13 +5529,13 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate136(data["runlevels-"], {
+        !validate138(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -5481,7 +5543,7 @@ function validate346(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -5500,11 +5562,11 @@ function validate346(
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-validate346.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateUpdate = validate382;
+validate351.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateUpdate = validate388;
 var schema20 = {
   title: "UpdateTable",
   description:
@@ -5534,6 +5596,7 @@ var schema20 = {
     "on-failure": { $ref: "#/$defs/on-failure" },
     watchdog: { $ref: "#/$defs/watchdog" },
     optional: { $ref: "#/$defs/optional" },
+    secret: { $ref: "#/$defs/secret" },
     command: { $ref: "#/$defs/command" },
     directory: { $ref: "#/$defs/directory" },
     environment: { $ref: "#/$defs/environment" },
@@ -5580,13 +5643,13 @@ var schema20 = {
   },
   additionalProperties: false,
 };
-function validate382(
+function validate388(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate382.evaluated;
+  const evaluated0 = validate388.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -5933,12 +5996,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.secret !== void 0) {
       if (
-        !validate103(data.command, {
-          instancePath: instancePath + "/command",
+        !validate103(data.secret, {
+          instancePath: instancePath + "/secret",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "secret",
           rootData,
           dynamicAnchors,
         })
@@ -5947,12 +6010,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.directory !== void 0) {
+    if (data.command !== void 0) {
       if (
-        !validate105(data.directory, {
-          instancePath: instancePath + "/directory",
+        !validate105(data.command, {
+          instancePath: instancePath + "/command",
           parentData: data,
-          parentDataProperty: "directory",
+          parentDataProperty: "command",
           rootData,
           dynamicAnchors,
         })
@@ -5961,12 +6024,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.environment !== void 0) {
+    if (data.directory !== void 0) {
       if (
-        !validate107(data.environment, {
-          instancePath: instancePath + "/environment",
+        !validate107(data.directory, {
+          instancePath: instancePath + "/directory",
           parentData: data,
-          parentDataProperty: "environment",
+          parentDataProperty: "directory",
           rootData,
           dynamicAnchors,
         })
@@ -5975,12 +6038,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.unset !== void 0) {
+    if (data.environment !== void 0) {
       if (
-        !validate109(data.unset, {
-          instancePath: instancePath + "/unset",
+        !validate109(data.environment, {
+          instancePath: instancePath + "/environment",
           parentData: data,
-          parentDataProperty: "unset",
+          parentDataProperty: "environment",
           rootData,
           dynamicAnchors,
         })
@@ -5989,12 +6052,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data["environment-file"] !== void 0) {
+    if (data.unset !== void 0) {
       if (
-        !validate111(data["environment-file"], {
-          instancePath: instancePath + "/environment-file",
+        !validate111(data.unset, {
+          instancePath: instancePath + "/unset",
           parentData: data,
-          parentDataProperty: "environment-file",
+          parentDataProperty: "unset",
           rootData,
           dynamicAnchors,
         })
@@ -6003,12 +6066,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.user !== void 0) {
+    if (data["environment-file"] !== void 0) {
       if (
-        !validate113(data.user, {
-          instancePath: instancePath + "/user",
+        !validate113(data["environment-file"], {
+          instancePath: instancePath + "/environment-file",
           parentData: data,
-          parentDataProperty: "user",
+          parentDataProperty: "environment-file",
           rootData,
           dynamicAnchors,
         })
@@ -6017,12 +6080,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.group !== void 0) {
+    if (data.user !== void 0) {
       if (
-        !validate115(data.group, {
-          instancePath: instancePath + "/group",
+        !validate115(data.user, {
+          instancePath: instancePath + "/user",
           parentData: data,
-          parentDataProperty: "group",
+          parentDataProperty: "user",
           rootData,
           dynamicAnchors,
         })
@@ -6031,12 +6094,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.limits !== void 0) {
+    if (data.group !== void 0) {
       if (
-        !validate117(data.limits, {
-          instancePath: instancePath + "/limits",
+        !validate117(data.group, {
+          instancePath: instancePath + "/group",
           parentData: data,
-          parentDataProperty: "limits",
+          parentDataProperty: "group",
           rootData,
           dynamicAnchors,
         })
@@ -6045,12 +6108,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.output !== void 0) {
+    if (data.limits !== void 0) {
       if (
-        !validate119(data.output, {
-          instancePath: instancePath + "/output",
+        !validate119(data.limits, {
+          instancePath: instancePath + "/limits",
           parentData: data,
-          parentDataProperty: "output",
+          parentDataProperty: "limits",
           rootData,
           dynamicAnchors,
         })
@@ -6059,12 +6122,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.ready !== void 0) {
+    if (data.output !== void 0) {
       if (
-        !validate121(data.ready, {
-          instancePath: instancePath + "/ready",
+        !validate121(data.output, {
+          instancePath: instancePath + "/output",
           parentData: data,
-          parentDataProperty: "ready",
+          parentDataProperty: "output",
           rootData,
           dynamicAnchors,
         })
@@ -6073,12 +6136,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.alive !== void 0) {
+    if (data.ready !== void 0) {
       if (
-        !validate123(data.alive, {
-          instancePath: instancePath + "/alive",
+        !validate123(data.ready, {
+          instancePath: instancePath + "/ready",
           parentData: data,
-          parentDataProperty: "alive",
+          parentDataProperty: "ready",
           rootData,
           dynamicAnchors,
         })
@@ -6087,12 +6150,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.stop !== void 0) {
+    if (data.alive !== void 0) {
       if (
-        !validate125(data.stop, {
-          instancePath: instancePath + "/stop",
+        !validate125(data.alive, {
+          instancePath: instancePath + "/alive",
           parentData: data,
-          parentDataProperty: "stop",
+          parentDataProperty: "alive",
           rootData,
           dynamicAnchors,
         })
@@ -6101,12 +6164,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data["on-exit"] !== void 0) {
+    if (data.stop !== void 0) {
       if (
-        !validate127(data["on-exit"], {
-          instancePath: instancePath + "/on-exit",
+        !validate127(data.stop, {
+          instancePath: instancePath + "/stop",
           parentData: data,
-          parentDataProperty: "on-exit",
+          parentDataProperty: "stop",
           rootData,
           dynamicAnchors,
         })
@@ -6115,12 +6178,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.success !== void 0) {
+    if (data["on-exit"] !== void 0) {
       if (
-        !validate129(data.success, {
-          instancePath: instancePath + "/success",
+        !validate129(data["on-exit"], {
+          instancePath: instancePath + "/on-exit",
           parentData: data,
-          parentDataProperty: "success",
+          parentDataProperty: "on-exit",
           rootData,
           dynamicAnchors,
         })
@@ -6129,12 +6192,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.restart !== void 0) {
+    if (data.success !== void 0) {
       if (
-        !validate131(data.restart, {
-          instancePath: instancePath + "/restart",
+        !validate131(data.success, {
+          instancePath: instancePath + "/success",
           parentData: data,
-          parentDataProperty: "restart",
+          parentDataProperty: "success",
           rootData,
           dynamicAnchors,
         })
@@ -6143,12 +6206,12 @@ function validate382(
         errors = vErrors.length;
       }
     }
-    if (data.follows !== void 0) {
+    if (data.restart !== void 0) {
       if (
-        !validate133(data.follows, {
-          instancePath: instancePath + "/follows",
+        !validate133(data.restart, {
+          instancePath: instancePath + "/restart",
           parentData: data,
-          parentDataProperty: "follows",
+          parentDataProperty: "restart",
           rootData,
           dynamicAnchors,
         })
@@ -6157,9 +6220,23 @@ function validate382(
         errors = vErrors.length;
       }
     }
+    if (data.follows !== void 0) {
+      if (
+        !validate135(data.follows, {
+          instancePath: instancePath + "/follows",
+          parentData: data,
+          parentDataProperty: "follows",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate136(data.runlevels, {
+        !validate138(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -6167,13 +6244,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate138(data["provides+"], {
+        !validate140(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -6181,13 +6258,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate138(data["provides-"], {
+        !validate140(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -6195,13 +6272,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate138(data["requires+"], {
+        !validate140(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -6209,13 +6286,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate138(data["requires-"], {
+        !validate140(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -6223,13 +6300,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate138(data["needs+"], {
+        !validate140(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -6237,13 +6314,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate138(data["needs-"], {
+        !validate140(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -6251,13 +6328,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate146(data["after+"], {
+        !validate148(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -6265,13 +6342,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate146(data["after-"], {
+        !validate148(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -6279,13 +6356,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate146(data["before+"], {
+        !validate148(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -6293,13 +6370,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate146(data["before-"], {
+        !validate148(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -6307,13 +6384,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate151(data["needs-config+"], {
+        !validate153(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -6321,13 +6398,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate151(data["needs-config-"], {
+        !validate153(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -6335,13 +6412,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate151(data["needs-attrs+"], {
+        !validate153(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -6349,13 +6426,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate151(data["needs-attrs-"], {
+        !validate153(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -6363,13 +6440,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate151(data["needs-env+"], {
+        !validate153(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -6377,13 +6454,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate151(data["needs-env-"], {
+        !validate153(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -6391,13 +6468,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate158(data["args+"], {
+        !validate160(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -6405,13 +6482,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate158(data["args-"], {
+        !validate160(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -6419,13 +6496,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
       if (
-        !validate158(data["unset+"], {
+        !validate160(data["unset+"], {
           instancePath: instancePath + "/unset+",
           parentData: data,
           parentDataProperty: "unset+",
@@ -6433,13 +6510,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
       if (
-        !validate158(data["unset-"], {
+        !validate160(data["unset-"], {
           instancePath: instancePath + "/unset-",
           parentData: data,
           parentDataProperty: "unset-",
@@ -6447,13 +6524,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file+"] !== void 0) {
       if (
-        !validate158(data["environment-file+"], {
+        !validate160(data["environment-file+"], {
           instancePath: instancePath + "/environment-file+",
           parentData: data,
           parentDataProperty: "environment-file+",
@@ -6461,13 +6538,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file-"] !== void 0) {
       if (
-        !validate158(data["environment-file-"], {
+        !validate160(data["environment-file-"], {
           instancePath: instancePath + "/environment-file-",
           parentData: data,
           parentDataProperty: "environment-file-",
@@ -6475,13 +6552,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows+"] !== void 0) {
       if (
-        !validate138(data["follows+"], {
+        !validate140(data["follows+"], {
           instancePath: instancePath + "/follows+",
           parentData: data,
           parentDataProperty: "follows+",
@@ -6489,13 +6566,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
       if (
-        !validate138(data["follows-"], {
+        !validate140(data["follows-"], {
           instancePath: instancePath + "/follows-",
           parentData: data,
           parentDataProperty: "follows-",
@@ -6503,13 +6580,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate136(data["runlevels+"], {
+        !validate138(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -6517,13 +6594,13 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate136(data["runlevels-"], {
+        !validate138(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -6531,7 +6608,7 @@ function validate382(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -6550,18 +6627,18 @@ function validate382(
     }
     errors++;
   }
-  validate382.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-validate382.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateLibrary = validate449;
-function validate274(
+validate388.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateLibrary = validate456;
+function validate278(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate274.evaluated;
+  const evaluated0 = validate278.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6658,17 +6735,17 @@ function validate274(
     }
     errors++;
   }
-  validate274.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-validate274.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate449(
+validate278.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate456(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate449.evaluated;
+  const evaluated0 = validate456.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6782,7 +6859,7 @@ function validate449(
           valid3 = valid3 || _valid0;
           const _errs9 = errors;
           if (
-            !validate274(data2, {
+            !validate278(data2, {
               instancePath: instancePath + "/modules/" + i0,
               parentData: data1,
               parentDataProperty: i0,
@@ -6790,7 +6867,7 @@ function validate449(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+            vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs9 === errors;
@@ -6868,18 +6945,18 @@ function validate449(
     }
     errors++;
   }
-  validate449.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-validate449.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateAlternatives = validate452;
-function validate452(
+validate456.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateAlternatives = validate459;
+function validate459(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate452.evaluated;
+  const evaluated0 = validate459.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6936,12 +7013,12 @@ function validate452(
     }
     errors++;
   }
-  validate452.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
-validate452.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateCodeTask = validate453;
-var schema75 = {
+validate459.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateCodeTask = validate460;
+var schema76 = {
   title: "CodeTaskTable",
   description:
     "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
@@ -6966,13 +7043,13 @@ var schema75 = {
   required: ["name"],
   additionalProperties: false,
 };
-function validate453(
+function validate460(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate453.evaluated;
+  const evaluated0 = validate460.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6996,7 +7073,7 @@ function validate453(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema75.properties, key0)) {
+      if (!func1.call(schema76.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -7237,12 +7314,12 @@ function validate453(
     }
     errors++;
   }
-  validate453.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
-validate453.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateInstanceConfig = validate469;
-var schema76 = {
+validate460.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateInstanceConfig = validate476;
+var schema77 = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "InstanceConfig",
   description:
@@ -7277,6 +7354,12 @@ var schema76 = {
             description: "What a module of the kind must answer under the service of that name.",
             type: "array",
             items: { type: "string", minLength: 1 },
+          },
+          contract: {
+            description:
+              "The file with the contract of the kind, in JSON; from the directory of the configuration file.",
+            type: "string",
+            minLength: 1,
           },
         },
         required: ["version"],
@@ -7320,13 +7403,13 @@ var schema76 = {
   },
 };
 var pattern12 = new RegExp("^\\.", "u");
-function validate472(
+function validate479(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate472.evaluated;
+  const evaluated0 = validate479.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -7618,18 +7701,18 @@ function validate472(
     }
     errors++;
   }
-  validate472.errors = vErrors;
+  validate479.errors = vErrors;
   return errors === 0;
 }
-validate472.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate479.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var pattern13 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate469(
+function validate476(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate469.evaluated;
+  const evaluated0 = validate476.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -7643,7 +7726,7 @@ function validate469(
         for (const key0 in data0) {
           if (!(key0 === "alternatives")) {
             if (
-              !validate382(data0[key0], {
+              !validate388(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
                 parentData: data0,
                 parentDataProperty: key0,
@@ -7651,14 +7734,14 @@ function validate469(
                 dynamicAnchors,
               })
             ) {
-              vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+              vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
           if (
-            !validate452(data0.alternatives, {
+            !validate459(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
               parentData: data0,
               parentDataProperty: "alternatives",
@@ -7666,7 +7749,7 @@ function validate469(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
+            vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
             errors = vErrors.length;
           }
         }
@@ -7691,7 +7774,7 @@ function validate469(
       if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
         for (const key1 in data3) {
           if (
-            !validate472(data3[key1], {
+            !validate479(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
               parentData: data3,
               parentDataProperty: key1,
@@ -7699,7 +7782,7 @@ function validate469(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
+            vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
             errors = vErrors.length;
           }
         }
@@ -7729,7 +7812,7 @@ function validate469(
               instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
               schemaPath: "#/properties/kinds/additionalProperties/type",
               keyword: "type",
-              params: { type: schema76.properties.kinds.additionalProperties.type },
+              params: { type: schema77.properties.kinds.additionalProperties.type },
               message: "must be string,object",
             };
             if (vErrors === null) {
@@ -7773,7 +7856,7 @@ function validate469(
               errors++;
             }
             for (const key3 in data6) {
-              if (!(key3 === "version" || key3 === "methods")) {
+              if (!(key3 === "version" || key3 === "methods" || key3 === "contract")) {
                 const err5 = {
                   instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
                   schemaPath: "#/properties/kinds/additionalProperties/additionalProperties",
@@ -7891,10 +7974,46 @@ function validate469(
                 errors++;
               }
             }
+            if (data6.contract !== void 0) {
+              let data10 = data6.contract;
+              if (typeof data10 === "string") {
+                if (func2(data10) < 1) {
+                  const err11 = {
+                    instancePath:
+                      instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/contract",
+                    schemaPath: "#/properties/kinds/additionalProperties/properties/contract/minLength",
+                    keyword: "minLength",
+                    params: { limit: 1 },
+                    message: "must NOT have fewer than 1 characters",
+                  };
+                  if (vErrors === null) {
+                    vErrors = [err11];
+                  } else {
+                    vErrors.push(err11);
+                  }
+                  errors++;
+                }
+              } else {
+                const err12 = {
+                  instancePath:
+                    instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/contract",
+                  schemaPath: "#/properties/kinds/additionalProperties/properties/contract/type",
+                  keyword: "type",
+                  params: { type: "string" },
+                  message: "must be string",
+                };
+                if (vErrors === null) {
+                  vErrors = [err12];
+                } else {
+                  vErrors.push(err12);
+                }
+                errors++;
+              }
+            }
           }
         }
       } else {
-        const err11 = {
+        const err13 = {
           instancePath: instancePath + "/kinds",
           schemaPath: "#/properties/kinds/type",
           keyword: "type",
@@ -7902,15 +8021,15 @@ function validate469(
           message: "must be object",
         };
         if (vErrors === null) {
-          vErrors = [err11];
+          vErrors = [err13];
         } else {
-          vErrors.push(err11);
+          vErrors.push(err13);
         }
         errors++;
       }
     }
   } else {
-    const err12 = {
+    const err14 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
@@ -7918,16 +8037,16 @@ function validate469(
       message: "must be object",
     };
     if (vErrors === null) {
-      vErrors = [err12];
+      vErrors = [err14];
     } else {
-      vErrors.push(err12);
+      vErrors.push(err14);
     }
     errors++;
   }
-  validate469.errors = vErrors;
+  validate476.errors = vErrors;
   return errors === 0;
 }
-validate469.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate476.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;

@@ -1,7 +1,7 @@
 import { type Result } from "../../errors/index.js";
 import type { Change, Definition, Fragment } from "../fragment.js";
 import { checkCodeTask } from "../generated/validators.js";
-import { UNIT_KEYS } from "../keys.js";
+import { UNIT_KEYS } from "../keys/unit-keys.js";
 import { resultOf } from "./parse-fragment.js";
 import { explainErrors, locateProblems, type Problem } from "../problems.js";
 import { readSetting } from "../settings.js";
@@ -16,7 +16,7 @@ export interface CodeTask {
   readonly name: string;
   /** Its options by the keys of unit files, e.g. `needs-attrs`; whatever the code gave. */
   readonly keys: Readonly<Record<string, unknown>>;
-  /** Of the declaration, from 1; 0 if not known. */
+  /** Line of the declaration, from 1; 0 if not known. */
   readonly line: number;
   readonly column: number;
 }

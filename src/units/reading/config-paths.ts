@@ -3,19 +3,35 @@ import { isConfigTable } from "./config-value.js";
 import type { ConfigTable, ConfigValue } from "../types.js";
 
 /**
- * Makes the paths that a configuration file gives its loaders absolute: they count from the file's directory, whatever
+ * Makes the paths that a configuration file gives its loaders and kinds absolute: they count from the file's directory, whatever
  * the directory of the broker is. The program of a command without a slash is looked up on `PATH`, and stays as it is.
  * @param directory of the file; undefined for what is in none, and counts from the working directory
  */
-export function resolveLoaderPaths(table: ConfigTable, directory: string | undefined): ConfigTable {
-  const { loaders } = table;
-  if (directory === undefined || !isConfigTable(loaders)) return table;
-  const resolved = Object.entries(loaders).map(([name, loader]) => [name, resolveIn(loader, directory)]);
-  return { ...table, loaders: Object.fromEntries(resolved) as ConfigTable };
+export function resolveConfigPaths(table: ConfigTable, directory: string | undefined): ConfigTable {
+  if (directory === undefined) return table;
+  const { loaders, kinds } = table;
+  return {
+    ...table,
+    ...(isConfigTable(loaders) && { loaders: eachIn(loaders, (loader) => loaderIn(loader, directory)) }),
+    ...(isConfigTable(kinds) && { kinds: eachIn(kinds, (kind) => kindIn(kind, directory)) }),
+  };
+}
+
+type Resolve = (value: ConfigValue | undefined) => ConfigValue | undefined;
+
+function eachIn(table: ConfigTable, resolveOne: Resolve): ConfigTable {
+  const resolved = Object.entries(table).map(([name, value]) => [name, resolveOne(value)]);
+  return Object.fromEntries(resolved) as ConfigTable;
+}
+
+function kindIn(kind: ConfigValue | undefined, directory: string): ConfigValue | undefined {
+  if (!isConfigTable(kind)) return kind;
+  const { contract } = kind;
+  return typeof contract === "string" ? { ...kind, contract: resolve(directory, contract) } : kind;
 }
 
 /** Whatever has another shape is for the check of the configuration to refuse. */
-function resolveIn(loader: ConfigValue | undefined, directory: string): ConfigValue | undefined {
+function loaderIn(loader: ConfigValue | undefined, directory: string): ConfigValue | undefined {
   if (!isConfigTable(loader)) return loader;
   const { plugin, command } = loader;
   const resolved: Record<string, ConfigValue> = { ...loader };

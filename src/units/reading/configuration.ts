@@ -115,7 +115,7 @@ export function configReadings(configuration: LayeredConfiguration): Reading[] {
     .filter(({ table }) => Object.hasOwn(table, "modules"))
     .map(({ table, source }) => readTables(table["modules"], source, "configuration", ["modules"]))
     .map((reading) =>
-      // A table that is none at all hides no definitions: there are none in a configuration.
+      // A value that should be a table hides no definitions: a configuration has none.
       reading.isBroken
         ? { ...reading, fragment: emptyFragment(reading.fragment.source), isBroken: false }
         : reading,

@@ -1,5 +1,6 @@
 import { fail, type Result, succeed } from "../../errors/index.js";
-import { type Format, formatOf, parseDocument, problemAt } from "../formats/document.js";
+import type { FragmentCache } from "../cache/fragment-cache.js";
+import { type Format, formatOf, knownDocument, parseDocument, problemAt } from "../formats/document.js";
 import { createFileGuard, type FileGuard } from "../file-guard.js";
 import { emptyFragment, type Fragment, type Reading } from "../fragment.js";
 import { readText } from "./read-file.js";
@@ -32,30 +33,47 @@ export function parseRcFragment(text: string, options: FragmentText): Result<Fra
   return resultOf(parseReading(text, options, "rc-file"));
 }
 
+/** How files are read. */
+export interface FileReading {
+  /** What they must pass to be read. Default: a guard of its own, see `createFileGuard`. */
+  readonly guard?: FileGuard | undefined;
+  /** What was read of them before. */
+  readonly cache?: FragmentCache | undefined;
+}
+
 /**
  * Reads a TOML or YAML rc file. Errors: as {@link parseFragment}, and `UNIT_INSECURE`, `UNIT_UNREADABLE`,
  * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`, `UNIT_UNKNOWN_FORMAT`.
- * @param guard default: one of its own
  */
-export async function readRcFragment(
-  file: string,
-  guard: FileGuard = createFileGuard(),
-): Promise<Result<Fragment>> {
-  return resultOf(await readReading(file, "rc-file", guard));
+export async function readRcFragment(file: string, reading: FileReading = {}): Promise<Result<Fragment>> {
+  return resultOf(await readReading(file, "rc-file", reading));
 }
 
 /** A file with what is wrong with it, for composition with others. */
-export async function readReading(file: string, kind: DocumentKind, guard: FileGuard): Promise<Reading> {
+export async function readReading(
+  file: string,
+  kind: DocumentKind,
+  { guard = createFileGuard(), cache }: FileReading,
+): Promise<Reading> {
   const format = formatOf(file);
   if (format === undefined || format === "json") {
     const message = "is neither TOML nor YAML: its name ends in none of .toml, .yaml, .yml";
     return brokenReading(file, [problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }
   const content = await readText(file, guard);
-  return content.ok
-    ? parseReading(content.text, { file, format }, kind)
-    : brokenReading(file, content.diagnostics);
+  if (!content.ok) return brokenReading(file, content.diagnostics);
+  const { bytes } = content;
+  const kept =
+    bytes.length < WORTH_KEEPING[format] ? undefined : cache?.look({ file, bytes, meaning: [format, kind] });
+  const known = kept?.read(knownDocument(bytes, file, format));
+  if (known !== undefined) return { fragment: known, diagnostics: [], isBroken: false };
+  const reading = parseReading(bytes.toString("utf8"), { file, format }, kind);
+  if (!reading.isBroken && reading.diagnostics.length === 0) kept?.write(reading.fragment);
+  return reading;
 }
+
+/** Bytes from which on a file takes longer to parse than to look for in a cache. The parser of YAML takes 40 ms to load. */
+const WORTH_KEEPING: Readonly<Record<Format, number>> = { toml: 32_768, yaml: 1, json: 1 };
 
 function parseReading(text: string, { file, format }: FragmentText, kind: DocumentKind): Reading {
   const document = parseDocument(text, file, format ?? formatOf(file) ?? "toml");
@@ -63,7 +81,7 @@ function parseReading(text: string, { file, format }: FragmentText, kind: Docume
   return readTables(document.value, document.source, kind);
 }
 
-/** Of a source that could not be read at all. */
+/** The reading of a source that could not be read at all. */
 export function brokenReading(file: string, diagnostics: Reading["diagnostics"]): Reading {
   return { fragment: emptyFragment(namedSource(file)), diagnostics, isBroken: true };
 }

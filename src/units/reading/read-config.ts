@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
-import { resolveLoaderPaths } from "./config-paths.js";
+import { resolveConfigPaths } from "./config-paths.js";
 import { toConfigTable } from "./config-value.js";
 import { LayeredConfiguration, type ConfigLayer } from "./configuration.js";
 import { type Format, formatOf, type LoadedDocument, parseDocument, problemAt } from "../formats/document.js";
@@ -85,7 +85,7 @@ async function readPath(path: string, guard: FileGuard): Promise<Layers> {
   } catch (error) {
     return refuse([unreadable(path, error)]);
   }
-  // A file that somebody adds would be read too, so that one that is empty counts as well.
+  // A file that is added would be read too, so that an empty directory counts as well.
   const problems = guard.check(path);
   if (problems.length > 0) return refuse(problems);
   const listed = await listFiles(path, ["toml", "yaml", "yml", "json"]);
@@ -103,7 +103,9 @@ async function readFile(file: string, guard: FileGuard): Promise<Layers> {
     return refuse([problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }
   const content = await readText(file, guard);
-  return content.ok ? layerOf(parseDocument(content.text, file, format)) : refuse(content.diagnostics);
+  return content.ok
+    ? layerOf(parseDocument(content.bytes.toString("utf8"), file, format))
+    : refuse(content.diagnostics);
 }
 
 async function readFlag(text: string, guard: FileGuard): Promise<Layers> {
@@ -141,7 +143,7 @@ function layerOf(
   const table = toConfigTable(value, problems);
   return problems.length > 0
     ? refuse(locateProblems(source, problems))
-    : { layers: [{ table: resolveLoaderPaths(table, source.directory), source }], diagnostics: [] };
+    : { layers: [{ table: resolveConfigPaths(table, source.directory), source }], diagnostics: [] };
 }
 
 function refuse(diagnostics: readonly Diagnostic[]): Layers {

@@ -6,9 +6,9 @@ import { problemAt } from "../formats/document.js";
 import type { FileGuard } from "../file-guard.js";
 import { wholeFile } from "../source.js";
 
-/** The text of a file, or why there is none. */
+/** The UTF-8 text of a file, or why it cannot be read. */
 export type FileText =
-  | { readonly ok: true; readonly text: string }
+  | { readonly ok: true; readonly bytes: Buffer }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /**
@@ -20,7 +20,7 @@ export async function readText(file: string, guard: FileGuard): Promise<FileText
   if (problems.length > 0) return { ok: false, diagnostics: problems };
   let handle: FileHandle | undefined;
   try {
-    // Opening a named pipe would otherwise wait for somebody to write to it.
+    // Opening a named pipe would otherwise wait for a writer.
     handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await handle.stat();
     if (!stat.isFile()) {
@@ -28,7 +28,7 @@ export async function readText(file: string, guard: FileGuard): Promise<FileText
       return refuse(problemAt("UNIT_NOT_A_FILE", `is ${what}`, wholeFile(file)));
     }
     const bytes = await handle.readFile();
-    return isUtf8(bytes) ? { ok: true, text: bytes.toString("utf8") } : refuse(notUtf8(file, bytes));
+    return isUtf8(bytes) ? { ok: true, bytes } : refuse(notUtf8(file, bytes));
   } catch (error) {
     return refuse(unreadable(file, error));
   } finally {

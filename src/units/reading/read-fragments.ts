@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import pLimit from "p-limit";
 import { fail, type Result, succeed } from "../../errors/index.js";
-import { createFileGuard, type FileGuard } from "../file-guard.js";
+import { createFileGuard } from "../file-guard.js";
 import type { Fragment, Reading } from "../fragment.js";
 import { listFiles } from "./list-files.js";
-import { brokenReading, readReading } from "./parse-fragment.js";
+import { brokenReading, type FileReading, readReading } from "./parse-fragment.js";
 
 /** What reading does, as it does it: for verbose output. */
 export type ReadEvent =
@@ -12,14 +12,12 @@ export type ReadEvent =
   | { readonly kind: "loading"; readonly file: string };
 
 /** Which files to read. */
-export interface ReadFragmentsOptions {
+export interface ReadFragmentsOptions extends FileReading {
   /** `<dataDir>/modprobe/modprobe.toml` is read first, if it exists. */
   readonly dataDir?: string | undefined;
   /** Directories whose `modprobe.d` is read, in order. Those that do not exist are skipped. */
   readonly searchPath: readonly string[];
   readonly onRead?: ((event: ReadEvent) => void) | undefined;
-  /** What files must pass to be read. Default: a guard of its own, see `createFileGuard`. */
-  readonly guard?: FileGuard | undefined;
 }
 
 const SUFFIXES = ["toml", "yaml", "yml"];
@@ -37,18 +35,32 @@ export async function readFragments(options: ReadFragmentsOptions): Promise<Resu
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(readings.map((reading) => reading.fragment));
 }
 
+/** Reads the files of which an instance consists (docs/design/programs.md §2), in the order given. */
+export function readStackFiles(
+  files: readonly string[],
+  { onRead, guard = createFileGuard(), cache }: Omit<ReadFragmentsOptions, "dataDir" | "searchPath"> = {},
+): Promise<Reading[]> {
+  return Promise.all(
+    files.map((file) => {
+      onRead?.({ kind: "loading", file });
+      return readReading(file, "stack-file", { guard, cache });
+    }),
+  );
+}
+
 /** As {@link readFragments}, each file with what is wrong with it. */
 export async function readAll({
   dataDir,
   searchPath,
   onRead,
   guard = createFileGuard(),
+  cache,
 }: ReadFragmentsOptions): Promise<Reading[]> {
   const limit = pLimit(CONCURRENCY);
   const readings: Promise<Reading>[] = [];
   const load = (file: string) => {
     onRead?.({ kind: "loading", file });
-    readings.push(limit(() => readReading(file, "unit-file", guard)));
+    readings.push(limit(() => readReading(file, "unit-file", { guard, cache })));
   };
   if (dataDir !== undefined) {
     const directory = join(dataDir, "modprobe");

@@ -7,7 +7,9 @@ import {
   checkUpdate,
 } from "../generated/validators.js";
 import type { LibraryTable, UpdateTable } from "../generated/tables.js";
-import { isName, NAME_RULE, rowsOf, UNIT_KEYS } from "../keys.js";
+import { rowsOf } from "../keys/keys.js";
+import { UNIT_KEYS } from "../keys/unit-keys.js";
+import { isName, NAME_RULE } from "../names.js";
 import { explainErrors, isTable, locateProblems, type Problem, similarKey, wrongType } from "../problems.js";
 import { readSetting } from "../settings.js";
 import { type Path, type Source, SourceOrigin } from "../source.js";
@@ -21,11 +23,11 @@ const LIBRARY_KEYS = ["file", "modules", "optional", "name", "as", "args"];
 const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 
 /** What kind of document the tables are of: it decides which words at the top mean something. */
-export type DocumentKind = "unit-file" | "rc-file" | "configuration";
+export type DocumentKind = "unit-file" | "stack-file" | "rc-file" | "configuration";
 
 /**
- * Reads the tables of a document (docs/design/planning.md §2). Everything that is wrong is reported, and what is sound
- * is kept, so that one slip does not hide the next, nor make it look as if a name were missing.
+ * Reads the tables of a document (docs/design/planning.md §2). It reports everything that is wrong, and keeps
+ * what is sound. So one slip does not hide the next, nor make it look as if a name were missing.
  * @param root the document, or for a configuration its `modules` table
  * @param base path of `root` in the source
  */
@@ -73,15 +75,23 @@ class TablesReader {
   }
 
   #readTopKey(key: string, value: unknown): void {
-    if (key === "alternatives") {
+    if (key === "$schema" && this.#kind !== "configuration") {
+      // For editors: it names the schema of the file.
+      if (typeof value !== "string")
+        this.problems.push(wrongType(key, "string", value, [...this.#base, key]));
+    } else if (key === "alternatives") {
       this.#readAlternatives(value, [...this.#base, key]);
     } else if (this.#kind === "configuration" || !FILE_KEYS.includes(key)) {
-      if (this.#kind === "rc-file" && key === "load" && !isTable(value))
-        this.#load = this.#readNames(key, value);
+      if (this.#mayLoad() && key === "load" && !isTable(value)) this.#load = this.#readNames(key, value);
       else if (this.#kind === "rc-file" && key === "remove" && !isTable(value)) {
         this.#remove = this.#readNames(key, value);
       } else this.#readUpdate(key, value);
     }
+  }
+
+  /** Whether the document may say what is to be loaded. */
+  #mayLoad(): boolean {
+    return this.#kind === "rc-file" || this.#kind === "stack-file";
   }
 
   #readArray(
@@ -91,12 +101,13 @@ class TablesReader {
   ): void {
     if (!Object.hasOwn(root, key)) return;
     const value = root[key];
-    const path = [...this.#base, key];
+    // What is put together so has no room to grow.
+    const path: Path = [...this.#base, key];
     if (!Array.isArray(value)) {
       this.problems.push(wrongType(key, "tables", value, path));
       return;
     }
-    for (let index = 0; index < value.length; index++) readEntry(value[index], [...path, index]);
+    for (let index = 0; index < value.length; index++) readEntry(value[index], path.concat(index));
   }
 
   #readModule(entry: unknown, path: Path): void {
@@ -193,14 +204,14 @@ class TablesReader {
   }
 
   #readNames(key: string, value: unknown): NamedReference[] {
-    const path = [...this.#base, key];
+    const path: Path = [...this.#base, key];
     if (!Array.isArray(value)) {
       this.problems.push(wrongType(key, "array", value, path));
       return [];
     }
     const references: NamedReference[] = [];
     for (const [index, name] of value.entries()) {
-      const at = [...path, index];
+      const at = path.concat(index);
       if (typeof name !== "string") this.problems.push(wrongType(key, "string", name, at));
       else if (!isName(name)) this.problems.push({ ...invalidName(name, at), part: "value" });
       else references.push({ name, origin: new SourceOrigin(this.#source, at) });

@@ -100,6 +100,19 @@ describe.each([
     expect(log.find((text) => text.includes("hndle is not a function"))).toMatch(/\n +at /);
   });
 
+  test.each([
+    ["", 'const n: number = 1; if (n) throw new Error("odd");'],
+    ["that needs a loader of its own", 'const n: number = await 1; if (n) throw new Error("odd");'],
+  ])("fault-G5 the place is true in TypeScript %s", async (_what, source) => {
+    const { handle, dir } = await realBroker();
+    const path = join(dir, "odd.ts");
+    writeFileSync(path, `${source}\nexport function modMain(): void {}\n`);
+    const column = source.indexOf("new Error") + 1;
+    await expect(handle.rpc("module.load", { path, exec, insecure: true })).rejects.toMatchObject({
+      message: `odd.ts:1:${column}: odd`,
+    });
+  });
+
   test("fault-C10 what a module throws that is no error is shown as it is, with its number", async () => {
     const { handle } = await loaded({ exec, onFailure: "log" });
     const error = {

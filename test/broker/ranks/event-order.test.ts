@@ -1,8 +1,8 @@
 /** The order of events whose messages come late, twice, or by another way; and what is kept to repeat them. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { EventOrder } from "../../../src/broker/ranks/event-order.js";
-import { EventRing } from "../../../src/broker/ranks/event-ring.js";
+import { EventOrder } from "../../../src/broker/ranks/leaf/event-order.js";
+import { EventRing } from "../../../src/broker/ranks/root/event-ring.js";
 import type { EventMessage, Message } from "../../../src/messages/index.js";
 
 function event(seq: number): EventMessage {

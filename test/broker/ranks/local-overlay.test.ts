@@ -4,8 +4,8 @@ import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ERRNO } from "../../../src/errors/index.js";
-import { encodeMessage, type Event, type Handle, type Message } from "../../../src/messages/index.js";
-import { INSTANCE_ID, meeting, presentRanks, startRank } from "../support/ranks-of-a-test.js";
+import { encodeMessage, type Message } from "../../../src/messages/index.js";
+import { events, INSTANCE_ID, meeting, presentRanks, startRank } from "../support/ranks-of-a-test.js";
 
 describe("joining", () => {
   test("is refused to a rank of another instance", async () => {
@@ -95,21 +95,6 @@ describe("a connection to the overlay", () => {
     await closed;
   });
 });
-
-/** Subscribes, and gives what resolves to the first events of the topic. */
-async function events(
-  handle: Handle,
-  topic: string,
-  count: number,
-): Promise<{ readonly all: Promise<Event[]> }> {
-  const got: Event[] = [];
-  let resolve: (events: Event[]) => void = () => undefined;
-  const all = new Promise<Event[]>((settle) => (resolve = settle));
-  await handle.subscribe(topic, (event) => {
-    if (got.push(event) === count) resolve(got);
-  });
-  return { all };
-}
 
 function control(notice: unknown): Message {
   return { type: "control", control: "status", payload: JSON.stringify(notice) };

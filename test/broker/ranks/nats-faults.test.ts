@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { natsOverlay, parseNatsServers } from "../../../src/broker/index.js";
 import { ERRNO } from "../../../src/errors/index.js";
 import type { Event, Handle } from "../../../src/messages/index.js";
-import { detourTo, type NatsServer, startNats } from "../../helpers/nats.js";
+import { detourTo, natsCluster, type NatsServer, startNats } from "../../helpers/nats.js";
 import { presentRanks } from "../support/ranks-of-a-test.js";
 import { startBroker, type TestBroker } from "../support/start-broker.js";
 
@@ -17,20 +17,8 @@ async function server(options: Parameters<typeof startNats>[0] = {}): Promise<Na
 
 /** Servers that know each other, as those of three hosts. */
 async function cluster(): Promise<NatsServer[]> {
-  const first = await server({
-    lines: ['server_name: "n0"', 'cluster { name: "c", listen: "127.0.0.1:-1" }'],
-  });
-  const route = first.clusterUrl;
-  const others = [1, 2].map((n) =>
-    server({
-      lines: [
-        `server_name: "n${n}"`,
-        `cluster { name: "c", listen: "127.0.0.1:-1", routes: [ "${route}" ] }`,
-      ],
-    }),
-  );
-  const all = [first, ...(await Promise.all(others))];
-  await Promise.all(all.map((one) => one.routes(2)));
+  const all = await natsCluster();
+  for (const one of all) onTestFinished(() => one.kill());
   return all;
 }
 
@@ -60,6 +48,7 @@ async function startRank(rank: number, size: number, { servers, attributes = {},
     connectTimeoutMs: 5000,
     joinTimeoutMs: 10_000,
     silenceMs: 1000,
+    leaseMs: 2000,
     retryMs,
   });
   const broker = await startBroker({ echo }, { overlay, attributes });

@@ -7,6 +7,7 @@ import { nkeys } from "@nats-io/transport-node";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { natsOverlay, type NatsOverlayOptions, parseNatsServers } from "../../../src/broker/index.js";
 import { ERRNO } from "../../../src/errors/index.js";
+import { connect } from "../../../src/messages/index.js";
 import { type NatsServer, startNats } from "../../helpers/nats.js";
 import { presentRanks } from "../support/ranks-of-a-test.js";
 import { startBroker, type TestBroker } from "../support/start-broker.js";
@@ -42,6 +43,7 @@ async function startRank(
     connectTimeoutMs: 5000,
     joinTimeoutMs: 10_000,
     silenceMs: 1000,
+    leaseMs: 2000,
     retryMs: 200,
     ...options,
   });
@@ -63,6 +65,14 @@ async function expectPair(
 function openssl(...args: string[]): void {
   const { status, stderr } = spawnSync("openssl", args, { cwd: dir, encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
+}
+
+/** The rank that a client with this URI is on. */
+async function askAsClient(uri: string): Promise<unknown> {
+  const handle = await connect(uri);
+  const { value } = (await handle.rpc("attr.get", { name: "rank" })) as { value: string };
+  await handle.close();
+  return Number(value);
 }
 
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -87,6 +97,9 @@ describe("TLS", () => {
     const { port } = await server([tls]);
     const url = `tls://localhost:${port}`;
     await expectPair(url, { tlsCa: ca, tlsCert: cert, tlsKey: key });
+    const files = `tls-ca=${ca}&tls-cert=${cert}&tls-key=${key}`;
+    expect(await askAsClient(`${url}/site/1?${files}`)).toBe(1);
+    await expect(connect(`${url}/site/1?tls-ca=${ca}`)).rejects.toMatchObject({ code: "BROKER_UNREACHABLE" });
     const other = certificate("other", "localhost");
     await expect(startRank(0, url, { tlsCa: other.ca, connectTimeoutMs: 1500 })).rejects.toMatchObject({
       code: "BROKER_STATE",
@@ -100,7 +113,7 @@ describe("TLS", () => {
 });
 
 describe("credentials from files", () => {
-  test("with the seed of a key are read at each connect, so that renewed ones need no restart", async () => {
+  test("trap-F8 with the seed of a key are read at each connect: ranks outlive any number of refusals, and need no restart", async () => {
     const [old, renewed] = [nkeys.createUser(), nkeys.createUser()];
     const users = (key: typeof old): string => `authorization { users: [ { nkey: ${key.getPublicKey()} } ] }`;
     const first = await server([users(old)]);
@@ -109,7 +122,8 @@ describe("credentials from files", () => {
     await first.kill();
     const next = await startNats({ port: first.port, lines: [users(renewed)] });
     onTestFinished(() => next.kill());
-    // They are refused, and go on trying.
+    // Clients of NATS give up for good after two refusals in a row.
+    await next.refusals(10);
     file("seed", renewed.getSeed());
     for (const { logged } of [zero, one]) await logged("disconnected from the NATS server");
     expect(await one.handle.rpc("broker.ping", 8, { rank: 0 })).toBe(8);
@@ -150,6 +164,9 @@ describe("credentials from files", () => {
         `-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
     );
     await expectPair(url, { creds });
+    expect(await askAsClient(`${url}/site/1?creds=${creds}`)).toBe(1);
+    const refused = { code: "BROKER_UNREACHABLE", errnum: ERRNO.EACCES };
+    await expect(connect(`${url}/site/1`)).rejects.toMatchObject(refused);
     await expect(startRank(0, url)).rejects.toMatchObject({ code: "BROKER_STATE", errnum: ERRNO.EACCES });
   });
 });
@@ -161,8 +178,10 @@ describe("rights as the guide has them", () => {
     const subscribe = `[ "sluice.site.r.${rank}.>", "sluice.site.ev" ]`;
     return `{ user: r${rank}, password: p, permissions: { publish: ${publish}, subscribe: ${subscribe} } }`;
   };
+  const clients =
+    '{ user: op, password: p, permissions: { publish: [ "sluice.site.r.*.*" ], subscribe: [ "sluice.site.r.*.>" ] } }';
   const accounts = [
-    `accounts { SITE: { users: [ ${rights(0)}, ${rights(1)} ] }, OTHER: { users: [ { user: x, password: p } ] } }`,
+    `accounts { SITE: { users: [ ${rights(0)}, ${rights(1)}, ${clients} ] }, OTHER: { users: [ { user: x, password: p } ] } }`,
   ];
   const as = (user: string, { port }: NatsServer): string => `nats://${user}:p@127.0.0.1:${port}`;
 
@@ -173,6 +192,9 @@ describe("rights as the guide has them", () => {
     await presentRanks(zero.broker, 1);
     expect(await one.handle.rpc("broker.ping", 7, { rank: 0 })).toBe(7);
     await one.handle.publish("site.alarm");
+    expect(await askAsClient(`${as("op", nats)}/site/1`)).toBe(1);
+    // A rank is no client: nothing is sent to one in its name.
+    await expect(connect(`${as("r1", nats)}/site/0`)).rejects.toMatchObject({ errnum: ERRNO.EACCES });
     const refused = { code: "BROKER_STATE", errnum: ERRNO.EACCES };
     for (const rank of [0, 1]) {
       await expect(startRank(rank, as(`r${1 - rank}`, nats))).rejects.toMatchObject(refused);

@@ -2,8 +2,9 @@
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
 import { ERRNO } from "../../../src/errors/index.js";
-import type { Event, Handle } from "../../../src/messages/index.js";
+import type { Handle } from "../../../src/messages/index.js";
 import {
+  events,
   meeting,
   OVERLAYS,
   presentRanks,
@@ -37,21 +38,6 @@ function rankOf(ranks: readonly TestRank[], rank: number): TestRank {
   const found = ranks[rank];
   if (found === undefined) throw new Error(`there is no rank ${rank}`);
   return found;
-}
-
-/** Subscribes, and gives what resolves to the first events of the topic. */
-async function events(
-  handle: Handle,
-  topic: string,
-  count: number,
-): Promise<{ readonly all: Promise<Event[]> }> {
-  const got: Event[] = [];
-  let resolve: (events: Event[]) => void = () => undefined;
-  const all = new Promise<Event[]>((settle) => (resolve = settle));
-  await handle.subscribe(topic, (event) => {
-    if (got.push(event) === count) resolve(got);
-  });
-  return { all };
 }
 
 describe.each(OVERLAYS)("over %s", (kind) => {
@@ -163,7 +149,7 @@ describe.each(OVERLAYS)("over %s", (kind) => {
         expect(own.map(({ payload }) => payload)).toEqual(Array.from({ length: EACH }, (_, n) => n));
         expect(own.map(({ seq }) => seq)).toEqual(seqs[i]);
       });
-    });
+    }, 240_000);
 
     test("come to a rank that joins late from then on", async () => {
       const at = await meeting(kind);
@@ -198,7 +184,7 @@ describe.each(OVERLAYS)("over %s", (kind) => {
             ? "rank 1 has already joined"
             : `rank 1 has already joined (host ${hostname()}, pid ${process.pid})`,
         ],
-        [{ rank: 3, size: 3 }, ERRNO.EINVAL, "rank 3 is out of range: there are 0 to 2"],
+        [{ rank: 3, size: 3 }, ERRNO.EINVAL, "rank 3 cannot join: this instance has ranks 0 to 2"],
         [{ rank: 2, size: 4 }, ERRNO.EINVAL, "rank 2 belongs to an instance of size 4, not 3"],
       ] as const;
       for (const [options, errnum, message] of cases) {
@@ -218,6 +204,34 @@ describe.each(OVERLAYS)("over %s", (kind) => {
         code: "BROKER_STATE",
         errnum: ERRNO.EHOSTUNREACH,
       });
+    });
+
+    test("fault-C4 is tried again by a rank that was lost: it keeps what it has, and no event is missing or doubled", async () => {
+      const ranks = await startRanks(3, await meeting(kind, SOON_LOST), { where });
+      const [zero, one, two] = [0, 1, 2].map((rank) => rankOf(ranks, rank)) as [TestRank, TestRank, TestRank];
+      for (const { handle } of [one, two]) await handle.rpc("module.load", { path: "/mem/where" });
+      const all = await Promise.all(ranks.map(({ handle }) => events(handle, "load.*", 41)));
+      const lost = presentRanks(zero.broker, 1);
+      const underWay = publishMany(one.handle, "load.own", 20);
+      // The broker has all of them now.
+      await one.handle.rpc("broker.ping");
+      one.interrupt();
+      await lost;
+      await publishMany(zero.handle, "load.zero", 20);
+      const back = Promise.all(ranks.map(({ broker }) => presentRanks(broker, 2)));
+      one.heal();
+      await back;
+      await underWay;
+      expect(await one.handle.rpc("where.rank", {}, { rank: 2 })).toBe(2);
+      expect(await two.handle.rpc("where.rank", {}, { rank: 1 })).toBe(1);
+      await one.handle.publish("load.last");
+      const [first = [], ...others] = await Promise.all(all.map((heard) => heard.all));
+      for (const other of others) expect(other).toEqual(first);
+      const payloadsOf = (topic: string): unknown[] =>
+        first.filter((event) => event.topic === topic).map(({ payload }) => payload);
+      const numbers = Array.from({ length: 20 }, (_, n) => n);
+      expect([payloadsOf("load.own"), payloadsOf("load.zero")]).toEqual([numbers, numbers]);
+      await one.logged("joined the instance again");
     });
 
     test("is possible again after a loss, under the same number", async () => {

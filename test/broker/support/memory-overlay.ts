@@ -36,7 +36,12 @@ export function memoryOverlay(size: number): Overlay[] {
       },
       close() {
         receivers.delete(rank);
-        for (const to of receivers.keys()) later(to, (receiver) => receiver.left(rank, "goodbye"));
+        for (const to of receivers.keys()) {
+          later(to, (receiver) => {
+            receiver.left(rank, "goodbye");
+            if (rank === 0) receiver.abandoned("rank 0 has left the instance");
+          });
+        }
         return Promise.resolve();
       },
     };

@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import {
+  type BrokerOptions,
   localOverlay,
   natsOverlay,
   type NatsOverlayOptions,
   type Overlay,
   parseNatsServers,
 } from "../../../src/broker/index.js";
-import type { ModuleMain } from "../../../src/messages/index.js";
+import type { Event, Handle, ModuleMain } from "../../../src/messages/index.js";
 import { detourTo, startNats } from "../../helpers/nats.js";
 import { startBroker, type TestBroker } from "./start-broker.js";
 
@@ -56,6 +57,9 @@ function sharedRundir(): string {
 export interface TestRank extends TestBroker {
   /** Breaks the connection to other ranks as the end of a process does, without a word. */
   readonly cut: () => void;
+  /** Breaks the connection to other ranks, which can be made anew, over NATS after {@link TestRank.heal}. */
+  readonly interrupt: () => void;
+  readonly heal: () => void;
 }
 
 export interface RankOptions {
@@ -64,6 +68,8 @@ export interface RankOptions {
   readonly at: Meeting;
   readonly instanceId?: string;
   readonly joinTimeoutMs?: number;
+  /** Of its broker, beside what makes it a rank. */
+  readonly more?: BrokerOptions;
 }
 
 /** Starts one rank. */
@@ -72,15 +78,14 @@ export async function startRank(
   mains: Readonly<Record<string, ModuleMain>> = {},
 ): Promise<TestRank> {
   const { at, instanceId = INSTANCE_ID } = options;
-  const { overlay, cut } = at.kind === "local" ? await localRank(options) : await natsRank(options);
+  const { overlay, ...wire } = at.kind === "local" ? await localRank(options) : await natsRank(options);
   const attributes = { ...at.attributes, "instance-id": instanceId };
-  const broker = await startBroker(mains, { overlay, rundir: at.rundir, attributes });
-  return { ...broker, cut };
+  const broker = await startBroker(mains, { overlay, rundir: at.rundir, attributes, ...options.more });
+  return { ...broker, ...wire };
 }
 
-interface Joining {
+interface Joining extends Pick<TestRank, "cut" | "interrupt" | "heal"> {
   readonly overlay: Overlay;
-  readonly cut: () => void;
 }
 
 async function localRank(options: RankOptions): Promise<Joining> {
@@ -88,14 +93,19 @@ async function localRank(options: RankOptions): Promise<Joining> {
   const wire = rank === 0 ? undefined : await detour(at.rundir);
   const rundir = wire?.rundir ?? at.rundir;
   const overlay = localOverlay({ rank, size, rundir, instanceId, joinTimeoutMs });
-  return { overlay, cut: () => wire?.cut() };
+  return {
+    overlay,
+    cut: () => wire?.cut(),
+    interrupt: () => wire?.interrupt(),
+    heal: () => undefined,
+  };
 }
 
 async function natsRank(options: RankOptions): Promise<Joining> {
   const wire = await detourTo(options.at.port);
   onTestFinished(() => wire.close());
   const { overlay } = await natsOverlay(natsOptions({ ...options, port: wire.port }));
-  return { overlay, cut: () => wire.cut() };
+  return { overlay, cut: () => wire.cut(), interrupt: () => wire.cut(), heal: () => wire.heal() };
 }
 
 /** For a rank over NATS servers of this machine. */
@@ -109,13 +119,18 @@ function natsOptions(
     joinTimeoutMs,
     connectTimeoutMs: 5000,
     silenceMs: 900,
+    leaseMs: 2000,
     retryMs: 1000,
     ...rest,
   };
 }
 
 /** A directory from which the overlay is reached by way of the test, which can cut it. */
-async function detour(rundir: string): Promise<{ readonly rundir: string; readonly cut: () => void }> {
+async function detour(rundir: string): Promise<{
+  readonly rundir: string;
+  readonly cut: () => void;
+  readonly interrupt: () => void;
+}> {
   const own = sharedRundir();
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
@@ -131,12 +146,13 @@ async function detour(rundir: string): Promise<{ readonly rundir: string; readon
     }
   });
   await new Promise<void>((resolve) => server.listen(join(own, "overlay"), resolve));
-  const cut = (): void => sockets.forEach((socket) => socket.destroy());
-  onTestFinished(() => {
-    cut();
+  const interrupt = (): void => sockets.forEach((socket) => socket.destroy());
+  const cut = (): void => {
     server.close();
-  });
-  return { rundir: own, cut };
+    interrupt();
+  };
+  onTestFinished(cut);
+  return { rundir: own, cut, interrupt };
 }
 
 /** Starts all ranks of an instance at once, and resolves when each of them reaches each other. */
@@ -163,4 +179,19 @@ export function presentRanks({ roster }: Pick<TestBroker["broker"], "roster">, c
     const ignore = roster.onChange(check);
     check();
   });
+}
+
+/** Subscribes, and gives what resolves to the first events of the topic. */
+export async function events(
+  handle: Handle,
+  topic: string,
+  count: number,
+): Promise<{ readonly all: Promise<Event[]> }> {
+  const got: Event[] = [];
+  let resolve: (events: Event[]) => void = () => undefined;
+  const all = new Promise<Event[]>((settle) => (resolve = settle));
+  await handle.subscribe(topic, (event) => {
+    if (got.push(event) === count) resolve(got);
+  });
+  return { all };
 }

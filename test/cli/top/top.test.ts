@@ -15,7 +15,7 @@ describe("rates", () => {
   test("are means since the start of a module at first, then since the sample before", async () => {
     const { handle, clock } = await startBroker({ echo });
     await handle.rpc("module.load", { path: "/mem/echo" });
-    const sampler = new Sampler(handle);
+    const sampler = new Sampler(handle, { periodMs: 4000 });
     clock.advance(2000);
     const [first] = (await sampler.next(never)).modules;
     // Its welcome and the answer to its subscription, and that and its status.
@@ -24,7 +24,7 @@ describe("rates", () => {
     clock.advance(4000);
     const [second] = (await sampler.next(never)).modules;
     expect(second).toMatchObject({ rxPerSecond: 3, txPerSecond: 3 });
-    clock.advance(1000);
+    clock.advance(4000);
     const [third] = (await sampler.next(never)).modules;
     expect(third).toMatchObject({ rxPerSecond: 0, txPerSecond: 0 });
   });
@@ -32,26 +32,54 @@ describe("rates", () => {
   test("begin anew with the instance that a reload has made", async () => {
     const { handle, clock } = await startBroker({ echo });
     await handle.rpc("module.load", { path: "/mem/echo" });
-    const sampler = new Sampler(handle);
+    const sampler = new Sampler(handle, { periodMs: 1000 });
     for (let n = 0; n < 100; n++) await handle.rpc("echo.echo", n);
     clock.advance(1000);
     await sampler.next(never);
     await handle.rpc("module.reload", { name: "echo" });
-    clock.advance(1000);
+    clock.advance(100);
+    // The new one is told at once.
+    expect((await sampler.change(never)).isDue).toBe(false);
+    clock.advance(900);
     const [module] = (await sampler.next(never)).modules;
     expect(module).toMatchObject({ rxPerSecond: 2, txPerSecond: 2 });
   });
 
+  test("stay those of the period when a module starts or ends in it, which is told at once", async () => {
+    const { handle, clock } = await startBroker({ echo });
+    await handle.rpc("module.load", { path: "/mem/echo" });
+    const sampler = new Sampler(handle, { periodMs: 10_000 });
+    clock.advance(10_000);
+    const { modules } = await sampler.next(never);
+    for (let n = 0; n < 50; n++) await handle.rpc("echo.echo", n);
+    await handle.rpc("module.load", { path: "/mem/echo", name: "second" });
+    clock.advance(50);
+    const { isDue, sample } = await sampler.change(never);
+    expect({ isDue, names: sample.modules.map(({ name }) => name) }).toEqual({
+      isDue: false,
+      names: ["echo", "second"],
+    });
+    expect(sample.modules[0]?.rxPerSecond).toBe(modules[0]?.rxPerSecond);
+    await handle.rpc("module.remove", { name: "second" });
+    clock.advance(50);
+    expect((await sampler.change(never)).sample.modules.map(({ name }) => name)).toEqual(["echo"]);
+    clock.advance(10_000);
+    const due = await sampler.change(never);
+    expect(due.isDue).toBe(true);
+    expect(due.sample.modules[0]?.rxPerSecond).toBeCloseTo(5, 1);
+  });
+
   test("count the clients and requests of others only", async () => {
     const { handle, broker } = await startBroker({ echo });
-    const { broker: alone } = await new Sampler(handle).next(never);
+    const { broker: alone } = await new Sampler(handle, { periodMs: 1000 }).next(never);
     expect(alone).toMatchObject({ rank: 0, size: 1, pid: process.pid, clients: 1, pendingRequests: 0 });
     const other = await broker.connect();
     const following = other.rpcStream("log.dmesg", { follow: true });
     const first = following.next();
     await other.rpc("module.ping");
-    const { broker: busy } = await new Sampler(handle).next(never);
-    expect(busy).toMatchObject({ clients: 2, pendingRequests: 1 });
+    const { broker: busy } = await new Sampler(handle, { periodMs: 1000 }).next(never);
+    // With the stream of the first sampler.
+    expect(busy).toMatchObject({ clients: 2, pendingRequests: 2 });
     expect(busy.rssBytes).toBeGreaterThan(1024 * 1024);
     await following.return?.();
     await first;

@@ -45,7 +45,7 @@ test("trap-B2 what SIGKILL does not end fails the removal, and the name is refus
   });
   await expect(load({ command: ["true"] })).rejects.toMatchObject({
     errnum: ERRNO.EBUSY,
-    message: expect.stringContaining(`still there: ${main} (sleep, state `) as string,
+    message: expect.stringContaining(`previous start still run: ${main} (sleep, state `) as string,
   });
   thaw();
   await expect.poll(() => isAlive(main)).toBe(false);

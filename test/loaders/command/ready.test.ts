@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ERRNO } from "../../../src/errors/index.js";
 import type { JsonValue } from "../../../src/messages/index.js";
-import { freePort, isAlive, processesIn, startStage } from "./support.js";
+import { freePort } from "../../helpers/ports.js";
+import { isAlive, processesIn, startStage } from "./support.js";
 
 /** Longest time that a program of these tests needs to get ready on a busy machine. */
 const AMPLE_MS = 50_000;

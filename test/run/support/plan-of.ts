@@ -84,6 +84,7 @@ function stepOf(name: string, sketch: StepSketch, order: number): Step {
     timeoutMs: sketch.timeoutMs,
     description: "",
     optional: sketch.optional ?? false,
+    secret: false,
     order,
   };
   const module: ModuleUnit = {

@@ -3,6 +3,7 @@ import {
   codeFragment,
   type CodeTask,
   compose,
+  compositionWarnings,
   parseFragment,
   type SetupEdit,
 } from "../../../src/units/index.js";
@@ -95,11 +96,26 @@ describe("setup()", () => {
     expect(argsAfter(setopt("s", ["y"]))).toEqual([["x", "y"], ["y"]]);
   });
 
-  test("must name a module", () => {
-    const codes = (edit: SetupEdit, tasks: readonly CodeTask[] = []) =>
-      errorsOf(compose([units(), valueOf(fragment(tasks, [edit]))])).map(({ code }) => code);
-    expect(codes(setopt("nobody", ["x"]))).toEqual(["UNIT_UNKNOWN_UNIT"]);
-    expect(codes(setopt("t", ["x"]), [task("t")])).toEqual(["UNIT_UNKNOWN_KEY"]);
+  test("must not name a task", () => {
+    const composed = compose([units(), valueOf(fragment([task("t")], [setopt("t", ["x"])]))]);
+    expect(errorsOf(composed).map(({ code }) => code)).toEqual(["UNIT_UNKNOWN_KEY"]);
+  });
+
+  test("fault-F5: has no effect on what is unknown, and a warning says so", () => {
+    const edits = [setopt("nn", ["x"]), setopt("m", ["x"]), setopt("other", ["x"], true)];
+    const catalog = valueOf(compose([units(), valueOf(fragment([], edits))]));
+    expect(catalog.units.map(({ name }) => name)).toEqual(["m", "n"]);
+    expect(
+      compositionWarnings(catalog).map(({ code, severity, location, hint }) => [
+        code,
+        severity,
+        location?.file,
+        hint,
+      ]),
+    ).toEqual([
+      ["UNIT_UNKNOWN_UNIT", "warning", "rc1.ts", "did you mean 'n'?"],
+      ["UNIT_UNKNOWN_UNIT", "warning", "rc1.ts", undefined],
+    ]);
   });
 
   test("sets alternatives over those of files", () => {

@@ -83,7 +83,7 @@ export class Dispatcher {
     await this.#loseJobs(rank, (id) => !known.has(id));
     if (!this.#executors.has(rank)) {
       this.#executors.add(rank);
-      this.#watchExecutor(rank);
+      void this.#watchExecutor(rank);
       this.#tellScheduler("sched.ranks", { ranks: [...this.#executors] });
     }
     const strays = running.filter((id) => this.#jobs.find(id)?.progress.state !== "RUN");
@@ -159,14 +159,19 @@ export class Dispatcher {
     await this.#jobs.end(id, end);
   }
 
-  /** The request is never answered: it fails when the job-exec of a rank goes away, however that comes. */
-  #watchExecutor(rank: number): void {
-    this.#h.rpc("job-exec.monitor", undefined, { rank }).catch((error: unknown) => {
-      if (this.#isStopping) return;
-      this.#h.log("info", `job-exec of rank ${rank} has gone: ${messageOf(error)}`);
-      this.#loseExecutor(rank);
-      this.#jobs.inBackground(this.#loseJobs(rank, () => true));
-    });
+  /** The stream has no answers: it ends when the job-exec of a rank goes away, for any reason. */
+  async #watchExecutor(rank: number): Promise<void> {
+    let cause = "it has ended";
+    try {
+      const answers = this.#h.rpcStream("job-exec.monitor", undefined, { rank });
+      while ((await answers.next()).done !== true) continue;
+    } catch (error) {
+      cause = messageOf(error);
+    }
+    if (this.#isStopping) return;
+    this.#h.log("info", `job-exec of rank ${rank} has gone: ${cause}`);
+    this.#loseExecutor(rank);
+    this.#jobs.inBackground(this.#loseJobs(rank, () => true));
   }
 
   #loseExecutor(rank: number): void {

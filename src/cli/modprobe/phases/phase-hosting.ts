@@ -1,6 +1,6 @@
 import { messageOf } from "../../../errors/index.js";
 import { PhaseLink } from "../../instance/phase-link.js";
-import { ExitError } from "../../terminal/output.js";
+import { ExitError, shareDiagnostics } from "../../terminal/output.js";
 import type { WaitingPeriods } from "./waiting-notes.js";
 
 /** A run that a broker has asked for, over the channel to it. */
@@ -16,7 +16,8 @@ export async function hostPhase(run: (host: HostedRun) => Promise<void>): Promis
   const link = new PhaseLink();
   // What the run needs is loaded while the broker starts.
   await Promise.all([import("../../../messages/index.js"), import("../../../instance/instance-facts.js")]);
-  const { cancelAfterMs, waitingAfterMs, waitingEveryMs } = await link.begin();
+  const { cancelAfterMs, waitingAfterMs, waitingEveryMs, said } = await link.begin();
+  shareDiagnostics(said, (text) => link.tell({ type: "said", text }));
   try {
     await run({ link, cancelAfterMs, periods: { afterMs: waitingAfterMs, everyMs: waitingEveryMs } });
   } catch (error) {

@@ -8,13 +8,13 @@ import { ExitError, say, sayDiagnostics } from "../../terminal/output.js";
 import { type Asked, type Phase, type PlanningOptions, rcSessionFor } from "../read-and-plan.js";
 import { composeSoundFor, PREFIX, sayReading } from "../units.js";
 
-/** Of a live instance. */
+/** The context of a live instance. */
 type LiveContext = PlanningContext & { readonly handle: Handle };
 
 /**
- * Plans the way down of a live instance (docs/design/instance.md §1): what is loaded goes in the order that the broker
- * has recorded, and files say nothing but which tasks run on the way. What cannot be read of them is reported once, and
- * left out.
+ * Plans the way down of a live instance (docs/design/instance.md §1). Modules go in the order that the broker
+ * has recorded, and files say nothing but which tasks run on the way. What cannot be read of them is reported
+ * once, and left out.
  * @throws ExitError when the function has run, if the tasks of an rc file or of a unit are missing
  */
 export async function withStopPlan<T>(
@@ -54,12 +54,12 @@ async function readSound(
     session.useCatalog((await composeSoundFor({}, context, { disableFromEnv: false })).catalog);
   }
   const onLoading = (file: string): void => onRead({ kind: "loading", file });
-  const read = await readSoundRcFiles(files, session, onLoading, context.guard);
+  const read = await readSoundRcFiles(files, session, onLoading, context);
   const composed = await composeSoundFor(options, context, { rc: read.reading.fragments, onRead });
   return {
     catalog: composed.catalog,
     rc: read.reading,
     diagnostics: [...read.diagnostics, ...composed.diagnostics],
-    missing: read.unread.map((file) => `${file}: its tasks are missing, as it cannot be read`),
+    missing: read.unread.map((file) => `${file}: its tasks do not run, because Sluice cannot read the file`),
   };
 }

@@ -1,0 +1,221 @@
+"""``flux.subprocess``: commands in the background of a rank, by the service ``exec``.
+
+A command has a connection of its own, which ends with the process that has started it: so does the command.
+"""
+
+import base64
+import errno
+import os
+import signal
+import threading
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional
+
+from sluice.constants import NODEID_ANY, RPC_STREAMING
+from sluice.handle import Sluice
+
+from ._absent import absent
+
+__all__ = ["kill", "rexec_bg", "wait"]
+
+OUTPUT_PIECES = 256
+"""How much of its last output a command keeps for ``wait()``."""
+
+_commands: "List[SubprocessBackgroundRexecRPC]" = []
+
+
+class SubprocessBackgroundRexecRPC:
+    """What ``rexec_bg`` returns: a command, whose start ``get()`` waits for."""
+
+    def __init__(self, rank: int, request: Dict[str, Any], label: Optional[str], waitable: bool) -> None:
+        self.label = label
+        self.waitable = waitable
+        #: Pieces of output, each ``{"stream", "rank", "data", "encoding"?}``.
+        self.output: Deque[Dict[str, Any]] = deque(maxlen=OUTPUT_PIECES)
+        #: As os.wait() has it.
+        self.status = 0
+        self.id = 0
+        self.ended = threading.Event()
+        self._rank = rank
+        self._pid = 0
+        self._error: Optional[OSError] = None
+        self._started = threading.Event()
+        threading.Thread(target=self._follow, args=(request,), daemon=True).start()
+
+    def get(self) -> Dict[str, Any]:
+        """Waits until it runs.
+
+        :returns: ``{"pid": its process}``
+        :raises OSError: it did not start
+        """
+        self._started.wait()
+        if self._error is not None:
+            raise self._error
+        return {"pid": self._pid, "rank": self._rank}
+
+    def get_pid(self) -> int:
+        """Its process on its rank."""
+        return int(self.get()["pid"])
+
+    def get_rank(self) -> int:
+        """The rank that it runs on."""
+        return self._rank
+
+    def is_named(self, pid: Optional[int], label: Optional[str], rank: int) -> bool:
+        """Whether it is the command with this process, or this label, on a rank."""
+        if rank != self._rank or not self._started.is_set() or self._error is not None:
+            return False
+        return self._pid == pid if pid is not None else self.label == label
+
+    def _follow(self, request: Dict[str, Any]) -> None:
+        try:
+            with Sluice() as handle:
+                for message in handle.rpc("exec.run", request, self._rank, RPC_STREAMING):
+                    self._take(message)
+        except OSError as error:
+            self._error = error
+        finally:
+            self._started.set()
+            self.ended.set()
+
+    def _take(self, message: Dict[str, Any]) -> None:
+        if message["type"] == "started":
+            self.id, self._pid = message["id"], message["pid"]
+            self._started.set()
+        elif message["type"] == "output":
+            fields = {key: message[key] for key in ("stream", "data", "encoding") if key in message}
+            self.output.append({**fields, "rank": self._rank})
+        else:
+            name = message.get("signal")
+            self.status = int(message["status"]) << 8 if name is None else int(signal.Signals[name])
+
+
+class SubprocessWaitRPC:
+    """What ``wait`` returns: the end of a command, which ``get()`` waits for."""
+
+    def __init__(self, command: Optional[SubprocessBackgroundRexecRPC], name: str) -> None:
+        self._command = command
+        self._name = name
+
+    def get(self) -> Dict[str, Any]:
+        """Waits for the end.
+
+        :returns: ``{"status": as os.wait() has it, "output": its last output}``
+        :raises OSError: ``ENOENT`` if there is no such command; ``EINVAL`` if it is not waitable
+        """
+        if self._command is None:
+            raise OSError(errno.ENOENT, f"there is no command {self._name}")
+        if not self._command.waitable:
+            raise OSError(errno.EINVAL, f"command {self._name} was started without waitable=True")
+        self._command.ended.wait()
+        return {"status": self._command.status, "output": list(self._command.output)}
+
+    def get_status(self) -> int:
+        """The status, for ``os.WEXITSTATUS()`` and the like."""
+        return int(self.get()["status"])
+
+    def get_output(self) -> List[Dict[str, Any]]:
+        """Its last output, each piece with ``stream``, ``rank``, ``data`` and perhaps ``encoding``."""
+        return list(self.get()["output"])
+
+    @property
+    def stdout(self) -> bytes:
+        """Its last standard output."""
+        return self._bytes("stdout")
+
+    @property
+    def stderr(self) -> bytes:
+        """Its last standard error."""
+        return self._bytes("stderr")
+
+    def _bytes(self, stream: str) -> bytes:
+        pieces = [each for each in self.get_output() if each["stream"] == stream]
+        return b"".join(
+            base64.b64decode(each["data"]) if each.get("encoding") == "base64" else each["data"].encode() for each in pieces
+        )
+
+
+def _rank(handle: Any, nodeid: int) -> int:
+    return int(handle.rank) if nodeid == NODEID_ANY else int(nodeid)
+
+
+def _find(handle: Any, pid: Optional[int], label: Optional[str], nodeid: int) -> Optional[SubprocessBackgroundRexecRPC]:
+    if (pid is None) == (label is None):
+        raise ValueError("say which command: either pid or label")
+    rank = _rank(handle, nodeid)
+    return next((each for each in reversed(_commands) if each.is_named(pid, label, rank)), None)
+
+
+def rexec_bg(
+    handle: Any,
+    command: List[str],
+    cwd: Optional[str] = None,
+    env: Optional[Dict[str, str]] = None,
+    label: Optional[str] = None,
+    waitable: bool = False,
+    service: str = "rexec",
+    nodeid: int = NODEID_ANY,
+    sign: Optional[bool] = None,
+) -> SubprocessBackgroundRexecRPC:
+    """Starts a command in the background.
+
+    :param handle: of the instance
+    :param cwd: default: this directory
+    :param env: default: that of this process
+    :param label: a name for ``kill`` and ``wait``
+    :param waitable: whether the caller will call ``wait``
+    :param service: only ``rexec`` is there
+    :param nodeid: the rank; by default this one
+    :param sign: ignored, since messages of an instance need no signature
+    :raises OSError: ``ENOSYS`` for another service
+    """
+    if service != "rexec":
+        raise OSError(errno.ENOSYS, f"there is no service {service} for commands")
+    request = {"command": list(command), "cwd": cwd or os.getcwd(), "env": dict(os.environ) if env is None else env}
+    started = SubprocessBackgroundRexecRPC(_rank(handle, nodeid), request, label, waitable)
+    _commands.append(started)
+    return started
+
+
+def kill(
+    handle: Any,
+    signum: int = signal.SIGTERM,
+    pid: Optional[int] = None,
+    label: Optional[str] = None,
+    service: str = "rexec",
+    nodeid: int = NODEID_ANY,
+    sign: Optional[bool] = None,
+) -> Any:
+    """Sends a signal to a command; the parameters are those of :func:`rexec_bg`, ``pid`` or ``label`` says which one.
+
+    :returns: a future
+    :raises ValueError: the call has neither or both
+    :raises OSError: ``ENOENT`` if there is no such command
+    """
+    command = _find(handle, pid, label, nodeid)
+    number = command.id if command is not None else None
+    if command is None and pid is not None:
+        listed = handle.rpc("exec.list", nodeid=nodeid).get()["commands"]
+        number = next((each["id"] for each in listed if each["pid"] == int(pid)), None)
+    if number is None:
+        raise OSError(errno.ENOENT, f"there is no command {pid if pid is not None else label}")
+    return handle.rpc("exec.kill", {"id": number, "signum": int(signum)}, nodeid)
+
+
+def wait(
+    handle: Any,
+    pid: Optional[int] = None,
+    label: Optional[str] = None,
+    service: str = "rexec",
+    nodeid: int = NODEID_ANY,
+    sign: Optional[bool] = None,
+) -> SubprocessWaitRPC:
+    """The end of a command that this process has started; ``pid`` or ``label`` says which one.
+
+    :raises ValueError: the call has neither or both
+    """
+    return SubprocessWaitRPC(_find(handle, pid, label, nodeid), str(pid if pid is not None else label))
+
+
+def __getattr__(name: str) -> Any:
+    return absent(__name__, name)

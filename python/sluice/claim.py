@@ -1,0 +1,61 @@
+"""One call at a time: a handle may go from thread to thread, but two threads are never inside it together."""
+
+import errno
+from functools import wraps
+from threading import RLock, get_ident
+from typing import Any, Callable, Optional, Protocol, Tuple, Type, TypeVar, cast
+
+from .errors import request_error
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Claim:
+    """What a call on a handle holds until it returns. The thread that holds it may call again, from a callback too.
+
+    There is no thread-local data: whichever thread calls next may be another one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._pin: Optional[Tuple[int, Callable[[], bool]]] = None
+
+    def pin(self, holds: Callable[[], bool]) -> None:
+        """Refuses all other threads, since an event loop of this one drives the handle.
+
+        :param holds: whether that loop still can
+        """
+        self._pin = (get_ident(), holds)
+
+    def unpin(self) -> None:
+        """Undoes ``pin``."""
+        self._pin = None
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise request_error(errno.EBUSY, "the handle is in a call of another thread; hold one lock around each call")
+        if self._pin is not None and self._pin[0] != get_ident() and self._pin[1]():
+            self._lock.release()
+            raise request_error(errno.EBUSY, "the handle is attached to an event loop of another thread; detach it there")
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: Any) -> None:
+        self._lock.release()
+
+
+class Claimable(Protocol):
+    """What has methods with ``@claimed``."""
+
+    @property
+    def claim(self) -> Claim:
+        """The claim of the handle that it belongs to."""
+
+
+def claimed(method: _F) -> _F:
+    """A method that holds the claim of its handle. It raises an ``OSError`` of ``EBUSY`` during a call of another thread."""
+
+    @wraps(method)
+    def call(self: Claimable, *args: Any, **kwargs: Any) -> Any:
+        with self.claim:
+            return method(self, *args, **kwargs)
+
+    return cast(_F, call)

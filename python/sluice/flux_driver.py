@@ -1,0 +1,337 @@
+"""``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
+
+Speaks the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
+socket: to them it is the broker. It translates what Sluice asks a broker for; all other requests go to Flux
+as they are. Each request has a thread, and each thread a ``flux.Flux()`` of its own, so that modules load at
+the same time.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+from . import constants as c
+from .errors import errnum_of, message_of, request_error
+from .flux_record import FluxRecord, described, digest_of
+from .host_environment import use_real_flux
+from .message import Message, encode_payload
+from .outlive import outlive_signals
+from .wire import FrameDecoder, encode_message
+
+#: Requests that Flux works on at the same time.
+WORKERS = 40
+
+_TOO_OLD = "this Flux has no such request, so it is older than those that Sluice can drive"
+_FLUX_HAS = ("path", "name", "args", "exec")
+
+#: What only plans need, or says of every module what Flux does anyway.
+_DROPPED = (
+    *("explicit", "ofStart", "plan", "digest", "requires", "timeoutMs"),
+    *("insecure", "provides", "unitArgs"),
+)
+_DEFAULTS = {"thread": "own", "onFailure": "panic", "secret": False}
+
+Answer = Callable[["Client", Any], Any]
+
+
+class Client:
+    """The handle of Flux that a thread has."""
+
+    _local = threading.local()
+
+    def __init__(self, flux: Any) -> None:
+        self.flux = flux
+
+    @classmethod
+    def of_this_thread(cls) -> "Client":
+        """Opens one, if this thread has none.
+
+        :raises OSError: there is no instance
+        """
+        client: "Optional[Client]" = getattr(cls._local, "client", None)
+        if client is None:
+            import flux
+
+            client = cls._local.client = cls(flux.Flux())
+        return client
+
+    def rpc(self, topic: str, payload: Any = None, nodeid: int = c.NODEID_ANY, flags: int = 0) -> Any:
+        """Sends a request, and returns its future."""
+        return self.flux.rpc(topic, payload, nodeid, flags)
+
+    def ask(self, topic: str, payload: Any = None) -> Any:
+        """The response to a request.
+
+        :raises OSError: as Flux has it; ``ENOSYS`` says what that means
+        """
+        try:
+            return self.rpc(topic, payload).get()
+        except OSError as error:
+            if error.errno == errno.ENOSYS:
+                raise request_error(errno.ENOSYS, f"{topic}: {_TOO_OLD}") from error
+            raise
+
+
+_records: Dict[str, FluxRecord] = {}
+
+
+def _record_of(client: Client) -> FluxRecord:
+    """The record of this instance, which lies in its directory.
+
+    :raises OSError: it has none
+    """
+    if "own" not in _records:
+        directory = client.ask("attr.get", {"name": "rundir"})["value"]
+        _records["own"] = FluxRecord(directory, int(client.flux.attr_get("rank")))
+    return _records["own"]
+
+
+@contextlib.contextmanager
+def _noting(client: Client) -> Iterator[None]:
+    """What is done is done, whether it can be noted or not: then ``apply`` takes it for the work of something else."""
+    try:
+        yield
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        text = f"sluice: cannot note what was loaded: {where}{error.strerror}"
+        client.flux.log(c.LEVELS.index("warning"), text)
+
+
+def _check(_: Client, asked: Dict[str, Any]) -> None:
+    others = [key for key in asked if key not in _FLUX_HAS and key not in _DROPPED and asked[key] != _DEFAULTS.get(key)]
+    if others:
+        raise request_error(errno.EINVAL, f"Flux has no {', '.join(sorted(others))} of modules: take it out of the unit")
+
+
+def _load(client: Client, asked: Dict[str, Any]) -> None:
+    _check(client, asked)
+    request = {"path": asked["path"], "args": asked.get("args", [])}
+    for key in ("name", "exec"):
+        if key in asked:
+            request[key] = asked[key]
+    client.ask("module.load", request)
+    if "name" in asked:
+        with _noting(client):
+            paths = {each["name"]: each["path"] for each in _list(client, None)["modules"]}
+            _record_of(client).loaded(asked["name"], asked, paths.get(asked["name"]))
+
+
+def _remove(client: Client, asked: Dict[str, Any]) -> None:
+    client.ask("module.remove", {key: asked[key] for key in ("name", "cancel") if key in asked})
+    with _noting(client):
+        _record_of(client).removed(asked["name"])
+
+
+def _record(client: Client, asked: Dict[str, Any]) -> Any:
+    requests: List[Dict[str, Any]] = asked.get("requests") or []
+    by_name = {request["name"]: request for request in requests}
+    entries = _record_of(client).entries()
+    listed = {each["name"]: each for each in _list(client, None)["modules"]}
+    # First what something else has loaded: it was there before, or is nothing that Sluice takes away.
+    order = [name for name in listed if name not in entries] + [name for name in entries if name in listed]
+    digests = {name: digest_of(module["path"]) for name, module in listed.items()}
+    return {
+        "modules": [described(listed[name], entries.get(name), by_name.get(name)) for name in order],
+        "files": [
+            {"digest": digests.get(request["name"]), "loader": None, "member": None, "variables": None}
+            for request in requests
+        ],
+    }
+
+
+def _amend(client: Client, asked: Dict[str, Any]) -> None:
+    _record_of(client).amended(asked["name"], asked["request"])
+
+
+def _take_turn(client: Client, asked: Dict[str, Any]) -> Any:
+    return {"by": _record_of(client).take_turn(asked["by"], asked["waits"])}
+
+
+def _list(client: Client, _: Any) -> Any:
+    modules: List[Dict[str, Any]] = []
+    for each in client.ask("module.list", {"service": "module"})["mods"]:
+        name = each["name"]
+        services = [service for service in each.get("services", []) if service != name]
+        # Flux does not say which were asked for by name: none goes because another one does.
+        modules.append({"name": name, "path": each.get("path", ""), "services": services, "explicit": True})
+    return {"modules": modules}
+
+
+def _attributes(client: Client, _: Any) -> Any:
+    names = client.ask("attr.list", None)["names"]
+    futures = [(name, client.rpc("attr.get", {"name": name})) for name in names]
+    attrs: Dict[str, str] = {}
+    for name, future in futures:
+        try:
+            attrs[name] = future.get()["value"]
+        except FileNotFoundError:
+            # It was removed meanwhile.
+            continue
+    return {"attrs": attrs}
+
+
+def _set_attribute(client: Client, asked: Dict[str, Any]) -> None:
+    client.ask("attr.set", {**asked, "flags": 0})
+
+
+def _configuration(client: Client, _: Any) -> Any:
+    return {"value": client.ask("config.get", None) or {}}
+
+
+def _log(client: Client, asked: Dict[str, Any]) -> None:
+    client.flux.log(c.LEVELS.index(asked["level"]), asked["text"])
+
+
+#: What Sluice asks a broker for, and Flux has in another form.
+TRANSLATED: Dict[str, Answer] = {
+    "module.load": _load,
+    "module.remove": _remove,
+    "module.list": _list,
+    "module.check": _check,
+    "module.record": _record,
+    "module.amend": _amend,
+    "module.apply-turn": _take_turn,
+    "attr.list": _attributes,
+    "attr.set": _set_attribute,
+    "config.get": _configuration,
+    "log.append": _log,
+    "broker.getenv": lambda client, asked: client.ask("broker.getenv", asked or {}),
+    "broker.setenv": lambda client, asked: client.ask("broker.setenv", asked),
+    "event.subscribe": lambda *_: None,
+    "event.unsubscribe": lambda *_: None,
+}
+
+
+class Connection:
+    """One client of the driver.
+
+    :param read: gives what has arrived, empty at the end
+    :param write: writes all of it
+    """
+
+    def __init__(self, read: Callable[[int], bytes], write: Callable[[bytes], Any]) -> None:
+        self._read = read
+        self._write = write
+        self._sending = threading.Lock()
+
+    def serve(self, workers: ThreadPoolExecutor) -> None:
+        """Answers requests until the client has gone.
+
+        :raises OSError: there is no Flux instance
+        """
+        self.send(Message("control", raw=json.dumps(welcome()), control="welcome"))
+        decoder = FrameDecoder()
+        while True:
+            chunk = self._read(65536)
+            if not chunk:
+                return
+            for message in decoder.push(chunk):
+                if message.type == "request":
+                    workers.submit(self._answer, message)
+
+    def send(self, message: Message) -> None:
+        """Sends a message; any thread may call it. A client that has gone gets none."""
+        with self._sending:
+            try:
+                self._write(encode_message(message))
+            except (BrokenPipeError, ConnectionResetError):
+                return
+
+    def _answer(self, request: Message) -> None:
+        try:
+            client = Client.of_this_thread()
+            translate = TRANSLATED.get(request.topic)
+            if translate is not None:
+                self._respond(request, translate(client, request.payload))
+            else:
+                self._pass_on(client, request)
+        except Exception as error:  # noqa: BLE001 - the requester gets any error
+            self._fail(request, errnum_of(error) or errno.EPROTO, message_of(error))
+
+    def _pass_on(self, client: Client, request: Message) -> None:
+        future = client.rpc(request.topic, request.payload, _nodeid(request.nodeid), request.flags)
+        if request.noresponse:
+            return
+        self._respond(request, future.get())
+        while request.streaming:
+            future.reset()
+            self._respond(request, future.get())
+
+    def _respond(self, request: Message, payload: Any) -> None:
+        if not request.noresponse:
+            raw = encode_payload(payload)
+            self.send(Message("response", request.topic, raw, matchtag=request.matchtag, route=request.route))
+
+    def _fail(self, request: Message, errnum: int, text: str) -> None:
+        if not request.noresponse:
+            fields: Dict[str, Any] = {"matchtag": request.matchtag, "route": request.route}
+            self.send(Message("response", request.topic, errnum=errnum, error=text, **fields))
+
+
+def _nodeid(nodeid: Any) -> int:
+    if nodeid == "any":
+        return c.NODEID_ANY
+    return c.NODEID_UPSTREAM if nodeid == "upstream" else int(nodeid)
+
+
+def welcome() -> Dict[str, Any]:
+    """What a broker says first, of the Flux instance."""
+    flux = Client.of_this_thread().flux
+    rank, size = int(flux.attr_get("rank")), int(flux.attr_get("size"))
+    return {"name": "flux", "uuid": "flux", "rank": rank, "size": size, "args": [], "attrs": {}, "conf": {}}
+
+
+def _listen(path: str, workers: ThreadPoolExecutor) -> None:
+    """Serves the clients of a socket, which rc files in other languages are."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen()
+
+    def accept() -> None:
+        while True:
+            sock, _ = listener.accept()
+            connection = Connection(sock.recv, sock.sendall)
+            threading.Thread(target=connection.serve, args=(workers,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def main(argv: List[str]) -> int:
+    """The command.
+
+    :returns: the exit status
+    """
+    use_real_flux()
+    # Ctrl-C is for Sluice, which may have to undo something first: the end of the input ends the driver.
+    outlive_signals()
+    # What Flux or Python print belongs to nothing that was asked for.
+    output = os.dup(1)
+    os.dup2(2, 1)
+    workers = ThreadPoolExecutor(WORKERS)
+
+    def write(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(output, view) :]
+
+    try:
+        if len(argv) > 1:
+            _listen(argv[1], workers)
+        Connection(lambda size: os.read(0, size), write).serve(workers)
+    except (ImportError, OSError) as error:
+        print(f"sluice: cannot drive Flux: {message_of(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(sys.argv)
+    sys.stderr.flush()
+    # A request that Flux has not answered must not keep the process.
+    os._exit(status)

@@ -1,0 +1,140 @@
+"""What Sluice has loaded into a Flux instance, which Flux itself does not tell (docs/design/flux.md §2).
+
+A file in the directory of the instance, which ends with it. Several drivers may use it at the same time.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from typing import Any, Callable, Dict, Iterator, Optional
+
+#: Fields of a request that say what to load and for whom. All others are options, which a unit decides.
+_NO_OPTIONS = (
+    *("path", "name", "args", "explicit", "ofStart", "plan"),
+    *("digest", "requires", "insecure", "unitArgs"),
+)
+
+Entries = Dict[str, Dict[str, Any]]
+
+
+class FluxRecord:
+    """The requests by which modules were loaded, and the digests that their files had.
+
+    :param directory: that of the instance
+    :param rank: of the broker; several may have one directory
+    """
+
+    def __init__(self, directory: str, rank: int) -> None:
+        self._path = os.path.join(directory, f"sluice-modules-{rank}.json")
+        self._turn = os.path.join(directory, f"sluice-apply-{rank}.lock")
+        self._held: Optional[int] = None
+
+    def loaded(self, name: str, request: Dict[str, Any], path: Optional[str]) -> None:
+        """Notes what was loaded, as the last of all."""
+        with self._changed() as entries:
+            entries.pop(name, None)
+            entries[name] = {"request": request, "digest": digest_of(path)}
+
+    def removed(self, name: str) -> None:
+        """Forgets a module."""
+        with self._changed() as entries:
+            entries.pop(name, None)
+
+    def amended(self, name: str, request: Dict[str, Any]) -> None:
+        """Notes what a module is asked to be like without a new start."""
+        with self._changed() as entries:
+            if name in entries:
+                entries[name]["request"] = request
+
+    def entries(self) -> Entries:
+        """What was loaded, in the order of the loads."""
+        with self._locked(fcntl.LOCK_SH):
+            return self._read()
+
+    def take_turn(self, by: str, waits: bool) -> Optional[str]:
+        """Lets one apply begin at a time. This process has its turn until it ends.
+
+        :param by: the name that other drivers see
+        :param waits: whether to wait for the turn
+        :returns: None, or the name that the holder of the turn has given
+        """
+        lock = os.open(self._turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            other = os.read(lock, 1000).decode("utf-8", "replace")
+            os.close(lock)
+            return other
+        os.ftruncate(lock, 0)
+        os.write(lock, by.encode())
+        self._held = lock
+        return None
+
+    @contextlib.contextmanager
+    def _changed(self) -> Iterator[Entries]:
+        with self._locked(fcntl.LOCK_EX):
+            entries = self._read()
+            yield entries
+            draft = f"{self._path}.new"
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                json.dump(entries, file)
+            os.replace(draft, self._path)
+
+    def _read(self) -> Entries:
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                entries: Entries = json.load(file)
+                return entries
+        except FileNotFoundError:
+            return {}
+
+    @contextlib.contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, how)
+            yield
+        finally:
+            os.close(lock)
+
+
+def digest_of(path: Optional[str]) -> Optional[str]:
+    """Returns the digest of a file; ``None`` if the file is missing or not readable."""
+    if not path:
+        return None
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            read: Callable[[], bytes] = lambda: file.read(1 << 16)
+            for piece in iter(read, b""):
+                digest.update(piece)
+    except OSError:
+        return None
+    return f"sha256-{digest.hexdigest()}"
+
+
+def described(module: Dict[str, Any], entry: Optional[Dict[str, Any]], asked: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """A module as ``module.record`` has it.
+
+    One that Sluice has not loaded is taken to be what is asked for: nothing tells how it was loaded.
+
+    :param module: as ``module.list`` of the driver has it
+    :param entry: what was noted when it was loaded
+    :param asked: the request by which it would be loaded now
+    """
+    request = (entry or {}).get("request") or asked or {"args": []}
+    by_name = entry is None or (request.get("explicit") is True and request.get("ofStart") is not True)
+    return {
+        "name": module["name"],
+        "path": module["path"],
+        "args": request.get("unitArgs") or request.get("args") or [],
+        "options": {key: value for key, value in request.items() if key not in _NO_OPTIONS and value is not None},
+        "services": module["services"],
+        "state": "up",
+        "byName": by_name,
+        "isPlanned": not by_name,
+        "file": {"digest": (entry or {}).get("digest"), "loader": None, "member": None, "variables": None},
+        "request": None if entry is None else request,
+    }

@@ -1,0 +1,285 @@
+"""Inert stand-ins for missing imports, while the host reads an rc file for a plan (docs/design/flux.md §1).
+
+A plan needs what a file declares, not what its tasks do, so the packages that the tasks use may be missing.
+Where such a name decides what the plan holds, the host records that with its place. It never takes the name
+for an answer in silence.
+"""
+
+import builtins
+import os
+import sys
+import sysconfig
+from types import ModuleType
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .host_environment import PACKAGE_DIR
+
+_INSTALLED = tuple(
+    os.path.join(os.path.realpath(path), "")
+    for path in {PACKAGE_DIR, *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))}
+)
+_MARK = "<stand-in for "
+
+
+class Use(NamedTuple):
+    """Where a stand-in decided something, and what."""
+
+    file: str
+    #: From 1.
+    line: int
+    text: str
+
+
+class Report:
+    """What was missing while the host read a file.
+
+    :param file: the rc file
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        #: The names, each with the line of the rc file that first asked for it.
+        self.names: Dict[str, int] = {}
+        self.uses: List[Use] = []
+
+    def add_name(self, name: str) -> None:
+        """Records a missing import."""
+        self.names.setdefault(name, self._place()[1])
+
+    def add_use(self, name: str, what: str) -> None:
+        """Records that a stand-in decided something."""
+        file, line = self._place()
+        use = Use(file, line, f"'{name}' cannot be imported here, and {what}")
+        if use not in self.uses:
+            self.uses.append(use)
+
+    def _place(self) -> Tuple[str, int]:
+        """The innermost line of the site's own code."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if file == self._file or (os.path.isabs(file) and _is_site_code(file)):
+                return file, frame.f_lineno
+            frame = frame.f_back  # type: ignore[assignment]
+        return self._file, 0
+
+
+_report: Optional[Report] = None
+_import = builtins.__import__
+_attached: List[Tuple[ModuleType, str]] = []
+
+
+def begin(file: str) -> Report:
+    """From now on a missing import becomes a stand-in, in code outside the installed Python."""
+    global _report
+    _report = Report(file)
+    builtins.__import__ = _import_or_stand_in
+    return _report
+
+
+def end() -> None:
+    """Undoes ``begin``; missing imports are errors again."""
+    global _report
+    _report = None
+    builtins.__import__ = _import
+    while _attached:
+        module, name = _attached.pop()
+        delattr(module, name)
+
+
+def stand_in_for(name: str) -> Any:
+    """A stand-in for a name that is missing from a module, or None if missing names are errors now.
+
+    :param name: with that of the module in front
+    """
+    if _report is None:
+        return None
+    _report.add_name(name)
+    return StandIn(name)
+
+
+def decides(what: str, *values: Any) -> bool:
+    """Whether values of a plan come from a stand-in, which it records; ignore such values then.
+
+    :param what: what they decide, as in "and WHAT depends on it"
+    """
+    if _report is None:
+        return False
+    names = {name for value in values for name in _names_in(value)}
+    for name in sorted(names):
+        _report.add_use(name, f"{what} depends on it")
+    return bool(names)
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    if isinstance(value, StandIn):
+        yield object.__getattribute__(value, "_name")
+    elif isinstance(value, str):
+        for piece in value.split(_MARK)[1:]:
+            yield piece.partition(">")[0]
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _names_in(key)
+            yield from _names_in(item)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from _names_in(item)
+
+
+def _used(stand_in: "StandIn", what: str) -> None:
+    if _report is not None:
+        _report.add_use(object.__getattribute__(stand_in, "_name"), what)
+
+
+def _gives_another(self: "StandIn", *_: Any, **__: Any) -> "StandIn":
+    return StandIn(object.__getattribute__(self, "_name"))
+
+
+def _answers(answer: Any, what: str) -> Callable[..., Any]:
+    def method(self: "StandIn", *_: Any) -> Any:
+        _used(self, f"a stand-in {what}")
+        return answer
+
+    return method
+
+
+class StandIn:
+    """Stands for what is not there to import: its attributes, calls and items are stand-ins too.
+
+    :param name: as the file spells it
+    """
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "_name", name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return StandIn(f"{object.__getattribute__(self, '_name')}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keeps nothing."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Keeps nothing."""
+
+    def __delitem__(self, key: Any) -> None:
+        """Has kept nothing."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return StandIn(f"{object.__getattribute__(self, '_name')}()")
+
+    def __mro_entries__(self, bases: Tuple[Any, ...]) -> Tuple[type, ...]:
+        """A class may have it as its base."""
+        return ()
+
+    def __enter__(self) -> "StandIn":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+    def __await__(self) -> Iterator[Any]:
+        return self
+        yield
+
+    def __str__(self) -> str:
+        return f"{_MARK}{object.__getattribute__(self, '_name')}>"
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        _used(self, "a stand-in was iterated over as if it were empty")
+        return iter(())
+
+    __bool__ = _answers(True, "was taken for true")
+    __len__ = _answers(0, "was taken for empty")
+    __contains__ = _answers(False, "was taken not to contain what was asked for")
+    __instancecheck__ = _answers(False, "was taken for a class of which nothing is an instance")
+    __subclasscheck__ = _answers(False, "was taken for a class that has no subclass")
+    __int__ = __index__ = _answers(0, "was taken for 0")
+    __float__ = _answers(0.0, "was taken for 0")
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "was compared, and taken for something else"))
+for _name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split():
+    setattr(StandIn, f"__{_name}__", _gives_another)
+    setattr(StandIn, f"__r{_name}__", _gives_another)
+for _name in ("getitem", "neg", "pos", "abs", "invert"):
+    setattr(StandIn, f"__{_name}__", _gives_another)
+
+
+class _Partial:
+    """A module that lacks some of the names that a file imports from it."""
+
+    def __init__(self, module: ModuleType, missing: Set[str]) -> None:
+        self._module = module
+        self._missing = missing
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._missing:
+            return stand_in_for(f"{self._module.__name__}.{name}")
+        return getattr(self._module, name)
+
+
+def _is_site_code(file: str) -> bool:
+    return not file.startswith("<") and not os.path.realpath(file).startswith(_INSTALLED)
+
+
+def _import_or_stand_in(
+    name: str,
+    globals: Optional[Mapping[str, object]] = None,
+    locals: Optional[Mapping[str, object]] = None,
+    fromlist: Optional[Sequence[str]] = (),
+    level: int = 0,
+) -> Any:
+    file = (globals or {}).get("__file__")
+    is_site = _report is not None and level == 0 and isinstance(file, str) and _is_site_code(file)
+    try:
+        module = _import(name, globals, locals, fromlist or (), level)
+    except ModuleNotFoundError as error:
+        # A package that is there, and lacks one of its own, is broken in a plan as well.
+        if not is_site or error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        return _missing_module(name, bool(fromlist))
+    if not is_site or not fromlist or "*" in fromlist:
+        return module
+    missing = {each for each in fromlist if not _has(module, each)}
+    return _Partial(module, missing) if missing else module
+
+
+def _has(module: ModuleType, name: str) -> bool:
+    # A module's own __getattr__ gives a stand-in, and counts it.
+    try:
+        return hasattr(module, name)
+    except ImportError:
+        return False
+
+
+def _missing_module(name: str, is_from: bool) -> Any:
+    found = stand_in_for(name)
+    if is_from or "." not in name:
+        return found
+    top, *words = name.split(".")
+    try:
+        module = _import(top)
+    except ModuleNotFoundError:
+        return StandIn(top)
+    # ``import flux.job`` binds ``flux``, which gets the attribute for as long as the file is read.
+    parent = module
+    for number, word in enumerate(words):
+        child = sys.modules.get(".".join([top, *words[: number + 1]]))
+        if child is None:
+            if not isinstance(vars(parent).get(word), StandIn):
+                setattr(parent, word, StandIn(".".join([top, *words[: number + 1]])))
+                _attached.append((parent, word))
+            break
+        parent = child
+    return module

@@ -1,0 +1,41 @@
+import type { Adjacent } from "../run/index.js";
+import { learn } from "./learn.js";
+import { Orders } from "./orders.js";
+import type { RunRecord } from "./record.js";
+
+/** An order that tries whether units need each other that no relation orders. */
+export interface DoubtedOrder {
+  /** The units to take first, each as soon as it is ready; all others come after them. */
+  readonly units: readonly string[];
+  /** What it turns round: the first of each pair asked the other in the recorded run, and was answered. */
+  readonly pairs: readonly Adjacent[];
+}
+
+/**
+ * The orders that `modprobe learn` doubts: in them each unit that asked another by luck comes before that. One order tries as
+ * many as it can.
+ */
+export function doubtedOrders(record: RunRecord): DoubtedOrder[] {
+  const lesson = learn(record);
+  if (lesson === undefined) return [];
+  const orders = new Orders(record.plan);
+  let doubts = [...lesson.missing, ...lesson.doubtful].map(({ unit, asked }): Adjacent => ({
+    first: unit,
+    then: asked,
+  }));
+  const found: DoubtedOrder[] = [];
+  while (doubts.length > 0) {
+    const units = new Set<string>();
+    const pairs: Adjacent[] = [];
+    for (const pair of doubts) {
+      const needed = orders.upTo(pair.first);
+      // What has to come first in this order anyway cannot come later.
+      if (units.has(pair.then) || pairs.some(({ then }) => needed.includes(then))) continue;
+      for (const unit of needed) units.add(unit);
+      pairs.push(pair);
+    }
+    found.push({ units: [...units], pairs });
+    doubts = doubts.filter((pair) => !pairs.includes(pair));
+  }
+  return found;
+}

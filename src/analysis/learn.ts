@@ -1,0 +1,128 @@
+import { criticalEdges } from "./critical-edges.js";
+import type { Edge } from "./edit.js";
+import { Orders } from "./orders.js";
+import type { RecordedPlan, RunRecord } from "./record.js";
+import type { UnitLink } from "./unit-messages.js";
+import { whatIf } from "./what-if.js";
+
+/** A unit that was answered by another, although no relation orders the two. */
+export interface LuckyMessage {
+  readonly unit: string;
+  /** The unit that answered. */
+  readonly asked: string;
+  readonly topics: readonly string[];
+  /** Whether an order of the two would close a ring with those of the lucky messages before it. */
+  readonly closesRing: boolean;
+}
+
+/** A direct relation between modules that no message used. */
+export interface UnusedEdge extends Edge {
+  /** By how much the run would be shorter without it. */
+  readonly savedNs: number;
+}
+
+/** What the messages of a run say of its relations (docs/design/planning.md §10). */
+export interface Lesson {
+  /** Whether all messages of the run are known. If not, no edge counts as unused. */
+  readonly isComplete: boolean;
+  /** Asked before the sender ran: a start in another order fails. */
+  readonly missing: readonly LuckyMessage[];
+  /** Asked by a sender that ran already, perhaps for a third: a start in another order may fail. */
+  readonly doubtful: readonly LuckyMessage[];
+  /** What saves most comes first. */
+  readonly unused: readonly UnusedEdge[];
+}
+
+/**
+ * Compares the order of a recorded run with the messages between its modules.
+ * @param now the plan as it would be now: what it orders by now is not missing, and what it no longer has is not unused
+ * @returns undefined if the record has no messages
+ */
+export function learn(record: RunRecord, now?: RecordedPlan): Lesson | undefined {
+  const { messages, plan } = record;
+  if (messages === undefined) return undefined;
+  const orders = new Orders(plan);
+  const ordersNow = now && new Orders(now);
+  const place = new Map(plan.steps.map(({ unit }, step) => [unit, step]));
+  const lucky = messages.between.filter(
+    ({ from, to, answered }) =>
+      answered.length > 0 && !orders.hasEither(from, to) && ordersNow?.hasEither(from, to) !== true,
+  );
+  lucky.sort((a, b) => (place.get(a.from) ?? 0) - (place.get(b.from) ?? 0));
+  const missing = lucky.filter(isEarly).map((link): LuckyMessage => ({
+    ...luckyMessage(link, (isStarting) => isStarting),
+    closesRing: !orders.add(link.to, link.from),
+  }));
+  const doubtful = lucky
+    .filter((link) => !isEarly(link))
+    .map((link): LuckyMessage => ({
+      ...luckyMessage(link, () => true),
+      closesRing: orders.has(link.from, link.to),
+    }));
+  const { isComplete } = messages;
+  return { isComplete, missing, doubtful, unused: isComplete ? unusedEdges(record, ordersNow) : [] };
+}
+
+function isEarly({ answered }: UnitLink): boolean {
+  return answered.some(({ isStarting }) => isStarting);
+}
+
+function luckyMessage(
+  { from, to, answered }: UnitLink,
+  counts: (isStarting: boolean) => boolean,
+): Omit<LuckyMessage, "closesRing"> {
+  const topics = answered.flatMap(({ topic, isStarting }) => (counts(isStarting) ? [topic] : []));
+  return { unit: from, asked: to, topics: topics.toSorted() };
+}
+
+/**
+ * Direct relations of modules that speak, where no message went from one to the other, nor through others. A relation by a
+ * wildcard is no single one, and tasks and ordinary programs send nothing that is noted.
+ */
+function unusedEdges(record: RunRecord, now: Orders | undefined): UnusedEdge[] {
+  const { plan, messages } = record;
+  const uses = new Uses(messages?.between ?? []);
+  const speaks = plan.steps.map(({ action, isProgram }) => action === "load" && isProgram !== true);
+  const unused = plan.steps.flatMap(({ unit, after }, step) =>
+    after.flatMap((before) => {
+      const other = plan.steps[before]?.unit;
+      if (other === undefined || speaks[step] !== true || speaks[before] !== true) return [];
+      if (now?.hasEdge(other, unit) === false) return [];
+      return uses.connects(unit, other) || uses.connects(other, unit) ? [] : [{ unit, after: other }];
+    }),
+  );
+  const critical = criticalEdges(record);
+  return unused
+    .map((edge) => ({ ...edge, savedNs: critical.has(edge) ? savingOf(record, edge) : 0 }))
+    .sort((a, b) => b.savedNs - a.savedNs);
+}
+
+function savingOf(record: RunRecord, edge: Edge): number {
+  const { recorded, predicted } = whatIf(record, { unordered: [edge] });
+  return Math.max(0, recorded.durationNs - predicted.durationNs);
+}
+
+/** Which units messages lead to from a unit, directly or through others. */
+class Uses {
+  readonly #next = new Map<string, string[]>();
+  readonly #reached = new Map<string, ReadonlySet<string>>();
+
+  constructor(between: readonly UnitLink[]) {
+    for (const { from, to } of between) {
+      const next = this.#next.get(from);
+      if (next === undefined) this.#next.set(from, [to]);
+      else next.push(to);
+    }
+  }
+
+  connects(from: string, to: string): boolean {
+    let reached = this.#reached.get(from);
+    if (reached === undefined) {
+      const found = new Set([from]);
+      // Grows while it is walked.
+      for (const unit of found) for (const next of this.#next.get(unit) ?? []) found.add(next);
+      this.#reached.set(from, (reached = found));
+    }
+    return reached.has(to);
+  }
+}

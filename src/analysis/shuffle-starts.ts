@@ -1,0 +1,165 @@
+import { type Adjacent, findPair, oneByOne, seeded, type Shuffle, shuffleWeights } from "../run/index.js";
+import { type DoubtedOrder, doubtedOrders } from "./doubted-orders.js";
+import { dagOf, type RunRecord } from "./record.js";
+
+/** Why a start failed. */
+export interface StartFailure {
+  /** The unit that failed first; undefined if no unit did. */
+  readonly unit: string | undefined;
+  readonly message: string;
+}
+
+/** A start in one order of its units. */
+export interface Attempt {
+  /** Undefined: all went well. */
+  readonly failure: StartFailure | undefined;
+  /** Of its rc1 on each rank; that of the rank that failed comes first. None if it did not come so far. */
+  readonly records: readonly RunRecord[];
+}
+
+/** What a start tries. */
+export type Tried =
+  | { readonly kind: "seed"; readonly seed: number }
+  /** An order that `modprobe learn` doubts. */
+  | ({ readonly kind: "doubt" } & DoubtedOrder);
+
+/** What a failed order comes down to. */
+export type Finding =
+  /** In one order all as in the other but for these two, which stand side by side; only this way round it fails. */
+  | { readonly kind: "pair"; readonly pair: Adjacent }
+  /** The same order once more did not fail. */
+  | { readonly kind: "not-repeated" }
+  /** Other orders fail too. */
+  | { readonly kind: "every-order" }
+  /** It failed before there was an order. */
+  | { readonly kind: "no-order" };
+
+/** What came of starts in several orders. */
+export interface ShuffleVerdict {
+  /** Seeds that were tried, one that failed included. */
+  readonly seeds: number;
+  /** Orders that were tried because `modprobe learn` doubts them. */
+  readonly doubts: number;
+  /** All starts, those of the search included. */
+  readonly starts: number;
+  readonly failed:
+    { readonly tried: Tried; readonly failure: StartFailure; readonly finding: Finding } | undefined;
+}
+
+/** What the search does with the outside. */
+export interface ShuffleHost {
+  attempt(shuffle: Shuffle): Promise<Attempt>;
+  /** After each order that is tried. */
+  onTried(tried: Tried, failure: StartFailure | undefined): void;
+}
+
+/**
+ * Starts in one order after the other until one fails, and then looks for the pair of units whose order matters
+ * (docs/design/planning.md §7). The orders are those of the seeds; but where the messages of a start that went well show what
+ * may have been luck, that is tried first.
+ */
+export async function shuffleStarts(
+  { first, count }: { readonly first: number; readonly count: number },
+  host: ShuffleHost,
+): Promise<ShuffleVerdict> {
+  const search = new Search(host);
+  const counts = { seeds: 0, doubts: 0 };
+  const queue: Tried[] = Array.from({ length: count }, (_, at) => ({ kind: "seed", seed: first + at }));
+  const known = new Set<string>();
+  for (let tried = queue.shift(); tried !== undefined; tried = queue.shift()) {
+    const { failure, records } = await search.attempt(shuffleOf(tried));
+    counts[tried.kind === "seed" ? "seeds" : "doubts"]++;
+    host.onTried(tried, failure);
+    const [record] = records;
+    if (failure !== undefined) {
+      const finding: Finding =
+        record === undefined ? { kind: "no-order" } : await search.find(tried, record, failure);
+      return { ...counts, starts: search.starts, failed: { tried, failure, finding } };
+    }
+    if (record !== undefined) search.passing = orderOf(record, shuffleOf(tried));
+    queue.unshift(...newDoubts(records, known));
+  }
+  return { ...counts, starts: search.starts, failed: undefined };
+}
+
+/** Doubted orders with a pair that none had before. */
+function newDoubts(records: readonly RunRecord[], known: Set<string>): Tried[] {
+  return records.flatMap(doubtedOrders).flatMap((order): Tried[] => {
+    const before = known.size;
+    for (const { first, then } of order.pairs) known.add(`${first} ${then}`);
+    return known.size === before ? [] : [{ kind: "doubt", ...order }];
+  });
+}
+
+function shuffleOf(tried: Tried): Shuffle {
+  return tried.kind === "seed" ? seeded(tried.seed) : listed(tried.units);
+}
+
+class Search {
+  readonly #host: ShuffleHost;
+  starts = 0;
+  /** The last order that went well. */
+  passing: readonly string[] | undefined;
+
+  constructor(host: ShuffleHost) {
+    this.#host = host;
+  }
+
+  attempt(shuffle: Shuffle): Promise<Attempt> {
+    this.starts++;
+    return this.#host.attempt(shuffle);
+  }
+
+  async find(tried: Tried, record: RunRecord, { unit }: StartFailure): Promise<Finding> {
+    const failing = orderOf(record, shuffleOf(tried));
+    if (!(await this.#fails(failing))) return { kind: "not-repeated" };
+    const passing = await this.#passingOrder(record, failing, unit);
+    if (passing === undefined) return { kind: "every-order" };
+    const found = await findPair(failing, passing, (order) => this.#fails(order));
+    return found === undefined ? { kind: "not-repeated" } : { kind: "pair", pair: found.pair };
+  }
+
+  /** One that went well before; else the failed unit as late as can be; else the canonical order. */
+  async #passingOrder(
+    record: RunRecord,
+    failing: readonly string[],
+    unit: string | undefined,
+  ): Promise<readonly string[] | undefined> {
+    if (this.passing !== undefined && hasSame(this.passing, failing)) return this.passing;
+    const late = orderOf(record, listed(failing.filter((other) => other !== unit)));
+    const canonical = record.plan.steps.map(({ unit: name }) => name);
+    for (const order of [late, canonical]) if (!(await this.#fails(order))) return order;
+    return undefined;
+  }
+
+  async #fails(order: readonly string[]): Promise<boolean> {
+    const { failure } = await this.attempt(listed(order));
+    return failure !== undefined;
+  }
+}
+
+function listed(units: readonly string[]): Shuffle {
+  return { kind: "order", text: "", units };
+}
+
+/** All units of a recorded plan in the order of a shuffle, whether they came to run or not. */
+function orderOf({ plan }: RunRecord, shuffle: Shuffle): string[] {
+  const names = plan.steps.map(({ unit }) => unit);
+  return oneByOne(dagOf(plan), shuffleWeights(names, shuffle)).map((step) => names[step] ?? "");
+}
+
+function hasSame(some: readonly string[], others: readonly string[]): boolean {
+  const names = new Set(some);
+  return names.size === others.length && others.every((name) => names.has(name));
+}
+
+/** The first failure of a recorded run; of one that was cut short, what it was waiting for. */
+export function failureIn({ events }: RunRecord): StartFailure | undefined {
+  for (const event of events) {
+    if ((event.type === "fail" || event.type === "timeout") && event.optional !== true) {
+      return { unit: event.unit, message: event.message };
+    }
+  }
+  const cancelled = events.find((event) => event.type === "cancel");
+  return cancelled && { unit: cancelled.unit, message: "was not done in time" };
+}

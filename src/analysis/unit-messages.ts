@@ -1,0 +1,46 @@
+/** What one unit asked another while a run went on. */
+export interface UnitLink {
+  readonly from: string;
+  readonly to: string;
+  /** The topics of requests that were answered; none for notices and events alone. */
+  readonly answered: readonly { readonly topic: string; readonly isStarting: boolean }[];
+}
+
+/** What the modules of a recorded run had to do with each other. */
+export interface RunMessages {
+  /** Whether all of the run is in it; the broker notes messages for a while only. */
+  readonly isComplete: boolean;
+  readonly between: readonly UnitLink[];
+}
+
+/** Messages between units that are in a plan; the rest was there before. */
+export function messagesWithin(
+  units: ReadonlySet<string>,
+  { isComplete, between }: RunMessages,
+): RunMessages {
+  return { isComplete, between: between.filter(({ from, to }) => units.has(from) && units.has(to)) };
+}
+
+/** Whether a value of a record is such messages. */
+export function isRunMessages(value: unknown): value is RunMessages {
+  if (!isObject(value)) return false;
+  const { isComplete, between } = value;
+  return typeof isComplete === "boolean" && Array.isArray(between) && between.every(isUnitLink);
+}
+
+function isUnitLink(value: unknown): value is UnitLink {
+  if (!isObject(value)) return false;
+  const { from, to, answered } = value;
+  return (
+    typeof from === "string" &&
+    typeof to === "string" &&
+    Array.isArray(answered) &&
+    answered.every(
+      (one) => isObject(one) && typeof one["topic"] === "string" && typeof one["isStarting"] === "boolean",
+    )
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,40 @@
+import type { EntryState, LoadRequest, Removal, Trial } from "../modules/module-entry.js";
+import type { GoneModule } from "../modules/known-modules.js";
+import type { LoadOrder, TakeDownOrder } from "../modules/take-down-order.js";
+
+/** A module as an apply sees it. */
+export interface ApplyModule {
+  readonly state: { readonly kind: EntryState["kind"]; readonly isStalled?: boolean | undefined };
+  readonly instance: { readonly uuid: string } | undefined;
+  readonly args: readonly string[];
+  readonly started: LoadRequest["kept"];
+  readonly digest: Promise<string | undefined>;
+  request: LoadRequest;
+  turn: number;
+  trial: Trial | undefined;
+}
+
+/** The modules that an apply changes: those of the broker, whose table they are, or those of another system. */
+export interface ApplyModules {
+  /** Whether no module can be loaded any more. */
+  readonly isSealed: boolean;
+  has(name: string): boolean;
+  entry(name: string): ApplyModule | undefined;
+  /** Modules that have ended by themselves, which is noted. */
+  goneModule(name: string): GoneModule | undefined;
+  recall(gone: GoneModule): void;
+  find(request: LoadRequest): Promise<{ readonly path: string }>;
+  /** Finds out what speaks against a load, beside those that go. */
+  check(request: LoadRequest, going: readonly string[]): Promise<void>;
+  /** Notes the order of a plan, by which modules are taken down. */
+  record(order: LoadOrder): number;
+  takeDownOrder(): TakeDownOrder;
+  removalTimeoutMs(name: string): number | undefined;
+  remove(name: string, how: Removal): Promise<void>;
+  /** Loads a module, in place of the one that runs under this name. */
+  exchange(name: string, request: LoadRequest, trial: Trial): Promise<unknown>;
+  /** Ends a load that is under way. */
+  interrupt(name: string): Promise<void>;
+  /** Has a module that runs take what needs no new start; gives what it was asked to be like before. */
+  amend(name: string, request: LoadRequest): LoadRequest | undefined;
+}

@@ -1,0 +1,150 @@
+import { requestError } from "../../errors/index.js";
+import type { JsonValue } from "../../messages/index.js";
+import type { Call } from "../service-call.js";
+import { type ApplyHost, type ApplyOutcome, ApplyRun } from "./apply-run.js";
+import type { ApplySteps } from "./apply-steps.js";
+
+/** One client's apply, from its place in the queue to its outcome. */
+interface Session {
+  readonly call: Call;
+  /** What it says of itself, for those that wait for it. */
+  readonly by: string;
+  stage: "waiting" | "open" | "prepared" | "running" | "held";
+  run: ApplyRun | undefined;
+  isHeld: boolean;
+  isLeft: boolean;
+}
+
+/** The applies of one broker, one at a time: what one of them sees of what runs, no other one changes. */
+export class ApplySessions {
+  readonly #host: ApplyHost;
+  readonly #onEnd: (call: Call) => void;
+  readonly #queue: Session[] = [];
+  #current: Session | undefined;
+
+  /** @param onEnd told of each stream that has ended */
+  constructor(host: ApplyHost, onEnd: (call: Call) => void) {
+    this.#host = host;
+    this.#onEnd = onEnd;
+  }
+
+  /**
+   * Takes a client's place in the queue. Its stream says for what it waits, and when it is its turn.
+   * @returns to be called when the client has gone
+   */
+  open(call: Call, by: string): () => void {
+    if (!call.isStreaming) throw requestError("EPROTO", "module.apply is a stream");
+    const fresh = { stage: "waiting", run: undefined, isHeld: false, isLeft: false } as const;
+    const session: Session = { call, by, ...fresh };
+    this.#queue.push(session);
+    const ahead = this.#current ?? (this.#queue.length > 1 ? this.#queue[0] : undefined);
+    if (ahead !== undefined) call.respond({ kind: "waiting", by: ahead.by });
+    this.#next();
+    return () => this.#leave(session);
+  }
+
+  /** Checks steps before any of them is carried out; those that speak against it are told. */
+  async prepare(call: Call, steps: ApplySteps): Promise<void> {
+    const session = this.#of(call);
+    if (session.stage !== "open") throw requestError("EBUSY", "this apply has its steps already");
+    const run = new ApplyRun(this.#host, steps, (event) => {
+      if (!session.isLeft) session.call.respond({ kind: "step", ...event });
+    });
+    session.run = run;
+    session.isHeld = steps.held;
+    const failures = await run.check();
+    if (failures.length === 0 && !session.isLeft) session.stage = "prepared";
+    call.respond({ failures: failures.map((failure) => ({ ...failure })) as JsonValue });
+  }
+
+  /** Carries the steps out, whatever becomes of the client. The stream tells how that ends. */
+  start(call: Call): void {
+    const session = this.#of(call);
+    if (session.stage !== "prepared")
+      throw requestError("EINVAL", "the steps of this apply are not prepared");
+    session.stage = "running";
+    void this.#carryOut(session);
+    call.respond();
+  }
+
+  interrupt(call: Call): void {
+    this.#of(call).run?.interrupt();
+    call.respond();
+  }
+
+  /** What is held stays, or is undone. */
+  async settle(call: Call, keep: boolean): Promise<void> {
+    const session = this.#of(call);
+    const { run } = session;
+    if (session.stage !== "held" || run === undefined) throw requestError("EINVAL", "nothing is held");
+    session.stage = "running";
+    if (keep) run.keep();
+    const outcome = keep ? undefined : await run.undo();
+    call.respond(outcome === undefined ? {} : outcomeAsJson(outcome));
+    this.#end(session);
+  }
+
+  async #carryOut(session: Session): Promise<void> {
+    const { run } = session;
+    if (run === undefined) return;
+    const outcome = await run.run();
+    if (outcome.outcome === "applied" && (!session.isHeld || session.isLeft)) run.keep();
+    if (!session.isLeft) session.call.respond({ kind: "done", ...outcomeAsJson(outcome) });
+    if (session.isHeld && !session.isLeft && outcome.outcome === "applied") session.stage = "held";
+    else this.#end(session);
+  }
+
+  #leave(session: Session): void {
+    session.isLeft = true;
+    switch (session.stage) {
+      case "waiting":
+        this.#queue.splice(this.#queue.indexOf(session), 1);
+        return;
+      case "open":
+      case "prepared":
+        this.#end(session);
+        return;
+      case "held":
+        session.run?.keep();
+        this.#end(session);
+        return;
+      case "running":
+        this.#host.log("notice", `apply: ${session.by} has disconnected; the apply continues to its end`);
+    }
+  }
+
+  #end(session: Session): void {
+    if (!session.isLeft) {
+      this.#onEnd(session.call);
+      session.call.fail("ENODATA");
+    }
+    if (this.#current === session) this.#current = undefined;
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#current !== undefined) return;
+    const session = this.#queue.shift();
+    if (session === undefined) return;
+    this.#current = session;
+    session.stage = "open";
+    session.call.respond({ kind: "open" });
+  }
+
+  #of(call: Call): Session {
+    if (this.#current?.call.sender === call.sender) return this.#current;
+    throw requestError("EPERM", "no apply of this client is open");
+  }
+}
+
+function outcomeAsJson({ outcome, failures, leftOut, incomplete }: ApplyOutcome): Record<string, JsonValue> {
+  const asJson = ({ unit, message, lines }: ApplyOutcome["failures"][number]): JsonValue => {
+    return { unit, message, lines: [...lines] };
+  };
+  return {
+    outcome,
+    failures: failures.map(asJson),
+    leftOut: leftOut.map(asJson),
+    incomplete: incomplete.map(({ unit, why }) => ({ unit, why })),
+  };
+}

@@ -1,0 +1,15 @@
+import { markOf, signalProcess, sleep } from "../../processes/index.js";
+import type { RegisteredInstance } from "./instance-register.js";
+
+const CHECK_MS = 50;
+
+/** Resolves when the process that runs an instance has ended; by then it has taken away all that was made. */
+export async function endOfProcess({ pid }: RegisteredInstance): Promise<void> {
+  const mark = markOf(pid)?.text;
+  // Where there is no /proc a process can only be asked whether it lives.
+  const runs = (): boolean =>
+    markOf(process.pid) === undefined
+      ? signalProcess(pid, 0) === "sent"
+      : mark !== undefined && markOf(pid)?.text === mark;
+  while (runs()) await sleep(CHECK_MS);
+}

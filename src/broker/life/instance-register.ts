@@ -1,0 +1,206 @@
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { errnumOf, SluiceError } from "../../errors/index.js";
+import { type Fields, fields } from "../../messages/fields.js";
+import type { JsonValue } from "../../messages/types.js";
+import { type Mark, markOf, signalProcess } from "../../processes/index.js";
+import { type Env, RUNDIR_PREFIX, runtimeDirectories, runtimeDirectory } from "../runtime-directory.js";
+
+/** An instance of this user, as it stands in the register. */
+export interface RegisteredInstance {
+  readonly id: string;
+  /** What people call it: that of its first file, that of an instance over hosts, else the id. */
+  readonly name: string;
+  /** The process that runs it: that of `sluice start`, or of a broker that was started by itself. */
+  readonly pid: number;
+  readonly uri: string;
+  readonly rundir: string;
+  readonly size: number;
+  /** Of the broker that answers at the URI. */
+  readonly rank: number;
+  /** Seconds since 1970. */
+  readonly startTime: number;
+  /** The real paths of the files that it consists of; none for an instance of shipped and site units. */
+  readonly files: readonly string[];
+}
+
+/** An instance, and the mark of all that it has started. */
+export type MarkedInstance = RegisteredInstance & { readonly mark: Mark };
+
+/** An entry of the register, which takes it out again. */
+export interface Registration {
+  remove(): void;
+}
+
+const ENTRY = {
+  id: "string",
+  name: "string",
+  pid: "integer",
+  uri: "string",
+  rundir: "string",
+  size: "integer",
+  rank: "integer",
+  startTime: "number",
+  files: "string[]",
+  mark: "string?",
+} as const;
+
+/** In a run directory. */
+const ENTRY_FILE = "instance.json";
+
+/** Of the link to a run directory elsewhere. */
+const LINK_PREFIX = `${RUNDIR_PREFIX}at-`;
+
+/**
+ * Makes an instance known to the other commands of this user. The entry lies in the run directory, so that it goes with
+ * that; a run directory elsewhere gets a link where others are looked for.
+ */
+export function registerInstance(instance: RegisteredInstance, env: Env): Registration {
+  const { rundir, pid } = instance;
+  const entry = join(rundir, ENTRY_FILE);
+  const written = join(rundir, `.${ENTRY_FILE}-${process.pid}`);
+  writeFileSync(written, JSON.stringify({ ...instance, mark: markOf(pid)?.text }), { mode: 0o600 });
+  // No reader finds half of it.
+  renameSync(written, entry);
+  const link = isFound(rundir, env) ? undefined : linkTo(rundir, env);
+  return {
+    remove: () => {
+      rmSync(entry, { force: true });
+      if (link !== undefined) rmSync(link, { force: true });
+    },
+  };
+}
+
+/** The instances of this user that run, those that were started first before others. */
+export function runningInstances(env: Env): RegisteredInstance[] {
+  return entriesIn(env).filter(isRunning).map(withoutMark);
+}
+
+/** The same, with what their processes bear; those of systems without `/proc` are left out. */
+export function markedInstances(env: Env): MarkedInstance[] {
+  return entriesIn(env).filter(isRunning).flatMap(withMark);
+}
+
+/** Instances that were killed: nothing took them out of the register, and their programs may still be ending. */
+export function killedInstances(env: Env): MarkedInstance[] {
+  return entriesIn(env).flatMap(withMark).filter(isKilled);
+}
+
+type Entry = Fields<typeof ENTRY>;
+
+function withoutMark({
+  id,
+  name,
+  pid,
+  uri,
+  rundir,
+  size,
+  rank,
+  startTime,
+  files,
+}: Entry): RegisteredInstance {
+  return { id, name, pid, uri, rundir, size, rank, startTime, files };
+}
+
+function withMark({ mark, ...instance }: Entry): MarkedInstance[] {
+  return mark === undefined ? [] : [{ ...instance, mark: { text: mark } }];
+}
+
+function entriesIn(env: Env): Entry[] {
+  const seen = new Map<string, Entry>();
+  for (const directory of runtimeDirectories(env)) {
+    for (const name of namesIn(directory)) {
+      const entry = name.startsWith(RUNDIR_PREFIX) ? readEntry(join(directory, name)) : undefined;
+      if (entry !== undefined) seen.set(entry.rundir, entry);
+    }
+  }
+  return [...seen.values()].sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
+}
+
+/** @returns undefined where this user has no entry */
+function readEntry(place: string): Entry | undefined {
+  try {
+    if (!isOurs(place)) return undefined;
+    const entry = JSON.parse(readFileSync(join(place, ENTRY_FILE), "utf8")) as JsonValue;
+    return fields(entry, ENTRY);
+  } catch (error) {
+    // Another user's, one that has just ended, or the run directory of another version.
+    if (errnumOf(error) === undefined && !(error instanceof SyntaxError || error instanceof SluiceError))
+      throw error;
+    return undefined;
+  }
+}
+
+/** A link counts as its maker's, and leads only to where no other user may write. */
+function isOurs(place: string): boolean {
+  const uid = process.getuid?.();
+  const link = lstatSync(place);
+  const directory = link.isSymbolicLink() ? statSync(place) : link;
+  const isPrivate = directory.isDirectory() && (directory.mode & 0o022) === 0;
+  return isPrivate && (uid === undefined || (link.uid === uid && directory.uid === uid));
+}
+
+function isRunning({ pid, mark }: Entry): boolean {
+  const now = markOf(pid)?.text;
+  if (mark !== undefined && now !== undefined) return now === mark;
+  // Where there is no /proc a process can only be asked whether it lives.
+  return mark === undefined && signalProcess(pid, 0) === "sent";
+}
+
+/** That of another namespace of process ids cannot be judged from here. */
+function isKilled({ pid, mark }: MarkedInstance): boolean {
+  const namespace = (text: string | undefined): string | undefined => text?.split(":")[0];
+  return namespace(markOf(process.pid)?.text) === namespace(mark.text) && markOf(pid)?.text !== mark.text;
+}
+
+function isFound(rundir: string, env: Env): boolean {
+  const isListed = runtimeDirectories(env).includes(dirname(rundir));
+  return isListed && rundir.slice(dirname(rundir).length + 1).startsWith(RUNDIR_PREFIX);
+}
+
+/** @returns the link, or undefined where none can be made: the instance is then found by its directory alone */
+function linkTo(rundir: string, env: Env): string | undefined {
+  const parent = runtimeDirectory(env);
+  // A broker that was killed has left its own.
+  const known = namesIn(parent).find(
+    (name) => name.startsWith(LINK_PREFIX) && targetOf(join(parent, name)) === rundir,
+  );
+  if (known !== undefined) return join(parent, known);
+  const link = join(parent, `${LINK_PREFIX}${randomBytes(6).toString("hex")}`);
+  try {
+    symlinkSync(rundir, link);
+    return link;
+  } catch (error) {
+    if (errnumOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    // It is no link, or has gone.
+    return undefined;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    // It is missing, or not ours to read.
+    return [];
+  }
+}

@@ -1,0 +1,47 @@
+import { requestError, type SluiceError } from "../../errors/index.js";
+import type { ModuleEntry } from "./module-entry.js";
+import type { TakeDownOrder } from "./take-down-order.js";
+
+/** What is loaded, for the question of what uses what. */
+export interface ModulesInUse {
+  readonly entries: readonly ModuleEntry[];
+  /** Services that a module has registered. */
+  readonly servicesOf: (entry: ModuleEntry) => readonly string[];
+  /** What is to go before what. */
+  readonly order: TakeDownOrder;
+}
+
+/**
+ * Why a module may not just be removed: others require it, or a service that it alone provides. A module that runs
+ * before it, by the plan that loaded both, can do without it, as `content` can without its provider.
+ * @returns undefined if nothing uses it; else an error with `EBUSY` that names what does
+ */
+export function useRefusal(entry: ModuleEntry, modules: ModulesInUse): SluiceError | undefined {
+  const { entries } = modules;
+  const present = entries.filter((other) => other !== entry && other.state.kind !== "removing");
+  const namesOf = (one: ModuleEntry): string[] => [
+    one.name,
+    ...(one.request.provides ?? []),
+    ...modules.servicesOf(one),
+  ];
+  const servedByOthers = new Set(present.flatMap(namesOf));
+  const own = new Set(namesOf(entry).filter((name) => !servedByOthers.has(name)));
+  const users = present.filter((other) => other.request.requires?.some((name) => own.has(name)) === true);
+  if (users.length === 0) return undefined;
+  const later = goneLater(modules.order, entry.name);
+  const names = users
+    .filter(({ name }) => !later.has(name))
+    .map(({ name }) => name)
+    .sort();
+  if (names.length === 0) return undefined;
+  return requestError("EBUSY", `${entry.name} still in use by ${names.join(", ")}; --force removes it`);
+}
+
+/** Names of what goes only when the module has gone. */
+function goneLater({ nodes, offsets, targets }: TakeDownOrder, name: string): ReadonlySet<string> {
+  const reached = new Set([nodes.indexOf(name)]);
+  for (const node of reached) {
+    for (let e = offsets[node] ?? 0; e < (offsets[node + 1] ?? 0); e++) reached.add(targets[e] ?? 0);
+  }
+  return new Set([...reached].map((node) => nodes[node] ?? ""));
+}

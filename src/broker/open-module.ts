@@ -1,0 +1,59 @@
+import { ERRNO, SluiceError } from "../errors/index.js";
+import { digestOf, splitMember } from "../libraries/index.js";
+import { type Limits, withinLimits } from "../messages/index.js";
+import { type ModuleInfo, moduleInfo } from "./modules/module-info.js";
+import type { StartedModule } from "./started-module.js";
+import { startModule, type StartModuleOptions } from "./start-module.js";
+
+/** Options for opening a module. */
+export interface OpenModuleOptions extends Limits {
+  /** Whether it is to run in a process rather than a thread. */
+  readonly exec?: boolean | undefined;
+  /** Name of a loader; by default the file decides. */
+  readonly loader?: string | undefined;
+  /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
+  readonly modulePath?: string | undefined;
+  /** Whether to open it even if others may write to its file (docs/design/instance.md §2). */
+  readonly insecure?: boolean | undefined;
+}
+
+/** A module with a known identity, which does not run yet. */
+export interface OpenedModule extends ModuleInfo {
+  /**
+   * Starts the module, without an instance; resolves when it runs. Each call starts a further one, which shares nothing
+   * with the others.
+   * @throws SluiceError the module's own error, or `LOAD_FAILED` with `EINVAL` if the file has changed since
+   *   the opening. `LOAD_LIBRARY` for what `refused` lists. `ECANCELED` or `ETIMEDOUT` at a limit. It leaves
+   *   nothing behind.
+   */
+  readonly start: (options?: StartModuleOptions) => Promise<StartedModule>;
+}
+
+/**
+ * Opens a module: finds the file, chooses its loader, and reads its identity, as `sluice module info` does. None of its
+ * code runs in this process.
+ * @param path a file, or a bare name on the module path; `#NAME` after it is a module of a library
+ * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, or `LOAD_LIBRARY` for a library
+ *   that it cannot read. `ECANCELED` or `ETIMEDOUT` at a limit. A system error for an unreadable file.
+ */
+export async function openModule(path: string, options: OpenModuleOptions = {}): Promise<OpenedModule> {
+  const { modulePath = process.env["FLUX_MODULE_PATH"] ?? "", signal, timeoutMs, ...choice } = options;
+  const opening = moduleInfo(path, modulePath, choice);
+  const info = await withinLimits(`opening of ${path}`, { signal, timeoutMs }, opening);
+  const { member } = splitMember(path);
+  const file = member === undefined ? info.path : `${info.path}#${member}`;
+  return {
+    ...info,
+    start: async (how = {}) => {
+      await confirmUnchanged(info);
+      return startModule({ path: file, modulePath, ...choice }, { name: info.name, ...how });
+    },
+  };
+}
+
+async function confirmUnchanged({ path, digest }: ModuleInfo): Promise<void> {
+  const now = await digestOf(path);
+  if (now === digest) return;
+  const text = `${path}: has changed since Sluice opened it: its digest was ${digest}, it is ${now}; open it again`;
+  throw new SluiceError("LOAD_FAILED", text, { errnum: ERRNO.EINVAL });
+}

@@ -1,0 +1,55 @@
+import type { DirectListener } from "./connection.js";
+import type { NatsNetwork } from "./nats-network.js";
+
+/**
+ * Which broker leads, as a rank that follows knows it. Everything that rank 0 broadcasts carries its epoch: a lower one is of
+ * a leader that has been replaced (docs/design/hosts.md §4).
+ */
+export class KnownLeaders {
+  readonly #network: NatsNetwork;
+  readonly #dropped = new Set<string>();
+  #uuid: string | undefined;
+  #epoch = 0;
+
+  constructor(network: NatsNetwork) {
+    this.#network = network;
+  }
+
+  /** This broker is rank 0 now. */
+  follows(uuid: string): void {
+    this.#uuid = uuid;
+  }
+
+  raise(epoch: number): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
+  /**
+   * Judges a broadcast by its header: it is of the known leader, or the first of the next one, or of none
+   * that counts. Tells a leader that asks, or that has been replaced, which one is known.
+   */
+  judge(header: (name: string) => string, to: DirectListener): "same" | "next" | "foreign" {
+    const [from, epoch] = [header("from"), Number(header("epoch"))];
+    const known = `${this.#epoch} ${this.#uuid ?? "-"}`;
+    if (from === this.#uuid) {
+      this.raise(epoch);
+      return "same";
+    }
+    const isNext = this.#uuid !== undefined && epoch > this.#epoch;
+    const isProbe = header("probe") === "1";
+    if (isProbe || (this.#uuid !== undefined && !isNext)) this.#network.report(known);
+    if (isNext) {
+      this.#uuid = from;
+      this.#epoch = epoch;
+      return "next";
+    }
+    if (this.#uuid !== undefined && !isProbe && !this.#dropped.has(from)) {
+      this.#dropped.add(from);
+      to.log(
+        "warning",
+        `dropped what a broker with epoch ${epoch} has sent as rank 0: epoch ${this.#epoch} leads`,
+      );
+    }
+    return "foreign";
+  }
+}

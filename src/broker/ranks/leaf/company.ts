@@ -1,0 +1,125 @@
+import { messageOf } from "../../../errors/index.js";
+import type { Departure, OverlayReceiver } from "../../routing/overlay.js";
+import type { LeafTransport, OwnConnection } from "../connection.js";
+import { type Arrival, readArrival } from "../overlay-wire.js";
+
+export interface CompanyOptions {
+  readonly transport: LeafTransport;
+  /** Undefined while this rank is not in. */
+  readonly receiver: () => OverlayReceiver | undefined;
+  /** The connection to rank 0. */
+  readonly toRankZero: () => OwnConnection | undefined;
+  /** What comes by a direct connection. */
+  readonly receive: (rank: number, arrival: Arrival) => void;
+}
+
+/** The other ranks that a rank knows of, and its ways to them. */
+export class Company {
+  readonly #options: CompanyOptions;
+  /** The ranks that can be reached, each with the broker that it is. */
+  readonly #present = new Map<number, string>();
+  /** As rank 0 reports them. */
+  readonly #stalled = new Set<number>();
+  /** Direct connections to other ranks. */
+  readonly #direct = new Map<number, OwnConnection>();
+
+  constructor(options: CompanyOptions) {
+    this.#options = options;
+  }
+
+  /** The ranks that can be reached, as they are now. */
+  get ranks(): readonly number[] {
+    return [...this.#present.keys()];
+  }
+
+  has(rank: number): boolean {
+    return this.#present.has(rank);
+  }
+
+  isStalled(rank: number): boolean {
+    return this.#stalled.has(rank);
+  }
+
+  /** Ranks that are present now; one that is another broker than before has left meanwhile. */
+  meet(brokers: ReadonlyMap<number, string>): void {
+    for (const [rank, uuid] of [...this.#present]) if (brokers.get(rank) !== uuid) this.drop(rank, "lost");
+    for (const [rank, uuid] of brokers) this.joined(rank, uuid);
+  }
+
+  joined(rank: number, uuid: string): void {
+    if (this.#present.get(rank) === uuid) return;
+    this.#present.set(rank, uuid);
+    this.#options.transport.direct?.joined(rank, uuid);
+    this.#options.receiver()?.joined(rank);
+  }
+
+  setStalled(rank: number, on: boolean): void {
+    if (on) this.#stalled.add(rank);
+    else this.#stalled.delete(rank);
+    if (on) this.#options.receiver()?.stalled(rank);
+    else this.#options.receiver()?.resumed(rank);
+  }
+
+  drop(rank: number, how: Departure): void {
+    this.#stalled.delete(rank);
+    this.#present.delete(rank);
+    this.#direct.delete(rank);
+    this.#options.transport.direct?.left(rank);
+    this.#options.receiver()?.left(rank, how);
+  }
+
+  /** Rank 0 leads no more; which ranks are stalled is for the next one to say. */
+  loseLeader(): void {
+    if (this.#present.delete(0)) this.#options.receiver()?.left(0, "lost");
+    this.#stalled.clear();
+  }
+
+  /** This rank leaves: it forgets all of them. */
+  clear(): void {
+    this.#present.clear();
+  }
+
+  hasDirect(rank: number): boolean {
+    return rank !== 0 && this.#options.transport.direct !== undefined;
+  }
+
+  /** All direct connections, as they are now. */
+  get direct(): readonly OwnConnection[] {
+    return [...this.#direct.values()];
+  }
+
+  /** @param isToOpen whether to make a direct connection if it is missing */
+  wayTo(rank: number, isToOpen = false): OwnConnection | undefined {
+    const { direct } = this.#options.transport;
+    if (rank === 0 || direct === undefined) return this.#options.toRankZero();
+    const known = this.#direct.get(rank);
+    if (known !== undefined || !isToOpen || !this.#present.has(rank)) return known;
+    const connection = direct.open(rank);
+    this.take(rank, connection);
+    return connection;
+  }
+
+  /** Another rank has made a direct connection, or this one has. */
+  take(rank: number, connection: OwnConnection): void {
+    const { receiver, receive } = this.#options;
+    const { channel } = connection;
+    const warn = (cause: unknown): void => {
+      receiver()?.log("warning", `rank ${rank} disconnected: ${messageOf(cause)}`);
+    };
+    this.#direct.set(rank, connection);
+    channel.onDrain(() => receiver()?.drained(rank));
+    channel.onClose((cause) => {
+      if (this.#direct.get(rank) === connection) this.#direct.delete(rank);
+      if (cause !== undefined && this.#present.has(rank)) warn(cause);
+    });
+    channel.onMessage((message) => {
+      if (receiver() === undefined) return;
+      try {
+        receive(rank, readArrival(message));
+      } catch (error) {
+        warn(error);
+        connection.destroy();
+      }
+    });
+  }
+}

@@ -1,0 +1,83 @@
+import type { EventMessage } from "../../../messages/index.js";
+
+/** So much is kept of what came before its turn. */
+const AHEAD_BYTES = 16 * 1024 * 1024;
+
+interface Early {
+  readonly event: EventMessage;
+  readonly origin: number;
+  readonly bytes: number;
+}
+
+/** Has a hole been filled, or was there none: what came of an event. */
+export type Arrived = "delivered" | "known" | "early";
+
+/**
+ * Puts the events of an instance into their order, each once, whatever way they came and however often
+ * (docs/design/hosts.md §3).
+ */
+export class EventOrder {
+  readonly #deliver: (event: EventMessage, origin: number) => void;
+  readonly #early = new Map<number, Early>();
+  #earlyBytes = 0;
+  #seq: number;
+
+  /** @param seq the number of the last event before the first that is delivered */
+  constructor(seq: number, deliver: (event: EventMessage, origin: number) => void) {
+    this.#seq = seq;
+    this.#deliver = deliver;
+  }
+
+  /** The newest event that was delivered. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Whether events have come that wait for earlier ones. */
+  get hasHole(): boolean {
+    return this.#early.size > 0;
+  }
+
+  add(event: EventMessage, origin: number): Arrived {
+    if (event.seq <= this.#seq) return "known";
+    if (event.seq > this.#seq + 1) {
+      this.#keep(event, origin);
+      return "early";
+    }
+    this.#next(event, origin);
+    if (this.hasHole) this.#deliverEarly();
+    return "delivered";
+  }
+
+  #deliverEarly(): void {
+    for (;;) {
+      const next = this.#take(this.#seq + 1);
+      if (next === undefined) break;
+      this.#next(next.event, next.origin);
+    }
+    // They came by another way meanwhile.
+    for (const seq of [...this.#early.keys()]) if (seq <= this.#seq) this.#take(seq);
+  }
+
+  #next(event: EventMessage, origin: number): void {
+    this.#seq = event.seq;
+    this.#deliver(event, origin);
+  }
+
+  /** What is not kept is missed, and asked for, once more. */
+  #keep(event: EventMessage, origin: number): void {
+    const { payload } = event;
+    const bytes = payload === undefined ? 0 : payload.length;
+    if (this.#early.has(event.seq) || this.#earlyBytes + bytes > AHEAD_BYTES) return;
+    this.#early.set(event.seq, { event, origin, bytes });
+    this.#earlyBytes += bytes;
+  }
+
+  #take(seq: number): Early | undefined {
+    const early = this.#early.get(seq);
+    if (early === undefined) return undefined;
+    this.#early.delete(seq);
+    this.#earlyBytes -= early.bytes;
+    return early;
+  }
+}

@@ -1,0 +1,164 @@
+import { requestError } from "../../../errors/index.js";
+import type { Channel, EventMessage, Message } from "../../../messages/index.js";
+import type { PublishOutcome, UnsequencedEvent } from "../../routing/overlay.js";
+import { AfterEvents } from "./after-events.js";
+import { EventBatch } from "../event-batch.js";
+import { EventOrder } from "./event-order.js";
+import { noticeMessage } from "../overlay-wire.js";
+import { OwnEvents } from "./own-events.js";
+import { RecentEvents } from "./recent-events.js";
+
+export interface FollowedEventsOptions {
+  readonly rank: number;
+  /** Another leader may have received less than this rank. */
+  readonly keepsRecent: boolean;
+  /** Sends to rank 0. */
+  readonly send: (message: Message) => void;
+  /** Gives an event to this rank. */
+  readonly deliver: (event: EventMessage) => void;
+}
+
+/**
+ * The events of an instance as a rank follows them: in the order of rank 0, each once, whatever is lost on the way. Its own
+ * go to rank 0 and come back with their numbers.
+ */
+export class FollowedEvents {
+  readonly #options: FollowedEventsOptions;
+  readonly #after = new AfterEvents();
+  readonly #own = new OwnEvents((event) => this.#batch.add(this.#options.rank, event));
+  readonly #batch: EventBatch;
+  readonly #recent: RecentEvents | undefined;
+  #order = this.#orderFrom(0);
+  /** There is a rank 0 that has let this rank in. */
+  #isIn = false;
+  /** Rank 0 has been asked for events that were missed. */
+  #isCatchingUp = false;
+  /** All own events up to this one have been ordered; those after it are to be sent again. */
+  #resendAfter: number | undefined;
+
+  constructor(options: FollowedEventsOptions) {
+    this.#options = options;
+    this.#recent = options.keepsRecent ? new RecentEvents() : undefined;
+    this.#batch = new EventBatch((batch) => options.send(batch));
+  }
+
+  /** The newest event that was delivered. */
+  get seq(): number {
+    return this.#order.seq;
+  }
+
+  /** Rank 0 has let this rank in for the first time, after this event. */
+  begin(seq: number): void {
+    this.#order = this.#orderFrom(seq);
+    this.#isIn = true;
+    this.#isCatchingUp = false;
+  }
+
+  /** @throws SluiceError `BROKER_REQUEST` `ENODATA` if a rank 0 at this event does not know all that this rank has received */
+  checkResume(seq: number): void {
+    if (seq >= this.seq) return;
+    throw requestError("ENODATA", `rank 0 has lost events after ${seq}, which this rank has received`);
+  }
+
+  /** Rank 0, or another one, has let this rank in again, after this event. */
+  resume(seq: number): void {
+    this.#isIn = true;
+    this.#isCatchingUp = false;
+    this.#resendAfter = seq;
+    if (this.seq < seq) this.catchUp();
+    else this.#resend();
+  }
+
+  /** Nothing is sent to rank 0 until this rank is in again. */
+  pause(): void {
+    this.#isIn = false;
+    this.#own.pause();
+    this.#batch.clear();
+    this.#resendAfter = undefined;
+  }
+
+  add(events: readonly EventMessage[], origin: number): void {
+    for (const event of events) this.#order.add(event, origin);
+    if (this.#order.hasHole) this.catchUp();
+  }
+
+  /** Rank 0 has sent events up to this one. */
+  sent(seq: number): void {
+    if (seq > this.seq) this.catchUp();
+  }
+
+  /** Has rank 0 send what has not come, unless it is about to. */
+  catchUp(): void {
+    if (!this.#isIn || this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    this.#options.send(noticeMessage({ kind: "missed", seq: this.seq }));
+  }
+
+  /** Rank 0 has sent some of what was missed. */
+  repeated({ isKept, seq }: { readonly isKept: boolean; readonly seq: number }): void {
+    if (!isKept) throw requestError("ENODATA", "more events were missed than rank 0 keeps");
+    this.#isCatchingUp = false;
+    if (this.#order.hasHole || seq > this.seq) this.catchUp();
+  }
+
+  /** Sends a new leader what it has not received. */
+  giveTo(channel: Channel, seq: number): void {
+    const missed = this.#recent?.since(seq);
+    for (const batch of missed ?? []) channel.send(batch);
+    channel.send(noticeMessage({ kind: "repeated", isKept: missed !== undefined, seq: this.seq }));
+  }
+
+  /** Does something that a rank has sent once the event has come that this rank had received before. */
+  whenReceived(after: number, from: number, deliver: () => void): void {
+    this.#after.add(from, this.seq, { after, deliver });
+    this.sent(after);
+  }
+
+  /** What waits for events is void. */
+  clearWaiting(): void {
+    this.#after.clear();
+  }
+
+  /** @throws SluiceError `EMSGSIZE` if the event cannot be sent */
+  publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
+    this.#own.publish(event, done);
+  }
+
+  /** Sends what was published before, so that nothing overtakes it. */
+  flush(): void {
+    this.#batch.flush();
+  }
+
+  /** Sends a message on a way of its own once the events that were published before it are ordered. */
+  follow(send: () => void): void {
+    if (this.#own.isEmpty) send();
+    else this.#own.follow(send);
+  }
+
+  /** Messages that wait for own events are void. */
+  dropMessages(): void {
+    this.#own.dropMessages();
+  }
+
+  /** Own events will not be ordered any more. */
+  fail(error: Error): void {
+    this.#own.fail(error);
+  }
+
+  #orderFrom(seq: number): EventOrder {
+    return new EventOrder(seq, (event, origin) => this.#deliver(event, origin));
+  }
+
+  #deliver(event: EventMessage, origin: number): void {
+    this.#recent?.add(event, origin);
+    this.#options.deliver(event);
+    if (origin === this.#options.rank) this.#own.ordered(event.seq);
+    if (this.#resendAfter !== undefined && event.seq >= this.#resendAfter) this.#resend();
+    this.#after.arrived(event.seq);
+  }
+
+  #resend(): void {
+    this.#resendAfter = undefined;
+    this.#own.resend();
+  }
+}

@@ -1,0 +1,27 @@
+/** How often it looks at the clock. */
+const LOOK_MS = 100;
+
+/**
+ * Notices that this process was stopped, or its machine slept (docs/design/hosts.md §4). Timers come before input: it is
+ * known before anything is read that has come meanwhile.
+ */
+export class GapWatch {
+  readonly #timer: NodeJS.Timeout;
+  #lookedAtMs = performance.now();
+
+  /**
+   * @param longestMs a time without a turn of the loop that means nothing, in milliseconds
+   * @param onGap called after a longer one
+   */
+  constructor(longestMs: number, onGap: () => void) {
+    this.#timer = setInterval(() => {
+      const gapMs = performance.now() - this.#lookedAtMs;
+      this.#lookedAtMs = performance.now();
+      if (gapMs > longestMs) onGap();
+    }, LOOK_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -1,0 +1,94 @@
+import { requestError } from "../../../errors/index.js";
+import { startTimer, type Timer } from "../../../processes/index.js";
+import type { OverlayReceiver } from "../../routing/overlay.js";
+import type { Company } from "./company.js";
+import { Heartbeat } from "../heartbeat.js";
+
+export interface LeaderWatchOptions {
+  readonly company: Company;
+  /** Sends the beat of this rank. */
+  readonly beat: () => void;
+  /** Rank 0 has been silent for too long. */
+  readonly lost: (cause: Error) => void;
+  /** There was no rank 0 in time. */
+  readonly gaveUp: (cause: Error) => void;
+}
+
+/** Watches rank 0 for another rank, and counts how long rank 0 is missing. */
+export class LeaderWatch {
+  readonly #options: LeaderWatchOptions;
+  #heartbeat: Heartbeat | undefined;
+  /** Another broker waits to lead when rank 0 is lost. */
+  #hasStandby = false;
+  /** The ranks that were stalled because rank 0 is. */
+  #silenced: readonly number[] = [];
+  #timer: Timer | undefined;
+
+  constructor(options: LeaderWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Whether another broker waits to lead when rank 0 is lost. */
+  get hasStandby(): boolean {
+    return this.#hasStandby;
+  }
+
+  /** @returns whether it has not been known */
+  setStandby(hasStandby: boolean): boolean {
+    const isNew = hasStandby && !this.#hasStandby;
+    this.#hasStandby = hasStandby;
+    return isNew;
+  }
+
+  /** There is a rank 0, which has let this rank in. */
+  start(receiver: OverlayReceiver): void {
+    const { company, beat, lost } = this.#options;
+    this.#timer?.cancel();
+    this.#heartbeat = new Heartbeat({
+      periodMs: receiver.heartbeatPeriodMs(),
+      lostAfterMs: () => receiver.lostAfterMs(),
+      send: beat,
+      // Without rank 0 nothing is known of the others.
+      stalled: () => {
+        if (this.#hasStandby) this.awaitLeader(receiver);
+        this.#silenced = this.stalledWithRankZero;
+        for (const rank of this.#silenced) receiver.stalled(rank);
+      },
+      resumed: () => {
+        this.#timer?.cancel();
+        const ranks = this.#silenced.filter((rank) => company.has(rank) && !company.isStalled(rank));
+        for (const rank of ranks) receiver.resumed(rank);
+      },
+      lost: () => {
+        if (!this.#hasStandby || !receiver.isToRejoin())
+          lost(requestError("EHOSTUNREACH", "rank 0 has sent no heartbeat"));
+      },
+    });
+    this.#heartbeat.add(0);
+  }
+
+  stop(): void {
+    this.#heartbeat?.close();
+    this.#timer?.cancel();
+  }
+
+  /** Something has come from rank 0. */
+  heard(): void {
+    this.#heartbeat?.heard(0);
+  }
+
+  /** Gives up when there is no rank 0 in time. */
+  awaitLeader(receiver: OverlayReceiver): void {
+    const timeoutMs = receiver.leaderTimeoutMs();
+    this.#timer?.cancel();
+    this.#timer = startTimer(timeoutMs, () =>
+      this.#options.gaveUp(requestError("EHOSTUNREACH", `there was no rank 0 for ${timeoutMs / 1000} s`)),
+    );
+  }
+
+  /** While rank 0 is silent nothing is known of the others; those that another leader will find again are sent to meanwhile. */
+  get stalledWithRankZero(): readonly number[] {
+    if (this.#heartbeat?.isStalled(0) !== true) return [];
+    return this.#hasStandby ? [0] : this.#options.company.ranks;
+  }
+}

@@ -1,0 +1,81 @@
+import { type EventMessage, Fifo } from "../../../messages/index.js";
+import type { PublishOutcome, UnsequencedEvent } from "../../routing/overlay.js";
+import { eventFrame } from "../overlay-wire.js";
+
+/** What waits for the events before it to get their place in the order: an event, or a message that follows them. */
+type Waiting =
+  | {
+      readonly kind: "event";
+      readonly event: EventMessage;
+      readonly done: (outcome: PublishOutcome) => void;
+    }
+  | { readonly kind: "message"; readonly send: () => void };
+
+/**
+ * The events that a rank has published and rank 0 has not ordered yet, as far as this rank knows. They come back in the order
+ * that they were sent in. When another connection takes the place of one, they are sent again.
+ */
+export class OwnEvents {
+  readonly #send: (event: EventMessage) => void;
+  readonly #waiting = new Fifo<Waiting>();
+  #isSending = true;
+
+  /** @param send on its way to rank 0 */
+  constructor(send: (event: EventMessage) => void) {
+    this.#send = send;
+  }
+
+  /** Whether something waits that must not be overtaken. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** @throws SluiceError `EMSGSIZE` if the event cannot be sent */
+  publish(unsequenced: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
+    const event: EventMessage = { ...unsequenced, type: "event", seq: 0 };
+    if (this.#isSending) this.#send(event);
+    // It is refused now, not when it is sent.
+    else eventFrame(event);
+    this.#waiting.push({ kind: "event", event, done });
+  }
+
+  /** Sends a message once the events before it are ordered. */
+  follow(send: () => void): void {
+    this.#waiting.push({ kind: "message", send });
+  }
+
+  /** The oldest one has come back with its number. */
+  ordered(seq: number): void {
+    const own = this.#waiting.shift();
+    if (own?.kind === "event") own.done({ ok: true, seq });
+    for (let next = this.#waiting.peek(); next?.kind === "message"; next = this.#waiting.peek()) {
+      this.#waiting.shift();
+      next.send();
+    }
+  }
+
+  /** Nothing is sent until {@link resend}. */
+  pause(): void {
+    this.#isSending = false;
+  }
+
+  /** Those that wait for events have become void. */
+  dropMessages(): void {
+    const all = [...this.#waiting];
+    this.#waiting.clear();
+    for (const item of all) if (item.kind === "event") this.#waiting.push(item);
+  }
+
+  /** All that has been ordered before has come back: what is left was lost on its way. */
+  resend(): void {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    for (const item of this.#waiting) if (item.kind === "event") this.#send(item.event);
+  }
+
+  fail(error: Error): void {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.kind === "event") next.done({ ok: false, error });
+    }
+  }
+}

@@ -1,0 +1,319 @@
+import { messageOf } from "../../errors/index.js";
+import { type LogLevel } from "../../messages/index.js";
+import { sleep, startTimer, type Timer } from "../../processes/index.js";
+import type { LeadershipListener } from "./connection.js";
+import { type JetStream, JetStreamError, WRONG_LAST_SEQUENCE } from "../../nats/index.js";
+
+const KEY = "leader";
+
+/** A lease is renewed so many times while it lasts. */
+const RENEWALS = 4;
+
+/** This part of it: how early its holder stops, how often others look, and how long a winner waits until it looks again. */
+const MARGIN = 10;
+
+/** The clocks that a lease is judged by: one stands still while a machine sleeps, the other may be set. */
+export interface LeaseClock {
+  /** Milliseconds since any moment. */
+  monotonic(): number;
+  /** Milliseconds since 1970. */
+  wall(): number;
+}
+
+export const LEASE_CLOCK: LeaseClock = { monotonic: () => performance.now(), wall: () => Date.now() };
+
+/** Who leads, as the bucket has it. */
+export interface LeaseValue {
+  readonly uuid: string;
+  readonly host: string;
+  /** Each leader has a higher one than those before it. */
+  readonly epoch: number;
+}
+
+export interface LeaseOptions {
+  readonly jetStream: JetStream;
+  readonly instance: string;
+  readonly uuid: string;
+  readonly host: string;
+  /** How long a lease lasts, in milliseconds. */
+  readonly ttlMs: number;
+  readonly replicas: number;
+  readonly clock: LeaseClock;
+  /** While it is not held yet. */
+  readonly log: (level: LogLevel, text: string) => void;
+}
+
+interface Moment {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+/**
+ * The right to number the events of an instance (docs/design/hosts.md §4). It is a key of a bucket that one
+ * broker holds at a time, for as long as it writes it. Only a write that succeeded proves it, counted from
+ * its start.
+ */
+export class Lease {
+  readonly #options: LeaseOptions;
+  #epoch: number;
+  #revision: number;
+  #provenAt: Moment;
+  #listener: LeadershipListener | undefined;
+  #timer: Timer | undefined;
+  #renewing: Promise<void> = Promise.resolve();
+  #isOver = false;
+
+  private constructor(options: LeaseOptions, held: Held) {
+    this.#options = options;
+    this.#epoch = held.epoch;
+    this.#revision = held.revision;
+    this.#provenAt = held.at;
+    this.#schedule();
+  }
+
+  /**
+   * Waits until the lease is free, and takes it.
+   * @param onHeld asked at each look while another one holds it; may throw to give up
+   * @throws the reason of the signal, or what `onHeld` has thrown
+   */
+  static async take(
+    options: LeaseOptions,
+    onHeld: (holder: LeaseValue) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
+    const taking = new Taking(options);
+    for (;;) {
+      const held = await taking.look(onHeld);
+      if (held !== undefined) return new Lease(options, held);
+      await sleep(options.ttlMs / MARGIN);
+      signal?.throwIfAborted();
+    }
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Whether no other broker can hold it now: asked right before each number. */
+  isHeld(): boolean {
+    const { ttlMs } = this.#options;
+    return !this.#isOver && this.#unprovenMs() < ttlMs - ttlMs / MARGIN;
+  }
+
+  listen(listener: LeadershipListener): void {
+    this.#listener = listener;
+  }
+
+  /**
+   * Takes a higher epoch: ranks have known the one that it has from another broker.
+   * @param known the highest that they know
+   */
+  async raise(known: number): Promise<void> {
+    await this.#renewing;
+    if (known < this.#epoch) return;
+    this.#epoch = known + 1;
+    await this.#renew();
+  }
+
+  /** Gives it back, so that another broker need not wait. */
+  async release(): Promise<void> {
+    const wasHeld = this.isHeld();
+    this.#end();
+    await this.#renewing;
+    const { jetStream, instance } = this.#options;
+    try {
+      if (wasHeld) await jetStream.remove(bucketOf(instance), KEY, this.#revision);
+    } catch {
+      // It runs out by itself.
+    }
+  }
+
+  #unprovenMs(): number {
+    const { monotonicMs, wallMs } = momentOf(this.#options.clock);
+    return Math.max(monotonicMs - this.#provenAt.monotonicMs, wallMs - this.#provenAt.wallMs);
+  }
+
+  #schedule(): void {
+    if (this.#isOver) return;
+    this.#timer = startTimer(
+      this.#options.ttlMs / RENEWALS,
+      () => {
+        this.#renewing = this.#renew().finally(() => this.#schedule());
+      },
+      { keepsAlive: false },
+    );
+  }
+
+  async #renew(): Promise<void> {
+    const { jetStream, instance } = this.#options;
+    const at = momentOf(this.#options.clock);
+    try {
+      this.#revision = await jetStream.write(
+        bucketOf(instance),
+        KEY,
+        this.#value(this.#epoch),
+        this.#revision,
+      );
+      this.#provenAt = at;
+    } catch (error) {
+      if (this.#isOver) return;
+      this.#listener?.log("warning", `the lease of rank 0 was not renewed: ${messageOf(error)}`);
+      await this.#recover();
+    }
+  }
+
+  /** Finds out what became of the lease. */
+  async #recover(): Promise<void> {
+    try {
+      const taking = new Taking(
+        { ...this.#options, log: (level, text) => this.#listener?.log(level, text) },
+        this.#epoch,
+      );
+      const own = await taking.look((holder) => {
+        this.#lose(`it belongs to another broker on host ${holder.host}`);
+        return Promise.resolve();
+      });
+      if (own === undefined || this.#isOver) return;
+      this.#revision = own.revision;
+      if (own.isNew) {
+        this.#epoch = own.epoch;
+        this.#provenAt = own.at;
+      } else {
+        // The write that made it may be older than this look: only another one proves it.
+        const at = momentOf(this.#options.clock);
+        const { jetStream, instance } = this.#options;
+        this.#revision = await jetStream.write(
+          bucketOf(instance),
+          KEY,
+          this.#value(this.#epoch),
+          own.revision,
+        );
+        this.#provenAt = at;
+      }
+    } catch (error) {
+      this.#listener?.log("debug", `the lease of rank 0 cannot be read: ${messageOf(error)}`);
+    }
+    const patienceMs = this.#listener?.patienceMs() ?? Infinity;
+    if (this.#unprovenMs() > Math.max(patienceMs, this.#options.ttlMs)) this.#lose("its renewal failed");
+  }
+
+  #lose(why: string): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#listener?.lost(why);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+  }
+
+  #value(epoch: number): Uint8Array {
+    return encodeValue(this.#options, epoch);
+  }
+}
+
+interface Held {
+  readonly epoch: number;
+  readonly revision: number;
+  /** The start of the write that made it. */
+  readonly at: Moment;
+  /** It was free, and has been taken now. */
+  readonly isNew: boolean;
+}
+
+/** Tries to get the lease. */
+class Taking {
+  readonly #options: LeaseOptions;
+  #known: number;
+  #wasTrouble = false;
+
+  /** @param known the highest epoch that is known to have been given */
+  constructor(options: LeaseOptions, known = 0) {
+    this.#options = options;
+    this.#known = known;
+  }
+
+  /** @returns undefined if it is another one's, or cannot be had now */
+  async look(onHeld: (holder: LeaseValue) => Promise<void>): Promise<Held | undefined> {
+    const { jetStream, instance, log } = this.#options;
+    const bucket = bucketOf(instance);
+    const at = momentOf(this.#options.clock);
+    let holder: LeaseValue | undefined;
+    try {
+      await this.#openBucket(bucket);
+      const found = await jetStream.read(bucket, KEY);
+      holder = found?.value && decodeValue(found.value);
+      if (found !== undefined && holder?.uuid === this.#options.uuid) {
+        return { epoch: holder.epoch, revision: found.revision, at, isNew: false };
+      }
+      if (holder === undefined) return await this.#create(bucket, found?.revision ?? 0);
+      this.#known = Math.max(this.#known, holder.epoch);
+    } catch (error) {
+      if (error instanceof LeaseMismatch) throw error;
+      const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
+      if (!isLate && !this.#wasTrouble)
+        log("warning", `the lease of rank 0 cannot be had now: ${messageOf(error)}`);
+      this.#wasTrouble = !isLate;
+      return undefined;
+    }
+    await onHeld(holder);
+    return undefined;
+  }
+
+  async #openBucket(name: string): Promise<void> {
+    const { jetStream, ttlMs, replicas } = this.#options;
+    const state = await jetStream.openBucket({ name, ttlMs, replicas });
+    const differs = [
+      ...(state.ttlMs === ttlMs
+        ? []
+        : [`values stay ${state.ttlMs / 1000} s, not ${ttlMs / 1000} s (overlay.lease)`]),
+      ...(state.replicas === replicas ? [] : [`${state.replicas} replicas, not ${replicas}`]),
+    ];
+    if (differs.length > 0)
+      throw new LeaseMismatch(`bucket ${name} has other settings: ${differs.join("; ")}`);
+  }
+
+  /** @throws JetStreamError {@link WRONG_LAST_SEQUENCE} if another one was first */
+  async #create(bucket: string, expected: number): Promise<Held | undefined> {
+    const { jetStream, uuid, ttlMs, replicas, clock } = this.#options;
+    const epoch = this.#known + 1;
+    const at = momentOf(clock);
+    const revision = await jetStream.write(bucket, KEY, encodeValue(this.#options, epoch), expected);
+    if (replicas === 1) return { epoch, revision, at, isNew: true };
+    // Old servers have said yes to two at once.
+    await sleep(ttlMs / MARGIN);
+    const again = await jetStream.read(bucket, KEY);
+    const isOwn = again?.value !== undefined && decodeValue(again.value)?.uuid === uuid;
+    return isOwn ? { epoch, revision: again.revision, at, isNew: true } : undefined;
+  }
+}
+
+/** The bucket is there, and not as it must be. */
+export class LeaseMismatch extends Error {
+  override readonly name = "LeaseMismatch";
+}
+
+function bucketOf(instance: string): string {
+  return `sluice-${instance}`;
+}
+
+function momentOf(clock: LeaseClock): Moment {
+  return { monotonicMs: clock.monotonic(), wallMs: clock.wall() };
+}
+
+function encodeValue({ uuid, host }: Pick<LeaseValue, "uuid" | "host">, epoch: number): Uint8Array {
+  return Buffer.from(JSON.stringify({ uuid, host, epoch } satisfies LeaseValue));
+}
+
+/** @returns undefined for what is no such value */
+function decodeValue(bytes: Buffer): LeaseValue | undefined {
+  try {
+    const { uuid, host, epoch } = JSON.parse(bytes.toString()) as Partial<LeaseValue>;
+    return typeof uuid === "string" && typeof host === "string" && typeof epoch === "number"
+      ? { uuid, host, epoch }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,6 +1,0 @@
-import { ERRNO, type ErrnoName, SluiceError } from "../../errors/index.js";
-
-/** @returns SluiceError `BROKER_STATE` with an error number */
-export function overlayStateError(message: string, errno: ErrnoName, cause?: unknown): SluiceError {
-  return new SluiceError("BROKER_STATE", message, { errnum: ERRNO[errno], cause });
-}

@@ -1,0 +1,91 @@
+import type { Channel, Message } from "../../../messages/index.js";
+import type { Departure } from "../../routing/overlay.js";
+import type { Connection } from "../connection.js";
+import { type Notice, noticeMessage } from "../overlay-wire.js";
+
+/** A rank is disconnected when more than this waits for it. */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
+export type Hello = Extract<Notice, { kind: "hello" }>;
+
+/** A rank that rank 0 has let in. */
+export interface Member {
+  readonly rank: number;
+  /** What it has said with its last heartbeat. */
+  alive: Extract<Notice, { kind: "alive" }>;
+  readonly hello: Hello;
+  readonly connection: Connection;
+  readonly channel: Channel;
+}
+
+/** What {@link Members} report. */
+export interface MembersListener {
+  /** It is no member any more. */
+  departed(member: Member, how: Departure): void;
+  /** It is about to be disconnected. */
+  tooSlow(member: Member, why: string): void;
+}
+
+/** The ranks that are there, as rank 0 has them, and what they are sent. */
+export class Members {
+  readonly #members = new Map<number, Member>();
+  readonly #listener: MembersListener;
+
+  constructor(listener: MembersListener) {
+    this.#listener = listener;
+  }
+
+  get(rank: number): Member | undefined {
+    return this.#members.get(rank);
+  }
+
+  has(rank: number): boolean {
+    return this.#members.has(rank);
+  }
+
+  /** As they are now: a later change does not show in it. */
+  get all(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  add(member: Member): void {
+    this.#members.set(member.rank, member);
+  }
+
+  toAll(message: Message): void {
+    for (const member of this.all) this.give(member, message);
+  }
+
+  give(member: Member, message: Message): void {
+    member.channel.send(message);
+    const { bytes } = member.channel.backlog();
+    if (bytes <= MAX_BACKLOG_BYTES) return;
+    const size = `${Math.round(bytes / 2 ** 20)} MiB`;
+    this.#listener.tooSlow(member, `it has not read the ${size} waiting for it`);
+    this.lost(member);
+  }
+
+  /** A rank that wakes up after this finds its connection closed. */
+  lost(member: Member): void {
+    member.connection.destroy();
+    this.depart(member, "lost");
+  }
+
+  depart(member: Member, how: Departure): void {
+    const { rank } = member;
+    if (this.#members.get(rank) !== member) return;
+    this.#members.delete(rank);
+    this.toAll(noticeMessage({ kind: "left", rank, how }));
+    this.#listener.departed(member, how);
+  }
+
+  /**
+   * None of them belongs to this broker any more. They are told nothing.
+   * @returns who they were
+   */
+  dismiss(): readonly Member[] {
+    const { all } = this;
+    this.#members.clear();
+    return all;
+  }
+}

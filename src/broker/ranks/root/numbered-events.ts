@@ -1,0 +1,83 @@
+import { requestError } from "../../../errors/index.js";
+import type { EventMessage, Message } from "../../../messages/index.js";
+import { EventBatch } from "../event-batch.js";
+import { EventRing } from "./event-ring.js";
+
+/** So much is repeated at once. */
+const REPEAT_BYTES = 4 * 1024 * 1024;
+
+export interface NumberedEventsOptions {
+  /** Asked right before each number: two leaders never give one. */
+  readonly mayNumber: () => boolean;
+  /**
+   * Sends events to all ranks.
+   * @param first the number of the first one
+   */
+  readonly send: (batch: Message, first: number) => void;
+  /** Gives an event to this rank. */
+  readonly deliver: (event: EventMessage) => void;
+}
+
+/** Rank 0's order of the events: gives each its number, sends it out, and keeps the newest for those that miss some. */
+export class NumberedEvents {
+  readonly #options: NumberedEventsOptions;
+  readonly #batch: EventBatch;
+  /** For events that were lost on their way, and ranks that come back. */
+  #ring = new EventRing();
+  #seq = 0;
+
+  constructor(options: NumberedEventsOptions) {
+    this.#options = options;
+    this.#batch = new EventBatch((batch, first) => {
+      this.#ring.add(batch, this.#seq);
+      options.send(batch, first);
+    });
+  }
+
+  /** The number of the newest one. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Whether an event may be given a number now. */
+  get mayNumber(): boolean {
+    return this.#options.mayNumber();
+  }
+
+  /** Goes on after the events of another leader, of which the ring has the newest. */
+  resume(seq: number, ring: EventRing): void {
+    this.#seq = seq;
+    this.#ring = ring;
+  }
+
+  /**
+   * Gives an event its place in the order.
+   * @param origin the rank that has published it
+   * @returns its number
+   * @throws SluiceError `EHOSTUNREACH` while another broker may lead, `EMSGSIZE` if it cannot be sent
+   */
+  number(event: EventMessage, origin: number): number {
+    if (!this.mayNumber) throw requestError("EHOSTUNREACH", "another broker may lead as rank 0");
+    const sequenced = { ...event, seq: this.#seq + 1 };
+    this.#batch.add(origin, sequenced);
+    this.#seq += 1;
+    this.#options.deliver(sequenced);
+    return sequenced.seq;
+  }
+
+  /** Some of those after one, oldest first; undefined if not all are kept. */
+  since(seq: number): readonly Message[] | undefined {
+    this.flush();
+    return this.#ring.since(seq, REPEAT_BYTES);
+  }
+
+  /** Sends what there is now, as has to be done before anything else that must not overtake it. */
+  flush(): void {
+    this.#batch.flush();
+  }
+
+  /** What has not been sent yet is not to be. */
+  clear(): void {
+    this.#batch.clear();
+  }
+}

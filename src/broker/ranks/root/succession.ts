@@ -1,0 +1,96 @@
+import type { Message } from "../../../messages/index.js";
+import { type Connection, within } from "../connection.js";
+import { EventRing } from "./event-ring.js";
+import type { Hello } from "./members.js";
+import { type Arrival, noticeMessage, readArrival } from "../overlay-wire.js";
+
+/** A rank that followed another leader, or joins as this one begins. */
+export interface Heir {
+  readonly hello: Hello;
+  readonly connection: Connection;
+  readonly admit: (company: readonly Hello[]) => void;
+  /** What it has sent of the events that others lack. */
+  readonly repeated: Message[];
+  repeatedAll: () => void;
+}
+
+/** Where the events of another leader ended, and the newest of them. */
+export interface Inheritance {
+  readonly seq: number;
+  readonly ring: EventRing;
+}
+
+/** Ranks that say hello before rank 0 knows what was numbered by another leader (docs/design/hosts.md §4). */
+export class Succession {
+  readonly #heirs = new Map<number, Heir>();
+  #onHeir: () => void = () => undefined;
+
+  add(hello: Hello, connection: Connection, admit: Heir["admit"]): Heir {
+    const heir = { hello, connection, admit, repeated: [], repeatedAll: () => undefined };
+    this.#heirs.set(hello.rank, heir);
+    this.#onHeir();
+    return heir;
+  }
+
+  /** Those that have come. */
+  get ranks(): readonly number[] {
+    return [...this.#heirs.keys()];
+  }
+
+  delete(heir: Heir): void {
+    if (this.#heirs.get(heir.hello.rank) === heir) this.#heirs.delete(heir.hello.rank);
+  }
+
+  /**
+   * Waits for the ranks that have followed another leader. The newest event that any of them has received counts. Those that
+   * have received less get it from that rank.
+   * @param ranks those that are about to come
+   * @param timeoutMs how long they may take, in milliseconds
+   * @returns undefined if none of them has received any
+   */
+  async inherit(ranks: ReadonlySet<number>, timeoutMs: number): Promise<Inheritance | undefined> {
+    if (ranks.size === 0) return undefined;
+    const hasAll = (): boolean => [...ranks].every((rank) => this.#heirs.has(rank));
+    await within(timeoutMs, new Promise<void>((resolve) => (this.#onHeir = () => hasAll() && resolve())));
+    const followers = [...this.#heirs.values()].filter(({ hello }) => hello.seq > 0);
+    const newest = followers.reduce<Heir | undefined>(
+      (best, heir) => (heir.hello.seq > (best?.hello.seq ?? 0) ? heir : best),
+      undefined,
+    );
+    if (newest === undefined) return undefined;
+    const least = Math.min(...followers.map(({ hello }) => hello.seq));
+    return await takeOver(newest, least, timeoutMs);
+  }
+
+  /** Lets them all in; there are no others. */
+  close(): void {
+    const heirs = [...this.#heirs.values()];
+    const company = heirs.map(({ hello }) => hello);
+    for (const { admit } of heirs) admit(company);
+  }
+}
+
+async function takeOver(newest: Heir, least: number, timeoutMs: number): Promise<Inheritance> {
+  const { seq } = newest.hello;
+  if (least < seq) {
+    const all = new Promise<void>((resolve) => (newest.repeatedAll = resolve));
+    newest.connection.channel.send(noticeMessage({ kind: "missed", seq: least }));
+    await within(timeoutMs, all);
+  }
+  // Without all of them it can give none.
+  let last = least;
+  const ring = new EventRing(least);
+  for (const batch of newest.repeated) {
+    const arrival = readArrival(batch);
+    if (arrival.type !== "events") continue;
+    last = arrival.events.at(-1)?.seq ?? last;
+    ring.add(batch, last);
+  }
+  return { seq, ring: last === seq ? ring : new EventRing(seq) };
+}
+
+/** Events from the one that has received the most. */
+export function takeRepeated(heir: Heir, arrival: Arrival, message: Message): void {
+  if (arrival.type === "events") heir.repeated.push(message);
+  if (arrival.type === "notice" && arrival.notice.kind === "repeated") heir.repeatedAll();
+}

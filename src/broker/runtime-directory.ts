@@ -1,0 +1,24 @@
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
+
+/** Environment variables by name, as in `process.env`. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** What the names of run directories begin with. */
+export const RUNDIR_PREFIX = "sluice-";
+
+/** Where run directories are made: `XDG_RUNTIME_DIR`, or the temporary directory if that is not set. */
+export function runtimeDirectory(env: Env): string {
+  // Set to nothing counts as not set: a relative directory would be another one for each process.
+  return resolve(env["XDG_RUNTIME_DIR"] || tmpdir());
+}
+
+/**
+ * Where run directories of this user are looked for. A shell without `XDG_RUNTIME_DIR`, such as that of `su`, also finds
+ * those of the user's other shells.
+ */
+export function runtimeDirectories(env: Env): string[] {
+  const own = runtimeDirectory(env);
+  const uid = process.getuid?.();
+  return env["XDG_RUNTIME_DIR"] || uid === undefined ? [own] : [own, `/run/user/${uid}`];
+}

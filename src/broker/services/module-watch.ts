@@ -1,0 +1,145 @@
+import { messageOf, requestError } from "../../errors/index.js";
+import { fields, type JsonValue } from "../../messages/index.js";
+import type { Call } from "../builtin-service.js";
+import type { Clock, Timer } from "../clock.js";
+import type { KnownModules } from "../modules/known-modules.js";
+import { Pulse } from "../pulse.js";
+import { type BrokerFacts, moduleUsage } from "./module-usage.js";
+
+/** From one look at the modules to the next, where the watcher does not say. */
+const PERIOD_MS = 1000;
+const SHORTEST_PERIOD_MS = 100;
+
+/** A burst of changes is told as one. */
+const BURST_MS = 20;
+
+/** Answers that a watcher may leave unread; after that it gets the next ones together, once it has read. */
+const MOST_UNREAD = 4;
+
+interface WatchOptions {
+  readonly facts: BrokerFacts;
+  readonly clock: Clock;
+}
+
+/**
+ * Streams what the modules of this rank do: first all of them, then those that have changed. It does so at
+ * once when one starts or ends, else once a period (docs/services.md).
+ * @returns ends it
+ */
+export function watchModules(call: Call, modules: KnownModules, options: WatchOptions): () => void {
+  const { periodMs = PERIOD_MS } = call.fields({ periodMs: "number?" });
+  if (!call.isStreaming) throw requestError("EPROTO", "module.watch is a stream");
+  if (!(periodMs >= SHORTEST_PERIOD_MS)) {
+    throw requestError("EINVAL", `periodMs is ${periodMs}, and must be at least ${SHORTEST_PERIOD_MS}`);
+  }
+  const watch = new ModuleWatch(call, modules, { ...options, periodMs });
+  return () => watch.stop();
+}
+
+class ModuleWatch {
+  readonly #call: Call;
+  readonly #modules: KnownModules;
+  readonly #options: WatchOptions;
+  readonly #unlisten: () => void;
+  readonly #pulse: Pulse;
+  /** What the watcher was told last, by name, as text. */
+  #told = new Map<string, string>();
+  #toldFailures = "";
+  #burst: Timer | undefined;
+  /** The look under way; a second one would answer out of order. */
+  #look: Promise<void> | undefined;
+  #isFirst = true;
+  #isStopped = false;
+
+  constructor(call: Call, modules: KnownModules, options: WatchOptions & { readonly periodMs: number }) {
+    this.#call = call;
+    this.#modules = modules;
+    this.#options = options;
+    this.#unlisten = modules.onChange(() => this.#changed());
+    this.#pulse = new Pulse(options.clock, options.periodMs, () => this.#next(true));
+    this.#next(true);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#unlisten();
+    this.#pulse.cancel();
+    this.#burst?.cancel();
+  }
+
+  #changed(): void {
+    this.#burst ??= this.#options.clock.after(BURST_MS, () => {
+      this.#burst = undefined;
+      if (this.#look === undefined) this.#next(false);
+      else this.#changed();
+    });
+  }
+
+  /** @param isDue whether it is told that nothing has changed, too */
+  #next(isDue: boolean): void {
+    if (this.#isStopped || this.#look !== undefined || this.#isBehind()) return;
+    this.#look = this.#tell(isDue)
+      .catch((error: unknown) => {
+        if (this.#isStopped) return;
+        this.stop();
+        this.#call.fail("EIO", messageOf(error));
+      })
+      .finally(() => (this.#look = undefined));
+  }
+
+  #isBehind(): boolean {
+    return (this.#call.peer.queue?.backlog().messages ?? 0) > MOST_UNREAD;
+  }
+
+  async #tell(isDue: boolean): Promise<void> {
+    const { facts, clock } = this.#options;
+    const payload = await moduleUsage(this.#modules, facts, clock);
+    if (this.#isStopped) return;
+    const { time, broker, modules: all } = fields(payload, USAGE);
+    const before = this.#told;
+    this.#told = new Map();
+    const modules = all.map((module) => timed(module, time)).filter((module) => this.#isNew(module, before));
+    const gone = [...before.keys()].filter((name) => !this.#told.has(name));
+    const failed = this.#newFailures();
+    const isChanged = modules.length > 0 || gone.length > 0 || failed !== undefined;
+    if (!isDue && !isChanged) return;
+    const full = this.#isFirst;
+    this.#isFirst = false;
+    this.#call.respond({ full, time, broker, modules, gone, ...(failed !== undefined && { failed }) });
+  }
+
+  #isNew(module: Readonly<Record<string, JsonValue>>, before: ReadonlyMap<string, string>): boolean {
+    const name = fields(module, { name: "string" }).name;
+    const text = JSON.stringify(module);
+    this.#told.set(name, text);
+    return before.get(name) !== text;
+  }
+
+  /** All failures if they are not those that were told before. */
+  #newFailures(): JsonValue[] | undefined {
+    const failures = [...this.#modules.failures].map(([name, { message, timeMs }]) => {
+      return { name, message, time: timeMs / 1000 };
+    });
+    const text = JSON.stringify(failures);
+    if (text === this.#toldFailures) return undefined;
+    this.#toldFailures = text;
+    return failures;
+  }
+}
+
+const USAGE = { time: "number", broker: "object", modules: "array" } as const;
+const AGES = { idleSeconds: "number", ageSeconds: "number" } as const;
+
+/** In place of what grows by itself it has times, which change only when the module does something. */
+function timed(module: JsonValue, time: number): Readonly<Record<string, JsonValue>> {
+  const { idleSeconds, ageSeconds } = fields(module, AGES);
+  const rest = Object.entries(module as Readonly<Record<string, JsonValue>>).filter(
+    ([key]) => !Object.hasOwn(AGES, key),
+  );
+  // A millisecond of jitter is no news.
+  return {
+    ...Object.fromEntries(rest),
+    activeTime: Math.round(time - idleSeconds),
+    startTime: Math.round((time - ageSeconds) * 10) / 10,
+  };
+}

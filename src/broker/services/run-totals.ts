@@ -1,0 +1,35 @@
+/** What runs of one command with one outcome have taken together. */
+export interface RunTotals {
+  readonly command: string;
+  /** That of the summary: `ok`, `failed`, `interrupted`; `lost`: the process of the run has ended without a summary. */
+  readonly outcome: string;
+  readonly count: number;
+  readonly seconds: number;
+  /** Of the last one. */
+  readonly lastSeconds: number;
+}
+
+/** Commands that are told apart: a client may call its runs as it likes. */
+const MOST_COMMANDS = 16;
+const OTHERS = "other";
+
+/** Counts runs by command and outcome. */
+export class RunCounts {
+  readonly #commands = new Set<string>();
+  readonly #totals = new Map<string, RunTotals>();
+
+  add(command: string, outcome: string, seconds: number): void {
+    if (this.#commands.size < MOST_COMMANDS) this.#commands.add(command);
+    const name = this.#commands.has(command) ? command : OTHERS;
+    const key = JSON.stringify([name, outcome]);
+    const known = this.#totals.get(key) ?? { count: 0, seconds: 0 };
+    this.#totals.set(key, {
+      ...{ command: name, outcome, lastSeconds: seconds },
+      ...{ count: known.count + 1, seconds: known.seconds + seconds },
+    });
+  }
+
+  all(): RunTotals[] {
+    return [...this.#totals.values()];
+  }
+}

@@ -1,0 +1,3 @@
+export { isOursAlone } from "./own-directory.js";
+export { KeptFiles } from "./kept-files.js";
+export { replaceFile } from "./replace-file.js";

@@ -1,0 +1,106 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
+import { join } from "node:path";
+import { isOursAlone, isOwnDirectory, makeOwnDirectory } from "./own-directory.js";
+import { DRAFT, replaceFile } from "./replace-file.js";
+
+/** A file that was used is noted as such at most so often. */
+const USE_NOTED_MS = 3600e3;
+/** A draft this old is of a process that was killed. */
+const DRAFT_MS = 3600e3;
+
+/** How much is kept, and where. */
+export interface Keeping {
+  /** Absolute. */
+  readonly directory: string;
+  /** So many directories may be made for it, itself among them. */
+  readonly levels: number;
+  /** Bytes of all files together. */
+  readonly limit: number;
+}
+
+/**
+ * Files that can be made again, in a directory of this user alone. Whatever is wrong with the directory or a file
+ * costs time only: nothing is kept there, or read from there, then. The files that were used last stay.
+ */
+export class KeptFiles {
+  readonly #keeping: Keeping;
+  #isOurs: boolean | undefined;
+
+  constructor(keeping: Keeping) {
+    this.#keeping = keeping;
+  }
+
+  /** The bytes of a file; undefined if it is missing, or if other users can reach it. */
+  read(name: string): Buffer | undefined {
+    return this.#attempt(() => {
+      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+      const descriptor = openSync(this.#pathOf(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      try {
+        const stats = fstatSync(descriptor);
+        if (!stats.isFile() || !isOursAlone(stats) || stats.size > this.#keeping.limit) return undefined;
+        const now = Date.now();
+        if (now - stats.mtimeMs > USE_NOTED_MS) futimesSync(descriptor, now / 1000, now / 1000);
+        return readFileSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  }
+
+  /** Keeps a file, and removes those that were not used for the longest time if all together are too large. */
+  write(name: string, parts: readonly Uint8Array[]): void {
+    if (parts.reduce((sum, { length }) => sum + length, 0) > this.#keeping.limit) return;
+    const { directory, levels } = this.#keeping;
+    try {
+      makeOwnDirectory(directory, levels);
+    } catch {
+      return;
+    }
+    // It may have been missing when it was first looked at.
+    this.#isOurs = undefined;
+    this.#attempt(() => {
+      replaceFile(this.#pathOf(name), parts);
+      this.#sweep();
+    });
+  }
+
+  #sweep(): void {
+    const { directory, limit } = this.#keeping;
+    const files = readdirSync(directory).flatMap((name) => {
+      const path = join(directory, name);
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      return stats?.isFile() === true ? [{ name, path, size: stats.size, usedMs: stats.mtimeMs }] : [];
+    });
+    files.sort((a, b) => b.usedMs - a.usedMs);
+    let sum = 0;
+    for (const { name, path, size, usedMs } of files) {
+      sum += size;
+      const isLeftOver = DRAFT.test(name) && usedMs < Date.now() - DRAFT_MS;
+      if (sum > limit || isLeftOver) rmSync(path, { force: true });
+    }
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#keeping.directory, name);
+  }
+
+  #attempt<T>(action: () => T): T | undefined {
+    try {
+      this.#isOurs ??= isOwnDirectory(this.#keeping.directory);
+      return this.#isOurs ? action() : undefined;
+    } catch {
+      // Missing, full, read-only or meanwhile gone: as if nothing were kept.
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { constants } from "node:os";
+import type { StopReason, StopSignal, SupervisorOrder } from "../../broker/index.js";
+import { SAME_SIGNAL_MS, SignalWindow } from "../../processes/index.js";
+
+interface StopOptions {
+  readonly isManaged: boolean;
+  /** Within this time of the first, a further signal is the same one; undefined: the default. */
+  readonly sameSignalMs: number | undefined;
+}
+
+/** Everything from outside that ends a broker, or tells of the end of another, from its first moment on. */
+export class Stops {
+  readonly #endedRanks: number[] = [];
+  #rankListener: (rank: number) => void = () => undefined;
+  #listener: (reason: StopReason) => void = () => undefined;
+  readonly #reasons: StopReason[] = [];
+  readonly #signalledBy = new Set<"system" | "supervisor">();
+  readonly #isManaged: boolean;
+
+  constructor(isSupervised: boolean, { isManaged, sameSignalMs }: StopOptions) {
+    this.#isManaged = isManaged;
+    const window = new SignalWindow(() => sameSignalMs ?? SAME_SIGNAL_MS);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
+      process.on(signal, () => {
+        if (window.isNew()) this.#signalled("system", signal);
+      });
+    }
+    process.on("message", (order: SupervisorOrder) => {
+      if (order.type === "stop") this.#signalled("supervisor", order.signal);
+      if (order.type === "rank-exit") {
+        this.#endedRanks.push(order.rank);
+        this.#rankListener(order.rank);
+      }
+    });
+    // No process would end this one any more.
+    const orphaned = (): void => this.#stop({ kind: "panic", message: "lost the supervisor" });
+    process.on("disconnect", orphaned);
+    if (isSupervised && !process.connected) orphaned();
+  }
+
+  /** What to exit with if nothing was begun before the end came. */
+  get status(): number | undefined {
+    const [first] = this.#reasons;
+    if (first === undefined) return undefined;
+    if (first.kind !== "signal") return 1;
+    return this.#isManaged && first.signal === "SIGTERM" ? 0 : 128 + constants.signals[first.signal];
+  }
+
+  /** From now on this is told, beginning with what came before. */
+  onStop(listener: (reason: StopReason) => void): void {
+    this.#listener = listener;
+    for (const reason of this.#reasons) listener(reason);
+  }
+
+  /** As {@link onStop}, of the process of another rank. */
+  onRankExit(listener: (rank: number) => void): void {
+    this.#rankListener = listener;
+    this.#endedRanks.forEach(listener);
+  }
+
+  /** One signal may come both ways, as a service manager sends it to every process of a service. */
+  #signalled(from: "system" | "supervisor", signal: StopSignal): void {
+    const isRepeated = this.#signalledBy.has(from);
+    const isNews = this.#signalledBy.size === 0;
+    this.#signalledBy.add(from);
+    if (isNews || isRepeated) this.#stop({ kind: "signal", signal });
+  }
+
+  #stop(reason: StopReason): void {
+    this.#reasons.push(reason);
+    this.#listener(reason);
+  }
+}

@@ -1,0 +1,77 @@
+import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { systemMessage } from "../../errors/index.js";
+import {
+  type FileGuard,
+  type Fragment,
+  type NamedReference,
+  readStackFiles,
+  SourceOrigin,
+} from "../../units/index.js";
+import { collect } from "../arguments.js";
+import { ExitError } from "../terminal/output.js";
+
+/** The attribute that has the files of which the instance consists, as a JSON array of paths. */
+export const FILES_ATTRIBUTE = "broker.files";
+
+export interface FilesOption {
+  /** Absolute paths. */
+  readonly file?: readonly string[];
+}
+
+/** Adds `--file`, which may be given several times (docs/design/programs.md §2). */
+export function withFiles(command: Command, flags = "--file <file>"): Command {
+  const option = new Option(
+    flags,
+    "units of this file, and none of the shipped or the site's; may be repeated",
+  );
+  return command.addOption(option.argParser(collect((text) => resolve(text))));
+}
+
+/**
+ * The files without links, by which an instance is known.
+ * @throws ExitError if one cannot be found
+ */
+export function realFiles({ file = [] }: FilesOption): string[] {
+  return file.map((path) => {
+    try {
+      return realpathSync(path);
+    } catch (error) {
+      throw new ExitError(1, `${path}: ${systemMessage(error)}`);
+    }
+  });
+}
+
+/** The files to compose, by the flag, else those of the instance; undefined if it has shipped and site units. */
+export function filesOf(
+  { file }: FilesOption,
+  attrs: Readonly<Record<string, string>>,
+): readonly string[] | undefined {
+  if (file !== undefined) return file;
+  const text = attrs[FILES_ATTRIBUTE];
+  const files: unknown = text === undefined ? undefined : JSON.parse(text);
+  return Array.isArray(files) ? files.map(String) : undefined;
+}
+
+/** What rc1 of an instance of files starts from. */
+export interface StackRoots {
+  readonly load: readonly NamedReference[];
+  /** The files say so themselves by `load`; else these are all their modules, and their tasks come on top. */
+  readonly isChosen: boolean;
+}
+
+/** What the files want loaded. Composing them says what is wrong with them. */
+export async function stackRoots(files: readonly string[], guard: FileGuard): Promise<StackRoots> {
+  const fragments = (await readStackFiles(files, { guard })).map(({ fragment }) => fragment);
+  const chosen = fragments.flatMap(({ load }) => load);
+  return chosen.length > 0
+    ? { load: chosen, isChosen: true }
+    : { load: fragments.flatMap(modulesOf), isChosen: false };
+}
+
+function modulesOf({ definitions }: Fragment): NamedReference[] {
+  return definitions.flatMap(({ kind, name, source, path }) =>
+    kind === "module" ? [{ name, origin: new SourceOrigin(source, path) }] : [],
+  );
+}

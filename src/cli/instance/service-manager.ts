@@ -1,0 +1,64 @@
+import { type Broker, ServiceNotifier, ServiceWatchdog, watchdogInterval } from "../../broker/index.js";
+import { pythonEnvironment } from "../../processes/index.js";
+import { ExitError } from "../terminal/output.js";
+
+/** The service manager that started us, if one did. */
+export interface ServiceManager {
+  readonly notifySocket: string | undefined;
+  readonly isManaged: boolean;
+  /** How often it wants to hear that the broker answers. */
+  readonly watchdogMs: number | undefined;
+  /** The descriptor of the local socket, if it has opened that. */
+  readonly socketFd: number | undefined;
+}
+
+/** The first descriptor that a manager hands over (sd_listen_fds(3)). */
+const FIRST_FD = 3;
+
+/** Of a manager, and nothing that we start gets it. */
+const VARIABLES = [
+  ...["NOTIFY_SOCKET", "INVOCATION_ID", "WATCHDOG_USEC", "WATCHDOG_PID"],
+  ...["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"],
+] as const;
+
+/**
+ * Takes what the environment says of a service manager.
+ * @throws ExitError if it hands over several sockets
+ */
+export function takeServiceManager(isContainer: boolean): ServiceManager {
+  const { env, pid, ppid } = process;
+  const notifySocket = env["NOTIFY_SOCKET"] || undefined;
+  const isManaged = isContainer || notifySocket !== undefined || Boolean(env["INVOCATION_ID"]);
+  const watchdogMs = watchdogInterval(env, [pid, ppid]);
+  // Those for another process are none of ours.
+  const count = env["LISTEN_PID"] === String(pid) ? Number(env["LISTEN_FDS"] ?? 0) : 0;
+  for (const name of VARIABLES) Reflect.deleteProperty(env, name);
+  if (count > 1) throw new ExitError(1, `LISTEN_FDS is ${count}; a broker has one socket, its local one`);
+  return { notifySocket, isManaged, watchdogMs, socketFd: count === 1 ? FIRST_FD : undefined };
+}
+
+/** What tells the manager how the broker is doing. */
+export function notifierFor(socket: string, broker: Broker): ServiceNotifier {
+  return new ServiceNotifier({
+    socket,
+    senders: [
+      { command: ["systemd-notify"] },
+      { command: ["python3", "-m", "sluice.sd_notify"], env: pythonEnvironment(process.env) },
+    ],
+    onError: (text) => broker.log.append("broker", "warning", text),
+  });
+}
+
+/** What tells the manager that the broker answers. */
+export async function watchdogFor(
+  broker: Broker,
+  notifier: ServiceNotifier,
+  intervalMs: number,
+): Promise<ServiceWatchdog> {
+  const handle = await broker.connect();
+  return new ServiceWatchdog({
+    intervalMs,
+    ask: () => handle.rpc("attr.get", { name: "rank" }),
+    keepAlive: () => notifier.keepAlive(),
+  });
+}

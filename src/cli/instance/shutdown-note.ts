@@ -1,0 +1,40 @@
+import { type Broker, delayOf } from "../../broker/index.js";
+import { startInterval, type Timer } from "../../processes/index.js";
+
+/** How often to look which modules have gone. */
+const LOOK_MS = 200;
+
+/**
+ * Says once which modules a shutdown waits for, with the processes of those that have one. It does so when
+ * one takes longer to go than the attribute `broker.stopping-after` says.
+ */
+export class ShutdownNote {
+  readonly #broker: Broker;
+  /** Name → when it was first seen to be leaving. */
+  readonly #since = new Map<string, number>();
+  #timer: Pick<Timer, "cancel"> | undefined;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  /** The shutdown has begun; it may be told so more than once. */
+  begin(): void {
+    this.#timer ??= startInterval(LOOK_MS, () => this.#look());
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    const leaving = this.#broker.leavingModules();
+    for (const { name } of leaving) if (!this.#since.has(name)) this.#since.set(name, nowMs);
+    const longMs = delayOf(this.#broker.attributes, "broker.stopping-after") - LOOK_MS;
+    if (!leaving.some(({ name }) => nowMs - (this.#since.get(name) ?? nowMs) >= longMs)) return;
+    this.close();
+    const names = leaving.map(({ name, pid }) => (pid === undefined ? name : `${name} (pid ${pid})`));
+    this.#broker.log.append("broker", "warning", `the shutdown waits for ${names.join(", ")}`);
+  }
+}

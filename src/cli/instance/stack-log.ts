@@ -1,0 +1,51 @@
+import { readerGone } from "../reader.js";
+import { LabelledLines, printProgramLine } from "../terminal/program-line.js";
+
+interface StackLogOptions {
+  readonly uri: string;
+  /** Where a live view may have to make room for a line. */
+  readonly print: (text: string) => void;
+  /** Called when the reader of standard output has gone. */
+  readonly onReaderGone: () => void;
+}
+
+/** What the programs of an instance in the foreground write, on standard output until the instance ends. */
+export class StackLog {
+  readonly #options: StackLogOptions;
+  readonly #isTerminal = process.stdout.isTTY;
+  #following: Promise<void> | undefined;
+
+  constructor(options: StackLogOptions) {
+    this.#options = options;
+  }
+
+  /** Clients can connect. On a terminal the start has its live view first. */
+  serving(): void {
+    if (!this.#isTerminal) this.#following ??= this.#follow();
+  }
+
+  /** rc1 is done. */
+  running(): void {
+    this.#following ??= this.#follow();
+  }
+
+  /** Resolves when all that was written is printed. The instance has ended. */
+  async end(): Promise<void> {
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    readerGone().addEventListener("abort", this.#options.onReaderGone, { once: true });
+    const labelled = new LabelledLines();
+    const { connect } = await import("../../messages/index.js");
+    try {
+      const handle = await connect(this.#options.uri);
+      for await (const line of handle.rpcStream("log.output", { follow: true })) {
+        if (this.#isTerminal) this.#options.print(labelled.text(line));
+        else printProgramLine(line);
+      }
+    } catch {
+      // The instance has ended, and with it the log; why is said by others.
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { ApplyTurn } from "../../../instance/apply/index.js";
+import { messageOf } from "../../../errors/index.js";
+import { say } from "../../terminal/output.js";
+import { PREFIX } from "../units.js";
+
+/** Ctrl-C. A SIGTERM ends the client alone: it may be that of a module which the apply removes, and that must not undo it. */
+const SIGNAL = "SIGINT";
+
+/** Has an apply undone at the first Ctrl-C, and stopped where it is at the second. */
+export class Interrupts {
+  readonly #sessions: readonly ApplyTurn[];
+  #count = 0;
+  readonly #onSignal = (): void => void this.#interrupt();
+
+  constructor(sessions: readonly ApplyTurn[]) {
+    this.#sessions = sessions;
+    process.on(SIGNAL, this.#onSignal);
+  }
+
+  close(): void {
+    process.off(SIGNAL, this.#onSignal);
+  }
+
+  async #interrupt(): Promise<void> {
+    this.#count++;
+    if (this.#count > 2) return;
+    say(
+      this.#count === 1
+        ? `${PREFIX}: interrupted: what was done is undone; a second signal stops where it is`
+        : `${PREFIX}: interrupted again: the apply stops where it is`,
+    );
+    const asked = await Promise.allSettled(this.#sessions.map((session) => session.interrupt()));
+    for (const result of asked) {
+      if (result.status === "rejected") say(`${PREFIX}: ${messageOf(result.reason)}`);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Command, Option } from "commander";
+import { readRecord, RecordStore, type RunRecord, type StoredRun } from "../../../analysis/index.js";
+import { wholeNumber } from "../../arguments.js";
+import { valueOf } from "../units.js";
+import { ExitError } from "../../terminal/output.js";
+import { recordDirectory } from "./run-recording.js";
+import { withFlux, withOn } from "../../facts.js";
+import { fields } from "../../../messages/index.js";
+import { instanceUri, withConnection, withUri } from "../../session.js";
+
+/** Which recorded run is meant. */
+export interface RecordedRunOptions {
+  readonly uri?: string;
+  readonly on?: string;
+  readonly statedir?: string;
+  readonly rank?: number;
+  /** A number from 1, the last one, or a file. */
+  readonly run?: string;
+}
+
+/** Adds the options that say which recorded run is meant. */
+export function withRecordedRun(command: Command): Command {
+  const located = withOn(withUri(command));
+  return withRunChoice(located.addOption(new Option("--rank <n>", "of this rank").argParser(wholeNumber)));
+}
+
+/** Adds `--statedir` and `--run`. */
+export function withRunChoice(command: Command): Command {
+  return command
+    .option("--statedir <dir>", "recorded runs of the instance with this statedir")
+    .option("--run <n|file>", "1 is the last one, 2 the one before; or a file (default: 1)");
+}
+
+const HINT =
+  "rc1, rc3, run and load record each run inside an instance; after its end, its runs are in its statedir " +
+  "(--statedir DIR)";
+
+/**
+ * The recorded run that is meant.
+ * @throws ExitError if there is none; SluiceError `RUN_RECORD` if it cannot be read
+ */
+export async function findRecord(options: RecordedRunOptions): Promise<RunRecord> {
+  const { run = "1" } = options;
+  if (!/^\d+$/.test(run)) return valueOf(readRecord(run));
+  const { store, runs } = await storedRuns(options);
+  const found = runs.find(({ number }) => number === Number(run));
+  if (found !== undefined) return valueOf(readRecord(found.file));
+  if (runs.length === 0) throw new ExitError(1, `no recorded run in ${store.directory}\n  hint: ${HINT}`);
+  throw new ExitError(1, `no recorded run ${run}: there are ${runs.length}, 1 is the last one`);
+}
+
+/** All recorded runs, the last one first. */
+export async function storedRuns(
+  options: RecordedRunOptions,
+): Promise<{ readonly store: RecordStore; readonly runs: readonly StoredRun[] }> {
+  const store = await openStore(options);
+  return { store, runs: store.list() };
+}
+
+async function openStore({ uri, statedir, rank, on }: RecordedRunOptions): Promise<RecordStore> {
+  if (statedir !== undefined) return storeBelow(statedir, rank ?? 0);
+  if (on === "flux") {
+    return withFlux(async ({ handle }) => {
+      const { attrs } = fields(await handle.rpc("attr.list"), { attrs: "object" });
+      return storeIn(
+        { statedir: textIn(attrs["statedir"]), rundir: textIn(attrs["rundir"]) },
+        rank ?? handle.rank,
+      );
+    });
+  }
+  const instance = instanceUri({ ...(uri !== undefined && { uri }) });
+  if (instance === undefined) {
+    throw new ExitError(1, `no recorded run: there is no instance and no --statedir\n  hint: ${HINT}`);
+  }
+  return withConnection(instance, async (handle) => {
+    const [state = "", run = ""] = await Promise.all([handle.attr("statedir"), handle.attr("rundir")]);
+    // That of the rank that answers lies in that of the instance, except for rank 0.
+    const shared = state === "" || handle.rank === 0 ? state : dirname(state);
+    return storeIn({ statedir: shared, rundir: run }, rank ?? handle.rank);
+  });
+}
+
+function storeIn(attrs: Readonly<Record<string, string>>, rank: number): Promise<RecordStore> {
+  const directory = recordDirectory(attrs);
+  if (directory === undefined) throw new ExitError(1, "the instance has neither statedir nor rundir");
+  return storeBelow(directory, rank);
+}
+
+function textIn(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** Ranks other than 0 have a directory of their own in the statedir, but none in the rundir, nor without an instance. */
+async function storeBelow(directory: string, rank: number): Promise<RecordStore> {
+  const { stateDirectoryOf } = await import("../../../broker/index.js");
+  const own = new RecordStore(stateDirectoryOf(directory, rank), rank);
+  return existsSync(own.directory) ? own : new RecordStore(directory, rank);
+}

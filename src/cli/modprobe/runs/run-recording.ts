@@ -1,0 +1,79 @@
+import {
+  readRecord,
+  recordedDurations,
+  recordPlan,
+  RecordStore,
+  type RunMessages,
+} from "../../../analysis/index.js";
+import { messageOf } from "../../../errors/index.js";
+import type { Plan } from "../../../graph/index.js";
+import { eventToJson, type RunReport } from "../../../run/index.js";
+import type { PlanningContext } from "../../facts.js";
+import { say } from "../../terminal/output.js";
+import { VERSION } from "../../version.js";
+
+/** What runs leave behind: the record of this one, and what the one before says of how long units take. */
+export class RunRecording {
+  readonly #command: string;
+  readonly #rank: number;
+  readonly #store: RecordStore;
+  /** What units took when the same command last ran, by name; undefined if it never did. */
+  readonly durationsMs: ReadonlyMap<string, number> | undefined;
+
+  private constructor(command: string, rank: number, store: RecordStore) {
+    this.#command = command;
+    this.#rank = rank;
+    this.#store = store;
+    this.durationsMs = this.#lastDurations();
+  }
+
+  /** @returns undefined where there is no place to keep runs: neither an instance nor a `statedir` */
+  static open(
+    command: string,
+    { facts, handle }: Pick<PlanningContext, "facts" | "handle">,
+  ): RunRecording | undefined {
+    const directory = recordDirectory(facts.attrs);
+    if (directory === undefined) return undefined;
+    const rank = handle?.rank ?? facts.rank;
+    return new RunRecording(command, rank, new RecordStore(directory, rank));
+  }
+
+  /**
+   * Keeps a run. That it cannot be kept is told and changes nothing else.
+   * @returns whether it is kept
+   */
+  save(plan: Plan, { events }: RunReport, messages: RunMessages | undefined): boolean {
+    try {
+      this.#store.save({
+        command: this.#command,
+        rank: this.#rank,
+        version: VERSION,
+        plan: recordPlan(plan, this.durationsMs),
+        events: events.map(eventToJson),
+        messages,
+      });
+      return true;
+    } catch (error) {
+      say(`sluice-modprobe: ${messageOf(error)}`);
+      return false;
+    }
+  }
+
+  /** A record that cannot be read is ignored: it only decides which unit goes first. */
+  #lastDurations(): ReadonlyMap<string, number> | undefined {
+    try {
+      const last = this.#store.list().find(({ command }) => command === this.#command);
+      const record = last === undefined ? undefined : readRecord(last.file);
+      return record?.ok === true ? recordedDurations(record.value) : undefined;
+    } catch (error) {
+      say(`sluice-modprobe: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+}
+
+/** Where an instance keeps its recorded runs: below `statedir`, or without it below `rundir`. */
+export function recordDirectory(attrs: Readonly<Record<string, string>>): string | undefined {
+  // Set to nothing counts as not set.
+  return attrs["statedir"] || attrs["rundir"] || undefined;
+}

@@ -1,0 +1,39 @@
+import { causesText } from "../../graph/index.js";
+import { differencesFrom, recordedIn } from "../../instance/apply/index.js";
+import { type FactOptions, type PlanningContext, withPlanningContext } from "../facts.js";
+import { phaseFiles, rcSessionFor, readUnits } from "../modprobe/read-and-plan.js";
+import { commandPrefix, say } from "../terminal/output.js";
+
+/**
+ * Says where the files say something else than what a module of a plan runs with: a reload starts it as it was loaded
+ * (docs/design/programs.md §3).
+ */
+export async function sayWhatFilesSay(name: string, options: FactOptions): Promise<void> {
+  const text = await withPlanningContext(options, (context) => otherwiseText(name, context), {
+    isLive: true,
+  });
+  if (text !== undefined) say(`${commandPrefix()}: ${name}: ${text}`);
+}
+
+async function otherwiseText(name: string, context: PlanningContext): Promise<string | undefined> {
+  const { handle } = context;
+  if (handle === undefined) return undefined;
+  // What was loaded past all units is no unit's.
+  const isOfUnit = (await recordedIn(handle)).some((module) => module.name === name && module.isPlanned);
+  if (!isOfUnit) return undefined;
+  const planning = { planOnly: true };
+  const files = await phaseFiles("rc1", context, {});
+  const session = rcSessionFor(context, planning);
+  try {
+    session.startHosts(files);
+    const read = await readUnits(files, session, context, planning);
+    if (!read.ok) {
+      return "the files have mistakes, so nothing compares the module with them; 'sluice modprobe verify' lists them";
+    }
+    const causes = await differencesFrom(read.value.catalog, name, handle);
+    if (causes.length === 0) return undefined;
+    return `the files say something else (${causesText(causes)}); 'sluice modprobe apply ${name}' brings it in`;
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,29 @@
+import { fields, type Handle, type JsonValue, type NodeId } from "../../messages/index.js";
+import { filesOf, FILES_ATTRIBUTE } from "../instance/files-option.js";
+
+/**
+ * What to ask for a module of an instance that consists of files, where only they say what it is.
+ * @returns undefined if the instance has shipped and site units, or the files have no module of that name
+ */
+export async function stackUnitRequest(
+  handle: Handle,
+  name: string,
+  args: readonly string[],
+  rank: NodeId,
+): Promise<Record<string, JsonValue> | undefined> {
+  const text = await handle.attr(FILES_ATTRIBUTE);
+  const files = text === undefined ? undefined : filesOf({}, { [FILES_ATTRIBUTE]: text });
+  if (files === undefined) return undefined;
+  const [{ composeSoundUnits }, { loadRequest }] = await Promise.all([
+    import("../../units/index.js"),
+    import("../../rc/index.js"),
+  ]);
+  const { catalog } = await composeSoundUnits({ files, disableFromEnv: false });
+  const unit = catalog.byName.get(name);
+  if (unit?.kind !== "module") return undefined;
+  // As one of a plan it is a unit's, which apply compares with what the files say then.
+  const order = { nodes: [name], offsets: [0, 0], targets: [] };
+  const { plan } = fields(await handle.rpc("module.plan", order, { rank }), { plan: "integer" });
+  const given = args.length === 0 ? {} : { args: [...unit.args, ...args], unitArgs: unit.args };
+  return { ...loadRequest(unit, { explicit: true }), ...given, plan };
+}

@@ -1,0 +1,25 @@
+import { fstatSync } from "node:fs";
+import { LOG_LEVELS, type LogLevel } from "../../messages/types.js";
+
+let isJournal: boolean | undefined;
+
+/**
+ * The lines of a text, for the journal of systemd each with its priority as `<N>` in front (sd-daemon(3)); unchanged where
+ * standard error is not the journal.
+ */
+export function journalLines(text: string, level: LogLevel): string {
+  isJournal ??= isSameFile(2, process.env["JOURNAL_STREAM"]);
+  return isJournal ? text.replace(/^/gm, `<${LOG_LEVELS.indexOf(level)}>`) : text;
+}
+
+/** The manager names device and inode of the stream that it has made: it may have been redirected since. */
+function isSameFile(descriptor: number, name: string | undefined): boolean {
+  if (name === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return name === `${dev}:${ino}`;
+  } catch {
+    // It is closed.
+    return false;
+  }
+}

@@ -1,0 +1,102 @@
+import type { LoadOrder, Plan, Reason } from "../types.js";
+import type { ModuleUnit } from "../../units/index.js";
+
+/** A value of an option, as JSON has it. */
+export type RecordedValue = unknown;
+
+/** A module as the broker has recorded it (`module.record`). */
+export interface RecordedModule {
+  readonly name: string;
+  /** With which its unit was written: what code has added since is not among them. */
+  readonly args: readonly string[];
+  /** As `module.load` had them. */
+  readonly options: Readonly<Record<string, RecordedValue>>;
+  readonly services: readonly string[];
+  /** `up`: it runs, starts or stops. `waits`: it failed and waits for its restart. `failed`, `ended`: it is gone. */
+  readonly state: "up" | "waits" | "failed" | "ended";
+  /** Loaded by a person and not by a start: only a removal by name takes it away. */
+  readonly byName: boolean;
+  /** Loaded as a unit of a plan; else past all units, from a path. */
+  readonly isPlanned: boolean;
+  readonly file: ModuleFile;
+}
+
+/** What a module is made of, besides what its unit says. */
+export interface ModuleFile {
+  /** `sha256-HEX` of its file; null for a program, and where the file cannot be read. */
+  readonly digest: string | null;
+  /** Name of the loader that takes it; null if that is unknown. */
+  readonly loader: string | null;
+  /** Which module of a library; null for a file that is a module itself. */
+  readonly member: string | null;
+  /** Digest of the variables that its environment files set; null if they cannot be read. */
+  readonly variables: string | null;
+}
+
+/** What is compared. */
+export interface ApplyInput {
+  /** Of a start of all that is to run, as if nothing ran. */
+  readonly plan: Plan;
+  readonly recorded: readonly RecordedModule[];
+  /** The files of the plan's modules as they are now, by unit. */
+  readonly files: ReadonlyMap<string, ModuleFile>;
+  /** Units or services: nothing else is touched but what follows them. Default: all. */
+  readonly only?: readonly string[] | undefined;
+}
+
+/** A key whose value differs from what a module was loaded with. */
+export interface KeyChange {
+  /** As unit files spell it. */
+  readonly key: string;
+  readonly from: RecordedValue;
+  readonly to: RecordedValue;
+  /** Where it was set; undefined: it is set nowhere. */
+  readonly origin: string | undefined;
+  /** What it takes to bring it in. */
+  readonly change: "reload" | "in place";
+}
+
+/** Why something is done. */
+export type ApplyCause =
+  | { readonly kind: "new"; readonly origin: string | undefined }
+  | { readonly kind: "failed" }
+  | { readonly kind: "file"; readonly from: string | null; readonly to: string | null }
+  | { readonly kind: "variables" }
+  | { readonly kind: "keys"; readonly keys: readonly KeyChange[] }
+  | { readonly kind: "follows"; readonly source: string }
+  | { readonly kind: "left-out"; readonly reason: Reason | undefined };
+
+/** What is to be done about one module. */
+export type ApplyChange =
+  | {
+      readonly action: "load" | "reload" | "restart" | "change";
+      readonly unit: ModuleUnit;
+      readonly causes: readonly ApplyCause[];
+      /** Whether what it was loaded with besides is kept: arguments that code has added. */
+      readonly keepsArgs: boolean;
+    }
+  | { readonly action: "remove"; readonly name: string; readonly causes: readonly ApplyCause[] };
+
+/** A change other than a removal. */
+export type ApplyUp = Exclude<ApplyChange, { action: "remove" }>;
+
+/** Two units that run the same: one goes, the other comes. */
+export interface Renaming {
+  readonly from: string;
+  readonly to: string;
+  readonly same: "command" | "file";
+}
+
+/** The least that brings what runs to what is written (docs/design/programs.md §3). */
+export interface ApplyPlan {
+  readonly plan: Plan;
+  /** Loads, then what is reloaded, restarted or changed, each in the order of the plan; then removals. */
+  readonly changes: readonly ApplyChange[];
+  /** Names of modules of the plan that stay as they are. */
+  readonly stays: readonly string[];
+  /** Names of modules that run and that no unit describes: they are left alone. */
+  readonly unknown: readonly string[];
+  readonly renamings: readonly Renaming[];
+  /** In which order modules are loaded, reloaded and restarted: that of the plan, followers after what they follow. */
+  readonly order: LoadOrder;
+}

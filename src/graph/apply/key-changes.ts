@@ -1,0 +1,100 @@
+import {
+  type Catalog,
+  type ModuleUnit,
+  optionsOf,
+  rowsOf,
+  type UnitKeyRow,
+  withoutSecrets,
+} from "../../units/index.js";
+import type { KeyChange, RecordedModule } from "./apply-types.js";
+
+const RELOAD = "reload";
+
+/** What tables mean where a field of them is left out (docs/design/programs.md §1); by the names of the payload. */
+const TABLE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  stop: { signal: "SIGTERM", timeoutMs: 10_000 },
+  restart: { delayMs: 1000, longestMs: 60_000, tries: 5, withinMs: 600_000, then: "panic" },
+};
+
+/** Of each probe that asks. */
+const PROBE_DEFAULTS = { intervalMs: 1000, timeoutMs: 2000 };
+
+/** Keys that decide which loader runs the file, where the loader that took it tells more. */
+const CHOOSE_LOADER: ReadonlySet<string> = new Set(["exec", "loader"]);
+
+/**
+ * The keys of a unit whose values differ in meaning from what its module was loaded with, in the order of
+ * docs/design/planning.md §1. A default that is written out is no difference.
+ */
+export function keyChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: Catalog): KeyChange[] {
+  const options = optionsOf(unit);
+  // What was secret does not become known by a file that no longer says so.
+  const isSecret = unit.secret || recorded.options["secret"] === true;
+  return rowsOf("module").flatMap((row) => {
+    if (row.change === "nothing" || row.key === "module" || CHOOSE_LOADER.has(row.key)) return [];
+    // What was loaded past all units has no more than its arguments.
+    if (!recorded.isPlanned && row.key !== "args") return [];
+    const from = row.key === "args" ? recorded.args : recorded.options[row.json];
+    const to = wantedValue(row, unit, options);
+    if (meaningOf(row, from) === meaningOf(row, to)) return [];
+    const origin = catalog.originOf(unit.name, row.key)?.label;
+    const shown = isSecret ? (value: unknown) => withoutSecrets(row.key, value) : (value: unknown) => value;
+    return [{ key: row.key, from: shown(from), to: shown(to), origin, change: row.change }];
+  });
+}
+
+/** The keys that choose a loader, where another one takes the file than before. */
+export function loaderChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: Catalog): KeyChange[] {
+  const changes = (["exec", "loader"] as const).flatMap((key): KeyChange[] => {
+    const from = recorded.options[key];
+    const to = unit[key];
+    const isSame = (from ?? false) === (to ?? false);
+    return isSame ? [] : [{ key, from, to, origin: catalog.originOf(unit.name, key)?.label, change: RELOAD }];
+  });
+  if (changes.length > 0) return changes;
+  return [{ key: "loader", from: recorded.file.loader, to: undefined, origin: undefined, change: RELOAD }];
+}
+
+function wantedValue(row: UnitKeyRow, unit: ModuleUnit, options: Readonly<Record<string, unknown>>): unknown {
+  if (row.key === "args") return unit.args;
+  // JSON has no Infinity, and is told of no limit by nothing.
+  if (row.key === "timeout") return unit.timeoutMs === Infinity ? undefined : unit.timeoutMs;
+  return options[row.json];
+}
+
+/** A text that is the same for values that mean the same. */
+function meaningOf(row: UnitKeyRow, value: unknown): string {
+  const full = isTable(value) ? withDefaults(row, value) : value;
+  if (full === undefined || full === null || isSameAs(full, row.default) || isEmpty(full)) return "";
+  if (row.key === "ready" && canonical(full) === canonical({ started: true, ...PROBE_DEFAULTS })) return "";
+  return canonical(full);
+}
+
+function withDefaults(row: UnitKeyRow, table: Readonly<Record<string, unknown>>): unknown {
+  const defaults = row.kind === "probe" ? PROBE_DEFAULTS : TABLE_DEFAULTS[row.json];
+  if (defaults === undefined) return table;
+  const full: Record<string, unknown> = { ...defaults, ...table };
+  if (row.key === "alive") full["failures"] ??= 3;
+  return canonical(full) === canonical(defaults) ? undefined : full;
+}
+
+function isSameAs(value: unknown, standard: unknown): boolean {
+  return standard !== undefined && canonical(value) === canonical(standard);
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON whose names are sorted at every depth. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    isTable(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : inner,
+  );
+}

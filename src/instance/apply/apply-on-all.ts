@@ -1,0 +1,65 @@
+import type { JsonValue } from "../../messages/index.js";
+import type { ApplyStepEvent, ApplyTurn, RankOutcome, UnitFailure } from "./apply-session.js";
+
+/** What is to be done on one rank. */
+export interface RankProposal {
+  readonly rank: number;
+  readonly session: ApplyTurn;
+  /** The payload of `module.apply-prepare`. */
+  readonly steps: JsonValue;
+}
+
+/** How an apply has ended on all of its ranks. */
+export interface ApplyEnd {
+  readonly outcome: RankOutcome["outcome"];
+  /** It was refused before anything was done. */
+  readonly isRefused: boolean;
+  readonly ranks: readonly (RankOutcome & { readonly rank: number })[];
+}
+
+/**
+ * Carries proposals out in two steps: none starts unless all could be checked; a failure on one rank has all of them undone
+ * (docs/design/programs.md §3).
+ * @param isRollback whether the others are undone if one fails
+ */
+export async function applyOnAll(
+  proposals: readonly RankProposal[],
+  {
+    isRollback,
+    onStep,
+  }: { readonly isRollback: boolean; readonly onStep?: (rank: number, event: ApplyStepEvent) => void },
+): Promise<ApplyEnd> {
+  const checked = await Promise.all(
+    proposals.map(async ({ rank, session, steps }) => ({ rank, failures: await session.prepare(steps) })),
+  );
+  if (checked.some(({ failures }) => failures.length > 0)) {
+    const ranks = checked.map(({ rank, failures }) => refused(rank, failures));
+    return { outcome: "rolled-back", isRefused: true, ranks };
+  }
+  const ran = await Promise.all(
+    proposals.map(async ({ rank, session }) => ({
+      rank,
+      session,
+      outcome: await session.run((event) => onStep?.(rank, event)),
+    })),
+  );
+  const isApplied = ran.every(({ outcome }) => outcome.outcome === "applied");
+  const settled = await Promise.all(
+    ran.map(async ({ rank, session, outcome }) => {
+      if (outcome.outcome !== "applied" || proposals.length === 1) return { rank, ...outcome };
+      if (isApplied || !isRollback) {
+        await session.keep();
+        return { rank, ...outcome };
+      }
+      return { rank, ...(await session.undo()) };
+    }),
+  );
+  const outcomes = settled.map(({ outcome }) => outcome);
+  const isBack = outcomes.every((outcome) => outcome === "rolled-back");
+  const outcome = isApplied ? "applied" : isBack ? "rolled-back" : "incomplete";
+  return { outcome, isRefused: false, ranks: settled };
+}
+
+function refused(rank: number, failures: readonly UnitFailure[]): ApplyEnd["ranks"][number] {
+  return { rank, outcome: "rolled-back", failures, leftOut: [], incomplete: [] };
+}

@@ -1,0 +1,46 @@
+import type { MessagePort } from "node:worker_threads";
+import type { Diagnostic, Location } from "../errors/index.js";
+import type { PlanInput, PortablePlan } from "../graph/index.js";
+import type { Unit } from "../units/index.js";
+
+/** What the thread that plans is started with. */
+export interface PlanThreadSetup {
+  /** Answers come here. */
+  readonly answers: MessagePort;
+  /** Becomes 1 when an answer has been sent: the thread sleeps until then. */
+  readonly isAnswered: Int32Array<SharedArrayBuffer>;
+}
+
+/** To the thread that plans. */
+export type PlanOrder =
+  /** Some more units of the catalog. All at once would keep the sender busy for too long. */
+  | { readonly kind: "units"; readonly units: readonly Unit[] }
+  /** That was all: plan. */
+  | {
+      readonly kind: "plan";
+      /** Without its origins. */
+      readonly input: PlanInput;
+      readonly alternatives: readonly { readonly service: string; readonly unit: string }[];
+      /** Names of which it can be asked what named them. */
+      readonly named: readonly string[];
+    };
+
+/** A question about what set something, for the messages of problems. */
+export type OriginQuestion =
+  | {
+      readonly of: "unit";
+      readonly unit: string;
+      readonly key: string;
+      readonly element: string | undefined;
+    }
+  | { readonly of: "alternative"; readonly at: number }
+  | { readonly of: "name"; readonly name: string };
+
+/** An origin as plain data; undefined without an origin. */
+export type OriginAnswer = { readonly label: string; readonly location: Location | undefined } | undefined;
+
+/** From the thread that plans. */
+export type PlanReport =
+  | { readonly kind: "ask"; readonly question: OriginQuestion }
+  | { readonly kind: "planned"; readonly plan: PortablePlan; readonly warnings: readonly Diagnostic[] }
+  | { readonly kind: "failed"; readonly diagnostics: readonly Diagnostic[] };

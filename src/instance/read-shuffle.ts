@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { SluiceError, systemMessage } from "../errors/index.js";
+import { seeded, type Shuffle } from "../run/index.js";
+
+/** The attribute that has the shuffle of rc1, as `start --shuffle` sets it. */
+export const SHUFFLE_ATTRIBUTE = "broker.shuffle";
+
+/** The largest seed. */
+const MOST = 4_294_967_295;
+
+/**
+ * Reads a shuffle: a seed, or `@FILE` with the names of units, a line each, in the order in which they are to be taken.
+ * @throws SluiceError `USAGE` if it is neither, or the file cannot be read
+ */
+export function readShuffle(text: string): Shuffle {
+  if (/^\d{1,10}$/.test(text) && Number(text) <= MOST) return seeded(Number(text));
+  const wrong = (message: string): SluiceError => new SluiceError("USAGE", `shuffle '${text}': ${message}`);
+  if (!text.startsWith("@") || text.length === 1) {
+    throw wrong(`must be a whole number up to ${MOST}, or @FILE with a name of a unit a line`);
+  }
+  const file = resolve(text.slice(1));
+  try {
+    const lines = readFileSync(file, "utf8").split("\n");
+    const units = lines.map((line) => line.trim()).filter((line) => line !== "");
+    return { kind: "order", text: `@${file}`, units };
+  } catch (error) {
+    throw wrong(systemMessage(error));
+  }
+}
+
+/** The shuffle that the attributes of an instance ask for, if they do. */
+export function shuffleOf(attrs: Readonly<Record<string, string>>): Shuffle | undefined {
+  const text = attrs[SHUFFLE_ATTRIBUTE];
+  return text === undefined || text === "" ? undefined : readShuffle(text);
+}
+
+/** What to say of a shuffle when it begins. */
+export function shuffleText({ text }: Shuffle): string {
+  return text.startsWith("@")
+    ? `the units are taken in the order of ${text.slice(1)}`
+    : `the order of the units is shuffled with seed ${text}`;
+}

@@ -1,0 +1,24 @@
+import { messageOf, stackOf } from "../errors/index.js";
+import { describeLibrary, type LibraryHost } from "../messages/index.js";
+import { importModule } from "./import-module.js";
+import type { DescribeReport, ModuleFile, WorkerSetup } from "./thread-protocol.js";
+
+/** What a library is asked with. */
+export interface DescribeQuery {
+  readonly host: LibraryHost;
+  /** The modules to ask whether they are compatible; undefined: all. */
+  readonly names?: readonly string[] | undefined;
+}
+
+/** Imports a file in this thread or process, which is ended afterwards, and gives what it says of itself. */
+export async function describeFile(
+  file: ModuleFile,
+  setup: WorkerSetup,
+  { host, names }: DescribeQuery,
+): Promise<DescribeReport> {
+  try {
+    return { manifest: await describeLibrary(await importModule(file, setup), host, names) };
+  } catch (error) {
+    return { error: messageOf(error), stack: stackOf(error) };
+  }
+}

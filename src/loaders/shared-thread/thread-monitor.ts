@@ -1,0 +1,67 @@
+import type { Worker } from "node:worker_threads";
+
+/** How often a shared thread is looked at; as many looks without an answer as make a second are too many. */
+const LOOK_MS = 250;
+const LOOKS = 4;
+
+/** A thread that was idle for more than this share of the time between two looks is not blocked. */
+const BUSY = 0.95;
+
+/** How a monitor reaches its thread. */
+interface MonitoredThread {
+  readonly worker: Worker;
+  /** Has the thread answer, as soon as it handles anything. */
+  beat(): void;
+  /** It has answered nothing for a second; called once until it answers again. */
+  blocked(): void;
+}
+
+/** Notices when a thread that modules share is blocked. One that is idle costs it nothing. */
+export class ThreadMonitor {
+  readonly #thread: MonitoredThread;
+  readonly #timer: NodeJS.Timeout;
+  #last: ReturnType<Worker["performance"]["eventLoopUtilization"]> | undefined;
+  #lookedAtMs = performance.now();
+  /** Looks since it was asked for an answer; undefined when it owes none. */
+  #owed: number | undefined;
+  #isStopped = false;
+
+  constructor(thread: MonitoredThread) {
+    this.#thread = thread;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  /** The thread has answered. */
+  answered(): void {
+    this.#owed = undefined;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const { performance: clock } = this.#thread.worker;
+    const now = clock.eventLoopUtilization();
+    const { utilization } = clock.eventLoopUtilization(now, this.#last);
+    this.#last = now;
+    const atMs = performance.now();
+    // Time in which this thread did not run tells nothing of the other one.
+    const isLate = atMs - this.#lookedAtMs > 2 * LOOK_MS;
+    this.#lookedAtMs = atMs;
+    if (this.#owed === undefined) {
+      if (utilization < BUSY) return;
+      this.#owed = 0;
+      this.#thread.beat();
+    } else if (!isLate) {
+      this.#owed += 1;
+      // Timers come before input: an answer may have arrived that was not read yet.
+      if (this.#owed === LOOKS) setImmediate(() => this.#report());
+    }
+  }
+
+  #report(): void {
+    if (!this.#isStopped && this.#owed !== undefined) this.#thread.blocked();
+  }
+}

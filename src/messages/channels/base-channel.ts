@@ -1,0 +1,57 @@
+import type { Inbox } from "./inbox.js";
+import { Tally } from "./tally.js";
+import type { Backlog, Message, RequestMessage } from "../types.js";
+
+/**
+ * What channels of every kind do alike. They deliver by way of an {@link Inbox}, count what the other end has
+ * yet to take, and tell their listeners when that has become less.
+ */
+export abstract class BaseChannel {
+  protected readonly inbox: Inbox;
+  /** All that was sent and has not left this end, or was not reported as taken by the other; held requests too. */
+  protected readonly untaken = new Tally();
+  readonly #drainListeners: (() => void)[] = [];
+
+  constructor(inbox: Inbox) {
+    this.inbox = inbox;
+  }
+
+  /** Number of requests that this end holds back. */
+  protected abstract heldRequests(): number;
+
+  onMessage(listener: (message: Message) => void): void {
+    this.inbox.onMessage(listener);
+  }
+
+  onClose(listener: (cause: Error | undefined) => void): void {
+    this.inbox.onClose(listener);
+  }
+
+  onDrain(listener: () => void): void {
+    this.#drainListeners.push(listener);
+  }
+
+  backlog(): Backlog {
+    return this.untaken.all();
+  }
+
+  requestBacklog(): Backlog {
+    return this.untaken.ofRequests();
+  }
+
+  underWay(): number {
+    return this.untaken.messages - this.heldRequests();
+  }
+
+  unread(): number {
+    return this.inbox.unread;
+  }
+
+  admitRequests(admit: (request: RequestMessage) => boolean): () => void {
+    return this.inbox.admit(admit);
+  }
+
+  protected drained(): void {
+    for (const listener of this.#drainListeners) listener();
+  }
+}

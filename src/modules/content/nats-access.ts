@@ -1,0 +1,41 @@
+import { isErrno, requestError } from "../../errors/index.js";
+import { fields, type Handle } from "../../messages/index.js";
+import { type NatsCredentials, type NatsServers, parseNatsServers } from "../../nats/index.js";
+
+/** How a module connects to the NATS servers of its instance. */
+export interface NatsAccess {
+  readonly servers: NatsServers;
+  readonly credentials: NatsCredentials;
+}
+
+/**
+ * As the broker connects to them; where the ranks are joined in another way, to those of the attribute `overlay.nats`.
+ * @throws `EINVAL` if there are none
+ */
+export async function natsAccess(h: Handle): Promise<NatsAccess> {
+  const given = await ofBroker(h);
+  if (given !== undefined) return given;
+  const servers = (await h.attr("overlay.nats")) ?? "";
+  if (servers === "") throw requestError("EINVAL", "overlay.nats is not set: there are no NATS servers");
+  return { servers: parseNatsServers(servers), credentials: {} };
+}
+
+async function ofBroker(h: Handle): Promise<NatsAccess | undefined> {
+  try {
+    const { addresses, isTls, user, password, ...credentials } = fields(await h.rpc("overlay.access"), {
+      addresses: "string[]",
+      isTls: "boolean",
+      user: "string?",
+      password: "string?",
+      creds: "string?",
+      nkey: "string?",
+      tlsCa: "string?",
+      tlsCert: "string?",
+      tlsKey: "string?",
+    });
+    return { servers: { addresses, isTls, user, password }, credentials };
+  } catch (error) {
+    if (isErrno(error, "ENOENT") || isErrno(error, "ENOSYS")) return undefined;
+    throw error;
+  }
+}

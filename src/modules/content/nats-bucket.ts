@@ -1,0 +1,127 @@
+import { messageOf, requestError } from "../../errors/index.js";
+import {
+  type BucketKeys,
+  JetStream,
+  JetStreamError,
+  type LastingConnection,
+  type Stored,
+  WRONG_LAST_SEQUENCE,
+} from "../../nats/index.js";
+import { sleep } from "../../processes/index.js";
+
+/** How long one answer may take, in milliseconds. */
+const ANSWER_MS = 2000;
+
+/** Between two tries while no server answers, in milliseconds. */
+const RETRY_MS = 100;
+
+/** What the servers say while they elect a leader: it passes. */
+const PASSING: readonly number[] = [10008, 10009, 10039, 10076];
+
+/** No room is left: for the server, the account or the bucket. */
+const FULL: readonly number[] = [10002, 10023, 10028, 10047, 10077];
+
+/** What one message holds beside its payload, generously. */
+const OVERHEAD_BYTES = 8192;
+
+/** The bucket of a store, with the patience of a store: a server that is lost is waited for. */
+export class NatsBucket {
+  readonly name: string;
+  readonly #connection: LastingConnection;
+  readonly #jetStream: JetStream;
+  readonly #waitMs: number;
+  #isClosed = false;
+
+  /** @param waitMs how long servers that do not answer are waited for */
+  constructor(connection: LastingConnection, name: string, waitMs: number) {
+    this.name = name;
+    this.#connection = connection;
+    this.#jetStream = new JetStream(() => connection.current, ANSWER_MS);
+    this.#waitMs = waitMs;
+  }
+
+  /** Makes it unless it is there. @returns on how many servers it is */
+  async open(replicas: number): Promise<number> {
+    const options = { name: this.name, ttlMs: Infinity, replicas, isErasable: true };
+    return (await this.#patiently(() => this.#jetStream.openBucket(options))).replicas;
+  }
+
+  keys(): Promise<BucketKeys> {
+    return this.#patiently(() => this.#jetStream.keys(this.name));
+  }
+
+  read(key: string): Promise<Stored | undefined> {
+    return this.#patiently(() => this.#jetStream.read(this.name, key));
+  }
+
+  /** Writes what may be written twice. @returns its revision */
+  write(key: string, value: Uint8Array): Promise<number> {
+    return this.#patiently(() => this.#jetStream.write(this.name, key, value));
+  }
+
+  /**
+   * Writes over one revision, once.
+   * @param found asked when another revision is there: gives that, if it is of an earlier try
+   */
+  writeOver(
+    key: string,
+    value: Uint8Array,
+    expected: number,
+    found: () => Promise<number | undefined>,
+  ): Promise<number> {
+    return this.#patiently(async () => {
+      try {
+        return await this.#jetStream.write(this.name, key, value, expected);
+      } catch (error) {
+        const revision = isConflict(error) ? await found() : undefined;
+        if (revision === undefined) throw error;
+        return revision;
+      }
+    });
+  }
+
+  erase(revision: number): Promise<void> {
+    return this.#patiently(() => this.#jetStream.erase(this.name, revision));
+  }
+
+  /** The most that one value may have: what is read comes back a third longer. */
+  get valueBytes(): number {
+    const most = this.#connection.current.info?.max_payload ?? 1024 * 1024;
+    return Math.max(Math.floor((most - OVERHEAD_BYTES) / 2), 1024);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#connection.close();
+  }
+
+  /** @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EIO` for what else the servers refuse */
+  async #patiently<T>(run: () => Promise<T>): Promise<T> {
+    const deadlineMs = performance.now() + this.#waitMs;
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        if (isConflict(error)) throw error;
+        if (error instanceof JetStreamError && !PASSING.includes(error.number)) throw this.#refused(error);
+        if (this.#isClosed || performance.now() > deadlineMs) throw this.#away(error);
+      }
+      await sleep(RETRY_MS);
+    }
+  }
+
+  #refused(error: JetStreamError): Error {
+    const errno = FULL.includes(error.number) ? "ENOSPC" : "EIO";
+    return requestError(errno, `NATS bucket ${this.name}: ${error.message}`, error);
+  }
+
+  #away(error: unknown): Error {
+    const waited = `waited ${this.#waitMs / 1000} s (content.wait)`;
+    return requestError("EAGAIN", `NATS bucket ${this.name} is away: ${waited}: ${messageOf(error)}`, error);
+  }
+}
+
+/** Another write has come first. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
+}

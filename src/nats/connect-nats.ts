@@ -1,0 +1,217 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createConnection } from "node:net";
+import type * as Nats from "@nats-io/transport-node";
+import type { ConnectionOptions, NatsConnection } from "@nats-io/transport-node";
+import { isErrno, messageOf, overlayStateError } from "../errors/index.js";
+import { sleep, startTimer } from "../processes/index.js";
+import { formatNatsServers, type NatsServers } from "./servers.js";
+
+/** How a broker shows to the servers that it may connect. Files are read anew at each connect. */
+export interface NatsCredentials {
+  /** A file of credentials, as `nsc` makes it. */
+  readonly creds?: string | undefined;
+  /** A file with the seed of a key. */
+  readonly nkey?: string | undefined;
+  readonly tlsCa?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+}
+
+export interface NatsConnectOptions extends NatsCredentials {
+  readonly servers: NatsServers;
+  /** How long the first connection may take, in milliseconds; Infinity to try for ever. */
+  readonly connectTimeoutMs: number;
+  /** For the servers' monitoring. */
+  readonly name: string;
+  /** What the subjects of answers to requests begin with. */
+  readonly inboxPrefix?: string | undefined;
+  /** Ends the attempts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long one server may take, in milliseconds. */
+const SERVER_TIMEOUT_MS = 1000;
+
+/** Between two rounds of the first connection. */
+const ROUND_PAUSE_MS = 100;
+
+/** How a NATS server begins (https://docs.nats.io/reference/reference-protocols/nats-protocol). */
+const GREETING = "INFO ";
+
+/** The last part of the time is kept for saying what is wrong. */
+const REPORT_MS = 1000;
+
+/** The library is loaded by what connects. */
+export function natsLibrary(): typeof Nats {
+  return createRequire(import.meta.url)("@nats-io/transport-node") as typeof Nats;
+}
+
+/**
+ * Connects to the first server that answers. All are tried at once, so that one that is down costs nothing. A connection that
+ * is lost closes, and is not made anew.
+ * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
+ *   each server has a line that says why. `ECANCELED` when the signal was aborted
+ */
+export async function connectNats(options: NatsConnectOptions): Promise<NatsConnection> {
+  const { servers, connectTimeoutMs, signal } = options;
+  const deadlineMs = performance.now() + connectTimeoutMs - REPORT_MS;
+  const aborted = new Promise<undefined>((resolve) => {
+    signal?.addEventListener("abort", () => resolve(undefined), { once: true });
+    if (signal?.aborted === true) resolve(undefined);
+  });
+  for (;;) {
+    const leftMs = Math.max(deadlineMs - performance.now(), ROUND_PAUSE_MS);
+    const round = await tryAll(options, Math.min(leftMs, SERVER_TIMEOUT_MS), aborted);
+    if (round === undefined) throw canceledError();
+    if (round.connection !== undefined) return round.connection;
+    const isRefused = round.failures.some(({ isRefusal }) => isRefusal);
+    // While the time is unlimited, credentials may be renewed.
+    const isFinal = isRefused && Number.isFinite(connectTimeoutMs);
+    if (isFinal || performance.now() + ROUND_PAUSE_MS >= deadlineMs) {
+      const lines = round.failures.map(({ address, why }) => `${address}: ${why}`);
+      const what = servers.addresses.length === 1 ? "the NATS server" : "any NATS server";
+      throw overlayStateError(
+        [`cannot connect to ${what} of the overlay:`, ...lines].join("\n"),
+        isRefused ? "EACCES" : "EHOSTUNREACH",
+      );
+    }
+    await sleep(ROUND_PAUSE_MS);
+  }
+}
+
+interface Failure {
+  readonly address: string;
+  readonly why: string;
+  readonly isRefusal: boolean;
+}
+
+interface Round {
+  /** To the server that answered first. */
+  readonly connection: NatsConnection | undefined;
+  readonly failures: readonly Failure[];
+}
+
+/** Tries every server once. @returns undefined if that was aborted */
+async function tryAll(
+  options: NatsConnectOptions,
+  timeoutMs: number,
+  aborted: Promise<undefined>,
+): Promise<Round | undefined> {
+  const { servers } = options;
+  // In the order in which they were given.
+  const failures: Failure[] = [];
+  let isOver = false;
+  const tried = new Promise<Round>((resolve) => {
+    const attempts = servers.addresses.map(async (address, at) => {
+      try {
+        const connection = await tryOne(options, address, timeoutMs);
+        if (isOver) await connection.close();
+        isOver = true;
+        resolve({ connection, failures });
+      } catch (error) {
+        failures[at] = failureOf(formatNatsServers({ ...servers, addresses: [address] }), error);
+      }
+    });
+    void Promise.all(attempts).then(() => resolve({ connection: undefined, failures }));
+  });
+  const round = await Promise.race([tried, aborted]);
+  isOver = true;
+  // One that came too late must not stay.
+  if (round === undefined) void tried.then(({ connection }) => connection?.close());
+  return round;
+}
+
+async function tryOne(
+  options: NatsConnectOptions,
+  address: string,
+  timeoutMs: number,
+): Promise<NatsConnection> {
+  const beganMs = performance.now();
+  await waitForGreeting(address, timeoutMs);
+  return natsLibrary().connect({
+    ...shared(options),
+    servers: [address],
+    timeout: Math.max(timeoutMs - (performance.now() - beganMs), 1),
+    reconnect: false,
+    pingInterval: 2000,
+    maxPingOut: 2,
+  });
+}
+
+/**
+ * Waits for what a server says first. The library would leave the socket of one that is silent open, and with it this
+ * process.
+ */
+function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
+  const { hostname, port } = new URL(`nats://${address}`);
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(Number(port), hostname.replace(/^\[(.*)\]$/, "$1"));
+    const timer = startTimer(timeoutMs, () => socket.destroy(new Error("no answer in time")));
+    let said = "";
+    socket.on("data", (chunk: Buffer) => {
+      said += chunk.toString("latin1");
+      if (said.length < GREETING.length) return;
+      socket.destroy(said.startsWith(GREETING) ? undefined : new Error("it is not a NATS server"));
+      if (said.startsWith(GREETING)) resolve();
+    });
+    socket.on("error", (error) =>
+      reject(isErrno(error, "ECONNREFUSED") ? new Error("connection refused") : error),
+    );
+    socket.on("close", () => {
+      timer.cancel();
+      reject(new Error("disconnected before it sent its greeting"));
+    });
+  });
+}
+
+function shared(options: NatsConnectOptions): ConnectionOptions {
+  const { servers, creds, nkey, name, inboxPrefix, tlsCa, tlsCert, tlsKey } = options;
+  const nats = natsLibrary();
+  const { user, password } = servers;
+  const authenticator = [
+    ...(user === undefined ? [] : [nats.usernamePasswordAuthenticator(user, password)]),
+    ...(creds === undefined ? [] : [fileAuthenticator(creds, nats.credsAuthenticator)]),
+    ...(nkey === undefined ? [] : [fileAuthenticator(nkey, nats.nkeyAuthenticator)]),
+  ];
+  const isTls = servers.isTls || [tlsCa, tlsCert, tlsKey].some((file) => file !== undefined);
+  return {
+    name,
+    // Those of a cluster that are learned have other names than their certificates say.
+    ignoreClusterUpdates: true,
+    // A rank sends nothing to itself; so it learns whether another has its number.
+    noEcho: true,
+    authenticator,
+    ...(inboxPrefix !== undefined && { inboxPrefix }),
+    ...(isTls && {
+      tls: {
+        ...(tlsCa !== undefined && { caFile: tlsCa }),
+        ...(tlsCert !== undefined && { certFile: tlsCert }),
+        ...(tlsKey !== undefined && { keyFile: tlsKey }),
+      },
+    }),
+  };
+}
+
+type Authenticator = ReturnType<typeof Nats.nkeyAuthenticator>;
+
+/** Credentials may be renewed at any time: the file is read at each connect. */
+function fileAuthenticator(path: string, make: (seed: Uint8Array) => Authenticator): Authenticator {
+  return (nonce) => make(Uint8Array.from(readFileSync(path)))(nonce);
+}
+
+function failureOf(address: string, error: unknown): Failure {
+  const { AuthorizationError, UserAuthenticationExpiredError, TimeoutError } = natsLibrary().errors;
+  const isRefusal = error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError;
+  const why =
+    error instanceof TimeoutError
+      ? "no answer in time"
+      : isRefusal
+        ? `refused these credentials: ${messageOf(error)}`
+        : messageOf(error);
+  return { address, why, isRefusal };
+}
+
+function canceledError(): Error {
+  return overlayStateError("the broker closed before it had joined", "ECANCELED");
+}

@@ -1,0 +1,13 @@
+export { clientOf } from "./instance-address.js";
+export type { NatsConnectOptions, NatsCredentials } from "./connect-nats.js";
+export { LastingConnection } from "./lasting-connection.js";
+export {
+  type BucketKeys,
+  JetStream,
+  JetStreamError,
+  type Stored,
+  WRONG_LAST_SEQUENCE,
+} from "./jet-stream.js";
+export { Link } from "./link.js";
+export { formatFrame, type LinkFrame, parseFrame, UNKNOWN } from "./link-frame.js";
+export { checkInstanceName, formatNatsServers, type NatsServers, parseNatsServers } from "./servers.js";

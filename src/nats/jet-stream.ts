@@ -1,0 +1,236 @@
+import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import { natsLibrary } from "./connect-nats.js";
+
+/** What the JetStream of the servers answered: no success, with its number. */
+export class JetStreamError extends Error {
+  override readonly name = "JetStreamError";
+  /** The number of the error (`err_code`), which stays the same over versions. */
+  readonly number: number;
+
+  constructor(number: number, text: string) {
+    super(text);
+    this.number = number;
+  }
+}
+
+/** A write was refused: another one came first. */
+export const WRONG_LAST_SEQUENCE = 10071;
+/** Servers of a cluster without JetStream do not answer at all. */
+const INFO_MS = 1000;
+
+const STREAM_NOT_FOUND = 10059;
+const NO_MESSAGE_FOUND = 10037;
+const STREAM_NAME_IN_USE = 10058;
+const SEQUENCE_NOT_FOUND = 10043;
+const DELETE_FAILED = 10057;
+
+/** A value of a bucket. */
+export interface Stored {
+  /** Goes up with each write of the bucket. */
+  readonly revision: number;
+  /** Undefined where it was deleted. */
+  readonly value: Buffer | undefined;
+}
+
+/** What a bucket is made with; one that is there keeps its own. */
+export interface BucketOptions {
+  readonly name: string;
+  /** How long a value stays, in milliseconds; Infinity: for ever. */
+  readonly ttlMs: number;
+  readonly replicas: number;
+  /** Whether single values may be erased. Default: no. */
+  readonly isErasable?: boolean;
+}
+
+/** How a bucket is. */
+export type BucketState = Pick<BucketOptions, "ttlMs" | "replicas">;
+
+interface Answer {
+  readonly error?: { readonly err_code?: number; readonly description?: string };
+}
+
+interface StreamAnswer extends Answer {
+  readonly config?: { readonly max_age?: number; readonly num_replicas?: number };
+  readonly state?: {
+    readonly last_seq?: number;
+    readonly subjects?: Readonly<Record<string, number>>;
+  };
+  readonly total?: number;
+}
+
+/** What a bucket holds. */
+export interface BucketKeys {
+  readonly keys: readonly string[];
+  /** The newest revision at that time; 0 in an empty bucket. */
+  readonly lastRevision: number;
+}
+
+interface MessageAnswer extends Answer {
+  readonly message?: { readonly seq: number; readonly data?: string; readonly hdrs?: string };
+}
+
+/**
+ * Buckets of keys and values as JetStream keeps them, by its requests. Every read is answered by the leader of the stream:
+ * a replica may be hours behind (docs/design/hosts.md §4).
+ */
+export class JetStream {
+  readonly #connection: () => NatsConnection;
+  readonly #timeoutMs: number;
+
+  /**
+   * @param connection the one that there is now; asked each time
+   * @param timeoutMs how long one answer may take, in milliseconds
+   */
+  constructor(connection: () => NatsConnection, timeoutMs: number) {
+    this.#connection = connection;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Whether there is JetStream for this account.
+   * @throws Error when that cannot be told now
+   */
+  async isOn(): Promise<boolean> {
+    const { PermissionViolationError, RequestError } = natsLibrary().errors;
+    try {
+      await this.#ask("$JS.API.INFO", {}, Math.min(this.#timeoutMs, INFO_MS));
+      return true;
+    } catch (error) {
+      const cause = error instanceof RequestError ? error.cause : error;
+      if (error instanceof JetStreamError || cause instanceof PermissionViolationError) return false;
+      // While the servers elect a leader they do not answer either.
+      if (this.#connection().info?.jetstream !== true && !this.#connection().isClosed()) return false;
+      throw error;
+    }
+  }
+
+  /** Makes a bucket unless it is there, and tells how it is. */
+  async openBucket({ name, ttlMs, replicas, isErasable = false }: BucketOptions): Promise<BucketState> {
+    const config = {
+      name: `KV_${name}`,
+      subjects: [`$KV.${name}.>`],
+      max_msgs_per_subject: 1,
+      max_age: Number.isFinite(ttlMs) ? Math.round(ttlMs * 1e6) : 0,
+      duplicate_window: Math.round(Math.min(ttlMs, 120_000) * 1e6),
+      num_replicas: replicas,
+      storage: "file",
+      discard: "new",
+      deny_delete: !isErasable,
+      allow_rollup_hdrs: true,
+      // What is read must be what was written last.
+      allow_direct: false,
+    };
+    const known = await this.#tryAsk<StreamAnswer>(`$JS.API.STREAM.INFO.KV_${name}`, {}, STREAM_NOT_FOUND);
+    const made =
+      known ??
+      (await this.#tryAsk<StreamAnswer>(`$JS.API.STREAM.CREATE.KV_${name}`, config, STREAM_NAME_IN_USE));
+    const found = made?.config ?? config;
+    const maxAge = found.max_age ?? 0;
+    return { ttlMs: maxAge === 0 ? Infinity : maxAge / 1e6, replicas: found.num_replicas ?? 1 };
+  }
+
+  /** All keys of a bucket. */
+  async keys(bucket: string): Promise<BucketKeys> {
+    const prefix = `$KV.${bucket}.`;
+    const found = new Set<string>();
+    let lastRevision = 0;
+    // In parts, as the servers send so many at once only.
+    for (let offset = 0, total = 1; offset < total;) {
+      const wanted = { subjects_filter: `${prefix}>`, offset };
+      const answer = await this.#ask<StreamAnswer>(`$JS.API.STREAM.INFO.KV_${bucket}`, wanted);
+      const subjects = Object.keys(answer.state?.subjects ?? {});
+      for (const subject of subjects) found.add(subject.slice(prefix.length));
+      lastRevision = answer.state?.last_seq ?? 0;
+      if (subjects.length === 0) break;
+      offset += subjects.length;
+      total = answer.total ?? subjects.length;
+    }
+    return { keys: [...found], lastRevision };
+  }
+
+  /**
+   * Removes one value without a trace; another one of its key stays. A purge by key would do that too, but a server
+   * of version 2.9 then counts its bytes for ever.
+   */
+  async erase(bucket: string, revision: number): Promise<void> {
+    const wanted = { seq: revision, no_erase: true };
+    await this.#tryAsk(
+      `$JS.API.STREAM.MSG.DELETE.KV_${bucket}`,
+      wanted,
+      NO_MESSAGE_FOUND,
+      SEQUENCE_NOT_FOUND,
+      DELETE_FAILED,
+    );
+  }
+
+  /** The value of a key, from the leader of the stream; undefined without one, and without the bucket. */
+  async read(bucket: string, key: string): Promise<Stored | undefined> {
+    const subject = `$JS.API.STREAM.MSG.GET.KV_${bucket}`;
+    const wanted = { last_by_subj: `$KV.${bucket}.${key}` };
+    const answer = await this.#tryAsk<MessageAnswer>(subject, wanted, NO_MESSAGE_FOUND, STREAM_NOT_FOUND);
+    const message = answer?.message;
+    if (message === undefined) return undefined;
+    const isDeleted = Buffer.from(message.hdrs ?? "", "base64").includes("KV-Operation");
+    return {
+      revision: message.seq,
+      value: isDeleted ? undefined : Buffer.from(message.data ?? "", "base64"),
+    };
+  }
+
+  /**
+   * Writes a value.
+   * @param expected the revision that it must have now; 0: none
+   * @returns its new revision
+   * @throws JetStreamError {@link WRONG_LAST_SEQUENCE} for another revision
+   */
+  async write(bucket: string, key: string, value: Uint8Array, expected?: number): Promise<number> {
+    return this.#publish(`$KV.${bucket}.${key}`, value, expected, natsLibrary().headers());
+  }
+
+  /** As {@link write}, for a value that is to go. */
+  async remove(bucket: string, key: string, expected?: number): Promise<void> {
+    const headers = natsLibrary().headers();
+    headers.set("KV-Operation", "DEL");
+    await this.#publish(`$KV.${bucket}.${key}`, new Uint8Array(), expected, headers);
+  }
+
+  async #publish(
+    subject: string,
+    value: Uint8Array,
+    expected: number | undefined,
+    headers: MsgHdrs,
+  ): Promise<number> {
+    if (expected !== undefined) headers.set("Nats-Expected-Last-Subject-Sequence", String(expected));
+    const { data } = await this.#connection().request(subject, value, { timeout: this.#timeoutMs, headers });
+    return checked(parsed(data) as Answer & { readonly seq: number }).seq;
+  }
+
+  async #ask<T extends Answer>(subject: string, payload: unknown, timeout = this.#timeoutMs): Promise<T> {
+    const { data } = await this.#connection().request(subject, JSON.stringify(payload), { timeout });
+    return checked(parsed(data) as T);
+  }
+
+  /** @returns undefined for one of these errors */
+  async #tryAsk<T extends Answer>(
+    subject: string,
+    payload: unknown,
+    ...numbers: readonly number[]
+  ): Promise<T | undefined> {
+    try {
+      return await this.#ask<T>(subject, payload);
+    } catch (error) {
+      if (error instanceof JetStreamError && numbers.includes(error.number)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function parsed(data: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(data).toString());
+}
+
+function checked<T extends Answer>(answer: T): T {
+  const { error } = answer;
+  if (error !== undefined) throw new JetStreamError(error.err_code ?? 0, error.description ?? "it failed");
+  return answer;
+}

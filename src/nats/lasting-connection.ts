@@ -1,0 +1,163 @@
+import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import { messageOf } from "../errors/index.js";
+import { connectNats, type NatsConnectOptions, natsLibrary } from "./connect-nats.js";
+
+/** As long as the servers cannot be reached, it is said this often. */
+const REMIND_MS = 30_000;
+
+/** How long the last messages may take to leave. */
+const CLOSE_TIMEOUT_MS = 500;
+
+/** Subjects that only JetStream needs. */
+const OF_JETSTREAM = /^(?:\$JS\.|\$KV\.|_INBOX_)/;
+
+const NOTHING = new Uint8Array();
+
+/** What a connection tells of itself. */
+export interface ConnectionListener {
+  /** The connection was made anew: what was on its way may be lost. */
+  restored(): void;
+  log(level: "err" | "warning" | "notice" | "info", text: string): void;
+}
+
+const SILENT: ConnectionListener = { restored: () => undefined, log: () => undefined };
+
+/**
+ * A connection to NATS servers that is replaced whenever it is lost, by one to whatever server answers then
+ * (docs/design/hosts.md §1). What is sent meanwhile is lost, as it may be on the way.
+ */
+export class LastingConnection {
+  readonly #options: NatsConnectOptions;
+  readonly #makeHeaders: () => MsgHdrs;
+  readonly #subscriptions: (readonly [subject: string, take: (message: Msg) => void])[] = [];
+  readonly #optional = new Set<string>();
+  readonly #closing = new AbortController();
+  #connection: NatsConnection;
+  #listener = SILENT;
+  #reminder: NodeJS.Timeout | undefined;
+
+  private constructor(options: NatsConnectOptions, connection: NatsConnection) {
+    this.#options = options;
+    this.#makeHeaders = natsLibrary().headers;
+    this.#connection = connection;
+    this.#attach(connection);
+  }
+
+  /** @throws SluiceError as {@link connectNats} */
+  static async open(options: NatsConnectOptions): Promise<LastingConnection> {
+    return new LastingConnection(options, await connectNats(options));
+  }
+
+  /** The connection that there is now, or was last. */
+  get current(): NatsConnection {
+    return this.#connection;
+  }
+
+  /** The server that this process is, or was last, connected to. */
+  get server(): string {
+    return this.#connection.getServer();
+  }
+
+  listen(listener: Partial<ConnectionListener>): void {
+    this.#listener = { ...SILENT, ...listener };
+  }
+
+  /**
+   * Takes the messages of a subject, also after the connection was made anew.
+   * @param options `isOptional`: without the right to receive them all else goes on
+   */
+  subscribe(
+    subject: string,
+    take: (message: Msg) => void,
+    { isOptional = false }: { readonly isOptional?: boolean } = {},
+  ): void {
+    if (isOptional) this.#optional.add(subject);
+    this.#subscriptions.push([subject, take]);
+    this.#subscribe(this.#connection, subject, take);
+  }
+
+  publish(
+    subject: string,
+    header: Readonly<Record<string, string>>,
+    payload: Uint8Array = NOTHING,
+    reply?: string,
+  ): void {
+    if (this.#connection.isClosed()) return;
+    const headers = this.#makeHeaders();
+    for (const [name, value] of Object.entries(header)) headers.set(name, value);
+    try {
+      this.#connection.publish(subject, payload, { headers, ...(reply !== undefined && { reply }) });
+    } catch (error) {
+      this.#listener.log("err", `NATS: ${subject}: ${messageOf(error)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#reminder);
+    if (this.#connection.isClosed()) return;
+    await Promise.race([
+      this.#connection.flush().catch(() => undefined),
+      new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref()),
+    ]);
+    await this.#connection.close();
+  }
+
+  #attach(connection: NatsConnection): void {
+    this.#connection = connection;
+    for (const [subject, take] of this.#subscriptions) this.#subscribe(connection, subject, take);
+    void this.#follow(connection);
+    void connection.closed().then(() => this.#replace(connection));
+  }
+
+  #subscribe(connection: NatsConnection, subject: string, take: (message: Msg) => void): void {
+    connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) take(message);
+        else
+          this.#listener.log(
+            this.#optional.has(subject) ? "info" : "err",
+            `NATS: ${subject}: ${messageOf(error)}`,
+          );
+      },
+    });
+  }
+
+  async #follow(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === "error") this.#refused(status.error);
+      // A server that is about to end.
+      else if (status.type === "ldm") await connection.close();
+    }
+  }
+
+  /** Without rights for JetStream there is no lease, as on servers without it: that is no failure, nor is what is optional. */
+  #refused(error: Error): void {
+    const { PermissionViolationError } = natsLibrary().errors;
+    const subject = error instanceof PermissionViolationError ? error.subject : "";
+    const isHarmless = OF_JETSTREAM.test(subject) || this.#optional.has(subject);
+    this.#listener.log(isHarmless ? "info" : "err", `NATS: ${messageOf(error)}`);
+  }
+
+  /** The connection is lost: another one takes its place, whenever that is. */
+  async #replace(lost: NatsConnection): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#listener.log("warning", `disconnected from the NATS server ${lost.getServer()}`);
+    const sinceMs = performance.now();
+    this.#reminder = setInterval(() => {
+      const seconds = Math.round((performance.now() - sinceMs) / 1000);
+      this.#listener.log("warning", `no NATS server has answered for ${seconds} s`);
+    }, REMIND_MS).unref();
+    const { signal } = this.#closing;
+    try {
+      const connection = await connectNats({ ...this.#options, signal, connectTimeoutMs: Infinity });
+      this.#attach(connection);
+      this.#listener.log("notice", `connected to the NATS server ${connection.getServer()}`);
+      this.#listener.restored();
+    } catch (error) {
+      if (!signal.aborted) this.#listener.log("err", messageOf(error));
+    } finally {
+      clearInterval(this.#reminder);
+    }
+  }
+}

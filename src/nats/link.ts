@@ -1,0 +1,319 @@
+import { Duplex } from "node:stream";
+import { overlayStateError, SluiceError } from "../errors/index.js";
+import { startInterval, startTimer, type Timer } from "../processes/index.js";
+import { type LinkFrame, type LinkFrameKind, UNKNOWN } from "./link-frame.js";
+import { LinkSender } from "./link-sender.js";
+
+/** How long an acknowledgement waits for something to go along with. */
+const ACK_DELAY_MS = 20;
+
+/** What has not answered yet is tried this soon, then half as often each time: it may not have joined. */
+const FIRST_RETRY_MS = 25;
+
+/** One that is waited for may come at any time. */
+const MAX_UNKNOWN_RETRY_MS = 200;
+
+/** When to ask again after the service has found no receiver: a new subscription is not known at once everywhere. */
+const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
+
+/** The other end has been silent for so many retries: it is asked half as often each time, up to this. */
+const MAX_RETRY_FACTOR = 8;
+
+/** How long the other end may take to receive the last of what was written. */
+const END_TIMEOUT_MS = 10_000;
+
+/** So many times in a row the other end may not answer when it is asked whether it is there. */
+const MISSED_BEATS = 3;
+
+/** From there on they are as rare as they become. */
+const MAX_RETRY_COUNT = 20;
+
+export interface LinkOptions {
+  /** Uuid of this life of this broker. */
+  readonly self: string;
+  /** Uuid of the other end; undefined if the first that answers is meant. */
+  readonly peer: string | undefined;
+  /** So many bytes that nothing here has read may be under way or wait; asked each time. */
+  readonly windowBytes: () => number;
+  /** The most that one message may carry; asked each time. */
+  readonly segmentBytes: () => number;
+  /** After what time without an acknowledgement what was sent may be lost, in milliseconds. */
+  readonly retryMs: () => number;
+  /** Sends a message, which may be lost, doubled or late. */
+  readonly send: (frame: LinkFrame, bytes: Uint8Array | undefined) => void;
+}
+
+/**
+ * A stream of bytes between two brokers over a service that loses, doubles and delays messages: what is written arrives
+ * once, in order (docs/design/hosts.md §2). It ends when both sides have ended it, or at once when one is destroyed.
+ */
+export class Link extends Duplex {
+  readonly #options: LinkOptions;
+  readonly #sender: LinkSender;
+  readonly #heardListeners: (() => void)[] = [];
+  #peer: string | undefined;
+  /** The other end has sent something. */
+  #hasHeard = false;
+  /** This end has said that it is there, and waits for an answer. */
+  #isGreeting = false;
+  /** So many bytes have come. */
+  #received = 0;
+  /** That more is missing after so many bytes was reported. */
+  #gapReportedAt = -1;
+  /** What the other end was told last. */
+  #told = { ack: 0, room: 0 };
+  #ackTimer: NodeJS.Timeout | undefined;
+  #retryTimer: Timer | undefined;
+  #askTimer: Timer | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #beat: Pick<Timer, "cancel"> | undefined;
+  /** The other end has said that no more follows. */
+  #hasEnd = false;
+  /** Called when all that was written has arrived, once the last of it is. */
+  #finished: (() => void) | undefined;
+  #retryCount = 0;
+  #noRespondersCount = 0;
+  #progressAtMs = performance.now();
+
+  constructor(options: LinkOptions) {
+    super({ allowHalfOpen: true });
+    this.#options = options;
+    this.#peer = options.peer;
+    this.#sender = new LinkSender({
+      send: (start, bytes) => this.#sendFrame(bytes === undefined ? "end" : "data", start, bytes),
+      segmentBytes: options.segmentBytes,
+    });
+  }
+
+  /** The other end, once it is known. */
+  get peer(): string | undefined {
+    return this.#peer;
+  }
+
+  /** Calls back whenever something has come from the other end. */
+  onHeard(listener: () => void): void {
+    this.#heardListeners.push(listener);
+  }
+
+  /** Begins the link before there is anything to write: the other end writes first. */
+  greet(): void {
+    this.#isGreeting = true;
+    this.#sendFrame("data");
+    this.#watch();
+  }
+
+  /**
+   * Asks the other end once a period whether it is there. One that has not answered three times is given up.
+   * Turns of the timer are counted, so that a process that was stopped itself gives up nothing.
+   * @param periodMs milliseconds
+   */
+  keepAlive(periodMs: number): void {
+    let missed = 0;
+    this.onHeard(() => (missed = 0));
+    this.#beat?.cancel();
+    this.#beat = startInterval(
+      periodMs,
+      () => {
+        missed += 1;
+        if (missed > 1) this.#sendFrame("ask", this.#sender.sentBytes);
+        if (missed <= MISSED_BEATS) return;
+        // Timers come before input: what has come may not have been read yet.
+        setImmediate(() => {
+          if (missed > MISSED_BEATS) this.destroy(silentError(periodMs * MISSED_BEATS));
+        });
+      },
+      { keepsAlive: false },
+    );
+  }
+
+  /** A message of the other end has come. */
+  receive(frame: LinkFrame, bytes: Uint8Array): void {
+    if (this.destroyed) {
+      if (frame.kind === "data" || frame.kind === "end" || frame.kind === "ask") this.#sendFrame("reset");
+      return;
+    }
+    this.#peer ??= frame.from;
+    this.#hasHeard = true;
+    this.#noRespondersCount = 0;
+    for (const listener of this.#heardListeners) listener();
+    if (frame.kind === "reset") {
+      this.#reset();
+      return;
+    }
+    if (this.#sender.acknowledged(frame.ack, frame.room)) this.#progress();
+    if (frame.kind === "data" || frame.kind === "end") this.#receiveSegment(frame, bytes);
+    else if (frame.kind === "ask") this.#sendFrame("answer", frame.number);
+    else if (frame.kind === "gap") this.#sender.rewind();
+    else if (frame.kind === "answer" && frame.number > frame.ack) this.#sender.rewind();
+    this.#sender.pump();
+    this.#watch();
+  }
+
+  /** What was sent may be lost: the connection to the service was interrupted. */
+  recover(): void {
+    if (this.destroyed) return;
+    if (this.#awaitsAnswer) this.#sendFrame("data");
+    if (!this.#hasHeard) this.#retry();
+    else this.#sendFrame("ask", this.#sender.sentBytes);
+  }
+
+  /** The service knew no receiver for what was sent. */
+  noResponders(): void {
+    const delayMs = NO_RESPONDERS_DELAYS_MS[this.#noRespondersCount];
+    if (this.destroyed || this.#askTimer !== undefined || delayMs === undefined) return;
+    this.#noRespondersCount += 1;
+    const again = (): void => {
+      this.#askTimer = undefined;
+      this.recover();
+    };
+    this.#askTimer = startTimer(delayMs, again, { keepsAlive: false });
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, sent: () => void): void {
+    if (chunk.length === 0) sent();
+    else this.#sender.add(chunk, sent);
+    this.#sender.pump();
+    this.#watch();
+  }
+
+  override _final(done: () => void): void {
+    this.#sender.add(undefined);
+    this.#finished = done;
+    this.#endTimer = setTimeout(() => this.destroy(), END_TIMEOUT_MS).unref();
+    this.#sender.pump();
+    this.#watch();
+  }
+
+  /** Some of what has come was read. */
+  override _read(): void {
+    if (this.readableLength === 0) return;
+    // What is being read counts as waiting until it has been handed over.
+    process.nextTick(() => {
+      if (!this.destroyed && this.#hasRoomToTell()) this.#sendFrame("ack");
+    });
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    for (const timer of [this.#ackTimer, this.#endTimer]) clearTimeout(timer);
+    for (const timer of [this.#retryTimer, this.#askTimer, this.#beat]) timer?.cancel();
+    const isOver = this.readableEnded && this.writableFinished;
+    if (this.#peer !== undefined) this.#sendFrame(isOver ? "ack" : "reset");
+    this.#sender.clear();
+    done(error);
+  }
+
+  #receiveSegment({ kind, number }: LinkFrame, bytes: Uint8Array): void {
+    if (number > this.#received) {
+      if (this.#gapReportedAt !== this.#received) {
+        this.#gapReportedAt = this.#received;
+        this.#sendFrame("gap");
+      }
+    } else if (kind === "data") {
+      // The receiver may know a part of what is sent again.
+      const fresh = bytes.subarray(this.#received - number);
+      this.#received += fresh.length;
+      if (fresh.length > 0) this.push(fresh);
+    } else if (number === this.#received && !this.#hasEnd) {
+      this.#hasEnd = true;
+      this.#received += 1;
+      this.push(null);
+    }
+    this.#acknowledge();
+  }
+
+  /** Soon, with what is sent then; at once when the other end may be about to wait for it. */
+  #acknowledge(): void {
+    if (this.#hasRoomToTell()) this.#sendFrame("ack");
+    else if (this.#ackTimer === undefined) {
+      this.#ackTimer = setTimeout(() => {
+        this.#ackTimer = undefined;
+        this.#sendFrame("ack");
+      }, ACK_DELAY_MS).unref();
+    }
+  }
+
+  #hasRoomToTell(): boolean {
+    return this.#room() - this.#told.room >= this.#options.windowBytes() / 4;
+  }
+
+  #room(): number {
+    return this.#received - this.readableLength + this.#options.windowBytes();
+  }
+
+  #sendFrame(kind: LinkFrameKind, number = 0, bytes?: Uint8Array): void {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    const { self, send } = this.#options;
+    this.#told = { ack: this.#received, room: this.#room() };
+    send({ from: self, to: this.#peer ?? UNKNOWN, kind, number, ...this.#told }, bytes);
+  }
+
+  #progress(): void {
+    this.#progressAtMs = performance.now();
+    this.#retryCount = 0;
+    if (this.#sender.isIdle) this.#finish();
+  }
+
+  /** All that was written has arrived, the end too if there is one. */
+  #finish(): void {
+    const done = this.#finished;
+    this.#finished = undefined;
+    done?.();
+  }
+
+  /** The other end knows nothing of this link, or nothing more. */
+  #reset(): void {
+    const hasAll = this.#hasEnd && this.writableEnded;
+    // It has received our end, or it would not be gone: only its word of that was lost.
+    if (hasAll) this.#finish();
+    else this.destroy(new SluiceError("BROKER_STATE", "the other end has closed the connection"));
+  }
+
+  /** Sees to it that what is not acknowledged does not wait for ever. */
+  #watch(): void {
+    if (this.#retryTimer !== undefined || this.destroyed || this.#isIdle) return;
+    this.#progressAtMs = performance.now();
+    this.#schedule(this.#retryDelayMs());
+  }
+
+  #schedule(delayMs: number): void {
+    this.#retryTimer = startTimer(delayMs, () => this.#checkProgress(), { keepsAlive: false });
+  }
+
+  #checkProgress(): void {
+    this.#retryTimer = undefined;
+    if (this.#isIdle) return;
+    const restMs = this.#progressAtMs + this.#retryDelayMs() - performance.now();
+    if (restMs <= 0) {
+      this.#retryCount = Math.min(this.#retryCount + 1, MAX_RETRY_COUNT);
+      this.recover();
+    }
+    this.#schedule(restMs > 0 ? restMs : this.#retryDelayMs());
+  }
+
+  get #awaitsAnswer(): boolean {
+    return this.#isGreeting && !this.#hasHeard;
+  }
+
+  /** Nothing of this end waits for the other one. */
+  get #isIdle(): boolean {
+    return this.#sender.isIdle && !this.#awaitsAnswer;
+  }
+
+  #retryDelayMs(): number {
+    const retryMs = this.#options.retryMs();
+    const mostMs = retryMs * MAX_RETRY_FACTOR;
+    if (this.#hasHeard) return Math.min(retryMs * 2 ** this.#retryCount, mostMs);
+    const soonMs = FIRST_RETRY_MS * 2 ** this.#retryCount;
+    return Math.min(soonMs, this.#peer === undefined ? MAX_UNKNOWN_RETRY_MS : mostMs);
+  }
+
+  #retry(): void {
+    this.#sender.rewind();
+    this.#sender.pump();
+  }
+}
+
+function silentError(silentMs: number): SluiceError {
+  return overlayStateError(`the other end has not answered for ${silentMs / 1000} s`, "EHOSTUNREACH");
+}

@@ -1,0 +1,57 @@
+import { readdirSync, readlinkSync } from "node:fs";
+
+/** What polls and counters are to the system. */
+const LOOP = "anon_inode:";
+
+/**
+ * The descriptors from 3 up that this process was started with, as far as can be told from those that Node opened for
+ * itself. Node keeps all of them from its children, which a command that stands for another one has to undo.
+ * @returns ascending; empty where there is no `/proc`
+ */
+function inheritedDescriptors(): number[] {
+  const all = descriptors();
+  const targets = all.map(({ target }) => target);
+  const ofLoop = all.filter(({ target }) => target.startsWith(LOOP));
+  const lastOfLoop = Math.max(...ofLoop.map(({ descriptor }) => descriptor));
+  return all
+    .filter(({ descriptor, target }) => {
+      // Polls and counters of Node's event loop, and pipes that wake it, of which both ends are here.
+      const isPair = target.startsWith("pipe:") && targets.indexOf(target) !== targets.lastIndexOf(target);
+      // The event loop keeps one in reserve for when no more files can be opened; it opens that last.
+      const isReserve = target === "/dev/null" && descriptor > lastOfLoop;
+      return !isPair && !isReserve && !target.startsWith(LOOP);
+    })
+    .map(({ descriptor }) => descriptor)
+    .sort((a, b) => a - b);
+}
+
+/** `stdio` of a child that is to have the same descriptors as this process was given. */
+export function inheritedStdio(): ("inherit" | "ignore" | number)[] {
+  const inherited = inheritedDescriptors();
+  const count = Math.max(2, ...inherited) + 1;
+  const further = new Set(inherited);
+  return Array.from({ length: count }, (_, descriptor) => {
+    if (descriptor < 3) return "inherit";
+    return further.has(descriptor) ? descriptor : "ignore";
+  });
+}
+
+function descriptors(): { readonly descriptor: number; readonly target: string }[] {
+  try {
+    return readdirSync("/proc/self/fd").flatMap((name) => {
+      const target = targetOf(name);
+      return Number(name) < 3 || target === undefined ? [] : [{ descriptor: Number(name), target }];
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** Undefined for what was open for the look at the directory only. */
+function targetOf(name: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${name}`);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+import { requestError, type SluiceError } from "../errors/index.js";
+import { startTimer } from "./timers.js";
+
+/** How long the caller wants the result of a call. Both leave no timer and no listener behind. */
+export interface Limits {
+  /** Fails with `ECANCELED` when aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** Fails with `ETIMEDOUT` after this long, in milliseconds. Default: never. */
+  readonly timeoutMs?: number | undefined;
+}
+
+interface AbortCalls {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+/** What waits for each signal. It gets one listener, as Node warns of more than ten, and a host may send many requests. */
+const waiting = new WeakMap<AbortSignal, AbortCalls>();
+
+/**
+ * Calls back when a signal is aborted.
+ * @returns ends the waiting; the last one takes the listener away
+ */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const calls = waiting.get(signal) ?? listenTo(signal);
+  calls.callbacks.add(callback);
+  return () => {
+    calls.callbacks.delete(callback);
+    if (calls.callbacks.size > 0 || waiting.get(signal) !== calls) return;
+    waiting.delete(signal);
+    signal.removeEventListener("abort", calls.listener);
+  };
+}
+
+function listenTo(signal: AbortSignal): AbortCalls {
+  const callbacks = new Set<() => void>();
+  const listener = (): void => {
+    waiting.delete(signal);
+    for (const callback of [...callbacks]) callback();
+  };
+  signal.addEventListener("abort", listener, { once: true });
+  const calls = { callbacks, listener };
+  waiting.set(signal, calls);
+  return calls;
+}
+
+/**
+ * Calls back once, when a limit is reached; at once for a signal that is aborted already.
+ * @param what for the message of the error
+ * @returns ends the watching
+ */
+export function watchLimits(
+  what: string,
+  { signal, timeoutMs }: Limits,
+  onLimit: (error: SluiceError) => void,
+): () => void {
+  const abort = (): void => reached(requestError("ECANCELED", `${what}: cancelled`, signal?.reason));
+  let ignore: () => void = () => undefined;
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : startTimer(timeoutMs, () =>
+          reached(requestError("ETIMEDOUT", `${what}: not done within ${timeoutMs} ms`)),
+        );
+  const stop = (): void => {
+    timer?.cancel();
+    ignore();
+  };
+  const reached = (error: SluiceError): void => {
+    stop();
+    onLimit(error);
+  };
+  if (signal?.aborted === true) abort();
+  else if (signal !== undefined) ignore = onAbort(signal, abort);
+  return stop;
+}
+
+/**
+ * Waits for a result, at most as long as the limits allow. What makes the result goes on.
+ * @throws SluiceError `ECANCELED`, `ETIMEDOUT`; else as the result
+ */
+export async function withinLimits<T>(what: string, limits: Limits, result: Promise<T>): Promise<T> {
+  if (limits.signal === undefined && limits.timeoutMs === undefined) return result;
+  let stop: () => void = () => undefined;
+  const late = new Promise<never>((_, reject) => (stop = watchLimits(what, limits, reject)));
+  try {
+    // A limit that is reached before the call counts also when the result is there.
+    return await Promise.race([late, result]);
+  } finally {
+    stop();
+  }
+}

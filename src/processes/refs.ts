@@ -1,0 +1,38 @@
+import type { ChildProcess } from "node:child_process";
+import { Socket } from "node:net";
+
+/** Has something keep this process alive, or lets go of it. */
+type SetRef = (isRef: boolean) => void;
+
+/** Everything of one owner that keeps this process alive: all of it does, until it is let go. */
+export class Refs {
+  readonly #setters = new Set<SetRef>();
+  #isRef = true;
+
+  /**
+   * Adds something that keeps the process alive by itself; at once it is as everything else is.
+   * @returns forgets it
+   */
+  add(setRef: SetRef): () => void {
+    this.#setters.add(setRef);
+    if (!this.#isRef) setRef(false);
+    return () => this.#setters.delete(setRef);
+  }
+
+  set(isRef: boolean): void {
+    this.#isRef = isRef;
+    for (const setRef of this.#setters) setRef(isRef);
+  }
+}
+
+/** Has a handle of Node keep this process alive, or lets go of it. */
+export function setRefOf(handle: { ref(): unknown; unref(): unknown }, isRef: boolean): void {
+  if (isRef) handle.ref();
+  else handle.unref();
+}
+
+/** The same of a process that was started, with the pipes to it. */
+export function setChildRef(child: ChildProcess, isRef: boolean): void {
+  setRefOf(child, isRef);
+  for (const stream of child.stdio) if (stream instanceof Socket) setRefOf(stream, isRef);
+}

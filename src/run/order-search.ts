@@ -1,0 +1,65 @@
+/** Two units that stand side by side in an order. */
+export interface Adjacent {
+  readonly first: string;
+  readonly then: string;
+}
+
+/** Two legal orders that are the same but for two neighbours; one of them fails, the other does not. */
+export interface FoundPair {
+  /** Its order fails; the other way round it does not. */
+  readonly pair: Adjacent;
+  readonly failing: readonly string[];
+  readonly passing: readonly string[];
+}
+
+/**
+ * Leads from an order that fails to one that passes by exchanges of neighbours, each of them legal, and finds by bisection
+ * one exchange that makes the difference. It asks about log2 of the number of pairs in which the two orders differ.
+ * @param failing all units in an order that fails
+ * @param passing the same units in one that does not
+ * @param fails tries an order
+ */
+export async function findPair(
+  failing: readonly string[],
+  passing: readonly string[],
+  fails: (order: readonly string[]) => Promise<boolean>,
+): Promise<FoundPair | undefined> {
+  let low = 0;
+  let high = walk(failing, passing, Infinity).exchanges;
+  if (high === 0) return undefined;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (await fails(walk(failing, passing, middle).order)) low = middle;
+    else high = middle;
+  }
+  const before = walk(failing, passing, low).order;
+  const after = walk(failing, passing, high).order;
+  const at = before.findIndex((unit, place) => unit !== after[place]);
+  const [first, then] = [before[at], before[at + 1]];
+  if (first === undefined || then === undefined) return undefined;
+  return { pair: { first, then }, failing: before, passing: after };
+}
+
+/**
+ * Makes the first exchanges on the way from one order to another. Each unit of the goal is brought to its place in turn, past
+ * units that come after it in the goal. As it comes after them in the other order, no relation is between them.
+ */
+function walk(
+  from: readonly string[],
+  goal: readonly string[],
+  most: number,
+): { readonly order: readonly string[]; readonly exchanges: number } {
+  const order = [...from];
+  let exchanges = 0;
+  for (const [place, unit] of goal.entries()) {
+    const at = order.indexOf(unit, place);
+    const steps = Math.min(at - place, most - exchanges);
+    if (steps > 0) {
+      order.splice(at, 1);
+      order.splice(at - steps, 0, unit);
+      exchanges += steps;
+    }
+    if (exchanges >= most) break;
+  }
+  return { order, exchanges };
+}

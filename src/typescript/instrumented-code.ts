@@ -1,0 +1,92 @@
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { forgetCode } from "./stack-places.js";
+import { transformed } from "./transform.js";
+
+/** How a value is used where it decides how code goes on. */
+export type DecidingUse = "tested" | "compared";
+
+/** What code is given that is run by {@link runInstrumented}. */
+export interface InstrumentedHost {
+  /** What an import gives. */
+  readonly imported: (name: string) => Promise<unknown>;
+  /** Told of each value that decides, with the line; gives the value back. */
+  readonly decided: (value: unknown, use: DecidingUse, line: number) => unknown;
+}
+
+const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname", "jitiImport", "__decided"];
+
+/** The part of a node of Babel that is used here. */
+interface Node {
+  readonly loc?: { readonly start: { readonly line: number } } | null;
+  readonly operator?: string;
+  [part: string]: unknown;
+}
+
+interface Babel {
+  readonly types: {
+    identifier(name: string): Node;
+    stringLiteral(value: string): Node;
+    numericLiteral(value: number): Node;
+    callExpression(callee: Node, values: readonly Node[]): Node;
+  };
+}
+
+/** Which parts of which nodes decide, and how. */
+const DECIDING: readonly (readonly [type: string, parts: readonly string[], use: DecidingUse])[] = [
+  ["IfStatement", ["test"], "tested"],
+  ["ConditionalExpression", ["test"], "tested"],
+  ["WhileStatement", ["test"], "tested"],
+  ["DoWhileStatement", ["test"], "tested"],
+  ["ForStatement", ["test"], "tested"],
+  ["LogicalExpression", ["left"], "tested"],
+  ["SwitchStatement", ["discriminant"], "compared"],
+];
+
+const COMPARISONS = new Set(["==", "===", "!=", "!==", "<", "<=", ">", ">=", "in", "instanceof"]);
+
+/** Wraps what decides in calls of `__decided`. What other plug-ins have put in has no place, and is left alone. */
+function decisions({ types: t }: Babel): object {
+  const wrap = (node: Node, part: string, use: DecidingUse): void => {
+    const inner = node[part] as Node | null | undefined;
+    const line = inner?.loc?.start.line;
+    if (inner === null || inner === undefined || line === undefined) return;
+    const values = [inner, t.stringLiteral(use), t.numericLiteral(line)];
+    node[part] = t.callExpression(t.identifier("__decided"), values);
+  };
+  const visitor: Record<string, (path: { readonly node: Node }) => void> = {
+    UnaryExpression: ({ node }) => {
+      if (node.operator === "!") wrap(node, "argument", "tested");
+    },
+    BinaryExpression: ({ node }) => {
+      if (!COMPARISONS.has(node.operator ?? "")) return;
+      wrap(node, "left", "compared");
+      wrap(node, "right", "compared");
+    },
+  };
+  for (const [type, parts, use] of DECIDING)
+    visitor[type] = ({ node }) => parts.forEach((part) => wrap(node, part, use));
+  return { visitor };
+}
+
+/**
+ * Runs TypeScript or JavaScript whose imports and decisions go through its host (docs/design/flux.md §1).
+ * @returns what the file exports
+ * @throws SluiceError `LOAD_FAILED` with the place of a syntax error; what the code throws
+ */
+export async function runInstrumented(
+  path: string,
+  source: string,
+  { imported, decided }: InstrumentedHost,
+): Promise<object> {
+  const code = transformed(path, source, { async: true, babel: { plugins: [decisions] } });
+  const { compileFunction } = process.getBuiltinModule("node:vm");
+  // Other code was made of the file before.
+  forgetCode(path);
+  // On one line with the first of the code, whose lines are those of the source.
+  const run = compileFunction(`return (async () => {${code}\n})()`, PARAMETERS, { filename: path });
+  const module = { exports: {} };
+  const values = [module.exports, createRequire(path), module, path, dirname(path), imported, decided];
+  await (run as (...values: readonly unknown[]) => Promise<void>)(...values);
+  return module.exports;
+}

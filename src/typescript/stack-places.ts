@@ -1,0 +1,78 @@
+import type { SourceMap } from "node:module";
+
+/** Code that runs under the name of the file that it was made from. */
+interface MadeFile {
+  readonly code: string;
+  /** How many lines come before the first of the code. */
+  readonly linesBefore: number;
+  /** Read when a stack first has the file in it. */
+  map?: SourceMap | undefined;
+}
+
+/** One call of a stack, which says in words what it is. */
+interface Call extends NodeJS.CallSite {
+  toString(): string;
+}
+
+const MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
+
+const made = new Map<string, MadeFile>();
+
+/** Keeps what is needed to find places of a file whose code was made from it. */
+export function rememberCode(path: string, code: string, linesBefore = 0): void {
+  if (code.includes(MAP_MARK)) made.set(path, { code, linesBefore });
+}
+
+/** For code under the name of a file whose lines are those of the file. */
+export function forgetCode(path: string): void {
+  made.delete(path);
+}
+
+/**
+ * Has the stacks of errors in this thread name the places in files as they were written. For threads and processes that are
+ * ours alone: what formats stacks is one function for all code in them.
+ */
+export function showWrittenPlaces(): void {
+  Error.prepareStackTrace = (error, calls) =>
+    [headOf(error), ...calls.map((call) => `    at ${textOf(call)}`)].join("\n");
+}
+
+/** As Node does it: its own errors have their code in front. */
+function headOf(error: Error): string {
+  const isOfNode = "code" in error && String(error.code).startsWith("ERR_") && !error.name.includes("[");
+  if (isOfNode) return `${error.name} [${String(error.code)}]: ${error.message}`;
+  return Error.prototype.toString.call(error);
+}
+
+function textOf(call: Call): string {
+  const text = call.toString();
+  const [file, line, column] = [call.getFileName(), call.getLineNumber(), call.getColumnNumber()];
+  if (typeof file !== "string" || line === null || column === null) return text;
+  const place = writtenPlace(file, line, column);
+  return place === undefined ? text : text.replace(`${file}:${line}:${column}`, () => `${file}:${place}`);
+}
+
+/** `LINE:COLUMN` in a file of what is at a place in its code; undefined if its code was not made. */
+function writtenPlace(path: string, line: number, column: number): string | undefined {
+  const file = made.get(path);
+  if (file === undefined) return undefined;
+  file.map ??= readMap(file.code);
+  const lineIndex = line - 1 - file.linesBefore;
+  const text = file.code.split("\n", lineIndex + 1)[lineIndex] ?? "";
+  const entry = file.map.findEntry(lineIndex, startOfCall(text, column - 1));
+  return "originalLine" in entry ? `${entry.originalLine + 1}:${entry.originalColumn + 1}` : undefined;
+}
+
+/** The compiler makes `(0, a.f)()` of a call of what was imported. V8 places it at the second parenthesis, `f()` at `f`. */
+function startOfCall(line: string, index: number): number {
+  const called = line[index] === "(" ? /\(0, [\w$]+\.[\w$]+\)$/.exec(line.slice(0, index)) : null;
+  return called?.index ?? index;
+}
+
+function readMap(code: string): SourceMap {
+  const encoded = code.slice(code.lastIndexOf(MAP_MARK) + MAP_MARK.length);
+  const { SourceMap } = process.getBuiltinModule("node:module");
+  return new SourceMap(
+    JSON.parse(Buffer.from(encoded, "base64").toString()) as ConstructorParameters<typeof SourceMap>[0],
+  );
+}

@@ -1,0 +1,32 @@
+import { createRequire } from "node:module";
+import type * as Jiti from "jiti";
+import { ERRNO, SluiceError } from "../errors/index.js";
+
+/**
+ * Makes JavaScript of a file, by default of TypeScript, as the body of a CommonJS module. Lines stay where they are.
+ * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error
+ */
+export function transformed(
+  filename: string,
+  source: string,
+  options: Partial<Jiti.TransformOptions> = {},
+): string {
+  // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
+  const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
+  const jiti = createJiti(filename, { fsCache: false });
+  const code = jiti.transform({
+    ...{ source, filename, ts: true, retainLines: true, interopDefault: true },
+    ...options,
+  });
+  const failed = /^exports\.__JITI_ERROR__ = (\{.*\})/.exec(code)?.[1];
+  if (failed !== undefined) throw syntaxError(filename, failed);
+  return code;
+}
+
+function syntaxError(path: string, report: string): SluiceError {
+  const { line, column, message } = JSON.parse(report) as { line: number; column: number; message: string };
+  // The compiler counts columns from 0.
+  return new SluiceError("LOAD_FAILED", `${path}:${line}:${column + 1}: ${message.trim()}`, {
+    errnum: ERRNO.EINVAL,
+  });
+}

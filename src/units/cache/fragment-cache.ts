@@ -1,0 +1,120 @@
+import { statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { KeptFiles } from "../../caches/index.js";
+import type { Env } from "../search-path.js";
+import type { Fragment } from "../fragment.js";
+import type { Source } from "../source.js";
+import { packFragment } from "./pack-fragment.js";
+import { type Packed, PACKED_FORMAT } from "./packed.js";
+import { unpackFragment } from "./unpack-fragment.js";
+
+/** All files of one cache together. */
+const LIMIT_BYTES = 64 * 2 ** 20;
+/** Bytes of a SHA-256. */
+const DIGEST_BYTES = 32;
+
+/** A file that was read, and what decides what its text means. */
+export interface ReadFile {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  /** Its format and the kind of document. */
+  readonly meaning: readonly string[];
+}
+
+/**
+ * What files of units say, kept by their content (ADR 24). It holds what a catalog is composed of, never a plan:
+ * every file is read each time, and its digest decides.
+ */
+export class FragmentCache {
+  readonly #files: KeptFiles;
+
+  private constructor(files: KeptFiles) {
+    this.#files = files;
+  }
+
+  /**
+   * The cache of the user: `$XDG_CACHE_HOME/sluice/catalogs`, or below `~/.cache`.
+   * @returns undefined for a user without a home
+   */
+  static ofUser({ XDG_CACHE_HOME = "", HOME = "" }: Env): FragmentCache | undefined {
+    const base = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(HOME, ".cache");
+    return isAbsolute(base) ? FragmentCache.in(join(base, "sluice", "catalogs"), 3) : undefined;
+  }
+
+  /**
+   * The cache in a directory, which is made with mode 0700 when there is something to keep.
+   * @param levels so many directories may be made, itself among them
+   */
+  static in(directory: string, levels = 1): FragmentCache {
+    return new FragmentCache(new KeptFiles({ directory, levels, limit: LIMIT_BYTES }));
+  }
+
+  /** The place of a file; undefined if the program is gone, or being replaced. */
+  look(read: ReadFile): KeptFragment | undefined {
+    const build = buildState();
+    return build === undefined ? undefined : new KeptFragment(this.#files, nameOf(read, build));
+  }
+}
+
+/** The place of one file in a {@link FragmentCache}. */
+export class KeptFragment {
+  readonly #files: KeptFiles;
+  readonly #name: string;
+
+  constructor(files: KeptFiles, name: string) {
+    this.#files = files;
+    this.#name = name;
+  }
+
+  /** @returns undefined if it is not kept, or what is kept is broken */
+  read(source: Source): Fragment | undefined {
+    const kept = this.#files.read(this.#name);
+    if (kept === undefined) return undefined;
+    const content = kept.subarray(DIGEST_BYTES);
+    if (!digestOf([content]).equals(kept.subarray(0, DIGEST_BYTES))) return undefined;
+    try {
+      // The digest says that it is as this program wrote it.
+      return unpackFragment(v8().deserialize(content) as Packed, source);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @param fragment sound, and all of it from the file */
+  write(fragment: Fragment): void {
+    const packed = packFragment(fragment);
+    if (packed === undefined) return;
+    const content = v8().serialize(packed);
+    this.#files.write(this.#name, [digestOf([content]), content]);
+  }
+}
+
+function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
+  // Relative paths in it start there.
+  const directory = dirname(resolve(file));
+  const what = JSON.stringify([PACKED_FORMAT, build, process.version, directory, ...meaning]);
+  return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;
+}
+
+function digestOf(parts: readonly Uint8Array[]): Buffer {
+  const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+/** Like the digests, not imported at the top: both take milliseconds to load, which few commands need. */
+function v8() {
+  return process.getBuiltinModule("node:v8");
+}
+
+let state: string | undefined;
+
+/** Which build of the program this is: another may read the same text in another way. */
+function buildState(): string | undefined {
+  if (state !== undefined) return state;
+  const stats = statSync(fileURLToPath(import.meta.url), { bigint: true, throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  const { dev, ino, size, mtimeNs, ctimeNs } = stats;
+  return (state = [dev, ino, size, mtimeNs, ctimeNs].join("-"));
+}

@@ -1,0 +1,157 @@
+/** A value of a fragment. */
+export type FragmentValue =
+  string | number | boolean | readonly FragmentValue[] | { readonly [key: string]: FragmentValue };
+
+/** A key of the source: its line, and how it is spelled there. */
+export interface SourceKey {
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
+/** What is said of a key of the source in a comment. */
+export interface Remark extends SourceKey {
+  readonly why: string;
+  /** The fragment does not have it; else it is told where it went. */
+  readonly isLost: boolean;
+}
+
+interface SketchedKey {
+  readonly value: FragmentValue;
+  readonly from: readonly SourceKey[];
+  /** By which rule of the source, if the source does not have it itself. */
+  readonly rule?: string | undefined;
+}
+
+/** A unit that is being made of a file of another tool. */
+export class UnitSketch {
+  kind: "module" | "task" = "module";
+  readonly name: string;
+  readonly source: SourceKey;
+  readonly keys = new Map<string, SketchedKey>();
+  readonly remarks: Remark[] = [];
+
+  /** @param source what defines it */
+  constructor(name: string, source: SourceKey) {
+    this.name = name;
+    this.source = source;
+  }
+
+  /** Carries a key of the source over. */
+  set(key: string, value: FragmentValue, ...from: readonly SourceKey[]): void {
+    this.keys.set(key, { value, from });
+  }
+
+  /** Writes out what the source's tool does by itself. */
+  setByRule(key: string, value: FragmentValue, rule: string, ...from: readonly SourceKey[]): void {
+    this.keys.set(key, { value, from, rule });
+  }
+
+  /** Adds to a list or a table that several keys of the source make. */
+  merge(key: string, part: Readonly<Record<string, FragmentValue>>, ...from: readonly SourceKey[]): void {
+    const known = this.keys.get(key);
+    const value = { ...(known?.value as Record<string, FragmentValue> | undefined), ...part };
+    this.keys.set(key, { value, from: [...(known?.from ?? []), ...from], rule: known?.rule });
+  }
+
+  append(key: string, items: readonly FragmentValue[], ...from: readonly SourceKey[]): void {
+    const known = this.keys.get(key);
+    const value = [...((known?.value as readonly FragmentValue[] | undefined) ?? []), ...items];
+    this.keys.set(key, { value, from: [...(known?.from ?? []), ...from] });
+  }
+
+  /** Says what is not carried over. */
+  lose(key: SourceKey, why: string): void {
+    this.remarks.push({ ...key, why, isLost: true });
+  }
+
+  /** Says what has no key of its own here, and is not missed. */
+  say(key: SourceKey, why: string): void {
+    this.remarks.push({ ...key, why, isLost: false });
+  }
+
+  /** What it runs cannot be said: it is kept in its place, and does nothing until a person has looked at it. */
+  disable(key: SourceKey, why: string): void {
+    this.lose(key, `${why}; the unit is disabled`);
+    this.setByRule("command", ["false"], "in place of the command that is not carried over");
+    this.setByRule("disabled", true, "until its command is written");
+  }
+}
+
+/** What names of units may not be: keys of a fragment. */
+const RESERVED = /^(?:__proto__|modules|tasks|alternatives|libraries)$/;
+
+/**
+ * A name of a unit for a name of another tool, which may have other characters.
+ * @param taken names that are in use; the new one is added
+ */
+export function unitName(name: string, taken?: Set<string>): string {
+  const plain = name.replaceAll(/[^A-Za-z0-9_@:+-]/g, "-").slice(0, 200);
+  const valid = /^[A-Za-z0-9_]/.test(plain) && !RESERVED.test(plain) ? plain : `unit-${plain}`;
+  let free = valid;
+  for (let number = 2; taken?.has(free) === true; number++) free = `${valid}-${number}`;
+  taken?.add(free);
+  return free;
+}
+
+/** What one file became. */
+export interface ImportedFile {
+  readonly file: string;
+  readonly units: readonly UnitSketch[];
+  /** Of keys outside of units. */
+  readonly remarks: readonly Remark[];
+}
+
+/** Whether all that the file says was carried over. */
+export function isComplete({ units, remarks }: ImportedFile): boolean {
+  return ![...remarks, ...units.flatMap((unit) => unit.remarks)].some(({ isLost }) => isLost);
+}
+
+/** Lines of a fragment in TOML, with a comment for each key of the source. */
+export function fragmentLines({ file, units, remarks }: ImportedFile): string[] {
+  const ordered = [...units].sort((a, b) => Number(a.kind === "task") - Number(b.kind === "task"));
+  return [
+    comment(`From ${file}, by sluice import. Relative paths count from the directory of this file.`),
+    ...remarks.map((remark) => remarkLine(file, remark)),
+    ...ordered.flatMap((unit) => ["", ...unitLines(file, unit)]),
+  ];
+}
+
+function unitLines(file: string, { kind, name, source, keys, remarks }: UnitSketch): string[] {
+  const place = ({ line }: SourceKey): string => `${file}:${line}`;
+  return [
+    `[[${kind}s]]`,
+    `name = ${valueText(name)} ${comment(place(source))}`,
+    ...[...keys].map(([key, { value, from, rule }]) => {
+      const places = [...new Set(from.map(place))].join(", ");
+      const said = rule === undefined ? places : [rule, places].filter(Boolean).join(": ");
+      return `${key} = ${valueText(value)} ${comment(said)}`;
+    }),
+    ...remarks.map((remark) => remarkLine(file, remark)),
+  ];
+}
+
+function remarkLine(file: string, { line, text, why, isLost }: Remark): string {
+  return comment(`${file}:${line}: ${isLost ? "not carried over: " : ""}${text}: ${why}`);
+}
+
+/** A comment may hold no control character but the tab, and ends with the line. */
+function comment(text: string): string {
+  return `# ${text.replace(/[^\P{Cc}\t]/gu, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`)}`;
+}
+
+/** Strings of JSON are strings of TOML, but for the one control character that JSON leaves as it is. */
+function valueText(value: FragmentValue): string {
+  if (typeof value !== "object") return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
+  if (isList(value)) return `[${value.map(valueText).join(", ")}]`;
+  const entries = Object.entries(value).map(([key, item]) => `${keyText(key)} = ${valueText(item)}`);
+  return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
+}
+
+function isList(value: object): value is readonly FragmentValue[] {
+  return Array.isArray(value);
+}
+
+function keyText(key: string): string {
+  return /^[\w-]+$/.test(key) ? key : valueText(key);
+}

@@ -1,0 +1,59 @@
+import type { Condition, ExitPolicy, FailurePolicy, RankSet, Runlevel, Table } from "../values.js";
+
+/** Kind of value → its type in a unit, where it is set. */
+export interface UnitValues {
+  strings: readonly string[];
+  conditions: readonly Condition[];
+  ranks: RankSet;
+  integer: number;
+  boolean: boolean;
+  text: string;
+  /** A text that is a path if it starts with `./` or `../`; in a unit, absolute. */
+  path: string;
+  /** In a unit, in milliseconds; see {@link TextProperty} for the text. */
+  duration: number;
+  /** In a unit, in bytes; see {@link TextProperty} for the text. */
+  size: number;
+  policy: FailurePolicy;
+  /** A shell line or an argv. */
+  command: string | readonly string[];
+  /** Names and their texts. */
+  texts: Readonly<Record<string, string>>;
+  probe: Table;
+  stop: Table;
+  limits: Table;
+  restart: Table;
+  exit: ExitPolicy;
+  /** Names of signals, and statuses. */
+  ends: readonly (string | number)[];
+  runlevels: readonly Runlevel[];
+}
+
+/** How the value of a key is read, and what it is in a unit. */
+export type KeyKind = keyof UnitValues;
+
+/** All there is to know of a key of units, other than `name`. */
+export interface KeyRow {
+  /** As unit files spell it. */
+  readonly key: string;
+  /**
+   * What `apply` does where it differs from what a module loaded with (docs/design/programs.md §3). It loads
+   * the module anew, has the running one take it, or does nothing.
+   */
+  readonly change: "reload" | "in place" | "nothing";
+  /** The units that have it. */
+  readonly on: "both" | "module" | "task";
+  readonly kind: KeyKind;
+  /** `edit`: a list that `KEY+` and `KEY-` edit (docs/design/planning.md §2). `names`: a table, name by name. */
+  readonly merge: "replace" | "edit" | "names";
+  /** What a unit has where nothing sets the key; undefined: nothing. */
+  readonly default: unknown;
+  /** Its property in a unit; for an option also in the JSON of a load. Quantities name their unit of measure. */
+  readonly json: string;
+  /** Whether only files have it, and no task that has code. */
+  readonly isOfFiles?: true;
+  /** Whether it says something of an ordinary program, and goes with `command` only. */
+  readonly isOfPrograms?: true;
+  /** Whether `module.load` carries it to the broker and the loader, as one of the `ModuleOptions`. */
+  readonly isOption?: true;
+}

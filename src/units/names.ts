@@ -1,0 +1,11 @@
+/** Words at the top of a unit file that are no names of units. */
+const RESERVED: ReadonlySet<string> = new Set(["__proto__", "modules", "tasks", "alternatives", "libraries"]);
+
+/** Whether a text may name a unit or a service (docs/design/planning.md §1); the same rule as `name` in the schema. */
+export function isName(text: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9_@:+-]{0,254}$/.test(text) && !RESERVED.has(text);
+}
+
+/** The rule in words, for hints. */
+export const NAME_RULE =
+  "names are letters, digits and _ @ : + -, start with a letter, digit or _, and have at most 255 bytes";

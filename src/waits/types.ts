@@ -1,0 +1,74 @@
+/** Open requests of one sender for one topic, as the broker of one rank sees them (`broker.waits`). */
+export interface OpenRequests {
+  /** Identifies the sender in the whole instance. */
+  readonly origin: string;
+  /** The sender's name; undefined where the request came from another rank. */
+  readonly name?: string | undefined;
+  /** Number of brokers that the requests have passed, this one included. */
+  readonly hops: number;
+  readonly topic: string;
+  /** The module that a request to the broker itself is about, such as one that is being loaded. */
+  readonly about?: string | undefined;
+  /** What owes the answer: a module or service here, or another rank. */
+  readonly target: { readonly id: string; readonly name: string; readonly rank?: number | undefined };
+  readonly count: number;
+  /** How long the oldest has been open. */
+  readonly seconds: number;
+  /** Whether they are streams, which stay open by design. */
+  readonly isStream: boolean;
+  /** Whether flow control holds the sender back: the request has not been passed on. */
+  readonly isHeld: boolean;
+}
+
+/** A module of one rank, as far as others may wait for it. */
+export interface WaitedModule {
+  readonly uuid: string;
+  readonly name: string;
+  /** `starting`, `running`, `reloading`, `removing` or `backoff`. */
+  readonly state: string;
+  /** How long it has sent nothing. */
+  readonly idleSeconds: number;
+  /** Units of its plan that are ordered after it and not loaded yet. */
+  readonly heldUnits: readonly string[];
+}
+
+/** What one rank reports. */
+export interface RankWaits {
+  readonly rank: number;
+  readonly requests: readonly OpenRequests[];
+  readonly modules: readonly WaitedModule[];
+}
+
+/** An end of an edge: a client, a module, a service of a broker, a rank, or a unit that is not loaded yet. */
+export interface WaitNode {
+  /** Unique in the graph. */
+  readonly id: string;
+  readonly name: string;
+  readonly rank: number | undefined;
+  /** What it does that may explain the wait: `silent`, `starting`, `reloading`, `removing`, `backoff`; undefined: it answers others. */
+  readonly state?: string | undefined;
+  /** How long it has done so. */
+  readonly seconds?: number | undefined;
+}
+
+/** One node waits for another. */
+export interface WaitEdge {
+  readonly from: WaitNode;
+  readonly to: WaitNode;
+  /** The topic; `after` for a unit that waits for its predecessor. */
+  readonly topic: string;
+  readonly count: number;
+  readonly seconds: number;
+  readonly isHeld: boolean;
+}
+
+/** Which part of an instance waits for which. */
+export interface WaitGraph {
+  readonly edges: readonly WaitEdge[];
+  /** From what no other waits for to the last link, the longest wait first. */
+  readonly chains: readonly (readonly WaitEdge[])[];
+  /** Rings of edges that have been there for a while: none of them can be answered. */
+  readonly deadlocks: readonly (readonly WaitEdge[])[];
+  /** Open streams, which are not part of the graph. */
+  readonly streams: number;
+}

@@ -1,0 +1,77 @@
+/** An action: the commands that do the same, one after the other while they succeed, and those that only try it. */
+interface Action {
+  readonly commands: readonly (readonly string[])[];
+  readonly dryRun?: readonly string[];
+}
+
+/** What actions are carried out with. */
+export interface ActionSetting {
+  /** Options that say which units there are. */
+  readonly unitArgs: readonly string[];
+  /** Number of ranks of the instance. */
+  readonly size: number;
+}
+
+type Make = (name: readonly string[], setting: ActionSetting) => Action;
+
+/** Each gets the name of the unit behind the end of options. */
+const ACTIONS = {
+  load: (name, { unitArgs }) => tried(["modprobe", "load"], [...unitArgs, ...name]),
+  remove: (name, { unitArgs }) => tried(["modprobe", "remove"], [...unitArgs, ...name]),
+  reload: (name) => ({ commands: [["module", "reload", ...name]] }),
+  restart: (name, { unitArgs }) => ({
+    commands: [
+      ["module", "remove", ...name],
+      ["modprobe", "load", ...unitArgs, ...name],
+    ],
+  }),
+  apply: (name, { unitArgs, size }) => {
+    const ranks = size > 1 ? ["--on-ranks=all"] : [];
+    return tried(["modprobe", "apply"], [...ranks, ...unitArgs, ...name]);
+  },
+} as const satisfies Readonly<Record<string, Make>>;
+
+type ActionName = keyof typeof ACTIONS;
+
+/** All of them. */
+export const ACTION_NAMES = Object.keys(ACTIONS) as ActionName[];
+
+/** Longer names than any unit has. */
+const LONGEST_NAME = 1024;
+
+function tried(words: readonly string[], rest: readonly string[]): Action {
+  return { commands: [[...words, ...rest]], dryRun: [...words, "--dry-run", ...rest] };
+}
+
+export function isUnitName(text: unknown): text is string {
+  return typeof text === "string" && text !== "" && text.length <= LONGEST_NAME && !text.includes("\0");
+}
+
+export function isAction(text: unknown): text is ActionName {
+  return ACTION_NAMES.some((name) => name === text);
+}
+
+/** Whether it can be done with everything, too. */
+export function isForAll(name: ActionName): boolean {
+  return name === "apply";
+}
+
+/** @param unit undefined: all of them, where {@link isForAll} */
+export function actionOf(name: ActionName, unit: string | undefined, setting: ActionSetting): Action {
+  return ACTIONS[name](unit === undefined ? [] : ["--", unit], setting);
+}
+
+/** Commands for a shell. */
+export function commandText(commands: readonly (readonly string[])[]): string {
+  return commands.map((words) => ["sluice", ...withoutDashes(words)].map(quoted).join(" ")).join(" && ");
+}
+
+/** The end of options is said only where a name begins like one. */
+function withoutDashes(words: readonly string[]): readonly string[] {
+  const name = words.at(-1) ?? "";
+  return name.startsWith("-") ? words : words.filter((word) => word !== "--");
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

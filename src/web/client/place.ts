@@ -1,0 +1,42 @@
+import { signal } from "@preact/signals";
+
+export const VIEWS = ["plan", "modules", "timeline", "ranks"] as const;
+export type View = (typeof VIEWS)[number];
+
+/** What is looked at; the address says it, so that it can be kept and sent. */
+export interface Place {
+  readonly view: View;
+  readonly unit: string;
+  /** Undefined: the rank that is asked. */
+  readonly rank: number | undefined;
+  /** A recorded run; 1 is the last. */
+  readonly run: number;
+}
+
+export const place = signal<Place>(readPlace());
+
+addEventListener("popstate", () => (place.value = readPlace()));
+
+/** Goes somewhere; a step back leads to where one was. */
+export function go(to: Partial<Place>): void {
+  const next = { ...place.value, ...to };
+  const { view, unit, rank, run } = next;
+  const query = new URLSearchParams({ view });
+  if (unit !== "") query.set("unit", unit);
+  if (rank !== undefined) query.set("rank", String(rank));
+  if (run !== 1) query.set("run", String(run));
+  const search = `?${query.toString()}`;
+  if (search !== location.search) history.pushState(null, "", location.pathname + search);
+  place.value = next;
+}
+
+function readPlace(): Place {
+  const query = new URLSearchParams(location.search);
+  const rank = query.get("rank");
+  return {
+    view: VIEWS.find((view) => view === query.get("view")) ?? "plan",
+    unit: query.get("unit") ?? "",
+    rank: rank === null ? undefined : Number(rank),
+    run: Math.max(1, Math.floor(Number(query.get("run")) || 1)),
+  };
+}

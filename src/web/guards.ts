@@ -1,0 +1,96 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+
+/** What a request must fulfil before anything of it is looked at. */
+export interface GuardOptions {
+  /** Undefined: none is needed, as on a unix socket that only its owner can open. */
+  readonly token: string | undefined;
+  /** That opens the metrics and nothing else. */
+  readonly metricsToken: string | undefined;
+  /** Names by which the server may be called besides those of loopback; with a port only with that. */
+  readonly hosts: readonly string[];
+}
+
+/** Decides which requests are answered (docs/design/web.md §1). */
+export class Guard {
+  readonly #token: Secret | undefined;
+  readonly #metricsToken: Secret | undefined;
+  readonly #hosts: ReadonlySet<string>;
+
+  constructor({ token, metricsToken, hosts }: GuardOptions) {
+    this.#token = token === undefined ? undefined : new Secret(token);
+    this.#metricsToken = metricsToken === undefined ? undefined : new Secret(metricsToken);
+    this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
+  }
+
+  /** @returns why a request is refused whatever it is for; undefined if it is not */
+  refusal({ headers }: IncomingMessage): string | undefined {
+    const { host, origin } = headers;
+    if (host === undefined || !this.#isOurs(host)) return `host ${host ?? "is missing"} is not allowed`;
+    if (origin === undefined) return undefined;
+    const asked = /^https?:\/\/([^/]+)$/.exec(origin)?.[1];
+    // A page of ours has the host of its own address, whatever encrypts in between.
+    return asked?.toLowerCase() === host.toLowerCase() ? undefined : `origin ${origin} is not allowed`;
+  }
+
+  /** @returns why a request may not have what only the token opens; undefined if it may */
+  tokenRefusal(request: IncomingMessage): string | undefined {
+    if (this.#token === undefined) return undefined;
+    const given = bearerOf(request);
+    if (given === undefined) return "the token is missing";
+    return this.#token.is(given) ? undefined : "the token is wrong";
+  }
+
+  /** The same for the metrics, which have a token of their own; the page's opens them too. */
+  metricsRefusal(request: IncomingMessage): string | undefined {
+    const given = bearerOf(request);
+    if (given !== undefined && this.#metricsToken?.is(given) === true) return undefined;
+    if (this.#token === undefined && this.#metricsToken !== undefined)
+      return "the token of the metrics is missing";
+    return this.tokenRefusal(request);
+  }
+
+  #isOurs(host: string): boolean {
+    const whole = host.toLowerCase();
+    const name = whole.replace(/:\d+$/, "");
+    return isLoopbackName(name) || this.#hosts.has(name) || this.#hosts.has(whole);
+  }
+}
+
+/** The names that an address of a server gives it. */
+export function hostsOf(
+  listen: { readonly kind: "unix" } | { readonly kind: "tcp"; readonly host: string },
+): string[] {
+  if (listen.kind === "unix" || listen.host === "0.0.0.0" || listen.host === "::") return [];
+  return [listen.host, `[${listen.host}]`];
+}
+
+/** Whether only this machine has the name: a foreign name that leads here does not count. */
+export function isLoopbackName(name: string): boolean {
+  return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" || isLoopbackAddress(name);
+}
+
+export function isLoopbackAddress(address: string): boolean {
+  return address === "::1" || /^127(\.\d{1,3}){3}$/.test(address);
+}
+
+function bearerOf({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+}
+
+/** Compared in a time that tells nothing of it. */
+class Secret {
+  readonly #digest: Buffer;
+
+  constructor(text: string) {
+    this.#digest = digestOf(text);
+  }
+
+  is(text: string): boolean {
+    return timingSafeEqual(this.#digest, digestOf(text));
+  }
+}
+
+function digestOf(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

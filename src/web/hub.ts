@@ -1,0 +1,152 @@
+import { randomBytes } from "node:crypto";
+import type { ServerResponse } from "node:http";
+import { startInterval, type Timer } from "../processes/index.js";
+
+/** Pages that may be open at a time, each in a browser of its own: the tabs of one share a stream. */
+const MOST_STREAMS = 64;
+
+/** What may wait in one stream; a page that is slower gets one new picture in place of what it missed. */
+const MOST_WAITING_BYTES = 1024 * 1024;
+
+/** Changes that are kept for a page that comes back. */
+const KEPT_CHANGES = 512;
+const KEPT_BYTES = 1024 * 1024;
+
+/** After so many comments that did not get through, a stream is closed. */
+const SILENT_COMMENTS = 8;
+
+/** A change as it is sent. */
+interface KeptChange {
+  readonly seq: number;
+  readonly text: string;
+}
+
+export interface HubOptions {
+  /** Of the instance: numbers of another one mean nothing here. */
+  readonly uuid: string;
+  /** Everything that a page knows, as it is now. */
+  readonly picture: () => unknown;
+  /** From one comment to the next, by which streams without a reader are found. */
+  readonly commentMs: number;
+}
+
+/** The streams of events of all pages (docs/design/web.md §1). */
+export class Hub {
+  readonly #options: HubOptions;
+  /** With a part of this server's own: its numbers begin anew with it. */
+  readonly #epoch: string;
+  readonly #streams = new Set<Stream>();
+  readonly #timer: Pick<Timer, "cancel">;
+  #kept: KeptChange[] = [];
+  #keptBytes = 0;
+  #seq = 0;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.#epoch = `${options.uuid}.${randomBytes(6).toString("hex")}`;
+    this.#timer = startInterval(options.commentMs, () => this.#comment());
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /**
+   * Opens a stream: with what came after the number that the page knows, else with a full picture.
+   * @returns false if there are too many
+   */
+  open(response: ServerResponse, lastEventId: string | undefined): boolean {
+    if (this.#streams.size >= MOST_STREAMS) return false;
+    response.writeHead(200, {
+      "Content-Type": "text/event-stream; charset=utf-8",
+      "X-Accel-Buffering": "no",
+    });
+    const stream = new Stream(response, () => this.#pictureText());
+    this.#streams.add(stream);
+    response.on("close", () => this.#streams.delete(stream));
+    const missed = this.#after(lastEventId);
+    if (missed === undefined) stream.showPicture();
+    else {
+      response.write(": nothing is missing but what follows\n\n");
+      for (const { text } of missed) stream.write(text);
+    }
+    return true;
+  }
+
+  /** Tells all pages of a change. */
+  publish(change: unknown): void {
+    this.#seq += 1;
+    const text = this.#event("change", change);
+    this.#kept.push({ seq: this.#seq, text });
+    this.#keptBytes += text.length;
+    while (this.#kept.length > KEPT_CHANGES || this.#keptBytes > KEPT_BYTES) {
+      const oldest = this.#kept.shift();
+      if (oldest === undefined) break;
+      this.#keptBytes -= oldest.text.length;
+    }
+    for (const stream of this.#streams) stream.write(text);
+  }
+
+  close(): void {
+    this.#timer.cancel();
+    for (const stream of this.#streams) stream.end();
+  }
+
+  /** What came after a number; undefined if that is not known any more, or of another server. */
+  #after(id: string | undefined): readonly KeptChange[] | undefined {
+    const [, epoch, digits] = /^(.+):(\d{1,15})$/.exec(id ?? "") ?? [];
+    const seq = Number(digits);
+    if (epoch !== this.#epoch || seq > this.#seq) return undefined;
+    const oldest = this.#kept[0]?.seq ?? this.#seq + 1;
+    return seq + 1 < oldest ? undefined : this.#kept.filter((change) => change.seq > seq);
+  }
+
+  #pictureText(): string {
+    return this.#event("picture", this.#options.picture());
+  }
+
+  #event(name: string, data: unknown): string {
+    return `id: ${this.#epoch}:${this.#seq}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+
+  #comment(): void {
+    for (const stream of this.#streams) stream.comment();
+  }
+}
+
+/** One of them. What its reader does not take is not kept for it. */
+class Stream {
+  readonly #response: ServerResponse;
+  readonly #picture: () => string;
+  #isBehind = false;
+  #unreadComments = 0;
+
+  constructor(response: ServerResponse, picture: () => string) {
+    this.#response = response;
+    this.#picture = picture;
+    response.on("drain", () => {
+      this.#unreadComments = 0;
+      if (this.#isBehind) this.showPicture();
+    });
+  }
+
+  showPicture(): void {
+    this.#isBehind = false;
+    this.#response.write(this.#picture());
+  }
+
+  write(text: string): void {
+    if (this.#isBehind) return;
+    if (this.#response.writableLength > MOST_WAITING_BYTES) this.#isBehind = true;
+    else this.#response.write(text);
+  }
+
+  comment(): void {
+    if (!this.#response.writableNeedDrain) this.#response.write(": here\n\n");
+    else if (++this.#unreadComments >= SILENT_COMMENTS) this.#response.destroy();
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+}

@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A file that pages consist of. */
+export interface PageFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+const TYPES = {
+  "index.html": "text/html; charset=utf-8",
+  "app.js": "text/javascript; charset=utf-8",
+  "style.css": "text/css; charset=utf-8",
+  "icon.svg": "image/svg+xml",
+} as const;
+
+/**
+ * The files of the page by their place below the base path. They are read once; no request names a file of the disk.
+ * @param directory where the build has put them
+ */
+export function readPageFiles(directory: string): ReadonlyMap<string, PageFile> {
+  const files = new Map<string, PageFile>();
+  for (const [name, type] of Object.entries(TYPES)) {
+    const file = { type, bytes: readFileSync(join(directory, name)) };
+    files.set(name === "index.html" ? "" : name, file);
+  }
+  return files;
+}

@@ -1,0 +1,146 @@
+/** What tasks print, on its way to the log. */
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Sandbox } from "../helpers/sluice.js";
+import { Stack } from "../instance/support/stack.js";
+
+let box: Sandbox;
+beforeEach(() => {
+  box = new Sandbox();
+});
+afterEach(() => {
+  expect(box.survivors()).toEqual([]);
+  box.remove();
+});
+
+const BARE = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
+
+const COMMANDS = `
+[[tasks]]
+name = "shell"
+command = "echo said; echo complained >&2; echo opened > /dev/stderr; echo added >> /dev/stdout"
+runlevels = ["rc1"]
+
+[[tasks]]
+name = "words"
+command = ["sh", "-c", "printf 'no end' > /dev/stderr"]
+after = ["shell"]
+`;
+
+const TYPESCRIPT = `
+import { spawnSync } from "node:child_process";
+import { task } from "sluice/rc";
+task("script", { after: ["words"] }, async (c) => {
+  console.log("said by code");
+  console.error("complained by code");
+  await c.bash("echo opened by bash > /dev/stderr");
+  spawnSync("sh", ["-c", "echo inherited > /dev/stderr"], { stdio: "inherit" });
+});
+`;
+
+const PYTHON = `
+import sys
+from sluice.rc import task
+
+@task("snake", after=["script"])
+def snake(c):
+    print("said by Python")
+    print("complained by Python", file=sys.stderr)
+    c.bash("echo opened by Python > /dev/stderr")
+`;
+
+/** Lines of a log, without their times. */
+function linesOf(log: string): string[] {
+  return log
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => line.replace(/^\S+ /, ""));
+}
+
+describe("fault-G11: the output of tasks", () => {
+  test("is in the log with their names, both streams; what was meant for people is on standard error", async () => {
+    box.write("site/rc1.d/commands.toml", COMMANDS);
+    box.write("site/rc1.d/script.ts", TYPESCRIPT);
+    box.write("site/rc1.d/snake.py", PYTHON);
+    const env = { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "site") };
+    const { status, stdout, stderr } = await box.run(["start", "sluice dmesg | grep rc1.info"], { env });
+    const lines = linesOf(stdout);
+    const from = (unit: string): string[] => lines.filter((line) => line.startsWith(`rc1.info: ${unit}: `));
+    expect([...from("shell")].sort()).toEqual([
+      "rc1.info: shell: added",
+      "rc1.info: shell: complained",
+      "rc1.info: shell: opened",
+      "rc1.info: shell: said",
+    ]);
+    expect(from("words")).toEqual(["rc1.info: words: no end"]);
+    expect([...from("script")].sort()).toEqual([
+      "rc1.info: script: complained by code",
+      "rc1.info: script: opened by bash",
+      "rc1.info: script: said by code",
+    ]);
+    expect(from("snake")).toHaveLength(3);
+    expect(lines).toContain("rc1.info: inherited");
+    expect(stderr.split("\n")).toEqual(
+      expect.arrayContaining(["shell: complained", "script: complained by code", "words: no end"]),
+    );
+    expect(stderr).not.toContain("said");
+    expect(status).toBe(0);
+  });
+
+  test("that the log shows on standard error anyway is not repeated there", async () => {
+    box.write("site/rc1.d/commands.toml", COMMANDS);
+    const env = { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "site") };
+    const { stderr } = await box.run(["start", "-S", "log-stderr-level=6", "true"], { env });
+    expect(stderr.split("\n").filter((line) => line.endsWith("complained"))).toEqual([
+      "rc1.info: shell: complained",
+    ]);
+  });
+
+  test("is in the log with their names in an embedded instance too", async () => {
+    const lines: string[] = [];
+    const broker = await new Stack(COMMANDS).start({
+      roots: ["words"],
+      onLog: ({ name, level, text }) => void lines.push(`${name}.${level}: ${text}`),
+    });
+    await broker.shutdown();
+    expect(lines).toContain("rc1.info: words: no end");
+  });
+});
+
+describe("fault-G11: a command whose output is read", () => {
+  test("is not waited for by what it leaves in the background, and loses nothing that it wrote itself", async () => {
+    box.write(
+      "many.toml",
+      `[[tasks]]
+name = "many"
+command = "seq 1 20000; sleep 1000 & true"
+`,
+    );
+    const { stdout, status } = await box.run(["start", ...BARE, "sluice modprobe run ./many.toml"]);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(20_000);
+    expect(status).toBe(0);
+  });
+
+  test("fails as it does without pipes when it cannot be started", async () => {
+    box.write("bad.sh", "#!/no/such/interpreter\n");
+    box.write(
+      "bad.toml",
+      `[[tasks]]
+name = "bad"
+command = ["./bad.sh"]
+`,
+    );
+    const { stderr } = await box.shell("chmod +x bad.sh; sluice modprobe run ./bad.toml");
+    expect(stderr).toContain("bad: ./bad.sh: its interpreter /no/such/interpreter is not there");
+  });
+
+  test("of exec can be opened, and lasts until each of its writers has gone", async () => {
+    const { stdout, stderr } = await box.run([
+      "start",
+      ...BARE,
+      "sluice exec sh -c 'echo late > /dev/stderr & wait; echo opened > /dev/stdout'",
+    ]);
+    expect(stdout).toContain("opened\n");
+    expect(stderr).toContain("late\n");
+  });
+});
