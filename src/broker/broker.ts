@@ -6,7 +6,6 @@ import {
   type Handle,
   type JsonValue,
   type LogLevel,
-  socketChannel,
   type Welcome,
   WIRE_LIMITS,
 } from "../messages/index.js";
@@ -38,25 +37,17 @@ import { ModuleLibraries } from "./modules/module-libraries.js";
 import { MessageTrace } from "./routing/message-trace.js";
 import { ModuleTable } from "./modules/module-table.js";
 import { longestRemovalMs, takeDown, type TakeDownOptions } from "./modules/take-down.js";
-import { type Departure, loopback, type Overlay } from "./routing/overlay.js";
+import { loopback, type Overlay } from "./routing/overlay.js";
 import { ownerCredentials } from "./routing/peer.js";
+import { rankEvents } from "./ranks/rank-events.js";
 import { RankOrders } from "./ranks/rank-orders.js";
 import { Roster } from "./ranks/roster.js";
 import { heldSenders, openRequests } from "./routing/open-requests.js";
-import { unitMessages } from "./routing/unit-messages.js";
 import { Router } from "./routing/router.js";
 import { openRunDirectory, openStateDirectory, type RunDirectory, socketPath } from "./rundir.js";
-import { attrService } from "./services/attr-service.js";
-import { brokerService } from "./services/broker-service.js";
-import { configService } from "./services/config-service.js";
-import { eventService } from "./services/event-service.js";
-import { execService } from "./services/exec-service.js";
-import { logService } from "./services/log-service.js";
-import { moduleService } from "./services/module-service.js";
 import type { BrokerFacts } from "./services/module-usage.js";
-import { overlayService } from "./services/overlay-service.js";
-import { Runs, runService } from "./services/run-service.js";
-import { serviceService } from "./services/service-service.js";
+import { Runs } from "./services/run-service.js";
+import { type BrokerParts, builtinServices } from "./services/builtin-services.js";
 import { SocketServer } from "./routing/socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
 
@@ -65,9 +56,6 @@ const SHUTDOWN_MARGIN_MS = 5000;
 
 /** So long what modules say to each other is noted, for `modprobe learn`: as long as most starts take. */
 const NOTES_MS = 60_000;
-
-/** So much later than its modules at most, a rank that stops has ended. */
-const STOP_GRACE_MS = 1000;
 
 /**
  * One rank of an instance (docs/design/instance.md §1). It runs modules, and routes messages between its modules,
@@ -307,95 +295,19 @@ export class Broker {
     if (this.#keepsState() && statedir !== undefined && this.rank === 0) {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }
-    for (const service of [
-      moduleService(this.#modules, {
-        ...{ trace: this.#trace, clock: this.#clock, facts: this.#facts() },
-        messages: () => ({
-          isComplete: performance.now() < this.#router.notesUntilMs,
-          between: unitMessages(this.#router.peers(), this.#router.subscriptions),
-        }),
-        apply: {
-          ...{ modules: this.#modules, clock: this.#clock },
-          log: (level, text) => this.log.append("broker", level, text),
-          announce: (services) => this.#announcePlanned(services),
-          lastLines: (unit) => this.#programs.lastLines(unit),
-          servicesOf: ({ instance }) =>
-            instance === undefined ? [] : this.#router.services.namesOf(instance.peer),
-        },
+    for (const service of builtinServices(this.#parts())) attachService(this.#router, service, this.#trace);
+    await this.#overlay.start(
+      rankEvents({
+        ...{ rank: this.rank, router: this.#router, roster: this.roster, clients: this.#clients },
+        attributes: this.attributes,
+        log: (level, text) => this.log.append("broker", level, text),
+        wireLimits: () => this.#wireLimits(),
+        config: () => this.#configuration.current,
+        shutdownTimeoutMs: () => this.shutdownTimeoutMs(),
+        mayRejoin: this.#options.rejoin !== false,
+        onAbandoned: (message) => this.#requestShutdown({ kind: "panic", message }),
       }),
-      serviceService(this.#router, this.#modules),
-      eventService(this.#router, this.#publishEvent),
-      attrService(this.attributes),
-      configService(this.#configuration),
-      logService({
-        ring: this.log.ring,
-        programs: this.#programs,
-        append: (name, level, text) => this.log.append(name, level, text),
-      }),
-      execService(this.#commands),
-      brokerService({
-        environment: this.environment,
-        requestShutdown: () => this.#requestShutdown({ kind: "request" }),
-        waits: () => this.#waits(),
-      }),
-      runService(this.#runs),
-    ]) {
-      attachService(this.#router, service, this.#trace);
-    }
-    if (this.rank === 0) {
-      const panic = (rank: number, message: string): void => this.#panic(`rank ${rank}: ${message}`);
-      attachService(
-        this.#router,
-        overlayService(
-          {
-            roster: this.roster,
-            places: () => this.#overlay.places?.() ?? [],
-            epoch: () => this.#overlay.epoch?.(),
-            access: () => this.#overlay.access?.(),
-            forget: (rank) => {
-              this.#overlay.forget?.(rank);
-              this.roster.forgotten(rank);
-            },
-          },
-          this.orders,
-          panic,
-        ),
-        this.#trace,
-      );
-    }
-    await this.#overlay.start({
-      message: (from, message) => this.#router.receive(message, this.#router.rankPeer(from)),
-      setFlow: (from, sender, flow) => this.#router.setFlowForRank(from, sender, flow),
-      drained: (rank) => this.#router.rankDrained(rank),
-      event: (event) => this.#router.broadcast(event),
-      client: (stream) => this.#clients.add(socketChannel(stream, this.#wireLimits()), { isGuest: false }),
-      joined: (rank) => {
-        this.log.append("broker", "debug", `rank ${rank} has joined`);
-        this.roster.joined(rank);
-        this.#router.rankSettled(rank);
-      },
-      left: (rank, how) => this.#rankLeft(rank, how),
-      abandoned: (message) => {
-        this.#router.rankSettled(0);
-        this.#requestShutdown({ kind: "panic", message });
-      },
-      stalled: (rank) => this.#rankStalled(rank),
-      resumed: (rank) => {
-        this.log.append("broker", "notice", `rank ${rank} sends heartbeats again`);
-        this.roster.resumed(rank);
-        this.#router.rankSettled(rank);
-      },
-      config: () => this.#configuration.current,
-      heartbeatPeriodMs: () => delayOf(this.attributes, "overlay.heartbeat-period"),
-      lostAfterMs: () => delayOf(this.attributes, "overlay.lost-after"),
-      leaderTimeoutMs: () => delayOf(this.attributes, "overlay.leader-timeout"),
-      stopsAfterMs: () =>
-        this.attributes.get("overlay.on-lost") === "stop"
-          ? delayOf(this.attributes, "overlay.lost-after") + this.shutdownTimeoutMs() + STOP_GRACE_MS
-          : 0,
-      isToRejoin: () => this.#options.rejoin !== false && this.attributes.get("overlay.on-lost") !== "stop",
-      log: (level, text) => this.log.append("broker", level, text),
-    });
+    );
     this.#handle = await this.#connect({ isGuest: false, name: "broker" });
     if (this.uri === undefined) return;
     this.#server = await SocketServer.listen({
@@ -478,11 +390,18 @@ export class Broker {
     return { rank: this.rank, requests, modules: this.#modules.known.waited() };
   }
 
-  /** The attribute that tells modules which services will come. */
-  #announcePlanned(services: readonly string[] = []): void {
-    if (services.length > 0) this.attributes.set("modprobe.planned", services.join(","));
-    else if (this.attributes.get("modprobe.planned") !== undefined)
-      this.attributes.remove("modprobe.planned");
+  #parts(): BrokerParts {
+    return {
+      ...{ rank: this.rank, attributes: this.attributes, environment: this.environment, log: this.log },
+      ...{ roster: this.roster, orders: this.orders, clock: this.#clock, commands: this.#commands },
+      ...{ configuration: this.#configuration, modules: this.#modules, overlay: this.#overlay },
+      ...{ programs: this.#programs, router: this.#router, runs: this.#runs, trace: this.#trace },
+      facts: this.#facts(),
+      publish: this.#publishEvent,
+      requestShutdown: () => this.#requestShutdown({ kind: "request" }),
+      panic: (message) => this.#panic(message),
+      waits: () => this.#waits(),
+    };
   }
 
   #facts(): BrokerFacts {
@@ -536,21 +455,6 @@ export class Broker {
   #wireLimits(): typeof WIRE_LIMITS {
     const payloadBytes = Number(this.attributes.get("broker.max-payload"));
     return { ...WIRE_LIMITS, payloadBytes };
-  }
-
-  #rankStalled(rank: number): void {
-    const level = this.rank === 0 || rank === 0 ? "err" : "debug";
-    this.log.append("broker", level, `rank ${rank} is stalled: it has missed three heartbeats`);
-    this.#router.rankStalled(rank);
-    this.roster.stalled(rank);
-  }
-
-  #rankLeft(rank: number, how: Departure): void {
-    // Once, on the rank that leads; the others' logs have it too.
-    const level = how === "lost" && (this.rank === 0 || rank === 0) ? "err" : "debug";
-    this.log.append("broker", level, `rank ${rank} ${how === "lost" ? "is lost" : "has left"}`);
-    this.#router.rankLeft(rank);
-    this.roster.left(rank, how);
   }
 
   #panic(message: string): void {

@@ -1,0 +1,74 @@
+import { type JsonValue, type LogLevel, socketChannel, type WIRE_LIMITS } from "../../messages/index.js";
+import type { Attributes } from "../attributes.js";
+import { delayOf } from "../delay.js";
+import type { Clients } from "../routing/clients.js";
+import type { Departure, OverlayReceiver } from "../routing/overlay.js";
+import type { Router } from "../routing/router.js";
+import type { Roster } from "./roster.js";
+
+/** So much later than its modules at most, a rank that stops has ended. */
+const STOP_GRACE_MS = 1000;
+
+/** What the broker of a rank has, and what it does, when its overlay calls. */
+export interface RankEventsOptions {
+  readonly rank: number;
+  readonly router: Router;
+  readonly roster: Roster;
+  readonly clients: Clients;
+  readonly attributes: Attributes;
+  readonly log: (level: LogLevel, text: string) => void;
+  readonly wireLimits: () => typeof WIRE_LIMITS;
+  readonly config: () => Readonly<Record<string, JsonValue>>;
+  readonly shutdownTimeoutMs: () => number;
+  /** Whether this rank was started as one that may join again. */
+  readonly mayRejoin: boolean;
+  /** This rank has left the instance for good. */
+  readonly onAbandoned: (message: string) => void;
+}
+
+/** What a broker does with what its overlay reports: messages, events, and ranks that join, stall and leave. */
+export function rankEvents(options: RankEventsOptions): OverlayReceiver {
+  const { rank: own, router, roster, clients, attributes, log, wireLimits } = options;
+  /** Ranks that lead and that follow each note such a thing once: the others' logs have it too. */
+  const level = (rank: number): LogLevel => (own === 0 || rank === 0 ? "err" : "debug");
+  const stops = (): boolean => attributes.get("overlay.on-lost") === "stop";
+  return {
+    log,
+    message: (from, message) => router.receive(message, router.rankPeer(from)),
+    setFlow: (from, sender, flow) => router.setFlowForRank(from, sender, flow),
+    drained: (rank) => router.rankDrained(rank),
+    event: (event) => router.broadcast(event),
+    client: (stream) => clients.add(socketChannel(stream, wireLimits()), { isGuest: false }),
+    joined: (rank) => {
+      log("debug", `rank ${rank} has joined`);
+      roster.joined(rank);
+      router.rankSettled(rank);
+    },
+    stalled: (rank) => {
+      log(level(rank), `rank ${rank} is stalled: it has missed three heartbeats`);
+      router.rankStalled(rank);
+      roster.stalled(rank);
+    },
+    resumed: (rank) => {
+      log("notice", `rank ${rank} sends heartbeats again`);
+      roster.resumed(rank);
+      router.rankSettled(rank);
+    },
+    left: (rank, how: Departure) => {
+      log(how === "lost" ? level(rank) : "debug", `rank ${rank} ${how === "lost" ? "is lost" : "has left"}`);
+      router.rankLeft(rank);
+      roster.left(rank, how);
+    },
+    abandoned: (message) => {
+      router.rankSettled(0);
+      options.onAbandoned(message);
+    },
+    config: options.config,
+    heartbeatPeriodMs: () => delayOf(attributes, "overlay.heartbeat-period"),
+    lostAfterMs: () => delayOf(attributes, "overlay.lost-after"),
+    leaderTimeoutMs: () => delayOf(attributes, "overlay.leader-timeout"),
+    stopsAfterMs: () =>
+      stops() ? delayOf(attributes, "overlay.lost-after") + options.shutdownTimeoutMs() + STOP_GRACE_MS : 0,
+    isToRejoin: () => options.mayRejoin && !stops(),
+  };
+}
