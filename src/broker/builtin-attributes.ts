@@ -64,6 +64,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.library-timeout", "10s", { check: checkDelay });
   attributes.define("broker.waiting-after", "10s", { check: checkDelay });
   attributes.define("broker.waiting-every", "30s", { check: checkDelay });
+  attributes.define("broker.host-linger", "10s", { check: checkDelay });
   attributes.define("broker.stopping-after", "2s", { check: checkDelay });
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
   attributes.define("overlay.heartbeat-period", "2s", { check: checkPeriod });

@@ -46,7 +46,7 @@ export { Refs, setChildRef, setRefOf } from "./refs.js";
 export { SAME_SIGNAL_MS, SignalWindow } from "./signal-window.js";
 export { hasProgramHelper, startProgram } from "./programs/start-program.js";
 export type { Identity, ResourceLimit, SupervisedProgram } from "./programs/supervised-program.js";
-export { startProcess } from "./start-process.js";
+export { hasStartedProcesses, startProcess } from "./start-process.js";
 export { startThread } from "./start-thread.js";
 export { sleep, startInterval, startTimer, type Timer } from "./timers.js";
 export { requireWorkingDirectory } from "./working-directory.js";

@@ -23,6 +23,13 @@ export type ProcessOptions = Pick<
   readonly setsOpenFiles?: boolean;
 };
 
+let hasStarted = false;
+
+/** Whether this process has started others, which may have left something behind. */
+export function hasStartedProcesses(): boolean {
+  return hasStarted;
+}
+
 type WithStdio<I, O, E> = ProcessOptions & { readonly stdio: [I, O, E] };
 
 /**
@@ -56,6 +63,7 @@ export function startProcess(
   args: readonly string[],
   { realPipes = false, setsOpenFiles = false, ...options }: ProcessOptions,
 ): ChildProcess {
+  hasStarted = true;
   const env = withOpenFilesLimit(markedEnvironment(options.env ?? process.env, owner()));
   const pipes = realPipes === false ? undefined : withRealPipes([file, ...args], realPipes);
   const command = (setsOpenFiles ? undefined : underOpenFilesLimit(pipes ?? [file, ...args])) ?? pipes;

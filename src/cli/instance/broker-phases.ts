@@ -8,13 +8,22 @@ import {
   STOPPING_GRACE_MS,
   type SupervisorOrder,
 } from "../../broker/index.js";
-import { killTree, processesWith, type ProgramProcess, signalProgram } from "../../processes/index.js";
+import {
+  killTree,
+  processesWith,
+  type ProgramProcess,
+  signalProgram,
+  startTimer,
+} from "../../processes/index.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
 import { say } from "../terminal/output.js";
 import { eachLine, PhaseHost } from "./phase-host.js";
 
 /** The attribute that bounds rc1; without it, a module that never runs is waited for. */
 const RC1_TIMEOUT = "broker.rc1-timeout";
+
+/** The attribute that says how long the host of rc1 stays, so that a short instance need not start another one. */
+const HOST_LINGER = "broker.host-linger";
 
 /** What became of rc1 and rc3, for the last words of a broker. */
 export interface PhaseFailure {
@@ -25,8 +34,8 @@ export interface PhaseFailure {
 
 /**
  * rc1 and rc3. They are ours unless an attribute has a command for them; an empty one skips the phase
- * (docs/design/instance.md §3). The host of each is started ahead: that of rc1 beside the broker, that of rc3 as soon as the
- * shutdown begins. What they print to standard output is for the log.
+ * (docs/design/instance.md §3). Their host is started ahead: that of rc1 beside the broker, that of rc3 as soon as the
+ * shutdown begins. If that is soon after rc1, the host of rc1 runs rc3 too. What they print to standard output is for the log.
  */
 export class Phases {
   readonly #options: BrokerCommandOptions;
@@ -59,7 +68,8 @@ export class Phases {
       const host = this.#prepare(phase);
       this.#hosts.delete(phase);
       const delay = (name: string): number => delayOf(broker.attributes, name);
-      return host.begin(broker, {
+      const running = host.begin(broker, {
+        phase,
         env: broker.programEnvironment(),
         cancelAfterMs: stopping ? STOPPING_GRACE_MS : undefined,
         said: this.#said,
@@ -70,9 +80,11 @@ export class Phases {
         onNews: (news) => {
           if (news.type === "waiting") this.onWaiting(news.text);
           else if (news.type === "said") this.#said.push(news.text);
-          else this.failure ??= { phase, unit: news.unit, message: news.message };
+          else if (news.type === "failed") this.failure ??= { phase, unit: news.unit, message: news.message };
         },
       });
+      void running.exited.then(() => this.#keep(host, delay(HOST_LINGER)));
+      return running;
     };
   }
 
@@ -84,6 +96,25 @@ export class Phases {
   /** Ends the hosts that were not needed. */
   async close(): Promise<void> {
     await Promise.all([...this.#hosts.values()].map((host) => host.discard()));
+  }
+
+  /** The host of rc1 is that of rc3 if the instance ends soon; else a new one is. */
+  #keep(host: PhaseHost, lingerMs: number): void {
+    if (!host.isResting) return;
+    this.#hosts.set("rc3", host);
+    const drop = (): void => {
+      if (this.#hosts.get("rc3") === host) this.#hosts.delete("rc3");
+    };
+    void host.ended.then(drop);
+    startTimer(
+      lingerMs,
+      () => {
+        if (!host.isResting) return;
+        drop();
+        void host.discard();
+      },
+      { keepsAlive: false },
+    );
   }
 
   #prepare(phase: "rc1" | "rc3"): PhaseHost {

@@ -16,6 +16,8 @@ import type { PhaseNews, PhaseOrder, PhaseStart } from "./phase-link.js";
 /** How long a phase whose time is over may take to cancel what it runs. */
 const EXPIRED_GRACE_MS = 5000;
 
+type Phase = PhaseStart["phase"];
+
 /** How a phase is begun. */
 export interface PhaseBegin extends PhaseStart {
   /** How long it may take; Infinity: as long as it likes. */
@@ -26,19 +28,20 @@ export interface PhaseBegin extends PhaseStart {
 }
 
 /**
- * The process that plans and runs rc1 or rc3. It is started before it is needed, as that takes longer than the phase itself,
- * and waits to be told to begin.
+ * The process that plans and runs rc1, rc3 or both. It is started before it is needed, as that takes longer than a phase
+ * itself, and waits for the order to begin.
  */
 export class PhaseHost {
   readonly #process: ReturnType<typeof spawnPhase>;
   readonly #isAlone: boolean;
-  readonly #phase: "rc1" | "rc3";
+  #phase: Phase;
   #rank = 0;
   #onLine: (line: string) => void = () => undefined;
   #onNews: (news: PhaseNews) => void = () => undefined;
+  #isResting = false;
 
   /** @param prefix what to call us when it cannot be started */
-  constructor(phase: "rc1" | "rc3", options: BrokerCommandOptions, prefix: string) {
+  constructor(phase: Phase, options: BrokerCommandOptions, prefix: string) {
     this.#phase = phase;
     this.#isAlone = options.rank === 0 && (options.size ?? 1) === 1;
     const argv = [process.execPath, `${PACKAGE_ROOT}dist/cli/main.cjs`, "modprobe", phase, "--phase"];
@@ -51,7 +54,7 @@ export class PhaseHost {
       env: { ...process.env, [PHASE_MARK]: String(process.pid) },
       stdio: ["ignore", "pipe", this.#isAlone ? "inherit" : "pipe", options.eventsFd ?? "ignore", "ipc"],
       ownGroup: true,
-      onStartError: (error) => say(`${prefix}: ${phase}: ${error.message}`),
+      onStartError: (error) => say(`${prefix}: ${this.#phase}: ${error.message}`),
     });
     const { child } = this.#process;
     eachLine(child?.stdout, (line) => this.#onLine(line));
@@ -59,16 +62,37 @@ export class PhaseHost {
     child?.on("message", (news: PhaseNews) => this.#onNews(news));
   }
 
-  /** Has it begin. */
+  /** Whether it has run a phase, and can run another one. */
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
+  /** Resolves when the process has ended. */
+  get ended(): Promise<unknown> {
+    return this.#process.exited;
+  }
+
+  /** Has it begin a phase. The phase has ended when the process has, or says that it can run another one. */
   begin(broker: Broker, { timeoutMs, timeoutText, onNews, ...start }: PhaseBegin): PhaseProcess {
+    this.#phase = start.phase;
     this.#rank = broker.rank;
+    this.#isResting = false;
     this.#onLine = (line) => broker.log.append(this.#phase, "info", line);
-    this.#onNews = onNews;
+    const done = new Promise<number>((resolve) => {
+      this.#onNews = (news) => {
+        if (news.type !== "done") {
+          onNews(news);
+          return;
+        }
+        this.#isResting = true;
+        resolve(0);
+      };
+    });
     const env = { ...start.env, [PHASE_MARK]: String(process.pid) };
     this.#order({ type: "go", ...start, env });
     const patience = startTimer(timeoutMs + EXPIRED_GRACE_MS, () => this.#process.kill());
     const timer = startTimer(timeoutMs, () => this.#order({ type: "expire", message: timeoutText }));
-    const exited = this.#process.exited.then((status) => {
+    const exited = Promise.race([done, this.#process.exited]).then((status) => {
       timer.cancel();
       patience.cancel();
       return status;
@@ -81,7 +105,7 @@ export class PhaseHost {
     };
   }
 
-  /** Ends one that was not needed. */
+  /** Ends one that is not needed. */
   async discard(): Promise<void> {
     this.#process.kill();
     await this.#process.exited;

@@ -12,6 +12,7 @@ export type PhaseOrder =
 
 /** With what a phase begins. */
 export interface PhaseStart {
+  readonly phase: "rc1" | "rc3";
   readonly env: Readonly<Record<string, string>>;
   readonly cancelAfterMs?: number | undefined;
   /** When to say what is waited for: first after this long, then at each such time. */
@@ -27,12 +28,66 @@ export type PhaseNews =
   | { readonly type: "failed"; readonly unit?: string | undefined; readonly message: string }
   | { readonly type: "waiting"; readonly text: string }
   /** It has printed a problem of a file. */
-  | { readonly type: "said"; readonly text: string };
+  | { readonly type: "said"; readonly text: string }
+  /** The phase went well, and left no process behind: the host can run another phase. */
+  | { readonly type: "done" };
 
 /**
  * The channel of the host of a phase to its broker, which has started it before it is needed. As long as it is open,
  * the host ignores signals that go to every process of a service.
  */
+export class PhaseChannel {
+  #link: PhaseLink | undefined;
+  #start: (start: PhaseStart) => void = () => undefined;
+  #sent: Promise<void> = Promise.resolve();
+
+  constructor() {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
+    process.on("message", (order: PhaseOrder) => this.#take(order));
+    process.on("disconnect", () => {
+      if (this.#link === undefined) process.exit(0);
+      this.#link.abort();
+    });
+  }
+
+  /** Waits until a phase may begin, and takes the environment that it has then. */
+  async begin(): Promise<{ readonly link: PhaseLink; readonly start: PhaseStart }> {
+    const start = await new Promise<PhaseStart>((resolve) => (this.#start = resolve));
+    for (const name of Object.keys(process.env)) Reflect.deleteProperty(process.env, name);
+    Object.assign(process.env, start.env);
+    const link = new PhaseLink((news) => this.#tell(news));
+    this.#link = link;
+    return { link, start };
+  }
+
+  /** The phase went well: until the broker orders another one, the host ends with the broker. */
+  rest(): void {
+    this.#link = undefined;
+    this.#tell({ type: "done" });
+  }
+
+  /** Lets go of the channel, so that the process can end. */
+  async close(): Promise<void> {
+    await this.#sent;
+    process.removeAllListeners("disconnect");
+    if (process.connected) process.disconnect();
+  }
+
+  #tell(news: PhaseNews): void {
+    if (!process.connected) return;
+    this.#sent = new Promise((resolve) => {
+      // A broker that is gone is told nothing any more.
+      process.send?.(news, undefined, {}, () => resolve());
+    });
+  }
+
+  #take(order: PhaseOrder): void {
+    if (order.type === "go") this.#start(order);
+    else this.#link?.take(order);
+  }
+}
+
+/** What the host of a phase hears from its broker while the phase runs, and tells it. */
 export class PhaseLink {
   /** Aborted when nothing more is to be started. */
   readonly stop = new AbortController();
@@ -44,54 +99,28 @@ export class PhaseLink {
   onHurry: (cancelAfterMs: number) => void = () => undefined;
   /** What the broker says of a phase whose time is over. */
   expired: string | undefined;
+  readonly #send: (news: PhaseNews) => void;
   #hasFailed = false;
-  #start: (start: PhaseStart) => void = () => undefined;
-  readonly #started = new Promise<PhaseStart>((resolve) => (this.#start = resolve));
-  #hasStarted = false;
-  #sent: Promise<void> = Promise.resolve();
 
-  constructor() {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
-    process.on("message", (order: PhaseOrder) => this.#take(order));
-    process.on("disconnect", () => {
-      if (!this.#hasStarted) process.exit(0);
-      this.stop.abort();
-      this.cancel.abort();
-    });
-  }
-
-  /** Waits until the phase may begin, and takes the environment that it has then. */
-  async begin(): Promise<PhaseStart> {
-    const start = await this.#started;
-    for (const name of Object.keys(process.env)) Reflect.deleteProperty(process.env, name);
-    Object.assign(process.env, start.env);
-    return start;
+  constructor(send: (news: PhaseNews) => void) {
+    this.#send = send;
   }
 
   /** Tells the broker; of failures the first counts. */
   tell(news: PhaseNews): void {
     if (news.type === "failed" && this.#hasFailed) return;
     this.#hasFailed ||= news.type === "failed";
-    if (!process.connected) return;
-    this.#sent = new Promise((resolve) => {
-      // A broker that is gone is told nothing any more.
-      process.send?.(news, undefined, {}, () => resolve());
-    });
+    this.#send(news);
   }
 
-  /** Lets go of the channel, so that the process can end. */
-  async close(): Promise<void> {
-    await this.#sent;
-    process.removeAllListeners("disconnect");
-    if (process.connected) process.disconnect();
+  /** Starts nothing more, and cancels what runs. */
+  abort(): void {
+    this.stop.abort();
+    this.cancel.abort();
   }
 
-  #take(order: PhaseOrder): void {
+  take(order: Exclude<PhaseOrder, { readonly type: "go" }>): void {
     switch (order.type) {
-      case "go":
-        this.#hasStarted = true;
-        this.#start(order);
-        return;
       case "stop":
         this.status = order.signal === "SIGINT" ? 130 : 143;
         this.stop.abort();
@@ -101,8 +130,7 @@ export class PhaseLink {
         return;
       case "expire":
         this.expired = order.message;
-        this.stop.abort();
-        this.cancel.abort();
+        this.abort();
     }
   }
 }

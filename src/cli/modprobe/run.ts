@@ -17,7 +17,7 @@ import {
 import { withStopPlan } from "./phases/stop-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
-import { hostPhase } from "./phases/phase-hosting.js";
+import { hostPhases } from "./phases/phase-hosting.js";
 import { printJsonOf, printLine, sayDiagnostics } from "../terminal/output.js";
 import { storeTiming } from "./timing.js";
 
@@ -42,11 +42,11 @@ export function command(): Command {
 export function phaseCommand(runlevel: Runlevel): Command {
   return withRunOptions(new Command(runlevel))
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
-    .addOption(new Option("--phase", "wait for the order of the broker that started this").hideHelp())
+    .addOption(new Option("--phase", "wait for the orders of the broker that started this").hideHelp())
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action((options: RunOptions) =>
       options.phase === true
-        ? hostPhase((host) => runPhase(runlevel, { ...options, host }))
+        ? hostPhases((phase, host) => runPhase(phase, { ...options, host }))
         : runPhase(runlevel, options),
     );
 }

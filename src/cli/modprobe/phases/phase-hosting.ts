@@ -1,5 +1,7 @@
 import { messageOf } from "../../../errors/index.js";
-import { PhaseLink } from "../../instance/phase-link.js";
+import { hasStartedProcesses } from "../../../processes/index.js";
+import type { Runlevel } from "../../../units/index.js";
+import { PhaseChannel, type PhaseLink } from "../../instance/phase-link.js";
 import { ExitError, shareDiagnostics } from "../../terminal/output.js";
 import type { WaitingPeriods } from "./waiting-notes.js";
 
@@ -11,20 +13,34 @@ export interface HostedRun {
   readonly cancelAfterMs: number | undefined;
 }
 
-/** Runs a phase when the broker that has started this process says so, and tells it why if it fails. */
-export async function hostPhase(run: (host: HostedRun) => Promise<void>): Promise<void> {
-  const link = new PhaseLink();
+/**
+ * Runs phases as the broker that has started this process orders them, and tells it why one fails. After a phase that went
+ * well and left no process behind, it waits for the next one, so that the end of a short instance starts at once.
+ */
+export async function hostPhases(run: (phase: Runlevel, host: HostedRun) => Promise<void>): Promise<void> {
+  const channel = new PhaseChannel();
   // What the run needs is loaded while the broker starts.
   await Promise.all([import("../../../messages/index.js"), import("../../../instance/instance-facts.js")]);
-  const { cancelAfterMs, waitingAfterMs, waitingEveryMs, said } = await link.begin();
+  try {
+    while ((await hostPhase(channel, run)) === "rc1" && !hasStartedProcesses()) channel.rest();
+  } finally {
+    await channel.close();
+  }
+}
+
+async function hostPhase(
+  channel: PhaseChannel,
+  run: (phase: Runlevel, host: HostedRun) => Promise<void>,
+): Promise<Runlevel> {
+  const { link, start } = await channel.begin();
+  const { phase, cancelAfterMs, waitingAfterMs, waitingEveryMs, said } = start;
   shareDiagnostics(said, (text) => link.tell({ type: "said", text }));
   try {
-    await run({ link, cancelAfterMs, periods: { afterMs: waitingAfterMs, everyMs: waitingEveryMs } });
+    await run(phase, { link, cancelAfterMs, periods: { afterMs: waitingAfterMs, everyMs: waitingEveryMs } });
+    return phase;
   } catch (error) {
     const message = error instanceof ExitError ? (error.summary ?? error.message) : messageOf(error);
     if (message !== "") link.tell({ type: "failed", message });
     throw error;
-  } finally {
-    await link.close();
   }
 }
