@@ -7,6 +7,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "
 import { createRequire } from "node:module";
 import { dirname, relative, resolve } from "node:path";
 import { build, transform } from "esbuild";
+import { lazyBuiltins } from "./lazy-builtins.mjs";
 import { writeLicenses } from "./licenses.mjs";
 import { shortenLocals } from "./shorten.mjs";
 
@@ -149,7 +150,7 @@ async function makeBundle(name, parts) {
     ...OPTIONS,
     stdin: { contents: `module.exports = {\n${lines.join("\n")}\n};`, resolveDir: process.cwd() },
     outfile: `dist/bundles/${name}.cjs`,
-    plugins: [importByLauncher, shortenOthers],
+    plugins: [importByLauncher, lazyBuiltins, shortenOthers],
   });
   return Object.keys(metafile.inputs);
 }
@@ -167,7 +168,7 @@ async function makeModules(plugins) {
     entryPoints: modules.map((file) => `src/modules/${file}`),
     outdir: "dist/modules",
     outExtension: { ".js": ".cjs" },
-    plugins: [...plugins, shortenOthers],
+    plugins: [lazyBuiltins, ...plugins, shortenOthers],
   });
   return Object.keys(metafile.inputs);
 }

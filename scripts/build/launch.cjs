@@ -10,10 +10,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-const { isMainThread } = require("node:worker_threads");
-
-// Node's own answer to this signal is to let anyone on this machine debug the process (docs/security.md).
-if (isMainThread) process.on("SIGUSR1", () => {});
+// Node's own answer to this signal is to let anyone on this machine debug the process (docs/security.md). In a thread
+// this does nothing.
+process.on("SIGUSR1", () => {});
 
 const { Module } = require("node:module");
 const { dirname, join } = require("node:path");

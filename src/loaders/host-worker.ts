@@ -15,19 +15,20 @@ import { type Blame, blameFor, type ThreadTenant } from "./shared-thread/thread-
 import { ThreadMonitor } from "./shared-thread/thread-monitor.js";
 import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
 
-interface HostOptions {
+/** What a worker is for. */
+interface HostUse {
   /** For messages. */
   readonly name: string;
   /** Whether several modules share it, so that one that blocks it harms the others. */
   readonly isShared?: boolean | undefined;
   /** Gets what is to be said of a shared thread. */
   readonly log?: ModuleSpec["log"];
-  /** Default: a copy of that of this process. */
-  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A module that is being loaded, without what the worker numbers itself. */
-type LoadOrder = Omit<WorkerOrder & { readonly kind: "load" }, "kind" | "id"> & { readonly name: string };
+/** A module that is being loaded, without what the worker adds itself. */
+type LoadOrder = Omit<WorkerOrder & { readonly kind: "load" }, "kind" | "id" | "current"> & {
+  readonly name: string;
+};
 
 /** A module in a worker: its number there, and how it ended. */
 interface HostedModule {
@@ -49,15 +50,15 @@ const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
  * a group's next module gets a new one. When the thread dies every module in it has ended.
  */
 export class HostWorker {
-  readonly #name: string;
+  #name = "";
   readonly #worker: Worker;
   readonly #mark: Mark | undefined;
   readonly #modules = new Map<number, LiveModule>();
   readonly #exited: Promise<void>;
-  readonly #log: ModuleSpec["log"];
+  #log: ModuleSpec["log"];
   /** The number of the module that was given a message last. */
-  readonly #current: Int32Array | undefined;
-  readonly #monitor: ThreadMonitor | undefined;
+  #current: Int32Array | undefined;
+  #monitor: ThreadMonitor | undefined;
   #lastId = 0;
   #state: "open" | "exiting" | "exited" = "open";
   /** What the worker threw; its exit follows. */
@@ -66,21 +67,18 @@ export class HostWorker {
   /** Outcomes of modules that are reported once the thread has gone. */
   #last: { readonly module: LiveModule; readonly exit: ModuleExit } | undefined;
 
-  constructor({ name, env, isShared = false, log }: HostOptions) {
-    this.#name = name;
-    this.#log = log;
-    this.#current = isShared ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
+  /** @param env default: a copy of that of this process */
+  constructor(env?: Readonly<Record<string, string>>) {
     const marked = partEnvironment(env ?? process.env);
     this.#mark = marked.mark;
     this.#worker = startThread(THREAD_MAIN, {
-      workerData: { ...hostSetup(), current: this.#current },
+      workerData: hostSetup(),
       env: marked.env,
     });
     this.#worker.on("message", (report: WorkerReport) => {
       if (report.kind === "beat") this.#monitor?.answered();
       else this.#ended(report);
     });
-    this.#monitor = isShared ? this.#watched() : undefined;
     this.#worker.on("error", (error: unknown) => {
       this.#uncaught = { error };
     });
@@ -92,6 +90,15 @@ export class HostWorker {
         resolve();
       });
     });
+  }
+
+  /** Says what it is for, before the first module. */
+  use({ name, isShared = false, log }: HostUse): this {
+    this.#name = name;
+    this.#log = log;
+    this.#current = isShared ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
+    this.#monitor = isShared ? this.#watched() : undefined;
+    return this;
   }
 
   /** Whether it takes further modules. */
@@ -109,13 +116,18 @@ export class HostWorker {
     const promise = new Promise<ModuleExit>((resolve) => {
       this.#modules.set(id, { id, name, path: order.path, settle: resolve });
     });
-    this.#order({ kind: "load", id, ...order }, [order.port]);
+    this.#order({ kind: "load", id, ...order, current: this.#current }, [order.port]);
     return { id, promise };
   }
 
   /** Whether the thread keeps this process alive. */
   setRef(isRef: boolean): void {
     setRefOf(this.#worker, isRef);
+  }
+
+  /** Ends a thread that no module has taken. */
+  async discard(): Promise<void> {
+    await this.terminate(0);
   }
 
   /** Ends the thread at once, and every module in it. */

@@ -15,4 +15,4 @@ export { createProcessLoader } from "./process.js";
 export { createProgramLoader } from "./program.js";
 export { createPythonLoader } from "./python.js";
 export { type LoaderChoice, LoaderRegistry } from "./registry.js";
-export { createThreadLoader } from "./thread.js";
+export { createThreadLoader, type ThreadLoader } from "./thread.js";

@@ -29,7 +29,7 @@ Object.defineProperty(process, "stdout", { get: () => process.stderr, configurab
 process.on("exit", () => channels.forEach((channel) => channel.close()));
 
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
-  const { current } = setup;
+  const { current } = order;
   // Before the module is given the message.
   if (current !== undefined) order.port.on("message", () => (current[0] = order.id));
   const channel = portChannel(order.port, UNDER_WAY_LIMITS);

@@ -8,8 +8,6 @@ export interface WorkerSetup {
   /** Paths of our library, by the name that modules import. */
   readonly library: Readonly<Record<string, string>>;
   readonly jiti: string;
-  /** Of a thread that modules share: the number of the one that was given a message last. */
-  readonly current?: Int32Array | undefined;
 }
 
 /** A module's file, as its host imports it. */
@@ -34,6 +32,8 @@ export type WorkerOrder =
       readonly id: number;
       /** The module's end of its channel. */
       readonly port: MessagePort;
+      /** In a thread that modules share: takes the number of the one that was given a message last. */
+      readonly current?: Int32Array | undefined;
     })
   /** Say what the file offers as a library. */
   | (ModuleFile & {

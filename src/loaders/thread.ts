@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
@@ -13,20 +14,32 @@ import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./mo
 /** What a unit or the attribute `broker.default-thread` calls the threads that modules share. */
 const SHARED = "shared";
 
+/** The loader of threads, which can have a thread ready before it knows what for. */
+export interface ThreadLoader extends ModuleLoader {
+  /**
+   * Starts a thread, which the first module with this environment that needs one takes.
+   * @param env the environment of modules
+   */
+  prepare(env: Readonly<Record<string, string>>): void;
+  /** Ends the thread if no module has taken it. */
+  release(): Promise<void>;
+}
+
 /**
  * The loader of JavaScript and TypeScript modules in worker threads (docs/design/modules.md §4). Each has a
  * thread of its own, or all modules of a thread group share one. Loaders share nothing, so two brokers in one
  * process have groups of their own.
  */
-export function createThreadLoader(): ModuleLoader {
-  return new ThreadLoader();
+export function createThreadLoader(): ThreadLoader {
+  return new WorkerLoader();
 }
 
-class ThreadLoader implements ModuleLoader {
+class WorkerLoader implements ThreadLoader {
   readonly name = "thread";
   readonly suffixes = SCRIPT_SUFFIXES;
   readonly #transpiler = new Transpiler();
   readonly #groups = new Map<string, HostWorker>();
+  #prepared: { readonly env: Readonly<Record<string, string>>; readonly worker: HostWorker } | undefined;
 
   readModuleName(path: string): Promise<string | undefined> {
     return readExportedName(path);
@@ -39,6 +52,16 @@ class ThreadLoader implements ModuleLoader {
   readLibrary(query: LibraryQuery): Promise<unknown> {
     const read = isAddon(query.path) ? readAddonLibrary : readScriptLibrary;
     return read(query, this.#transpiler);
+  }
+
+  prepare(env: Readonly<Record<string, string>>): void {
+    this.#prepared ??= { env, worker: new HostWorker(env) };
+  }
+
+  async release(): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    await prepared?.worker.discard();
   }
 
   async start(spec: ModuleSpec): Promise<RunningModule> {
@@ -58,13 +81,21 @@ class ThreadLoader implements ModuleLoader {
   }
 
   #workerFor({ thread, env, log }: ModuleSpec): { readonly worker: HostWorker; readonly group?: string } {
-    if (thread === "own") return { worker: new HostWorker({ name: "own thread", env }) };
+    if (thread === "own") return { worker: this.#newWorker(env).use({ name: "own thread" }) };
     const group = thread === SHARED ? this.#emptiest() : thread;
     const running = this.#groups.get(group);
     if (running?.isOpen === true) return { worker: running, group };
-    const worker = new HostWorker({ name: `thread group '${group}'`, env, log, isShared: true });
+    const worker = this.#newWorker(env).use({ name: `thread group '${group}'`, log, isShared: true });
     this.#groups.set(group, worker);
     return { worker, group };
+  }
+
+  /** The one that is ready, if it has this environment and still runs. */
+  #newWorker(env: ModuleSpec["env"]): HostWorker {
+    const prepared = this.#prepared;
+    if (prepared?.worker.isOpen !== true || !isDeepStrictEqual(prepared.env, env)) return new HostWorker(env);
+    this.#prepared = undefined;
+    return prepared.worker;
   }
 
   /** The shared thread with the fewest modules: there are as many as cores, each started when it is first needed. */

@@ -8,16 +8,16 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   createThreadLoader,
   type ModuleExit,
-  type ModuleLoader,
   type ModuleSpec,
   type RunningModule,
+  type ThreadLoader,
 } from "../../dist/loaders/index.js";
 import { ERRNO } from "../../src/errors/index.js";
 import { type JsonValue, MODULE_STATUS } from "../../src/messages/index.js";
 import { FakeBroker, welcome } from "../messages/fake-broker.js";
 
 let directory: string;
-let loader: ModuleLoader;
+let loader: ThreadLoader;
 let started: RunningModule[];
 
 beforeEach(async () => {
@@ -420,5 +420,43 @@ describe("a module that imports our library from anywhere", () => {
     expect(await ask(loaded, "name")).toBe("mod");
     expect(await loaded.broker.call("mod.busy")).toMatchObject({ errnum: ERRNO.EBUSY, error: "not now" });
     expect(await shutDown(loaded)).toEqual({ kind: "ok" });
+  });
+});
+
+describe("a thread that is ready before its module is known", () => {
+  const env = { PREPARED: "yes" };
+  const WHERE = `
+    import { threadId } from "node:worker_threads";
+    export async function modMain(h) { h.handle("where", () => threadId); await h.run(); }
+  `;
+
+  async function threadOf(spec: Partial<ModuleSpec>): Promise<JsonValue> {
+    const loaded = await loadSource("where.mjs", WHERE, spec);
+    await firstStatus(loaded);
+    return (await ask(loaded, "where")) as JsonValue;
+  }
+
+  test.each(["own", "shared", "yard"])(
+    "is taken by the first module with its environment: %s",
+    async (thread) => {
+      const last = Number(await threadOf({ thread: "own" }));
+      loader.prepare(env);
+      // Not by one with another environment.
+      expect(await threadOf({ thread: "own", env: {} })).toBe(last + 2);
+      expect(await threadOf({ thread, env: { ...env } })).toBe(last + 1);
+      expect(await threadOf({ thread: "own", env })).toBe(last + 3);
+    },
+  );
+
+  test("ends if no module has taken it, and only then", async () => {
+    const last = Number(await threadOf({ thread: "own" }));
+    loader.prepare(env);
+    await loader.release();
+    expect(await threadOf({ thread: "own", env })).toBe(last + 2);
+    loader.prepare(env);
+    const taken = await loadSource("where.mjs", WHERE, { env });
+    await firstStatus(taken);
+    await loader.release();
+    expect(await ask(taken, "where")).toBe(last + 3);
   });
 });

@@ -47,9 +47,13 @@ export class Phases {
   /** Told what a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
 
+  /** Whether rc1 is ours, so that it will load modules. */
+  readonly hasOwnStart: boolean;
+
   constructor(options: BrokerCommandOptions) {
     this.#options = options;
-    if (!new Map(options.setattr).has("broker.rc1_path")) this.#prepare("rc1");
+    this.hasOwnStart = !new Map(options.setattr).has("broker.rc1_path");
+    if (this.hasOwnStart) this.#prepare("rc1");
   }
 
   /** Starts the host of rc3, if that is ours. */

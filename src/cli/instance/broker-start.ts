@@ -1,6 +1,7 @@
 import { attributeHint, Broker, type LogEntry, type LogFile, type Overlay } from "../../broker/index.js";
 import { indentLines, isErrno, SluiceError } from "../../errors/index.js";
 import { checkConfig } from "../../instance/check-config.js";
+import type { ThreadLoader } from "../../loaders/index.js";
 import { configInputs, configPathAttribute } from "../config-inputs.js";
 import { ExitError, say, sayError } from "../terminal/output.js";
 import { SHIPPED_MODULES } from "../version.js";
@@ -20,6 +21,8 @@ interface BrokerStartOptions {
   readonly isSupervised: boolean;
   readonly stops: Stops;
   readonly socketFd: number | undefined;
+  /** Where modules in JavaScript run. */
+  readonly threads: ThreadLoader;
   readonly onReload: (isUnderWay: boolean) => void;
 }
 
@@ -28,7 +31,7 @@ interface BrokerStartOptions {
  * @throws ExitError after it was said what is wrong
  */
 export async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
-  const { place, overlay, options, logFile, isSupervised, stops, socketFd, onReload } = starting;
+  const { place, overlay, options, logFile, isSupervised, stops, socketFd, threads, onReload } = starting;
   const prefix = brokerPrefix(place);
   // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.
   const isQuiet = isSupervised && place.rank > 0;
@@ -51,6 +54,7 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
       readConfig: configInputs(options).length === 0 ? undefined : () => reloadedConfig(options),
       checkConfig,
       modulePath: [process.env["FLUX_MODULE_PATH"], SHIPPED_MODULES].filter(Boolean).join(":"),
+      loaders: [threads],
       rundir: place.rundir,
       ...{ socketFd, onReload },
       onStderr: (entry) => printLog(entry, place),

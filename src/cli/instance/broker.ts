@@ -14,6 +14,7 @@ import {
   type SupervisorOrder,
 } from "../../broker/index.js";
 import { isErrno, SluiceError } from "../../errors/index.js";
+import { createThreadLoader, type ThreadLoader } from "../../loaders/index.js";
 import {
   becomeOwner,
   endOfShellStatus,
@@ -102,6 +103,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
   becomeOwner({ graceSeconds: ORPHAN_GRACE_SECONDS });
   const stops = new Stops(isSupervised, { isManaged, ...sameSignal(options) });
   const phases = new Phases(options);
+  const threads = createThreadLoader();
   try {
     const place = await placeOf(options, isSupervised, stops);
     const overlay = overlayOf(place);
@@ -109,14 +111,16 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     const logFile = options.logFile === undefined ? undefined : logFileFor(options.logFile, options, place);
     const reloads: { tell?: (isUnderWay: boolean) => void } = {};
     const onReload = (isUnderWay: boolean): void => reloads.tell?.(isUnderWay);
-    const starting = { place, overlay, options, logFile, isSupervised, stops, socketFd, onReload };
+    const starting = { place, overlay, options, logFile, isSupervised, stops, socketFd, threads, onReload };
     const broker = await startBroker(starting);
+    // It starts while rc1 is still being planned.
+    if (phases.hasOwnStart) threads.prepare(broker.programEnvironment());
     await verifyPicked(broker, options, brokerPrefix(place));
     const registration = isSupervised ? undefined : await registerBroker(broker, options, place);
     const notifier = notifySocket === undefined ? undefined : notifierFor(notifySocket, broker);
     reloads.tell = (isUnderWay) => notifier?.reloading(isUnderWay);
     const watchdog = notifier && watchdogMs && (await watchdogFor(broker, notifier, watchdogMs));
-    process.exitCode = await live({ broker, options, phases, stops, notifier, isManaged });
+    process.exitCode = await live({ broker, options, phases, threads, stops, notifier, isManaged });
     if (watchdog) watchdog.close();
     registration?.remove();
     logFile?.close();
@@ -127,7 +131,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
       if (broker.rank === 0) await sweep(inheritedMark());
     }
   } finally {
-    await phases.close();
+    await Promise.all([phases.close(), threads.release()]);
     if (process.connected) process.disconnect();
   }
 }
@@ -178,6 +182,7 @@ async function placeOf(
 interface LifeOptions {
   readonly broker: Broker;
   readonly phases: Phases;
+  readonly threads: ThreadLoader;
   readonly options: BrokerCommandOptions;
   readonly stops: Stops;
   readonly notifier: ServiceNotifier | undefined;
@@ -185,7 +190,15 @@ interface LifeOptions {
 }
 
 /** @returns the exit status */
-async function live({ broker, options, phases, stops, notifier, isManaged }: LifeOptions): Promise<number> {
+async function live({
+  broker,
+  options,
+  phases,
+  threads,
+  stops,
+  notifier,
+  isManaged,
+}: LifeOptions): Promise<number> {
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
   const waiting = new ShutdownNote(broker);
   const life = new InstanceLife({
@@ -211,6 +224,8 @@ async function live({ broker, options, phases, stops, notifier, isManaged }: Lif
     onState: (state) => {
       broker.log.append("broker", "debug", `state ${state}`);
       if (state === "init") void broker.ensureSocket().then(() => report({ type: "serving" }));
+      // One that rc1 had no use for.
+      if (state === "quorum" || state === "shutdown") void threads.release();
       if (state === "cleanup" || state === "shutdown") waiting.begin();
       notifier?.state(state);
       if (state === "cleanup" || state === "shutdown") phases.prepareShutdown(broker);
