@@ -10,6 +10,8 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What a busy machine does late is not wrong: the default, one second, is soon over.
+    expect: { poll: { interval: 20, timeout: 30_000 } },
     restoreMocks: true,
     reporters: ["default", closingLine],
   },

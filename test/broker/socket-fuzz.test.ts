@@ -156,6 +156,7 @@ describe("a connection that sends", () => {
     }
     await vi.waitFor(() => expect(Buffer.concat(got).toString("latin1")).toContain('"slow"'), {
       interval: 5,
+      timeout: 30_000,
     });
     socket.destroy();
     await closed;

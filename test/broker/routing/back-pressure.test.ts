@@ -438,6 +438,7 @@ test("requests held for a module that is being reloaded take 64 MiB, and then th
   const answers = Array.from({ length: 40 }, () => client.rpc("svc.echo", bytes));
   await vi.waitFor(async () => expect(await waiting(handle, "svc")).toBeGreaterThanOrEqual(16), {
     interval: 1,
+    timeout: 30_000,
   });
   expect(await settledAt(handle, "svc")).toBeLessThanOrEqual(17);
   open();
