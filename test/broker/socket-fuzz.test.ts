@@ -12,7 +12,7 @@ const MIB = 1024 * 1024;
 const HEADER_LIMIT = 64 * 1024;
 
 /** For what comes by itself, also on a busy machine. */
-const PATIENTLY = { interval: 5, timeout: 30_000 };
+const PATIENTLY = { interval: 5, timeout: 120_000 };
 
 interface Target extends TestBroker {
   readonly path: string;
