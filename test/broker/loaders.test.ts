@@ -113,7 +113,7 @@ function isAlive(pid: number): boolean {
 }
 
 const gone = (pid: number): Promise<void> =>
-  vi.waitFor(() => expect(isAlive(pid)).toBe(false), { interval: 5 });
+  vi.waitFor(() => expect(isAlive(pid)).toBe(false), { interval: 5, timeout: 30_000 });
 
 describe.each(CASES)("a module of the loader $loader", (loader) => {
   test("is loaded, listed, pinged and removed", async () => {

@@ -12,7 +12,7 @@ const MIB = 1024 * 1024;
 const HEADER_LIMIT = 64 * 1024;
 
 /** For what comes by itself, also on a busy machine. */
-const PATIENTLY = { interval: 5, timeout: 30_000 };
+const PATIENTLY = { interval: 5, timeout: 120_000 };
 
 interface Target extends TestBroker {
   readonly path: string;
@@ -156,6 +156,7 @@ describe("a connection that sends", () => {
     }
     await vi.waitFor(() => expect(Buffer.concat(got).toString("latin1")).toContain('"slow"'), {
       interval: 5,
+      timeout: 30_000,
     });
     socket.destroy();
     await closed;

@@ -143,7 +143,7 @@ describe("module.trace", () => {
     await handle.rpc("module.load", { path: "/mem/watcher" });
     await handle.rpc("watcher.start");
     for (let n = 0; n < 5; n++) await handle.rpc("watcher.ping");
-    await vi.waitFor(() => expect(seen.length).toBeGreaterThanOrEqual(11), { interval: 1 });
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThanOrEqual(11), { interval: 1, timeout: 30_000 });
     expect(seen).toHaveLength(11);
   });
 

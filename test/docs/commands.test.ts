@@ -104,7 +104,7 @@ test("the examples of examples/batch/README.md print what it says, the later one
   const { stdout } = await box.shell(`sluice ${start} bash session.sh`, env);
   expect(printedBy(stdout).map((output, i) => ({ command: live[i]?.command, output }))).toEqual(live);
   expect(box.survivors()).toEqual([]);
-}, 120_000);
+});
 
 test("the module of docs/modules.md answers as the page shows", async () => {
   const page = readFileSync(join(CHECKOUT, "docs/modules.md"), "utf8");
@@ -158,4 +158,4 @@ test("the stack of docs/apply.md is changed as the page shows", async () => {
   const shown = printedBy(stdout).map((text) => text.replaceAll(`${box.dir}/`, ""));
   expect(shown.map((output, i) => ({ command: examples[i]?.command, output }))).toEqual(examples);
   expect(box.survivors()).toEqual([]);
-}, 120_000);
+});

@@ -1,12 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Finished, Sandbox } from "../helpers/sluice.js";
 
 const EXAMPLE = join(import.meta.dirname, "../../examples/batch");
-
-// Each starts an instance or two, and a dozen commands in it.
-vi.setConfig({ testTimeout: 120_000 });
 
 let box: Sandbox;
 let env: Record<string, string>;

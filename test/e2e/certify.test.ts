@@ -82,22 +82,18 @@ describe("module certify", () => {
     const inside = "sluice module certify --kind fuel " + BREACHING;
     const started = await sandbox.run(["start", "-c", "site/conf.toml", "-S", "broker.rc1_path=", inside]);
     expect(started.stdout).toContain("keeps fuel 1.0: 4 exchanges");
-  }, 60_000);
+  });
 });
 
 describe("module certify of content-backing", () => {
-  test.each(["content-sqlite", "content-files"])(
-    "passes the shipped %s",
-    async (name) => {
-      const certified = await certifyAs("content-backing", name);
-      expect(certified).toMatchObject({ status: 0, exchanges: 6, breaches: [] });
-    },
-    60_000,
-  );
+  test.each(["content-sqlite", "content-files"])("passes the shipped %s", async (name) => {
+    const certified = await certifyAs("content-backing", name);
+    expect(certified).toMatchObject({ status: 0, exchanges: 6, breaches: [] });
+  });
 
   test("passes the module of the breaches as long as it has none", async () => {
     expect(await certifyAs("content-backing", BREACHING_BACKING)).toMatchObject({ status: 0, breaches: [] });
-  }, 60_000);
+  });
 
   test.each([
     ["other-digest", "store", "ref: must be"],
@@ -111,16 +107,12 @@ describe("module certify of content-backing", () => {
     ["keeps-the-first", "checkpoint-get", "value.root: must be"],
     ["one-record", "checkpoint-get", "value"],
     ["bare-value", "checkpoint-get", "value: missing"],
-  ])(
-    "fails the breach %s with the method and the field",
-    async (breach, method, message) => {
-      const { status, breaches } = await certifyAs("content-backing", BREACHING_BACKING, breach);
-      expect(status).toBe(1);
-      const found = breaches.map((one) => `${one.method}: ${one.message}`);
-      expect(found.filter((text) => text.startsWith(`${method}: ${message}`))).not.toEqual([]);
-    },
-    60_000,
-  );
+  ])("fails the breach %s with the method and the field", async (breach, method, message) => {
+    const { status, breaches } = await certifyAs("content-backing", BREACHING_BACKING, breach);
+    expect(status).toBe(1);
+    const found = breaches.map((one) => `${one.method}: ${one.message}`);
+    expect(found.filter((text) => text.startsWith(`${method}: ${message}`))).not.toEqual([]);
+  });
 });
 
 interface ContractFile {

@@ -64,7 +64,7 @@ describe("the files of a site with Flux, where there is no Flux", () => {
       const found = { args, status: site.status, out: site.stdout };
       expect(found).toEqual({ args, status: 0, out: plain.stdout });
     }
-  }, 120_000);
+  });
 
   test("name what was missing, once, and warn of nothing that only tasks use", async () => {
     putSite();

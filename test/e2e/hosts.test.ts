@@ -402,10 +402,11 @@ describe("SLUICE_URI=nats://…", () => {
     const frozen = await server();
     frozen.signal("SIGSTOP");
     const ports = `127.0.0.1:${gone.port},127.0.0.1:${frozen.port}`;
-    const bare = await timed(() => box.run(["getattr", "rank", "--uri", "local:///nowhere"]));
-    const failing = await timed(() =>
-      box.run(["getattr", "rank", "--uri", `nats://me:hush@${ports}/site/0`]),
-    );
+    // At the same time: a busy machine delays both.
+    const [bare, failing] = await Promise.all([
+      timed(() => box.run(["getattr", "rank", "--uri", "local:///nowhere"])),
+      timed(() => box.run(["getattr", "rank", "--uri", `nats://me:hush@${ports}/site/0`])),
+    ]);
     expect(failing.ms).toBeLessThan(5000 + bare.ms);
     expect(failing.result).toMatchObject({
       status: 1,
@@ -440,9 +441,11 @@ describe("without a NATS server", () => {
     const frozen = await server();
     frozen.signal("SIGSTOP");
     const servers = `${gone.url},${frozen.url.replace("//", "//me:hush@")}`;
-    // On a busy machine the processes alone take their time.
-    const boot = await timed(() => box.run(["start", ...BARE, "true"]));
-    const failing = await timed(() => box.run(["start", "-s", "3", `--overlay=${servers}`, "true"]));
+    // On a busy machine the processes alone take their time, so both run at the same time.
+    const [boot, failing] = await Promise.all([
+      timed(() => box.run(["start", ...BARE, "true"])),
+      timed(() => box.run(["start", "-s", "3", `--overlay=${servers}`, "true"])),
+    ]);
     expect(failing.ms).toBeLessThan(4600 + boot.ms);
     const { status, stderr } = failing.result;
     expect(stderr).toBe(
@@ -464,9 +467,10 @@ describe("without a NATS server", () => {
         expect(status).toBe(0);
         return performance.now() - begun;
       };
-      const whole = await start(urls(servers.slice(1)));
       servers[0]?.signal(signal);
-      expect((await start(urls(servers))) - whole).toBeLessThan(1500);
+      // At the same time: a busy machine delays both.
+      const [without, first] = await Promise.all([urls(servers.slice(1)), urls(servers)].map(start));
+      expect((first ?? NaN) - (without ?? NaN)).toBeLessThan(1500);
     },
   );
 

@@ -63,7 +63,7 @@ describe("modprobe learn", () => {
 
     const mended = await sandbox.run([...start, "-f", "learned.toml", "sluice modprobe learn --json"]);
     expect(JSON.parse(mended.stdout)).toMatchObject({ missing: [], doubtful: [] });
-  }, 60_000);
+  });
 
   test("takes a relation that was added since the run into account", async () => {
     sandbox.write("stack.toml", STACK);
@@ -73,7 +73,7 @@ describe("modprobe learn", () => {
       "sluice modprobe learn --json --file stack.toml --file mend.toml";
     const learned = await sandbox.run(["start", "-f", "stack.toml", "--shuffle=@order", script]);
     expect(JSON.parse(learned.stdout)).toMatchObject({ missing: [] });
-  }, 60_000);
+  });
 
   test("finds nothing to add to the shipped units, and says of a run without modules that it has no messages", async () => {
     sandbox.write("tasks.toml", '[[tasks]]\nname = "only"\ncommand = "true"\n');
@@ -86,5 +86,5 @@ describe("modprobe learn", () => {
     expect(text).toContain("relations order all units that messages connect");
     expect(learned.status).toBe(1);
     expect(learned.stderr).toContain("its record has no messages");
-  }, 60_000);
+  });
 });

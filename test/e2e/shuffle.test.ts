@@ -62,7 +62,7 @@ describe("sluice shuffle", () => {
     expect(shuffled.stderr).toContain(`sluice-shuffle: seed ${LUCKY}: ok\n`);
     expect(shuffled.stderr).toContain("sluice-shuffle: probe before table: probe: ");
     expect(readdirSync(sandbox.runtimeDir)).toEqual([]);
-  }, 60_000);
+  });
 
   test("names a seed that fails", async () => {
     stack({ ...SITE, probe: { asks: ["table"] } });
@@ -70,7 +70,7 @@ describe("sluice shuffle", () => {
     const { failed, ...counts } = JSON.parse(shuffled.stdout) as Verdict;
     expect(failed).toMatchObject({ seed: UNLUCKY, order: null, pair: { first: "probe", then: "table" } });
     expect(counts).toMatchObject({ seeds: 1, doubts: 0 });
-  }, 60_000);
+  });
 
   test("starts several ranks, and finds what fails on one of them", async () => {
     // Rank 0 would answer for it else.
@@ -84,7 +84,7 @@ describe("sluice shuffle", () => {
       ...{ unit: "probe", finding: "pair" },
       pair: { first: "probe", then: "table" },
     });
-  }, 120_000);
+  });
 
   test("says that the order is right when no seed fails, and that with the command that it is given", async () => {
     stack({ ...SITE, probe: { asks: ["table"], after: ["table"] } });
@@ -94,19 +94,19 @@ describe("sluice shuffle", () => {
       stdout: "3 seeds, none failed\n",
       stderr: [7, 8, 9].map((seed) => `sluice-shuffle: seed ${seed}: ok\n`).join(""),
     });
-  }, 60_000);
+  });
 
   test("says that it is not the order when a unit fails in each", async () => {
     stack({ ...SITE, probe: { asks: ["nothing"] } });
     const shuffled = await sandbox.run(["shuffle", "-f", "stack.toml"]);
     expect(shuffled.status).toBe(1);
     expect(shuffled.stdout).toContain("other orders fail too, so the order is not the cause\n");
-  }, 60_000);
+  });
 
   test("shuffles the shipped units, which pass", async () => {
     const shuffled = await sandbox.run(["shuffle", "-n", "3", "--json"]);
     expect(JSON.parse(shuffled.stdout)).toEqual({ seeds: 3, doubts: 0, starts: 3, failed: null });
-  }, 60_000);
+  });
 });
 
 describe("--shuffle", () => {
@@ -133,7 +133,7 @@ describe("--shuffle", () => {
     const [plan, ...rest] = lines.map((line) => JSON.parse(line) as { type: string; unit?: string });
     expect(plan).toMatchObject({ type: "plan", jobs: 1, shuffle: "5" });
     expect(rest.flatMap(({ type, unit }) => (type === "start" ? [unit] : []))).toEqual(orders[0]);
-  }, 60_000);
+  });
 
   test("of an apply starts the changed modules one after the other, as the file has them", async () => {
     stack(SITE);
@@ -147,7 +147,7 @@ describe("--shuffle", () => {
     );
     expect(places.every((place) => place > 0)).toBe(true);
     expect(places).toEqual(places.toSorted((a, b) => a - b));
-  }, 60_000);
+  });
 
   test("refuses what is neither a number nor a file, and a file that is missing", async () => {
     for (const [value, message] of [

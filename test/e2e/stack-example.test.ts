@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Finished, Sandbox } from "../helpers/sluice.js";
 import { freePort } from "../helpers/ports.js";
 
@@ -12,8 +12,6 @@ const EXAMPLE = new URL("../../examples/stack", import.meta.url).pathname;
 const isRoot = process.getuid?.() === 0;
 const prefix = isRoot ? ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--init-groups", "--"] : [];
 
-// A database is made, and is slow where the machine is busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const SOON = { timeout: 60_000, interval: 50 };
 
 let box: Sandbox;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PairList } from "../../src/graph/csr.js";
 import { LOST_NEED, ORPHANED, dropUnsupported } from "../../src/graph/drop-unsupported.js";
+import { runs } from "../helpers/property-runs.js";
 
 const NODES = 14;
 
@@ -74,7 +75,7 @@ describe("shrinking", () => {
           expect([...fate]).toEqual(Array.from({ length: NODES }, (_, node) => expected.get(node) ?? 0));
         },
       ),
-      { numRuns: 5000 },
+      runs(2000),
     );
     expect(seen).toEqual(new Set([LOST_NEED, ORPHANED]));
   });

@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { dryRunLines, plan, reasonText, showDeps } from "../../src/graph/index.js";
 import { composeUnits } from "../../src/units/index.js";
 import type { UnitLiteral } from "../helpers/catalog.js";
+import { runs } from "../helpers/property-runs.js";
 import { type Case, cases } from "./arbitrary.js";
 
 const PER_FILE = 3;
@@ -67,10 +68,10 @@ test("a plan is the same to the byte whatever the order in which directories lis
         expect(await bytesOf(directory, shuffled, given)).toBe(one);
         if (one.startsWith("[[")) planned += 1;
       }),
-      { numRuns: 1000 },
+      runs(200),
     );
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-  expect(planned).toBeGreaterThan(300);
+  expect(planned).toBeGreaterThan(60);
 });

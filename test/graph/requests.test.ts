@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { dryRunLines, plan, type PlanInput, type PlanRequest, showDeps } from "../../src/graph/index.js";
 import { catalogOf } from "../helpers/catalog.js";
+import { runs } from "../helpers/property-runs.js";
 import { cases, FACTS } from "./arbitrary.js";
 import { request, running } from "./requests.js";
 import { errorsOf, valueOf } from "./results.js";
@@ -92,7 +93,7 @@ describe("any request", () => {
         expect(result.value.leftOut.size).toBeLessThanOrEqual(catalog.units.length);
         expect(Object.keys(showDeps(result.value)).length).toBe(result.value.steps.length);
       }),
-      { numRuns: 2000 },
+      runs(700),
     );
   });
 });

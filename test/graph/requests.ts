@@ -1,9 +1,10 @@
 import { type LoadedModule, plan, type PlanRequest } from "../../src/graph/index.js";
 import type { Unit } from "../../src/units/index.js";
 import { type AlternativeLiteral, catalogOf, type UnitLiteral } from "../helpers/catalog.js";
+import { runs } from "../helpers/property-runs.js";
 import { FACTS } from "./arbitrary.js";
 
-export const RUNS = { numRuns: 1000 };
+export const RUNS = runs(400);
 
 /** Loaded modules by name; `!` behind a name marks it explicit. */
 export function running(...names: string[]): LoadedModule[] {

@@ -19,12 +19,12 @@ describe("learning from starts of real modules", () => {
         place: { line },
       });
     }
-  }, 120_000);
+  });
 
   test("finds nothing to add in random catalogs whose modules ask in order", async () => {
     const catalogs = Array.from({ length: 200 }, (_, start) => inOrder(start, 4, `c${start}_`));
     const { record } = await new Starts(...catalogs).inOrder();
     expect(record.messages?.between.length).toBeGreaterThan(200);
     expect(learn(record)).toMatchObject({ isComplete: true, missing: [], doubtful: [], unused: [] });
-  }, 120_000);
+  });
 });

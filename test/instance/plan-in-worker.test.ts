@@ -65,7 +65,7 @@ describe("planInWorker", () => {
       }),
       { numRuns: 12 },
     );
-  }, 60_000);
+  });
 
   test("gives the problems with their places in the files, and what asked for a root", async () => {
     const stack = new Stack(`
@@ -107,7 +107,7 @@ describe("planInWorker", () => {
     // One for each part that is sent, whatever the machine is busy with.
     expect(turns).toBeGreaterThan(50);
     expect(planned).toMatchObject({ ok: true, value: { steps: { length: 10_000 } } });
-  }, 60_000);
+  });
 
   test("ends its thread at a limit", async () => {
     const catalog = catalogOf([{ name: "a" }]);

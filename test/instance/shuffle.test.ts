@@ -24,7 +24,7 @@ describe("shuffled starts of real modules", () => {
       }
     }
     expect(found).toBeGreaterThanOrEqual(9);
-  }, 120_000);
+  });
 
   test("need one seed in each catalog, as what messages show to be luck is tried first", async () => {
     for (let start = 1; start <= 10; start++) {
@@ -37,14 +37,14 @@ describe("shuffled starts of real modules", () => {
         failed: { failure: { unit: asks }, finding: { kind: "pair", pair: { first: asks, then: asked } } },
       });
     }
-  }, 120_000);
+  });
 
   test("all pass when the relation is there", async () => {
     const starts = new Starts(planted(1, UNITS).mended);
     for (let seed = 1; seed <= SEEDS; seed++) {
       expect((await starts.start(seeded(seed))).failure).toBeUndefined();
     }
-  }, 120_000);
+  });
 
   test("refuse what is neither a seed nor a file", async () => {
     const stack = stackOf(planted(1, UNITS));

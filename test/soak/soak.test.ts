@@ -27,13 +27,12 @@ interface SoakReport {
   readonly broken: readonly string[];
 }
 
-test("500 cycles of modules of every loader leave nothing behind", { timeout: 400_000 }, async () => {
-  const { status, stdout } = await start("--cycles=500", "--warm-up=200", "--json").ended;
+// One that stays behind is counted after any number of cycles. `npm run soak` makes 10,000, for what grows slowly.
+test("200 cycles of modules of every loader leave nothing behind", { timeout: 400_000 }, async () => {
+  const { status, stdout } = await start("--cycles=200", "--warm-up=150", "--json").ended;
   const report = JSON.parse(stdout) as SoakReport;
   expect([report.broken, status]).toEqual([[], 0]);
-  expect(report.samples.map(({ cycles }) => cycles)).toEqual([
-    50, 100, 150, 200, 250, 300, 350, 400, 450, 500,
-  ]);
+  expect(report.samples.map(({ cycles }) => cycles)).toEqual([20, 40, 60, 80, 100, 120, 140, 160, 180, 200]);
   const done = report.samples.at(-1)?.done ?? {};
   expect(Object.keys(done).sort()).toEqual(
     ["command", "configured", "process", "program", "python", "thread", "thread group"].sort(),
@@ -44,20 +43,15 @@ test("500 cycles of modules of every loader leave nothing behind", { timeout: 40
   );
 });
 
-test(
-  "1,000 starts and stops of a program that hides a child leave nothing",
-  { timeout: 400_000 },
-  async () => {
-    const { status, stdout } = await start("--loader=command", "--cycles=1000", "--warm-up=100", "--json")
-      .ended;
-    const { samples, broken } = JSON.parse(stdout) as SoakReport;
-    expect([broken, status]).toEqual([[], 0]);
-    const last = samples.at(-1);
-    expect(last?.held).toMatchObject({ children: 0, processes: 0, pending: 0 });
-    const counts = Object.values(last?.done["command"] ?? {});
-    expect([counts.length, counts.reduce((sum, count) => sum + count, 0)]).toEqual([5, 1000]);
-  },
-);
+test("300 starts and stops of a program that hides a child leave nothing", { timeout: 400_000 }, async () => {
+  const { status, stdout } = await start("--loader=command", "--cycles=300", "--warm-up=100", "--json").ended;
+  const { samples, broken } = JSON.parse(stdout) as SoakReport;
+  expect([broken, status]).toEqual([[], 0]);
+  const last = samples.at(-1);
+  expect(last?.held).toMatchObject({ children: 0, processes: 0, pending: 0 });
+  const counts = Object.values(last?.done["command"] ?? {});
+  expect([counts.length, counts.reduce((sum, count) => sum + count, 0)]).toEqual([5, 300]);
+});
 
 test("Ctrl-C ends a soak in order, with status 130", async () => {
   const { child, ended } = start("--cycles=10000");
@@ -69,7 +63,8 @@ test("Ctrl-C ends a soak in order, with status 130", async () => {
 
 test("a broken bound is told, with status 1", async () => {
   // No process gives back nearly all the memory.
-  const { status, stderr } = await start("--cycles=10", "--growth=-99").ended;
+  const { status, stderr } = await start("--loader=command", "--warm-up=30", "--cycles=10", "--growth=-99")
+    .ended;
   expect(status).toBe(1);
   expect(stderr).toMatch(/^soak: rssBytes grew from \d+ to \d+, by more than -99 %\nsoak: heapBytes grew/);
 });

@@ -3,6 +3,7 @@ import { stringify } from "smol-toml";
 import { expect, test } from "vitest";
 import { renderDiagnostic } from "../../src/errors/index.js";
 import { compose, parseConfigText, parseFragment, parseRcFragment } from "../../src/units/index.js";
+import { runs } from "../helpers/property-runs.js";
 
 const word = fc.constantFrom(
   "a",
@@ -87,7 +88,7 @@ test("no unit file makes reading or composing throw, and every error has a place
         }
       }
     }),
-    { numRuns: 1000 },
+    runs(400),
   );
 });
 
@@ -140,7 +141,7 @@ test("no text makes reading throw, in any format", () => {
         if (!result.ok) expect(result.diagnostics.length).toBeGreaterThan(0);
       }
     }),
-    { numRuns: 1000 },
+    runs(400),
   );
 });
 

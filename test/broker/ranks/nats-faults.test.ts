@@ -7,7 +7,7 @@ import { detourTo, natsCluster, type NatsServer, startNats } from "../../helpers
 import { presentRanks } from "../support/ranks-of-a-test.js";
 import { startBroker, type TestBroker } from "../support/start-broker.js";
 
-const PATIENTLY = { interval: 5, timeout: 30_000 };
+const PATIENTLY = { interval: 5, timeout: 120_000 };
 
 async function server(options: Parameters<typeof startNats>[0] = {}): Promise<NatsServer> {
   const started = await startNats(options);

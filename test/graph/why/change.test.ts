@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyChange, findRemedies, type Plan, plan, type StartInput } from "../../../src/graph/index.js";
 import { catalogOf } from "../../helpers/catalog.js";
+import { runs } from "../../helpers/property-runs.js";
 import { type Case, cases } from "../arbitrary.js";
 import { everyChange } from "../every-change.js";
 import { valueOf } from "../results.js";
@@ -50,12 +51,12 @@ test("a suggested change really brings the unit in, with as few changes as any; 
         }
       }
     }),
-    { numRuns: 2000, endOnFailure: true },
+    { ...runs(500), endOnFailure: true },
   );
-  expect(catalogs).toBeGreaterThan(500);
+  expect(catalogs).toBeGreaterThan(100);
   // The cases are worth something: each outcome occurs.
-  expect(counts.one).toBeGreaterThan(100);
-  expect(counts.two).toBeGreaterThan(10);
+  expect(counts.one).toBeGreaterThan(25);
+  expect(counts.two).toBeGreaterThan(2);
   expect(counts.none).toBeGreaterThan(0);
 });
 
