@@ -189,8 +189,8 @@ describe("sluice module stats and debug", () => {
     ]);
     expect(stderr.trimEnd().split("\n")).toEqual([
       "sluice-module: no value at 'rx.letters'",
-      "sluice-module: --type and --scale want a number: name one with --parse",
-      "sluice-module: ./nowhere.mjs: no module is loaded from there",
+      "sluice-module: --type and --scale need a number: name one with --parse",
+      "sluice-module: ./nowhere.mjs: no module is loaded from this file",
       "sluice-module: No service matching ghost.debug is registered",
     ]);
   });

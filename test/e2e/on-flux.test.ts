@@ -377,7 +377,7 @@ describe("modprobe apply --on=flux", () => {
     const second = box.start(["modprobe", "apply", "--on=flux"], { env: environment() });
     await second.waitFor("waiting for the apply of process");
     process.kill(-first.pid, "SIGINT");
-    await first.waitFor("interrupted: what was done is undone");
+    await first.waitFor("interrupted: undoing the finished steps");
     box.write("flux/go", "");
     const { status, stderr } = await first.finished;
     expect(status).toBe(1);
@@ -423,7 +423,7 @@ describe("modprobe apply --on=flux", () => {
   test("refuses to settle, as Flux does not tell that a module has failed", async () => {
     const { status, stderr } = await apply("--settle", "1s");
     expect(status).toBe(2);
-    expect(stderr).toContain("--settle is of no use beside --on");
+    expect(stderr).toContain("--settle cannot be used with --on");
   });
 });
 

@@ -23,14 +23,16 @@ export interface RecordedRunOptions {
 /** Adds the options that say which recorded run is meant. */
 export function withRecordedRun(command: Command): Command {
   const located = withOn(withUri(command));
-  return withRunChoice(located.addOption(new Option("--rank <n>", "of this rank").argParser(wholeNumber)));
+  return withRunChoice(
+    located.addOption(new Option("--rank <n>", "read the runs of this rank").argParser(wholeNumber)),
+  );
 }
 
 /** Adds `--statedir` and `--run`. */
 export function withRunChoice(command: Command): Command {
   return command
-    .option("--statedir <dir>", "recorded runs of the instance with this statedir")
-    .option("--run <n|file>", "1 is the last one, 2 the one before; or a file (default: 1)");
+    .option("--statedir <dir>", "read the recorded runs of the instance with this statedir")
+    .option("--run <n|file>", "1 is the last run, 2 the run before it; or the file of a run (default: 1)");
 }
 
 const HINT =
