@@ -143,7 +143,7 @@ function builtin(): Command {
       }
       const value = all.get(name);
       if (value === undefined)
-        throw new ExitError(1, `no such builtin '${name}'; there are ${[...all.keys()].join(", ")}`);
+        throw new ExitError(1, `no such builtin '${name}'; it must be one of ${[...all.keys()].join(", ")}`);
       if (options.json) printJson(value);
       else printLine(value);
     });

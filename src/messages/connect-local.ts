@@ -109,7 +109,7 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
     case "ENOENT":
       return "the socket does not exist; the instance may have ended";
     case "ECONNREFUSED":
-      return "no broker listens there; the instance has ended";
+      return "no broker listens on the socket; the instance has ended";
     case "EACCES":
       return "the socket belongs to another user";
     default:

@@ -53,7 +53,8 @@ export async function renderPicture(picture: Picture, options: RenderPictureOpti
   const drawn = await drawInThread({ ...drawing, folding: "as-needed" }, signal, layoutTimeoutMs);
   if (drawn !== undefined) return drawn;
   const byLevel = await drawInThread({ ...drawing, folding: "levels" }, signal, undefined);
-  if (byLevel === undefined) throw new SluiceError("INTERNAL", "a picture without a limit ran out of time");
+  if (byLevel === undefined)
+    throw new SluiceError("INTERNAL", "the layout of a picture without a time limit has timed out");
   return byLevel;
 }
 

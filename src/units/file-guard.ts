@@ -174,7 +174,7 @@ class OwnerGuard implements FileGuard {
     return {
       ...problemAt("UNIT_INSECURE", message, wholeFile(at)),
       related,
-      hint: "--insecure sets this aside",
+      hint: "--insecure skips this check",
     };
   }
 
@@ -194,7 +194,7 @@ class OwnerGuard implements FileGuard {
 const STICKY = 0o1000;
 
 /** By the letters that chmod has for them. */
-const WRITERS = { g: "its group", o: "others", go: "its group and others" } as const;
+const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**
  * What the program itself is made of, and the directories above it. A user with the right to write there can change the

@@ -78,7 +78,7 @@ describe("start -s 3 --overlay=nats://…", () => {
     for (const [flags, text] of [
       [["--overlay=http://n1"], "'http://n1' must be nats://HOST:PORT or tls://HOST:PORT"],
       [["--overlay=nats://n1,tls://n2"], "n1: some servers are tls://, so all must be"],
-      [["--overlay=tls://10.0.0.1"], "10.0.0.1: an address cannot be checked under TLS"],
+      [["--overlay=tls://10.0.0.1"], "10.0.0.1: TLS cannot check an address"],
       [["--overlay=nats://u:hush@n1/x"], "'nats://***@n1/x' must be nats://HOST:PORT, nothing after it"],
       [["--creds=x"], "--creds needs --overlay"],
       [["--overlay=nats://n1", "--tls-cert=x"], "--tls-cert and --tls-key go together"],
@@ -268,7 +268,7 @@ describe("brokers that are started one by one", () => {
     const there = `host ${hostname()}, pid ${zero.pid}`;
     expect(await ended(again)).toEqual({
       status: 1,
-      stderr: `sluice-broker[0]: rank 0 of instance site is there already: ${there}\n`,
+      stderr: `sluice-broker[0]: rank 0 of instance site already runs: ${there}\n`,
     });
     const second = box.start(["broker", `--overlay=${url}`, "--instance=site", "--rank=1"]);
     expect(await ended(second)).toEqual({

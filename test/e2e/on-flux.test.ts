@@ -411,7 +411,7 @@ describe("modprobe apply --on=flux", () => {
         [
           4,
           expect.stringMatching(
-            /^sluice: cannot note what was loaded: .*sluice-modules-0.json.lock: Not a directory$/,
+            /^sluice: cannot note which module was loaded: .*sluice-modules-0.json.lock: Not a directory$/,
           ) as string,
         ],
       ]) as unknown,
@@ -434,8 +434,7 @@ describe("modprobe --on=flux without what it needs", () => {
     const { status, stderr } = await modprobe(["rc1", "--on=flux"], { PATH: `${bin}:/usr/bin:/bin` });
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr:
-        "sluice-modprobe: the driver of Flux could not be started: there is no command 'flux' on PATH\n",
+      stderr: "sluice-modprobe: the driver of Flux could not be started: PATH has no command 'flux'\n",
     });
   });
 

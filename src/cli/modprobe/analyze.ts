@@ -72,7 +72,7 @@ function refuseUnknownView(analyze: Command): void {
   const [name] = analyze.args;
   if (name === undefined) return;
   const views = analyze.commands.map((command) => command.name());
-  const hint = didYouMean(name, views) ?? `there are ${views.join(", ")}`;
+  const hint = didYouMean(name, views) ?? `it must be one of ${views.join(", ")}`;
   throw new UsageError(`unknown command '${name}'; ${hint}`);
 }
 

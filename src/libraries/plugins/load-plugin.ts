@@ -137,7 +137,7 @@ async function loadHere(file: string, name: string, demand: PluginDemand): Promi
   const digest = await digestOf(file);
   const known = imported.get(file);
   if (known !== undefined && known !== digest) {
-    const text = `${file} has changed since its import, and this process keeps what it has; restart it to load the new file`;
+    const text = `${file} has changed since its import, and this process keeps the old code; restart the process to load the new file`;
     throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EBUSY);
   }
   imported.set(file, digest);
