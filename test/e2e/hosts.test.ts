@@ -115,7 +115,7 @@ describe("a standby", () => {
       ...[`--rundir=${box.dir}/standby`, ...soon],
     ]);
     await standby.waitFor("waits for the lease of rank 0");
-    await one.waitFor("another broker waits to lead");
+    await one.waitFor("another broker waits to take over");
     const handle = await connectTo(1);
     expect(await handle.rpc("overlay.status", undefined, { rank: 0 })).toMatchObject({ epoch: 1 });
     for (const n of [1, 2, 3]) await box.run(["kvs", "put", `k${n}=${n}`], { env: at(1) });
@@ -150,7 +150,7 @@ describe("a standby on a host of its own", () => {
       ...["broker", `--overlay=${url}`, "--instance=site", "--rank=0", "--size=2", "--standby"],
       ...[`--rundir=${box.dir}/next`, ...soon, "-S", "log-stderr-level=7"],
     ]);
-    await one.waitFor("another broker waits to lead");
+    await one.waitFor("another broker waits to take over");
     const writer = await connectTo(1);
     const answered: number[] = [];
     let count = 0;

@@ -50,7 +50,7 @@ describe("wrong usage", () => {
     },
     {
       args: ["kvs", "put", "a="],
-      says: "sluice-kvs: command-argument value 'a=' is invalid for argument 'key=value'. a key wants a value",
+      says: "sluice-kvs: command-argument value 'a=' is invalid for argument 'key=value'. a key needs a value",
     },
     { args: ["rpc", "kvs.get", "{bad"], says: "sluice-rpc: payload is not JSON: " },
     {
