@@ -1,7 +1,8 @@
 """The names that Python files written for Flux import, as thin aliases of :mod:`sluice`.
 
-On the path only in the hosts of modules and rc files, and under ``sluice python``. What is not here fails with an
-``ImportError`` or an ``AttributeError`` that says so.
+On the path only in the hosts of modules and rc files, and under
+``sluice python``. All other names raise an ``ImportError`` or an ``AttributeError``, whose text
+says so.
 """
 
 import sys
@@ -31,7 +32,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Absent:
-    """The last of the finders: it gets the submodules that no other finder has found."""
+    """The last finder: it handles the submodules that no other finder has found."""
 
     @staticmethod
     def find_spec(

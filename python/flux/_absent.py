@@ -1,4 +1,4 @@
-"""What becomes of names of Flux that Sluice does not provide."""
+"""Handles names of Flux that Sluice does not provide."""
 
 from typing import Any
 
@@ -6,8 +6,7 @@ from sluice.stand_ins import stand_in_for
 
 
 def absent(module: str, name: str) -> Any:
-    """What a module gives for a name that it does not have: a stand-in while the host reads a file for a
-    plan.
+    """The value of a missing name of a module: a stand-in while the host reads a file for a plan.
 
     :param module: full name of the module
     :raises AttributeError: otherwise

@@ -8,7 +8,7 @@ from sluice.future import Future
 from sluice.handle import NodeId, Sluice
 
 CHECKPOINT_LOOKUPS = ("content.checkpoint-get", "content-backing.checkpoint-get", "kvs.checkpoint-get")
-"""What Flux programs ask for the last checkpoint."""
+"""The topic with which Flux programs request the last checkpoint."""
 
 
 def event_topics(topic: str) -> "tuple[str, ...]":
@@ -19,7 +19,7 @@ def event_topics(topic: str) -> "tuple[str, ...]":
 
 
 class Flux(Sluice):
-    """A connection to the instance, by the name and with the extra methods that Flux programs use."""
+    """A connection to the instance, with the name and the additional methods of Flux."""
 
     def event_subscribe(self, topic: str) -> None:
         """Subscribes to a topic and to all below it; to every topic with ``""``.
@@ -45,7 +45,8 @@ class Flux(Sluice):
         self.rpc("attr.rm", {"name": name}).get()
 
     def rpc(self, topic: str, payload: Any = None, nodeid: NodeId = NODEID_ANY, flags: int = 0) -> Future:
-        """As ``Sluice.rpc``. Lookups of Flux's checkpoints find none (``ENOENT``), since the store keeps its own."""
+        """The same as ``Sluice.rpc``. Lookups of Flux's checkpoints fail with ``ENOENT``, because
+        the store has its own checkpoints."""
         if topic in CHECKPOINT_LOOKUPS:
             future = Future(self._requests, topic, 0, False)
             future.fail(OSError(errno.ENOENT, "No such file or directory"))

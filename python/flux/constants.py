@@ -1,4 +1,4 @@
-"""The numbers that Flux programs use, under their names there."""
+"""The constants of Flux, with the same names."""
 
 from typing import Any
 

@@ -10,10 +10,10 @@ from ._absent import absent
 __all__ = ["Hostlist", "decode"]
 
 MAX_RANGE = 1 << 20
-"""How many hosts a range may have."""
+"""The most hosts that a range may have."""
 
 MAX_RANGES = 10240
-"""How many ranges may stand between brackets."""
+"""The most ranges between brackets."""
 
 MAX_NUMBER = 1 << 25
 """Names that end in a larger number have no number: they are never part of a range."""
@@ -42,7 +42,8 @@ def _host(name: str, with_number: bool = True) -> _Host:
 
 
 def _are_of_one_width(first: _Host, second: _Host) -> bool:
-    """Whether two numbers can stand in one range: at least one looks the same in the width of the other."""
+    """Whether two numbers can be in one range: padded to the width of the other, at least one is
+    unchanged."""
     return any(
         f"{one.number:0{one.width}}" == f"{one.number:0{other.width}}"
         for one, other in ((first, second), (second, first))
@@ -179,7 +180,7 @@ class Hostlist:
         return self._hosts == other._hosts if isinstance(other, Hostlist) else NotImplemented
 
     def count(self) -> int:
-        """How many names it has."""
+        """The number of names."""
         return len(self._hosts)
 
     def expand(self) -> List[str]:
@@ -187,7 +188,7 @@ class Hostlist:
         return self[:]
 
     def index(self, name: str) -> int:
-        """Where a name is first.
+        """The index of the first occurrence of a name.
 
         :raises FileNotFoundError: it is not in the list
         """
@@ -203,7 +204,7 @@ class Hostlist:
         return len(added)
 
     def delete(self, hosts: "Union[Hostlist, str]") -> int:
-        """Removes each of these names once, where it is first; returns how many were there."""
+        """Removes the first occurrence of each of these names; returns how many it has removed."""
         deleted = 0
         for host in _of(str(hosts)):
             found = next((index for index, each in enumerate(self._hosts) if each.name == host.name), None)
@@ -223,7 +224,7 @@ class Hostlist:
         return self.sort()
 
     def copy(self) -> "Hostlist":
-        """A list of its own with the same names."""
+        """A copy of the list."""
         return Hostlist(self)
 
 
@@ -248,7 +249,7 @@ def _range_text(hosts: List[_Host], begin: int) -> str:
 
 
 def decode(arg: Union[str, Iterable[str]]) -> Hostlist:
-    """The list that one or several texts stand for.
+    """Parses one or several texts into a list.
 
     :raises ValueError: invalid text
     """

@@ -16,7 +16,7 @@ IDSET_FLAG_RANGE = 4
 """Flag of ``encode()``: consecutive ids as ``0-3``."""
 
 IDSET_INVALID_ID = 0xFFFFFFFE
-"""What ``first()``, ``next()`` and ``last()`` give when there is no such id."""
+"""The result of ``first()``, ``next()`` and ``last()`` if the set has no such id."""
 
 MAX_ID = 2**31 - 1
 """The largest id."""
@@ -107,7 +107,7 @@ def _difference(first: List[_Range], second: List[_Range]) -> List[_Range]:
 
 
 class IDset:
-    """A set of ids from 0 to 2147483647. Large ranges take no room.
+    """A set of ids from 0 to 2147483647. Large ranges need little memory.
 
     :param arg: text such as ``0-3,7``, with or without brackets; an id; ids; or another set
     :param flags: of ``str()``: ``IDSET_FLAG_RANGE``, ``IDSET_FLAG_BRACKETS``
@@ -200,11 +200,11 @@ class IDset:
         return self._ranges == other._ranges
 
     def count(self) -> int:
-        """How many ids it has."""
+        """The number of ids."""
         return sum(high - low + 1 for low, high in self._ranges)
 
     def test(self, number: int) -> bool:
-        """Whether it has an id.
+        """Whether the set contains an id.
 
         :raises ValueError: the id is negative
         """
@@ -244,7 +244,7 @@ class IDset:
         return list(self)
 
     def copy(self) -> "IDset":
-        """A set of its own with the same ids."""
+        """A copy of the set."""
         return IDset(self)
 
     def add(self, arg: _Ids) -> "IDset":
@@ -265,7 +265,7 @@ class IDset:
         return result
 
     def intersect(self, *args: _Ids) -> "IDset":
-        """A new set with the ids that all have."""
+        """A new set with the ids that are in all of them."""
         result = self.copy()
         for each in args:
             result._ranges = _intersection(result._ranges, _of(each))
@@ -290,7 +290,7 @@ def _bounds(start: int, end: "int | None") -> _Range:
 
 
 def decode(string: str) -> IDset:
-    """The set that a text stands for.
+    """Parses a text into a set.
 
     :raises ValueError: invalid text
     """

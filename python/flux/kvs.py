@@ -29,10 +29,11 @@ def put(flux_handle: Sluice, key: str, value: Any) -> None:
 
 
 def commit(flux_handle: Sluice) -> int:
-    """Makes all put values durable, or none.
+    """Makes all put values durable; after an error, none of them.
 
     :returns: the version of the store that has it
-    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; it drops the put values then
+    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; the put values are
+        then lost
     """
     ops = _changes.pop(flux_handle, [])
     return int(flux_handle.rpc("kvs.commit", {"ops": ops}).get()["version"])

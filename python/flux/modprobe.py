@@ -71,7 +71,7 @@ class ModuleList:
         self.servicemap.update((name, name) for name in self.loaded_modules)
 
     def lookup(self, name: str) -> Optional[str]:
-        """The module of this name, or that provides this service; None if there is none."""
+        """The module with this name, or with this service; None if no module matches."""
         return self.servicemap.get(name)
 
     def __contains__(self, name: object) -> bool:

@@ -1,6 +1,7 @@
 """``flux.subprocess``: commands in the background of a rank, by the service ``exec``.
 
-A command has a connection of its own, which ends with the process that has started it: so does the command.
+Each command has its own connection. The connection and the command end with the process that has
+started them.
 """
 
 import base64
@@ -19,7 +20,7 @@ from ._absent import absent
 __all__ = ["kill", "rexec_bg", "wait"]
 
 OUTPUT_PIECES = 256
-"""How much of its last output a command keeps for ``wait()``."""
+"""The number of pieces of its last output that a command keeps for ``wait()``."""
 
 _commands: "List[SubprocessBackgroundRexecRPC]" = []
 
@@ -43,7 +44,7 @@ class SubprocessBackgroundRexecRPC:
         threading.Thread(target=self._follow, args=(request,), daemon=True).start()
 
     def get(self) -> Dict[str, Any]:
-        """Waits until it runs.
+        """Waits until the command runs.
 
         :returns: ``{"pid": its process}``
         :raises OSError: it did not start
@@ -54,7 +55,7 @@ class SubprocessBackgroundRexecRPC:
         return {"pid": self._pid, "rank": self._rank}
 
     def get_pid(self) -> int:
-        """Its process on its rank."""
+        """The id of its process on its rank."""
         return int(self.get()["pid"])
 
     def get_rank(self) -> int:
@@ -62,7 +63,7 @@ class SubprocessBackgroundRexecRPC:
         return self._rank
 
     def is_named(self, pid: Optional[int], label: Optional[str], rank: int) -> bool:
-        """Whether it is the command with this process, or this label, on a rank."""
+        """Whether this is the command with this process id or this label on a rank."""
         if rank != self._rank or not self._started.is_set() or self._error is not None:
             return False
         return self._pid == pid if pid is not None else self.label == label
@@ -164,7 +165,7 @@ def rexec_bg(
     :param env: default: that of this process
     :param label: a name for ``kill`` and ``wait``
     :param waitable: whether the caller will call ``wait``
-    :param service: only ``rexec`` is there
+    :param service: the service, which must be ``rexec``
     :param nodeid: the rank; by default this one
     :param sign: ignored, since messages of an instance need no signature
     :raises OSError: ``ENOSYS`` for another service
@@ -186,7 +187,8 @@ def kill(
     nodeid: int = NODEID_ANY,
     sign: Optional[bool] = None,
 ) -> Any:
-    """Sends a signal to a command; the parameters are those of :func:`rexec_bg`, ``pid`` or ``label`` says which one.
+    """Sends a signal to a command; ``pid`` or ``label`` names the command. The other parameters are
+    those of :func:`rexec_bg`.
 
     :returns: a future
     :raises ValueError: the call has neither or both
@@ -210,7 +212,7 @@ def wait(
     nodeid: int = NODEID_ANY,
     sign: Optional[bool] = None,
 ) -> SubprocessWaitRPC:
-    """The end of a command that this process has started; ``pid`` or ``label`` says which one.
+    """The end of a command that this process has started; ``pid`` or ``label`` names the command.
 
     :raises ValueError: the call has neither or both
     """

@@ -41,7 +41,8 @@ class Sluice(_handle.Sluice):
 
 
 async def stream(future: Future) -> AsyncIterator[Any]:
-    """The payloads of a streaming request until ``ENODATA``; leaving the loop early cancels it.
+    """Iterates over the payloads of a streaming request until ``ENODATA``; leaving the loop early
+    cancels the request.
 
     :raises OSError: as ``Future.get``; ``EPROTO`` if the request is not a streaming one
     """
@@ -62,7 +63,8 @@ async def stream(future: Future) -> AsyncIterator[Any]:
 
 
 def spawn(handle: _handle.Sluice, request: Message, result: Awaitable[Any]) -> None:
-    """Runs the coroutine that a handler returned. An exception of it counts as the error of any handler."""
+    """Runs the coroutine that a handler returned. An exception of the coroutine has the same effect
+    as an exception of a handler."""
 
     async def guarded() -> None:
         try:

@@ -17,7 +17,7 @@ class Attachable(Protocol):
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on it."""
+        """The claim that each call on the handle holds."""
 
     @property
     def stopped(self) -> bool:
@@ -34,7 +34,7 @@ class Attachable(Protocol):
         """``READ``, ``WRITE``, both, or 0."""
 
     def timeout(self) -> Optional[float]:
-        """Seconds until the next ``dispatch()``; None: not before there is input."""
+        """Seconds until the next ``dispatch()``; None: not before input arrives."""
 
     def dispatch(self) -> int:
         """Handles what is possible now."""
@@ -54,7 +54,7 @@ class Awaitable(Protocol):
         """Whether ``get()`` would not wait."""
 
     def then(self, callback: Callable[[Any], Any]) -> Any:
-        """Calls back when it is ready."""
+        """Calls the callback when the future is ready."""
 
     def cancel(self) -> None:
         """Fails the request."""
@@ -80,7 +80,7 @@ class _Attachment:
         self.arm()
 
     def arm(self) -> None:
-        """Makes the loop wait for the events that the handle wants now."""
+        """Makes the loop watch the descriptor for the events of ``wants()``."""
         if self.handle.stopped:
             self.stopped.set()
         if self._released or self.loop.is_closed():
@@ -139,7 +139,7 @@ def attach(handle: Attachable) -> None:
 
 
 def detach(handle: Attachable) -> None:
-    """Undoes ``attach``; without one, does nothing."""
+    """Undoes ``attach``; has no effect if the handle is not attached."""
     if handle.attachment is not None:
         handle.attachment.release()
         handle.attachment = None

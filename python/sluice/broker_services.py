@@ -25,7 +25,7 @@ class BrokerServices:
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on the handle."""
+        """The claim that each call on the handle holds."""
         raise NotImplementedError
 
     @property
@@ -65,14 +65,16 @@ class BrokerServices:
         self.rpc("event.unsubscribe", {"topic": topic}).get()
 
     def publish(self, topic: str, payload: Any = None) -> Future:
-        """Publishes an event; ``get()`` gives ``{"seq": N}``, its place in the sequence of the instance.
+        """Publishes an event; ``get()`` returns ``{"seq": N}``, its number in the sequence of the
+        instance.
 
         Parameters and errors are as for :meth:`rpc`.
         """
         return self.rpc(f"event.publish.{topic}", payload)
 
     def service_register(self, name: str) -> Future:
-        """Has requests for another service sent here too; ``get()`` fails with ``EEXIST`` if another module owns it."""
+        """Serves another name too; ``get()`` fails with ``EEXIST`` if another module owns the
+        service."""
         return self.rpc("service.add", {"name": name})
 
     def service_unregister(self, name: str) -> Future:
@@ -107,7 +109,7 @@ class BrokerServices:
         """The configuration at a dotted key, a JSON value; without a key, the whole configuration.
 
         :param default: the value if the key is not set
-        :param update: ask the broker rather than use what this handle has
+        :param update: request the value from the broker rather than use the copy of this handle
         """
         if update:
             self.conf = self.rpc("config.get", {}).get()["value"]

@@ -19,7 +19,8 @@ class _Handler(NamedTuple):
 
 
 def request_handler(topic: str, prefix: bool = True, allow_guest: bool = False) -> Callable[[_F], _F]:
-    """Has a method answer requests. It gets the message, and answers with ``self.handle.respond``.
+    """Registers a method as a handler of requests. The method gets the message, and answers with
+    ``self.handle.respond``.
 
     :param topic: the part after the module's name; with ``prefix=False`` the whole topic
     :param allow_guest: whether guests may send such requests; they get ``EPERM`` otherwise
@@ -28,7 +29,7 @@ def request_handler(topic: str, prefix: bool = True, allow_guest: bool = False) 
 
 
 def event_handler(topic: str, prefix: bool = True) -> Callable[[_F], _F]:
-    """Subscribes to events, and has a method called with each of their messages.
+    """Subscribes to events, and registers a method as their handler.
 
     :param topic: the part after the module's name; with ``prefix=False`` the whole topic
     """
@@ -87,7 +88,7 @@ class BrokerModule:
             set_running()
 
     def debug_test(self, flag: int, clear: bool = False) -> bool:
-        """Whether one of these debug bits is set; with ``clear``, unsets them."""
+        """Returns whether one of these debug bits is set; with ``clear``, clears them."""
         return self.handle.debug_test(flag, clear)
 
     def stop(self) -> None:
@@ -101,7 +102,7 @@ class BrokerModule:
     def run(self) -> Any:
         """Serves until shutdown; in a coroutine, ``await self.run()``.
 
-        :raises BaseException: what the module failed with
+        :raises BaseException: the error with which the module failed
         """
         return self.handle.run()
 

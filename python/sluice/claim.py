@@ -1,4 +1,4 @@
-"""One call at a time: a handle may go from thread to thread, but two threads are never inside it together."""
+"""One call at a time: several threads may use a handle, but two calls never run at once."""
 
 import errno
 from functools import wraps
@@ -11,7 +11,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Claim:
-    """What a call on a handle holds until it returns. The thread that holds it may call again, from a callback too.
+    """The claim that a call on a handle holds until it returns. The thread that holds it may make
+    further calls, also from a callback.
 
     There is no thread-local data: whichever thread calls next may be another one.
     """
@@ -43,15 +44,16 @@ class Claim:
 
 
 class Claimable(Protocol):
-    """What has methods with ``@claimed``."""
+    """An object that has methods with ``@claimed``."""
 
     @property
     def claim(self) -> Claim:
-        """The claim of the handle that it belongs to."""
+        """The claim of its handle."""
 
 
 def claimed(method: _F) -> _F:
-    """A method that holds the claim of its handle. It raises an ``OSError`` of ``EBUSY`` during a call of another thread."""
+    """Makes a method hold the claim of its handle. The method raises an ``OSError`` of ``EBUSY``
+    during a call of another thread."""
 
     @wraps(method)
     def call(self: Claimable, *args: Any, **kwargs: Any) -> Any:

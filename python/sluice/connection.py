@@ -56,7 +56,7 @@ class Connection:
 
     @property
     def cause(self) -> Optional[Exception]:
-        """Why the connection has ended, if it did not end in order."""
+        """The cause if the connection did not end in order."""
         return self._stream.cause
 
     def gone_error(self) -> OSError:
@@ -68,7 +68,8 @@ class Connection:
         self.stats = _no_counts()
 
     def send(self, message: Message) -> None:
-        """Sends a message, or keeps it until it may go. Does nothing once the broker has disconnected.
+        """Sends a message, or keeps it until the broker resumes requests. Has no effect once the
+        broker has disconnected.
 
         :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form;
             ``EINVAL`` if it has no wire form
@@ -92,7 +93,7 @@ class Connection:
             self._stream.send(self._flow.next())
 
     def receive(self) -> List[Message]:
-        """The messages that have arrived, as far as one read gets; it obeys those of flow control instead."""
+        """Returns the messages of one read; handles those of flow control itself."""
         messages: List[Message] = []
         for message in self._stream.receive():
             self.stats["rx"][message.type] += 1
@@ -104,7 +105,7 @@ class Connection:
         return messages
 
     def wait(self, timeout: Optional[float]) -> None:
-        """Waits until data has arrived, or the kernel can take the rest of what this connection sends.
+        """Waits until data has arrived, or until the kernel accepts the rest of the sent bytes.
 
         :param timeout: seconds; None waits for ever
         """
@@ -122,9 +123,9 @@ class Connection:
         self._stream.finish()
 
     def close(self, flush_timeout: float = 0.0, linger: float = 0.0) -> None:
-        """Sends what it has kept, then closes. The second call does nothing.
+        """Sends the kept messages, then closes. A second call has no effect.
 
-        :param flush_timeout: how many seconds the broker has to take what this end has kept
+        :param flush_timeout: how many seconds the broker has to read the kept messages
         :param linger: how many seconds the broker has to close first: it would see a reset if anything from
             it were still unread
         """

@@ -7,10 +7,10 @@ RPC_STREAMING = 2
 """Flag of a request that gets many responses; the last has errnum ``ENODATA``."""
 
 NODEID_ANY = 0xFFFFFFFF
-"""This rank, else towards rank 0."""
+"""Sends a request to this rank if it has the service, else to the ranks towards rank 0."""
 
 NODEID_UPSTREAM = 0xFFFFFFFE
-"""Only towards rank 0."""
+"""Sends a request only to the ranks towards rank 0."""
 
 REACTOR_NOWAIT = 1
 """Flag of ``reactor_run()``: one pass that never waits."""

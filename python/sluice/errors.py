@@ -1,4 +1,4 @@
-"""Errors as they cross the wire: a POSIX number and a text for people.
+"""Errors in messages: a POSIX number and a text for users.
 
 They are plain ``OSError(errnum, text)``, which Python makes a ``FileNotFoundError``, a ``FileExistsError`` and so on,
 by the number.
@@ -12,8 +12,8 @@ _LAST_ERRNUM = 0x7FFFFFFF
 
 
 class ProtocolError(Exception):
-    """The other end sent an invalid message (docs/design/modules.md §2); this end closes the connection that
-    it came on.
+    """The other end sent an invalid message (docs/design/modules.md §2); this end then closes the
+    connection.
     """
 
 
@@ -21,7 +21,7 @@ def request_error(errnum: int, text: Optional[str] = None) -> OSError:
     """The error of a request that failed.
 
     :param errnum: POSIX number, not 0
-    :param text: for people; by default that of the number
+    :param text: for users; by default the text of the number
     """
     return OSError(errnum, text or os.strerror(errnum))
 
@@ -34,7 +34,8 @@ def errnum_of(error: BaseException) -> Optional[int]:
 
 
 def message_of(error: BaseException) -> str:
-    """The text of an error for people, without the number that ``str(OSError)`` puts in front; never empty."""
+    """The text of an error for users, without the number that ``str(OSError)`` puts in front; never
+    empty."""
     if isinstance(error, OSError) and error.strerror and error.filename is None:
         return str(error.strerror)
     if isinstance(error, KeyError) and error.args:
@@ -43,7 +44,7 @@ def message_of(error: BaseException) -> str:
 
 
 def stack_of(error: BaseException) -> str:
-    """The traceback as Python prints it."""
+    """The traceback in the form in which Python prints it."""
     from traceback import format_exception
 
     return "".join(format_exception(type(error), error, error.__traceback__)).rstrip("\n")

@@ -15,7 +15,8 @@ back.
 
 
 class FlowControl:
-    """Whether requests may go now, and those that wait. Everything else goes ahead of them."""
+    """Whether the handle may send requests now, and the requests that wait. All other messages go
+    first."""
 
     def __init__(self) -> None:
         self._holding = False
@@ -29,13 +30,14 @@ class FlowControl:
         return True
 
     def resume(self) -> None:
-        """Lets requests go although the broker holds them: the connection is about to close."""
+        """Releases the waiting requests although the broker holds them, because the connection is
+        about to close."""
         self._holding = False
 
     def must_hold(self, message: Message, unsent_bytes: int) -> bool:
-        """Whether a message has to wait. Only requests do, and never ``module.status``.
+        """Whether a message has to wait. Only requests wait, except ``module.status``.
 
-        :param unsent_bytes: what waits for the kernel
+        :param unsent_bytes: the number of bytes that wait for the kernel
         """
         if message.type != "request" or message.topic == "module.status":
             return False
@@ -49,9 +51,9 @@ class FlowControl:
         self._held.append(frame)
 
     def may_send(self, unsent_bytes: int) -> bool:
-        """Whether a held request may go now.
+        """Whether the handle may send a held request now.
 
-        :param unsent_bytes: what waits for the kernel
+        :param unsent_bytes: the number of bytes that wait for the kernel
         """
         return not self._holding and bool(self._held) and unsent_bytes < AHEAD_BYTES
 

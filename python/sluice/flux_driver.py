@@ -1,9 +1,9 @@
 """``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
 
-Speaks the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
-socket: to them it is the broker. It translates what Sluice asks a broker for; all other requests go to Flux
-as they are. Each request has a thread, and each thread a ``flux.Flux()`` of its own, so that modules load at
-the same time.
+Speaks the wire form of docs/wire-protocol.md on its standard input and output, and with each client
+of the socket: to them it is the broker. It translates the requests of Sluice to a broker; all other
+requests go to Flux unchanged. Each request has a thread, and each thread a ``flux.Flux()`` of its
+own, so that modules load at the same time.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class Client:
 
     @classmethod
     def of_this_thread(cls) -> "Client":
-        """Opens one, if this thread has none.
+        """Opens a handle, if this thread has none.
 
         :raises OSError: there is no instance
         """
@@ -68,7 +68,7 @@ class Client:
     def ask(self, topic: str, payload: Any = None) -> Any:
         """The response to a request.
 
-        :raises OSError: as Flux has it; ``ENOSYS`` says what that means
+        :raises OSError: the error of Flux; the text of ``ENOSYS`` explains it
         """
         try:
             return self.rpc(topic, payload).get()
@@ -94,12 +94,13 @@ def _record_of(client: Client) -> FluxRecord:
 
 @contextlib.contextmanager
 def _noting(client: Client) -> Iterator[None]:
-    """What is done is done, whether it can be noted or not: then ``apply`` takes it for the work of something else."""
+    """If a note cannot be written, the module stays loaded, and ``apply`` treats it as loaded by
+    another program."""
     try:
         yield
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
-        text = f"sluice: cannot note what was loaded: {where}{error.strerror}"
+        text = f"sluice: cannot note which module was loaded: {where}{error.strerror}"
         client.flux.log(c.LEVELS.index("warning"), text)
 
 
@@ -211,7 +212,7 @@ TRANSLATED: Dict[str, Answer] = {
 class Connection:
     """One client of the driver.
 
-    :param read: gives what has arrived, empty at the end
+    :param read: returns the received bytes, which are empty at the end
     :param write: writes all of it
     """
 
@@ -221,7 +222,7 @@ class Connection:
         self._sending = threading.Lock()
 
     def serve(self, workers: ThreadPoolExecutor) -> None:
-        """Answers requests until the client has gone.
+        """Answers requests until the client disconnects.
 
         :raises OSError: there is no Flux instance
         """
@@ -236,7 +237,7 @@ class Connection:
                     workers.submit(self._answer, message)
 
     def send(self, message: Message) -> None:
-        """Sends a message; any thread may call it. A client that has gone gets none."""
+        """Sends a message; any thread may call it. A disconnected client gets no message."""
         with self._sending:
             try:
                 self._write(encode_message(message))
@@ -281,14 +282,14 @@ def _nodeid(nodeid: Any) -> int:
 
 
 def welcome() -> Dict[str, Any]:
-    """What a broker says first, of the Flux instance."""
+    """The welcome of a broker, with the facts of the Flux instance."""
     flux = Client.of_this_thread().flux
     rank, size = int(flux.attr_get("rank")), int(flux.attr_get("size"))
     return {"name": "flux", "uuid": "flux", "rank": rank, "size": size, "args": [], "attrs": {}, "conf": {}}
 
 
 def _listen(path: str, workers: ThreadPoolExecutor) -> None:
-    """Serves the clients of a socket, which rc files in other languages are."""
+    """Serves the clients of a socket, which are rc files in other languages."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen()

@@ -1,4 +1,5 @@
-"""What Sluice has loaded into a Flux instance, which Flux itself does not tell (docs/design/flux.md §2).
+"""The modules that Sluice has loaded into a Flux instance, which Flux itself does not report
+(docs/design/flux.md §2).
 
 A file in the directory of the instance, which ends with it. Several drivers may use it at the same time.
 """
@@ -22,7 +23,7 @@ Entries = Dict[str, Dict[str, Any]]
 class FluxRecord:
     """The requests by which modules were loaded, and the digests that their files had.
 
-    :param directory: that of the instance
+    :param directory: the directory of the instance
     :param rank: of the broker; several may have one directory
     """
 
@@ -32,7 +33,7 @@ class FluxRecord:
         self._held: Optional[int] = None
 
     def loaded(self, name: str, request: Dict[str, Any], path: Optional[str]) -> None:
-        """Notes what was loaded, as the last of all."""
+        """Notes a loaded module, as the last one."""
         with self._changed() as entries:
             entries.pop(name, None)
             entries[name] = {"request": request, "digest": digest_of(path)}
@@ -43,13 +44,13 @@ class FluxRecord:
             entries.pop(name, None)
 
     def amended(self, name: str, request: Dict[str, Any]) -> None:
-        """Notes what a module is asked to be like without a new start."""
+        """Notes options that a running module has accepted without a new start."""
         with self._changed() as entries:
             if name in entries:
                 entries[name]["request"] = request
 
     def entries(self) -> Entries:
-        """What was loaded, in the order of the loads."""
+        """The loaded modules, in the order of the loads."""
         with self._locked(fcntl.LOCK_SH):
             return self._read()
 
@@ -116,13 +117,14 @@ def digest_of(path: Optional[str]) -> Optional[str]:
 
 
 def described(module: Dict[str, Any], entry: Optional[Dict[str, Any]], asked: Optional[Dict[str, Any]]) -> Dict[str, Any]:
-    """A module as ``module.record`` has it.
+    """A module in the form of ``module.record``.
 
-    One that Sluice has not loaded is taken to be what is asked for: nothing tells how it was loaded.
+    For a module that Sluice has not loaded, it returns the requested options, because Flux does not
+    report the real ones.
 
-    :param module: as ``module.list`` of the driver has it
-    :param entry: what was noted when it was loaded
-    :param asked: the request by which it would be loaded now
+    :param module: in the form of ``module.list`` of the driver
+    :param entry: the note of its load
+    :param asked: the request that would load it now
     """
     request = (entry or {}).get("request") or asked or {"args": []}
     by_name = entry is None or (request.get("explicit") is True and request.get("ofStart") is not True)

@@ -1,4 +1,4 @@
-"""The response to a request that is still to come."""
+"""The future of a request, which gets its responses."""
 
 import errno
 from collections import deque
@@ -19,17 +19,17 @@ class FutureOwner(Protocol):
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on the handle and its futures."""
+        """The claim that each call on the handle and its futures holds."""
 
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float]) -> bool:
         """Waits until a condition holds; returns False after the timeout (seconds; None waits for ever)."""
 
     def schedule(self, future: "Future") -> None:
-        """Has the event loop call ``call_back()``, if the future is ready."""
+        """Makes the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses; returns whether more were due. Tells the service of a stream to end
-        it.
+        """Stops waiting for responses; returns whether more responses were due. Tells the service
+        of a stream to end it.
         """
 
 
@@ -61,7 +61,7 @@ class Future:
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on the handle and its futures."""
+        """The claim that each call on the handle and its futures holds."""
         return self._owner.claim
 
     def is_ready(self) -> bool:
@@ -70,7 +70,7 @@ class Future:
 
     @claimed
     def wait_for(self, timeout: Optional[float] = None) -> "Future":
-        """Waits until there is a response.
+        """Waits until a response has arrived.
 
         :param timeout: seconds; None waits for ever
         :raises OSError: ``ETIMEDOUT`` after the timeout
@@ -130,7 +130,7 @@ class Future:
 
     @claimed
     def reset(self) -> None:
-        """Drops the response that is first in line, to wait for the next one of a stream."""
+        """Drops the first waiting response of a stream, to wait for the next one."""
         if self._responses:
             self._responses.popleft()
         self._is_seen = False
@@ -143,18 +143,19 @@ class Future:
             self.fail(request_error(errno.ECANCELED, f"{self.topic}: cancelled"))
 
     def deliver(self, message: Message) -> bool:
-        """Takes a response; returns whether it is the last."""
+        """Accepts a response; returns whether it is the last one."""
         self._responses.append(message)
         self._schedule()
         return message.errnum != 0 or not self.streaming
 
     def fail(self, error: BaseException) -> None:
-        """Ends the request with an error that no response brought."""
+        """Ends the request with an error without a response."""
         self._error = error
         self._schedule()
 
     def call_back(self) -> None:
-        """Calls the callback, once for each response; the last time for the one that ends the request."""
+        """Calls the callback once for each response; the last call is for the response that ends
+        the request."""
         if self._callback is None or self._is_seen or not self.is_ready():
             return
         callback, args, kwargs = self._callback
@@ -169,7 +170,8 @@ class Future:
             self._owner.schedule(self)
 
     def __iter__(self) -> Iterator[Any]:
-        """The payloads of a stream until ``ENODATA``; leaving the loop early cancels it."""
+        """Iterates over the payloads of a stream until ``ENODATA``; leaving the loop early cancels
+        the stream."""
         try:
             while True:
                 try:

@@ -30,14 +30,16 @@ _Self = TypeVar("_Self", bound="Sluice")
 class Sluice(BrokerServices):
     """A connection to an instance.
 
-    Several threads may use it and its futures, one at a time, while they hold a lock of the caller. A call
-    during a call of another thread raises an ``OSError`` of ``EBUSY`` and harms nothing.
+    Several threads may use a handle and its futures, one at a time, while they hold a lock of the
+    caller. A call during a call of another thread raises an ``OSError`` of ``EBUSY`` and has no
+    effect.
 
-    There are two ways to use it. Blocking: ``h.rpc(topic).get()`` and ``h.reactor_run()``. Inside another event loop:
-    wait until ``fileno()`` is ready for what ``wants()`` says, or until ``timeout()`` has passed, then call
-    ``dispatch()``; ask the two again before each wait. No thread, no polling.
+    There are two ways to use a handle. Blocking programs call ``h.rpc(topic).get()`` and
+    ``h.reactor_run()``. Another event loop waits until ``fileno()`` is ready for the events of
+    ``wants()``, or until ``timeout()`` has passed, and then calls ``dispatch()``. It calls ``wants()``
+    and ``timeout()`` again before each wait. The handle starts no thread and does not poll.
 
-    :param uri: ``local:///PATH``; by default that of ``SLUICE_URI``
+    :param uri: ``local:///PATH``; by default the value of ``SLUICE_URI``
     :param sock: a connected socket instead
     :raises OSError: ``ENOENT`` if ``SLUICE_URI`` is not set; the errno of connect(2) if no broker listens there;
         ``ECONNRESET`` if the broker closed the connection
@@ -77,15 +79,15 @@ class Sluice(BrokerServices):
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on this handle."""
+        """The claim that each call on this handle holds."""
         return self._reactor.claim
 
     def get_rank(self) -> int:
-        """This rank, by the name that it has in Flux."""
+        """The rank of this broker, under the name of Flux."""
         return self.rank
 
     def get_size(self) -> int:
-        """How many ranks the instance has, by the name that it has in Flux."""
+        """The number of ranks of the instance, under the name of Flux."""
         return self.size
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ class Sluice(BrokerServices):
         :param payload: a JSON value, JSON text as a string, bytes, or None
         :param nodeid: a rank, ``NODEID_ANY`` or ``NODEID_UPSTREAM``
         :param flags: ``RPC_STREAMING``, ``RPC_NORESPONSE``
-        :returns: the response that is still to come
+        :returns: the future of the response
         :raises OSError: ``EINVAL`` for an invalid topic or payload; ``EMSGSIZE`` for a payload over 64 MiB;
             ``ECONNRESET`` once the connection has ended
         """
@@ -109,7 +111,7 @@ class Sluice(BrokerServices):
         self.rpc(topic, payload, nodeid, c.RPC_NORESPONSE)
 
     def respond(self, request: Message, payload: Any = None) -> None:
-        """Answers a request; a streaming one with one of many responses.
+        """Answers a request; a streaming request gets many responses.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None
         :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE``
@@ -122,7 +124,7 @@ class Sluice(BrokerServices):
         """Fails a request; ``ENODATA`` ends a stream in order.
 
         :param errnum: POSIX number
-        :param text: for people; by default the requester shows that of the number
+        :param text: for users; by default the requester shows the text of the number
         :raises OSError: ``EINVAL`` if the request has been answered; ``ECONNRESET`` after ``close()``
         :raises ValueError: ``errnum`` is 0
         """
@@ -134,7 +136,7 @@ class Sluice(BrokerServices):
 
         An ``OSError`` is an answer; any other error is also a fault of the program.
 
-        :param request: or an event, which gets no answer
+        :param request: the request; or an event, which gets no answer
         :raises Exception: the fault
         """
         with self.claim:
@@ -152,11 +154,12 @@ class Sluice(BrokerServices):
     ) -> MessageWatcher:
         """A watcher that calls ``callback(handle, watcher, message, args)`` after ``start()``.
 
-        The latest that matches answers a request; all that match get an event.
+        The matching watcher that started last answers a request; all matching watchers get an
+        event.
 
         :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
         :param topic_glob: with ``*``, ``?`` and ``[…]``
-        :param allow_guest: whether guests may send it requests; they get ``EPERM`` otherwise
+        :param allow_guest: whether guests may send requests to it; they get ``EPERM`` otherwise
         """
         return MessageWatcher(self._watchers, callback, type_mask, topic_glob, args, allow_guest)
 
@@ -186,22 +189,25 @@ class Sluice(BrokerServices):
         return self._reactor.wants()
 
     def timeout(self) -> Optional[float]:
-        """Seconds after which to call ``dispatch()`` even without input; None: not before there is some."""
+        """Seconds after which to call ``dispatch()`` even without input; None: not before input
+        arrives."""
         return self._reactor.timeout()
 
     def dispatch(self) -> int:
-        """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
+        """Handles waiting input and due timers, and never waits; returns the number of messages,
+        callbacks and timers handled.
 
         One call handles at most 64; ``timeout()`` is 0 while more wait.
 
         :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
-        :raises Exception: what a callback raised; a module fails with it instead
+        :raises Exception: the exception of a callback; a module fails with it instead
         """
         return self._reactor.dispatch()
 
     @property
     def on_change(self) -> Optional[Callable[[], None]]:
-        """Called when ``wants()`` or ``timeout()`` may have changed, for loops that do not ask before each wait."""
+        """Called when ``wants()`` or ``timeout()`` may have changed, for loops that do not call
+        them before each wait."""
         return self._reactor.on_change
 
     @on_change.setter
@@ -214,12 +220,14 @@ class Sluice(BrokerServices):
     def reactor_run(self, flags: int = 0) -> int:
         """Handles messages and timers until ``reactor_stop()``, or until it has nothing to wait for.
 
-        A module runs until its shutdown, and reports running when it first gets here.
+        A module runs until its shutdown, and reports that it runs at the first call.
 
-        :param flags: ``REACTOR_NOWAIT`` for one pass that never waits, as ``dispatch()`` makes it; ``REACTOR_ONCE`` for
-            one wait and one pass
+        :param flags:
+            ``REACTOR_NOWAIT`` for one pass that never waits, as in ``dispatch()``; ``REACTOR_ONCE``
+            for one wait and one pass
         :returns: number of messages, callbacks and timers handled
-        :raises BaseException: the error of ``reactor_stop_error()``, and what a callback raised
+        :raises BaseException: the error of ``reactor_stop_error()``, and the exception of a
+            callback
         """
         self.entering()
         return self._reactor.run(flags)
@@ -239,7 +247,7 @@ class Sluice(BrokerServices):
         self._reactor.stop_error(error)
 
     def entering(self) -> None:
-        """Prepares for the event loop to begin: that of a client may have stopped before."""
+        """Prepares for the start of the event loop, which a client may have stopped before."""
         self._reactor.restart()
 
     @property
@@ -277,9 +285,9 @@ class Sluice(BrokerServices):
 
     @claimed
     def close(self, linger: float = 0.0) -> None:
-        """Sends what waits, then closes.
+        """Sends the waiting messages, then closes.
 
-        Pending requests fail with ``ECANCELED``. No handler and no timer runs after that.
+        Pending requests fail with ``ECANCELED``. After the call, no handler and no timer runs.
 
         :param linger: how many seconds the broker has to close first: it would see a reset if anything from
             it were still unread

@@ -17,14 +17,15 @@ def is_on_flux() -> bool:
 
 
 def use_real_flux() -> None:
-    """Takes our packages from the path: ``flux`` is Flux's own then. What is imported of ``sluice`` stays usable."""
+    """Removes the packages of Sluice from the path, so that
+    ``flux`` is the package of Flux. Imported modules of ``sluice`` stay usable."""
     sys.path[:] = [path for path in sys.path if os.path.realpath(path) != os.path.realpath(PACKAGE_DIR)]
 
 
 def forget_environment(variable: str) -> str:
     """Removes variables that only this process needs, so that its children do not inherit them.
 
-    :param variable: the one that names the descriptor of the channel
+    :param variable: the variable that names the descriptor of the channel
     :returns: its value; empty if it is not set
     """
     value = os.environ.pop(variable, "")
@@ -46,7 +47,7 @@ def import_file(path: str, name: str) -> ModuleType:
     """Imports a file, whatever its suffix.
 
     :param name: the module's name in ``sys.modules``
-    :raises BaseException: what the file raises
+    :raises BaseException: the exception of the file
     """
     from importlib.machinery import SourceFileLoader
     from importlib.util import module_from_spec, spec_from_file_location

@@ -19,7 +19,7 @@ Entry = Callable[..., Any]
 
 
 def library_of(module: ModuleType) -> Optional[Mapping[str, Any]]:
-    """What a file exports as ``SLUICE_LIBRARY``; None if it is no library."""
+    """The export ``SLUICE_LIBRARY`` of a file; None if the file is no library."""
     library = getattr(module, "SLUICE_LIBRARY", None)
     return library if isinstance(library, Mapping) else None
 
@@ -45,7 +45,8 @@ def find_member(module: ModuleType, path: str, name: str) -> Entry:
 
 
 def describe(library: Mapping[str, Any], host: Mapping[str, Any], names: Optional[List[str]] = None) -> Dict[str, Any]:
-    """What a library says of itself, without its functions: ``main`` is whether there is one, ``compatible`` its answer.
+    """The manifest of a library, without its functions:
+    ``main`` tells whether the function exists, ``compatible`` is its answer.
 
     :param host: what ``compatible`` gets
     :param names: the modules to ask whether they are compatible; None for all

@@ -1,4 +1,4 @@
-"""Messages, and what they carry (docs/design/modules.md §2)."""
+"""Messages and their payloads (docs/design/modules.md §2)."""
 
 import json
 from typing import Any, Dict, List, Optional, Union
@@ -23,7 +23,7 @@ _DECODE = json.JSONDecoder().decode
 
 
 def encode_payload(payload: Any) -> RawPayload:
-    """A program's payload in the form of the wire.
+    """Encodes the payload of a program for the wire.
 
     :param payload: None for no payload; JSON text as a string, or bytes, both sent unchanged; or else a value that
         JSON can express
@@ -42,7 +42,7 @@ def encode_payload(payload: Any) -> RawPayload:
 
 
 def decode_payload(raw: RawPayload) -> Any:
-    """A received payload as a program gets it: a JSON value, bytes, or None.
+    """Decodes a received payload for a program: a JSON value, bytes, or None.
 
     :raises OSError: ``EPROTO`` if the text is invalid JSON
     """
@@ -114,7 +114,7 @@ class Message:
         self._decoded = False
         self._payload: Any = None
         self._ended = False
-        #: Whether the requester waits for a response no longer.
+        #: Whether the requester no longer waits for a response.
         self.abandoned = False
 
     @property
@@ -155,7 +155,7 @@ class Message:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the instance owner sent it; so did one that no broker has stamped."""
+        """Whether the owner of the instance sent it; true for a message without a user."""
         return self.rolemask is None or bool(self.rolemask & ROLE_OWNER)
 
     @property
@@ -165,13 +165,13 @@ class Message:
 
     @property
     def answered(self) -> bool:
-        """Whether a request has had its last response, or the requester has abandoned it."""
+        """Whether a request has its last response, or the requester has abandoned it."""
         return self._ended
 
     def end(self, abandoned: bool = False) -> None:
         """Marks a request as answered.
 
-        :param abandoned: the requester waits for a response no longer
+        :param abandoned: the requester no longer waits for a response
         """
         self._ended = True
         self.abandoned = self.abandoned or abandoned

@@ -30,9 +30,10 @@ Outcome = Optional[BaseException]
 
 
 def find_entry(module: ModuleType, path: str) -> Entry:
-    """The entry function of a file: ``mod_main``, or the one ``BrokerModule`` subclass that it defines.
+    """The entry function of a file: ``mod_main``, or the only ``BrokerModule`` subclass that the
+    file defines.
 
-    :returns: called with the handle and the module's arguments
+    :returns: a function, whose arguments are the handle and the module's arguments
     :raises OSError: ``EINVAL`` if there is neither, or several classes and no ``mod_main``
     """
     from .brokermod import BrokerModule
@@ -72,9 +73,9 @@ def run_module(
     :param path: its file
     :param memory_limit: bytes of data that the process may have; for the text of the error past it
     :param member: which module of a library it is
-    :param kind: the contract that this fulfils; the report has the methods under this name
+    :param kind: the kind of the module; the report lists the methods of this kind
     :param symbols: the functions of a plug-in, to run in place of a module
-    :returns: what it failed with, or None
+    :returns: the error with which it failed, or None
     """
     entry, failure = _load(path, member, kind, symbols)
     is_async = entry is not None and (
@@ -96,7 +97,8 @@ def run_module(
 def _load(
     path: str, member: Optional[str], kind: Optional[str], symbols: Optional[List[str]]
 ) -> Tuple[Optional[Entry], Outcome]:
-    """The entry function, or the error without one. The module can report it only after the welcome."""
+    """The entry function, or an error if the file has none. The module can report it only after the
+    welcome."""
     try:
         module = import_file(path, MODULE_NAME)
         if symbols is not None:
@@ -171,7 +173,7 @@ def _status_of(ending: SystemExit) -> int:
 
 
 def _take_option(arguments: List[str], option: str) -> Optional[str]:
-    """Takes the first argument away if it is this option, and returns its value."""
+    """Removes the first argument if it is this option, and returns the value of the option."""
     if not arguments or not arguments[0].startswith(option):
         return None
     return arguments.pop(0)[len(option) :]

@@ -34,7 +34,7 @@ class ModuleSluice(handle.Sluice):
 
     @property
     def ran(self) -> bool:
-        """Whether it ever reported running."""
+        """Whether the module has ever reported that it runs."""
         return self._ran
 
     def set_running(self) -> None:
@@ -52,21 +52,22 @@ class ModuleSluice(handle.Sluice):
         return [*self._server.methods, *self._watchers.methods_of(service)]
 
     def entering(self) -> None:
-        """Reports running; a stopped module stays so."""
+        """Reports that the module runs; has no effect on a stopped module."""
         self.set_running()
 
     def stop_serving(self) -> None:
-        """From now on answers requests with ``ENOSYS``, also requests that came before."""
+        """Answers all later requests, and those already received, with ``ENOSYS``."""
         self._server.refuse()
 
     def refuse_requests(self) -> None:
-        """The same, and answers now those that have come."""
+        """Refuses requests in the same way, and answers the received requests now."""
         self._serve_early()
         self._server.refuse()
         self._reactor.deliver_waiting()
 
     def report_finalizing(self) -> None:
-        """Reports that the module ends, and refuses requests until the broker has answered: no more will come then.
+        """Reports that the module ends, and refuses requests until the broker has answered. After
+        the answer no more requests arrive.
 
         :raises OSError: the broker has disconnected, or refuses the report
         """
@@ -91,7 +92,7 @@ class ModuleSluice(handle.Sluice):
             super()._deliver(message)
 
     def _serve_early(self) -> None:
-        """Delivers early requests before the messages that came later."""
+        """Delivers early requests before later messages."""
         self._reactor.put_back(self._early)
         self._early.clear()
 
@@ -151,7 +152,7 @@ def _report_failure(future: Any, h: ModuleSluice) -> None:
 
 
 def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:
-    """Does what ``NAME.debug`` asks for; returns the bits as they are then.
+    """Carries out a request ``NAME.debug``; returns the new bits.
 
     :param payload: ``{"op"?: "setbit"|"clrbit"|"set"|"clr", "flags"?: mask}``
     :raises OSError: ``EPROTO`` for another op, or flags that are not an integer

@@ -19,7 +19,7 @@ NodeId = Union[int, str]
 class OutgoingRequests:
     """Sends requests and settles their futures.
 
-    :param handle: what futures have as their ``handle``
+    :param handle: the handle of the futures
     """
 
     def __init__(self, handle: Any, connection: Connection, reactor: Reactor) -> None:
@@ -49,7 +49,7 @@ class OutgoingRequests:
         return future
 
     def settle(self, response: Message) -> None:
-        """Hands a response to its future; drops it if nothing awaits it any more."""
+        """Passes a response to its future; drops the response if no future waits for it."""
         future = self._futures.get(response.matchtag)
         if future is not None and future.deliver(response):
             self._futures.pop(response.matchtag, None)
@@ -62,7 +62,7 @@ class OutgoingRequests:
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on the handle and its futures."""
+        """The claim that each call on the handle and its futures holds."""
         return self._reactor.claim
 
     # -- for futures ----------------------------------------------------------------------------------------------
@@ -76,7 +76,8 @@ class OutgoingRequests:
         self._reactor.schedule(future)
 
     def forget(self, future: Future) -> bool:
-        """Stops waiting for responses, and tells the service of a stream; returns whether more were due."""
+        """Stops waiting for responses, and tells the service of a stream; returns whether more
+        responses were due."""
         if self._futures.pop(future.matchtag, None) is None:
             return False
         if future.streaming and not self._connection.gone:
@@ -85,7 +86,7 @@ class OutgoingRequests:
         return True
 
     def _next_matchtag(self) -> int:
-        """Counts up, and skips those of requests that have outlasted four thousand million others."""
+        """Counts up, and skips the matchtags of open requests."""
         while True:
             self._last_matchtag = self._last_matchtag % c.LAST_MATCHTAG + 1
             if self._last_matchtag not in self._futures:

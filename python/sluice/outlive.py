@@ -6,7 +6,8 @@ from typing import Optional
 
 
 def outlive_signals() -> None:
-    """Has this process outlive SIGINT and SIGTERM: its runner ends it in order, over a channel, and its end ends it too.
+    """Makes this process survive SIGINT and SIGTERM. Its runner ends it in order over a channel, or
+    by closing the channel.
 
     Handlers rather than ``SIG_IGN``, which the programs that it starts would inherit.
     """

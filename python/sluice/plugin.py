@@ -15,10 +15,11 @@ KIND_NAMES = ("pluginKind", "PLUGIN_KIND")
 
 
 def plugin_entry(module: ModuleType, path: str, kind: Optional[str], symbols: List[str]) -> Callable[..., Any]:
-    """An entry function that answers for a file's functions: request ``NAME.SYMBOL`` ``{"args"}``, response ``{"result"}``.
+    """An entry function that calls the functions of a file: request
+    ``NAME.SYMBOL`` ``{"args"}``, response ``{"result"}``.
 
     :param path: for the message
-    :param kind: a file that says its kind must say this one; None for any
+    :param kind: the required kind of a file that declares a kind; None accepts any kind
     :param symbols: names of the functions
     :raises OSError: ``EINVAL`` with everything that is missing
     """

@@ -6,7 +6,8 @@ from typing import Any
 
 
 def die_with_parent() -> None:
-    """Has the kernel kill this process when the broker that started it dies (``PR_SET_PDEATHSIG``)."""
+    """Makes the kernel kill this process when the broker that started it dies
+    (``PR_SET_PDEATHSIG``)."""
     _prctl(1, int(signal.SIGKILL))
 
 

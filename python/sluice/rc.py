@@ -31,7 +31,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class DeclaredTask(NamedTuple):
-    """A task as its file declared it."""
+    """The declaration of a task."""
 
     name: str
     #: Keys of unit files and their values, which are checked where files are composed.
@@ -54,9 +54,9 @@ def take_declared_tasks() -> List[DeclaredTask]:
 
 
 def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
-    """Declares a task of an rc file over a function of one argument, the context.
+    """Declares a task of an rc file. The decorated function has one argument, the context.
 
-    :param name: unique name, also that of a service that the task provides
+    :param name: unique name, which is also a service of the task
     :param arguments: ``ranks``, ``requires``, ``needs``, ``provides``, ``before``, ``after``, ``needs_attrs``,
         ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``: the keys of
         docs/design/planning.md §1; None is the same as an argument that is left out
@@ -84,7 +84,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
 
 
 class RcHost(Protocol):
-    """The part of the hosting process that a context uses."""
+    """The part of the host process that a context uses."""
 
     #: What the runner knows.
     mirror: Mirror
@@ -105,7 +105,7 @@ class RcHost(Protocol):
         """Sets variables here and in the broker; None unsets."""
 
     def bash(self, command: str, task: Optional[str]) -> None:
-        """Runs a shell line; its output is that of the task."""
+        """Runs a shell line; its output becomes the output of the task."""
 
 
 class Context:
@@ -128,7 +128,7 @@ class Context:
 
     @property
     def handle(self) -> "Sluice":
-        """A handle of the instance, one for each thread, opened when first asked for.
+        """A handle of the instance, one for each thread, opened at its first use.
 
         :raises OSError: ``ENOENT`` if there is no instance; the errno of connect(2) if no broker listens there
         """
@@ -172,8 +172,8 @@ class Context:
     def setenv(self, name: Union[str, Mapping[str, Optional[str]]], value: Optional[str] = None) -> None:
         """Sets variables here and in the broker, so that the initial program and rc3 see them; None unsets.
 
-        :param name: of one variable, or a mapping of names to values
-        :raises ValueError: a value is neither a string nor None; the call sets nothing then
+        :param name: the name of one variable, or a mapping of names to values
+        :raises ValueError: a value is neither a string nor None; the call then sets no variable
         """
         if decides("the environment", name, value):
             return
@@ -188,7 +188,7 @@ class Context:
     def setopt(self, module: str, options: str, overwrite: bool = False) -> None:
         """Appends to the arguments of a module that loads later, or replaces them.
 
-        :param module: a unit; or a service, then they reach its provider
+        :param module: a unit; or a service, which stands for its provider
         :param options: split on white space
         """
         if decides("an argument of a module", module, options):
@@ -201,7 +201,7 @@ class Context:
             self._effects.append(edit)
 
     def getopts(self, name: str, default: Any = None, also: Optional[Iterable[str]] = None) -> Any:
-        """The present arguments of a module, a list of strings; the default if there are none.
+        """The current arguments of a module, a list of strings; the default if it has none.
 
         :param also: names whose arguments follow
         """
@@ -223,7 +223,7 @@ class Context:
         self._effect("load_modules", {"kind": "load", "names": _names("load_modules", modules)})
 
     def remove_modules(self, modules: Optional[Iterable[str]] = None) -> None:
-        """In ``setup()`` only: plans the removal of these, of all if None."""
+        """In ``setup()`` only: plans the removal of these modules; None means all modules."""
         names = None if modules is None else _names("remove_modules", modules)
         self._effect("remove_modules", {"kind": "remove", "names": names})
 
@@ -237,13 +237,14 @@ class Context:
 
     def _effect(self, method: str, effect: Dict[str, Any]) -> None:
         if self._effects is None:
-            raise ValueError(f"{method}: only setup() can change what is planned")
+            raise ValueError(f"{method}: only setup() can change the plan")
         if not decides(f"what {method}() does", effect):
             self._effects.append(effect)
 
 
 def _names(method: str, names: Iterable[str]) -> List[str]:
-    """A list of names. It refuses a lone string, which Python would take for a list of its letters."""
+    """A list of names. It refuses a single string, which Python would treat as a list of
+    letters."""
     listed = None if isinstance(names, (str, bytes)) else [each for each in names if not decides(f"{method}()", each)]
     if listed is None or not all(isinstance(name, str) for name in listed):
         raise ValueError(f"{method}: expected a list of names")

@@ -65,7 +65,7 @@ class Host:
     # -- from the runner ------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        """Carries out the runner's messages until ``exit``, or until the runner has gone."""
+        """Carries out the runner's messages until ``exit``, or until the runner disconnects."""
         for line in self._sock.makefile("rb", LINE_BYTES):
             message = _decode(line.decode("utf-8"))
             op = message["op"]
@@ -90,12 +90,13 @@ class Host:
             reply.done.set()
 
     def _cancel(self, task: str) -> None:
-        """Kills the task's commands. Its thread goes on until the runner kills this process, after the other tasks."""
+        """Kills the task's commands. Its thread continues until the runner kills this process,
+        after the other tasks."""
         for child in list(self._running.get(task, [])):
             try:
                 child.kill()
             except PermissionError:
-                text = f"process {child.pid} belongs to another user and goes on\n"
+                text = f"process {child.pid} belongs to another user and continues\n"
                 self.output.write_as(task, "stderr", text)
 
     # -- for contexts ---------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ class Host:
     def ask(self, message: Dict[str, Any]) -> None:
         """Sends a request to the runner and waits for its reply.
 
-        :raises RuntimeError: the request failed; with the runner's text
+        :raises RuntimeError: the request failed; the text comes from the runner
         """
         reply = _Reply()
         with self._sending:
@@ -149,7 +150,7 @@ class Host:
         return future
 
     def refresh(self) -> None:
-        """Has the runner send what has changed."""
+        """Asks the runner for the changed facts."""
         self.ask({"op": "refresh"})
 
     def set_data(self, key: str, value: Any) -> None:
@@ -254,7 +255,7 @@ class Host:
 
 
 def _missing(report: "Optional[stand_ins.Report]") -> Dict[str, Any]:
-    """What the runner learns of stand-ins."""
+    """The report about stand-ins for the runner."""
     if report is None:
         return {}
     names = [{"name": name, "line": line} for name, line in report.names.items()]
@@ -298,7 +299,8 @@ def _site(error: BaseException, file: str) -> Tuple[int, int]:
 
 
 def _prepare_real_flux() -> None:
-    """Files of Flux declare tasks with ``flux.modprobe``, which must come here; all else is Flux's own."""
+    """Files of Flux declare tasks with ``flux.modprobe``, which must be the module of Sluice; all
+    other modules are those of Flux."""
     import flux
 
     try:

@@ -6,9 +6,11 @@ from typing import Any, Dict, List, Mapping, Optional
 
 
 class Mirror:
-    """The facts that rc files read. The runner has the original. Changes here go to it, and it sends them to others.
+    """The facts that rc files read. The runner has the original. The host sends changes to the
+    runner, which sends them to the other hosts.
 
-    Tasks in many threads read it while the runner's updates replace whole tables, so no reader sees half of one.
+    Tasks in many threads read it while the runner's updates replace whole tables, so no reader sees
+    half of an update.
     """
 
     def __init__(self) -> None:
@@ -21,7 +23,7 @@ class Mirror:
         self._providers: Dict[str, str] = {}
 
     def update(self, state: Mapping[str, Any]) -> None:
-        """Takes over a state of the runner.
+        """Applies a state of the runner.
 
         :param state: ``{"rank"?, "attrs"?, "config"?, "brokerEnv"?, "providers"?, "args"?, "data"?, "env"?}``; an
             update has only what has changed
@@ -38,7 +40,8 @@ class Mirror:
             self.set_env(state["env"])
 
     def conf(self, key: Optional[str], default: Any) -> Any:
-        """A configuration value by its dotted key, or the default; all without a key."""
+        """A configuration value by its dotted key, or the default; without a key, the whole
+        configuration."""
         value = self._config
         if key is None:
             return value
@@ -54,7 +57,7 @@ class Mirror:
         return value if value is not None else self._broker_env.get(name, default)
 
     def set_env(self, values: Mapping[str, Optional[str]]) -> None:
-        """Sets variables of this process; None unsets, and hides the broker's."""
+        """Sets variables of this process; None unsets a variable, and hides that of the broker."""
         for name, value in values.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -82,14 +85,15 @@ class Mirror:
 
 
 class PlannedHandle:
-    """The ``context.handle`` of an rc file for a plan without an instance: it has the facts alone."""
+    """The ``context.handle`` of an rc file for a plan without an instance: it knows only the
+    facts."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
 
     @property
     def rank(self) -> int:
-        """The rank that the plan is for."""
+        """The rank of the plan."""
         return self._mirror.rank
 
     def get_rank(self) -> int:

@@ -12,11 +12,11 @@ Emit = Callable[[Optional[str], str, str], None]
 
 
 class TaskOutput:
-    """Takes the place of standard output and error in this process.
+    """Replaces standard output and error in this process.
 
-    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors comes through
-    two pipes. The host reads these at once when a task prints or ends, so that the order holds. It belongs to
-    the task if only one runs.
+    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors
+    comes through two pipes. The host reads these at once when a task prints or ends, so that the
+    order holds. If only one task runs, the output belongs to that task.
 
     :param emit: sends ``(task or None, "stdout" or "stderr", text)``
     :param running: the task that runs, if there is exactly one
@@ -31,7 +31,7 @@ class TaskOutput:
         self._pipes: Dict[str, int] = {}
 
     def capture(self) -> Tuple["TaskStream", "TaskStream"]:
-        """Replaces descriptors 1 and 2; returns what ``sys.stdout`` and ``sys.stderr`` are to be."""
+        """Replaces descriptors 1 and 2; returns the new ``sys.stdout`` and ``sys.stderr``."""
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
@@ -118,7 +118,8 @@ class TaskStream(io.TextIOBase):
         return len(text)
 
     def reconfigure(self, **_: Any) -> None:
-        """Does nothing: every write goes on at once, whatever buffering the file asks for."""
+        """Has no effect: the host passes every write on at once, whatever buffering the file
+        sets."""
 
 
 class _Bytes(io.RawIOBase):

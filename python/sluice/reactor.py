@@ -19,14 +19,14 @@ WRITE = 2
 
 
 DISPATCH_LIMIT = 64
-"""What one ``dispatch()`` handles at most, so that the loop that hosts it gets its turn."""
+"""The most that one ``dispatch()`` handles, so that the foreign event loop can continue."""
 
 
 class Scheduled(Protocol):
     """The argument of ``schedule()``."""
 
     def is_ready(self) -> bool:
-        """Whether a call back is due."""
+        """Whether a callback is due."""
 
     def call_back(self) -> None:
         """Calls back."""
@@ -48,7 +48,7 @@ class ReactorHooks(NamedTuple):
 class Reactor:
     """Receives messages, and calls handlers, callbacks of futures and timers.
 
-    :param is_module: it runs until ``stop()``, and what a callback raises stops it with that error
+    :param is_module: a module runs until ``stop()``, and an exception of a callback stops it
     """
 
     def __init__(self, connection: Connection, hooks: ReactorHooks, is_module: bool) -> None:
@@ -84,19 +84,21 @@ class Reactor:
 
     @claimed
     def timeout(self) -> Optional[float]:
-        """Seconds after which to call ``dispatch()`` even without input; None: not before there is some."""
+        """Seconds after which to call ``dispatch()`` even without input; None: not before input
+        arrives."""
         if self._inbox or self._ready:
             return 0.0
         return self.timers.timeout()
 
     @claimed
     def dispatch(self) -> int:
-        """Handles what is possible now and never waits; returns the number of messages, callbacks and timers handled.
+        """Handles waiting input and due timers, and never waits; returns the number of messages,
+        callbacks and timers handled.
 
         One call handles at most 64; ``timeout()`` is 0 while more wait.
 
         :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
-        :raises Exception: what a callback raised, unless this is a module's
+        :raises Exception: the exception of a callback, except in a module
         """
         if self._is_dispatching:
             raise request_error(errno.EBUSY, "dispatch() cannot run inside a handler; return to the event loop")
@@ -130,7 +132,8 @@ class Reactor:
         return count
 
     def changed(self) -> None:
-        """Tells the event loop that drives this one that ``wants()`` or ``timeout()`` may have changed."""
+        """Informs the event loop that drives this one that ``wants()`` or ``timeout()`` may have
+        changed."""
         if self.on_change is not None:
             self.on_change()
 
@@ -142,7 +145,7 @@ class Reactor:
 
         :param flags: ``REACTOR_NOWAIT`` for one pass that never waits, ``REACTOR_ONCE`` for one wait and one pass
         :returns: number of messages, callbacks and timers handled
-        :raises BaseException: the error of ``stop()``, and what a callback raised
+        :raises BaseException: the error of ``stop()``, and the exception of a callback
         """
         if flags not in (0, c.REACTOR_NOWAIT, c.REACTOR_ONCE):
             raise request_error(errno.EINVAL, f"invalid flags of reactor_run(): {flags!r}")
@@ -181,7 +184,7 @@ class Reactor:
         self.stop()
 
     def schedule(self, scheduled: Scheduled) -> None:
-        """Has ``call_back()`` called by the next ``dispatch()``, if there is something to call back for."""
+        """Makes the next ``dispatch()`` call ``call_back()``, if a callback is due."""
         if scheduled.is_ready() and id(scheduled) not in self._scheduled:
             self._scheduled.add(id(scheduled))
             self._ready.append(scheduled)
@@ -220,7 +223,7 @@ class Reactor:
         return bool(self._inbox)
 
     def take(self) -> Message:
-        """Takes out the first message that waits for its delivery."""
+        """Removes and returns the first message that waits for its delivery."""
         return self._inbox.popleft()
 
     def put_back(self, messages: "Deque[Message]") -> None:
@@ -229,13 +232,13 @@ class Reactor:
         self.changed()
 
     def deliver_waiting(self) -> None:
-        """Delivers the messages that wait, and does nothing else."""
+        """Delivers only the waiting messages."""
         waiting, self._inbox = self._inbox, deque()
         for message in waiting:
             self._hooks.deliver(message)
 
     def disconnect(self) -> None:
-        """Ends the exchange of messages, since the broker says that it has ended it."""
+        """Ends the exchange of messages, because the broker has ended it."""
         self._connection.disconnect()
         self.end(self._connection.gone_error())
 
@@ -248,8 +251,7 @@ class Reactor:
         self.stop()
 
     def close(self, error: OSError) -> None:
-        """The connection has closed: it handles no message and no timer any more, only callbacks of pending
-        requests.
+        """Handles the end of the connection: from then on only callbacks of pending requests run.
 
         :param error: of the requests
         """

@@ -18,7 +18,7 @@ class RequestServer:
     """Answers requests with the watchers of a handle, and methods that no watcher takes with handlers by default.
 
     :param send: sends a message
-    :param watchers: those that have started
+    :param watchers: the started watchers
     :param log: appends a line to the broker's log: level, text
     """
 
@@ -50,13 +50,13 @@ class RequestServer:
         self._handlers[method] = _Handler(handler, allow_guest)
 
     def refuse(self) -> None:
-        """From now on answers every request with ``ENOSYS``."""
+        """Answers every later request with ``ENOSYS``."""
         self._refusing = True
 
     def receive(self, request: Message) -> None:
         """Handles a request.
 
-        :raises Exception: what its handler raised, unless that is an ``OSError``
+        :raises Exception: the exception of its handler, unless it is an ``OSError``
         """
         if request.method == "disconnect":
             self.responder.drop_sender(request.sender)
@@ -75,7 +75,7 @@ class RequestServer:
 
         An ``OSError`` is an answer; any other error is also a fault of the program.
 
-        :param request: or an event, which gets no answer
+        :param request: the request; or an event, which gets no answer
         :raises Exception: the fault
         """
         if request.type == "request" and not request.answered:

@@ -22,7 +22,8 @@ class Responder:
         self._streams: Dict[str, Dict[int, Message]] = {}
 
     def respond(self, request: Message, payload: Any = None) -> None:
-        """Sends a response; to a streaming request one of many. Does nothing if the sender has abandoned the request.
+        """Sends a response; a streaming request gets many. Has no effect if the sender has
+        abandoned the request.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None
         :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE``
@@ -34,7 +35,7 @@ class Responder:
         """Sends the error response, which is the last; ``ENODATA`` ends a stream in order.
 
         :param errnum: POSIX number
-        :param text: for people; by default the requester shows that of the number
+        :param text: for users; by default the requester shows the text of the number
         :raises OSError: ``EINVAL`` if the request has been answered; ``ECONNRESET`` after ``close()``
         :raises ValueError: ``errnum`` is 0
         """

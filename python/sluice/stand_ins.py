@@ -1,8 +1,8 @@
 """Inert stand-ins for missing imports, while the host reads an rc file for a plan (docs/design/flux.md §1).
 
-A plan needs what a file declares, not what its tasks do, so the packages that the tasks use may be missing.
-Where such a name decides what the plan holds, the host records that with its place. It never takes the name
-for an answer in silence.
+A plan needs what a file declares, not what its tasks do, so the packages that the tasks use may be
+missing. If such a name affects the plan, the host records the place. A stand-in never affects a
+plan silently.
 """
 
 import builtins
@@ -22,7 +22,7 @@ _MARK = "<stand-in for "
 
 
 class Use(NamedTuple):
-    """Where a stand-in decided something, and what."""
+    """The place where a stand-in affected the plan, and the effect."""
 
     file: str
     #: From 1.
@@ -31,7 +31,7 @@ class Use(NamedTuple):
 
 
 class Report:
-    """What was missing while the host read a file.
+    """The missing imports of a file that the host reads.
 
     :param file: the rc file
     """
@@ -47,7 +47,7 @@ class Report:
         self.names.setdefault(name, self._place()[1])
 
     def add_use(self, name: str, what: str) -> None:
-        """Records that a stand-in decided something."""
+        """Records that a stand-in affected the plan."""
         file, line = self._place()
         use = Use(file, line, f"'{name}' cannot be imported here, and {what}")
         if use not in self.uses:
@@ -70,7 +70,7 @@ _attached: List[Tuple[ModuleType, str]] = []
 
 
 def begin(file: str) -> Report:
-    """From now on a missing import becomes a stand-in, in code outside the installed Python."""
+    """Makes later missing imports stand-ins, in code outside the installed Python."""
     global _report
     _report = Report(file)
     builtins.__import__ = _import_or_stand_in
@@ -144,9 +144,9 @@ def _answers(answer: Any, what: str) -> Callable[..., Any]:
 
 
 class StandIn:
-    """Stands for what is not there to import: its attributes, calls and items are stand-ins too.
+    """Replaces a missing import: its attributes, calls and items are stand-ins too.
 
-    :param name: as the file spells it
+    :param name: the name in the file
     """
 
     def __init__(self, name: str) -> None:
@@ -164,7 +164,7 @@ class StandIn:
         """Keeps nothing."""
 
     def __delitem__(self, key: Any) -> None:
-        """Has kept nothing."""
+        """A stand-in has no contents."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return StandIn(f"{object.__getattribute__(self, '_name')}()")

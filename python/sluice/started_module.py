@@ -1,7 +1,8 @@
 """Runs one module without an instance (docs/design/embedding.md §2).
 
-A helper in Node hosts the broker of the module, which is the same as that of ``runModule`` in JavaScript. Orders and
-reports are lines of JSON over a socket. There is no thread here: reports are read by the calls that wait for them.
+A helper in Node hosts the broker of the module, which is the same as that of ``runModule`` in
+JavaScript. Orders and reports are lines of JSON over a socket. The client starts no thread: the
+calls that wait for reports read them.
 """
 
 import errno
@@ -57,7 +58,7 @@ class _Helper:
         self.reports: Dict[Any, Dict[str, Any]] = {}
 
     def order(self, **fields: Any) -> None:
-        """Gives an order; one to a helper that has ended does nothing."""
+        """Sends an order; has no effect if the helper has ended."""
         try:
             self._socket.sendall(f"{json.dumps(fields)}\n".encode())
         except OSError:
@@ -72,7 +73,7 @@ class _Helper:
         """Reads reports until a condition holds.
 
         :param timeout: seconds; None waits for ever
-        :returns: whether it holds; False after the timeout, or when the helper has ended
+        :returns: whether the condition holds; False after the timeout, or when the helper has ended
         """
         deadline = None if timeout is None else monotonic() + timeout
         while not is_there() and not self.has_ended:
@@ -89,7 +90,7 @@ class _Helper:
         self._socket.close()
 
     def _read(self, timeout: Optional[float]) -> bool:
-        """Reads what has arrived; returns whether there was anything."""
+        """Reads the received reports; returns whether any arrived."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         if not poll.poll(None if timeout is None else timeout * 1000):
@@ -109,8 +110,9 @@ class _Helper:
 class StartedModule:
     """A module that runs without an instance; ``run_module()`` makes it.
 
-    With ``with``, it is stopped and unloaded at the end of the block. A call during a call of another thread raises an
-    ``OSError`` of ``EBUSY``; the handle has its own rule.
+    The end of a
+    ``with`` block stops and unloads it. A call during a call of another thread raises an ``OSError`` of ``EBUSY``;
+    the handle has its own rule.
     """
 
     def __init__(self, helper: _Helper, name: str, uri: str) -> None:
@@ -126,7 +128,7 @@ class StartedModule:
 
     @claimed
     def exited(self, timeout: Optional[float] = None) -> ModuleExit:
-        """How the module ended; waits for that, whether the module was asked to end or not.
+        """Waits until the module has ended, for any reason, and returns how it ended.
 
         :param timeout: seconds; None waits for ever
         :raises OSError: ``ETIMEDOUT`` if it has not ended by then
@@ -142,13 +144,14 @@ class StartedModule:
 
     @claimed
     def stop(self, timeout: Optional[float] = None) -> None:
-        """Asks the module to end, and returns when it has. The handle stays open.
+        """Asks the module to end, and returns when it has ended. The handle stays open.
 
-        Does nothing for a module that has ended.
+        Has no effect if the module has ended.
 
         :param timeout: seconds; None waits for ever
-        :raises OSError: the module's own error if it fails while it ends; ``ETIMEDOUT`` if it has not ended by then:
-            it goes on to end, and ``unload()`` does not wait for it
+        :raises OSError: the module's own error if it fails while it ends;
+            ``ETIMEDOUT`` if it has not ended by then: the module still ends later, and ``unload()``
+            does not wait for it
         """
         if self._is_unloaded:
             return
@@ -159,7 +162,8 @@ class StartedModule:
 
     @claimed
     def unload(self) -> None:
-        """Ends the module at once if it still runs, closes the handle, and removes all that was made for the module."""
+        """Ends the module at once if it still runs, closes the handle, and removes all files that
+        Sluice made for the module."""
         if self._is_unloaded:
             return
         self._is_unloaded = True
@@ -195,15 +199,17 @@ def run_module(
 ) -> StartedModule:
     """Runs one module without an instance; returns when it runs.
 
-    The module has the services of a broker of its own, and those that the caller registers. It ends with this process.
+    The module has the services of its own broker, and the services that the caller registers. It
+    ends with this process.
 
     :param path: a file of any loader, or a bare name on the module path; ``#NAME`` after it is a module of a library
     :param name: by default the name in the file, else the file's base name
     :param exec: whether a module in JavaScript runs in a process rather than a thread
-    :param loader: by default the file decides
-    :param module_path: directories for a bare name, with colons between; by default ``FLUX_MODULE_PATH``
-    :param insecure: whether to run it even if others may write to its file
-    :param timeout: seconds until the start is given up; None: never
+    :param loader: by default the suffix of the file decides
+    :param module_path: directories for a bare name, separated by colons; by default
+        ``FLUX_MODULE_PATH``
+    :param insecure: whether to run it even if other users may write to its file
+    :param timeout: time limit of the start in seconds; None: no limit
     :raises OSError: the module's own error; ``ENOENT`` if there is no such file, or no ``node``; ``ETIMEDOUT``
     """
     if not os.path.exists(_HELPER):

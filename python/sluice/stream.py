@@ -57,7 +57,7 @@ class Stream:
             del self._unsent[:sent]
 
     def receive(self) -> List[Message]:
-        """The messages that have arrived, as far as one read gets; none once the exchange has ended."""
+        """Returns the messages of one read; none once the exchange has ended."""
         if self.gone:
             return []
         try:
@@ -79,7 +79,7 @@ class Stream:
         return []
 
     def finish(self, linger: float = 0.0) -> None:
-        """Ends the exchange of messages, with the descriptor still open; drops what it has kept.
+        """Ends the exchange of messages, with the descriptor still open; drops the kept bytes.
 
         :param linger: how many seconds the other end has to close first
         """

@@ -10,13 +10,13 @@ class Timer(Protocol):
 
     @property
     def generation(self) -> int:
-        """Counts its stops: entries of the queue from an earlier start are stale."""
+        """The number of its stops, by which the queue recognises entries of an earlier start."""
 
     def fire(self, due: float) -> None:
         """Calls back. ``due``: when it should have been, in seconds of ``time.monotonic()``."""
 
     def stop(self) -> None:
-        """Stops it; no call back after that."""
+        """Stops the timer; no callback runs afterwards."""
 
 
 class Timers:
@@ -35,12 +35,12 @@ class Timers:
         heapq.heappush(self._queue, (due, self._serial, timer.generation, timer))
 
     def timeout(self) -> Optional[float]:
-        """Seconds until the earliest is due, at least 0; None if there is none."""
+        """Seconds until the earliest timer is due, at least 0; None without a timer."""
         self._drop_stale()
         return max(0.0, self._queue[0][0] - monotonic()) if self._queue else None
 
     def due(self) -> Iterator[Tuple[float, Timer]]:
-        """Takes out those that are due now, each once, for the caller to fire."""
+        """Removes and returns the due timers, each once; the caller fires them."""
         now = monotonic()
         last = self._serial
         while True:

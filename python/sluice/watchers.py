@@ -17,10 +17,10 @@ _TimerSelf = TypeVar("_TimerSelf", bound="TimerWatcher")
 class MessageWatcher:
     """Calls ``callback(handle, watcher, message, args)`` for messages of some types with topics that match a glob.
 
-    :param watchers: where it is between start and stop
+    :param watchers: the started watchers, which contain it between start and stop
     :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
     :param topic_glob: with ``*``, ``?`` and ``[…]``, as :mod:`fnmatch` has them
-    :param allow_guest: whether guests may send it requests
+    :param allow_guest: whether guests may send requests to it
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class MessageWatcher:
         return self._watchers.handle
 
     def start(self: _MessageSelf) -> _MessageSelf:
-        """Begins to call back; returns itself."""
+        """Starts the watcher, and returns it."""
         with self.handle.claim:
             self._watchers.add(self)
         return self
 
     def stop(self) -> None:
-        """Ends the calls; does nothing if it is not started."""
+        """Stops it; has no effect if it is not started."""
         with self.handle.claim:
             self._watchers.remove(self)
 
@@ -61,7 +61,7 @@ class MessageWatcher:
         self.stop()
 
     def wants(self, message: Message) -> bool:
-        """Whether this is a message for it."""
+        """Whether the watcher wants this message."""
         if not self.type_mask & TYPE_NUMBERS[message.type]:
             return False
         if self._match is None:
@@ -85,7 +85,7 @@ class MessageWatcher:
 class MessageWatchers:
     """The started message watchers of a handle.
 
-    :param handle: what callbacks get
+    :param handle: the handle that callbacks get
     """
 
     def __init__(self, handle: Any) -> None:
@@ -96,16 +96,16 @@ class MessageWatchers:
         return len(self._started)
 
     def add(self, watcher: MessageWatcher) -> None:
-        """Adds a watcher. The latest gets requests first."""
+        """Adds a watcher. The watcher that was added last gets requests first."""
         self._started.append(watcher)
 
     def remove(self, watcher: MessageWatcher) -> None:
-        """Removes a watcher, if it is there."""
+        """Removes a watcher, if it is present."""
         if watcher in self._started:
             self._started.remove(watcher)
 
     def for_request(self, request: Message) -> Optional[MessageWatcher]:
-        """The watcher that answers a request: the latest that wants it. None if there is none."""
+        """The watcher that answers a request: the last one that wants the request, or None."""
         for watcher in reversed(self._started):
             if watcher.wants(request):
                 return watcher
@@ -169,7 +169,7 @@ class TimerWatcher:
 
     @claimed
     def start(self: _TimerSelf) -> _TimerSelf:
-        """Starts, or starts again; returns itself."""
+        """Starts or restarts the timer, and returns it."""
         self.stop()
         self.active = True
         self._reactor.timers.add(self, monotonic() + self.after)
@@ -178,7 +178,7 @@ class TimerWatcher:
 
     @claimed
     def stop(self) -> None:
-        """Ends the calls; does nothing if it is not started."""
+        """Stops it; has no effect if it is not started."""
         if self.active:
             self.active = False
             self._generation += 1

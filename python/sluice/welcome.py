@@ -1,4 +1,4 @@
-"""The broker's first message, which describes a handle (docs/design/modules.md §2)."""
+"""The welcome of the broker, which is its first message (docs/design/modules.md §2)."""
 
 import errno
 from typing import Any, Dict, NamedTuple, Tuple

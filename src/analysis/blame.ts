@@ -11,7 +11,7 @@ export interface Blame {
   readonly ended: StepEnd;
 }
 
-/** The units that ran, the slowest first. Among equals, the unit that started first comes first. */
+/** The units that ran, the slowest first. Units with equal times are in the order of their starts. */
 export function blame({ plan, times }: Timeline): Blame[] {
   return times
     .map(({ step, startNs, endNs, ended }) => {

@@ -5,19 +5,20 @@ export interface ChainLink {
   readonly unit: string;
   readonly startNs: number;
   readonly durationNs: number;
-  /** Its slack: how much longer it could have taken without a longer run. */
+  /** How much longer the unit could have taken without making the run longer. */
   readonly slackNs: number;
-  /** Why the unit waited for the next link of the chain; `start`: it is the last link and waited for nothing. */
+  /** Why the unit waited for the next link of the chain; `start`: it is the last link and did not wait. */
   readonly waitedFor: "dependency" | "slot" | "start";
-  /** How long it was ready and had to wait for a slot. */
+  /** How long the ready unit waited for a slot. */
   readonly slotWaitNs: number;
-  /** The delay between the time at which it could have started and its start. */
+  /** The delay between the time at which the unit could have started and its start. */
   readonly lagNs: number;
 }
 
 /**
- * The chain that set the time at which a unit ended, that unit first. Each link is what the one before waited for last:
- * a unit that it comes after, or a unit that held its slot. The last link could start at once.
+ * The chain that set the time at which a unit ended. The first link is that unit. Each further link is the
+ * last cause for which the previous link waited: a predecessor, or a unit that held the slot. The last link
+ * could start at once.
  * @param unit the unit at the end of the chain; undefined: the unit that ended last
  * @returns undefined if the unit did not run; empty if no unit ran and the call names none
  */

@@ -12,9 +12,9 @@ export interface GanttBar {
   readonly startNs: number;
   readonly endNs: number;
   readonly slackNs: number;
-  /** Whether it is on the chain that set the time of the run. */
+  /** Whether the unit is on the chain that set the time of the run. */
   readonly critical: boolean;
-  /** Why it waited last. */
+  /** The last reason why the unit waited. */
   readonly waitedFor: { readonly kind: "dependency" | "slot"; readonly unit: string } | null;
 }
 
@@ -28,9 +28,9 @@ export interface Load {
 export interface Gantt {
   readonly durationNs: number;
   readonly jobs: number;
-  /** In the order of their starts. */
+  /** The bars in the order of their starts. */
   readonly bars: readonly GanttBar[];
-  /** The places of the critical bars among them, in the order in which they ran. */
+  /** The indices of the critical bars, in the order in which their units ran. */
   readonly chain: readonly number[];
   readonly load: readonly Load[];
 }

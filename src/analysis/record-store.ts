@@ -111,7 +111,7 @@ export class RecordStore {
 
 /**
  * Reads a recorded run.
- * @returns `RUN_RECORD` with the line that is wrong
+ * @returns `RUN_RECORD` with the invalid line
  * @throws SluiceError `RUN_RECORD` if the file is missing or unreadable
  */
 export function readRecord(file: string): Result<RunRecord> {

@@ -10,8 +10,8 @@ const VERSION = 1;
 const MESSAGE_LIMIT = 2000;
 
 /**
- * A run as text in JSON lines (docs/analyze.md). The first line has the plan. Each event follows, in the form of
- * `--json`.
+ * A run as text in JSON lines (docs/analyze.md). The first line has the plan. Each further line has an event,
+ * in the form of `--json`.
  */
 export function recordToText({ command, rank, version, plan, events, messages }: RunRecord): string {
   const head = { format: FORMAT, version: VERSION, command, rank, sluice: version, plan, messages };
@@ -26,7 +26,7 @@ function shortened(event: RunEventJson): RunEventJson {
 /**
  * Reads what {@link recordToText} wrote.
  * @param file for messages
- * @returns `RUN_RECORD` with the line that is wrong
+ * @returns `RUN_RECORD` with the invalid line
  */
 export function recordFromText(text: string, file: string): Result<RunRecord> {
   const lines = text.split("\n");

@@ -2,21 +2,24 @@ import type { Dag, Plan, PlanRequest } from "../graph/index.js";
 import { expectedDurations, type RunEventJson, type StepAction } from "../run/index.js";
 import type { RunMessages } from "./unit-messages.js";
 
-/** A step of a recorded plan. Steps refer to each other by number: their place in canonical order. */
+/** A step of a recorded plan. Steps refer to each other by their index in canonical order. */
 export interface RecordedStep {
   readonly unit: string;
   readonly action: StepAction;
-  /** The expected duration in ms, from an earlier run, or 1. This duration decides which unit goes first. */
+  /**
+   * The expected duration in ms, from an earlier run, or 1. This duration decides which ready unit starts
+   * first.
+   */
   readonly expectedMs: number;
-  /** Whether the request itself asks for it, not another unit. */
+  /** Whether the request itself names the unit, rather than another unit requiring it. */
   readonly root: boolean;
-  /** Its direct predecessors; numbers from the number of steps on are barriers. */
+  /** The indices of its direct predecessors; an index at or above the number of steps is a barrier. */
   readonly after: readonly number[];
-  /** The steps of the units that it requires. */
+  /** The indices of the steps of the units that it requires. */
   readonly requires: readonly number[];
   /** For each of its needs, the steps that satisfy it; at least one must run. */
   readonly needs: readonly (readonly number[])[];
-  /** It is an ordinary program, whose messages are not noted. */
+  /** Whether the unit is an ordinary program, whose messages the broker does not note. */
   readonly isProgram?: true | undefined;
 }
 
@@ -24,7 +27,7 @@ export interface RecordedStep {
 export interface RecordedPlan {
   readonly kind: PlanRequest["kind"];
   readonly steps: readonly RecordedStep[];
-  /** The predecessors of each barrier, which takes no time and stands for the edges of a wildcard. */
+  /** The predecessors of each barrier. A barrier takes no time, and represents the edges of a wildcard. */
   readonly barriers: readonly (readonly number[])[];
 }
 
@@ -38,7 +41,7 @@ export interface RunRecord {
   readonly plan: RecordedPlan;
   /** All events, from `plan` to `summary`. */
   readonly events: readonly RunEventJson[];
-  /** What its modules had to do with each other; undefined if that is not known. */
+  /** The messages between its modules; undefined if they are unknown. */
   readonly messages?: RunMessages | undefined;
 }
 

@@ -4,11 +4,11 @@ import { dagOf, type RecordedPlan } from "./record.js";
 
 /** The last reason why a step waited. */
 export type Wait =
-  /** It did not wait. */
+  /** The step did not wait. */
   | { readonly kind: "none" }
-  /** It waited for the last of its predecessors. */
+  /** The step waited for the last of its predecessors. */
   | { readonly kind: "dependency"; readonly step: number }
-  /** It was ready and waited for a free slot. The step is the one that gave up its slot. */
+  /** The step was ready and waited for a free slot. `step` is the step whose slot it got. */
   | { readonly kind: "slot"; readonly step: number };
 
 /** When a step ran, and why it started at that time. Times are nanoseconds since the start of the run. */
@@ -22,22 +22,25 @@ export interface StepTime {
   readonly endNs: number;
   readonly ended: StepEnd;
   readonly wait: Wait;
-  /** The delay from being eligible, or from the start of the previous step, to its own start. */
+  /**
+   * The delay from the time at which it was eligible, or from the start of the previous step, to its own
+   * start.
+   */
   readonly lagNs: number;
-  /** How long starting it kept the runner busy, while other steps were eligible. */
+  /** How long the runner was busy with its start while other steps were eligible. */
   readonly holdNs: number;
-  /** Its slack: how much longer it could have taken without a longer run, other things being equal. */
+  /** How much longer the step could have taken without making the run longer. */
   readonly slackNs: number;
 }
 
-/** A run laid out in time. */
+/** The times of the steps of a run. */
 export interface Timeline {
   readonly plan: RecordedPlan;
   readonly jobs: number;
   readonly durationNs: number;
   /** The times of each step that started, in the order of their starts. */
   readonly times: readonly StepTime[];
-  /** The same by the number of the step. */
+  /** The times by the index of the step. */
   readonly byStep: ReadonlyMap<number, StepTime>;
 }
 

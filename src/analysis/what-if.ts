@@ -6,13 +6,13 @@ import { layOut, type StepTime, type Timeline } from "./timeline.js";
 
 /** The changes to a recorded run. */
 export interface Supposition {
-  /** How many units run at a time; as recorded if undefined. */
+  /** How many units run at a time; undefined: the recorded number. */
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;
   /** Units with another duration: the recorded one divided by the factor. Each must be in the plan. Factors are above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
-  /** Direct relations to leave out; what orders two units through others stays. */
+  /** Direct relations to leave out; orders through other units stay. */
   readonly unordered?: readonly Edge[] | undefined;
 }
 
@@ -20,22 +20,22 @@ export interface Supposition {
 export interface Prediction {
   readonly recorded: Timeline;
   readonly predicted: Timeline;
-  /** The units that it leaves out, by request or in consequence. */
+  /** The units that the prediction leaves out: those of the request, and those that depend on them. */
   readonly removed: readonly Removed[];
 }
 
-/** The recorded run laid out in time. */
+/** The times of the recorded run. */
 export function recordedTimeline(record: RunRecord): Timeline {
   return layOut(record.plan, movesOf(record));
 }
 
 /**
  * Predicts the time that a recorded run would have taken with changes. It replays the edited plan by the
- * runner's own rules and priorities, with the recorded time of each unit. Without changes it gives the
- * recorded time again. If the run failed, it replays only the units that started.
+ * runner's own rules and priorities, with the recorded time of each unit. Without changes it predicts the
+ * recorded time. If the run failed, it replays only the units that started.
  *
- * The prediction leaves out how units slow each other down. If they compete for processors, running more of them at a
- * time gains less than predicted.
+ * The prediction ignores that units slow each other down. If they compete for processors, running more of
+ * them at a time gains less than predicted.
  */
 export function whatIf(record: RunRecord, supposition: Supposition): Prediction {
   const recorded = recordedTimeline(record);

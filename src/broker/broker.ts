@@ -58,9 +58,10 @@ const SHUTDOWN_MARGIN_MS = 5000;
 const NOTES_MS = 60_000;
 
 /**
- * One rank of an instance (docs/design/instance.md §1). It runs modules, and routes messages between its modules,
- * its clients and other ranks. Several brokers in one process share nothing. It never ends the process, changes its
- * directory or takes its signals; {@link Broker.onShutdown} reports requests to shut it down.
+ * One rank of an instance (docs/design/instance.md §1). It runs modules, and routes messages between its
+ * modules, its clients and other ranks. Several brokers in one process share no state. A broker never ends
+ * its process, changes its directory or handles its signals; {@link Broker.onShutdown} reports requests to
+ * shut it down.
  */
 export class Broker {
   readonly rank: number;
@@ -160,9 +161,9 @@ export class Broker {
 
   /**
    * Starts a broker. Resolves when clients can connect and load modules.
-   * @throws SluiceError `BROKER_STATE` if others may enter the rundir, the statedir is in use, the broker
-   *   cannot make it, or a socket path is unusable. `UNIT_INSECURE` if others may write to the statedir.
-   *   `BROKER_REQUEST` with `EPERM` or `EINVAL` for an attribute that the broker refuses to set.
+   * @throws SluiceError `BROKER_STATE` if the rundir is open to other users, the statedir is in use, a
+   *   directory cannot be created, or a path is invalid. `UNIT_INSECURE` if other users may write to the
+   *   statedir. `BROKER_REQUEST` with `EPERM` or `EINVAL` for an attribute that the broker refuses to set.
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const rank = options.overlay?.rank ?? 0;
@@ -180,8 +181,8 @@ export class Broker {
   }
 
   /**
-   * Connects from within the process. An application may let other users connect as guests. Their requests reach
-   * only handlers that allow guests.
+   * Connects to the broker from its own process. An application may let other users connect as guests. Their
+   * requests reach only handlers that allow guests.
    * @throws SluiceError `BROKER_STATE` after `close()`
    */
   async connect({ guest = false }: { readonly guest?: boolean } = {}): Promise<Handle> {
@@ -189,9 +190,9 @@ export class Broker {
   }
 
   /**
-   * Calls back at each request to shut the instance down. The listener has to remove the modules and call {@link
-   * close}.
-   * @returns ends the listening
+   * Calls the listener at each request to shut the instance down. The listener has to remove the modules and
+   * call {@link close}.
+   * @returns removes the listener
    */
   onShutdown(listener: (reason: ShutdownReason) => void): () => void {
     this.#shutdownListeners.add(listener);
@@ -204,20 +205,23 @@ export class Broker {
     this.roster.ended(rank);
   }
 
-  /** The number of requests that the broker has passed on and that still wait for an answer. */
+  /** The number of requests that the broker has passed on and that still have no answer. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
   }
 
-  /** The environment for programs of the instance: its own without blocked variables, and with its URI. */
+  /**
+   * The environment for programs of the instance: that of the broker without blocked variables, and with its
+   * URI.
+   */
   programEnvironment(): Record<string, string> {
     const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
     return { ...inherited, ...this.#marks(), ...(this.uri !== undefined && { SLUICE_URI: this.uri }) };
   }
 
   /**
-   * Removes every loaded module, in the reverse order of loading. From then on it loads no module. It uses
-   * only what the broker has recorded.
+   * Removes every loaded module, in the reverse order of loading. The broker then loads no more modules. It
+   * uses only its own records, and reads no files.
    * @returns names of the modules that did not end in order
    */
   takeDown(options: TakeDownOptions = {}): Promise<string[]> {
@@ -238,14 +242,14 @@ export class Broker {
     });
   }
 
-  /** Makes the local socket again if something removed it, so that clients can connect again. */
+  /** Creates the local socket again if it is missing, so that clients can connect again. */
   async ensureSocket(): Promise<void> {
     await this.#server?.ensure();
   }
 
   /**
-   * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If
-   * nothing has set that, it is at least the sum of the modules' time-outs, and some seconds.
+   * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If the
+   * attribute has no value, the time is at least the sum of the modules' time-outs, and some seconds.
    */
   shutdownTimeoutMs(): number {
     const timeoutMs = delayOf(this.attributes, "broker.shutdown-timeout");
@@ -255,14 +259,13 @@ export class Broker {
     return Math.max(timeoutMs, removalMs + SHUTDOWN_MARGIN_MS);
   }
 
-  /** Whether the broker, and what it has started, keeps the process alive. */
+  /** Whether the broker and its modules keep the process alive. */
   setRef(isRef: boolean): void {
     this.#refs.set(isRef);
   }
 
   /**
-   * Removes what would outlive the process, which ends now: what the broker has started, and the files that
-   * it has made.
+   * Cleans up before the process ends: kills everything that the broker has started, and removes its files.
    */
   abandon(): void {
     killMarked(this.#mark);
@@ -270,15 +273,15 @@ export class Broker {
   }
 
   /**
-   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it made. The
-   * second call gives the result of the first.
+   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it
+   * made. A second call returns the result of the first.
    */
   close(): Promise<CloseReport> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** The variable by which this broker finds at the end what it has started. */
+  /** The environment variable by which the broker finds the processes that it has started. */
   #marks(): Record<string, string> {
     const value = markedEnvironment({}, this.#mark)[MARK_VARIABLE];
     return value === undefined ? {} : { [MARK_VARIABLE]: value };

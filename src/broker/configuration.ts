@@ -69,7 +69,7 @@ export class Configuration {
     if (startedWith === this.#current) return;
     const [result] = await Promise.allSettled([this.#host.tell(module, this.#current)]);
     if (result.status === "fulfilled" || this.#isNoConcern(module, result.reason)) return;
-    this.#host.warn(`${module} did not take the new configuration: ${messageOf(result.reason)}`);
+    this.#host.warn(`${module} did not accept the new configuration: ${messageOf(result.reason)}`);
   }
 
   async #read(): Promise<ConfigTable> {

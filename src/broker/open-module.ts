@@ -7,31 +7,31 @@ import { startModule, type StartModuleOptions } from "./start-module.js";
 
 /** Options for opening a module. */
 export interface OpenModuleOptions extends Limits {
-  /** Whether it is to run in a process rather than a thread. */
+  /** Whether the module runs in a process rather than a thread. */
   readonly exec?: boolean | undefined;
   /** Name of a loader; by default the file decides. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
-  /** Whether to open it even if others may write to its file (docs/design/instance.md §2). */
+  /** Whether to open the module even if other users may write to its file (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
 }
 
-/** A module with a known identity, which does not run yet. */
+/** An opened module, which does not run yet. */
 export interface OpenedModule extends ModuleInfo {
   /**
-   * Starts the module, without an instance; resolves when it runs. Each call starts a further one, which shares nothing
-   * with the others.
-   * @throws SluiceError the module's own error, or `LOAD_FAILED` with `EINVAL` if the file has changed since
-   *   the opening. `LOAD_LIBRARY` for what `refused` lists. `ECANCELED` or `ETIMEDOUT` at a limit. It leaves
-   *   nothing behind.
+   * Starts the module without an instance; resolves when it runs. Each call starts another one, which shares
+   * no state with the others.
+   * @throws SluiceError the module's own error, or `LOAD_FAILED` with `EINVAL` if the file has changed
+   *   since the opening. `LOAD_LIBRARY` for the reasons in `refused`. `ECANCELED` or `ETIMEDOUT` at a limit.
+   *   After an error, no process and no file remains.
    */
   readonly start: (options?: StartModuleOptions) => Promise<StartedModule>;
 }
 
 /**
- * Opens a module: finds the file, chooses its loader, and reads its identity, as `sluice module info` does. None of its
- * code runs in this process.
+ * Opens a module: finds the file, chooses its loader, and reads its identity, as `sluice module info` does.
+ * The code of the module does not run in this process.
  * @param path a file, or a bare name on the module path; `#NAME` after it is a module of a library
  * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, or `LOAD_LIBRARY` for a library
  *   that it cannot read. `ECANCELED` or `ETIMEDOUT` at a limit. A system error for an unreadable file.

@@ -4,13 +4,13 @@ import { startModule, type StartModuleOptions } from "./start-module.js";
 
 /** Options for running a single module. */
 export interface RunModuleOptions extends StartModuleOptions {
-  /** Whether to run it in a process rather than a thread. */
+  /** Whether the module runs in a process rather than a thread. */
   readonly exec?: boolean | undefined;
   /** Name of a loader; by default the file decides. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
-  /** Whether to run it even if others may write to its file (docs/design/instance.md §2). */
+  /** Whether to run the module even if other users may write to its file (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
 }
 
@@ -18,18 +18,20 @@ export interface RunModuleOptions extends StartModuleOptions {
 export interface LoneModule extends StartedModule {
   /**
    * Removes the module, as `module.remove` does, and cleans up. If the module has failed, it only cleans up.
-   * @param limits at either limit, the module ends at once, and the promise rejects after its end
+   * @param limits if the signal aborts or the time has passed, the module ends at once, and the promise
+   * rejects after its end
    * @throws SluiceError with the module's own error if it fails while it ends; `ECANCELED` or `ETIMEDOUT` at a limit
    */
   readonly close: (limits?: Limits) => Promise<void>;
 }
 
 /**
- * Runs one module without an instance (docs/design/modules.md §4), for its own tests or inside another
+ * Runs one module without an instance (docs/design/modules.md §4), for tests of the module or inside another
  * program. The module has the services of a broker in memory, and the services that the caller registers. It
  * opens no socket.
  * @param path a file, or a bare name on the module path
- * @throws SluiceError as `module.load`: the module's own error, or `ENOENT`; `ECANCELED` or `ETIMEDOUT` at a limit
+ * @throws SluiceError with the errors of `module.load`: that of the module, or `ENOENT`; `ECANCELED` or
+ * `ETIMEDOUT` at a limit
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
   const { exec, loader, modulePath, insecure, ...how } = options;

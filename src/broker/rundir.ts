@@ -204,8 +204,8 @@ function checkRunDirectory(path: string): void {
     throw new SluiceError("BROKER_STATE", `rundir ${path} ${problem}; ${remedy}`, { errnum: ERRNO.EPERM });
   };
   if (!stats.isDirectory()) refuse("is no directory", "name another");
-  if (stats.uid !== uid) refuse("is not ours", `try: chown ${uid} ${path}`);
-  if ((stats.mode & 0o077) !== 0) refuse("is open to others", `try: chmod 700 ${path}`);
+  if (stats.uid !== uid) refuse("belongs to another user", `try: chown ${uid} ${path}`);
+  if ((stats.mode & 0o077) !== 0) refuse("is open to other users", `try: chmod 700 ${path}`);
 }
 
 /**

@@ -38,7 +38,7 @@ export class Call {
    */
   get peer(): Peer {
     const peer = this.#router.peer(this.request.route.at(-1) ?? "");
-    if (peer === undefined) throw requestError("ECONNRESET", "the sender has gone");
+    if (peer === undefined) throw requestError("ECONNRESET", "the sender has disconnected");
     return peer;
   }
 

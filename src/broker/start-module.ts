@@ -5,14 +5,17 @@ import { Broker } from "./broker.js";
 import type { ModuleEnd } from "./modules/module-instance.js";
 import type { StartedModule } from "./started-module.js";
 
-/** How to start a module by itself. */
+/** How to start a module without an instance. */
 export interface StartModuleOptions extends Limits {
   /** Default: the name in the file, else the file's base name. */
   readonly name?: string | undefined;
   readonly args?: readonly string[] | undefined;
   /** Gets the log lines of the module. */
   readonly onLog?: ((level: string, text: string) => void) | undefined;
-  /** Called before the module is loaded, with the handle that the module's caller gets: it may serve what the module asks for. */
+  /**
+   * The library calls it before it loads the module, with the `handle` of the started module. It may register
+   * services for the module.
+   */
   readonly before?: ((handle: Handle) => Promise<void>) | undefined;
   /** Whether other threads and programs can connect, by `uri`. Default: false. */
   readonly socket?: boolean | undefined;

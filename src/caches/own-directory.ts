@@ -36,7 +36,8 @@ export function makeOwnDirectory(directory: string, levels: number): void {
     missing.unshift(at);
     at = dirname(at);
   }
-  if (missing.length > 0 && statSync(at).uid !== process.geteuid?.()) throw new Error(`${at} is another's`);
+  if (missing.length > 0 && statSync(at).uid !== process.geteuid?.())
+    throw new Error(`${at} belongs to another user`);
   for (const each of missing) {
     try {
       mkdirSync(each, { mode: 0o700 });

@@ -9,15 +9,19 @@ const COMMANDS: readonly LazyCommand[] = [
     load: () => import("./instance/start.js"),
   },
   { name: "broker", summary: "run one broker in the foreground", load: () => import("./instance/broker.js") },
-  { name: "stop", summary: "end an instance in order, and wait for that", load: () => import("./stop.js") },
+  {
+    name: "stop",
+    summary: "shut an instance down in order, and wait for its end",
+    load: () => import("./stop.js"),
+  },
   {
     name: "shuffle",
-    summary: "start in many orders, and name two units whose order matters",
+    summary: "start an instance in many orders, and name two units whose order matters",
     load: () => import("./instance/shuffle.js"),
   },
   {
     name: "instances",
-    summary: "list the instances of this user that run",
+    summary: "list the running instances of this user",
     load: () => import("./instances.js"),
   },
   { name: "modprobe", summary: "plan, load and remove units", load: () => import("./modprobe/modprobe.js") },
@@ -28,24 +32,40 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   { name: "ping", summary: "measure the round trip to a module or service", load: () => import("./ping.js") },
   { name: "rpc", summary: "send one request and print the response", load: () => import("./rpc.js") },
-  { name: "event", summary: "publish events, or print them as they come", load: () => import("./event.js") },
+  {
+    name: "event",
+    summary: "publish events, or print them as they arrive",
+    load: () => import("./event.js"),
+  },
   { name: "getattr", summary: "print an attribute of the broker", load: () => import("./getattr.js") },
   { name: "setattr", summary: "set an attribute of the broker", load: () => import("./setattr.js") },
   { name: "lsattr", summary: "list the attributes of the broker", load: () => import("./lsattr.js") },
   { name: "config", summary: "show or replace the configuration", load: () => import("./config.js") },
-  { name: "logs", summary: "print what programs have written", load: () => import("./logs.js") },
+  { name: "logs", summary: "print the output of programs", load: () => import("./logs.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top/top.js") },
   { name: "web", summary: "serve a page that shows the instance", load: () => import("./web/web.js") },
   {
     name: "metrics",
-    summary: "print numbers of the instance for Prometheus, or serve them",
+    summary: "print metrics of the instance for Prometheus, or serve them",
     load: () => import("./web/metrics.js"),
   },
-  { name: "status", summary: "say on one screen how the instance is", load: () => import("./status.js") },
-  { name: "waits", summary: "say what waits for what, and name deadlocks", load: () => import("./waits.js") },
-  { name: "uptime", summary: "say how long the instance has been up", load: () => import("./uptime.js") },
-  { name: "shutdown", summary: "end the instance in order", load: () => import("./shutdown.js") },
+  {
+    name: "status",
+    summary: "show the state of the instance on one screen",
+    load: () => import("./status.js"),
+  },
+  {
+    name: "waits",
+    summary: "show which part waits for which, and name deadlocks",
+    load: () => import("./waits.js"),
+  },
+  {
+    name: "uptime",
+    summary: "show how long the instance has been running",
+    load: () => import("./uptime.js"),
+  },
+  { name: "shutdown", summary: "shut the instance down in order", load: () => import("./shutdown.js") },
   { name: "cron", summary: "list, add and remove timed commands", load: () => import("./cron.js") },
   { name: "exec", summary: "run a command on ranks", load: () => import("./ranks/exec.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
@@ -56,7 +76,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "import",
-    summary: "make a fragment of a Procfile, a process-compose.yaml or systemd services",
+    summary: "translate a Procfile, a process-compose.yaml or systemd services into a fragment",
     load: () => import("./import.js"),
   },
   {
@@ -66,12 +86,12 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "python",
-    summary: "run python3 with the packages of Sluice on its path",
+    summary: "run python3 with the Python packages of Sluice on its path",
     load: () => import("./python.js"),
   },
   {
     name: "completion",
-    summary: "print a script that makes a shell complete commands and names",
+    summary: "print a script with which a shell completes commands and names",
     load: () => import("./complete/completion.js"),
   },
   {
@@ -102,7 +122,7 @@ export async function sluiceProgram(words: Words): Promise<Command> {
     .version(VERSION)
     .addHelpText(
       "after",
-      "\nIt looks for any other command as sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
+      "\nFor any other COMMAND, it looks for a program sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
         "\n\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
   return addCommands(program, COMMANDS, words, sluiceProgram);

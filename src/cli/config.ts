@@ -44,7 +44,7 @@ function get(): Command {
       .argument("[setting]")
       .option("-r, --raw", "print a string without quotes")
       // The short form is taken.
-      .addOption(rankOption("on these ranks: 0-3,7 or all", "--rank <ranks>"))
+      .addOption(rankOption("run on these ranks: 0-3,7 or all", "--rank <ranks>"))
       .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
       .action(async (key: string | undefined, options: GetOptions) => {
         const text = (value: JsonValue): string =>
@@ -66,7 +66,7 @@ function load(): Command {
     .description("replace the configuration by standard input: TOML, JSON or YAML")
     .addHelpText(
       "after",
-      "\nEach broker checks the whole before any module sees it; if a module refuses it, the old one stays." +
+      "\nEach broker checks the whole configuration before any module gets it; if a module refuses it, the old configuration stays." +
         "\n\nExample:\n  sluice config load < site.toml",
     )
     .action(async (options: RankOptions) => {
@@ -87,7 +87,7 @@ function reload(): Command {
     .description("read the configuration again from the files and flags of the broker's start")
     .addHelpText(
       "after",
-      "\nEach broker checks the whole before any module sees it; if a module refuses it, the old one stays." +
+      "\nEach broker checks the whole configuration before any module gets it; if a module refuses it, the old configuration stays." +
         "\n\nExample:\n  sluice config reload -r all",
     )
     .action(async (options: RankOptions) => {
@@ -123,7 +123,7 @@ function builtin(): Command {
     .option("--json", "one JSON object: name to value")
     .addHelpText(
       "after",
-      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR move the first three." +
+      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR change the first three." +
         "\n\nExample:\n  sluice config builtin datadir",
     )
     .action((name: string | undefined, options: { readonly json?: boolean }) => {
@@ -143,7 +143,7 @@ function builtin(): Command {
       }
       const value = all.get(name);
       if (value === undefined)
-        throw new ExitError(1, `no such builtin '${name}'; there are ${[...all.keys()].join(", ")}`);
+        throw new ExitError(1, `no such builtin '${name}'; it must be one of ${[...all.keys()].join(", ")}`);
       if (options.json) printJson(value);
       else printLine(value);
     });

@@ -26,7 +26,7 @@ export function command(): Command {
 function list(): Command {
   return withUri(new Command("list"))
     .description("print each entry with its schedule and counts")
-    .option("--json", "one JSON array of the entries, as `cron.list` answers")
+    .option("--json", "one JSON array of the entries, in the form of `cron.list`")
     .addHelpText("after", "\nExample:\n  sluice cron list --json")
     .action((options: UriOption & { readonly json?: boolean }) =>
       withInstance(options, async (handle) => {
@@ -59,12 +59,12 @@ function rowOf(entry: JsonValue): (string | number)[] {
 
 function add(): Command {
   return withUri(new Command("add"))
-    .description("run a command at the times or events that one option names")
+    .description("add a command that runs at the times or events of one option")
     .addOption(
-      new Option("--interval <seconds>", "again and again, with this time in between").argParser(seconds),
+      new Option("--interval <seconds>", "run it repeatedly, with this time in between").argParser(seconds),
     )
-    .option("--event <topic>", "at each event of this topic")
-    .option("--crontab <setting>", "at the times of five fields, or six with seconds first")
+    .option("--event <topic>", "run it at each event of this topic")
+    .option("--crontab <setting>", "run it at the times of five fields, or of six with seconds first")
     .argument("<name>")
     .argument("<command...>", "a shell line")
     .passThroughOptions()
@@ -84,7 +84,7 @@ function add(): Command {
 
 function remove(): Command {
   return withUri(new Command("remove"))
-    .description("remove entries; a command that runs goes on to its end")
+    .description("remove entries; a running command continues to its end")
     .argument("<name...>")
     .addHelpText("after", "\nExample:\n  sluice cron remove nightly")
     .action((names: readonly string[], options: UriOption) =>

@@ -17,12 +17,15 @@ interface DmesgOptions extends RankOptions {
 
 export function command(): Command {
   return withRanks(new Command("dmesg"))
-    .option("-H, --human", "local times, then seconds since the line before, in colour on a terminal")
+    .option("-H, --human", "print local times, then seconds since the previous line, in colour on a terminal")
     .option("-C, --clear", "empty the log instead of printing it")
     .option("-c, --read-clear", "empty the log after printing it")
-    .addOption(new Option("-f, --follow", "go on with new lines as they come").conflicts("readClear"))
-    .option("-n, --new", "only lines that come from now on; implies -f")
-    .option("--json", "one JSON object a line: {time, level, name, text}, with the rank if there are several")
+    .addOption(new Option("-f, --follow", "then print new lines as they arrive").conflicts("readClear"))
+    .option("-n, --new", "print only lines from now on; implies -f")
+    .option(
+      "--json",
+      "one JSON object for each line: {time, level, name, text}, with the rank for several ranks",
+    )
     .addHelpText("after", "\nExample:\n  sluice dmesg -H\n  sluice dmesg -f -r all")
     .action(dmesg);
 }

@@ -46,10 +46,10 @@ function pub(): Command {
 
 function sub(): Command {
   return withUri(new Command("sub"))
-    .description("print events as they come, until interrupted")
+    .description("print events as they arrive, until interrupted")
     .argument("[topic...]", "a topic, PREFIX.*, or * (the default)")
-    .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
-    .option("--json", "one JSON object a line: {topic, seq, payload}")
+    .addOption(new Option("-c, --count <n>", "stop after this many events").argParser(positiveInteger))
+    .option("--json", "one JSON object for each event: {topic, seq, payload}")
     .addHelpText("after", "\nExample:\n  sluice event sub -c 1 heartbeat.pulse")
     .action(subscribe);
 }

@@ -34,22 +34,22 @@ interface Planning {
 export function withFacts(command: Command): Command {
   const located = withUri(command)
     .addOption(new Option("--rank <n>", "plan for this rank").argParser(wholeNumber))
-    .addOption(new Option("--size <n>", "of an instance of this size").argParser(positiveInteger));
+    .addOption(new Option("--size <n>", "plan for an instance of this size").argParser(positiveInteger));
   const configured = withInsecure(withConfig(located, "--config, --config-path <path>"));
   return withCache(withOn(configured)).addOption(
-    new Option("--attr <name=value>", "with this attribute").argParser(collect(assignment)),
+    new Option("--attr <name=value>", "plan with this attribute").argParser(collect(assignment)),
   );
 }
 
 /** Adds `--no-cache`. */
 export function withCache(command: Command): Command {
-  return command.option("--no-cache", "read every file anew, and keep nothing of it");
+  return command.option("--no-cache", "parse every file, without the cache");
 }
 
 /** Adds `--on`. */
 export function withOn(command: Command): Command {
   return command.addOption(
-    new Option("--on <system>", "drive a live instance of another system, that of FLUX_URI")
+    new Option("--on <system>", "drive the live instance of FLUX_URI, of another system")
       .choices(["flux"])
       .conflicts(["uri", "onRanks"]),
   );

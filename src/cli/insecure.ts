@@ -8,7 +8,7 @@ export interface InsecureOption {
 
 /** Adds `--insecure`. */
 export function withInsecure(command: Command): Command {
-  return command.option("--insecure", "use files and directories even if others may write to them");
+  return command.option("--insecure", "use files and directories even if other users may write to them");
 }
 
 /** What the files of one command must pass. */

@@ -9,7 +9,7 @@ export function command(): Command {
     )
     .addHelpText(
       "after",
-      "\nThe option --uri of each command takes the pid, name or file of an instance.\n\nExample:\n  sluice instances",
+      "\nThe option --uri of each command accepts the pid, name or file of an instance.\n\nExample:\n  sluice instances",
     )
     .action(async ({ json = false }: { readonly json?: boolean }) => {
       const { runningInstances } = await import("../broker/life/instance-register.js");

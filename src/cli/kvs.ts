@@ -46,7 +46,7 @@ function get(): Command {
 
 function put(): Command {
   return withUri(new Command("put"))
-    .description("set keys, all in one commit")
+    .description("set keys in one commit")
     .argument(
       "<key=value...>",
       "the value as JSON, or else a string; - reads it from standard input",
@@ -102,11 +102,11 @@ interface WatchOptions extends UriOption {
 function watch(): Command {
   return withUri(new Command("watch"))
     .description(
-      "print the value of a key as JSON, and again whenever it changes; an empty line while it has none",
+      "print the value of a key as JSON, and print it again after each change; an empty line means that it has no value",
     )
     .argument("<key>")
-    .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
-    .option("--json", "one JSON object a line: {version, value}, without value while it has none")
+    .addOption(new Option("-c, --count <n>", "stop after this many values").argParser(positiveInteger))
+    .option("--json", "one JSON object for each change: {version, value}, without value if the key has none")
     .addHelpText("after", "\nExample:\n  sluice kvs watch -c 1 site.racks")
     .action(async (key: string, options: WatchOptions) => {
       await withInstance(options, (handle) =>
@@ -167,7 +167,7 @@ function operation(text: string): Operation {
 }
 
 function jsonOrString(given: string): JsonValue {
-  if (given === "") throw new InvalidArgumentError("a key wants a value: KEY=VALUE.");
+  if (given === "") throw new InvalidArgumentError("a key needs a value: KEY=VALUE.");
   try {
     return JSON.parse(given) as JsonValue;
   } catch (error) {

@@ -16,17 +16,20 @@ interface LogsOptions extends RankOptions {
 
 export function command(): Command {
   return withRanks(new Command("logs"))
-    .argument("[unit...]", "modules that are programs; default: all")
-    .option("-f, --follow", "go on with new lines as they come")
-    .option("-n, --lines <n>", "only the last lines")
+    .argument("[unit...]", "modules that are ordinary programs; default: all")
+    .option("-f, --follow", "then print new lines as they arrive")
+    .option("-n, --lines <n>", "print only this many last lines")
     .option(
       "--since <value>",
-      "only lines since then: a duration such as 10m, or a time such as 2026-11-29T12:00:00Z",
+      "print only lines since this time: a duration such as 10m, or a time such as 2026-11-29T12:00:00Z",
     )
-    .option("--stats", "how many bytes each has written, and how many the broker keeps and has dropped")
+    .option(
+      "--stats",
+      "print how many bytes each program has written, and how many the broker keeps and has dropped",
+    )
     .option(
       "--json",
-      "one JSON object a line: {time, unit, stream, text}, with part and more if it is a part of a line",
+      "one JSON object for each line: {time, unit, stream, text}, with part and more for a part of a long line",
     )
     .addHelpText("after", "\nExample:\n  sluice logs -f api\n  sluice logs -n 20 --since 5m")
     .action(logs);

@@ -12,7 +12,7 @@ interface LsattrOptions {
 
 export function command(): Command {
   return withUri(new Command("lsattr"))
-    .option("-v, --values", "with their values")
+    .option("-v, --values", "print the values too")
     .option("--json", "one JSON object: name to value")
     .addHelpText("after", "\nExample:\n  sluice lsattr -v")
     .action(async (options: LsattrOptions) => {

@@ -29,7 +29,9 @@ export function command(): Command {
 
 function forgetCommand(): Command {
   return withUri(new Command("forget"))
-    .description("say that no broker of a silent or lost rank comes back: another may be that rank at once")
+    .description(
+      "forget a silent or lost rank that does not come back, so that another broker may take its number at once",
+    )
     .addArgument(new Argument("<rank>", "its number").argParser(wholeNumber))
     .addHelpText("after", "\nExample:\n  sluice overlay forget 3")
     .action((rank: number, options: StatusOptions) =>
@@ -41,7 +43,7 @@ function forgetCommand(): Command {
 
 function statusCommand(): Command {
   return withUri(new Command("status"))
-    .description("how each rank stands, and since when")
+    .description("show the state of each rank, and since when")
     .option(
       "--json",
       "one JSON object: state (full, partial), size, ranks: [{rank, state, since}]; over hosts each with host, server, lag; with a lease epoch",

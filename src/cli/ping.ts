@@ -20,15 +20,20 @@ export function command(): Command {
   return withRanks(new Command("ping"))
     .argument(
       "<service>",
-      "module or service; RANK!NAME is that of a rank, RANK its broker, upstream the next broker towards rank 0",
+      "module or service; RANK!NAME is a module of a rank, RANK its broker, upstream the next broker towards rank 0",
     )
-    .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
-    .addOption(new Option("-i, --interval <seconds>", "pause between two").argParser(seconds).default(1, "1"))
+    .addOption(new Option("-c, --count <n>", "stop after this many requests").argParser(positiveInteger))
     .addOption(
-      new Option("-p, --pad <n>", "so many bytes more in each request and answer").argParser(wholeNumber),
+      new Option("-i, --interval <seconds>", "pause between two requests").argParser(seconds).default(1, "1"),
+    )
+    .addOption(
+      new Option("-p, --pad <n>", "add this many bytes to each request and answer").argParser(wholeNumber),
     )
     .option("-b, --batch", "send all requests before waiting for the first answer; needs --count")
-    .option("--json", "one JSON object a line: {seq, topic, timeMs}, and rank if the command names ranks")
+    .option(
+      "--json",
+      "one JSON object for each answer: {seq, topic, timeMs}, and rank if the command names ranks",
+    )
     .addHelpText(
       "after",
       "\nExample:\n  sluice ping -c 3 kvs\n  sluice ping -c 1 3!kvs\n  sluice ping -r all broker",

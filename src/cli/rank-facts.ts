@@ -19,14 +19,15 @@ interface RankAssignment {
 export function withRankFacts(command: Command): Command {
   return command
     .addOption(
-      new Option("--rank-attr <ranks:name=value>", "with this attribute on these ranks").argParser(
+      new Option("--rank-attr <ranks:name=value>", "plan with this attribute on these ranks").argParser(
         collect(rankAssignment),
       ),
     )
     .addOption(
-      new Option("--rank-env <ranks:name=value>", "with this environment variable on these ranks").argParser(
-        collect(rankAssignment),
-      ),
+      new Option(
+        "--rank-env <ranks:name=value>",
+        "plan with this environment variable on these ranks",
+      ).argParser(collect(rankAssignment)),
     );
 }
 

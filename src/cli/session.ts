@@ -14,7 +14,7 @@ export interface UriOption {
 export function withUri(command: Command): Command {
   return command.option(
     "--uri <uri>",
-    "instance to talk to, also by a pid, a name or a directory (default: SLUICE_URI, else the only one)",
+    "instance to use, also by a pid, a name or a directory (default: SLUICE_URI, else the only one)",
   );
 }
 
@@ -78,7 +78,7 @@ export function hidePasswords(): void {
 /** Why a name leads to no instance. */
 export function notOne(named: string, found: Exclude<FoundInstance, { readonly kind: "found" }>): ExitError {
   if (found.kind === "missing") {
-    return new ExitError(1, `no instance '${named}' runs; 'sluice instances' lists those that do`);
+    return new ExitError(1, `no instance '${named}' runs; 'sluice instances' lists the running instances`);
   }
   return new ExitError(1, `'${named}' names several instances: ${namesOf(found.instances)}; give a pid`);
 }

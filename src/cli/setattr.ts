@@ -8,9 +8,9 @@ interface SetattrOptions extends RankOptions {
 
 export function command(): Command {
   return withRanks(new Command("setattr"))
-    .argument("<attribute>", "attribute; made if it is new")
+    .argument("<attribute>", "attribute; created if it is new")
     .argument("[value]", "a string")
-    .option("-e, --expunge", "remove it; those of the broker itself stay")
+    .option("-e, --expunge", "remove it; attributes of the broker itself stay")
     .addHelpText(
       "after",
       "\nExample:\n  sluice setattr broker.module-nopanic 1\n  sluice setattr -r all site.owner night-shift",

@@ -5,7 +5,7 @@ export function command(): Command {
   return withUri(new Command("shutdown"))
     .addHelpText(
       "after",
-      "\nRequests the orderly end, and does not wait for it.\n\nExample:\n  sluice shutdown",
+      "\nRequests an orderly shutdown, and does not wait for its end.\n\nExample:\n  sluice shutdown",
     )
     .action((options: UriOption) =>
       withInstance(options, async (handle) => {

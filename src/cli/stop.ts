@@ -16,10 +16,10 @@ export function command(): Command {
       "[instance]",
       "its first file, pid, name or directory (default: that of SLUICE_URI, else the only one)",
     )
-    .option("-f, --file <file>", "the one that 'sluice start -f' has started from this file")
+    .option("-f, --file <file>", "the instance that 'sluice start -f' has started from this file")
     .addHelpText(
       "after",
-      "\nEnds the instance in order, and waits until it is gone.\n\nExample:\n  sluice stop -f stack.toml",
+      "\nShuts the instance down in order, and waits until it has ended.\n\nExample:\n  sluice stop -f stack.toml",
     )
     .action(stop);
 }
@@ -42,12 +42,16 @@ async function theInstance(named: string | undefined, options: StopOptions): Pro
   if (options.file !== undefined) {
     const [instance] = instancesOf(realPath(options.file), process.env);
     if (instance !== undefined) return instance;
-    throw new ExitError(1, `no instance of ${options.file} runs; 'sluice instances' lists those that do`);
+    throw new ExitError(
+      1,
+      `no instance of ${options.file} runs; 'sluice instances' lists the running instances`,
+    );
   }
   const text = named ?? instanceUri(options);
   const found = text === undefined ? findOnlyInstance(process.env) : findInstance(text, process.env);
   if (found.kind !== "found") {
-    if (text === undefined && found.kind === "missing") throw new ExitError(1, "no instance of yours runs");
+    if (text === undefined && found.kind === "missing")
+      throw new ExitError(1, "no instance of this user runs");
     throw notOne(text ?? "", found);
   }
   if (found.instance !== undefined) return found.instance;

@@ -17,9 +17,9 @@ interface WaitsOptions extends UriOption {
 
 export function command(): Command {
   return withUri(new Command("waits"))
-    .argument("[name]", "only waits of or for this client, module, unit or service")
+    .argument("[name]", "show only waits of or for this client, module, unit or service")
     .option("--json", "one JSON object: {edges, chains, deadlocks, streams, unreachable}")
-    .option("-f, --follow", "look once a second, and print what has changed")
+    .option("-f, --follow", "check once a second, and print the changes")
     .addHelpText("after", "\nExample:\n  sluice waits")
     .action(async (name: string | undefined, options: WaitsOptions) => {
       await withInstance(options, (handle) =>

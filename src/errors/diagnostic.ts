@@ -28,7 +28,7 @@ export interface Related {
   readonly location: Location | undefined;
 }
 
-/** One mistake or doubtful place in a user's input. Bad input is data, never an exception. */
+/** One error or warning about a user's input. Bad input is data, never an exception. */
 export interface Diagnostic {
   readonly code: ErrorCode;
   readonly severity: "error" | "warning";

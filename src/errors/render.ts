@@ -10,8 +10,9 @@ export function formatLocation(location: Location): string {
 const EXCERPT_WIDTH = 160;
 
 /**
- * A diagnostic as lines for people (docs/design/cli.md §1). They are `PATH:LINE:COL: MESSAGE [CODE]`, the source
- * line with a caret under it, related places, and the hint. Without a place, only the message.
+ * A diagnostic as lines of text for users (docs/design/cli.md §1). The lines are
+ * `PATH:LINE:COL: MESSAGE [CODE]`, the source line with a caret under it, related places, and the hint. A
+ * diagnostic without a place has only the message.
  */
 export function renderDiagnostic(diagnostic: Diagnostic): string {
   const { location, message, code, related, hint, severity } = diagnostic;

@@ -18,8 +18,8 @@ interface SluiceErrorOptions {
 const BRAND = Symbol.for("sluice.error");
 
 /**
- * A fault at run time. Recognise it by `code` and `errnum`, never by its text. `instanceof` also holds for errors of
- * another copy of this library, because modules and rc files may have a copy of their own.
+ * A fault at run time. Check its `code` and `errnum`, never its text. `instanceof` is also true for errors of
+ * another copy of this library, because modules and rc files may have their own copy.
  */
 export class SluiceError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -50,7 +50,7 @@ export class SluiceError extends Error {
 /**
  * A request that failed, as its requester sees it.
  * @param errno name of the POSIX error
- * @param message text for people; the error number's own text if absent
+ * @param message text for users; by default the text of the error number
  */
 export function requestError(errno: ErrnoName, message?: string, cause?: unknown): SluiceError {
   const errnum = ERRNO[errno];
@@ -88,7 +88,10 @@ export function errnumOf(error: unknown): number | undefined {
   return undefined;
 }
 
-/** The text of any thrown value: an error's message with those of its parts, else the value as Node prints it. */
+/**
+ * The text of any thrown value: the message of an error with the messages of its parts, or another value as
+ * text.
+ */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError) return aggregateMessage(error);
   if (error instanceof Error) return error.message;

@@ -44,6 +44,6 @@ function bothWays(load: readonly string[]): Diagnostic {
     severity: "error",
     message: `cannot both load (${load.join(", ")}) and remove modules in one run`,
     related: [],
-    hint: "put what loads and what removes into files, and run one after the other",
+    hint: "put the loads and the removals into separate files, and run one after the other",
   };
 }

@@ -3,7 +3,7 @@ import type { Reason } from "./types.js";
 /** Links of a chain of needs that are spelled out. */
 const LINKS_SHOWN = 8;
 
-/** A reason in one line for people, without the name of the unit. It shortens a long chain of needs. */
+/** A reason as one line of text, without the name of the unit. It shortens a long chain of needs. */
 export function reasonText(reason: Reason): string {
   const links: string[] = [];
   let current = reason;

@@ -133,7 +133,7 @@ function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Ui
       severity: "error",
       message: `${unitAt(index, unit).name} still in use by ${names.join(", ")}`,
       related: [],
-      hint: "--recursive removes these too",
+      hint: "--recursive also removes them",
     });
   }
   return errors;

@@ -20,8 +20,8 @@ export function directPredecessors({ dag }: Plan): Csr {
 }
 
 /**
- * What `--show-deps` prints (docs/design/planning.md §7): unit → its direct predecessors, sorted by code unit, without
- * repeats. Keys are in canonical order.
+ * What `--show-deps` prints (docs/design/planning.md §7): unit → its direct predecessors, sorted by code
+ * unit, without duplicates. Keys are in canonical order.
  */
 export function showDeps(plan: Plan): Record<string, string[]> {
   return Object.fromEntries(eachDependencies(plan));

@@ -3,8 +3,8 @@ import type { Graph } from "@dagrejs/graphlib";
 import type { Catalog, ConfigTable, TaskUnit, ModuleUnit, Unit } from "../units/index.js";
 
 /**
- * Everything besides the catalog that decides a plan (docs/design/planning.md §3). Plain data: from a broker, or from
- * flags.
+ * All inputs of a plan besides the catalog (docs/design/planning.md §3). They are plain data from a broker or
+ * from flags.
  */
 export interface Facts {
   readonly rank: number;
@@ -47,7 +47,7 @@ export interface Dag {
  */
 export type PickedBy = "alternative" | "priority" | "order" | "loaded";
 
-/** Why a unit is not in the plan: the first of these that holds (docs/design/planning.md §5). */
+/** Why a unit is not in the plan: the first of these reasons that applies (docs/design/planning.md §5). */
 export type Reason =
   | { readonly kind: "disabled"; readonly by: Origin | undefined }
   | { readonly kind: "rank"; readonly ranks: string; readonly rank: number }
@@ -132,7 +132,7 @@ export type PlanInput = PlanInputBase &
     | { readonly roots: readonly string[]; readonly request?: undefined }
   );
 
-/** How a unit came into a plan, or why it did not, as data (docs/design/cli.md §2, `explain`). */
+/** Why a unit is in a plan or stays out, as data (docs/design/cli.md §2, `explain`). */
 export type Explanation =
   | {
       readonly kind: "planned";
@@ -164,24 +164,24 @@ export interface Plan {
   readonly steps: readonly Step[];
   readonly dag: Dag;
   /**
-   * Units of the catalog that have no step and do not run already, with their one reason. Empty for explicit load
-   * and removal. Worked out when first read. Reasons share what they have in common, so that a chain of 200,000
-   * needs is as deep: do not recurse into it, see `reasonText`.
+   * Units of the catalog that have no step and do not run already, each with its reason. Empty for explicit
+   * load and removal. Computed at the first read. Reasons refer to each other, so that a chain of 200,000
+   * needs is 200,000 levels deep. Do not recurse into a reason; use `reasonText`.
    */
   readonly leftOut: ReadonlyMap<string, Reason>;
-  /** The provider picked for each service that the plan uses, planned or not. Worked out when first read. */
+  /** The provider picked for each service that the plan uses, planned or not. Computed at the first read. */
   readonly picks: ReadonlyMap<string, Unit>;
   readonly warnings: readonly Diagnostic[];
   /**
-   * How a unit came into the plan, or why it did not.
+   * Why a unit is in the plan or stays out.
    * @param name a unit, or a service, which stands for its pick
    * @returns undefined if no unit or service has that name
    */
   explain(name: string): Explanation | undefined;
   /**
-   * The plan as a graph. Nodes are unit names labelled with their step; each wildcard becomes its edges.
-   * The algorithms of graphlib (`alg`) recurse, and miss units with names such as `toString`: a plan has no cycle, and
-   * `steps` is in order.
+   * The plan as a graph. Nodes are unit names, labelled with their step; wildcards become edges. The
+   * algorithms of graphlib (`alg`) recurse, and miss units with names such as `toString`. You need no
+   * algorithm for cycles or for sorting: a plan has no cycle, and `steps` is in order.
    */
   graph(): Graph<object, Step, undefined>;
 }

@@ -23,26 +23,26 @@ import { type PhaseResult, type PhaseSettings, runStart, runStop, type StartSour
 import { StartError } from "./start-error.js";
 import type { UnitOutcome } from "./unit-outcome.js";
 
-/** How an instance went down. */
+/** The result of a shutdown. */
 export interface ShutdownReport extends CloseReport {
   /** The result of each unit in the shutdown: tasks, and removed modules. */
   readonly units: readonly UnitOutcome[];
 }
 
 /**
- * A whole instance of one rank in this process (docs/design/embedding.md). It lives in the event loop of its host, and
- * leaves the host as it was. It never ends the process, changes its directory or environment, or takes its signals.
- * Brokers share nothing.
+ * A whole instance of one rank in this process (docs/design/embedding.md). It runs in the event loop of its
+ * host, and does not change the host. It never ends the process, changes its directory or environment, or
+ * handles its signals. Brokers share no state.
  */
 export class Broker {
   /**
-   * Resolves when the broker has ended. Rejects with a SluiceError `BROKER_STATE` if a module failed whose policy is
-   * `panic`; the instance has been shut down in order by then. It needs no handler.
+   * Resolves when the broker has ended. Rejects with a SluiceError `BROKER_STATE` if a module with the policy
+   * `panic` failed; the instance has then shut down in order. The promise needs no handler.
    */
   readonly closed: Promise<CloseReport>;
   readonly #rank: Rank;
   readonly #options: InstanceOptions;
-  /** Aborted to give up the start. */
+  /** Abort it to cancel the start. */
   readonly #giveUp = new AbortController();
   /** Abort it to cancel the rest of the shutdown. */
   readonly #hurry = new AbortController();
@@ -68,11 +68,12 @@ export class Broker {
   }
 
   /**
-   * Starts an instance. Resolves when it has carried out the plan of rc1. If that fails, it takes all of it
-   * down before the promise rejects.
-   * @throws StartError with the result of each unit, and all problems of the input. Codes: `RUN_FAILED` if a unit failed;
-   *   for bad input that of the first problem; `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit.
-   *   `BROKER_STATE`: a failed module's policy is `panic`, the rundir or statedir is unusable, or files are missing.
+   * Starts an instance. Resolves when it has carried out the plan of rc1. If the start fails, it shuts the
+   * instance down before the promise rejects.
+   * @throws StartError with the result of each unit, and all problems of the input. Codes: `RUN_FAILED` if
+   *   a unit failed; for invalid input the code of the first problem; `BROKER_REQUEST` with `ECANCELED` or
+   *   `ETIMEDOUT` at a limit. `BROKER_STATE`: a module with the policy `panic` failed, the rundir or statedir
+   *   is unusable, or files of the package are missing.
    */
   static async start(options: InstanceOptions = {}): Promise<Broker> {
     requirePackage();
@@ -100,7 +101,7 @@ export class Broker {
     return this.#started?.units ?? [];
   }
 
-  /** The plan of rc1, which also explains what it leaves out; undefined without `units`. */
+  /** The plan of rc1, which also explains why units stay out; undefined without `units`. */
   get plan(): Plan | undefined {
     return this.#started?.plan;
   }
@@ -122,14 +123,15 @@ export class Broker {
     return this.#rank.size;
   }
 
-  /** The number of requests that the broker has passed on and that still wait for an answer. */
+  /** The number of requests that the broker has passed on and that still have no answer. */
   get pendingRequests(): number {
     return this.#rank.pendingRequests;
   }
 
   /**
-   * Connects from within this thread. Another thread uses `connect()` with the {@link uri}.
-   * @param options limits; `guest`: without the rights of the owner, as users of an application may be
+   * Connects to the broker from its own thread. Another thread uses `connect()` with the {@link uri}.
+   * @param options limits; with `guest`, the handle has no rights of the owner, for example for users of an
+   * application
    * @throws SluiceError `BROKER_STATE` after the broker has closed; `BROKER_REQUEST` at a limit
    */
   async connect({ guest, ...limits }: { readonly guest?: boolean } & Limits = {}): Promise<Handle> {
@@ -144,9 +146,10 @@ export class Broker {
   }
 
   /**
-   * Takes the instance down in order: the tasks of rc3, then each module, in the reverse order of loading. A further
-   * call joins the first.
-   * @param limits at either limit, it cancels what is left, and the promise rejects after the end
+   * Shuts the instance down in order: the tasks of rc3, then each module, in the reverse order of loading. A
+   * further call returns the result of the first.
+   * @param limits if the signal aborts or the time has passed, the broker cancels the remaining modules, and
+   * the promise rejects after the end
    * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
    */
   async shutdown(limits: Limits = {}): Promise<ShutdownReport> {
@@ -162,9 +165,9 @@ export class Broker {
   }
 
   /**
-   * Lets the process end although the broker is open. If the process then ends, the broker kills all that it
-   * has started, without asking, and removes its files. During a shutdown or {@link close}, the process still
-   * stays.
+   * Lets the process end although the broker is open. If the process then ends, the broker kills all
+   * processes that it has started, and removes its files. During a shutdown or {@link close}, the process
+   * still waits.
    */
   unref(): void {
     if (this.#down !== undefined || this.#closing !== undefined) return;
@@ -172,7 +175,7 @@ export class Broker {
     this.#stay ??= atExit(() => this.#rank.abandon());
   }
 
-  /** Takes {@link unref} back: the broker keeps the process alive until it has closed. */
+  /** Undoes {@link unref}: the broker keeps the process alive until it has closed. */
   ref(): void {
     this.#rank.setRef(true);
     this.#stay?.();

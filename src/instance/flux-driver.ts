@@ -40,7 +40,9 @@ export async function startFluxDriver(
   onEnd: (text: string) => void,
 ): Promise<FluxDriver> {
   if (!env["FLUX_URI"]) {
-    throw unreachable("no Flux instance: FLUX_URI is not set; run this inside one, or under 'flux proxy'");
+    throw unreachable(
+      "no Flux instance: FLUX_URI is not set; run this inside an instance, or under 'flux proxy'",
+    );
   }
   const directory = await mkdtemp(join(tmpdir(), "sluice-flux-"));
   try {
@@ -83,7 +85,7 @@ class Helper {
       (end) => (isSuccess(end) ? "ended" : commandEndText(end)),
       (error: unknown) =>
         isErrno(error, "ENOENT")
-          ? "could not be started: there is no command 'flux' on PATH"
+          ? "could not be started: PATH has no command 'flux'"
           : `could not be started: ${messageOf(error)}`,
     );
     this.#onEnd = onEnd;

@@ -29,7 +29,7 @@ export async function askInstance(
     env: stringsOf(fields(env, { env: "object" }).env),
     configuration: LayeredConfiguration.of(
       configFromJson(fields(config, { value: "object" }).value),
-      "the instance's configuration",
+      "the configuration of the instance",
     ),
     loaded: fields(modules, { modules: "array" }).modules.map((module) =>
       fields(module, { name: "string", services: "string[]", explicit: "boolean" }),

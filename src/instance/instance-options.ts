@@ -14,7 +14,10 @@ import {
 import { checkConfig } from "./check-config.js";
 import { StartError } from "./start-error.js";
 
-/** The options of a broker in this process. All are optional: without `units` it starts with no module. */
+/**
+ * The options of a broker in this process. All options are optional: without `units` it starts without
+ * modules.
+ */
 export interface InstanceOptions
   extends
     Pick<
@@ -32,19 +35,22 @@ export interface InstanceOptions
       | "socket"
     >,
     Limits {
-  /** The units to start from, as `composeUnits` gives them. By default it starts and reads nothing. */
+  /**
+   * The result of `composeUnits`, or the catalog in it. By default the broker starts no unit and reads no
+   * file.
+   */
   readonly units?: Catalog | Result<Catalog> | undefined;
-  /** The configuration: for modules, and for conditions of units. */
+  /** The configuration, which modules and conditions of units read. */
   readonly config?: ConfigTable | LayeredConfiguration | undefined;
-  /** Units and services to start. Default: what rc1 starts, by its files and by the units. */
+  /** Units and services to start. Default: the units of the rc1 files, and the tasks of rc1. */
   readonly roots?: readonly string[] | undefined;
   /** Directories with `rc1.d` and `rc3.d`. Default: the value in `env` (docs/design/planning.md §8). */
   readonly searchPath?: readonly string[] | undefined;
   /** Units at a time. Default: number of cores + 4, at most 32. */
   readonly jobs?: number | undefined;
-  /** After a failure, go on with units that do not depend on it. The start still fails. */
+  /** After a failure, continue with units that do not depend on the failed unit. The start still fails. */
   readonly keepGoing?: boolean | undefined;
-  /** Gets each event of the start and of the shutdown. */
+  /** Receives each event of the start and of the shutdown. */
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
 }
 

@@ -10,15 +10,16 @@ import type { OriginQuestion, PlanOrder, PlanReport, PlanThreadSetup } from "./p
 const UNITS_AT_A_TIME = 200;
 
 /**
- * Plans in a thread, for inputs so large that {@link plan} would keep this one busy for too long. The result
- * is the same, and this thread works out what a plan answers when the caller asks it.
+ * Plans in a worker thread, for inputs so large that {@link plan} would block the calling thread for too
+ * long. The result is the same; the calling thread computes details of the plan when the caller reads them.
  *
- * This thread looks up only the places of problems, if there are problems.
- * @param catalog all units, as composed
+ * It also looks up the places of problems, if the plan has problems.
+ * @param catalog all composed units
  * @param input the request (or just the roots of a start), and the facts
- * @param limits at either limit, the thread ends
- * @returns as {@link plan}
- * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; `LOAD_FAILED` if there can be no thread
+ * @param limits if the signal aborts or the time has passed, the thread ends
+ * @returns the same as {@link plan}
+ * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; `LOAD_FAILED` if the
+ * thread cannot start
  */
 export async function planInWorker(
   catalog: Catalog,

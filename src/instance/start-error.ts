@@ -12,15 +12,18 @@ interface StartErrorParts {
   readonly diagnostics?: readonly Diagnostic[] | undefined;
 }
 
-/** An instance that did not start (docs/design/embedding.md §3). It has removed the modules that ran before it throws this. */
+/**
+ * An instance that did not start (docs/design/embedding.md §3). Before it throws this error, it has removed
+ * the running modules.
+ */
 export class StartError extends SluiceError {
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && BRAND in value;
   }
 
-  /** The result of each unit of the plan; empty if there was no plan. */
+  /** The result of each unit of the plan; empty without a plan. */
   readonly units: readonly UnitOutcome[];
-  /** The problems of units, configuration or rc files, all at once; empty if those were sound. */
+  /** All problems of units, configuration or rc files; empty if they were valid. */
   readonly diagnostics: readonly Diagnostic[];
 
   constructor(code: SluiceError["code"], message: string, parts: StartErrorParts = {}) {

@@ -7,12 +7,13 @@ export interface UnitOutcome {
   readonly unit: string;
   readonly action: StepAction;
   /**
-   * `skipped`: a unit that it requires or needs did not come up. `not-started`: the run had stopped before its turn.
+   * `skipped`: a unit that it requires or needs did not start. `not-started`: the run stopped before the unit
+   * could start.
    */
   readonly outcome: "done" | "failed" | "timeout" | "cancelled" | "skipped" | "not-started";
   /** Milliseconds from its start to its end; undefined if it never started. */
   readonly durationMs: number | undefined;
-  /** Why it is not done: for `failed` its own error. */
+  /** Why the unit is not done: for `failed`, the error of the unit. */
   readonly error: Error | undefined;
 }
 

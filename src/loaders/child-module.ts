@@ -138,7 +138,7 @@ class ChildModule implements RunningModule {
     if (killGroup(this.pid) !== "denied") return;
     this.#child.unref();
     this.#socket.destroy();
-    this.#settle({ kind: "died", message: `process ${this.pid} belongs to another user and goes on` });
+    this.#settle({ kind: "died", message: `process ${this.pid} belongs to another user and continues` });
   }
 
   #closeChannelSoon(): void {

@@ -49,25 +49,32 @@ export interface ModuleSpec extends ModuleOptions {
   /** Absolute path of the file. */
   readonly path: string;
   readonly args: readonly string[];
-  /** Undefined for a file that is a module itself. */
+  /** The name of a module of a library; undefined for a file that is a module itself. */
   readonly member?: LibraryMember | undefined;
-  /** What it must export, if it is a plug-in rather than a module. */
+  /** The required exports, if the file is a plug-in rather than a module. */
   readonly plugin?: PluginDemand | undefined;
   /** `own`, `shared` (one of the threads that modules share), or the name of a thread group. */
   readonly thread: string;
-  /** Gets what the loader has to say of its thread. */
+  /** Receives messages of the loader about its thread. */
   readonly log?: ((level: "warning", text: string) => void) | undefined;
-  /** A private directory, mode 0700, for transpiled files; without it there is no cache on disk. */
+  /** A private directory, mode 0700, for transpiled files; without it the loader has no cache on disk. */
   readonly cacheDir?: string | undefined;
-  /** Environment; default: the broker's. All modules of a thread group have the environment of the first. */
+  /**
+   * The environment; default: that of the broker. All modules of a thread group have the environment of the
+   * first module.
+   */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** The unit's `timeout`: how long the load may take; undefined: as long as it likes. */
+  /** The unit's `timeout`: how long the load may take; undefined: without a limit. */
   readonly timeoutMs?: number | undefined;
-  /** What the environment files of an ordinary program set; undefined: the start reads them. */
+  /**
+   * The variables from the environment files of an ordinary program; undefined: the start reads the files.
+   */
   readonly fileVariables?: Readonly<Record<string, string>> | undefined;
-  /** Gets what the environment files of an ordinary program set, when the loader has read them. */
+  /**
+   * Receives the variables from the environment files of an ordinary program, when the loader has read them.
+   */
   readonly onFileVariables?: ((variables: Readonly<Record<string, string>>) => void) | undefined;
-  /** Gets the output of an ordinary program. */
+  /** Receives the output of an ordinary program. */
   readonly programLog?: ProgramLog | undefined;
   /** The largest payload of a message in bytes (attribute `broker.max-payload`); default: the limit of the wire form. */
   readonly maxPayloadBytes?: number | undefined;
@@ -83,10 +90,10 @@ export type ModuleExit =
       readonly errnum?: number | undefined;
       readonly stack?: string | undefined;
     }
-  /** Killed, crashed or exited on its own; `message` says which. */
+  /** A signal killed it, or it crashed or exited by itself; `message` says which. */
   | { readonly kind: "died"; readonly message: string }
   /**
-   * The broker asked for its end, and some of its processes are still there: the system does not end them.
+   * The broker asked for its end, but the system does not end some of its processes.
    */
   | { readonly kind: "stuck"; readonly message: string }
   /** By `terminate()`. */
@@ -102,57 +109,61 @@ export interface SharedThread {
 
 /** A started module. It reports with `module.status` whether it runs. */
 export interface RunningModule {
-  /** The broker's end. The broker sends `welcome` on it first. */
+  /** The end of the channel that the broker uses. The broker first sends `welcome` on it. */
   readonly channel: Channel;
-  /** The id of its process, if it has one to itself. */
+  /** The id of its process, if it has its own process. */
   readonly pid?: number | undefined;
   /**
-   * Settles after the end of the module and its clean-up; never rejects. Its last messages may still be on
-   * their way. The channel closes after them, earlier or later than this.
+   * Resolves after the end of the module and its clean-up; never rejects. Its last messages may arrive later.
+   * The channel closes after the last message, before or after this promise resolves.
    */
   readonly exited: Promise<ModuleExit>;
   /**
-   * Ends, in order, one that does not run yet and may be long in getting there. Without it the broker waits
-   * for such a module.
+   * Ends, in order, a module that does not run yet and may still need a long time. Without this method the
+   * broker waits for such a module.
    */
   giveUp?(): void;
   /** The thread that it shares with others; undefined if it has a thread or process of its own. */
   readonly sharedThread?: SharedThread | undefined;
-  /** Whether its thread or process keeps this process alive, as it does at first. */
+  /** Whether its thread or process keeps this process alive; true at the start. */
   setRef?(isRef: boolean): void;
-  /** Has the running module take options that need no new start. Without it there are none that its loader looks at. */
+  /**
+   * Changes options of the running module that need no new start. Without this method its loader has no such
+   * options.
+   */
   amend?(options: ModuleOptions): void;
-  /** Ends the module at once, whatever it does. Resolves when it has ended. */
+  /** Ends the module at once, even if it is busy. Resolves when the module has ended. */
   terminate(): Promise<void>;
 }
 
 /** Turns a file into a running module. */
 export interface ModuleLoader {
   readonly name: string;
-  /** With the dot, e.g. `.mjs`. */
+  /** The suffixes with the dot, such as `.mjs`. */
   readonly suffixes: readonly string[];
-  /** Whether the file's first bytes belong to this loader; used when no suffix decides. */
+  /** Whether this loader accepts a file with these first bytes; used when no suffix decides. */
   recognises?(head: Uint8Array): boolean;
   /**
-   * The name that the file gives itself (its export `moduleName`, docs/design/modules.md §5), found without running it.
+   * The name that the file exports (`moduleName`, docs/design/modules.md §5), found without running the file.
    */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
-   * Checks the file without running it: that it compiles, and that it is executable. The broker calls it
-   * before it stops a running module for the new one.
+   * Checks without running the file that it compiles, or that it is executable. The broker calls this method
+   * before it replaces a running module.
    * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it is unreadable
    */
   check?(spec: Omit<ModuleSpec, "uuid" | "args" | "thread">): Promise<void>;
   /**
-   * What a library says of itself, read where its code can harm nothing else (docs/design/modules.md §6). A loader without
-   * this has no libraries.
+   * The manifest of a library, read in a separate thread or process (docs/design/modules.md §6). A loader
+   * without this method does not support libraries.
    * @returns undefined if the file is no library
    * @throws SluiceError `LOAD_LIBRARY` if it fails, exits or does not end during the read; a system error
    */
   readLibrary?(query: LibraryQuery): Promise<unknown>;
   /**
-   * Starts the module. If it fails later, even before it runs, its channel and `exited` report that.
-   * @throws SluiceError `LOAD_FAILED` or a system error if it cannot even start
+   * Starts the module. If the module fails later, even before it runs, its channel and `exited` report the
+   * failure.
+   * @throws SluiceError `LOAD_FAILED` or a system error if the module cannot start
    */
   start(spec: ModuleSpec): Promise<RunningModule>;
 }

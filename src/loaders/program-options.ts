@@ -190,7 +190,7 @@ function exitPolicy(text: string | undefined): ProgramOptions["onExit"] {
     case "shutdown":
       return text;
     default:
-      throw requestError("EINVAL", `no such 'onExit' as '${text}'; there are log, restart, shutdown`);
+      throw requestError("EINVAL", `no such 'onExit' as '${text}'; it must be one of log, restart, shutdown`);
   }
 }
 

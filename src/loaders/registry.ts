@@ -119,7 +119,7 @@ function noLoader(message: string): SluiceError {
 /** Run as a program it would die of a signal, and nothing would say why. */
 function sharedObject(path: string): SluiceError {
   return noLoader(
-    `${path}: is a shared object, which no loader takes; native code has to be a .node addon (Node-API) or a ` +
-      "program of its own; modules built for Flux run in Flux only",
+    `${path}: is a shared object, which no loader accepts; native code has to be a .node addon (Node-API) or a ` +
+      "program of its own; modules built for Flux run only in Flux",
   );
 }

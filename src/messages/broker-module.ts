@@ -4,7 +4,7 @@ import type { Handle, LogLevel } from "./types.js";
 export type ModuleLog = Readonly<Record<LogLevel, (text: string) => void>>;
 
 /**
- * A module as a class (docs/design/modules.md §5): a file exports a subclass as its default, its loader calls
+ * A module as a class (docs/design/modules.md §5). A file exports a subclass by default, and its loader calls
  * `new X(handle, args).run()`.
  *
  * ```ts
@@ -41,7 +41,9 @@ export class BrokerModule {
     return this.handle.name;
   }
 
-  /** Calls {@link setup}, then serves until shutdown. Rejects with the module's error if it fails. */
+  /**
+   * Calls {@link setup}, then answers requests until shutdown. Rejects with the module's error if it fails.
+   */
   async run(): Promise<void> {
     await this.setup();
     await this.handle.run();
@@ -67,7 +69,7 @@ export class BrokerModule {
     this.handle.stop(error);
   }
 
-  /** For subclasses: registers handlers, subscribes. An error that it throws fails the load. */
+  /** Subclasses register handlers and subscribe here. If it throws an error, the load fails. */
   protected setup(): Promise<void> | void {
     return;
   }

@@ -9,10 +9,10 @@ import type { Channel, Handle } from "./types.js";
 const SCHEME = "local://";
 
 /**
- * Connects to a broker by its URI; the default is `SLUICE_URI`. It is `local:///PATH/OF/SOCKET`, or
- * `nats://HOST:PORT/INSTANCE/RANK` for one on another machine (docs/design/hosts.md §1).
+ * Connects to a broker by its URI; the default is `SLUICE_URI`. The URI is `local:///PATH/OF/SOCKET`, or
+ * `nats://HOST:PORT/INSTANCE/RANK` for a broker on another machine (docs/design/hosts.md §1).
  * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` then
- *   says why. `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; it has closed the socket by then.
+ *   says why. `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; the socket is then closed.
  */
 export async function connect(
   uri: string | undefined = process.env["SLUICE_URI"],
@@ -109,9 +109,9 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
     case "ENOENT":
       return "the socket does not exist; the instance may have ended";
     case "ECONNREFUSED":
-      return "no broker listens there; the instance has ended";
+      return "no broker listens on the socket; the instance has ended";
     case "EACCES":
-      return "it belongs to another user";
+      return "the socket belongs to another user";
     default:
       return messageOf(cause);
   }

@@ -42,15 +42,15 @@ const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => bool
 };
 
 /**
- * Checks the payload of a request and gives its fields with their types. It leaves out fields that the spec
- * does not name. `null` in an optional field counts as left out, because Python programs send it; `json`
- * fields keep it.
+ * Checks the payload of a request and returns its fields with their types. It drops fields that the spec does
+ * not name. `null` in an optional field counts as missing, because Python programs send it; `json` fields
+ * keep it.
  *
  * ```ts
  * const { name, args } = fields(request.payload, { name: "string", args: "string[]?" });
  * ```
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, naming the field, if the payload is no object, a field is missing
- *   or of another kind
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, if the payload is no object, a field is missing, or a
+ * field has another type; the text names the field
  */
 export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {
   const source: unknown = payload ?? {};

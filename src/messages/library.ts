@@ -1,39 +1,42 @@
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
 import type { ModuleMain } from "./module-runtime.js";
 
-/** Generation of the handshake between a library and its host (docs/design/modules.md §6). */
+/** Version of the manifest's format, which a library and its host share (docs/design/modules.md §6). */
 export const LIBRARY_API = "1.0";
 
 /**
- * Key by which the host knows a library, whichever copy of the package made it; its value is the version of
- * that copy.
+ * Key by which the host recognises a library, whichever copy of the package made it; its value is the version
+ * of that copy.
  */
 export const LIBRARY_MARK = Symbol.for("sluice.library");
 
-/** What a library may ask its host about, in `compatible()`. */
+/** The description of a host that `compatible()` of a library gets. */
 export interface LibraryHost {
   /** Version of Sluice. */
   readonly version: string;
   readonly api: string;
-  /** Kind → the version of it that the host speaks. */
+  /** Kind → the version of the kind on the host. */
   readonly kinds: Readonly<Record<string, string>>;
 }
 
-/** Names of modules; or name → the range of its versions, in the form of semver. */
+/** Names of modules; or name → the semver range of its versions. */
 export type ModuleDemands = readonly string[] | Readonly<Record<string, string>>;
 
 /** One module of a {@link Library}. */
 export interface LibraryModule {
-  /** The contract that it fulfils, such as `sched`: a service of this name, with the methods that the kind demands. */
+  /**
+   * The kind that the module implements, such as `sched`: a service of this name, with the methods of the
+   * kind.
+   */
   readonly kind?: string;
-  /** Version of the kind that it follows, such as `1.0`. */
+  /** Version of the kind that the module implements, such as `1.0`. */
   readonly kindVersion?: string;
-  /** Its own version, in the form of semver. */
+  /** Its own semver version. */
   readonly version?: string;
   readonly description?: string;
-  /** Whether it can work in this host: false, or a text that says why not, refuses it. */
+  /** Whether the module can work in this host: false, or a text with the reason, refuses it. */
   compatible?(host: LibraryHost): boolean | string | Promise<boolean | string>;
-  /** Modules that the user must not pick beside it. */
+  /** Modules that the user must not pick together with this one. */
   readonly conflicts?: ModuleDemands;
   /** Modules that the user must pick as well. */
   readonly requires?: ModuleDemands;
@@ -43,11 +46,11 @@ export interface LibraryModule {
 
 /** Several modules in one file, which exports this as `sluiceLibrary` (docs/design/modules.md §6). */
 export interface Library {
-  /** Generation of the handshake, `1.0`. */
+  /** Version of the manifest's format, `1.0`. */
   readonly api: string;
-  /** Versions of Sluice that it fits, as semver has ranges. Default: all. */
+  /** Semver range of the versions of Sluice that the library supports. Default: all. */
   readonly host?: string;
-  /** Its picked modules run in one thread and share what is at the top of the file. */
+  /** Whether its picked modules run in one thread and share the variables at the top level of the file. */
   readonly shared?: boolean;
   readonly modules: Readonly<Record<string, LibraryModule>>;
 }

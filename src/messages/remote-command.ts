@@ -16,13 +16,16 @@ export interface RemoteCommandOptions {
   readonly command: readonly string[];
   /** Absolute. The working directory. Default: the broker's. */
   readonly cwd?: string;
-  /** The whole environment; the rank puts its own `SLUICE_URI` into it. Default: the environment of the instance. */
+  /**
+   * The whole environment; the rank sets its own `SLUICE_URI` in it. Default: the environment of the
+   * instance.
+   */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether the caller will use {@link RemoteCommand.write}. Default: its standard input is empty. */
   readonly stdin?: boolean;
   /**
-   * Takes output, in order. Bytes count as under way until the promise resolves. A slow reader therefore makes the
-   * command wait.
+   * Receives the output, in order. The rank sends more output only after the promise resolves. A slow reader
+   * therefore makes the command wait.
    */
   readonly onOutput: (stream: OutputStream, bytes: Buffer) => Promise<void> | undefined;
   readonly onStarted?: (pid: number) => void;
@@ -44,8 +47,9 @@ export class RemoteCommand {
   readonly rank: number;
   /**
    * Resolves when the command has ended and `onOutput` has taken all its output. Rejects with SluiceError
-   * `BROKER_REQUEST`. `ENOENT`: no such command there. `EACCES`: not executable. `ENOTDIR`: no such directory
-   * there. `EHOSTUNREACH`: no such rank. `ECONNRESET`: the rank is lost.
+   * `BROKER_REQUEST`. `ENOENT`: the rank has no such command. `EACCES`: it is not executable. `ENOTDIR`: the
+   * rank has no such directory. `EHOSTUNREACH`: the instance has no such rank. `ECONNRESET`: the rank is
+   * lost.
    */
   readonly ended: Promise<RemoteEnd>;
   readonly #handle: Handle;
@@ -66,7 +70,7 @@ export class RemoteCommand {
 
   /**
    * Writes to its standard input; resolves when the command, or the pipe to it, has taken all of it.
-   * @returns false if the command takes no more: it closed its standard input, or has ended
+   * @returns false if the command has closed its standard input, or has ended
    */
   async write(bytes: Uint8Array): Promise<boolean> {
     return this.#feed(encodeIo(bytes));
@@ -77,7 +81,9 @@ export class RemoteCommand {
     await this.#feed({ eof: true });
   }
 
-  /** Sends a signal to its process group, as soon as the group exists. Does nothing if the command has ended. */
+  /**
+   * Sends a signal to its process group, as soon as the group exists. Has no effect if the command has ended.
+   */
   async signal(signal: NodeJS.Signals): Promise<void> {
     await this.#ask("exec.kill", { signum: constants.signals[signal] });
   }

@@ -84,47 +84,51 @@ export interface Backlog {
 /** The port under a {@link Handle}: a `MessagePort`, a socket, or a pair in memory. Keeps the order of messages. */
 export interface Channel {
   /**
-   * Sends a message; after the channel has closed, does nothing. It copies the payload before it returns. The
-   * caller must not change the message object itself any more.
+   * Sends a message; has no effect after the channel has closed. It copies the payload before it returns. The
+   * caller must not change the message object after the call.
    * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the channel
    */
   send(message: Message): void;
-  /** Sends at once the messages that wait for the end of this turn of the loop. Call it before blocking the thread. */
+  /**
+   * Sends the waiting messages at once, rather than at the end of this turn of the event loop. Call it before
+   * blocking the thread.
+   */
   flush(): void;
-  /** Sets the listener. The listener also gets the messages that have arrived before. */
+  /** Sets the listener. The listener also gets messages that have arrived earlier. */
   onMessage(listener: (message: Message) => void): void;
-  /** Called once when the channel has ended, with the reason unless either side called `close()`. */
+  /** The channel calls it once at its end, with the reason unless either side called `close()`. */
   onClose(listener: (cause: Error | undefined) => void): void;
-  /** Sends waiting messages, then closes. It drops undelivered messages of the other end. */
+  /** Sends waiting messages, then closes. Undelivered messages of the other end are lost. */
   close(): void;
-  /** Closes at once, for an end that does not read. It drops the messages that wait for it too. */
+  /** Closes at once, if the other end does not read. Messages that wait for the other end are lost. */
   abort(): void;
   /**
-   * Messages that this end has sent, and that the other end has not taken. For a socket: that the kernel has
-   * not taken.
+   * Messages that this end has sent, and that the other end has not read. For a socket: messages that the
+   * kernel has not accepted.
    */
   backlog(): Backlog;
-  /** The requests in the backlog. The broker can hold their senders. */
+  /** The requests in the backlog, whose senders the broker can hold. */
   requestBacklog(): Backlog;
-  /** Messages of the backlog without the requests that the other end holds. */
+  /** The number of messages in the backlog, without the requests that the other end holds. */
   underWay(): number;
   /** Messages that have arrived from the other end, and wait for the listener. */
   unread(): number;
-  /** Called when the backlog has become smaller. */
+  /** The channel calls it when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * Holds the requests of the other end, all but its `module.status`; the channel still delivers its other
-   * messages (docs/design/modules.md §2, back pressure). Few requests wait here, because the other end keeps
-   * those that it has not sent. A resume, and the end of the channel, deliver the waiting requests in order.
+   * Holds the requests of the other end except `module.status`; the channel still delivers other messages
+   * (docs/design/modules.md §2, back pressure). Few requests wait at this end, because the other end keeps
+   * its unsent requests. When they resume, and at the end of the channel, it delivers the waiting requests in
+   * order.
    */
   setFlow(flow: FlowControl): void;
   /**
-   * Sets a check that decides whether the listener may get a request of the other end now. If not, the
-   * request waits in the channel, with all messages after it.
-   * @returns a function that runs the check again for waiting requests
+   * Sets a check that decides whether the listener may get a request of the other end now. If the check
+   * refuses, the request waits in the channel, with all messages after it.
+   * @returns a function that repeats the check for waiting requests
    */
   admitRequests(admit: (request: RequestMessage) => boolean): () => void;
-  /** Lets the process end although the channel is open (`unref`), or not (`ref`). */
+  /** `unref` lets the process end although the channel is open; `ref` prevents it again. */
   ref(): void;
   unref(): void;
 }
@@ -152,21 +156,24 @@ export interface RpcOptions extends Limits {
   readonly rank?: NodeId | undefined;
 }
 
-/** A request as a handler gets it. */
+/** A request that a handler receives. */
 export interface Request {
   readonly topic: string;
-  /** The topic after the first dot. */
+  /** The part of the topic after the first dot. */
   readonly method: string;
   readonly payload: Payload;
   readonly streaming: boolean;
   readonly noresponse: boolean;
   readonly rolemask: number;
   readonly userid: number;
-  /** Identifies the sender, also when it disconnects. */
+  /** Identifies the sender, also in its `disconnect`. */
   readonly sender: string;
   /** Whether the service has sent `respondError`, or the last `respond`. */
   readonly answered: boolean;
-  /** Aborted when the sender no longer waits for the answer: it cancelled or has gone, or the channel closed. */
+  /**
+   * Aborted when the sender no longer waits for the answer: it has cancelled the request or disconnected, or
+   * the channel has closed.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -218,14 +225,20 @@ export interface Handle {
 
   /** Sends a request and resolves to the payload of its response. */
   rpc(topic: string, payload?: Payload, options?: RpcOptions): Promise<Payload>;
-  /** Sends a streaming request; ends at `ENODATA`; leaving the loop early cancels it. */
+  /**
+   * Sends a streaming request; the loop ends at `ENODATA`; if you leave the loop early, it cancels the
+   * request.
+   */
   rpcStream(topic: string, payload?: Payload, options?: RpcOptions): AsyncIterableIterator<Payload>;
-  /** Sends a request that wants no response. */
+  /** Sends a request without a response. */
   notify(topic: string, payload?: Payload, options?: { readonly rank?: NodeId }): void;
 
-  /** Registers the handler of a method for this name and every service registered here. Replaces an earlier one. */
+  /**
+   * Registers the handler of a method for this name and every service registered here. Replaces an earlier
+   * handler.
+   */
   handle(method: string, handler: RequestHandler, options?: HandlerOptions): void;
-  /** Sends a response; for a streaming request one of many. */
+  /** Sends a response, or one of many for a streaming request. */
   respond(request: Request, payload?: Payload): void;
   /** @param errnum POSIX number; `ENODATA` ends a stream */
   respondError(request: Request, errnum: number, message?: string): void;
@@ -236,28 +249,28 @@ export interface Handle {
   /** Resolves to the event's sequence number. */
   publish(topic: string, payload?: Payload, limits?: Limits): Promise<number>;
 
-  /** Fails with `EEXIST` if another owns it. */
+  /** Fails with `EEXIST` if another module or client owns the service. */
   registerService(name: string, limits?: Limits): Promise<void>;
   unregisterService(name: string, limits?: Limits): Promise<void>;
 
   log(level: LogLevel, text: string): void;
   /** Attribute of this rank's broker, or undefined. */
   attr(name: string, limits?: Limits): Promise<string | undefined>;
-  /** The present configuration at a dotted key, or undefined; without a key the whole configuration. */
+  /** The current configuration at a dotted key, or undefined; without a key the whole configuration. */
   conf(key?: string): JsonValue | undefined;
 
   /** Reports that the module runs, which ends its load. `run()` does so too. */
   setRunning(): void;
-  /** Enters the event loop: reports running, resolves at shutdown or `stop`. */
+  /** Reports that the module runs, and resolves at shutdown or `stop`. */
   run(): Promise<void>;
   /** Ends `run()`. With an error, the module fails with it. */
   stop(error?: Error): void;
   /** Whether a debug bit is set (`sluice module debug`); with `clear`, unsets it. */
   debugTest(bit: number, clear?: boolean): boolean;
 
-  /** Waits until it has sent all messages, then closes. Pending requests fail with `ECANCELED`. */
+  /** Sends all messages, then closes. Pending requests fail with `ECANCELED`. */
   close(limits?: Limits): Promise<void>;
-  /** Rejects or resolves when the other end has gone; `undefined` after `close()`. */
+  /** Settles when the connection has ended; resolves to `undefined` after `close()`. */
   readonly closed: Promise<Error | undefined>;
   ref(): void;
   unref(): void;

@@ -61,8 +61,8 @@ function tellPromise(
   else {
     h.log(
       "notice",
-      `not durable: on ${copies}: an answer survives the end of a server, not a loss of power; ` +
-        `durable are ${MAX_REPLICAS} servers in --overlay, or sync_interval: always with the argument synced=1`,
+      `not durable: on ${copies}: acknowledged data survives the end of a server, not a loss of power; ` +
+        `for durable data, use ${MAX_REPLICAS} servers in --overlay, or sync_interval: always with the argument synced=1`,
     );
   }
 }

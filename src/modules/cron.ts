@@ -129,7 +129,7 @@ class Crontab {
   #run(entry: Entry): void {
     if (entry.job !== undefined) {
       entry.skipped++;
-      this.#h.log("info", `${entry.name}: due again while it still runs, skipped`);
+      this.#h.log("info", `${entry.name}: still runs at its next time, which is skipped`);
       return;
     }
     const job = this.#spawn(entry);

@@ -31,7 +31,7 @@ export function parseNatsServers(text: string): NatsServers {
     if (isTls && protocol !== "tls:") problems.push(`${hostname}: some servers are tls://, so all must be`);
     if (isTls && isIP(bareHost(hostname)) !== 0) {
       problems.push(
-        `${hostname}: an address cannot be checked under TLS; give the name that is in its certificate`,
+        `${hostname}: TLS cannot check an address; use the host name in the certificate of the server`,
       );
     }
   }

@@ -8,13 +8,19 @@ import { pictureTitle } from "./title.js";
 
 /** How to draw a picture. */
 export interface RenderPictureOptions {
-  /** `svg`: a text that follows the viewer's choice of light or dark. `png`: bytes, on white. */
+  /** `svg`: a text that uses the light or dark theme of its viewer. `png`: bytes, with a white background. */
   readonly format: "svg" | "png";
   /** The title above the picture; by default that of {@link pictureTitle}. */
   readonly title?: string | undefined;
-  /** Pixels of a PNG for each pixel of the SVG, above 0. The default is 2, so that letters are sharp on any screen. */
+  /**
+   * Pixels of a PNG for each pixel of the SVG, above 0. The default is 2, so that text is sharp on most
+   * screens.
+   */
   readonly scale?: number | undefined;
-  /** Longest layout time, in milliseconds; after that, it draws one box for each level. Default: 20,000. */
+  /**
+   * Longest layout time, in milliseconds; after this time, the picture has one box for each level. Default:
+   * 20,000.
+   */
   readonly layoutTimeoutMs?: number | undefined;
   /** Cancels the drawing: the promise rejects with the signal's reason, and the thread ends. */
   readonly signal?: AbortSignal | undefined;
@@ -24,10 +30,10 @@ const DRAW_MAIN = new URL("../pictures/draw-main.cjs", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
 
 /**
- * Draws a picture of a plan by Graphviz, in a thread of its own. The caller's event loop goes on meanwhile.
+ * Draws a picture of a plan with Graphviz, in a separate thread. The caller's event loop continues meanwhile.
  *
- * It folds plans of more than 120 units. Units in a row share a box, and so do parallel units with the same
- * neighbours. If that is still too much, all units of a level share a box.
+ * In plans of more than 120 units, several units share a box. Units in a row share a box, and so do parallel
+ * units with the same neighbours. If the picture is still too large, all units of a level share a box.
  * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
  * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or this machine cannot draw PNG. `USAGE` if a
@@ -47,7 +53,8 @@ export async function renderPicture(picture: Picture, options: RenderPictureOpti
   const drawn = await drawInThread({ ...drawing, folding: "as-needed" }, signal, layoutTimeoutMs);
   if (drawn !== undefined) return drawn;
   const byLevel = await drawInThread({ ...drawing, folding: "levels" }, signal, undefined);
-  if (byLevel === undefined) throw new SluiceError("INTERNAL", "a picture without a limit ran out of time");
+  if (byLevel === undefined)
+    throw new SluiceError("INTERNAL", "the layout of a picture without a time limit has timed out");
   return byLevel;
 }
 

@@ -1,11 +1,11 @@
 import { requestError, type SluiceError } from "../errors/index.js";
 import { startTimer } from "./timers.js";
 
-/** How long the caller wants the result of a call. Both leave no timer and no listener behind. */
+/** Limits of how long a call may take. The call leaves no timer and no listener behind. */
 export interface Limits {
-  /** Fails with `ECANCELED` when aborted. */
+  /** The call fails with `ECANCELED` when the signal aborts. */
   readonly signal?: AbortSignal | undefined;
-  /** Fails with `ETIMEDOUT` after this long, in milliseconds. Default: never. */
+  /** The call fails with `ETIMEDOUT` after this time, in milliseconds. Default: never. */
   readonly timeoutMs?: number | undefined;
 }
 

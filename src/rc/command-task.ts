@@ -43,7 +43,7 @@ export async function runCommand(
   child.stdout.on("data", (chunk: Buffer) => output.push(name, "stdout", chunk));
   child.stderr.on("data", (chunk: Buffer) => output.push(name, "stderr", chunk));
   const abandoned = killedByAbort(child, signal, ({ pid = 0 }) => {
-    onOutput({ unit: name, stream: "stderr", text: `process ${pid} belongs to another user and goes on` });
+    onOutput({ unit: name, stream: "stderr", text: `process ${pid} belongs to another user and continues` });
   });
   try {
     await Promise.race([succeeded(child, { file, path: env["PATH"] }, name), abandoned.promise]);

@@ -4,14 +4,14 @@ import type { Handle, JsonValue, Payload, RpcOptions } from "../messages/index.j
  * The argument of `setup()` and of tasks in rc files (docs/design/planning.md §8). Tasks of all rc files and hosts share
  * the same data, environment and module arguments.
  *
- * Facts (`rank`, attributes, configuration, the broker's environment) are available without waiting. The run reads them
- * at its start. It updates them before each task, and after each `bash()` and `rpc()`.
+ * The facts (`rank`, attributes, configuration, the broker's environment) are available synchronously. The
+ * run reads them at its start. It updates them before each task, and after each `bash()` and `rpc()`.
  */
 export interface Context {
   /** This rank. */
   readonly rank: number;
   /**
-   * A handle of the instance. It opens when the host reads the first file.
+   * A handle of the instance. The host opens it when it reads the first file.
    * @throws SluiceError `BROKER_UNREACHABLE` if there is no instance
    */
   readonly handle: Handle;
@@ -42,8 +42,8 @@ export interface Context {
   getenv(name: string): string | undefined;
   getenv(name: string, fallback: string): string;
   /**
-   * Sets variables here and in the broker, so that the initial program and rc3 see them; `null` unsets. A task does not
-   * end before the broker has answered, awaited or not.
+   * Sets variables here and in the broker, so that the initial program and rc3 see them; `null` unsets. The
+   * task does not end before the broker has answered, even if it does not await the promise.
    * @throws SluiceError `RC_INVALID` at once for a value that is neither a string nor null
    */
   setenv(name: string, value: string | null): Promise<void>;
@@ -51,26 +51,26 @@ export interface Context {
 
   /**
    * Appends to the arguments of a module that loads later, or replaces them.
-   * @param module a unit, or a service, which stands for its provider
+   * @param module a unit; or a service, which stands for its provider
    * @param options the arguments, separated by white space
    */
   setopt(module: string, options: string, overwrite?: boolean): void;
   /**
-   * The present arguments of a module.
+   * The current arguments of a module.
    * @param also further modules; their arguments follow
    * @returns the arguments, or `fallback` if there are none
    */
   getopts(name: string, fallback?: readonly string[], also?: readonly string[]): readonly string[];
 
   /**
-   * Runs a shell line; its output becomes output of the task.
+   * Runs a shell line; its output becomes the output of the task.
    * @throws SluiceError `RC_FAILED`: `bash: exited with exit status N`, `bash: died by signal N`
    */
   bash(command: string): Promise<void>;
 
   /** In `setup()` only: adds units or services to the roots of the plan. */
   loadModules(names: readonly string[]): void;
-  /** In `setup()` only: plans the removal of these modules, or of all if null. */
+  /** In `setup()` only: plans the removal of these modules; null means all modules. */
   removeModules(names: readonly string[] | null): void;
   /** In `setup()` only: chooses the provider of a service (docs/design/planning.md §4). */
   setAlternative(service: string, unit: string): void;

@@ -159,7 +159,7 @@ export class HostContext implements Context {
 
   #effect(method: string, effect: SetupEffect): void {
     if (this.#effects === undefined) {
-      throw new SluiceError("RC_INVALID", `${method}: only setup() can change what is planned`);
+      throw new SluiceError("RC_INVALID", `${method}: only setup() can change the plan`);
     }
     this.#effects.push(effect);
   }

@@ -65,7 +65,7 @@ export class HostProcess implements HostTransport {
       receive(message);
       return;
     }
-    this.#fault = "sent a line that is no message of the protocol";
+    this.#fault = "sent a line that is not a message of the protocol";
     this.kill();
   }
 

@@ -34,8 +34,8 @@ export interface InstanceStepExecutorOptions {
 }
 
 /**
- * Carries out steps for real: modules through the broker, tasks of rc files in their host, declarative tasks as
- * processes. Every method throws an error whose message appears after `NAME: `.
+ * Carries out the steps of a plan: modules through the broker, tasks of rc files in their host, declarative
+ * tasks as processes. Every method throws an error, whose message appears after `NAME: `.
  */
 export class InstanceStepExecutor implements StepExecutor {
   readonly #options: InstanceStepExecutorOptions;
@@ -47,7 +47,10 @@ export class InstanceStepExecutor implements StepExecutor {
     this.#cancelRemovalAfterMs = options.cancelRemovalAfterMs;
   }
 
-  /** Cancels a module if its removal takes longer than this. The time counts from now, or from the start of the removal if that is later. */
+  /**
+   * Cancels a module if its removal takes longer than this time. The time starts now, or at the start of the
+   * removal if that is later.
+   */
   hurry(cancelAfterMs: number): void {
     this.#cancelRemovalAfterMs = cancelAfterMs;
     for (const removal of this.#removals) removal.limit(cancelAfterMs);

@@ -130,7 +130,7 @@ export class ScriptHost implements ContextHost {
   async #setup(module: object, standIns: StandIns | undefined): Promise<readonly SetupEffect[]> {
     if (!("setup" in module) || module.setup === undefined) return [];
     const { setup } = module;
-    if (!isSetup(setup)) throw new SluiceError("RC_INVALID", "setup is exported, but it is no function");
+    if (!isSetup(setup)) throw new SluiceError("RC_INVALID", "setup is exported, but is not a function");
     await this.#connected();
     const effects: SetupEffect[] = [];
     const context = new HostContext(this, new AbortController().signal, { effects, standIns });

@@ -278,7 +278,7 @@ function readDiagnostic(file: string, { phase, message, line, column, hint }: Re
 
 function useDiagnostic({ file, line, text }: StandInUse): Diagnostic {
   const hint =
-    "plan on a machine that has the package, or have the file ask an attribute or the configuration";
+    "plan on a machine that has the package, or let the file read an attribute or the configuration instead";
   const location = line === 0 ? undefined : { file, line, column: 1, endLine: line, endColumn: 2 };
   const message = location === undefined ? `${file}: ${text}` : text;
   return { code: "RC_STAND_IN", severity: "warning", message, location, related: [], hint };

@@ -25,12 +25,12 @@ export type TaskOptions = {
   readonly [Row in TaskRow as CamelKey<Row["key"]>]?: OptionValues[Row["kind"]];
 };
 
-/** {@link TaskOptions} with the name among them. */
+/** {@link TaskOptions} with the name of the task. */
 export interface NamedTaskOptions extends TaskOptions {
   readonly name: string;
 }
 
-/** The code of a task. An error that it throws fails the task. */
+/** The code of a task. If it throws an error, the task fails. */
 export type TaskFunction = (context: Context) => void | Promise<void>;
 
 /**

@@ -17,7 +17,8 @@ import type {
 type Coded<T extends FailEvent | TimeoutEvent> = Omit<T, "error"> & { readonly code: string };
 
 /**
- * A {@link RunEvent} as one line of JSON: the form of `--json`, of recorded runs, and between processes. Times are milliseconds, to the nanosecond.
+ * A {@link RunEvent} as one line of JSON. `--json`, recorded runs, and messages between processes have this
+ * form. Times are milliseconds, to the nanosecond.
  */
 export type RunEventJson =
   | PlanEvent

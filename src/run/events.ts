@@ -111,11 +111,11 @@ export interface SummaryEvent extends AtTime {
 export type RunOutcome = "ok" | "failed" | "interrupted";
 
 /**
- * One entry of the ordered stream of a run (docs/design/planning.md §7). The terminal view, the JSON log, timings
- * and pictures all read it.
+ * One entry of the ordered stream of a run (docs/design/planning.md §7). The terminal view, the JSON log,
+ * timings and pictures read this stream.
  *
- * A stream is `plan`, then the rest, then `summary`. Every step of the plan has exactly one last event: `end`, `fail`,
- * `timeout` or `cancel` after its `start`, else `skip` or `not-started`.
+ * A stream begins with `plan` and ends with `summary`. Every step of the plan has exactly one last event:
+ * `end`, `fail`, `timeout` or `cancel` after its `start`, else `skip` or `not-started`.
  */
 export type RunEvent =
   | PlanEvent

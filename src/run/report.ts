@@ -20,7 +20,7 @@ export interface StepTiming {
   readonly ended: "end" | "fail" | "timeout" | "cancel";
 }
 
-/** A finished run, from its events. Lists are in the order of the events. */
+/** The result of a finished run. Lists are in the order of the events. */
 export interface RunReport {
   readonly outcome: RunOutcome;
   /** Whether the outcome is `ok`. */

@@ -6,8 +6,8 @@ import { PlanRun } from "./plan-run.js";
 /**
  * Runs a plan (docs/design/planning.md §7). A step is ready when its last predecessor has ended. At most
  * `jobs` steps run at a time, and the ready step with the longest remaining path goes first. The run begins
- * when the caller reads its first event. A slow reader does not delay it. A reader that leaves the loop early
- * cancels the running steps, and waits until they have ended.
+ * when the caller reads its first event. A slow reader does not delay it. If the reader leaves the loop
+ * early, the run cancels the running steps, and the loop ends after they have ended.
  *
  * Failures of steps are events, never exceptions. The stream always ends with `summary`.
  * @throws SluiceError `USAGE` at once if `jobs` is not a positive integer; `INTERNAL` from the stream if the plan has a cycle

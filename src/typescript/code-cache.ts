@@ -21,7 +21,7 @@ export class CodeCache {
     if (!isOursAlone(await lstat(directory))) {
       throw new SluiceError(
         "LOAD_FAILED",
-        `${directory}: others may reach this cache of code, remove it or 'chmod 700' it`,
+        `${directory}: other users may access this cache of code, remove it or 'chmod 700' it`,
         { errnum: ERRNO.EPERM },
       );
     }

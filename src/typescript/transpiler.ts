@@ -80,7 +80,7 @@ export class Transpiler {
    */
   async ship(path: string): Promise<void> {
     const prepared = await this.prepare(path, undefined);
-    if (prepared === undefined) throw new SluiceError("INTERNAL", `${path} needs more than Node to run`);
+    if (prepared === undefined) throw new SluiceError("INTERNAL", `${path} has syntax that Node cannot run`);
     for (const file of prepared.files) {
       const source = await readFile(file.path, "utf8");
       // Such code has the path of this machine in it.

@@ -12,34 +12,43 @@ import type { Alternative, Catalog, ConfigTable } from "./types.js";
 
 /** The sources of units, and settings besides files. */
 export interface ComposeUnitsOptions extends Limits, FileReading {
-  /** Directories whose `modprobe.d` it reads. By default `env` decides (docs/design/planning.md §2). */
+  /**
+   * Directories whose `modprobe.d` it reads. By default the variables in `env` set them
+   * (docs/design/planning.md §2).
+   */
   readonly searchPath?: readonly string[];
-  /** Shipped and site directories; without them `env` decides (docs/design/instance.md §2). */
+  /**
+   * Directories of shipped files and of the site; by default the variables in `env` set them
+   * (docs/design/instance.md §2).
+   */
   readonly dataDir?: string;
   readonly confDir?: string;
-  /** The files of which an instance consists; it reads no others then (docs/design/programs.md §2). */
+  /** If set, Sluice reads only these unit files (docs/design/programs.md §2). */
   readonly files?: readonly string[] | undefined;
   /** Environment variables for directories and disabled units. Default: the variables of this process. */
   readonly env?: Env;
-  /** Whether `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE` of `env` count. They do not for an explicit load. Default true. */
+  /**
+   * Whether `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE` of `env` apply. An explicit load ignores them.
+   * Default true.
+   */
   readonly disableFromEnv?: boolean;
-  /** Composed before all files, such as what a flag picks from libraries. */
+  /** Fragments that Sluice composes before all files, such as modules of libraries that a flag picks. */
   readonly first?: readonly Fragment[];
-  /** Its `modules` table changes units. */
+  /** The configuration, whose table `modules` changes units. */
   readonly config?: LayeredConfiguration | ConfigTable;
-  /** Fragments of rc files, composed after the configuration. */
+  /** Fragments of rc files, which Sluice composes after the configuration. */
   readonly rc?: readonly Fragment[];
-  /** Alternatives that override files, configuration and rc files, such as those of a flag. */
+  /** Alternatives, such as those of a flag, that override files, configuration and rc files. */
   readonly alternatives?: readonly Alternative[];
-  /** Units or services to disable besides those of the environment. */
+  /** Units or services to disable, in addition to those of the environment. */
   readonly disable?: readonly DisableRequest[];
-  /** Called for each directory and file that it checks. */
+  /** Sluice calls it for each directory and file that it checks. */
   readonly onRead?: (event: ReadEvent) => void;
 }
 
 /**
- * Reads and composes all units (docs/design/planning.md §2).
- * Gives all errors of `readFragments` and `compose` at once, sorted by place.
+ * Reads and composes all units (docs/design/planning.md §2). Returns all errors of `readFragments` and
+ * `compose` at once, sorted by place.
  * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
  */
 export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<Result<Catalog>> {

@@ -11,14 +11,14 @@ import { wholeFile } from "./source.js";
  */
 export interface FileGuard {
   /**
-   * The reasons against a file, or a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
-   * link on the way. Repeated calls give the same objects. A missing file has no reasons.
+   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for it, for each directory above it
+   * and each link on its path. Repeated calls return the same objects. A missing file has no problems.
    * @param path relative paths start at the working directory
    */
   check(path: string): readonly Diagnostic[];
 }
 
-/** The guard of `--insecure`: every file passes. */
+/** The guard of `--insecure`, which accepts every file. */
 export const INSECURE: FileGuard = { check: () => [] };
 
 /** As many links as Linux follows in one path. */
@@ -28,10 +28,10 @@ const LINK_LIMIT = 40;
 const PROGRAM_DIR = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /**
- * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, belongs to root or to the
- * user. Neither others nor its group may write to it, except for the user's primary group and sticky directories such as
- * `/tmp`. For a link, the directories above it count as well as its target. The guard remembers its results, so it
- * should live as long as one command or one load.
+ * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, belongs to root
+ * or to the user. Neither others nor its group may write to it, except for the user's primary group and
+ * sticky directories such as `/tmp`. For a link, the rule also applies to its target, and to the directories
+ * above both. The guard caches its results, so use one guard for one command or one load.
  */
 export function createFileGuard(): FileGuard {
   return new OwnerGuard();
@@ -174,7 +174,7 @@ class OwnerGuard implements FileGuard {
     return {
       ...problemAt("UNIT_INSECURE", message, wholeFile(at)),
       related,
-      hint: "--insecure sets this aside",
+      hint: "--insecure skips this check",
     };
   }
 
@@ -194,7 +194,7 @@ class OwnerGuard implements FileGuard {
 const STICKY = 0o1000;
 
 /** By the letters that chmod has for them. */
-const WRITERS = { g: "its group", o: "others", go: "its group and others" } as const;
+const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**
  * What the program itself is made of, and the directories above it. A user with the right to write there can change the

@@ -131,7 +131,7 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
     case "oneOf":
       return invalidValue(key, value, path, "write either command or plugin");
     case "anyOf":
-      return invalidValue(key, value, path, "write a name, or a table with name and perhaps as and args");
+      return invalidValue(key, value, path, "write a name, or a table with name, and optionally as and args");
     default:
       return invalidValue(key, value, path);
   }

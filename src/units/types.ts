@@ -31,15 +31,18 @@ export interface Alternative {
   readonly origin: Origin;
 }
 
-/** All units as composed, validated and in load order. Immutable; made by `compose`. */
+/** All composed and validated units, in load order. Immutable; made by `compose`. */
 export interface Catalog {
   readonly units: readonly Unit[];
   readonly byName: ReadonlyMap<string, Unit>;
-  /** Units with this name, or that provide it, in load order. Has an entry for every unit name and service name. */
+  /**
+   * The units with this name, or that provide this service, in load order. The map has an entry for every
+   * unit name and service name.
+   */
   readonly providers: ReadonlyMap<string, readonly Unit[]>;
-  /** One for each service, in the order in which the files set the effective ones. */
+  /** The alternative of each service, in the order in which the files set them. */
   readonly alternatives: readonly Alternative[];
-  /** The origin of a key of a unit (TOML spelling, e.g. `needs-config`), or of an element of a list. */
+  /** The origin of a key of a unit (in TOML spelling, such as `needs-config`), or of an element of a list. */
   originOf(unit: string, key: string, element?: string): Origin | undefined;
 }
 

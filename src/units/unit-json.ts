@@ -23,10 +23,10 @@ function inOrderShown(kind: Unit["kind"]): UnitKeyRow[] {
 }
 
 /**
- * A unit as `modprobe show` prints it (docs/design/cli.md §2). `name`, `module` and `ranks` come first, then the
- * other keys in the order of docs/design/planning.md §1. Conditions, ranks and quantities are the texts of unit
- * files. A key without a value is null. What is secret is not shown. The keys of ordinary
- * programs belong to modules with `command` only.
+ * A unit in the form of `modprobe show` (docs/design/cli.md §2). `name`, `module` and `ranks` come first,
+ * then the other keys in the order of docs/design/planning.md §1. Conditions, ranks and quantities have the
+ * text of unit files. A key without a value is null. It hides secret values. Only modules with `command` have
+ * the keys of ordinary programs.
  */
 export function unitToJson(unit: Unit): UnitJson {
   const values = new Map<string, unknown>(Object.entries(unit));

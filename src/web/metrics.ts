@@ -40,28 +40,27 @@ function openRegistry(): Registry<OpenMetricsContentType> {
 
 const HELP: Readonly<Record<string, string>> = {
   sluice_ranks: "Ranks by state.",
-  sluice_modules: "Modules of a rank by what the broker is doing about them.",
+  sluice_modules: "Modules of a rank by phase.",
   sluice_modules_failed: "Modules of a rank that failed and do not run.",
-  sluice_broker_clients: "Connections to a broker that are no modules.",
-  sluice_broker_pending_requests: "Requests that a broker has passed on and that still wait for an answer.",
-  sluice_broker_held_requests:
-    "Requests for modules that are being reloaded, and senders that wait for a receiver with enough to do.",
+  sluice_broker_clients: "Connections of clients to a broker, without modules.",
+  sluice_broker_pending_requests: "Requests that a broker has passed on and that still have no answer.",
+  sluice_broker_held_requests: "Requests for reloading modules, and senders that flow control holds back.",
   sluice_broker_published_events_total: "Events that were published at a broker.",
   sluice_broker_dropped_log_lines_total:
-    "Lines of the log, and of the output of programs, that a broker has dropped for later ones.",
+    "Lines of the log, and of the output of programs, that a broker has dropped.",
   sluice_runs_total: "Runs of plans that have ended, by command and outcome.",
-  sluice_run_duration_seconds_total: "Time that runs of plans have taken together, by command and outcome.",
-  sluice_last_run_duration_seconds: "Time that the last run with this command and outcome has taken.",
+  sluice_run_duration_seconds_total: "Total time of runs of plans, by command and outcome.",
+  sluice_last_run_duration_seconds: "Time of the last run with this command and outcome.",
   sluice_broker_cpu_seconds_total: "Processor time of a broker with the threads of its modules.",
   sluice_broker_resident_memory_bytes: "Memory of a broker with the threads of its modules.",
   sluice_module_restarts_total: "Restarts of a module after failures.",
-  sluice_module_received_messages_total: "Messages that a module has got since its start.",
+  sluice_module_received_messages_total: "Messages that a module has received since its start.",
   sluice_module_sent_messages_total: "Messages that a module has sent since its start.",
   sluice_module_send_queue_messages: "Messages that wait for a module.",
   sluice_module_receive_queue_messages: "Messages of a module that wait in the broker.",
-  sluice_module_unanswered_seconds: "How long a module has owed the answer to a ping of its watchdog.",
-  sluice_module_cpu_seconds_total: "Processor time of a module in a process of its own.",
-  sluice_module_resident_memory_bytes: "Memory of a module in a process of its own.",
+  sluice_module_unanswered_seconds: "How long a ping of the watchdog has had no answer from a module.",
+  sluice_module_cpu_seconds_total: "Processor time of a module in its own process.",
+  sluice_module_resident_memory_bytes: "Memory of a module in its own process.",
 };
 
 type Add = (name: string, labels: Labels, value: number) => void;

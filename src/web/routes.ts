@@ -108,7 +108,7 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Ro
   "api/actions": { POST: act },
   metrics: {
     GET: async ({ metrics }, { request, response }) => {
-      if (metrics === undefined) throw new HttpError(404, "there are no metrics without an instance");
+      if (metrics === undefined) throw new HttpError(404, "metrics need an instance");
       const { type, text } = await metrics(request.headers.accept ?? "");
       sendText(response, text, { type });
     },
@@ -142,16 +142,17 @@ export async function answer(options: RouteOptions, path: string, asked: Asked):
     return;
   }
   response.setHeader("Allow", file !== undefined ? "GET, HEAD" : Object.keys(routes ?? {}).join(", "));
-  throw new HttpError(405, `${method ?? ""} is not possible here`);
+  throw new HttpError(405, `${method ?? ""} is not possible on this page`);
 }
 
 /** Runs the commands of an action, or says what they are and what they would do. */
 async function act({ session, commands, unitArgs, log }: RouteOptions, { request, response }: Asked) {
-  if (session.readOnly) throw new HttpError(403, "the page is for reading only");
-  if (session.mode === "offline") throw new HttpError(409, "there is no instance to act on");
+  if (session.readOnly) throw new HttpError(403, "the page is read-only");
+  if (session.mode === "offline") throw new HttpError(409, "the page has no instance");
   const body = (await readJson(request)) as Readonly<Record<string, unknown>>;
   const { action, dryRun, shown } = body;
-  if (!isAction(action)) throw new HttpError(400, `no such action; there are ${ACTION_NAMES.join(", ")}`);
+  if (!isAction(action))
+    throw new HttpError(400, `no such action; it must be one of ${ACTION_NAMES.join(", ")}`);
   const unit = body["unit"] === undefined && isForAll(action) ? undefined : unitIn(body["unit"]);
   const setting = { unitArgs, size: session.size };
   const { commands: words, dryRun: trial } = actionOf(action, unit, setting);
@@ -164,7 +165,7 @@ async function act({ session, commands, unitArgs, log }: RouteOptions, { request
   }
   // What the user has agreed to is what was shown.
   if (tried && now.stdout !== shown)
-    throw new HttpError(409, "what it would do has changed since it was shown; look at it again");
+    throw new HttpError(409, "the effect of the action has changed since the page showed it; check it again");
   log(`runs ${command}`);
   sendJson(response, { command, ...(await runAll(commands, words)) });
 }

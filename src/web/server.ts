@@ -95,7 +95,7 @@ async function serve(
     const place = placeOf(path, options.basePath);
     if (place === undefined) {
       response.setHeader("Location", options.basePath);
-      throw new HttpError(308, "the page ends with a slash");
+      throw new HttpError(308, "the path of the page ends with a slash");
     }
     const access = service.accessTo(place);
     const tokenRefusal =
@@ -106,7 +106,7 @@ async function serve(
           : options.guard.tokenRefusal(request);
     // What is there and what is not is nothing for those without the token.
     if (tokenRefusal !== undefined) throw new HttpError(403, tokenRefusal);
-    if (access === undefined) throw new HttpError(404, "there is nothing here");
+    if (access === undefined) throw new HttpError(404, "unknown path");
     await service.answer(place, { request, response, query: new URLSearchParams(queries.join("?")) });
   } catch (error) {
     const status = error instanceof HttpError ? error.status : 500;

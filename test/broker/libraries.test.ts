@@ -449,7 +449,7 @@ describe("a library in Python", () => {
     await handle.rpc("module.load", { path: `${path}#later` });
     await expect(handle.rpc("module.load", { path: `${path}#half` })).rejects.toEqual(
       refusal(
-        "#half: lacks alloc, free; kind sched 1.0 demands the methods alloc, free, the module has no methods of its own",
+        "#half: lacks alloc, free; kind sched 1.0 demands the methods alloc, free, the module has no own methods",
       ),
     );
     await expect(handle.rpc("module.load", { path })).rejects.toEqual(

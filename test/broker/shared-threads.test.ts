@@ -141,7 +141,7 @@ describe("a thread that modules share", () => {
     });
     const { text } = await logged(/^watched module runtime failure/);
     expect(text).toMatch(
-      /watched module runtime failure: it has left a ping unanswered for 0\.4 s \(watchdog\); a handler of culprit holds thread group 'yard'/,
+      /watched module runtime failure: it has not answered a ping for 0\.4 s \(watchdog\); a handler of culprit holds thread group 'yard'/,
     );
     expect(text).toMatch(/\n {4}at spin \(\S+tenant\.mjs:7:\d+\)/);
     await spinning;

@@ -198,7 +198,7 @@ describe("modules in one thread group", () => {
     await expect(cancelled).rejects.toMatchObject({
       errnum: ERRNO.EBUSY,
       message:
-        "south: cancelling it would end its thread group 'yard' with north, east; use --force to do so",
+        "south: cancelling it would end its thread group 'yard' with north, east; use --force to end them all",
     });
     expect(await states(handle)).toEqual(["north", "south", "east", "west"]);
     for (const name of ["north", "south", "east"]) expect(await handle.rpc(`${name}.echo`, name)).toBe(name);

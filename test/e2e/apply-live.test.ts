@@ -115,18 +115,18 @@ test("trap-E14 module reload says where the files say something else than what r
   expect(await reload("db")).toEqual([0, ""]);
   expect(await reload("api")).toEqual([
     0,
-    "sluice-module: api: the files say something else (args: (not set) → 1); 'sluice modprobe apply api' brings it in\n",
+    "sluice-module: api: the files have changed (args: (not set) → 1); 'sluice modprobe apply api' brings it in\n",
   ]);
   expect(await reload("old")).toEqual([
     0,
-    "sluice-module: old: the files say something else (no file defines it now); 'sluice modprobe apply old' brings it in\n",
+    "sluice-module: old: the files have changed (no file defines it now); 'sluice modprobe apply old' brings it in\n",
   ]);
   expect((await box.run(["modprobe", "apply"])).status).toBe(0);
   expect(await reload("api")).toEqual([0, ""]);
   box.write("stack.toml", "[[modules]]\nname = 7\n");
   expect(await reload("api")).toEqual([
     0,
-    "sluice-module: api: the files have mistakes, so nothing compares the module with them; 'sluice modprobe verify' lists them\n",
+    "sluice-module: api: the files have errors, so the module cannot be compared with them; 'sluice modprobe verify' lists them\n",
   ]);
   await expectStopped();
 });

@@ -189,6 +189,6 @@ describe("module kinds", () => {
     );
     const { status, stderr } = await sandbox.run(["module", "kinds", "--diff", odd, odd]);
     expect(status).toBe(1);
-    expect(stderr).toContain("methods.alloc.request.pattern: unknown; there are type, properties");
+    expect(stderr).toContain("methods.alloc.request.pattern: unknown; it must be one of type, properties");
   });
 });

@@ -76,7 +76,7 @@ describe("the status", () => {
       "sluice-exec: rank 0: cannot change directory to /no/such: No such file or directory\n",
     ],
     [["-r", "0-3", "true"], 68, "sluice-exec: ranks 1-3: not in this instance, which has rank 0 alone\n"],
-    [["-x", "0", "true"], 1, "sluice-exec: --exclude leaves no rank to run it on\n"],
+    [["-x", "0", "true"], 1, "sluice-exec: --exclude leaves no rank to run the command on\n"],
   ])("of %o is %i, and why is said", async (args, status, stderr) => {
     expect(await exec(args)).toMatchObject({ status, stderr, stdout: "" });
   });

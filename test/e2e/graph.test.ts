@@ -150,7 +150,7 @@ describe("graph refuses", () => {
       "script --quiet --return --command 'sluice modprobe graph --format png' /dev/null; echo \"status $?\"",
     );
     expect(stdout.replaceAll("\r", "")).toBe(
-      "sluice-modprobe: a PNG is not for a terminal; use -o FILE or a pipe\nstatus 1\n",
+      "sluice-modprobe: a PNG cannot be printed on a terminal; use -o FILE or a pipe\nstatus 1\n",
     );
   });
 });

@@ -91,12 +91,17 @@ test("descriptors for another process are none of the broker's", async () => {
 });
 
 test.each([
-  ["that others may connect to", () => ({ mode: "666" }), "others may connect to", "set SocketMode=0600"],
+  [
+    "that other users may connect to",
+    () => ({ mode: "666" }),
+    "other users may connect to",
+    "set SocketMode=0600",
+  ],
   [
     "of another path",
     () => ({ paths: [join(box.dir, "other")] }),
     "is the socket",
-    "set ListenStream= to that",
+    "set ListenStream= to this path",
   ],
   [
     "among several",

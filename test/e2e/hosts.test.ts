@@ -78,7 +78,7 @@ describe("start -s 3 --overlay=nats://…", () => {
     for (const [flags, text] of [
       [["--overlay=http://n1"], "'http://n1' must be nats://HOST:PORT or tls://HOST:PORT"],
       [["--overlay=nats://n1,tls://n2"], "n1: some servers are tls://, so all must be"],
-      [["--overlay=tls://10.0.0.1"], "10.0.0.1: an address cannot be checked under TLS"],
+      [["--overlay=tls://10.0.0.1"], "10.0.0.1: TLS cannot check an address"],
       [["--overlay=nats://u:hush@n1/x"], "'nats://***@n1/x' must be nats://HOST:PORT, nothing after it"],
       [["--creds=x"], "--creds needs --overlay"],
       [["--overlay=nats://n1", "--tls-cert=x"], "--tls-cert and --tls-key go together"],
@@ -115,7 +115,7 @@ describe("a standby", () => {
       ...[`--rundir=${box.dir}/standby`, ...soon],
     ]);
     await standby.waitFor("waits for the lease of rank 0");
-    await one.waitFor("another broker waits to lead");
+    await one.waitFor("another broker waits to take over");
     const handle = await connectTo(1);
     expect(await handle.rpc("overlay.status", undefined, { rank: 0 })).toMatchObject({ epoch: 1 });
     for (const n of [1, 2, 3]) await box.run(["kvs", "put", `k${n}=${n}`], { env: at(1) });
@@ -150,7 +150,7 @@ describe("a standby on a host of its own", () => {
       ...["broker", `--overlay=${url}`, "--instance=site", "--rank=0", "--size=2", "--standby"],
       ...[`--rundir=${box.dir}/next`, ...soon, "-S", "log-stderr-level=7"],
     ]);
-    await one.waitFor("another broker waits to lead");
+    await one.waitFor("another broker waits to take over");
     const writer = await connectTo(1);
     const answered: number[] = [];
     let count = 0;
@@ -268,7 +268,7 @@ describe("brokers that are started one by one", () => {
     const there = `host ${hostname()}, pid ${zero.pid}`;
     expect(await ended(again)).toEqual({
       status: 1,
-      stderr: `sluice-broker[0]: rank 0 of instance site is there already: ${there}\n`,
+      stderr: `sluice-broker[0]: rank 0 of instance site already runs: ${there}\n`,
     });
     const second = box.start(["broker", `--overlay=${url}`, "--instance=site", "--rank=1"]);
     expect(await ended(second)).toEqual({

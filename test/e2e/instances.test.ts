@@ -59,7 +59,7 @@ describe("fault-G15: in another shell", () => {
     const missing = await box.run(["module", "list", "--uri", "nothing"]);
     expect([missing.status, missing.stderr]).toEqual([
       1,
-      "sluice-module: no instance 'nothing' runs; 'sluice instances' lists those that do\n",
+      "sluice-module: no instance 'nothing' runs; 'sluice instances' lists the running instances\n",
     ]);
     const none = await box.run(["module", "list"], { env: { SLUICE_URI: "" } });
     expect([none.status, none.stderr]).toEqual([

@@ -107,12 +107,12 @@ test("Ctrl-C takes the view away and gives the cursor back", async () => {
   type("clear; sluice modprobe run plan.toml; echo status $?");
   await waitFor((text) => /^0\/2 units, 1 running/m.test(text));
   press("C-c");
-  await waitFor((text) => text.includes("interrupted: starting nothing more"));
+  await waitFor((text) => text.includes("interrupted: starting no more units"));
   press("C-c");
   const end = await waitFor((text) => /^status 130\n\$$/m.test(text));
   expect(end.replaceAll("^C", "").split("\n")).toEqual([
-    "interrupted: starting nothing more",
-    "interrupted: cancelling what runs",
+    "interrupted: starting no more units",
+    "interrupted: cancelling the running units",
     "sluice-modprobe: endless: cancelled",
     "sluice-modprobe: after: not started, because the run was interrupted",
     expect.stringMatching(/^2 units in \d+\.\d s, 1 cancelled, 1 not started, interrupted$/),
@@ -216,7 +216,7 @@ test("start ends when its broker is killed while rc1 is shown, and gives the cur
     ...["status 1", "$"],
   ]);
   // What it had begun is told to end.
-  expect(end).toMatch(/^interrupted: starting nothing more$/m);
+  expect(end).toMatch(/^interrupted: starting no more units$/m);
   expect(isCursorShown()).toBe(true);
 });
 

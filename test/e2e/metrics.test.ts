@@ -117,8 +117,11 @@ describe("served", () => {
   });
 
   test.each([
-    [["--listen", "127.0.0.1:0"], "every user of this machine reaches that address: it needs --token-file"],
-    [["--listen", "0.0.0.0:0"], "an address that others reach needs --token-file, --tls-cert and --tls-key"],
+    [["--listen", "127.0.0.1:0"], "every user of this machine can reach that address: it needs --token-file"],
+    [
+      ["--listen", "0.0.0.0:0"],
+      "an address that other machines can reach needs --token-file, --tls-cert and --tls-key",
+    ],
     [["--listen", "nowhere"], "must be HOST:PORT"],
   ])("%j is refused with status 2", async (args, message) => {
     const { status, stderr } = await box.run(["metrics", ...args], { env });

@@ -50,7 +50,7 @@ describe("wrong usage", () => {
     },
     {
       args: ["kvs", "put", "a="],
-      says: "sluice-kvs: command-argument value 'a=' is invalid for argument 'key=value'. a key wants a value",
+      says: "sluice-kvs: command-argument value 'a=' is invalid for argument 'key=value'. a key needs a value",
     },
     { args: ["rpc", "kvs.get", "{bad"], says: "sluice-rpc: payload is not JSON: " },
     {
@@ -75,7 +75,7 @@ describe("wrong usage", () => {
     },
     {
       args: ["modprobe", "analyze", "frob"],
-      says: "sluice-modprobe: unknown command 'frob'; there are blame, critical-chain, plot, what-if",
+      says: "sluice-modprobe: unknown command 'frob'; it must be one of blame, critical-chain, plot, what-if",
     },
     {
       args: ["modprobe", "analyze", "plot", "-o", "boot.png"],
@@ -271,7 +271,7 @@ describe("a start", () => {
       expect.stringMatching(
         /: warning: flag -S statedr=\/nowhere: no attribute statedr is known; did you mean 'statedir'\?$/,
       ),
-      `${config}:3:1: warning: table 'moduels' means nothing to Sluice [BROKER_CONFIG]`,
+      `${config}:3:1: warning: table 'moduels' is unknown to Sluice [BROKER_CONFIG]`,
       "  hint: did you mean 'modules'?",
     ]);
   });

@@ -143,7 +143,7 @@ describe("sluice module load, reload and remove", () => {
       "[]",
     ]);
     expect(stderr.split("\n")[0]).toBe(
-      "sluice-module: north: cancelling it would end its thread group 'yard' with south; use --force to do so",
+      "sluice-module: north: cancelling it would end its thread group 'yard' with south; use --force to end them all",
     );
   });
 });
@@ -189,8 +189,8 @@ describe("sluice module stats and debug", () => {
     ]);
     expect(stderr.trimEnd().split("\n")).toEqual([
       "sluice-module: no value at 'rx.letters'",
-      "sluice-module: --type and --scale want a number: name one with --parse",
-      "sluice-module: ./nowhere.mjs: no module is loaded from there",
+      "sluice-module: --type and --scale need a number: name one with --parse",
+      "sluice-module: ./nowhere.mjs: no module is loaded from this file",
       "sluice-module: No service matching ghost.debug is registered",
     ]);
   });
@@ -266,7 +266,7 @@ describe("sluice module trace", () => {
       sluice module remove watched`);
     expect(stdout.trimEnd().split("\n")).toEqual([
       "1",
-      "sluice-module: option '-t, --type <types>' argument 'letter' is invalid. there are request, response, event, control.",
+      "sluice-module: option '-t, --type <types>' argument 'letter' is invalid. it must be one of request, response, event, control.",
       "status 1",
     ]);
     expect(stderr).toBe("sluice-module: invalid module name 'a.b'\n");

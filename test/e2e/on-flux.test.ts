@@ -377,7 +377,7 @@ describe("modprobe apply --on=flux", () => {
     const second = box.start(["modprobe", "apply", "--on=flux"], { env: environment() });
     await second.waitFor("waiting for the apply of process");
     process.kill(-first.pid, "SIGINT");
-    await first.waitFor("interrupted: what was done is undone");
+    await first.waitFor("interrupted: undoing the finished steps");
     box.write("flux/go", "");
     const { status, stderr } = await first.finished;
     expect(status).toBe(1);
@@ -411,7 +411,7 @@ describe("modprobe apply --on=flux", () => {
         [
           4,
           expect.stringMatching(
-            /^sluice: cannot note what was loaded: .*sluice-modules-0.json.lock: Not a directory$/,
+            /^sluice: cannot note which module was loaded: .*sluice-modules-0.json.lock: Not a directory$/,
           ) as string,
         ],
       ]) as unknown,
@@ -423,7 +423,7 @@ describe("modprobe apply --on=flux", () => {
   test("refuses to settle, as Flux does not tell that a module has failed", async () => {
     const { status, stderr } = await apply("--settle", "1s");
     expect(status).toBe(2);
-    expect(stderr).toContain("--settle is of no use beside --on");
+    expect(stderr).toContain("--settle cannot be used with --on");
   });
 });
 
@@ -434,8 +434,7 @@ describe("modprobe --on=flux without what it needs", () => {
     const { status, stderr } = await modprobe(["rc1", "--on=flux"], { PATH: `${bin}:/usr/bin:/bin` });
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr:
-        "sluice-modprobe: the driver of Flux could not be started: there is no command 'flux' on PATH\n",
+      stderr: "sluice-modprobe: the driver of Flux could not be started: PATH has no command 'flux'\n",
     });
   });
 

@@ -64,7 +64,7 @@ command = "until [ -e ${go} ]; do sleep 0.02; done; echo other is done"
     );
     giveTo(user, box.dir, plan);
     const running = box.start(["modprobe", "run", "--keep-going", plan], { prefix: user.prefix });
-    await running.waitFor("belongs to another user and goes on");
+    await running.waitFor("belongs to another user and continues");
     writeFileSync(go, "");
     const { status, stdout, stderr } = await running.finished;
     expect(stderr).toMatch(/^sluice-modprobe: privileged: timed out after 300ms$/m);

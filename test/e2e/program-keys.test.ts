@@ -69,7 +69,9 @@ test("show, cat, plan and explain tell each of them; verify has nothing against 
   const graph = JSON.parse((await modprobe("graph", from, "--format=json")).stdout) as object;
   expect(JSON.stringify(graph)).toContain('"db"');
   const verified = await modprobe("verify", "--strict", from);
-  expect(verified.stderr).toMatch(/^memory-limit of db: held here by .+\n0 errors, 0 warnings\n$/);
+  expect(verified.stderr).toMatch(
+    /^memory-limit of db: enforced on this host by .+\n0 errors, 0 warnings\n$/,
+  );
   expect(verified.status).toBe(0);
 });
 

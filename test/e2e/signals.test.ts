@@ -105,7 +105,7 @@ describe("fault-B4: a second signal within 500 ms of the first", () => {
       command.kill(signal);
       const { stderr, status } = await command.finished;
       expect(stderr).not.toContain("was not properly shut down");
-      expect(stderr).not.toContain("cancelling what runs");
+      expect(stderr).not.toContain("cancelling the running units");
       expect(status).toBe(signal === "SIGINT" ? 130 : 143);
     },
   );

@@ -158,7 +158,7 @@ describe("start -f --detach", () => {
     const none = await box.run(["stop", "-f", dev]);
     expect([none.status, none.stderr]).toEqual([
       1,
-      `sluice-stop: no instance of ${dev} runs; 'sluice instances' lists those that do\n`,
+      `sluice-stop: no instance of ${dev} runs; 'sluice instances' lists the running instances\n`,
     ]);
     expectNothingLeft();
   });

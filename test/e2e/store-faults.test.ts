@@ -72,7 +72,7 @@ test("fault-A1: without a statedir and a provider content says that nothing last
   const { stdout } = await box.run(["start", "bash", "-c", script], {
     env: { FLUX_MODPROBE_DISABLE: "content,content-backing,cron,heartbeat,kvs,kvs-watch,resource" },
   });
-  expect(stdout).toContain("not durable, all is in memory only: no statedir is set");
+  expect(stdout).toContain("not durable, all data is in memory only: no statedir is set");
   expect(stdout).toContain('"durable":true');
 });
 
@@ -111,7 +111,7 @@ test("fault-A4: a state directory refuses another provider, and a store that is 
   const env = { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "site") };
   const other = await start("sluice kvs get a", {}, env);
   expect(other.status).toBe(1);
-  expect(other.stderr).toMatch(/has the data of content-sqlite \(instance \w+\); content-files would begin/);
+  expect(other.stderr).toMatch(/has the data of content-sqlite \(instance \w+\); content-files would create/);
   expect(other.stderr).toContain("content.adopt=1");
   expect((await start("sluice kvs get a")).stdout).toBe("1\n");
 

@@ -111,7 +111,9 @@ test("an apply that would do something else by now than what was shown is refuse
   await yes.waitFor();
   writeFileSync(stack, stackOf("exec sleep 3001", "echo on port; exec sleep 1002"));
   await yes.click();
-  await dialog.getByText("what it would do has changed since it was shown; look at it again").waitFor();
+  await dialog
+    .getByText("the effect of the action has changed since the page showed it; check it again")
+    .waitFor();
   expect(await run("modprobe", "apply", "--dry-run")).toContain("~ reload   db");
 });
 

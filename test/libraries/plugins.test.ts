@@ -272,7 +272,7 @@ test("trap-G11: a plug-in in this process whose file has changed is refused, and
   await expect(loadPlugin(path, { symbols: ["version"] })).rejects.toMatchObject({
     code: "LOAD_PLUGIN",
     errnum: ERRNO.EBUSY,
-    message: expect.stringContaining("restart it to load the new file") as string,
+    message: expect.stringContaining("restart the process to load the new file") as string,
   });
   const fresh = await load<{ version(): number }>(path, { symbols: ["version"], exec: true });
   expect(await fresh.version()).toBe(2);

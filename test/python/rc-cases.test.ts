@@ -167,7 +167,7 @@ const SETUP: readonly RcCase[] = [
     source: '@task("a")\ndef a(context):\n  context.load_modules(["kvs"])\n',
     status: 1,
     stdout: "",
-    stderr: ["sluice-modprobe: a: load_modules: only setup() can change what is planned"],
+    stderr: ["sluice-modprobe: a: load_modules: only setup() can change the plan"],
   },
   {
     title: "that fails ends the run",

@@ -129,7 +129,7 @@ export class ApplyRun {
   /** Undoes what was done: what was loaded goes, what was removed or replaced comes back as it was. */
   async undo(): Promise<ApplyOutcome> {
     const { modules, log } = this.#host;
-    log("notice", "apply: what was done is undone");
+    log("notice", "apply: undoing the finished steps");
     for (const [name, request] of this.#amended) modules.amend(name, request);
     const isOver = (): boolean => this.#interrupts > 1 || modules.isSealed;
     const order = reversed(this.#steps.order);

@@ -46,7 +46,7 @@ export class ApplySessions {
   /** Checks steps before any of them is carried out; those that speak against it are told. */
   async prepare(call: Call, steps: ApplySteps): Promise<void> {
     const session = this.#of(call);
-    if (session.stage !== "open") throw requestError("EBUSY", "this apply has its steps already");
+    if (session.stage !== "open") throw requestError("EBUSY", "the steps of this apply are prepared already");
     const run = new ApplyRun(this.#host, steps, (event) => {
       if (!session.isLeft) session.call.respond({ kind: "step", ...event });
     });
@@ -76,7 +76,8 @@ export class ApplySessions {
   async settle(call: Call, keep: boolean): Promise<void> {
     const session = this.#of(call);
     const { run } = session;
-    if (session.stage !== "held" || run === undefined) throw requestError("EINVAL", "nothing is held");
+    if (session.stage !== "held" || run === undefined)
+      throw requestError("EINVAL", "no apply waits for a decision");
     session.stage = "running";
     if (keep) run.keep();
     const outcome = keep ? undefined : await run.undo();

@@ -68,7 +68,7 @@ export function applySteps(payload: JsonValue): ApplySteps {
       optional: "boolean?",
     });
     if (action !== "load" && action !== "reload" && action !== "restart") {
-      throw requestError("EINVAL", `no such action '${action}'; there are load, reload, restart`);
+      throw requestError("EINVAL", `no such action '${action}'; valid actions: load, reload, restart`);
     }
     const request = loadRequest(value);
     const own = { keepsArgs: keepsArgs === true, optional: optional === true };

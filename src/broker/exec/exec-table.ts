@@ -66,7 +66,7 @@ export class ExecTable {
     this.#options = options;
     this.#guard = new Guard({
       onError: (error) =>
-        options.log("err", `exec: commands would outlive a killed broker: ${error.message}`),
+        options.log("err", `exec: commands would survive a killed broker: ${error.message}`),
     });
   }
 
@@ -221,7 +221,7 @@ export class ExecTable {
       entry.process?.signal(signal);
     } catch (error) {
       // It runs as another user now, and the kernel refuses our signals.
-      this.#options.log("err", `exec: no signal reaches '${entry.words.join(" ")}': ${messageOf(error)}`);
+      this.#options.log("err", `exec: cannot signal '${entry.words.join(" ")}': ${messageOf(error)}`);
       this.#forget(entry);
     }
   }

@@ -227,7 +227,7 @@ export class Supervisor {
   #startProgram(env: Readonly<Record<string, string>>): void {
     const { programArgv, onTerminal, say, welcome } = this.#options;
     if (programArgv === undefined)
-      throw new Error("the broker asked for an initial program, but there is none");
+      throw new Error("the broker requested an initial program, but none is set");
     if (welcome !== undefined) say(welcome);
     const program = spawnPhase({
       argv: programArgv,

@@ -41,6 +41,7 @@ export function readOrder(payload: Payload): LoadOrder {
 function numbersIn(values: readonly JsonValue[]): Uint32Array {
   const isSound = (value: JsonValue): value is number =>
     typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 32;
-  if (!values.every(isSound)) throw requestError("EPROTO", "the order of a plan has whole numbers only");
+  if (!values.every(isSound))
+    throw requestError("EPROTO", "the order of a plan must consist of whole numbers");
   return Uint32Array.from(values);
 }

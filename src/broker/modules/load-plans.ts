@@ -43,5 +43,5 @@ function checkGraph({ nodes, offsets, targets }: LoadOrder): void {
     offsets[nodes.length] === targets.length &&
     offsets.every((offset, i) => i === 0 || offset >= (offsets[i - 1] ?? 0)) &&
     targets.every((target) => target < nodes.length);
-  if (!isGraph) throw requestError("EINVAL", "the order of a plan is no graph");
+  if (!isGraph) throw requestError("EINVAL", "the order of a plan is not a valid graph");
 }

@@ -29,14 +29,14 @@ export interface LibraryModuleInfo {
   readonly refused: readonly string[];
 }
 
-/** What Sluice can tell of a module without starting it (docs/design/modules.md §4). */
+/** The description of a module that does not run (docs/design/modules.md §4). */
 export interface ModuleInfo {
-  /** Name of the loader that takes it. */
+  /** Name of the loader that loads it. */
   readonly type: string;
-  /** Its name if the load gives it none. */
+  /** The name of the module if the load does not set another. */
   readonly name: string;
   readonly path: string;
-  /** Known before it runs; it may register more. */
+  /** The services that are known before it runs; it may register more. */
   readonly services: readonly string[];
   /** `sha256-HEX` of the file. */
   readonly digest: string;
@@ -47,9 +47,9 @@ export interface ModuleInfo {
   readonly kind: string | null;
   readonly version: string | null;
   readonly description: string | null;
-  /** Why this host would refuse a module of a library, whatever else the user picks. */
+  /** The reasons for which this host would refuse a module of a library in any case. */
   readonly refused?: readonly string[];
-  /** What is inside a library. */
+  /** The modules of a library. */
   readonly modules?: readonly LibraryModuleInfo[];
 }
 

@@ -306,7 +306,7 @@ export class ModuleInstance {
   /** In a thread that it shares, the handler that holds that may be another module's. */
   async #expired(timeMs: number, waiting: string | undefined): Promise<void> {
     const chain = waiting === undefined ? "" : `: ${waiting}`;
-    const text = `it has left a ping unanswered for ${timeMs / 1000} s (watchdog)${chain}`;
+    const text = `it has not answered a ping for ${timeMs / 1000} s (watchdog)${chain}`;
     const shared = this.sharedThread;
     const { name, stack = [] } = (await shared?.blame()) ?? {};
     const message =

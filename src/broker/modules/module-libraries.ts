@@ -107,7 +107,7 @@ export class ModuleLibraries {
     const missing = missingMethods(kind, methods);
     if (missing.length === 0) return;
     const own = methods.filter((method) => !DEFAULT_METHODS.has(method));
-    const has = own.length === 0 ? "the module has no methods of its own" : `it has ${own.join(", ")}`;
+    const has = own.length === 0 ? "the module has no own methods" : `it has ${own.join(", ")}`;
     const demand = `kind ${manifest.kind ?? ""} ${kind.version} demands the methods ${kind.methods.join(", ")}`;
     throw libraryRefusal(`${path}#${name}: lacks ${missing.join(", ")}; ${demand}, ${has}`);
   }

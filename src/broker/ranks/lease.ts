@@ -253,7 +253,7 @@ class Taking {
       if (error instanceof LeaseMismatch) throw error;
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
       if (!isLate && !this.#wasTrouble)
-        log("warning", `the lease of rank 0 cannot be had now: ${messageOf(error)}`);
+        log("warning", `the lease of rank 0 is not available now: ${messageOf(error)}`);
       this.#wasTrouble = !isLate;
       return undefined;
     }

@@ -72,7 +72,7 @@ export async function assignedRank(options: AssignmentOptions): Promise<number> 
 }
 
 function refusedError(text: string): SluiceError {
-  return overlayStateError(`--rank=auto needs a user that may be any rank: ${text}`, "EACCES");
+  return overlayStateError(`--rank=auto needs a NATS user with the rights of any rank: ${text}`, "EACCES");
 }
 
 function lateError({ instance, joinTimeoutMs }: AssignmentOptions, problem: string | undefined): SluiceError {

@@ -105,7 +105,7 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
 async function refuseDouble(network: NatsNetwork, { instance, silenceMs }: LeadingOptions): Promise<void> {
   const holder = await network.findDouble(silenceMs);
   if (holder === undefined) return;
-  throw overlayStateError(`rank 0 of instance ${instance} is there already: ${holder}`, "EEXIST");
+  throw overlayStateError(`rank 0 of instance ${instance} already runs: ${holder}`, "EEXIST");
 }
 
 /** While the servers elect a leader, that cannot be told. */

@@ -14,12 +14,12 @@ export function checkHandedSocket(fd: number, path: string): void {
     const what = found === undefined ? "no listening unix socket with a path" : `the socket ${found}`;
     throw new SluiceError(
       "BROKER_STATE",
-      `descriptor ${fd} of LISTEN_FDS is ${what}; this broker needs ${path}: set ListenStream= to that`,
+      `descriptor ${fd} of LISTEN_FDS is ${what}; this broker needs ${path}: set ListenStream= to this path`,
     );
   }
   const mode = lstatSync(path).mode & 0o777;
   if ((mode & 0o077) === 0) return;
-  const message = `others may connect to ${path} (mode ${mode.toString(8)}); set SocketMode=0600`;
+  const message = `other users may connect to ${path} (mode ${mode.toString(8)}); set SocketMode=0600`;
   throw new SluiceError("BROKER_STATE", message, { errnum: ERRNO.EPERM });
 }
 

@@ -309,7 +309,11 @@ export class Router {
   #routeAway(request: RequestMessage, from: Peer, rank: number | undefined): void {
     if (rank !== undefined && this.#overlay.awaits?.(rank) === true) {
       if (!this.#waiting.add(rank, { request, from })) {
-        refuse(request, from, requestError("ENOBUFS", `${request.topic}: too much waits for rank ${rank}`));
+        refuse(
+          request,
+          from,
+          requestError("ENOBUFS", `${request.topic}: too many messages wait for rank ${rank}`),
+        );
       }
       return;
     }

@@ -27,7 +27,10 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         const { level, text } = call.fields({ level: "string", text: "string" });
         const known = parseLogLevel(level);
         if (known === undefined) {
-          throw requestError("EINVAL", `no such log level '${level}'; there are ${LOG_LEVELS.join(", ")}`);
+          throw requestError(
+            "EINVAL",
+            `no such log level '${level}'; it must be one of ${LOG_LEVELS.join(", ")}`,
+          );
         }
         append(call.peer.name, known, shortened(text));
         call.respond();

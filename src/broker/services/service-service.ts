@@ -24,7 +24,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
         const { name } = call.fields({ name: "string" });
         const { peer } = call;
         if (name === peer.name && modules.known.has(name)) {
-          throw requestError("EINVAL", `service ${name} goes with its module`);
+          throw requestError("EINVAL", `service ${name} belongs to its module`);
         }
         if (!modules.peers.unclaim(peer, name)) router.services.remove(name, peer);
         call.respond();

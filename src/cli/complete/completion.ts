@@ -6,7 +6,7 @@ const SHELLS = Object.keys(COMPLETION_SCRIPTS);
 
 export function command(): Command {
   return new Command("completion")
-    .addArgument(new Argument("<shell>", "the shell to print it for").choices(SHELLS))
+    .addArgument(new Argument("<shell>", "the shell that reads the script").choices(SHELLS))
     .addHelpText(
       "after",
       `

@@ -10,26 +10,29 @@ export interface ManPage {
 const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   [
     "SLUICE_URI",
-    "The instance to talk to, as --uri, also nats://HOST:PORT/INSTANCE/RANK. Set for everything that an instance starts.",
+    "The URI of the instance, in the form of --uri, also nats://HOST:PORT/INSTANCE/RANK. An instance sets it for its programs.",
   ],
   [
     "SLUICE_DATADIR, SLUICE_LIBEXECDIR, SLUICE_CONFDIR",
-    "Directories of shipped units, shipped rc files, and the site's.",
+    "Directories of shipped units, of shipped rc files, and of files of the site.",
   ],
-  ["FLUX_MODPROBE_PATH", "Directories with units and rc files, between colons, instead of the usual ones."],
+  [
+    "FLUX_MODPROBE_PATH",
+    "Directories with units and rc files, separated by colons, instead of the usual ones.",
+  ],
   ["FLUX_MODPROBE_PATH_APPEND", "Directories with units and rc files, after the usual ones."],
-  ["FLUX_SCHED_MODULE", "none: plans use no provider of sched or feasibility."],
-  ["FLUX_MODPROBE_DISABLE", "Units, or services with all their providers, for plans to leave out."],
-  ["FLUX_MODULE_PATH", "Directories to look modules up in by name, before the shipped ones."],
-  ["SLUICE_DEBUG", "If set, errors come with their stacks and causes."],
+  ["FLUX_SCHED_MODULE", "With the value none, plans use no provider of sched or feasibility."],
+  ["FLUX_MODPROBE_DISABLE", "Units that plans leave out. A service stands for all its providers."],
+  ["FLUX_MODULE_PATH", "Directories in which Sluice looks for modules by name, before the shipped modules."],
+  ["SLUICE_DEBUG", "If set, errors include their stacks and causes."],
   ["NO_COLOR", "If set, output has no colours."],
 ];
 
 const EXIT_STATUS: readonly (readonly [status: string, meaning: string])[] = [
-  ["0", "It is done."],
-  ["1", "It failed, or was refused."],
+  ["0", "The command has succeeded."],
+  ["1", "The command has failed, or Sluice has refused it."],
   ["2", "Wrong usage."],
-  ["3", "A part of it is done."],
+  ["3", "The command has succeeded in part."],
   ["130, 143", "SIGINT or SIGTERM ended it."],
 ];
 

@@ -7,13 +7,15 @@ import { VERSION } from "../version.js";
 
 /** Part of the build: a page for the whole, and one for each command. */
 export function command(_: Words, make: MakeProgram): Command {
-  return new Command("man-pages").argument("<dir>", "made if it is missing").action(async (dir: string) => {
-    const program = await make("all");
-    mkdirSync(dir, { recursive: true });
-    const shown = program.createHelp().visibleCommands(program);
-    for (const page of [program, ...shown.filter((child) => child.name() !== "help")]) {
-      const { name, text } = manPage(page, VERSION);
-      writeFileSync(join(dir, `${name}.1`), text);
-    }
-  });
+  return new Command("man-pages")
+    .argument("<dir>", "created if it is missing")
+    .action(async (dir: string) => {
+      const program = await make("all");
+      mkdirSync(dir, { recursive: true });
+      const shown = program.createHelp().visibleCommands(program);
+      for (const page of [program, ...shown.filter((child) => child.name() !== "help")]) {
+        const { name, text } = manPage(page, VERSION);
+        writeFileSync(join(dir, `${name}.1`), text);
+      }
+    });
 }

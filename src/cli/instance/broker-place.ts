@@ -138,7 +138,7 @@ type KnownPlace = Omit<BrokerPlace, "joinTimeoutMs">;
 
 function leaderPlace({ size = 1, rundir }: BrokerCommandOptions, instanceId: string): KnownPlace {
   if (size > 1 && rundir === undefined) {
-    throw new UsageError(`an instance of ${size} brokers needs --rundir, where they meet`);
+    throw new UsageError(`an instance of ${size} brokers needs --rundir, through which they connect`);
   }
   const place = rundir === undefined ? undefined : resolve(rundir);
   return { rank: 0, size, rundir: place, instanceId, configuration: undefined };
@@ -174,7 +174,7 @@ async function configurationFrom(handle: Handle): Promise<LayeredConfiguration> 
 }
 
 function configurationOf(config: Readonly<Record<string, JsonValue>>): LayeredConfiguration {
-  return LayeredConfiguration.of(configFromJson(config), "the instance's configuration");
+  return LayeredConfiguration.of(configFromJson(config), "the configuration of the instance");
 }
 
 function rundirOf(uri: string | undefined): string | undefined {

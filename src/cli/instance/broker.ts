@@ -52,29 +52,29 @@ export function command(): Command {
   const configured = withConfig(new Command("broker"), "-c, --config-path <path>");
   return withFiles(withModules(withOverlay(withLogFile(withInsecure(configured)))), "-f, --file <file>")
     .addOption(
-      new Option("--rank <n>", "rank of this broker; auto: over hosts, one that is free")
+      new Option("--rank <n>", "rank of this broker; auto: over hosts, a free rank")
         .argParser(rankNumber)
         .default(0),
     )
     .addOption(
       new Option(
         "--size <n>",
-        "number of brokers (default: 1; for another rank than 0, that of the instance)",
+        "number of brokers (default: 1; for a rank other than 0, that of the instance)",
       ).argParser(positiveInteger),
     )
     .option(
       "--rundir <dir>",
-      "directory for the sockets, ours alone (default: a fresh one; for another rank than 0, that of SLUICE_URI)",
+      "directory for the sockets, for this user alone (default: a new one; for a rank other than 0, that of SLUICE_URI)",
     )
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .option("--standby", "as a second rank 0: wait until the first is lost, and lead then")
-    .option("--no-rejoin", "end when this rank was lost, instead of joining again")
+    .option("--standby", "as a second rank 0: wait until the first is lost, then take over")
+    .option("--no-rejoin", "if this rank is lost, end it instead of joining again")
     .addOption(new Option("--supervised-program", "the supervisor runs the initial program").hideHelp())
     .addOption(
       new Option("--events-fd <fd>", "where rc1 and rc3 report events").argParser(wholeNumber).hideHelp(),
     )
-    .option("-v, --verbose", "say what happens")
-    .option("-q, --quiet", "no live view of rc1 on a terminal")
+    .option("-v, --verbose", "show each step")
+    .option("-q, --quiet", "show no live view of rc1 on a terminal")
     .addHelpText(
       "after",
       "\nExamples:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site" +

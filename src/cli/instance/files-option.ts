@@ -24,7 +24,7 @@ export interface FilesOption {
 export function withFiles(command: Command, flags = "--file <file>"): Command {
   const option = new Option(
     flags,
-    "units of this file, and none of the shipped or the site's; may be repeated",
+    "use the units of this file only, without the shipped units and those of the site; may be repeated",
   );
   return command.addOption(option.argParser(collect((text) => resolve(text))));
 }

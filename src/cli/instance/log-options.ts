@@ -18,11 +18,11 @@ const KEEP = 4;
 /** Adds `--log-file`, `--log-file-max` and `--log-file-keep`. */
 export function withLogFile(command: Command): Command {
   return command
-    .option("--log-file <file>", "append the log to this file, one JSON object a line")
+    .option("--log-file <file>", "append the log to this file, one JSON object for each line")
     .addOption(
       new Option(
         "--log-file-max <size>",
-        "move it to FILE.1, and so on, when it is this large (default: never)",
+        "move the log to FILE.1, and so on, when it is this large (default: never)",
       ).argParser(size),
     )
     .addOption(

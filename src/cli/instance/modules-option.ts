@@ -16,7 +16,7 @@ export function withModules(command: Command): Command {
   return command.addOption(
     new Option(
       "--modules <file#name>",
-      "define modules of libraries, with commas between, and load them in rc1",
+      "define these modules of libraries, separated by commas, and load them in rc1",
     ).argParser(absolutePicks),
   );
 }

@@ -29,8 +29,8 @@ const FOLLOWER_PATIENCE_MS = 5000;
 const FILES = [
   ["creds", "--creds", "file of credentials for the NATS servers"],
   ["nkey", "--nkey", "file with the seed of a key for the NATS servers"],
-  ["tlsCa", "--tls-ca", "file with the certificates that those of the servers must come from"],
-  ["tlsCert", "--tls-cert", "file with the certificate to show to the servers"],
+  ["tlsCa", "--tls-ca", "file with the authorities for the certificates of the servers"],
+  ["tlsCert", "--tls-cert", "file with the certificate of this broker"],
   ["tlsKey", "--tls-key", "file with the key of that certificate"],
 ] as const;
 
@@ -43,7 +43,7 @@ export function withOverlay(command: Command): Command {
         "NATS servers that join the ranks: nats://HOST:PORT,… or tls://HOST:PORT,…",
       ).env(VARIABLE),
     )
-    .option("--instance <name>", "name of the instance among all on these servers")
+    .option("--instance <name>", "name of the instance, unique on these servers")
     .addOption(
       new Option(
         "--connect-timeout <seconds>",

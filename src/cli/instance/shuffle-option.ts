@@ -12,7 +12,7 @@ export function withShuffle(command: Command): Command {
   return command.addOption(
     new Option(
       "--shuffle <seed>",
-      "take ready units in the order that a seed gives, or @FILE with a name a line; one at a time",
+      "start ready units in an order from a seed, or from @FILE with one name on each line; one at a time",
     ).argParser(shuffle),
   );
 }

@@ -51,10 +51,10 @@ export function command(): Command {
     .addOption(
       new Option("-s, --size <n>", "number of brokers of each start").argParser(positiveInteger).default(1),
     )
-    .addOption(new Option("--seed <seed>", "the first of them").argParser(wholeNumber).default(1))
+    .addOption(new Option("--seed <seed>", "the first seed").argParser(wholeNumber).default(1))
     .option("--timeout <duration>", "how long the rc1 of a start may take", "60s")
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .option("-v, --verbose", "let through what the starts say")
+    .option("-v, --verbose", "show the messages of the starts")
     .option(
       "--json",
       "one JSON object: {seeds, doubts, starts, failed: null or {seed, order, unit, message, finding, pair}}",

@@ -79,9 +79,9 @@ export function command(): Command {
     .passThroughOptions()
     .addOption(new Option("-s, --size <n>", "number of brokers").argParser(positiveInteger).default(1))
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
-    .option("-v, --verbose", "say what happens")
-    .addOption(new Option("-q, --quiet", "no live view of rc1 on a terminal").conflicts("verbose"))
-    .option("--detach", "give the terminal back once all are ready; 'sluice stop' ends the instance")
+    .option("-v, --verbose", "show each step")
+    .addOption(new Option("-q, --quiet", "show no live view of rc1 on a terminal").conflicts("verbose"))
+    .option("--detach", "return once all modules are ready; 'sluice stop' ends the instance")
     .addOption(new Option("--detached", "is the process in the background").hideHelp())
     .addHelpText(
       "after",
@@ -179,7 +179,7 @@ async function claim(
 
 function remainsText(left: readonly { readonly pid: number; readonly name: string }[]): string {
   const names = left.map(({ pid, name }) => `${name} (pid ${pid})`).join(", ");
-  return `waiting for what a killed instance of this file has left: ${names}`;
+  return `waiting for processes of a killed instance of this file: ${names}`;
 }
 
 interface Running extends Talk {

@@ -11,7 +11,7 @@ interface CheckpointOptions {
 /** `sluice kvs checkpoint make|list`. */
 export function checkpointCommand(): Command {
   return new Command("checkpoint")
-    .description("make or list checkpoints, the versions to keep")
+    .description("make or list checkpoints, which are versions that the store keeps")
     .addCommand(make())
     .addCommand(list())
     .addHelpText("after", "\nExample:\n  sluice kvs checkpoint make\n  sluice kvs restore --checkpoint 3");

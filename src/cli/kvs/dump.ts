@@ -11,8 +11,8 @@ import { Progress } from "./progress.js";
 /** `sluice kvs dump`. */
 export function dumpCommand(): Command {
   return withUri(new Command("dump"))
-    .description("write all keys of one version as lines of JSON, while the instance goes on")
-    .argument("[file]", "appears when all of it is on the disk (default: standard output)")
+    .description("write all keys of one version as lines of JSON, while the instance runs")
+    .argument("[file]", "appears when the dump is complete on the disk (default: standard output)")
     .addHelpText("after", "\nExample:\n  sluice kvs dump /var/backups/site.dump")
     .action(async (file: string | undefined, options: { readonly uri?: string }) => {
       await withInstance(options, async (handle) => {
@@ -47,7 +47,7 @@ async function write(handle: Handle, stream: Writable): Promise<void> {
   try {
     for await (const chunk of handle.rpcStream("kvs.dump")) {
       if (!(chunk instanceof Uint8Array))
-        throw requestError("EPROTO", "kvs.dump answered something else than bytes");
+        throw requestError("EPROTO", "kvs.dump answered with a payload that is not bytes");
       progress.add(chunk.length);
       if (!stream.write(chunk)) await once(stream, "drain");
     }

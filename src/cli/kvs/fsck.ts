@@ -18,11 +18,11 @@ export function fsckCommand(): Command {
       "check the store of an instance that is not running: every node, every value, every checkpoint",
     )
     .argument("<statedir>")
-    .option("--repair", "make a version of what is readable, with the rest below lost+found")
+    .option("--repair", "make a version of the readable data, with the rest below lost+found")
     .option("--json", "print {version, keys, damages, repair}")
     .addHelpText(
       "after",
-      "\nStatus: 0 nothing is damaged, or all was repaired; 1 something is damaged, or in use." +
+      "\nStatus: 0 no data is damaged, or the repair was complete; 1 data is damaged, or the store is in use." +
         "\n\nExample:\n  sluice kvs fsck /var/lib/site\n  sluice kvs fsck --repair /var/lib/site",
     )
     .action(async (statedir: string, options: FsckOptions) => {

@@ -19,12 +19,12 @@ interface RestoreOptions {
 /** `sluice kvs restore`. */
 export function restoreCommand(): Command {
   return withUri(new Command("restore"))
-    .description("replace all keys by those of a dump, or of a checkpoint, in a new version")
-    .argument("[file]", "what 'sluice kvs dump' has written; - for standard input")
+    .description("replace all keys by the keys of a dump or a checkpoint, in a new version")
+    .argument("[file]", "a file that 'sluice kvs dump' has written; - for standard input")
     .addOption(
       new Option("--checkpoint <n>", "a number of 'sluice kvs checkpoint list'").argParser(positiveInteger),
     )
-    .option("--json", "print {version}, of a file with {keys}")
+    .option("--json", "print {version}, for a file also {keys}")
     .addHelpText(
       "after",
       "\nExample:\n  sluice kvs restore /var/backups/site.dump\n  sluice kvs restore --checkpoint 3",

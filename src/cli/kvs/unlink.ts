@@ -11,7 +11,7 @@ interface UnlinkOptions {
 /** `sluice kvs unlink`. */
 export function unlinkCommand(): Command {
   return withUri(new Command("unlink"))
-    .description("remove keys, and directories with all that they hold, in one commit")
+    .description("remove keys, and directories with their contents, in one commit")
     .argument("<key...>")
     .option("--json", "print {version}")
     .addHelpText("after", "\nExample:\n  sluice kvs unlink site.racks")

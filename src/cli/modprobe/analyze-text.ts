@@ -62,6 +62,6 @@ function removedText({ unit, because }: Removed): string {
     case "need":
       return `${unit}, which needs ${because.unit}`;
     case "unused":
-      return `${unit}, which nothing else requires`;
+      return `${unit}, which no other unit requires`;
   }
 }

@@ -72,7 +72,7 @@ function refuseUnknownView(analyze: Command): void {
   const [name] = analyze.args;
   if (name === undefined) return;
   const views = analyze.commands.map((command) => command.name());
-  const hint = didYouMean(name, views) ?? `there are ${views.join(", ")}`;
+  const hint = didYouMean(name, views) ?? `it must be one of ${views.join(", ")}`;
   throw new UsageError(`unknown command '${name}'; ${hint}`);
 }
 
@@ -81,7 +81,7 @@ function view(name: string, summary: string): Command {
 }
 
 function blameCommand(): Command {
-  return view("blame", "what each unit took, the slowest first")
+  return view("blame", "the time of each unit, the slowest first")
     .option("--json", "an array of {unit, action, startMs, durationMs, ended}")
     .addHelpText("after", "\nExample:\n  sluice modprobe analyze blame --run 2")
     .action(async (_: unknown, self: Command) => {
@@ -93,8 +93,11 @@ function blameCommand(): Command {
 }
 
 function chainCommand(): Command {
-  return view("critical-chain", "the units that set the time, each with the unit that it waited for")
-    .argument("[name]", "a unit that ends the chain (default: the one that ended last)")
+  return view(
+    "critical-chain",
+    "the units that set the time of the run, each with the unit that it waited for",
+  )
+    .argument("[name]", "a unit that ends the chain (default: the unit that ended last)")
     .option("--json", "{run, chain, next}; links are {unit, startMs, durationMs, slackMs, waitedFor, …}")
     .addHelpText("after", "\nExample:\n  sluice modprobe analyze critical-chain kvs")
     .action(async (name: string | undefined, _: unknown, self: Command) => {
@@ -123,7 +126,7 @@ function plotCommand(): Command {
     .addOption(
       new Option(
         "--format <format>",
-        "of the picture, or otlp: spans for a collector of OpenTelemetry (default: that of the file's name, or svg)",
+        "format of the picture, or otlp: spans for an OpenTelemetry collector (default: by the file's name, or svg)",
       ).choices(["svg", "html", "otlp"]),
     )
     .addOption(new Option("--trace", "a trace for Perfetto and chrome://tracing instead").conflicts("format"))
@@ -133,7 +136,7 @@ function plotCommand(): Command {
         "trace",
       ]),
     )
-    .option("-o, --output <file>", "write it there (default: standard output)")
+    .option("-o, --output <file>", "write the picture to this file (default: standard output)")
     .addHelpText("after", "\nExample:\n  sluice modprobe analyze plot -o boot.html")
     .action(async (_: unknown, self: Command) => {
       const options = self.optsWithGlobals<PlotOptions>();
@@ -145,17 +148,17 @@ function plotCommand(): Command {
 
 function whatIfCommand(): Command {
   return view("what-if", "predict how long the run would have taken with changes")
-    .addOption(new Option("-j, --jobs <n>", "with this many units at a time").argParser(positiveInteger))
+    .addOption(new Option("-j, --jobs <n>", "run this many units at a time").argParser(positiveInteger))
     .addOption(
       new Option(
         "--without <unit>",
-        "without the unit, the units that need it, and the units that only it required; may be repeated",
+        "leave out the unit, the units that need it, and the units that only it required; may be repeated",
       ).argParser(collect(String)),
     )
     .addOption(
       new Option(
         "--faster <unit=factor>",
-        "with the unit this many times as fast; may be repeated",
+        "make the unit this many times as fast; may be repeated",
       ).argParser(collect(speedUp)),
     )
     .option("--json", "{recorded, predicted, removed, criticalChain}")

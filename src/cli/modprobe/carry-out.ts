@@ -35,15 +35,17 @@ export interface CarryOutOptions extends ViewOptions, ShuffleOption {
 export function withJobs(command: Command): Command {
   return withShuffle(command)
     .addOption(
-      new Option("-j, --jobs <n>", "units at a time (default: cores + 4, at most 32)").argParser(
-        positiveInteger,
-      ),
+      new Option(
+        "-j, --jobs <n>",
+        "number of units that run at a time (default: cores + 4, at most 32)",
+      ).argParser(positiveInteger),
     )
-    .option("--keep-going", "after a failure, go on with units that do not depend on it")
+    .option("--keep-going", "after a failure, continue with units that do not depend on the failed unit")
     .addOption(
-      new Option("--cancel-after <seconds>", "cancel a module if its removal takes longer").argParser(
-        seconds,
-      ),
+      new Option(
+        "--cancel-after <seconds>",
+        "cancel a module if its removal takes longer than this",
+      ).argParser(seconds),
     )
     .addOption(new Option("-q, --quiet", "print failures only").conflicts("verbose"))
     .addOption(

@@ -18,8 +18,8 @@ interface ExplainOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("explain")))
-    .argument("<unit...>", "units, or services for their picked providers")
-    .option("--json", "one object a line for each name; docs/explain.md has its shape")
+    .argument("<unit...>", "units, or services, which stand for their picked providers")
+    .option("--json", "one JSON object for each name; docs/explain.md describes it")
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {
       await withPlanningContext(options, async (context) => {

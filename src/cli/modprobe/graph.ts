@@ -46,15 +46,15 @@ export function command(): Command {
     .addOption(
       new Option(
         "--format <format>",
-        `${FORMATS.join(", ")}; by default what the suffix of the file says, else dot`,
+        `${FORMATS.join(", ")}; default: by the suffix of the file, else dot`,
       ).argParser(formatOf),
     )
-    .option("-o, --output <file>", "write the picture there, not to standard output")
+    .option("-o, --output <file>", "write the picture to this file, not to standard output")
     .addHelpText("after", EXAMPLES)
     .action(async (name: string | undefined, options: GraphOptions) => {
       const format = options.format ?? formatOfFile(options.output);
       if (format === "png" && isStandardOutput(options.output) && process.stdout.isTTY)
-        throw new ExitError(1, "a PNG is not for a terminal; use -o FILE or a pipe");
+        throw new ExitError(1, "a PNG cannot be printed on a terminal; use -o FILE or a pipe");
       // Drawing may take seconds, for which neither the instance nor a host of rc files is needed.
       const { picture, facts } = await withPlanningContext(options, async (context) => {
         const phase = {

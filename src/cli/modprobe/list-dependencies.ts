@@ -11,7 +11,7 @@ interface ListOptions extends FactOptions, UnitOptions {
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("list-dependencies")))
     .argument("<unit>", "unit or service")
-    .option("-f, --full", "show every occurrence, not only the shallowest")
+    .option("-f, --full", "show every occurrence of a unit, not only the shallowest one")
     .addHelpText(
       "after",
       "\nExample:\n  sluice modprobe list-dependencies -S content-backing=content-files kvs",

@@ -15,8 +15,8 @@ interface LoadOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanks
 export function command(): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("load")))))
     .argument("<unit...>", "units or services")
-    .option("--dry-run", "print what it would do, and do nothing")
-    .option("-v, --verbose", "say what happens")
+    .option("--dry-run", "print the steps without running them")
+    .option("-v, --verbose", "show each step")
     .addHelpText(
       "after",
       "\nExample:\n  sluice modprobe load --dry-run kvs\n  sluice modprobe load -r 1-3 kvs",

@@ -7,12 +7,12 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "load", summary: "load modules with their requirements", load: () => import("./load.js") },
   {
     name: "remove",
-    summary: "remove modules, and modules that are then unused",
+    summary: "remove modules, and other modules that are then unused",
     load: () => import("./remove.js"),
   },
   {
     name: "apply",
-    summary: "bring what runs to what is written, with the least change",
+    summary: "apply the files to the running instance, with the fewest changes",
     load: () => import("./apply/apply.js"),
   },
   { name: "run", summary: "run one rc file", load: () => import("./run.js") },
@@ -28,7 +28,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "show",
-    summary: "print a unit as composed, one JSON object with every key",
+    summary: "print the composed unit as one JSON object with every key",
     load: () => import("./show.js"),
   },
   {
@@ -38,7 +38,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "explain",
-    summary: "say why a unit is in the plan of rc1 or not, and how to bring it in",
+    summary: "show why a unit is in the plan of rc1 or not, and how to bring it in",
     load: () => import("./explain.js"),
   },
   {
@@ -53,7 +53,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "diff",
-    summary: "say what differs between two locks, two ranks or two configurations",
+    summary: "show the differences between two locks, two ranks or two configurations",
     load: () => import("./diff.js"),
   },
   {
@@ -63,7 +63,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "analyze",
-    summary: "show where the time of a recorded run went, and predict it with changes",
+    summary: "show which units took the time of a recorded run, and predict the time with changes",
     load: () => import("./analyze.js"),
   },
   {
@@ -73,7 +73,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "verify",
-    summary: "report all mistakes and doubtful places in the composed units",
+    summary: "report all errors and warnings about the composed units",
     load: () => import("./verify.js"),
   },
 ];

@@ -18,12 +18,15 @@ interface PlanOptions extends FactOptions, UnitOptions, RankFactOptions {
 
 export function command(): Command {
   return withRankFacts(withUnitOptions(withFacts(new Command("plan"))))
-    .option("--json", "the canonical plan with its hash, as --lock writes it; with --matrix, that as data")
-    .option("--matrix", "a table of units and ranks: a row for each unit, a column for each class")
-    .option("--lock <file>", "write the canonical plan there")
+    .option(
+      "--json",
+      "the canonical plan with its hash, in the form of --lock; with --matrix, the table as data",
+    )
+    .option("--matrix", "print a table with a row for each unit, and a column for each class of ranks")
+    .option("--lock <file>", "write the canonical plan to this file")
     .option(
       "--check-lock <file>",
-      "exit 1 if the plan differs from that in this file, and print the differences",
+      "exit with 1 if the plan differs from the plan in this file, and print the differences",
     )
     .addHelpText(
       "after",
@@ -104,7 +107,7 @@ export async function check(
     const found = plannedSide(await lockPlans(context, options, rank), context, facts);
     if (hashOf(found.lock) === hashOf(locked)) return;
     const differences = diffSides(writtenSide(locked), found);
-    if (differences.length === 0) print("what is left out, and why, has changed");
+    if (differences.length === 0) print("the left-out units or their reasons have changed");
     for (const line of differences.flatMap(differenceLines)) print(line);
     throw new ExitError(1, `the plan is not the one locked in ${path}`);
   });

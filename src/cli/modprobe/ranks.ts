@@ -16,7 +16,7 @@ export function withOnRanks(command: Command): Command {
   return command
     .addOption(
       rankOption(
-        "do it on these ranks of the instance, on each by its own facts: 0-3,7 or all",
+        "run the command on these ranks, each with its own facts: 0-3,7 or all",
         "-r, --on-ranks <ranks>",
       ),
     )

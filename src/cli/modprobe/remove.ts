@@ -16,9 +16,9 @@ export function command(): Command {
   // Nothing may follow the dots: commander would take a single name, and its letters for names.
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("remove")))))
     .argument("<module...>", "loaded units or services, or all")
-    .option("--dry-run", "print what it would do, and do nothing; without an instance, after an rc1")
-    .option("--recursive", "remove what uses them too")
-    .option("-v, --verbose", "say what happens")
+    .option("--dry-run", "print the steps without running them; without an instance, after an rc1")
+    .option("--recursive", "also remove the units that use them")
+    .option("-v, --verbose", "show each step")
     .addHelpText("after", "\nExample:\n  sluice modprobe remove --recursive --dry-run kvs")
     .action((names: readonly string[], options: RemoveOptions) =>
       hereOrOnRanks(options, () =>

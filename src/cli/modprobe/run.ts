@@ -63,7 +63,7 @@ async function runPhase(runlevel: Runlevel, options: RunOptions): Promise<void> 
 function withRunOptions(command: Command): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(command))))
     .option("-v, --verbose", "print each file that it reads, and each unit as it starts and ends")
-    .option("--dry-run", "print what it would do, and do nothing")
+    .option("--dry-run", "print the steps without running them")
     .option(
       "--show-deps",
       "print one JSON object: unit to its direct predecessors; with -r and several ranks, by rank",

@@ -8,7 +8,7 @@ import { ExitError, printJson } from "../terminal/output.js";
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("show")))
-    .argument("<unit>", "unit, or service for the provider that a plan would pick")
+    .argument("<unit>", "unit, or service, which stands for the provider that a plan would pick")
     .addHelpText("after", "\nExample:\n  sluice modprobe show content-sqlite")
     .action(async (name: string, options: FactOptions & UnitOptions) => {
       await withPlanningContext(options, async (context) => {

@@ -36,7 +36,7 @@ interface VerifyOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("verify")))
-    .argument("[file...]", "further fragments, composed after the others")
+    .argument("[file...]", "further fragments, which Sluice composes after the others")
     .option("--strict", "exit 1 for warnings too")
     .option("--json", "a SARIF 2.1.0 log, for editors and CI")
     .addHelpText("after", "\nExample:\n  sluice modprobe verify --strict ./motd.toml")
@@ -60,8 +60,9 @@ function memoryLimitLines(catalog: Catalog): string[] {
   );
   if (limited.length === 0) return [];
   const file = memoryLimitFile();
-  const how = file === undefined ? "a look each second; no cgroup can be written" : `the kernel (${file})`;
-  return [`memory-limit of ${limited.map(({ name }) => name).join(", ")}: held here by ${how}`];
+  const how =
+    file === undefined ? "a check each second; the broker can write to no cgroup" : `the kernel (${file})`;
+  return [`memory-limit of ${limited.map(({ name }) => name).join(", ")}: enforced on this host by ${how}`];
 }
 
 /** What verify has found, and in what. */

@@ -124,7 +124,9 @@ class PlainView implements RunView {
         return;
       case "interrupt":
         this.say(
-          event.stage === "stop" ? "interrupted: starting nothing more" : "interrupted: cancelling what runs",
+          event.stage === "stop"
+            ? "interrupted: starting no more units"
+            : "interrupted: cancelling the running units",
         );
         return;
       case "summary":
@@ -221,7 +223,7 @@ class ReportingView implements RunView {
       this.#fd = undefined;
       // The process that showed the run has gone; that is no reason to stop in the middle of it.
       say(
-        `sluice-modprobe: no live view any more: ${error instanceof Error ? error.message : String(error)}`,
+        `sluice-modprobe: the live view has ended: ${error instanceof Error ? error.message : String(error)}`,
       );
     }
   }

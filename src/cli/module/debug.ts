@@ -13,8 +13,8 @@ interface DebugOptions extends RankOptions {
 
 export function debugCommand(): Command {
   return withRanks(new Command("debug"))
-    .description("print the debug bits of a module, after changing them if asked to")
-    .argument("<module|path>", "module, or the path that it comes from")
+    .description("print the debug bits of a module, after an optional change")
+    .argument("<module|path>", "name of the module, or the path of its load")
     .option("-C, --clear", "clear all bits")
     .addOption(new Option("-S, --set <mask>", "set the bits to this mask").argParser(mask))
     .addOption(new Option("-s, --setbit <bit>", "set these bits too").argParser(mask))

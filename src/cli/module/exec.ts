@@ -22,16 +22,16 @@ export function command(): Command {
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .argument("[args...]", "arguments for the module")
     .passThroughOptions()
-    .option("-n, --name <name>", "name to run it under")
-    .option("--exec", "run it in a process of its own")
+    .option("-n, --name <name>", "name of the module")
+    .option("--exec", "run the module in its own process")
     .option("--loader <name>", "loader to use")
-    .option("--alone", "run it without an instance, also inside one")
+    .option("--alone", "run the module without an instance, even inside an instance")
     .addHelpText(
       "after",
       "\nInside an instance, or with --uri, the module runs in the foreground as a client of the instance, until it ends or" +
         "\nCtrl-C. It serves its name there; the instance does not list it." +
         "\n\nWithout an instance, each line of standard input is a request, METHOD [JSON]; it prints the response as a line of JSON, or null." +
-        "\nAt the end of input the module is shut down; the status is 1 if a request or the module failed." +
+        "\nAt the end of input the command shuts the module down; the status is 1 if a request or the module failed." +
         "\n\nExample:\n  echo 'ping {\"n\":1}' | sluice module-exec ./motd.mjs greeting=hello",
     )
     .action(moduleExec);

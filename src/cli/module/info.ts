@@ -23,11 +23,11 @@ export function infoCommand(): Command {
       "<path|name>",
       "a file, or a name looked up on the module path; FILE#NAME is a module of a library",
     )
-    .option("--exec", "as run in a process of its own")
-    .option("--loader <name>", "as run by this loader")
+    .option("--exec", "describe it for a process of its own")
+    .option("--loader <name>", "describe it for this loader")
     .option(
       "--json",
-      "one JSON object: type, name, path, services, digest, size, api, kind, version, description; of a library, modules",
+      "one JSON object: type, name, path, services, digest, size, api, kind, version, description; for a library, also modules",
     )
     .addHelpText("after", "\nExamples:\n  sluice module info kvs\n  sluice module info ./scheds.mjs")
     .action(async (path: string, options: InfoOptions) => {

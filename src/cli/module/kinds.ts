@@ -70,13 +70,13 @@ export function certifyCommand(): Command {
     )
     .argument("[args...]", "arguments for the module")
     .passThroughOptions()
-    .requiredOption("--kind <name>", "the kind whose contract it has to keep")
+    .requiredOption("--kind <name>", "the kind whose contract the module must fulfil")
     .option(
       "--contract <file>",
-      "the contract of the kind (default: that of the configuration, else the shipped one)",
+      "the contract of the kind (default: the contract in the configuration, else the shipped one)",
     )
     .addOption(new Option("--timeout <seconds>", "how long an answer may take").argParser(seconds).default(5))
-    .option("--exec", "run it in a process of its own")
+    .option("--exec", "run the module in its own process")
     .option(
       "--json",
       "one JSON object: {kind, version, exchanges, breaches: [{exchange, step, method, message}]}",
@@ -107,8 +107,8 @@ function breachText({ exchange = "", step = 0, method, message }: Breach): strin
 export function kindsCommand(): Command {
   return withConfig(withUri(new Command("kinds")), "--config, --config-path <path>")
     .description("list the kinds of modules, or compare two versions of a contract")
-    .argument("[file...]", "with --diff: the contract before, and the contract now")
-    .option("--diff", "say whether a change is major or minor; status 1 if the version says less")
+    .argument("[file...]", "with --diff: the old contract and the new contract")
+    .option("--diff", "show whether a change is major or minor; status 1 if the new version is too low")
     .option("--json", "kinds: [{kind, version, methods, contract}]; with --diff, one object")
     .addHelpText(
       "after",
@@ -125,7 +125,7 @@ async function kinds(files: readonly string[], options: KindsOptions): Promise<v
     diff(old, now, options);
     return;
   }
-  if (files.length > 0) throw new UsageError("a file is of use with --diff alone");
+  if (files.length > 0) throw new UsageError("files need --diff");
   await withPlanningContext(options, (context) => {
     const kinds = kindsOf(context.configuration.table["kinds"]);
     const rows = [...kinds].map(([kind, { version, methods }]) => {

@@ -12,8 +12,8 @@ interface ListOptions extends RankOptions {
 export function listCommand(): Command {
   return withRanks(new Command("list"))
     .description("list the loaded modules")
-    .option("-l, --long", "with their paths")
-    .option("--json", "an array as module.list has it, with the rank if the command names ranks")
+    .option("-l, --long", "print their paths too")
+    .option("--json", "an array in the form of module.list, with the rank if the command names ranks")
     .addHelpText("after", "\nExample:\n  sluice module list -l")
     .action(async (options: ListOptions) => {
       await onRanks(

@@ -41,7 +41,7 @@ export function command(): Command {
 
 function load(): Command {
   const load = new Command("load")
-    .description("load one module, without what it requires")
+    .description("load one module, without its requirements")
     .argument("<path|name>", "a file, or a name looked up on the module path")
     .argument("[args...]", "arguments for the module");
   return withRanks(withInsecure(withLoading(load)))
@@ -60,9 +60,12 @@ function load(): Command {
 function withLoading(command: Command): Command {
   return command
     .passThroughOptions()
-    .option("-n, --name <name>", "name to load it under")
-    .option("--exec", "run it in a process of its own")
-    .option("--loader <name|path>", "loader to use, or a program that is one; the module has to be a path");
+    .option("-n, --name <name>", "name of the module")
+    .option("--exec", "run the module in its own process")
+    .option(
+      "--loader <name|path>",
+      "loader to use, or a program that is a loader; the module has to be a path",
+    );
 }
 
 /** Name and loader as a load or reload of the path asks for them. */
@@ -83,11 +86,11 @@ function howToRun(
 
 function reload(): Command {
   const reload = new Command("reload")
-    .description("remove a module and load it again; it gets the requests that arrive meanwhile")
-    .argument("<module|path>", "module, or the path that it comes from")
-    .argument("[args...]", "new arguments; without arguments it keeps its own");
+    .description("remove a module and load it again; requests that arrive meanwhile wait for it")
+    .argument("<module|path>", "name of the module, or the path of its load")
+    .argument("[args...]", "new arguments; without arguments it keeps its old ones");
   return withRanks(withInsecure(withLoading(reload)))
-    .option("-f, --force", "load it even if it was not loaded")
+    .option("-f, --force", "load the module even if it was not loaded")
     .addHelpText("after", "\nExample:\n  sluice module reload cron")
     .action(async (which: string, args: readonly string[], options: LoadOptions & RemoveOptions) => {
       const { uri, insecure } = options;
@@ -113,12 +116,12 @@ function remove(): Command {
   return withRanks(new Command("remove"))
     .alias("unload")
     .description("remove one module")
-    .argument("<module|path>", "module, or the path that it comes from")
+    .argument("<module|path>", "name of the module, or the path of its load")
     .option(
       "-f, --force",
-      "remove it even if others use it; no error if it is not loaded; with --cancel, end its thread group too",
+      "remove the module even if others use it; no error if it is not loaded; with --cancel, end its thread group too",
     )
-    .option("--cancel", "do not ask it: end its thread or process")
+    .option("--cancel", "end its thread or process without asking the module")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")
     .action(async (name: string, options: RemoveOptions) => {
       const request = {

@@ -18,6 +18,6 @@ export async function loadedName(handle: Handle, text: string, rank: NodeId = "a
   const { modules } = fields(await handle.rpc("module.list", undefined, { rank }), { modules: "array" });
   const loaded = modules.map((module) => fields(module, { name: "string", path: "string" }));
   const found = loaded.find((module) => module.path === path);
-  if (found === undefined) throw new ExitError(1, `${text}: no module is loaded from there`);
+  if (found === undefined) throw new ExitError(1, `${text}: no module is loaded from this file`);
   return found.name;
 }

@@ -5,7 +5,7 @@ import { phaseFiles, rcSessionFor, readUnits } from "../modprobe/read-and-plan.j
 import { commandPrefix, say } from "../terminal/output.js";
 
 /**
- * Says where the files say something else than what a module of a plan runs with: a reload starts it as it was loaded
+ * Says where the files have changed than what a module of a plan runs with: a reload starts it as it was loaded
  * (docs/design/programs.md §3).
  */
 export async function sayWhatFilesSay(name: string, options: FactOptions): Promise<void> {
@@ -28,11 +28,11 @@ async function otherwiseText(name: string, context: PlanningContext): Promise<st
     session.startHosts(files);
     const read = await readUnits(files, session, context, planning);
     if (!read.ok) {
-      return "the files have mistakes, so nothing compares the module with them; 'sluice modprobe verify' lists them";
+      return "the files have errors, so the module cannot be compared with them; 'sluice modprobe verify' lists them";
     }
     const causes = await differencesFrom(read.value.catalog, name, handle);
     if (causes.length === 0) return undefined;
-    return `the files say something else (${causesText(causes)}); 'sluice modprobe apply ${name}' brings it in`;
+    return `the files have changed (${causesText(causes)}); 'sluice modprobe apply ${name}' brings it in`;
   } finally {
     await session.close();
   }

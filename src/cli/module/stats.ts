@@ -18,9 +18,9 @@ interface StatsOptions extends RankOptions {
 export function statsCommand(): Command {
   return withRanks(new Command("stats"))
     .description("print or clear the statistics of a module")
-    .argument("[module|path]", "module, or the path that it comes from")
-    .option("-p, --parse <key.key>", "only the value at this key")
-    .addOption(new Option("-t, --type <type>", "of the value").choices(["int", "double"]))
+    .argument("[module|path]", "name of the module, or the path of its load")
+    .option("-p, --parse <key.key>", "print only the value at this key")
+    .addOption(new Option("-t, --type <type>", "type of the value").choices(["int", "double"]))
     .addOption(new Option("-s, --scale <factor>", "multiply the value").argParser(factor).default(1, "1"))
     .addOption(new Option("-R, --rusage [whose]", "resource usage of self, children or thread instead"))
     .option("-c, --clear", "clear the statistics of the module")
@@ -87,7 +87,7 @@ function valueText(payload: Payload, { parse, type, scale }: StatsOptions): stri
   const value = parse === undefined ? payload : valueAt(payload, parse);
   if (typeof value !== "number") {
     if (type !== undefined || scale !== 1)
-      throw new ExitError(1, "--type and --scale want a number: name one with --parse");
+      throw new ExitError(1, "--type and --scale need a number: name one with --parse");
     return JSON.stringify(value);
   }
   const scaled = value * scale;

@@ -21,18 +21,18 @@ interface TraceOptions extends RankOptions {
 
 export function traceCommand(): Command {
   return withRanks(new Command("trace"))
-    .description("print the messages that modules send (tx) and get (rx), as they come")
-    .argument("[module...]", "modules, which need not be loaded yet; default: all")
+    .description("print the messages that modules send (tx) and receive (rx), as they arrive")
+    .argument("[module...]", "names of modules, loaded or not; default: all")
     .option("-f, --full", "with payloads")
-    .option("-T, --topic <glob>", "only of topics that match, * being any text")
+    .option("-T, --topic <glob>", "only topics that match this glob, such as 'motd.*'")
     .addOption(
-      new Option("-t, --type <types>", `only of these types: ${MESSAGE_TYPES.join(", ")}`).argParser(
+      new Option("-t, --type <types>", `only messages of these types: ${MESSAGE_TYPES.join(", ")}`).argParser(
         messageTypes,
       ),
     )
-    .addOption(new Option("-c, --count <n>", "stop after this many").argParser(positiveInteger))
+    .addOption(new Option("-c, --count <n>", "stop after this many messages").argParser(positiveInteger))
     .option("-H, --human", "times since the first message")
-    .option("-d, --delta", "with --human, times since the message before")
+    .option("-d, --delta", "with --human, times since the previous message")
     .addOption(
       new Option("-L, --color [when]", "with --human, colours")
         .choices(["auto", "always", "never"])
@@ -40,7 +40,7 @@ export function traceCommand(): Command {
     )
     .option(
       "--json",
-      "one JSON object a line: {time, direction, type, name, topic, payloadBytes, payload?, encoding?, errnum?, error?}, with the rank if there are several; {dropped} after messages that a slow reader missed",
+      "one JSON object for each message: {time, direction, type, name, topic, payloadBytes, payload?, encoding?, errnum?, error?}, with the rank for several ranks; {dropped} after messages that a slow reader missed",
     )
     .addHelpText("after", "\nExample:\n  sluice module trace -T 'kvs.*' -t request,response kvs")
     .action(trace);
@@ -101,7 +101,7 @@ function linePrinter({ human, delta, color }: TraceOptions): Print {
     const label = rank === undefined ? "" : `${rank}: `;
     const record = fields(payload, RECORD);
     if (record.dropped !== undefined) {
-      printLine(`${label}# ${record.dropped} messages are missing: they came faster than trace took them`);
+      printLine(`${label}# ${record.dropped} messages are missing: trace did not read them fast enough`);
       return;
     }
     const { time = 0, direction = "", type = "", name = "", topic = "", payloadBytes = 0 } = record;
@@ -153,7 +153,7 @@ function oneLine(text: string): string {
 function messageTypes(text: string): readonly Message["type"][] {
   return text.split(",").map((word) => {
     const known = MESSAGE_TYPES.find((type) => type === word);
-    if (known === undefined) throw new InvalidArgumentError(`there are ${MESSAGE_TYPES.join(", ")}.`);
+    if (known === undefined) throw new InvalidArgumentError(`it must be one of ${MESSAGE_TYPES.join(", ")}.`);
     return known;
   });
 }

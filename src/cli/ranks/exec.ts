@@ -23,21 +23,21 @@ interface ExecOptions {
 
 export function command(): Command {
   return withUri(new Command("exec"))
-    .argument("<command...>", "a program and its arguments, run as they are, without a shell")
+    .argument("<command...>", "a program and its arguments, which run without a shell")
     .passThroughOptions()
-    .addOption(rankOption("on these ranks: 0-3,7 or all").default(ALL_RANKS, "all"))
-    .addOption(rankOption("but not on these", "-x, --exclude <ranks>"))
+    .addOption(rankOption("run on these ranks: 0-3,7 or all").default(ALL_RANKS, "all"))
+    .addOption(rankOption("do not run on these ranks", "-x, --exclude <ranks>"))
     .option("-l, --label-io", "begin each line with its rank: '3: text'")
-    .option("-d, --dir <path>", "in this directory (default: the current one)")
-    .option("-n, --no-input", "do not pass on standard input; the commands find it empty")
+    .option("-d, --dir <path>", "run in this directory (default: the current one)")
+    .option("-n, --no-input", "do not pass on standard input; the input of the commands is empty")
     .addOption(new Option("--labelio", "as --label-io").hideHelp())
     .addOption(new Option("--noinput", "as --no-input").hideHelp())
-    .option("-v, --verbose", "say on which ranks it starts, and how it ends there")
+    .option("-v, --verbose", "show on which ranks the command starts, and how it ends there")
     .addHelpText(
       "after",
       `
 Exits with the highest status of all ranks. 128+N: signal N ended it; 127: not found; 126: not executable;
-68: the rank cannot be reached.
+68: the rank is unreachable.
 
 Example:
   sluice exec -l -r 0-3 uptime
@@ -49,7 +49,7 @@ Example:
 async function exec(words: readonly string[], options: ExecOptions): Promise<void> {
   await withInstance(options, async (handle) => {
     const ranks = without(ranksIn(options.rank, handle.size, EX_NOHOST), options.exclude);
-    if (ranks.length === 0) throw new ExitError(1, "--exclude leaves no rank to run it on");
+    if (ranks.length === 0) throw new ExitError(1, "--exclude leaves no rank to run the command on");
     const { labelIo, labelio, input, noinput, verbose } = options;
     const hasLabels = labelIo === true || labelio === true;
     const report = (text: string): void => say(`${commandPrefix()}: ${text}`);

@@ -19,7 +19,7 @@ export interface RankAnswer<T> {
 
 /** Adds `--uri`, and `-r` for the ranks to act on. */
 export function withRanks(command: Command): Command {
-  return withUri(command).addOption(rankOption("on these ranks: 0-3,7 or all"));
+  return withUri(command).addOption(rankOption("run on these ranks: 0-3,7 or all"));
 }
 
 /** `-r RANKS`. */

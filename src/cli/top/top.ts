@@ -19,15 +19,20 @@ interface TopOptions extends RankOptions {
 export function command(): Command {
   return withRanks(new Command("top"))
     .option("-b, --batch", "print one table after the other, for pipes and files")
-    .addOption(new Option("-n, --iterations <n>", "end after this many").argParser(positiveInteger))
+    .addOption(new Option("-n, --iterations <n>", "end after this many tables").argParser(positiveInteger))
     .addOption(
-      new Option("-i, --interval <seconds>", "from one look to the next").argParser(interval).default(1, "1"),
+      new Option("-i, --interval <seconds>", "time between two updates").argParser(interval).default(1, "1"),
     )
-    .addOption(new Option("-s, --sort <by>", "what to sort by").choices(SORT_NAMES).default("load"))
-    .option("--json", "one JSON object a look and rank: {time, broker, modules}; rates are per second")
+    .addOption(
+      new Option("-s, --sort <by>", "the column that sorts the table").choices(SORT_NAMES).default("load"),
+    )
+    .option(
+      "--json",
+      "one JSON object for each update and rank: {time, broker, modules}; rates are per second",
+    )
     .addHelpText(
       "after",
-      "\nNot on a terminal, and without --batch or --iterations, it looks once. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and those at the bottom of the screen sort.\nWith -r a terminal shows one rank; without one, there is a table for each rank." +
+      "\nNot on a terminal, and without --batch or --iterations, it prints one table. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and those at the bottom of the screen sort.\nWith -r a terminal shows one rank; without one, there is a table for each rank." +
         "\n\nExample:\n  sluice top --sort rx\n  sluice top --batch -n 10 > top.txt",
     )
     .action(top);

@@ -21,22 +21,22 @@ interface MetricsOptions extends TlsOptions {
 
 export function command(): Command {
   return withUri(new Command("metrics"))
-    .description("print numbers of the instance for Prometheus, or serve them")
+    .description("print metrics of the instance for Prometheus, or serve them")
     .addOption(
       new Option(
         "--listen <host>",
         "serve GET /metrics at HOST:PORT, 0 for any port, or unix:PATH",
       ).argParser(listenOf),
     )
-    .option("--token-file <file>", "the bearer token of the reader; a socket of a file needs none")
-    .option("--tls-cert <file>", "certificate, for addresses that others reach")
+    .option("--token-file <file>", "the bearer token of the reader; a unix socket needs none")
+    .option("--tls-cert <file>", "certificate, for addresses that other machines can reach")
     .option("--tls-key <file>", "its key")
     .addOption(
       new Option("--allowed-host <host>", "a further name of this server; may be repeated").argParser(
         collect(String),
       ),
     )
-    .option("--openmetrics", "print the format of OpenMetrics")
+    .option("--openmetrics", "print in the format of OpenMetrics")
     .addOption(
       new Option("--timeout <seconds>", "how long the ranks may take to answer")
         .argParser(seconds)
@@ -66,10 +66,12 @@ async function print({ openmetrics, timeout }: MetricsOptions, handle: Handle): 
 async function serve(options: MetricsOptions, listen: Listen, handle: Handle): Promise<void> {
   const { tokenFile, tlsCert, allowedHost = [] } = options;
   if (isReachableByOthers(listen) && (tokenFile === undefined || tlsCert === undefined)) {
-    throw new UsageError("an address that others reach needs --token-file, --tls-cert and --tls-key");
+    throw new UsageError(
+      "an address that other machines can reach needs --token-file, --tls-cert and --tls-key",
+    );
   }
   if (listen.kind === "tcp" && tokenFile === undefined) {
-    throw new UsageError("every user of this machine reaches that address: it needs --token-file");
+    throw new UsageError("every user of this machine can reach that address: it needs --token-file");
   }
   const server = await startMetrics({
     ...{ handle, listen, allowedHosts: allowedHost, tls: tlsOf(options) },

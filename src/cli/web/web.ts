@@ -39,10 +39,13 @@ export function command(): Command {
         .default(listenOf("127.0.0.1:0"), "127.0.0.1:0"),
     )
     .option("--read-only", "the page has no actions")
-    .option("--open", "show it in a browser")
-    .option("--token-file <file>", "the token that opens the page; without it each start makes a new one")
-    .option("--metrics-token-file <file>", "a token that opens /metrics and nothing else")
-    .option("--tls-cert <file>", "certificate, for addresses that others reach")
+    .option("--open", "open the page in a browser")
+    .option(
+      "--token-file <file>",
+      "file with the token that opens the page; without it each start makes a new token",
+    )
+    .option("--metrics-token-file <file>", "file with a token that opens only /metrics")
+    .option("--tls-cert <file>", "certificate, for addresses that other machines can reach")
     .option("--tls-key <file>", "its key")
     .addOption(
       new Option("--allowed-host <host>", "a further name of this server; may be repeated").argParser(
@@ -54,15 +57,15 @@ export function command(): Command {
         .argParser(basePathOf)
         .default("/"),
     )
-    .option("--statedir <dir>", "recorded runs of the instance with this statedir")
+    .option("--statedir <dir>", "show the recorded runs of the instance with this statedir")
     .addOption(
-      new Option("-i, --interval <seconds>", "from one look at queues and rates to the next")
+      new Option("-i, --interval <seconds>", "time between two updates of queues and rates")
         .argParser(seconds)
         .default(1, "1"),
     )
     .addHelpText(
       "after",
-      "\nWithout an instance the page shows the plan and recorded runs. It ends with Ctrl-C, or with the instance." +
+      "\nWithout an instance the page shows the plan and recorded runs. The command ends with Ctrl-C, or with the instance." +
         "\n\nExample:\n  sluice web --open\n  sluice web --file stack.toml --statedir /var/lib/site" +
         "\n  sluice web --listen unix:/run/site/web.sock --read-only",
     )
@@ -130,7 +133,9 @@ async function waitsOf(handle: Handle): Promise<string[]> {
 /** None is needed on a socket that only the owner opens. */
 function tokenOf({ listen, tokenFile, tlsCert }: WebCommandOptions): Token | undefined {
   if (isReachableByOthers(listen) && (tokenFile === undefined || tlsCert === undefined)) {
-    throw new UsageError("an address that others reach needs --token-file, --tls-cert and --tls-key");
+    throw new UsageError(
+      "an address that other machines can reach needs --token-file, --tls-cert and --tls-key",
+    );
   }
   if (tokenFile !== undefined) return new Token(readTokenFile(tokenFile));
   return listen.kind === "unix" ? undefined : new Token();
@@ -156,6 +161,6 @@ function tellAddress(options: WebCommandOptions, url: string | undefined, token:
     stdio: "ignore",
     detached: true,
   });
-  browser.once("error", (error) => say(`sluice web: cannot show it in a browser: ${error.message}`));
+  browser.once("error", (error) => say(`sluice web: cannot open the page in a browser: ${error.message}`));
   browser.unref();
 }

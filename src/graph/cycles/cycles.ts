@@ -108,7 +108,7 @@ export function cycleDiagnostic(cycle: Cycle): Diagnostic {
     message: `nodes are in a cycle: ${describeRound(cycle)}`,
     location: related[0]?.location,
     related,
-    hint: `to open the cycle, remove ${describeCut(cycle)}`,
+    hint: `to break the cycle, remove ${describeCut(cycle)}`,
   };
 }
 

@@ -35,7 +35,7 @@ const MERMAID_EDGE: Readonly<Record<PictureEdge["relation"], string>> = {
   needs: "-. needs .->",
 };
 
-/** A picture as a Mermaid flowchart, which forges draw in Markdown. */
+/** A picture as a Mermaid flowchart, which code hosts draw in Markdown. */
 export function pictureToMermaid({ nodes, edges }: Pick<Picture, "nodes" | "edges">): string[] {
   // Names may be words of the language; numbers are not.
   const ids = new Map(nodes.map(({ name }, i) => [name, `u${i}`]));

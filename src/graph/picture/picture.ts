@@ -10,7 +10,7 @@ export interface PictureNode {
   readonly kind: "module" | "task";
   /** Why the plan leaves it out; undefined if the plan has it. */
   readonly leftOut: string | undefined;
-  /** Services that it serves and other units provide too. */
+  /** Services that this unit serves and that other units provide too. */
   readonly serves: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export interface PictureService {
 
 /** A picture of a plan, as data for all formats. */
 export interface Picture {
-  /** The unit that the picture is about; undefined for a whole plan. */
+  /** The unit whose neighbours the picture shows; undefined for a whole plan. */
   readonly centre: string | undefined;
   readonly nodes: readonly PictureNode[];
   readonly edges: readonly PictureEdge[];
@@ -39,8 +39,8 @@ export interface Picture {
 }
 
 /**
- * A plan as a picture: planned units in canonical order, then the units that it leaves out. It has only those
- * orders that do not follow from others.
+ * A plan as a picture: planned units in canonical order, then the units that it leaves out. It has only the
+ * orders that do not follow from other orders.
  * @param around only this unit, or the provider of this service, and its direct neighbours
  * @returns undefined if no unit has that name
  */

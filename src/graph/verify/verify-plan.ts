@@ -72,7 +72,7 @@ function brokenChain(catalog: Catalog, before: string, absent: string, after: st
     message: `nothing orders ${after} after ${before}: ${absent}, which is between them, is left out`,
     location: catalog.originOf(after, key, key === "after" ? absent : undefined)?.location,
     related: [{ message: `${absent} is defined here`, location: catalog.originOf(absent, "name")?.location }],
-    hint: `if the order matters, say so: ${after}."after+" = ["${before}"]`,
+    hint: `if the order matters, add: ${after}."after+" = ["${before}"]`,
   };
 }
 

@@ -102,7 +102,7 @@ function unordered(
       location,
     })),
     hint: isLater
-      ? `send it once ${unit.name} runs, or turn the order round: ${line}`
+      ? `send the request once ${unit.name} runs, or reverse the order: ${line}`
       : `add ${line} to ${unit.name}, or send the request once it runs`,
   };
 }

@@ -44,12 +44,12 @@ export function readShape(value: JsonValue | undefined, path: string, isPayload 
   if (value === undefined || !isTable(value)) throw wrong(path, "must be a table");
   const { contentEncoding, type } = value;
   if (contentEncoding !== undefined && !(isPayload && type === "string")) {
-    throw wrong(`${path}.contentEncoding`, "is for a whole payload with type string");
+    throw wrong(`${path}.contentEncoding`, "is valid only for a whole payload of type string");
   }
   for (const [keyword, one] of Object.entries(value)) {
     const isValid = KEYWORDS[keyword];
     if (isValid === undefined)
-      throw wrong(`${path}.${keyword}`, `unknown; there are ${Object.keys(KEYWORDS).join(", ")}`);
+      throw wrong(`${path}.${keyword}`, `unknown; it must be one of ${Object.keys(KEYWORDS).join(", ")}`);
     if (!isValid(one)) throw wrong(`${path}.${keyword}`, "invalid value");
   }
   const { properties, items } = value;

@@ -37,28 +37,34 @@ export interface PluginKinds {}
 
 type AnyFunction = (...args: never[]) => unknown;
 
-/** Functions of a plug-in, each behind a promise. */
+/** Functions of a plug-in, each of which returns a promise. */
 export type Plugin<Functions> = {
   readonly [Symbol in keyof Functions]: Functions[Symbol] extends (...args: infer Args) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>
     : never;
 };
 
-/** How to load a plug-in, besides what it must export. */
+/** How to load a plug-in, besides its required exports. */
 export interface PluginOptions {
-  /** What errors call it. Default: the base name of the file up to its first dot. */
+  /** The name of the plug-in in errors. Default: the base name of the file up to its first dot. */
   readonly name?: string | undefined;
-  /** Load a Node-API addon into this process; a crash of it then ends that. Default: a process of its own. */
+  /**
+   * Load a Node-API addon into this process, which then ends if the addon crashes. Default: the addon has its
+   * own process.
+   */
   readonly inProcess?: boolean | undefined;
-  /** A process of its own for JavaScript and TypeScript. Default: this process. */
+  /** Run JavaScript and TypeScript in a separate process. Default: in this process. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader, if the file is not to decide. */
+  /** Name of a loader. Default: the file decides. */
   readonly loader?: string | undefined;
   /** Cancels the load, which fails with `ECANCELED`. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the loading may take, in milliseconds. Default: 10 s for one in a process, else as long as it likes. */
+  /**
+   * How long the loading may take, in milliseconds. Default: 10 s for a plug-in in its own process, else
+   * without a limit.
+   */
   readonly timeoutMs?: number | undefined;
-  /** Load it even if others may write to its file (docs/design/instance.md §2). */
+  /** Load the plug-in even if other users may write to its file (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
 }
 
@@ -71,16 +77,16 @@ const unloaders = new WeakMap<object, () => Promise<void>>();
 const imported = new Map<string, string>();
 
 /**
- * Loads a plug-in: a file whose functions the caller calls where it needs them, rather than a module that
- * acts by itself (docs/design/modules.md §6). JavaScript and TypeScript run in this thread; addons, Python
- * files and programs in a process of their own, where arguments and results are JSON. A plug-in that throws,
- * crashes or dies by a signal causes a rejection that names it.
- * @param path of the file; a relative one counts from the working directory
- * @returns an object with exactly the functions asked for, which all return promises
+ * Loads a plug-in, which is a file with functions that a program calls (docs/design/modules.md §6).
+ * JavaScript and TypeScript run in this thread. Addons, Python files and programs run in their own process,
+ * where arguments and results are JSON. If a plug-in throws, crashes or dies by a signal, the call rejects
+ * with an error that names it.
+ * @param path of the file; a relative path starts at the working directory
+ * @returns an object with exactly the requested functions, which all return promises
  * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run.
  *   `UNIT_INSECURE`, `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with
- *   `PLUGIN_FAILED`: the errno of what they throw, else `EIO`; `ECONNRESET` if its process ends; `ECANCELED`
- *   after {@link unloadPlugin}
+ *   `PLUGIN_FAILED`: the errno of the error that they throw, else `EIO`; `ECONNRESET` if its process ends;
+ *   `ECANCELED` after {@link unloadPlugin}
  */
 export function loadPlugin<Kind extends keyof PluginKinds, Symbol extends keyof PluginKinds[Kind] & string>(
   path: string,
@@ -92,7 +98,7 @@ export function loadPlugin<
 >(
   path: string,
   demand: PluginOptions & {
-    /** One of {@link PluginKinds} has its functions from there. */
+    /** For a kind of {@link PluginKinds}, TypeScript knows the functions. */
     readonly kind?: Kind extends keyof PluginKinds ? never : Kind;
     readonly symbols: readonly (keyof Functions & string)[];
   },
@@ -118,9 +124,9 @@ export async function loadPlugin(path: string, demand: PluginOptions & PluginDem
 }
 
 /**
- * Ends a plug-in: its process ends, its functions reject with `ECANCELED`. Does nothing at a second call.
+ * Ends a plug-in: its process ends, and its functions reject with `ECANCELED`. A second call has no effect.
  * @param plugin from {@link loadPlugin}
- * @param limits how long to wait for its end, which comes in any case
+ * @param limits how long to wait for its end; the plug-in ends in any case
  */
 export async function unloadPlugin(plugin: object, limits: Limits = {}): Promise<void> {
   await withinLimits("unloading of the plug-in", limits, unloaders.get(plugin)?.() ?? Promise.resolve());
@@ -131,7 +137,7 @@ async function loadHere(file: string, name: string, demand: PluginDemand): Promi
   const digest = await digestOf(file);
   const known = imported.get(file);
   if (known !== undefined && known !== digest) {
-    const text = `${file} has changed since its import, and this process keeps what it has; restart it to load the new file`;
+    const text = `${file} has changed since its import, and this process keeps the old code; restart the process to load the new file`;
     throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EBUSY);
   }
   imported.set(file, digest);

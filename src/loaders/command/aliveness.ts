@@ -70,6 +70,6 @@ export class Aliveness {
     const attempt = attemptOf(probe, place);
     if (attempt !== undefined) return attemptWithin(attempt, this.#timeoutMs, this.#stopped.signal);
     const silentMs = performance.now() - (events.lastKeepAliveMs ?? -Infinity);
-    return silentMs <= this.#intervalMs ? undefined : "it has not sent WATCHDOG=1";
+    return silentMs <= this.#intervalMs ? undefined : "the program has not sent WATCHDOG=1";
   }
 }

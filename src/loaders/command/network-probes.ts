@@ -26,7 +26,9 @@ export function attemptConnection(where: NetConnectOpts, signal: AbortSignal): P
     };
     const abort = (): void => settle("no answer");
     signal.addEventListener("abort", abort);
-    socket.once("connect", () => settle(isToItself(socket) ? "nothing listens there" : undefined));
+    socket.once("connect", () =>
+      settle(isToItself(socket) ? "no program listens on this address" : undefined),
+    );
     socket.on("error", (error) => settle(reasonsOf(error)));
   });
 }

@@ -166,7 +166,7 @@ export class Program {
   async #refuseForeignAddress(): Promise<void> {
     const address = await answeringBefore(this.#ready, this.#place, this.#ready.timeoutMs ?? ATTEMPT_MS);
     if (address === undefined) return;
-    throw new SluiceError("LOAD_FAILED", `${address} answers already, before the program was started`, {
+    throw new SluiceError("LOAD_FAILED", `${address} answered before the program started`, {
       errnum: ERRNO.EEXIST,
     });
   }
@@ -312,7 +312,7 @@ export class Program {
       handle.log(
         "warning",
         `its main process ended (${moduleEndText(end)}) and left ${names}, which Sluice stops now; ` +
-          "a program that goes to the background needs the option that keeps it in the foreground",
+          "a program that runs in the background needs the option that keeps it in the foreground",
       );
     }
     await stopRest(program, this.#spec.stop ?? {});

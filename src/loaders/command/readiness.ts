@@ -75,11 +75,11 @@ async function waitFor(
   const { log, notify, fd, afterMs } = probe;
   if (log !== undefined) return untilLine(log, events, signal, say);
   if (notify === true) {
-    say("it has not sent READY=1");
+    say("the program has not sent READY=1");
     return untilEvent(signal, (done) => events.onReady(done));
   }
   if (fd !== undefined) {
-    say(`it has written no newline on descriptor ${fd}`);
+    say(`the program has written no newline to descriptor ${fd}`);
     return untilEvent(signal, (done) => events.onDescriptor(done));
   }
   return afterMs === undefined || pause(afterMs, signal);

@@ -74,7 +74,7 @@ export async function killProgram(program: SupervisedProgram): Promise<void> {
   const names = left.map(({ pid, state, name }) => `${pid} (${name}, state ${state})`);
   throw new SluiceError(
     "LOAD_FAILED",
-    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name becomes free when these processes have ended`,
+    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name becomes free when they have ended`,
     { errnum: ERRNO.EBUSY },
   );
 }

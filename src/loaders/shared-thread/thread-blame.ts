@@ -11,7 +11,7 @@ export interface ThreadTenant {
   readonly path: string;
 }
 
-/** What holds a thread that answers nothing. */
+/** What blocks a thread that does not answer. */
 export interface Blame {
   /** Undefined if unknown. */
   readonly name: string | undefined;

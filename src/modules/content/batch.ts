@@ -52,7 +52,8 @@ export function decodeBatch(payload: Uint8Array): Batch {
     at += length;
     return blob;
   });
-  if (at !== bytes.length) throw requestError("EPROTO", "the blobs of the batch are not as long as it says");
+  if (at !== bytes.length)
+    throw requestError("EPROTO", "the blobs of the batch do not have their declared lengths");
   const { records = {}, kept = false, last = false } = header;
   return { blobs, records, kept, last };
 }

@@ -112,7 +112,7 @@ class Collection {
   /** The nodes that a node refers to; the values that it refers to are marked. */
   #referredTo(ref: string, bytes: Uint8Array | undefined): readonly string[] {
     if (bytes === undefined || blobref(bytes) !== ref) {
-      throw requestError("EIO", `nothing is collected: blob ${ref} is ${bytes ? "damaged" : "missing"}`);
+      throw requestError("EIO", `no garbage is collected: blob ${ref} is ${bytes ? "damaged" : "missing"}`);
     }
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
     if (text.startsWith(LEAF)) for (const [value] of text.matchAll(REFS)) this.#marks.mark(value);

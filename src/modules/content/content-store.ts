@@ -137,7 +137,7 @@ export class ContentStore {
       try {
         await this.#handover;
       } catch (error) {
-        this.#h.log("err", `what is in memory cannot be handed over: ${messageOf(error)}`);
+        this.#h.log("err", `the data in memory cannot be stored: ${messageOf(error)}`);
         // It is there, but did not take it: a moment later it may.
         await sleep(HANDOVER_PAUSE_MS);
       }
@@ -159,6 +159,6 @@ export class ContentStore {
     for (const batch of memory.batches()) await this.#link.commit(encodeBatch(batch));
     this.#memory = undefined;
     memory.clear();
-    this.#h.log("info", `durable from now on: ${BACKING_SERVICE} has what was in memory`);
+    this.#h.log("info", `durable from now on: ${BACKING_SERVICE} has the data that was in memory`);
   }
 }

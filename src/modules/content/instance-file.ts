@@ -131,9 +131,9 @@ export class StateClaim {
     const whose = instance === "" ? "" : ` (instance ${instance})`;
     return requestError(
       "EEXIST",
-      `statedir ${this.#directory} has the data of ${provider}${whose}; ${this.#provider} would begin an empty store\n` +
+      `statedir ${this.#directory} has the data of ${provider}${whose}; ${this.#provider} would create an empty store\n` +
         `  hint: start with ${provider}; to move the data: 'sluice kvs dump FILE' under ${provider}, then 'sluice kvs restore FILE' ` +
-        `under ${this.#provider} with a new statedir; to leave the data behind: -S content.adopt=1`,
+        `under ${this.#provider} with a new statedir; to abandon the data: -S content.adopt=1`,
     );
   }
 
@@ -143,7 +143,7 @@ export class StateClaim {
       "EEXIST",
       `statedir ${this.#directory} belongs to instance ${instance} of ${this.#provider}, ` +
         `and ${file} is gone, empty or of another instance\n` +
-        `  hint: restore it from a backup; or begin with an empty store: -S content.adopt=1, then 'sluice kvs restore FILE'`,
+        `  hint: restore it from a backup; or create an empty store: -S content.adopt=1, then 'sluice kvs restore FILE'`,
     );
   }
 
@@ -153,7 +153,7 @@ export class StateClaim {
       "EEXIST",
       `${this.#provider} on this host lacks the data of the previous rank 0\n` +
         `  hint: start every rank 0 with --standby, which chooses content-nats; or give all of them content-files ` +
-        `with a statedir on a shared file system; to begin an empty store: -S content.adopt=1`,
+        `with a statedir on a shared file system; to create an empty store: -S content.adopt=1`,
     );
   }
 

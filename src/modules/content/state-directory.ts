@@ -9,7 +9,7 @@ import type { Handle } from "../../messages/index.js";
 export async function stateDirectory(h: Handle): Promise<string> {
   const directory = (await h.attr("statedir")) ?? (await h.attr("rundir"));
   if (directory === undefined || directory === "") {
-    throw requestError("EINVAL", "neither statedir nor rundir is set: there is no place for the content");
+    throw requestError("EINVAL", "neither statedir nor rundir is set: the content has no directory");
   }
   return directory;
 }

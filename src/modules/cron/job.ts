@@ -62,7 +62,7 @@ export class Job {
     if (pid === undefined || signalGroup(pid, signal) !== "denied") return;
     this.#child.unref();
     releaseOutputs(this.#child);
-    this.#settle(`process ${pid} belongs to another user and goes on`);
+    this.#settle(`process ${pid} belongs to another user and continues`);
   }
 }
 

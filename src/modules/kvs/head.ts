@@ -152,7 +152,7 @@ async function firstReadable(
   if (candidates.length === 0) return undefined;
   const text = `${unreadable.join("; ")}; see: sluice kvs fsck STATEDIR`;
   if (partly === undefined) throw requestError("EIO", text);
-  warn(`${text}; going on with what is left of ${partly.name}`);
+  warn(`${text}; continuing with the undamaged part of ${partly.name}`);
   return partly;
 }
 

@@ -60,7 +60,7 @@ export class Restore {
   /** @throws `EINVAL` if the last line of the dump did not come */
   async finish(): Promise<Restored> {
     await this.#taking;
-    if (!this.#isComplete) throw requestError("EINVAL", "the dump is cut short: its last line is missing");
+    if (!this.#isComplete) throw requestError("EINVAL", "the dump is incomplete: its last line is missing");
     const root = this.#tree.finish();
     this.#send();
     await Promise.all(this.#sending);
@@ -81,8 +81,7 @@ export class Restore {
       this.#version = parseHeader(line).version;
       return;
     }
-    if (this.#isComplete)
-      throw requestError("EINVAL", `line ${number}: there is something after the last line`);
+    if (this.#isComplete) throw requestError("EINVAL", `line ${number}: text follows the last line`);
     const parsed = parseDumpLine(line, number);
     if (parsed.kind === "key") this.#takeKey(parsed, number);
     else if (parsed.keys === this.#keys) this.#isComplete = true;

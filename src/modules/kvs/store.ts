@@ -262,7 +262,10 @@ export class KvsStore {
     const found = this.#history.find((head) => head.version === version);
     if (found !== undefined) return this.#snapshotOf(found);
     const oldest = this.#history[0]?.version ?? this.#snapshot.version;
-    throw requestError("ENODATA", `version ${version} is not kept: there are ${oldest} to ${this.version}`);
+    throw requestError(
+      "ENODATA",
+      `version ${version} is not kept: the store has ${oldest} to ${this.version}`,
+    );
   }
 
   async #change<T>(

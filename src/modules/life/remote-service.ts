@@ -119,6 +119,6 @@ export class RemoteService {
   #gaveUp(cause: unknown): Error {
     const { service, waitMs, waitAttribute } = this.#place;
     const why = this.#isFinal ? "the instance is ending" : `waited ${waitMs / 1000} s (${waitAttribute})`;
-    return requestError("EAGAIN", `${service} is away: ${why}; nothing was saved`, cause);
+    return requestError("EAGAIN", `${service} is away: ${why}; no data was saved`, cause);
   }
 }

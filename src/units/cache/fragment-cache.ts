@@ -23,8 +23,8 @@ export interface ReadFile {
 }
 
 /**
- * What files of units say, kept by their content (ADR 24). It holds what a catalog is composed of, never a plan:
- * every file is read each time, and its digest decides.
+ * A cache of parsed unit files (ADR 24). It holds fragments, never a plan. Sluice still reads every file each
+ * time, and looks for an entry with the digest of the file.
  */
 export class FragmentCache {
   readonly #files: KeptFiles;
@@ -35,7 +35,7 @@ export class FragmentCache {
 
   /**
    * The cache of the user: `$XDG_CACHE_HOME/sluice/catalogs`, or below `~/.cache`.
-   * @returns undefined for a user without a home
+   * @returns undefined for a user without a home directory
    */
   static ofUser({ XDG_CACHE_HOME = "", HOME = "" }: Env): FragmentCache | undefined {
     const base = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(HOME, ".cache");
@@ -43,14 +43,14 @@ export class FragmentCache {
   }
 
   /**
-   * The cache in a directory, which is made with mode 0700 when there is something to keep.
-   * @param levels so many directories may be made, itself among them
+   * A cache in a directory, which the first entry creates with mode 0700.
+   * @param levels how many directories it may create, including the directory itself
    */
   static in(directory: string, levels = 1): FragmentCache {
     return new FragmentCache(new KeptFiles({ directory, levels, limit: LIMIT_BYTES }));
   }
 
-  /** The place of a file; undefined if the program is gone, or being replaced. */
+  /** The path of an entry; undefined if the program has been removed, or is being replaced. */
   look(read: ReadFile): KeptFragment | undefined {
     const build = buildState();
     return build === undefined ? undefined : new KeptFragment(this.#files, nameOf(read, build));

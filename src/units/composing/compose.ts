@@ -88,7 +88,7 @@ export function composeOver(
   fragments: readonly Fragment[],
   disable: readonly DisableRequest[] = [],
 ): Result<Catalog> {
-  if (!isComposed(catalog)) throw new TypeError("the catalog is not from compose");
+  if (!isComposed(catalog)) throw new TypeError("compose() has not made this catalog");
   const { readings, options } = catalog.sources;
   const more = fragments.map((fragment) => ({ fragment, diagnostics: [], isBroken: false }));
   const composed = composeSound([...readings, ...more], {

@@ -73,7 +73,7 @@ export class Composer {
   /** The hint for a name that is not known. */
   hintFor(name: string, known: Iterable<string>): string | undefined {
     // A name that is close is the wrong hint while a file that may define this very name was not read.
-    if (this.#unread !== undefined) return `${this.#unread} could not be read, and may define it`;
+    if (this.#unread !== undefined) return `${this.#unread} could not be read, and may define this unit`;
     return this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
   }
 
@@ -101,7 +101,7 @@ export class Composer {
       source,
       edits.map(({ key, op }) => ({
         code: "UNIT_LIST_EDIT_IN_DEFINITION",
-        message: `'${key}${op}' has nothing to edit in the first definition of a unit`,
+        message: `'${key}${op}' has no list to edit in the first definition of a unit`,
         path: [...path, `${key}${op}`],
         part: "key",
         hint: op === "+" ? `write ${key} = …` : undefined,

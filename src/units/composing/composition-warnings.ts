@@ -91,7 +91,7 @@ function noEffect(draft: UnitDraft, update: Setting, key: UnitKey | undefined): 
       message: `this update of ${draft.name} ${what}`,
       location,
       related: [],
-      hint: "remove it, or correct it",
+      hint: "remove the line, or correct it",
     },
   ];
 }
@@ -106,7 +106,7 @@ function override(draft: UnitDraft, update: Setting, key: UnitKey, earlier: Sett
       severity: "warning",
       message: `${draft.name}.${key} is overridden here`,
       location,
-      related: [{ message: "it was set here", location: placeOf(earlier, key) }],
+      related: [{ message: "the old value was set here", location: placeOf(earlier, key) }],
     },
   ];
 }

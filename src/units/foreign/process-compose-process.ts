@@ -114,7 +114,7 @@ export class ProcessReader {
     const { is_daemon: isDaemon } = body;
     if (isDaemon !== undefined && isDaemon !== false) {
       unit.lose(this.#at("is_daemon"), "the main process of a program in the background is unknown");
-      unit.disable(at, "write its command with the option that keeps it in the foreground");
+      unit.disable(at, "use the option that keeps the program in the foreground");
       return;
     }
     if (isDaemon === false) unit.say(this.#at("is_daemon"), "as here");
@@ -143,7 +143,7 @@ export class ProcessReader {
 
   #dependencies(depends: Table): void {
     const unit = this.#unit;
-    unit.say(this.#at("depends_on"), "see each of them");
+    unit.say(this.#at("depends_on"), "see each environment file");
     for (const [name, how] of Object.entries(depends)) {
       const path = ["depends_on", name];
       const condition = isTable(how) ? how["condition"] : undefined;
@@ -203,7 +203,7 @@ export class ProcessReader {
       else if (each === "initial_delay_seconds" && given === 0) unit.say(this.#at(from, each), "as here");
       else this.#lose([from, each], given, NO_KEY);
     }
-    unit.setByRule(key, value, "process-compose's rule where nothing is said", ...sources);
+    unit.setByRule(key, value, "the default of process-compose", ...sources);
   }
 
   /** What a probe asks. */
@@ -271,7 +271,7 @@ export class ProcessReader {
       from.push(at);
     }
     if (stop["command"] !== undefined) delete stop["signal"];
-    unit.setByRule("stop", stop, "process-compose's rule where nothing is said", ...from);
+    unit.setByRule("stop", stop, "the default of process-compose", ...from);
   }
 
   #availability(availability: Table): void {
@@ -298,7 +298,7 @@ export class ProcessReader {
     const [onFailure, onExit] = RESTARTS[mode] ?? ["log", "log"];
     const exits = availability["exit_on_end"] === true;
     const exit = known("exit_on_end", typeof availability["exit_on_end"] === "boolean");
-    const rule = mode === "no" ? "the others go on" : `restart: ${mode}`;
+    const rule = mode === "no" ? "the other processes continue" : `restart: ${mode}`;
     unit.setByRule(
       "on-failure",
       exits ? "panic" : onFailure,
@@ -318,7 +318,7 @@ export class ProcessReader {
     unit.setByRule(
       "restart",
       { delay, longest: delay, ...value, then: "log" },
-      "process-compose's rule where nothing is said",
+      "the default of process-compose",
       ...from,
     );
   }

@@ -4,7 +4,7 @@ import type { SourceKey, UnitSketch } from "./sketch.js";
 export type Table = Readonly<Record<string, unknown>>;
 
 /** Why a key that process-compose has is a comment. */
-export const NO_KEY = "there is no such key";
+export const NO_KEY = "the key is unknown";
 
 /** The file that a process is in. */
 export interface ProcessFile {
@@ -48,7 +48,7 @@ export function scalarText(value: unknown): string {
 /** What cannot be said of a value, with its default where it has one. */
 export function variableText(value: unknown): string {
   const [, name, other] = /\$\{([A-Za-z_]\w*)(?::?-([^}]*))?\}/.exec(scalarText(value)) ?? [];
-  if (name === undefined) return "needs a variable, or has another form than is known";
+  if (name === undefined) return "needs a variable, or has an unknown form";
   return other === undefined
     ? `needs the variable ${name}`
     : `needs the variable ${name}, by default ${other}`;

@@ -106,7 +106,7 @@ class FileReader implements ProcessFile {
 
   #atTop(units: ReadonlyMap<string, UnitSketch>, hasDotenv: boolean): void {
     for (const [key, value] of Object.entries(this.#root)) {
-      if (key === "processes" && isTable(value)) this.#say([key], "each is a unit");
+      if (key === "processes" && isTable(value)) this.#say([key], "each process is a unit");
       else if (key === "version") this.#say([key], "of the source");
       else if (key === "disable_env_expansion") this.#say([key], value === true ? "$ is plain" : "$$ is $");
       else if (key === "environment" && Array.isArray(value)) {

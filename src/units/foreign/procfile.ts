@@ -33,7 +33,7 @@ export function importProcfile(text: string, file: string, dotenv: string | unde
     const from = variables.has("PORT") ? "PORT of .env" : String(BASE_PORT);
     unit.setByRule("environment", { PORT: port }, `${from}, and ${PORT_STEP} more a line`);
     if (dotenv !== undefined) unit.setByRule("environment-file", ["-.env"], "foreman reads it");
-    unit.setByRule("stop", { timeout: "5s" }, "foreman waits so long");
+    unit.setByRule("stop", { timeout: "5s" }, "foreman waits for this time");
     unit.setByRule("on-failure", "panic", "foreman stops all processes when one process ends");
     unit.setByRule("on-exit", "shutdown", "foreman stops all processes when one process ends");
     for (const variable of variables.keys()) {

@@ -27,7 +27,7 @@ const LIMITS: Readonly<Record<string, string>> = {
 };
 
 /** What is only for the other programs of systemd, or is so by itself. */
-const NO_KEY = "there is no such key";
+const NO_KEY = "the key is unknown";
 
 /**
  * Reads a `.service` file of systemd (docs/design/programs.md §2).
@@ -129,7 +129,7 @@ class ServiceReader {
     const isRemaining = /^(?:yes|true|on|1)$/i.test(remains?.value ?? "");
     const isBackground = kind === "forking" || isRemaining;
     if (remains !== undefined && isRemaining)
-      unit.lose(remains, "no process of this unit stays, so nothing can watch it");
+      unit.lose(remains, "no process of this unit stays, so it cannot be watched");
     else if (remains !== undefined) unit.say(remains, "as every module and task");
     if (kind === "oneshot" && !isRemaining) {
       unit.kind = "task";
@@ -156,7 +156,7 @@ class ServiceReader {
     if (background !== undefined) {
       if (background.key === "Type")
         unit.lose(background, "the main process of a program in the background is unknown");
-      unit.disable(start, "write its command with the option that keeps it in the foreground");
+      unit.disable(start, "use the option that keeps the program in the foreground");
       return;
     }
     const [, prefix = "", line = ""] = /^([@\-:+!|]*)(.*)$/.exec(start.value) ?? [];
@@ -212,7 +212,7 @@ class ServiceReader {
         from.push(command);
       } else unit.lose(command, words.ok ? "the command is empty" : words.why);
     }
-    unit.setByRule("stop", stop, "systemd's rule where nothing is said", ...from);
+    unit.setByRule("stop", stop, "the default of systemd", ...from);
     this.#startTimeout();
   }
 
@@ -273,11 +273,11 @@ class ServiceReader {
     const isUnlimited = interval?.value === "0" || burst?.value === "0";
     const tries = isUnlimited ? "infinity" : Number(burst?.value ?? 5);
     if (after === undefined || within === undefined || (typeof tries === "number" && !(tries > 0))) {
-      for (const each of given) unit.lose(each, "no time or number that is known");
+      for (const each of given) unit.lose(each, "not a known time or number");
       return;
     }
     const value = { delay: after, longest: after, tries, ...(isUnlimited ? {} : { within }), then: "log" };
-    unit.setByRule("restart", value, "systemd's rule where nothing is said", ...given);
+    unit.setByRule("restart", value, "the default of systemd", ...given);
   }
 
   #relation(key: string, assignment: Assignment): void {
@@ -286,7 +286,7 @@ class ServiceReader {
     if (known.length > 0) this.#unit.append(key, known.map(serviceName), assignment);
     const others = names.filter((name) => !known.includes(name));
     if (others.length > 0) this.#unit.lose(assignment, `${others.join(" ")} is not among the imported files`);
-    else if (names.length === 0) this.#unit.lose(assignment, "an empty value clears what was said above");
+    else if (names.length === 0) this.#unit.lose(assignment, "an empty value clears the values above");
   }
 
   #environment(assignment: Assignment): void {
@@ -295,8 +295,8 @@ class ServiceReader {
       const pairs = words.map((word) => /^([A-Za-z_]\w*)=(.*)$/s.exec(word));
       const sound = pairs.flatMap((pair) => (pair === null ? [] : [[pair[1] ?? "", pair[2] ?? ""] as const]));
       if (sound.length > 0) unit.merge("environment", Object.fromEntries(sound), assignment);
-      if (sound.length < words.length) unit.lose(assignment, "a word is no assignment, systemd ignores it");
-      else if (words.length === 0) unit.lose(assignment, "an empty value clears what was said above");
+      if (sound.length < words.length) unit.lose(assignment, "systemd ignores a word that is no assignment");
+      else if (words.length === 0) unit.lose(assignment, "an empty value clears the values above");
     });
     this.#sayPrecedence(assignment, "environment-file");
   }
@@ -304,10 +304,7 @@ class ServiceReader {
   #environmentFile(assignment: Assignment): void {
     const path = withoutSpecifiers(assignment.value);
     if (path === undefined || path === "" || /[*?[]/.test(path)) {
-      this.#unit.lose(
-        assignment,
-        path === "" ? "an empty value clears what was said above" : "needs systemd",
-      );
+      this.#unit.lose(assignment, path === "" ? "an empty value clears the values above" : "needs systemd");
       return;
     }
     this.#unit.append("environment-file", [path], assignment);
@@ -356,7 +353,7 @@ class ServiceReader {
     const known = (this.#unit.keys.get("success")?.value ?? []) as readonly (string | number)[];
     const all = [...new Set(["SIGHUP", "SIGINT", "SIGTERM", ...known, ...more])];
     const before = this.#unit.keys.get("success")?.from ?? [];
-    this.#unit.setByRule("success", all, "clean ends for systemd", ...before, ...from);
+    this.#unit.setByRule("success", all, "systemd treats them as success", ...before, ...from);
   }
 
   #memory(assignment: Assignment): void {
@@ -383,7 +380,7 @@ class ServiceReader {
   #text(key: string, assignment: Assignment): void {
     const text = withoutSpecifiers(assignment.value);
     if (text === undefined) this.#unit.lose(assignment, "needs a specifier of systemd");
-    else if (text === "") this.#unit.lose(assignment, "an empty value clears what was said above");
+    else if (text === "") this.#unit.lose(assignment, "an empty value clears the values above");
     else {
       for (const before of this.#unit.keys.get(key)?.from ?? []) this.#unit.say(before, "set again below");
       this.#unit.set(key, text, assignment);
@@ -392,7 +389,7 @@ class ServiceReader {
 
   #duration(assignment: Assignment, set: (value: string) => void): void {
     const value = durationOf(assignment.value);
-    if (value === undefined) this.#unit.lose(assignment, "no time that is known");
+    if (value === undefined) this.#unit.lose(assignment, "not a known time");
     else set(value);
   }
 

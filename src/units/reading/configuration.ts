@@ -75,7 +75,7 @@ export function configurationWarnings(configuration: LayeredConfiguration): Diag
     .flatMap((name) => {
       const hint = didYouMean(name, OUR_TABLES, LETTERS_PER_SLIP);
       const location = configuration.locate([name], "key");
-      const message = `table '${name}' means nothing to Sluice`;
+      const message = `table '${name}' is unknown to Sluice`;
       return hint === undefined
         ? []
         : [

@@ -57,7 +57,7 @@ export async function readReading(
 ): Promise<Reading> {
   const format = formatOf(file);
   if (format === undefined || format === "json") {
-    const message = "is neither TOML nor YAML: its name ends in none of .toml, .yaml, .yml";
+    const message = "is neither TOML nor YAML: its name must end in .toml, .yaml or .yml";
     return brokenReading(file, [problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }
   const content = await readText(file, guard);

@@ -36,7 +36,7 @@ describe.each([
     const { handle, logged } = await loaded({ exec, watchdogMs: 400, onFailure: "restart" });
     const stuck = handle.rpc("faulty.spin");
     await expect(stuck).rejects.toMatchObject({ errnum: ERRNO.ECONNRESET });
-    const failure = "faulty module runtime failure: it has left a ping unanswered for 0.4 s (watchdog)";
+    const failure = "faulty module runtime failure: it has not answered a ping for 0.4 s (watchdog)";
     expect((await logged(failure)).level).toBe("crit");
     await logged("faulty runs again");
   });

@@ -80,7 +80,7 @@ async function instance() {
   // What became of it is for the test to ask.
   standby.catch(() => undefined);
   expect(await waits).toMatch(/^waits for the lease of rank 0, which a broker on host .* holds$/);
-  await Promise.all([one, two].map((rank) => rank.logged("another broker waits to lead as rank 0")));
+  await Promise.all([one, two].map((rank) => rank.logged("another broker waits to take over as rank 0")));
   return { url, wire, zero, one, two, standby };
 }
 
@@ -134,7 +134,7 @@ describe("two ranks 0", () => {
       expect(reason).toMatchObject({
         errnum: ERRNO.EEXIST,
         message: expect.stringMatching(
-          /^rank 0 of instance leases is there already: host .*, pid \d+$/,
+          /^rank 0 of instance leases already runs: host .*, pid \d+$/,
         ) as string,
       });
     }

@@ -216,7 +216,7 @@ describe("a rank that has missed", () => {
   test("more than rank 0 keeps is told so, and leaves", async () => {
     const { one, heard, heal } = await missing(70, 1_000_000);
     heal();
-    await one.logged("disconnected from rank 0: more events were missed than rank 0 keeps");
+    await one.logged("disconnected from rank 0: this rank has missed more events than rank 0 keeps");
     await presentRanks(one.broker, 0);
     expect(heard).toEqual([]);
   });

@@ -84,7 +84,7 @@ describe("--rank=auto", () => {
     const zero = await startRank({ url: as(0), rank: 0, size: 2 });
     await expect(startRank({ url: as(1), rank: "auto" })).rejects.toMatchObject({
       errnum: ERRNO.EACCES,
-      message: expect.stringContaining("--rank=auto needs a user that may be any rank") as string,
+      message: expect.stringContaining("--rank=auto needs a NATS user with the rights of any rank") as string,
     });
     const one = await startRank({ url: as(1), rank: 1 });
     expect(await one.handle.rpc("broker.ping", 5, { rank: 0 })).toBe(5);

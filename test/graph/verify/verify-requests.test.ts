@@ -56,6 +56,6 @@ describe("a request at load", () => {
   test("is warned about where the provider comes later, and the cure is another", () => {
     const [found] = warningsFor([DB, { ...web, before: ["db"] }]);
     expect(found?.code).toBe("GRAPH_REQUIRES_UNORDERED");
-    expect(found?.hint).toContain("turn the order round");
+    expect(found?.hint).toContain("reverse the order");
   });
 });

@@ -41,13 +41,13 @@ const CASES: readonly Case[] = [
     kind: "notify",
     probe: () => ({ notify: true }),
     becomeReady: () => "systemd-notify --ready; exec sleep 1000",
-    words: () => /it has not sent READY=1$/,
+    words: () => /the program has not sent READY=1$/,
   },
   {
     kind: "fd",
     probe: () => ({ fd: 5 }),
     becomeReady: () => "echo >&5; exec sleep 1000",
-    words: () => /it has written no newline on descriptor 5$/,
+    words: () => /the program has written no newline to descriptor 5$/,
   },
   {
     kind: "log",
@@ -201,14 +201,14 @@ test("trap-A1 an address that something answers before the start fails the load,
   const address = `127.0.0.1:${other.port}`;
   for (const ready of [{ tcp: address }, { http: `http://${address}/x` }]) {
     await expect(load({ command: "touch started", ready })).rejects.toThrow(
-      `${address}${"http" in ready ? "/x" : ""} answers already`,
+      `${address}${"http" in ready ? "/x" : ""} answered before`,
     );
   }
   const onPath = createServer((socket) => socket.end());
   await new Promise<void>((resolve) => onPath.listen(join(dir, "sock"), resolve));
   onTestFinished(() => void onPath.close());
   await expect(load({ command: "touch started", ready: { unix: "sock" } })).rejects.toThrow(
-    `${dir}/sock answers already`,
+    `${dir}/sock answered before`,
   );
   expect(existsSync(join(dir, "started"))).toBe(false);
 });

@@ -169,7 +169,7 @@ describe("a program that is asked whether it lives", () => {
     expect(isAlive(await stage.pid())).toBe(true);
     expect(readFileSync(join(stage.dir, "usec"), "utf8")).toBe("2000000\n");
     stage.write("mute", "");
-    await stage.logged("p module runtime failure: not alive: it has not sent WATCHDOG=1");
+    await stage.logged("p module runtime failure: not alive: the program has not sent WATCHDOG=1");
   });
 });
 

@@ -175,7 +175,7 @@ test("trap-D8: what goes to the background or remains is never run, and a commen
   ] as const) {
     const file = imported(name);
     expect(unitsOf(file)[unit]).toMatchObject({ disabled: true, command: ["false"] });
-    expect(textOf(file)).toMatch(/not carried over: .*the option that keeps it in the foreground/);
+    expect(textOf(file)).toMatch(/not carried over: .*the option that keeps the program in the foreground/);
   }
 });
 

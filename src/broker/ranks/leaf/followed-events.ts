@@ -96,7 +96,7 @@ export class FollowedEvents {
 
   /** Rank 0 has sent some of what was missed. */
   repeated({ isKept, seq }: { readonly isKept: boolean; readonly seq: number }): void {
-    if (!isKept) throw requestError("ENODATA", "more events were missed than rank 0 keeps");
+    if (!isKept) throw requestError("ENODATA", "this rank has missed more events than rank 0 keeps");
     this.#isCatchingUp = false;
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }

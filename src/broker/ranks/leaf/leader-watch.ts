@@ -82,7 +82,7 @@ export class LeaderWatch {
     const timeoutMs = receiver.leaderTimeoutMs();
     this.#timer?.cancel();
     this.#timer = startTimer(timeoutMs, () =>
-      this.#options.gaveUp(requestError("EHOSTUNREACH", `there was no rank 0 for ${timeoutMs / 1000} s`)),
+      this.#options.gaveUp(requestError("EHOSTUNREACH", `no rank 0 has answered for ${timeoutMs / 1000} s`)),
     );
   }
 

@@ -200,7 +200,7 @@ export class Leaf implements Overlay {
       beat: (seq, hasStandby) => {
         this.#leader.heard();
         const isNew = this.#leader.setStandby(hasStandby);
-        if (isNew) receiver.log("info", "another broker waits to lead as rank 0");
+        if (isNew) receiver.log("info", "another broker waits to take over as rank 0");
         this.#guarded(() => this.#events.sent(seq));
       },
       restored: () => this.#events.catchUp(),

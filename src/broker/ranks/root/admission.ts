@@ -222,7 +222,7 @@ export class Admission {
       this.#refuse(connection, this.#doubleError(rank));
       return;
     }
-    const why = `rank ${rank} is silent${this.placeOf(rank)} and may still run; this broker waits until that must have stopped`;
+    const why = `rank ${rank} is silent${this.placeOf(rank)} and may still run; this broker waits until the other must have stopped`;
     let isTold = false;
     const wait = (): void => {
       if (isTold) return;
@@ -320,10 +320,7 @@ export class Admission {
       return requestError("EINVAL", `rank ${rank} cannot join: this instance has ranks 0 to ${ownSize - 1}`);
     }
     if (this.#numbers.isReserved(rank, uuid)) {
-      return requestError(
-        "EEXIST",
-        `rank ${rank} is kept for a broker with --rank=auto that is about to join`,
-      );
+      return requestError("EEXIST", `rank ${rank} is reserved for a joining broker with --rank=auto`);
     }
     return undefined;
   }

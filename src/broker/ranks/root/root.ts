@@ -154,7 +154,7 @@ export class Root implements Overlay {
 
   forget(rank: number): void {
     if (rank < 1 || rank >= this.size) {
-      throw requestError("EINVAL", `rank ${rank} cannot be forgotten: those are ranks 1 to ${this.size - 1}`);
+      throw requestError("EINVAL", `rank ${rank} cannot be forgotten: only ranks 1 to ${this.size - 1}`);
     }
     if (this.reaches(rank)) {
       throw requestError("EBUSY", `rank ${rank} answers${this.#admission.placeOf(rank)}: stop it instead`);

@@ -47,15 +47,15 @@ export function command(): Command {
   return withShuffle(
     withCache(withOn(withOnRanks(withUnitOptions(withInsecure(withUri(new Command("apply"))))))),
   )
-    .argument("[unit...]", "only these units or services, and what follows them; default: all")
-    .option("--dry-run", "print what it would do, and do nothing")
+    .argument("[unit...]", "only these units or services, and the units that follow them; default: all")
+    .option("--dry-run", "print the steps without running them")
     .option(
       "--json",
-      "one JSON object: outcome, changes, stays, failures, incomplete; of several ranks by rank",
+      "one JSON object: outcome, changes, stays, failures, incomplete; for several ranks, one for each rank",
     )
-    .option("--detailed-exitcode", "exit 0 if there is nothing to do, 2 if it did or would do something")
-    .option("--lock <file>", "refuse if the plan differs from the one in this file")
-    .option("--no-rollback", "after a failure, do not undo the steps that are done")
+    .option("--detailed-exitcode", "exit with 0 if no step is necessary, with 2 if steps ran or would run")
+    .option("--lock <file>", "refuse the apply if the plan differs from the plan in this file")
+    .option("--no-rollback", "after a failure, do not undo the finished steps")
     .addOption(
       new Option(
         "--settle <duration>",
@@ -80,7 +80,7 @@ function duration(text: string): number {
 async function apply(units: readonly string[], options: ApplyOptions): Promise<void> {
   const { lock } = options;
   if (options.on !== undefined && options.settle !== undefined)
-    throw new UsageError("--settle is of no use beside --on: Flux does not tell that a module has failed");
+    throw new UsageError("--settle cannot be used with --on: Flux does not report that a module has failed");
   if (lock !== undefined && options.propose !== true)
     await check(lock, options, (line) => say(`${PREFIX}: ${line}`));
   const run = async (context: PlanningContext): Promise<void> => {

@@ -26,8 +26,8 @@ export class Interrupts {
     if (this.#count > 2) return;
     say(
       this.#count === 1
-        ? `${PREFIX}: interrupted: what was done is undone; a second signal stops where it is`
-        : `${PREFIX}: interrupted again: the apply stops where it is`,
+        ? `${PREFIX}: interrupted: undoing the finished steps; a second signal stops the apply without undoing the rest`
+        : `${PREFIX}: interrupted again: the apply stops without undoing the rest`,
     );
     const asked = await Promise.allSettled(this.#sessions.map((session) => session.interrupt()));
     for (const result of asked) {

@@ -65,21 +65,24 @@ function placeJson(place: Location | undefined): object {
 export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): string[] {
   const lines = [
     ...missing.flatMap((doubt) => ["", ...doubtLines(doubt, "before it ran")]),
-    ...doubtful.flatMap((doubt) => ["", ...doubtLines(doubt, "when it ran already, perhaps for another")]),
+    ...doubtful.flatMap((doubt) => [
+      "",
+      ...doubtLines(doubt, "when it ran already, perhaps on behalf of another unit"),
+    ]),
     ...unusedLines(unused),
   ];
   const news =
     missing.length + doubtful.length === 0 ? ["relations order all units that messages connect"] : [];
   const gap = isComplete
     ? []
-    : ["", "messages of its first 60 s alone are known; with broker.learn=1 all are"];
+    : ["", "the record has only the messages of the first 60 s; with broker.learn=1 it has all"];
   return [...news, ...lines, ...gap];
 }
 
 function doubtLines({ unit, asked, topics, closesRing, add }: Doubt, when: string): string[] {
   const said = `${unit} asked ${asked} ${when}, and no relation orders them: ${topics.join(", ")}`;
-  if (closesRing) return [said, "  to order them would close a ring with those above"];
-  if (add === undefined) return [said, "  the files have no such unit now"];
+  if (closesRing) return [said, "  an order of these two would close a ring with the orders above"];
+  if (add === undefined) return [said, "  the files no longer define this unit"];
   const { text, isReplaced } = add;
   return [said, `  ${isReplaced ? "make it" : "add"} ${text}${placeText(add.place)}`];
 }
@@ -93,7 +96,7 @@ function unusedLines(unused: Advice["unused"]): string[] {
   const shown = unused.slice(0, UNUSED_SHOWN);
   const more = unused.length - shown.length;
   return [
-    ...["", "no message used these relations; after each is what the run would save without it:"],
+    ...["", "no message used these relations; without them the run would save these times:"],
     ...shown.map(
       ({ unit, after, savedNs, relation }) =>
         `  ${unit} after ${after}: ${timespan(savedNs)}${placeText(relation?.place)}`,

@@ -23,14 +23,16 @@ export interface RecordedRunOptions {
 /** Adds the options that say which recorded run is meant. */
 export function withRecordedRun(command: Command): Command {
   const located = withOn(withUri(command));
-  return withRunChoice(located.addOption(new Option("--rank <n>", "of this rank").argParser(wholeNumber)));
+  return withRunChoice(
+    located.addOption(new Option("--rank <n>", "read the runs of this rank").argParser(wholeNumber)),
+  );
 }
 
 /** Adds `--statedir` and `--run`. */
 export function withRunChoice(command: Command): Command {
   return command
-    .option("--statedir <dir>", "recorded runs of the instance with this statedir")
-    .option("--run <n|file>", "1 is the last one, 2 the one before; or a file (default: 1)");
+    .option("--statedir <dir>", "read the recorded runs of the instance with this statedir")
+    .option("--run <n|file>", "1 is the last run, 2 the run before it; or the file of a run (default: 1)");
 }
 
 const HINT =
@@ -48,7 +50,10 @@ export async function findRecord(options: RecordedRunOptions): Promise<RunRecord
   const found = runs.find(({ number }) => number === Number(run));
   if (found !== undefined) return valueOf(readRecord(found.file));
   if (runs.length === 0) throw new ExitError(1, `no recorded run in ${store.directory}\n  hint: ${HINT}`);
-  throw new ExitError(1, `no recorded run ${run}: there are ${runs.length}, 1 is the last one`);
+  throw new ExitError(
+    1,
+    `no recorded run ${run}: the number of runs is ${runs.length}, and 1 is the last run`,
+  );
 }
 
 /** All recorded runs, the last one first. */
