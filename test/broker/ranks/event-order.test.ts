@@ -39,7 +39,7 @@ test("events are delivered once and in order, however they come, once all have",
 });
 
 test("the ring gives what follows an event, oldest first, or says that it is not kept any more", () => {
-  const ring = new EventRing(0, 10_000);
+  const ring = new EventRing(0, () => 10_000);
   for (let seq = 1; seq <= 100; seq++) ring.add(batch(seq, 1000), seq);
   const topics = (seq: number, limit?: number): string[] | undefined =>
     ring.since(seq, limit)?.map((one) => ("topic" in one ? one.topic : ""));
@@ -53,7 +53,7 @@ test("the ring gives what follows an event, oldest first, or says that it is not
 });
 
 test("the ring keeps the newest even if it is over the limit alone, and thousands of small ones", () => {
-  const ring = new EventRing(0, 10_000_000);
+  const ring = new EventRing(0, () => 10_000_000);
   for (let seq = 1; seq <= 50_000; seq++) ring.add(batch(seq, 100), seq);
   expect(ring.since(49_990)?.length).toBe(10);
   ring.add(batch(50_001, 20_000_000), 50_001);
@@ -62,7 +62,7 @@ test("the ring keeps the newest even if it is over the limit alone, and thousand
 });
 
 test("the ring holds no more memory than it may, however large and few the events are", async () => {
-  const ring = new EventRing(0, 8 * MIB);
+  const ring = new EventRing(0, () => 8 * MIB);
   const before = heldBytes();
   for (let seq = 1; seq <= 200; seq++) ring.add(batch(seq, MIB), seq);
   await expect.poll(() => heldBytes() - before).toBeLessThan(12 * MIB);

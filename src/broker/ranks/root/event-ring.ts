@@ -1,7 +1,7 @@
 import { Fifo, type Message } from "../../../messages/index.js";
 
-/** So much of the newest events is kept (docs/design/hosts.md §3). */
-const RING_BYTES = 64 * 1024 * 1024;
+/** So much of the newest events is kept (docs/design/hosts.md §3), unless the site wants it otherwise. */
+export const RING_BYTES = 64 * 1024 * 1024;
 
 /** What an entry takes beside its payload. */
 const ENTRY_BYTES = 256;
@@ -14,14 +14,17 @@ interface Entry {
 
 /** The newest events of an instance, kept by rank 0 for ranks that have missed some. */
 export class EventRing {
-  readonly #limitBytes: number;
+  readonly #limitBytes: () => number;
   readonly #entries = new Fifo<Entry>();
   #bytes = 0;
   /** Events after this one are kept. */
   #before: number;
 
-  /** @param seq the number of the last event before the first that is added */
-  constructor(seq = 0, limitBytes = RING_BYTES) {
+  /**
+   * @param seq the number of the last event before the first that is added
+   * @param limitBytes how much is kept; asked each time
+   */
+  constructor(seq: number, limitBytes: () => number) {
     this.#before = seq;
     this.#limitBytes = limitBytes;
   }
@@ -32,7 +35,8 @@ export class EventRing {
     const bytes = ENTRY_BYTES + (payload instanceof Uint8Array ? payload.length : 0);
     this.#entries.push({ last, batch, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#limitBytes && this.#entries.size > 1) this.#drop();
+    const limitBytes = this.#limitBytes();
+    while (this.#bytes > limitBytes && this.#entries.size > 1) this.#drop();
   }
 
   /**
