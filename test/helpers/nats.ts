@@ -18,6 +18,8 @@ export interface NatsServer {
   routes(count: number): Promise<void>;
   /** Resolves when it has refused so many connections for their credentials. */
   refusals(count: number): Promise<void>;
+  /** Resolves when it has logged something. */
+  logged(text: string): Promise<void>;
   /** Gives it another configuration, as its operator does with SIGHUP; resolves when it goes by that. */
   reload(lines: readonly string[]): Promise<void>;
   /** Sends a signal; what it does is up to the server. */
@@ -80,6 +82,7 @@ export async function startNats(
     clusterUrl: portOf("route") === "" ? "" : `nats://127.0.0.1:${portOf("route")}`,
     routes: (count) => until(() => said.split("Route connection created").length > count),
     refusals: (count) => until(() => said.split(/authentication error/i).length > count),
+    logged: (text) => until(() => said.includes(text)),
     reload: async (lines) => {
       const reloads = (): number => said.split("Reloaded server configuration").length;
       const before = reloads();
