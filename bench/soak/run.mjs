@@ -2,11 +2,13 @@
  * `npm run soak [-- --cycles=N] [--warm-up=N] [--growth=PERCENT] [--loader=NAME] [--json]`: loads,
  * reloads, restarts, fails and removes modules of all loaders, or of one. It exits 1 if more than a fifth of the memory, or anything else, has
  * stayed behind since the first tenth. It exits 2 for a mistake in the arguments, and 130 after Ctrl-C. The
- * cycles of the warm-up come before those that count. With `--starts=N` it starts in N orders instead, see starts.mjs.
+ * cycles of the warm-up come before those that count. With `--starts=N` it starts in N orders instead, see starts.mjs. With
+ * `--frozen=MB` it publishes so much while one of eight ranks is frozen, see frozen.mjs.
  */
 import { parseArgs } from "node:util";
 import { brokenBounds } from "./measures.mjs";
 import { soak } from "./soak.mjs";
+import { soakFrozen } from "./frozen.mjs";
 import { soakStarts } from "./starts.mjs";
 
 const MIB = 2 ** 20;
@@ -33,6 +35,7 @@ function optionsOf() {
         growth: { type: "string", default: "20" },
         loader: { type: "string" },
         starts: { type: "string" },
+        frozen: { type: "string" },
         json: { type: "boolean", default: false },
       },
     });
@@ -51,9 +54,14 @@ if (globalThis.gc === undefined) fail("memory is only known after a collection: 
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 process.once("SIGTERM", () => stop.abort());
-if (options.starts !== undefined) {
-  const count = Math.round(numberOf(options.starts, "starts", 1));
-  const sentences = await soakStarts(count, (text) => console.log(text), stop.signal);
+if (options.starts !== undefined || options.frozen !== undefined) {
+  const isFrozen = options.starts === undefined;
+  const count = Math.round(numberOf(options.starts ?? options.frozen, isFrozen ? "frozen" : "starts", 1));
+  const sentences = await (isFrozen ? soakFrozen : soakStarts)(
+    count,
+    (text) => console.log(text),
+    stop.signal,
+  );
   for (const sentence of sentences) console.error(`soak: ${sentence}`);
   process.exit(sentences.length > 0 ? 1 : stop.signal.aborted ? INTERRUPTED : 0);
 }

@@ -69,6 +69,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   attributes.define("broker.same-signal-within", `${SAME_SIGNAL_MS}ms`, { check: checkDelay });
   attributes.define("overlay.heartbeat-period", "2s", { check: checkPeriod });
   attributes.define("overlay.lost-after", "60s", { check: checkDelay });
+  attributes.define("overlay.kept-events", String(2 ** 26), { check: checkKeptEvents });
   attributes.define("overlay.retry", "1s", { check: checkPeriod });
   attributes.define("overlay.lease", "20s", { check: checkPeriod });
   attributes.define("overlay.leader-timeout", "60s", { check: checkDelay });
@@ -161,6 +162,10 @@ function checkQuorum(size: number): (value: string) => string | undefined {
     const count = /^\d{1,10}$/.test(value) ? Number(value) : NaN;
     return count >= 1 && count <= size ? undefined : `must be a number of ranks from 1 to ${size}`;
   };
+}
+
+function checkKeptEvents(value: string): string | undefined {
+  return /^\d{1,12}$/.test(value) ? undefined : "must be a number of bytes";
 }
 
 function checkMaxPayload(value: string): string | undefined {

@@ -3,7 +3,8 @@ const TRIM_LENGTH = 1024;
 
 /** A queue whose both ends cost the same however long it is; `Array.shift` moves every element. */
 export class Fifo<T> {
-  #items: T[] = [];
+  /** Those before the head are taken: what they were is not held on to. */
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   get size(): number {
@@ -27,6 +28,7 @@ export class Fifo<T> {
   shift(): T | undefined {
     if (this.#head >= this.#items.length) return undefined;
     const item = this.#items[this.#head];
+    this.#items[this.#head] = undefined;
     this.#head++;
     if (this.#head === this.#items.length) this.clear();
     else if (this.#head >= TRIM_LENGTH && this.#head * 2 >= this.#items.length) this.#trim();

@@ -26,6 +26,8 @@ export interface NatsConnectOptions extends NatsCredentials {
   readonly name: string;
   /** What the subjects of answers to requests begin with. */
   readonly inboxPrefix?: string | undefined;
+  /** Called after each round in which no server was connected to, with a line for each server that says why, if any has refused. */
+  readonly failed?: ((lines: readonly string[], isRefused: boolean) => void) | undefined;
   /** Ends the attempts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,11 +67,12 @@ export async function connectNats(options: NatsConnectOptions): Promise<NatsConn
     const round = await tryAll(options, Math.min(leftMs, SERVER_TIMEOUT_MS), aborted);
     if (round === undefined) throw canceledError();
     if (round.connection !== undefined) return round.connection;
+    const lines = round.failures.map(({ address, why }) => `${address}: ${why}`);
     const isRefused = round.failures.some(({ isRefusal }) => isRefusal);
+    options.failed?.(lines, isRefused);
     // While the time is unlimited, credentials may be renewed.
     const isFinal = isRefused && Number.isFinite(connectTimeoutMs);
     if (isFinal || performance.now() + ROUND_PAUSE_MS >= deadlineMs) {
-      const lines = round.failures.map(({ address, why }) => `${address}: ${why}`);
       const what = servers.addresses.length === 1 ? "the NATS server" : "any NATS server";
       throw overlayStateError(
         [`cannot connect to ${what} of the overlay:`, ...lines].join("\n"),

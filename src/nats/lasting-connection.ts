@@ -1,9 +1,13 @@
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { messageOf } from "../errors/index.js";
+import { startTimer } from "../processes/index.js";
 import { connectNats, type NatsConnectOptions, natsLibrary } from "./connect-nats.js";
 
 /** As long as the servers cannot be reached, it is said this often. */
 const REMIND_MS = 30_000;
+
+/** After this time a right that a server has withdrawn may be back. */
+const RIGHT_RETRY_MS = 500;
 
 /** How long the last messages may take to leave. */
 const CLOSE_TIMEOUT_MS = 500;
@@ -35,6 +39,10 @@ export class LastingConnection {
   #connection: NatsConnection;
   #listener = SILENT;
   #reminder: NodeJS.Timeout | undefined;
+  /** When it was said last that something may not be sent. */
+  #refusedAtMs = -Infinity;
+  /** Subjects that this process may not receive, though it has to; how often each was refused. */
+  readonly #withdrawn = new Map<string, number>();
 
   private constructor(options: NatsConnectOptions, connection: NatsConnection) {
     this.#options = options;
@@ -114,13 +122,33 @@ export class LastingConnection {
     connection.subscribe(subject, {
       callback: (error, message) => {
         if (error === null) take(message);
-        else
-          this.#listener.log(
-            this.#optional.has(subject) ? "info" : "err",
-            `NATS: ${subject}: ${messageOf(error)}`,
-          );
+        else if (this.#optional.has(subject))
+          this.#listener.log("info", `NATS: ${subject}: ${messageOf(error)}`);
+        else this.#lostRight(connection, subject, take, error);
       },
     });
+  }
+
+  /** The server does not give the right to receive a subject, or has withdrawn it. It does not say when it is back. */
+  #lostRight(connection: NatsConnection, subject: string, take: (message: Msg) => void, error: Error): void {
+    const times = this.#withdrawn.get(subject) ?? 0;
+    this.#withdrawn.set(subject, times + 1);
+    if (times === 0) this.#listener.log("err", `NATS: ${subject} may not be received: ${messageOf(error)}`);
+    const again = async (): Promise<void> => {
+      if (connection !== this.#connection || connection.isClosed()) return;
+      this.#subscribe(connection, subject, take);
+      // What the server has against it comes before its answer.
+      await connection.flush();
+      if (this.#withdrawn.get(subject) !== times + 1) return;
+      this.#withdrawn.delete(subject);
+      this.#listener.log("notice", `NATS: ${subject} may be received again`);
+      this.#listener.restored();
+    };
+    const run = (): void => {
+      // Another connection takes the place of one that is lost meanwhile.
+      again().catch(() => this.#withdrawn.delete(subject));
+    };
+    startTimer(RIGHT_RETRY_MS, run, { keepsAlive: false });
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
@@ -134,9 +162,18 @@ export class LastingConnection {
   /** Without rights for JetStream there is no lease, as on servers without it: that is no failure, nor is what is optional. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
-    const subject = error instanceof PermissionViolationError ? error.subject : "";
-    const isHarmless = OF_JETSTREAM.test(subject) || this.#optional.has(subject);
-    this.#listener.log(isHarmless ? "info" : "err", `NATS: ${messageOf(error)}`);
+    const violation = error instanceof PermissionViolationError ? error : undefined;
+    const subject = violation?.subject ?? "";
+    if (OF_JETSTREAM.test(subject) || this.#optional.has(subject)) {
+      this.#listener.log("info", `NATS: ${messageOf(error)}`);
+      return;
+    }
+    // Those were told to the subscription.
+    if (violation?.operation === "subscription") return;
+    // What may not be sent is tried again and again.
+    if (violation !== undefined && performance.now() - this.#refusedAtMs < REMIND_MS) return;
+    if (violation !== undefined) this.#refusedAtMs = performance.now();
+    this.#listener.log("err", `NATS: ${messageOf(error)}`);
   }
 
   /** The connection is lost: another one takes its place, whenever that is. */
@@ -144,13 +181,24 @@ export class LastingConnection {
     if (this.#closing.signal.aborted) return;
     this.#listener.log("warning", `disconnected from the NATS server ${lost.getServer()}`);
     const sinceMs = performance.now();
+    let why: readonly string[] = [];
+    let isRefusalKnown = false;
     this.#reminder = setInterval(() => {
       const seconds = Math.round((performance.now() - sinceMs) / 1000);
-      this.#listener.log("warning", `no NATS server has answered for ${seconds} s`);
+      this.#listener.log(
+        "warning",
+        `no NATS server has taken a connection for ${seconds} s: ${why.join("; ")}`,
+      );
     }, REMIND_MS).unref();
     const { signal } = this.#closing;
+    const failed = (lines: readonly string[], isRefused: boolean): void => {
+      why = lines;
+      if (!isRefused || isRefusalKnown) return;
+      isRefusalKnown = true;
+      this.#listener.log("err", `no NATS server takes a connection any more: ${why.join("; ")}`);
+    };
     try {
-      const connection = await connectNats({ ...this.#options, signal, connectTimeoutMs: Infinity });
+      const connection = await connectNats({ ...this.#options, signal, connectTimeoutMs: Infinity, failed });
       this.#attach(connection);
       this.#listener.log("notice", `connected to the NATS server ${connection.getServer()}`);
       this.#listener.restored();

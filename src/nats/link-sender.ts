@@ -28,8 +28,8 @@ export interface LinkSenderOptions {
  */
 export class LinkSender {
   readonly #options: LinkSenderOptions;
-  #chunks: Chunk[] = [];
-  /** Chunks before this one are acknowledged. */
+  #chunks: (Chunk | undefined)[] = [];
+  /** Chunks before this one are acknowledged, and not held on to. */
   #head = 0;
   /** The next chunk to be sent from. */
   #next = 0;
@@ -87,6 +87,7 @@ export class LinkSender {
     this.#acknowledged = bytes;
     for (let first = this.#chunks[this.#head]; first !== undefined; first = this.#chunks[this.#head]) {
       if (first.start + first.length > bytes) break;
+      this.#chunks[this.#head] = undefined;
       this.#head += 1;
     }
     if (this.#sent < bytes) this.rewind();

@@ -18,6 +18,10 @@ export interface NatsServer {
   routes(count: number): Promise<void>;
   /** Resolves when it has refused so many connections for their credentials. */
   refusals(count: number): Promise<void>;
+  /** Resolves when it has logged something. */
+  logged(text: string): Promise<void>;
+  /** Gives it another configuration, as its operator does with SIGHUP; resolves when it goes by that. */
+  reload(lines: readonly string[]): Promise<void>;
   /** Sends a signal; what it does is up to the server. */
   signal(signal: NodeJS.Signals): void;
   /** Ends it at once, and resolves when it has. */
@@ -33,15 +37,17 @@ export async function startNats(
 ): Promise<NatsServer> {
   const dir = mkdtempSync(join(tmpdir(), "sluice-nats-"));
   const config = join(dir, "server.conf");
-  writeFileSync(
-    config,
-    [
-      `listen: "127.0.0.1:${options.port ?? -1}"`,
-      ...(options.lines ?? []),
-      ...(options.jetStream === true ? [`jetstream { store_dir: "${dir}", max_file_store: 200MB }`] : []),
-      "",
-    ].join("\n"),
-  );
+  const write = (at: number, lines: readonly string[]): void =>
+    writeFileSync(
+      config,
+      [
+        `listen: "127.0.0.1:${at}"`,
+        ...lines,
+        ...(options.jetStream === true ? [`jetstream { store_dir: "${dir}", max_file_store: 200MB }`] : []),
+        "",
+      ].join("\n"),
+    );
+  write(options.port ?? -1, options.lines ?? []);
   const child = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let said = "";
@@ -76,6 +82,14 @@ export async function startNats(
     clusterUrl: portOf("route") === "" ? "" : `nats://127.0.0.1:${portOf("route")}`,
     routes: (count) => until(() => said.split("Route connection created").length > count),
     refusals: (count) => until(() => said.split(/authentication error/i).length > count),
+    logged: (text) => until(() => said.includes(text)),
+    reload: async (lines) => {
+      const reloads = (): number => said.split("Reloaded server configuration").length;
+      const before = reloads();
+      write(port, lines);
+      child.kill("SIGHUP");
+      await until(() => reloads() > before);
+    },
     signal: (signal) => void child.kill(signal),
     kill: async () => {
       child.kill("SIGKILL");

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Link, type LinkOptions } from "../../src/nats/link.js";
 import { formatFrame, parseFrame } from "../../src/nats/link-frame.js";
+import { heldBytes } from "../helpers/memory.js";
 
 const [A, B] = ["a".repeat(16), "b".repeat(16)];
 
@@ -198,4 +199,21 @@ test("what is no frame is none", () => {
   ]) {
     expect(parseFrame(text)).toBeUndefined();
   }
+});
+
+test("a link lets go of what the other end has received, while more is on its way all the time", async () => {
+  const { a, b } = pair(arrives, {
+    windowBytes: () => 2 ** 20,
+    segmentBytes: () => 2 ** 16,
+    retryMs: () => 1000,
+  });
+  let read = 0;
+  const before = heldBytes();
+  b.on("data", (chunk: Buffer) => (read += chunk.length));
+  for (let n = 0; n < 200; n++) {
+    const isFull = !a.write(Buffer.alloc(2 ** 20));
+    if (isFull) await new Promise((resolve) => a.once("drain", resolve));
+  }
+  await expect.poll(() => heldBytes() - before).toBeLessThan(64 * 2 ** 20);
+  await expect.poll(() => read).toBe(200 * 2 ** 20);
 });

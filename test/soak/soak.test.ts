@@ -95,3 +95,10 @@ describe("bounds", () => {
     ]);
   });
 });
+
+test("events that are published while one of eight ranks is frozen stay within the memory for them", async () => {
+  const { status, stdout, stderr } = await start("--frozen=12").ended;
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^12 MB in .*\nMiB of each broker at most:( \d+){8}\n$/);
+  expect(status).toBe(0);
+});

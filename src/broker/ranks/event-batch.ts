@@ -4,6 +4,9 @@ import { batchMessage, eventFrame } from "./overlay-wire.js";
 /** A batch does not become larger than this, unless by a single event that is. */
 const BATCH_BYTES = 256 * 1024;
 
+/** What an event that is kept takes beside its payload. */
+const EVENT_BYTES = 256;
+
 /**
  * Joins the events of one turn of the loop to one message. It encodes each once however many ranks it goes
  * to. A thousand small ones cost little more than one.
@@ -58,4 +61,9 @@ export class EventBatch {
       this.flush();
     });
   }
+}
+
+/** About what it takes to keep an event, in bytes. */
+export function sizeOf({ payload }: EventMessage): number {
+  return EVENT_BYTES + (payload?.length ?? 0);
 }

@@ -66,6 +66,7 @@ export function rankEvents(options: RankEventsOptions): OverlayReceiver {
     config: options.config,
     heartbeatPeriodMs: () => delayOf(attributes, "overlay.heartbeat-period"),
     lostAfterMs: () => delayOf(attributes, "overlay.lost-after"),
+    keptEventsBytes: () => Number(attributes.get("overlay.kept-events")),
     leaderTimeoutMs: () => delayOf(attributes, "overlay.leader-timeout"),
     stopsAfterMs: () =>
       stops() ? delayOf(attributes, "overlay.lost-after") + options.shutdownTimeoutMs() + STOP_GRACE_MS : 0,

@@ -50,6 +50,8 @@ export interface OverlayReceiver {
   heartbeatPeriodMs(): number;
   /** How long a rank may be silent before it is lost, in milliseconds. */
   lostAfterMs(): number;
+  /** How much of the newest events rank 0 keeps for ranks that have missed some, in bytes. */
+  keptEventsBytes(): number;
   /** How long a rank that is without rank 0 waits for it, or for another one, in milliseconds. */
   leaderTimeoutMs(): number;
   /**

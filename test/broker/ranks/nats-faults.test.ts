@@ -190,11 +190,12 @@ describe("a rank that has missed", () => {
   async function missing(
     count: number,
     bytes: number,
+    more: Readonly<Record<string, string>> = {},
   ): Promise<{ one: TestBroker; heard: Event[]; heal: () => void }> {
     const { port, url } = await server();
     const wire = await detourTo(port);
     onTestFinished(() => wire.close());
-    const attributes = { "overlay.heartbeat-period": "60s" };
+    const attributes = { "overlay.heartbeat-period": "60s", ...more };
     const zero = await startRank(0, 2, { servers: [{ url }], attributes });
     const one = await startRank(1, 2, { servers: [{ url: `nats://127.0.0.1:${wire.port}` }], attributes });
     await presentRanks(zero.broker, 1);
@@ -213,10 +214,14 @@ describe("a rank that has missed", () => {
     expect(heard.map(({ topic }) => topic)).toEqual(Array.from({ length: 60 }, (_, n) => `load.n${n}`));
   });
 
-  test("more than rank 0 keeps is told so, and leaves", async () => {
-    const { one, heard, heal } = await missing(70, 1_000_000);
+  test.each([
+    ["by default", 70, 1_000_000, {}],
+    ["as the site wants it", 7, 100_000, { "overlay.kept-events": "500000" }],
+  ] as const)("more than rank 0 keeps %s says so, and leaves", async (_, count, bytes, attributes) => {
+    const { one, heard, heal } = await missing(count, bytes, attributes);
     heal();
-    await one.logged("disconnected from rank 0: this rank has missed more events than rank 0 keeps");
+    const why = "this rank has missed events after 0, and rank 0 no longer keeps them all";
+    await one.logged(`disconnected from rank 0: ${why} (overlay.kept-events)`);
     await presentRanks(one.broker, 0);
     expect(heard).toEqual([]);
   });

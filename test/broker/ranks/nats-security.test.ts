@@ -34,6 +34,7 @@ async function startRank(
   rank: number,
   url: string,
   options: Partial<NatsOverlayOptions> = {},
+  attributes: Readonly<Record<string, string>> = {},
 ): Promise<TestBroker> {
   const { overlay } = await natsOverlay({
     servers: parseNatsServers(url),
@@ -47,7 +48,7 @@ async function startRank(
     retryMs: 200,
     ...options,
   });
-  return startBroker({}, { overlay });
+  return startBroker({}, { overlay, attributes });
 }
 
 /** Two ranks find each other, and one asks the other. */
@@ -209,5 +210,96 @@ describe("rights as the guide has them", () => {
       code: "BROKER_STATE",
       errnum: ERRNO.EHOSTUNREACH,
     });
+  });
+});
+
+describe("rights that a server withdraws from a rank", () => {
+  const allOf = (rank: number): Rights => ({
+    publish: [`sluice.site.r.*.${rank}`, ...(rank === 0 ? ["sluice.site.ev"] : [])],
+    subscribe: [`sluice.site.r.${rank}.>`, "sluice.site.ev"],
+  });
+  interface Rights {
+    readonly publish: readonly string[];
+    readonly subscribe: readonly string[];
+  }
+  const user = (rank: number, { publish, subscribe }: Rights): string => {
+    const list = (subjects: readonly string[]): string =>
+      `[ ${subjects.map((one) => `"${one}"`).join(", ")} ]`;
+    const rights = `publish: ${list([...publish, "none"])}, subscribe: ${list([...subscribe, "none"])}`;
+    return `{ user: r${rank}, password: p, permissions: { ${rights} } }`;
+  };
+  const users = (one: Partial<Rights> | undefined): string[] => [
+    `authorization { users: [ ${user(0, allOf(0))}${one === undefined ? "" : `, ${user(1, { ...allOf(1), ...one })}`} ] }`,
+  ];
+  const SOON = {
+    "overlay.heartbeat-period": "200ms",
+    "overlay.lost-after": "1s",
+    "overlay.leader-timeout": "2s",
+  };
+
+  async function startPair(
+    attributes: Readonly<Record<string, string>>,
+  ): Promise<{ nats: NatsServer; zero: TestBroker; one: TestBroker }> {
+    const nats = await server(users({}));
+    const as = (name: string): string => `nats://${name}:p@127.0.0.1:${nats.port}`;
+    const zero = await startRank(0, as("r0"), {}, attributes);
+    const one = await startRank(1, as("r1"), {}, attributes);
+    await presentRanks(zero.broker, 1);
+    return { nats, zero, one };
+  }
+
+  test("to receive events are named, and taken up when they are back: no event is lost", async () => {
+    const { nats, zero, one } = await startPair({ "overlay.heartbeat-period": "60s" });
+    const heard: number[] = [];
+    await one.handle.subscribe("site.*", ({ seq }) => heard.push(seq));
+    await nats.reload(users({ subscribe: ["sluice.site.r.1.>"] }));
+    await one.logged("sluice.site.ev may not be received");
+    const seqs: number[] = [];
+    for (let n = 0; n < 20; n++) seqs.push(await zero.handle.publish("site.alarm"));
+    expect(await one.handle.rpc("broker.ping", 7, { rank: 0 })).toBe(7);
+    await nats.reload(users({}));
+    await one.logged("sluice.site.ev may be received again");
+    await expect.poll(() => heard).toEqual(seqs);
+    seqs.push(await zero.handle.publish("site.alarm"));
+    await expect.poll(() => heard).toEqual(seqs);
+  });
+
+  test("to receive anything fail its requests at once when it is stalled, and are taken up when they are back", async () => {
+    const { nats, zero, one } = await startPair({ ...SOON, "overlay.lost-after": "60s" });
+    await nats.reload(users({ subscribe: [] }));
+    await one.logged("sluice.site.r.1.> may not be received");
+    await one.logged("rank 0 is stalled");
+    await expect(one.handle.rpc("broker.ping", 7, { rank: 0 })).rejects.toMatchObject({
+      errnum: ERRNO.EHOSTUNREACH,
+    });
+    await nats.reload(users({}));
+    await one.logged("rank 0 sends heartbeats again");
+    expect(await one.handle.rpc("broker.ping", 8, { rank: 0 })).toBe(8);
+    expect(await zero.handle.rpc("broker.ping", 9, { rank: 1 })).toBe(9);
+  });
+
+  test("to send end it within the time for that, with few lines, and fail its requests", async () => {
+    const { nats, zero, one } = await startPair(SOON);
+    await nats.reload(users({ publish: [] }));
+    const request = one.handle.rpc("broker.ping", 7, { rank: 0 });
+    request.catch(() => undefined);
+    await one.logged("Permissions Violation for Publish");
+    await expect(request).rejects.toMatchObject({ errnum: ERRNO.EHOSTUNREACH });
+    await zero.logged("rank 1 is lost");
+    await one.logged("there was no rank 0 for 2 s");
+    const lines = one.log.filter(({ text }) => text.includes("Permissions Violation"));
+    expect(lines.length).toBe(1);
+    expect(await zero.handle.rpc("broker.ping", 8, { rank: 0 })).toBe(8);
+  });
+
+  test("to connect at all are named as what it waits for", async () => {
+    const { nats, zero, one } = await startPair(SOON);
+    await nats.reload(users(undefined));
+    await one.logged("disconnected from the NATS server");
+    await one.logged("refused these credentials");
+    await zero.logged("rank 1 is stalled");
+    await nats.reload(users({}));
+    await one.logged("connected to the NATS server");
+    await expect.poll(() => one.handle.rpc("broker.ping", 8, { rank: 0 }).catch(() => 0)).toBe(8);
   });
 });

@@ -1,4 +1,5 @@
 import type { EventMessage } from "../../../messages/index.js";
+import { sizeOf } from "../event-batch.js";
 
 /** So much is kept of what came before its turn. */
 const AHEAD_BYTES = 16 * 1024 * 1024;
@@ -66,8 +67,7 @@ export class EventOrder {
 
   /** What is not kept is missed, and asked for, once more. */
   #keep(event: EventMessage, origin: number): void {
-    const { payload } = event;
-    const bytes = payload === undefined ? 0 : payload.length;
+    const bytes = sizeOf(event);
     if (this.#early.has(event.seq) || this.#earlyBytes + bytes > AHEAD_BYTES) return;
     this.#early.set(event.seq, { event, origin, bytes });
     this.#earlyBytes += bytes;

@@ -96,7 +96,10 @@ export class FollowedEvents {
 
   /** Rank 0 has sent some of what was missed. */
   repeated({ isKept, seq }: { readonly isKept: boolean; readonly seq: number }): void {
-    if (!isKept) throw requestError("ENODATA", "this rank has missed more events than rank 0 keeps");
+    if (!isKept) {
+      const text = `this rank has missed events after ${this.seq}, and rank 0 no longer keeps them all (overlay.kept-events)`;
+      throw requestError("ENODATA", text);
+    }
     this.#isCatchingUp = false;
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }

@@ -254,7 +254,7 @@ export class Leaf implements Overlay {
   /** Something is wrong that another connection would not better. */
   #fail(error: unknown): void {
     this.#connection?.destroy();
-    this.#abandon(error instanceof Error ? error : new Error(String(error)));
+    this.#abandon(error instanceof Error ? error : new Error(String(error)), messageOf(error));
   }
 
   /** The connection to rank 0 has ended: without it no rank can be reached. */
@@ -319,8 +319,11 @@ export class Leaf implements Overlay {
     }
   }
 
-  /** There is no way back. */
-  #abandon(cause: Error | undefined): void {
+  /**
+   * There is no way back.
+   * @param why this rank ends, unless it is because rank 0 has
+   */
+  #abandon(cause: Error | undefined, why = "rank 0 has left the instance"): void {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
     this.#attempt += 1;
@@ -329,7 +332,7 @@ export class Leaf implements Overlay {
     this.#events.fail(goneError());
     this.#leaveAll();
     this.#receiver = undefined;
-    receiver.abandoned("rank 0 has left the instance");
+    receiver.abandoned(why);
   }
 
   #leaveAll(): void {

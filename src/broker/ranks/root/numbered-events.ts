@@ -16,6 +16,8 @@ export interface NumberedEventsOptions {
   readonly send: (batch: Message, first: number) => void;
   /** Gives an event to this rank. */
   readonly deliver: (event: EventMessage) => void;
+  /** How much of the newest events is kept, in bytes; asked each time. */
+  readonly keptBytes: () => number;
 }
 
 /** Rank 0's order of the events: gives each its number, sends it out, and keeps the newest for those that miss some. */
@@ -23,11 +25,12 @@ export class NumberedEvents {
   readonly #options: NumberedEventsOptions;
   readonly #batch: EventBatch;
   /** For events that were lost on their way, and ranks that come back. */
-  #ring = new EventRing();
+  #ring: EventRing;
   #seq = 0;
 
   constructor(options: NumberedEventsOptions) {
     this.#options = options;
+    this.#ring = new EventRing(0, options.keptBytes);
     this.#batch = new EventBatch((batch, first) => {
       this.#ring.add(batch, this.#seq);
       options.send(batch, first);

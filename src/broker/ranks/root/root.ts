@@ -20,6 +20,7 @@ import {
 import { Admission, type RootOptions } from "./admission.js";
 import { takeClient } from "../client-connection.js";
 import type { RootTransport } from "../connection.js";
+import { RING_BYTES } from "./event-ring.js";
 import { Heartbeat, MISSED_BEATS } from "../heartbeat.js";
 import { type Member, Members } from "./members.js";
 import { NumberedEvents } from "./numbered-events.js";
@@ -58,6 +59,7 @@ export class Root implements Overlay {
       mayNumber: () => transport.leadership?.isHeld() !== false,
       send: (batch, first) => this.#sendEvents(batch, first),
       deliver: (event) => this.#receiver?.event(event),
+      keptBytes: () => this.#keptBytes(),
     });
     this.#admission = new Admission(options, transport.broadcast !== undefined, this.#members, {
       receiver: () => this.#receiver,
@@ -187,7 +189,7 @@ export class Root implements Overlay {
   /** Goes on where another leader has ended. */
   async #inherit(ranks: ReadonlySet<number>, timeoutMs: number): Promise<void> {
     const succession = this.#succession ?? new Succession();
-    const inheritance = await succession.inherit(ranks, timeoutMs);
+    const inheritance = await succession.inherit(ranks, timeoutMs, () => this.#keptBytes());
     if (inheritance !== undefined) {
       this.#events.resume(inheritance.seq, inheritance.ring);
       this.#receiver?.log("notice", `leads from event ${inheritance.seq} on`);
@@ -195,6 +197,10 @@ export class Root implements Overlay {
     }
     this.#succession = undefined;
     succession.close();
+  }
+
+  #keptBytes(): number {
+    return this.#receiver?.keptEventsBytes() ?? RING_BYTES;
   }
 
   #receive(member: Member, arrival: Arrival): void {

@@ -46,9 +46,14 @@ export class Succession {
    * have received less get it from that rank.
    * @param ranks those that are about to come
    * @param timeoutMs how long they may take, in milliseconds
+   * @param keptBytes how much of the newest events is kept; asked each time
    * @returns undefined if none of them has received any
    */
-  async inherit(ranks: ReadonlySet<number>, timeoutMs: number): Promise<Inheritance | undefined> {
+  async inherit(
+    ranks: ReadonlySet<number>,
+    timeoutMs: number,
+    keptBytes: () => number,
+  ): Promise<Inheritance | undefined> {
     if (ranks.size === 0) return undefined;
     const hasAll = (): boolean => [...ranks].every((rank) => this.#heirs.has(rank));
     await within(timeoutMs, new Promise<void>((resolve) => (this.#onHeir = () => hasAll() && resolve())));
@@ -59,7 +64,8 @@ export class Succession {
     );
     if (newest === undefined) return undefined;
     const least = Math.min(...followers.map(({ hello }) => hello.seq));
-    return await takeOver(newest, least, timeoutMs);
+    if (least < newest.hello.seq) await askFor(newest, least, timeoutMs);
+    return inheritanceOf(newest, least, keptBytes);
   }
 
   /** Lets them all in; there are no others. */
@@ -70,23 +76,25 @@ export class Succession {
   }
 }
 
-async function takeOver(newest: Heir, least: number, timeoutMs: number): Promise<Inheritance> {
+/** Has a rank send the events after one. */
+async function askFor(newest: Heir, least: number, timeoutMs: number): Promise<void> {
+  const all = new Promise<void>((resolve) => (newest.repeatedAll = resolve));
+  newest.connection.channel.send(noticeMessage({ kind: "missed", seq: least }));
+  await within(timeoutMs, all);
+}
+
+function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): Inheritance {
   const { seq } = newest.hello;
-  if (least < seq) {
-    const all = new Promise<void>((resolve) => (newest.repeatedAll = resolve));
-    newest.connection.channel.send(noticeMessage({ kind: "missed", seq: least }));
-    await within(timeoutMs, all);
-  }
   // Without all of them it can give none.
   let last = least;
-  const ring = new EventRing(least);
+  const ring = new EventRing(least, keptBytes);
   for (const batch of newest.repeated) {
     const arrival = readArrival(batch);
     if (arrival.type !== "events") continue;
     last = arrival.events.at(-1)?.seq ?? last;
     ring.add(batch, last);
   }
-  return { seq, ring: last === seq ? ring : new EventRing(seq) };
+  return { seq, ring: last === seq ? ring : new EventRing(seq, keptBytes) };
 }
 
 /** Events from the one that has received the most. */

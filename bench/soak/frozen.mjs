@@ -1,0 +1,149 @@
+/**
+ * One of eight ranks over a NATS server is frozen while another publishes. Each broker is a process. Nothing may be lost, and
+ * no broker may take more memory than what it has to keep, however much is published.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "../../dist/index.js";
+
+const RANKS = 8;
+const FROZEN = 5;
+const EVENT_BYTES = 1_000_000;
+const UNDER_WAY = 16;
+const POLL_MS = 20;
+
+/** A broker of Node, 64 MiB that rank 0 keeps, as much that waits to be collected, and what is on its way. */
+const MOST_MIB = 300;
+
+const MAIN = createRequire(import.meta.url).resolve("../../dist/cli/main.cjs");
+
+/**
+ * @param megabytes how much is published
+ * @param say called with lines for the user
+ * @param signal ends it
+ * @returns a sentence for each thing that is wrong
+ */
+export async function soakFrozen(megabytes, say, signal) {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-frozen-"));
+  const children = [];
+  try {
+    const { url } = await startServer(dir, children);
+    const brokers = Array.from({ length: RANKS }, (_, rank) => startBroker(dir, url, rank));
+    children.push(...brokers);
+    const handles = await Promise.all(brokers.map((_, rank) => connectTo(dir, rank, signal)));
+    const heard = await Promise.all(handles.map(listen));
+    brokers[FROZEN].kill("SIGSTOP");
+    const broken = await publishAll({ handles, heard, brokers, megabytes, say, signal });
+    brokers[FROZEN].kill("SIGCONT");
+    return broken;
+  } catch (error) {
+    if (signal.aborted) return [];
+    throw error;
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function startServer(dir, children) {
+  const config = join(dir, "server.conf");
+  writeFileSync(config, 'listen: "127.0.0.1:-1"\nwrite_deadline: "2s"\n');
+  const server = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
+  children.push(server);
+  let said = "";
+  // It is read to its end: a server whose log nothing reads ends.
+  await new Promise((resolve, reject) => {
+    server.stderr.on("data", (chunk) => {
+      said += chunk;
+      if (said.includes("Server is ready")) resolve();
+    });
+    server.once("error", reject);
+    server.once("close", () => reject(new Error(`nats-server has ended: ${said}`)));
+  });
+  return { url: `nats://127.0.0.1:${/client connections on 127\.0\.0\.1:(\d+)/.exec(said)[1]}` };
+}
+
+function startBroker(dir, url, rank) {
+  const flags = [
+    `--overlay=${url}`,
+    "--instance=soak",
+    `--rank=${rank}`,
+    `--size=${RANKS}`,
+    "--connect-timeout=infinity",
+  ];
+  const settings = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
+  return spawn(
+    process.execPath,
+    [MAIN, "broker", ...flags, `--rundir=${join(dir, String(rank))}`, ...settings],
+    {
+      stdio: "ignore",
+    },
+  );
+}
+
+async function connectTo(dir, rank, signal) {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await connect(`local://${join(dir, String(rank))}/local-${rank}`);
+    } catch (error) {
+      if (error.code !== "BROKER_UNREACHABLE") throw error;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+async function listen(handle) {
+  const state = { count: 0, last: 0, isInOrder: true, longestMs: 0, atMs: performance.now() };
+  await handle.subscribe("load.*", ({ seq }) => {
+    const nowMs = performance.now();
+    if (state.count > 0) state.longestMs = Math.max(state.longestMs, nowMs - state.atMs);
+    if (state.count > 0 && seq !== state.last + 1) state.isInOrder = false;
+    state.atMs = nowMs;
+    state.last = seq;
+    state.count += 1;
+  });
+  return state;
+}
+
+async function publishAll({ handles, heard, brokers, megabytes, say, signal }) {
+  const payload = Buffer.alloc(EVENT_BYTES);
+  const underWay = new Set();
+  const peaks = Array(RANKS).fill(0);
+  const weigh = () => {
+    for (const [rank, { pid }] of brokers.entries()) peaks[rank] = Math.max(peaks[rank], rssMib(pid));
+  };
+  const beganMs = performance.now();
+  for (let n = 0; n < megabytes; n++) {
+    signal.throwIfAborted();
+    const sent = handles[1].publish("load.x", payload).then(() => void underWay.delete(sent));
+    underWay.add(sent);
+    if (underWay.size >= UNDER_WAY) await Promise.race(underWay);
+    weigh();
+  }
+  await Promise.all(underWay);
+  const others = heard.filter((_, rank) => rank !== FROZEN);
+  while (others.some(({ count }) => count < megabytes)) {
+    signal.throwIfAborted();
+    await sleep(POLL_MS);
+  }
+  weigh();
+  const seconds = (performance.now() - beganMs) / 1000;
+  const longestMs = Math.max(...others.map((one) => one.longestMs));
+  say(`${megabytes} MB in ${seconds.toFixed(1)} s; the longest pause of a rank ${longestMs.toFixed(0)} ms`);
+  say(`MiB of each broker at most: ${peaks.map((mib) => mib.toFixed(0)).join(" ")}`);
+  return [
+    ...others.flatMap(({ isInOrder }) => (isInOrder ? [] : ["events were received out of order"])),
+    ...peaks.flatMap((mib, rank) =>
+      mib <= MOST_MIB ? [] : [`rank ${rank} took ${mib.toFixed(0)} MiB, more than ${MOST_MIB}`],
+    ),
+  ];
+}
+
+function rssMib(pid) {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
+}
