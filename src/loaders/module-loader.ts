@@ -100,12 +100,22 @@ export interface SharedThread {
   blame(): Promise<Blame>;
 }
 
+/** How the probe of a running program stands that asks whether it is alive. */
+export interface ProbeState {
+  /** Attempts that have failed in a row. */
+  readonly failures: number;
+  /** So many are a failure of the module. */
+  readonly limit: number;
+}
+
 /** A started module. It reports with `module.status` whether it runs. */
 export interface RunningModule {
   /** The broker's end. The broker sends `welcome` on it first. */
   readonly channel: Channel;
   /** The id of its process, if it has one to itself. */
   readonly pid?: number | undefined;
+  /** How its probe stands; undefined while its loader asks nothing. */
+  readonly probe?: ProbeState | undefined;
   /**
    * Settles after the end of the module and its clean-up; never rejects. Its last messages may still be on
    * their way. The channel closes after them, earlier or later than this.
