@@ -37,6 +37,8 @@ export class Phases {
   readonly #said: string[] = [];
   /** Told what a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
+  /** Told when a unit of a phase is done. */
+  onProgress: () => void = () => undefined;
 
   constructor(options: BrokerCommandOptions) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class Phases {
         timeoutText: `not done within the ${RC1_TIMEOUT} of ${broker.attributes.get(RC1_TIMEOUT) ?? ""}`,
         onNews: (news) => {
           if (news.type === "waiting") this.onWaiting(news.text);
+          else if (news.type === "progress") this.onProgress();
           else if (news.type === "said") this.#said.push(news.text);
           else this.failure ??= { phase, unit: news.unit, message: news.message };
         },

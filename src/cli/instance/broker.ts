@@ -45,7 +45,7 @@ import { ShutdownNote } from "./shutdown-note.js";
 import { ExitError, say, sayError } from "../terminal/output.js";
 import { startBroker } from "./broker-start.js";
 import { Stops } from "./broker-stops.js";
-import { notifierFor, takeServiceManager, watchdogFor } from "./service-manager.js";
+import { extenderFor, notifierFor, takeServiceManager, watchdogFor } from "./service-manager.js";
 
 export function command(): Command {
   const configured = withConfig(new Command("broker"), "-c, --config-path <path>");
@@ -187,9 +187,11 @@ interface LifeOptions {
 /** @returns the exit status */
 async function live({ broker, options, phases, stops, notifier, isManaged }: LifeOptions): Promise<number> {
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
-  const waiting = new ShutdownNote(broker);
+  const extender = notifier && extenderFor(broker, notifier);
+  const tellWaiting = (text: string): void => notifier?.status(`${life.state}: ${text}`);
+  const waiting = new ShutdownNote(broker, tellWaiting);
   const life = new InstanceLife({
-    ...(followed?.gates ?? leaderGates(broker)),
+    ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
     // Asked when it is time: attributes may have been set meanwhile.
     get startRc1() {
       return phases.starter(broker, "rc1");
@@ -213,6 +215,7 @@ async function live({ broker, options, phases, stops, notifier, isManaged }: Lif
       if (state === "init") void broker.ensureSocket().then(() => report({ type: "serving" }));
       if (state === "cleanup" || state === "shutdown") waiting.begin();
       notifier?.state(state);
+      extender?.state(state);
       if (state === "cleanup" || state === "shutdown") phases.prepareShutdown(broker);
       report({ type: "state", state });
     },
@@ -228,7 +231,8 @@ async function live({ broker, options, phases, stops, notifier, isManaged }: Lif
     if (reason.kind === "panic") panic ??= reason.message;
     life.stop(reason);
   };
-  phases.onWaiting = (text) => notifier?.status(`${life.state}: ${text}`);
+  phases.onWaiting = tellWaiting;
+  phases.onProgress = () => extender?.progress();
   followed?.follow(stop);
   broker.onShutdown((reason) => {
     if (followed === undefined || !broker.roster.present.has(0)) stop(reason);
