@@ -69,7 +69,7 @@ export {
   type PluginOptions,
   unloadPlugin,
 } from "./libraries/index.js";
-export type { ModuleExit, ModuleLoader, ModuleSpec, RunningModule } from "./loaders/index.js";
+export type { ModuleExit, ModuleLoader, ModuleSpec, ProbeState, RunningModule } from "./loaders/index.js";
 export {
   dryRunLines,
   type Explanation,

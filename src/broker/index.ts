@@ -14,6 +14,7 @@ export { type RegisteredInstance, registerInstance, type Registration } from "./
 export {
   InstanceLife,
   STOPPING_GRACE_MS,
+  type LifeState,
   type PhaseProcess,
   type StopReason,
   type StopSignal,
@@ -47,6 +48,7 @@ export { freshRunDirectory, removeAbandonedRundir, stateDirectoryOf } from "./ru
 export { type OpenedModule, openModule, type OpenModuleOptions } from "./open-module.js";
 export { type LoneModule, runModule, type RunModuleOptions } from "./run-module.js";
 export { ServiceNotifier } from "./life/service-notifier.js";
+export { TimeExtender } from "./life/time-extender.js";
 export { ServiceWatchdog, watchdogInterval } from "./life/service-watchdog.js";
 export type { StartedModule } from "./started-module.js";
 export type { StartModuleOptions } from "./start-module.js";

@@ -1,6 +1,6 @@
 import { isErrno, messageOf } from "../errors/index.js";
 import { fields, type Handle, type LogLevel } from "../messages/index.js";
-import { startTimer } from "../processes/index.js";
+import { startTimer, type Timer } from "../processes/index.js";
 import type { Broker } from "./broker.js";
 import type { ShutdownReason } from "./broker-options.js";
 import { delayOf } from "./delay.js";
@@ -15,13 +15,19 @@ export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startSh
 /** The parts of a broker that leading or following takes. */
 type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log" | "shutdownTimeoutMs">;
 
-/** Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3. */
-export function leaderGates(broker: RankBroker): RankGates {
+/**
+ * Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3.
+ * @param tellWaiting gets what the log has of a wait that takes long
+ */
+export function leaderGates(
+  broker: RankBroker,
+  tellWaiting: (text: string) => void = () => undefined,
+): RankGates {
   return {
     startQuorum: () => {
       broker.roster.online(0);
       broker.orders.give("init");
-      return waitForQuorum(broker);
+      return waitForQuorum(broker, tellWaiting);
     },
     startShutdown: () => {
       broker.orders.give("shutdown");
@@ -31,14 +37,17 @@ export function leaderGates(broker: RankBroker): RankGates {
 }
 
 /** A rank is in when it has joined and its rc1 is done. Ends early when too few are left that could come. */
-function waitForQuorum({ roster, attributes, log }: RankBroker): PhaseProcess {
+function waitForQuorum(
+  { roster, attributes, log }: RankBroker,
+  tellWaiting: (text: string) => void,
+): PhaseProcess {
   const needed = Number(attributes.get("broker.quorum"));
   const timeoutMs = delayOf(attributes, "broker.quorum-timeout");
   const fail = (when: string): number => {
     log.append("broker", "err", `no quorum${when}: ${missingText(roster.ranks, needed)}`);
     return 1;
   };
-  return waitFor(roster, {
+  const quorum = waitFor(roster, {
     outcome: () => {
       const count = (...states: RankStatus["state"][]): number =>
         roster.ranks.filter(({ state }) => states.includes(state)).length;
@@ -49,6 +58,25 @@ function waitForQuorum({ roster, attributes, log }: RankBroker): PhaseProcess {
     onTimeout: () => fail(` within ${timeoutMs / 1000} s`),
     endsOnSignal: true,
   });
+  const startedMs = performance.now();
+  const note = sayAgain(attributes, () => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+    const text = `waiting for ranks (${seconds} s): ${missingText(roster.ranks, needed)}`;
+    log.append("broker", "warning", text);
+    tellWaiting(text);
+  });
+  void quorum.exited.then(() => note.cancel());
+  return quorum;
+}
+
+/** Calls back when a wait takes long, and then again and again. */
+function sayAgain(attributes: Broker["attributes"], say: () => void): Pick<Timer, "cancel"> {
+  const again = (): void => {
+    say();
+    timer = startTimer(delayOf(attributes, "broker.waiting-every"), again, { keepsAlive: false });
+  };
+  let timer = startTimer(delayOf(attributes, "broker.waiting-after"), again, { keepsAlive: false });
+  return { cancel: () => timer.cancel() };
 }
 
 /** Such as `6 of 8 ranks are in and 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */

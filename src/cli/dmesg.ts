@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import pc from "picocolors";
 import { indentLines, onOneLine } from "../errors/index.js";
 import { fields, type Payload } from "../messages/index.js";
+import { type Colours, coloursFor } from "./terminal/colours.js";
 import { printJson, printLine, printStyled, UsageError } from "./terminal/output.js";
 import { followRanks } from "./ranks/rank-streams.js";
 import { onRanks, type RankAnswer, type RankOptions, withRanks } from "./ranks/ranks.js";
@@ -93,13 +93,15 @@ function printPlain(payload: Payload, rank: number | undefined): void {
 /** The local time of the first line, and again after each minute without one; else the time since the line before. */
 function humanPrinter(): Print {
   let lastTime: number | undefined;
+  const colours = coloursFor(process.stdout);
   return (payload, rank) => {
     const { time, level, name, text } = fields(payload, ENTRY);
     const sinceLast = lastTime === undefined ? Infinity : time - lastTime;
     const when = sinceLast >= 60 ? localTime(time) : `+${Math.max(0, sinceLast).toFixed(6)}`.padStart(12);
     lastTime = time;
-    const source = pc.yellow(`${onOneLine(name)}.${level}:`);
-    printStyled(`${label(rank)}${pc.green(`[${when}]`)} ${source} ${colourOf(level)(indentLines(text))}`);
+    const source = colours.yellow(`${onOneLine(name)}.${level}:`);
+    const shown = colourOf(level, colours)(indentLines(text));
+    printStyled(`${label(rank)}${colours.green(`[${when}]`)} ${source} ${shown}`);
   };
 }
 
@@ -113,8 +115,8 @@ function localTime(time: number): string {
   return `${month}${day ?? ""} ${hours ?? ""}:${minutes ?? ""}`;
 }
 
-function colourOf(level: string): (text: string) => string {
-  if (["emerg", "alert", "crit", "err"].includes(level)) return pc.red;
-  if (level === "warning") return pc.bold;
-  return level === "debug" ? pc.dim : String;
+function colourOf(level: string, { red, bold, dim }: Colours): (text: string) => string {
+  if (["emerg", "alert", "crit", "err"].includes(level)) return red;
+  if (level === "warning") return bold;
+  return level === "debug" ? dim : String;
 }

@@ -107,12 +107,22 @@ export interface SharedThread {
   blame(): Promise<Blame>;
 }
 
+/** How the probe of a running program stands that asks whether it is alive. */
+export interface ProbeState {
+  /** Attempts that have failed in a row. */
+  readonly failures: number;
+  /** So many are a failure of the module. */
+  readonly limit: number;
+}
+
 /** A started module. It reports with `module.status` whether it runs. */
 export interface RunningModule {
   /** The end of the channel that the broker uses. The broker first sends `welcome` on it. */
   readonly channel: Channel;
   /** The id of its process, if it has its own process. */
   readonly pid?: number | undefined;
+  /** How its probe stands; undefined while its loader asks nothing. */
+  readonly probe?: ProbeState | undefined;
   /**
    * Resolves after the end of the module and its clean-up; never rejects. Its last messages may arrive later.
    * The channel closes after the last message, before or after this promise resolves.

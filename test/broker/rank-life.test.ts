@@ -54,6 +54,22 @@ describe("the quorum", () => {
     expect(lines().length).toBe(1);
   });
 
+  test("is waited for with a word about which ranks are missing, on the log and for a service manager", async () => {
+    const [overlay] = memoryOverlay(4);
+    const attributes = { "broker.waiting-after": "1ms", "broker.waiting-every": "1ms" };
+    const { broker, logged } = await startBroker({}, { overlay, attributes });
+    const told: string[] = [];
+    const phase = leaderGates(broker, (text) => told.push(text)).startQuorum?.();
+    broker.roster.joined(2);
+    broker.roster.online(2);
+    const { level, text } = await logged("2 of 4 ranks are in, 4 are needed; missing: ranks 1,3");
+    expect(level).toBe("warning");
+    expect(text).toMatch(/^waiting for ranks \(\d+ s\): /);
+    expect(told).toContain(text);
+    phase?.kill();
+    await phase?.exited;
+  });
+
   test("is given up after its time, naming who is missing", async () => {
     const { quorum, come, lines } = await leader({ "broker.quorum-timeout": "10ms" });
     come(2);

@@ -381,6 +381,30 @@ describe("a service manager", () => {
     expect(messages.filter(([first]) => first !== "WATCHDOG=1")).toEqual(EXPECTED);
   });
 
+  test("is asked for more time while a start or a stop takes long, on its socket", async () => {
+    const messages: string[] = [];
+    const args = ["broker.rc1-timeout=60s", "broker.waiting-after=100ms", "broker.waiting-every=100ms"];
+    await heard(
+      join(box.dir, "notify"),
+      {},
+      (message) => {
+        messages.push(...message);
+        return messages.filter((one) => one === "EXTEND_TIMEOUT_USEC=300000").length === 2;
+      },
+      [
+        "-S",
+        "broker.rc1_path=exec sleep 1000",
+        "-S",
+        "broker.rc3_path=sleep 1",
+        ...args.flatMap((one) => ["-S", one]),
+      ],
+    );
+    const stopping = messages.indexOf("STOPPING=1");
+    expect(messages.indexOf("EXTEND_TIMEOUT_USEC=300000")).toBeLessThan(stopping);
+    expect(messages.lastIndexOf("EXTEND_TIMEOUT_USEC=300000")).toBeGreaterThan(stopping);
+    expect(messages).not.toContain("READY=1");
+  });
+
   test("does not hear it for another process than it means, and nothing that the broker starts gets the variables", async () => {
     const address = join(box.dir, "notify");
     expect(await heard(address, { WATCHDOG_USEC: "100", WATCHDOG_PID: "1" })).toEqual(EXPECTED);

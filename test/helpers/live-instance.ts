@@ -12,11 +12,11 @@ export interface LiveInstance {
 }
 
 /** Failures of its modules are only logged. */
-export async function liveInstance(box: Sandbox): Promise<LiveInstance> {
+export async function liveInstance(box: Sandbox, { size = 1 } = {}): Promise<LiveInstance> {
   const bare = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path=", "-S", "broker.module-nopanic=1"];
   // Waits for an event that does not come.
   const program = 'echo "uri=$SLUICE_URI;"; exec sluice event sub test.never';
-  const instance = box.start(["start", ...bare, "bash", "-c", program]);
+  const instance = box.start(["start", "-s", String(size), ...bare, "bash", "-c", program]);
   await instance.waitFor(";\n");
   const uri = /uri=(.*);/.exec(instance.output())?.[1] ?? "";
   const env = { SLUICE_URI: uri };

@@ -75,6 +75,11 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
+  /** `EXTEND_TIMEOUT_USEC=`: the start or stop under way takes up to so much longer. */
+  extend(timeMs: number): void {
+    this.#last = this.#last.then(() => this.#send([`EXTEND_TIMEOUT_USEC=${Math.round(timeMs * 1000)}`]));
+  }
+
   /** `WATCHDOG=1`: the instance still answers. */
   keepAlive(): void {
     this.#last = this.#last.then(() => this.#send(["WATCHDOG=1"]));

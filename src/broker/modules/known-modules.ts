@@ -6,6 +6,7 @@ import type { Clock } from "../clock.js";
 import type { Router } from "../routing/router.js";
 import { LoadPlans } from "./load-plans.js";
 import { describeEntry, type ModuleEntry, type ModuleUsage } from "./module-entry.js";
+import { healthOf } from "./module-health.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 import { waitedModules } from "./waited-modules.js";
 
@@ -92,6 +93,7 @@ export class KnownModules {
       usage: entry.instance?.usage,
       phase: entry.state.kind,
       restarts: entry.restarts.total,
+      health: healthOf(entry),
     }));
   }
 

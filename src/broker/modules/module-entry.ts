@@ -71,6 +71,8 @@ export interface ModuleUsage {
   readonly phase: EntryState["kind"];
   /** How often it was restarted after a failure. */
   readonly restarts: number;
+  /** The fields `health` and `probe`. */
+  readonly health: Readonly<Record<string, JsonValue>>;
 }
 
 /** What was loaded, for the requester. */

@@ -3,6 +3,7 @@ import type {
   ModuleExit,
   ModuleOptions,
   ModuleSpec,
+  ProbeState,
   RunningModule,
   SharedThread,
 } from "../../loaders/index.js";
@@ -268,6 +269,16 @@ export class ModuleInstance {
   /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
   get owedSeconds(): number {
     return this.#watchdog?.owedSeconds ?? 0;
+  }
+
+  /** Whether a watchdog pings it. */
+  get isPinged(): boolean {
+    return this.#watchdog !== undefined;
+  }
+
+  /** How the probe stands by which its loader asks whether it is alive; undefined while it asks nothing. */
+  get probe(): ProbeState | undefined {
+    return this.#running.probe;
   }
 
   /** Asks it to end. One that cannot be reached any more is ended. */

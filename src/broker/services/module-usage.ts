@@ -46,9 +46,10 @@ export async function moduleUsage(
       ...{ heldRequests: facts.heldRequests(), publishedEvents: facts.publishedEvents() },
       ...{ droppedLogLines: facts.droppedLogLines(), runs: facts.runs().map((run) => ({ ...run })) },
     },
-    modules: all.map(({ listed, usage: { pid, ageSeconds, tx, rx } = NOT_STARTED, phase, restarts }, at) => ({
-      ...{ ...listed, phase, restarts, ageSeconds, tx, rx },
-      ...(pid !== undefined && { pid, ...processes[at] }),
-    })),
+    modules: all.map(({ listed, usage = NOT_STARTED, phase, restarts, health }, at) => {
+      const { pid, ageSeconds, tx, rx } = usage;
+      const own = pid === undefined ? {} : { pid, ...processes[at] };
+      return { ...listed, phase, restarts, ...health, ageSeconds, tx, rx, ...own };
+    }),
   };
 }

@@ -46,6 +46,8 @@ export class Phases {
   readonly #said: string[] = [];
   /** Told what a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
+  /** Told when a unit of a phase is done. */
+  onProgress: () => void = () => undefined;
 
   /** Whether rc1 is ours, so that it will load modules. */
   readonly hasOwnStart: boolean;
@@ -83,6 +85,7 @@ export class Phases {
         timeoutText: `not done within the ${RC1_TIMEOUT} of ${broker.attributes.get(RC1_TIMEOUT) ?? ""}`,
         onNews: (news) => {
           if (news.type === "waiting") this.onWaiting(news.text);
+          else if (news.type === "progress") this.onProgress();
           else if (news.type === "said") this.#said.push(news.text);
           else if (news.type === "failed") this.failure ??= { phase, unit: news.unit, message: news.message };
         },

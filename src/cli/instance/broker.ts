@@ -46,7 +46,7 @@ import { ShutdownNote } from "./shutdown-note.js";
 import { ExitError, say, sayError } from "../terminal/output.js";
 import { startBroker } from "./broker-start.js";
 import { Stops } from "./broker-stops.js";
-import { notifierFor, takeServiceManager, watchdogFor } from "./service-manager.js";
+import { extenderFor, notifierFor, takeServiceManager, watchdogFor } from "./service-manager.js";
 
 export function command(): Command {
   const configured = withConfig(new Command("broker"), "-c, --config-path <path>");
@@ -200,9 +200,11 @@ async function live({
   isManaged,
 }: LifeOptions): Promise<number> {
   const followed = broker.rank === 0 ? undefined : followInstance(broker, await broker.connect());
-  const waiting = new ShutdownNote(broker);
+  const extender = notifier && extenderFor(broker, notifier);
+  const tellWaiting = (text: string): void => notifier?.status(`${life.state}: ${text}`);
+  const waiting = new ShutdownNote(broker, tellWaiting);
   const life = new InstanceLife({
-    ...(followed?.gates ?? leaderGates(broker)),
+    ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
     // Asked when it is time: attributes may have been set meanwhile.
     get startRc1() {
       return phases.starter(broker, "rc1");
@@ -228,6 +230,7 @@ async function live({
       if (state === "quorum" || state === "shutdown") void threads.release();
       if (state === "cleanup" || state === "shutdown") waiting.begin();
       notifier?.state(state);
+      extender?.state(state);
       if (state === "cleanup" || state === "shutdown") phases.prepareShutdown(broker);
       report({ type: "state", state });
     },
@@ -243,7 +246,8 @@ async function live({
     if (reason.kind === "panic") panic ??= reason.message;
     life.stop(reason);
   };
-  phases.onWaiting = (text) => notifier?.status(`${life.state}: ${text}`);
+  phases.onWaiting = tellWaiting;
+  phases.onProgress = () => extender?.progress();
   followed?.follow(stop);
   broker.onShutdown((reason) => {
     if (followed === undefined || !broker.roster.present.has(0)) stop(reason);

@@ -27,6 +27,8 @@ export type PhaseNews =
   /** The first failure: of a unit, or of all. */
   | { readonly type: "failed"; readonly unit?: string | undefined; readonly message: string }
   | { readonly type: "waiting"; readonly text: string }
+  /** A unit is done. */
+  | { readonly type: "progress" }
   /** It has printed a problem of a file. */
   | { readonly type: "said"; readonly text: string }
   /** The phase went well, and left no process behind: the host can run another phase. */

@@ -1,4 +1,12 @@
-import { type Broker, ServiceNotifier, ServiceWatchdog, watchdogInterval } from "../../broker/index.js";
+import {
+  type Broker,
+  delayOf,
+  type LifeState,
+  ServiceNotifier,
+  ServiceWatchdog,
+  TimeExtender,
+  watchdogInterval,
+} from "../../broker/index.js";
 import { pythonEnvironment } from "../../processes/index.js";
 import { ExitError } from "../terminal/output.js";
 
@@ -47,6 +55,46 @@ export function notifierFor(socket: string, broker: Broker): ServiceNotifier {
     ],
     onError: (text) => broker.log.append("broker", "warning", text),
   });
+}
+
+/** Each message is a process. */
+const SHORTEST_EXTENSION_MS = 100;
+
+/** What asks the manager for time. It is told of every state. */
+export function extenderFor(broker: Broker, notifier: ServiceNotifier): StateExtender {
+  const everyMs = Math.max(SHORTEST_EXTENSION_MS, delayOf(broker.attributes, "broker.waiting-after"));
+  const extender = new TimeExtender({ everyMs, extend: (timeMs) => notifier.extend(timeMs) });
+  const limit = (name: string): number => delayOf(broker.attributes, name);
+  let isEnding = false;
+  return {
+    progress: () => extender.progress(),
+    state: (state) => {
+      switch (state) {
+        case "join":
+        case "quorum":
+          extender.begin(limit("broker.quorum-timeout"));
+          return;
+        case "init":
+          extender.begin(limit("broker.rc1-timeout"));
+          return;
+        case "run":
+        case "goodbye":
+          extender.end();
+          return;
+        case "cleanup":
+        case "shutdown":
+        case "finalize":
+          if (!isEnding) extender.begin(broker.shutdownTimeoutMs());
+          isEnding = true;
+      }
+    },
+  };
+}
+
+/** Has the manager wait while the states of an instance take long. */
+export interface StateExtender {
+  state(state: LifeState): void;
+  progress(): void;
 }
 
 /** What tells the manager that the broker answers. */

@@ -10,12 +10,15 @@ const LOOK_MS = 200;
  */
 export class ShutdownNote {
   readonly #broker: Broker;
+  readonly #tell: (text: string) => void;
   /** Name → when it was first seen to be leaving. */
   readonly #since = new Map<string, number>();
   #timer: Pick<Timer, "cancel"> | undefined;
 
-  constructor(broker: Broker) {
+  /** @param tell gets the same text as the log */
+  constructor(broker: Broker, tell: (text: string) => void) {
     this.#broker = broker;
+    this.#tell = tell;
   }
 
   /** The shutdown has begun; it may be told so more than once. */
@@ -35,6 +38,8 @@ export class ShutdownNote {
     if (!leaving.some(({ name }) => nowMs - (this.#since.get(name) ?? nowMs) >= longMs)) return;
     this.close();
     const names = leaving.map(({ name, pid }) => (pid === undefined ? name : `${name} (pid ${pid})`));
-    this.#broker.log.append("broker", "warning", `the shutdown waits for ${names.join(", ")}`);
+    const text = `the shutdown waits for ${names.join(", ")}`;
+    this.#broker.log.append("broker", "warning", text);
+    this.#tell(text);
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
+import { basename } from "node:path";
 import { Command, Option } from "commander";
 import {
   awaitRemains,
@@ -210,7 +211,7 @@ async function run(place: Place, { program, options, view, say, stops }: Running
     onTerminal,
     say,
     view,
-    welcome: isShell && !options.quiet ? `a shell in instance ${place.name}; 'exit' ends both` : undefined,
+    welcome: isShell && !options.quiet ? welcome(programArgv[0], place, options.size) : undefined,
     onReport: (report) => {
       if (report.type === "serving") log?.serving();
       if (report.type !== "state" || report.state !== "run") return;
@@ -226,6 +227,12 @@ async function run(place: Place, { program, options, view, say, stops }: Running
   const status = await ended;
   await log?.end();
   return status;
+}
+
+/** What the shell is that a terminal gets, and how to leave it. Each shell has its own prompt, and they all know `exit`. */
+function welcome(shell = "", { name }: Place, size: number): string {
+  const of = size === 1 ? "" : ` of ${size} ranks`;
+  return `this is ${basename(shell)} in instance ${name}${of}; 'exit' or Ctrl-D ends the shell and the instance`;
 }
 
 /** Writes a line of the log; a live view on the same terminal makes room for it. */

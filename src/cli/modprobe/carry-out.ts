@@ -167,12 +167,15 @@ function noInstance(): ExitError {
   );
 }
 
-/** The broker is told of the first failure; of a run whose time was over, what it was waiting for then. */
+/** The broker is told of what is done, and of the first failure; of a run whose time was over, what it was waiting for then. */
 function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly string[]): void {
   switch (event.type) {
     case "fail":
     case "timeout":
       if (event.optional !== true) link.tell({ type: "failed", unit: event.unit, message: event.message });
+      return;
+    case "end":
+      link.tell({ type: "progress" });
       return;
     case "interrupt":
       if (link.expired !== undefined)

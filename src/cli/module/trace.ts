@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { onOneLine } from "../../errors/index.js";
-import pc from "picocolors";
 import { fields, type Message, MESSAGE_TYPES, type Payload } from "../../messages/index.js";
 import { positiveInteger } from "../arguments.js";
+import { coloursFor, noColours } from "../terminal/colours.js";
 import { printJson, printLine, printStyled } from "../terminal/output.js";
 import { followRanks } from "../ranks/rank-streams.js";
 import { type RankOptions, withRanks } from "../ranks/ranks.js";
@@ -93,9 +93,7 @@ function printRecord(payload: Payload, rank: number | undefined): void {
 }
 
 function linePrinter({ human, delta, color }: TraceOptions): Print {
-  const colors = pc.createColors(
-    human === true && (color === "auto" ? pc.isColorSupported : color !== "never"),
-  );
+  const colors = human ? coloursFor(process.stdout, color === true ? "always" : color) : noColours;
   const stamp = human ? relativeTime(delta === true) : isoTime;
   return (payload, rank) => {
     const label = rank === undefined ? "" : `${rank}: `;

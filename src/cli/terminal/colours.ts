@@ -4,15 +4,20 @@ import { type Diagnostic, escapeControls } from "../../errors/index.js";
 /** What colours a text, or leaves it as it is. */
 export type Colours = ReturnType<typeof pc.createColors>;
 
+/** Leaves every text as it is. */
+export const noColours: Colours = pc.createColors(false);
+
 /**
  * The colours for a stream: only on a terminal that has them, and never with `NO_COLOR`. `FORCE_COLOR` asks for them
  * elsewhere (docs/design/cli.md §1).
+ * @param when what the user has asked for by an option; `auto` leaves it to the stream and the environment
  */
-export function coloursFor(stream: NodeJS.WriteStream, env = process.env): Colours {
-  return pc.createColors(hasColours(stream, env));
+export function coloursFor(stream: NodeJS.WriteStream, when = "auto", env = process.env): Colours {
+  return pc.createColors(when === "auto" ? hasColours(stream, env) : when !== "never");
 }
 
-function hasColours(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): boolean {
+/** The rule of {@link coloursFor}. */
+export function hasColours(stream: NodeJS.WriteStream, env = process.env): boolean {
   const { NO_COLOR = "", FORCE_COLOR = "", TERM } = env;
   if (NO_COLOR !== "") return false;
   if (FORCE_COLOR !== "") return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";

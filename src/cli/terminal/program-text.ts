@@ -1,5 +1,5 @@
-import pc from "picocolors";
 import { escapeAllButColours, escapeControls } from "../../errors/index.js";
+import { hasColours } from "./colours.js";
 
 /** Sequences that set colours and weight (ECMA-48 SGR). */
 // eslint-disable-next-line no-control-regex -- the expression looks for exactly these
@@ -11,9 +11,9 @@ const RESET = "\u001b[0m";
  * A line of a program, fit for standard output: its colours pass on a terminal and are removed elsewhere. Every other control
  * character is written out.
  */
-export function programText(text: string, hasColours = pc.isColorSupported): string {
+export function programText(text: string, isColoured = hasColours(process.stdout)): string {
   if (!text.includes("\u001b")) return escapeControls(text);
   const plain = text.replaceAll(COLOURS, "");
-  if (!hasColours) return escapeControls(plain);
+  if (!isColoured) return escapeControls(plain);
   return plain === text ? escapeControls(text) : escapeAllButColours(text) + RESET;
 }

@@ -5,6 +5,14 @@ export interface ModuleSample {
   readonly name: string;
   readonly uuid: string;
   readonly state: string;
+  /** What the broker is doing about it: `up`, `starting`, `removing`, `reloading` or `backoff`. */
+  readonly phase: string;
+  /** How often it was restarted after a failure. */
+  readonly restarts: number;
+  /** `ok`, `silent`, `failing` or `failed`; absent where nothing asks. */
+  readonly health?: string | undefined;
+  /** Attempts of its probe that have failed in a row, and how many are a failure. */
+  readonly probe?: { readonly failures: number; readonly limit: number } | undefined;
   readonly idleSeconds: number;
   /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
   readonly owedSeconds: number;
@@ -60,10 +68,16 @@ const BROKER = {
   rssBytes: "integer",
 } as const;
 
+const PROBE = { failures: "integer", limit: "integer" } as const;
+
 const MODULE = {
   name: "string",
   uuid: "string",
   state: "string",
+  phase: "string",
+  restarts: "integer",
+  health: "string?",
+  probe: "object?",
   activeTime: "number",
   owedSeconds: "number",
   sendq: "integer",
@@ -138,6 +152,11 @@ export class Sampler {
     return this.#take(answer.value);
   }
 
+  /** Has the next sample come from a new stream. */
+  reopen(): void {
+    this.#stream = undefined;
+  }
+
   #open(signal: AbortSignal): AsyncIterator<Payload, unknown> {
     const options = { rank: this.#rank, signal };
     const stream = this.#handle.rpcStream("module.watch", { periodMs: this.#periodMs }, options);
@@ -176,12 +195,27 @@ export class Sampler {
   }
 
   #sampled(row: Row, time: number): ModuleSample {
-    const { name, uuid, state, owedSeconds, sendq, recvq, services, pid, cpuSeconds, rssBytes } = row;
+    const { name, uuid, state, phase, restarts, health, owedSeconds, sendq, recvq, services } = row;
+    const { probe, pid, cpuSeconds, rssBytes } = row;
     const rates = this.#rates.get(uuid) ?? ratesOf(countedAt(time, row), countedAt(row.startTime));
     const { rxPerSecond, txPerSecond, cpuPercent } = rates;
     return {
-      ...{ name, uuid, state, owedSeconds, sendq, recvq, services, rxPerSecond, txPerSecond },
+      ...{
+        name,
+        uuid,
+        state,
+        phase,
+        restarts,
+        owedSeconds,
+        sendq,
+        recvq,
+        services,
+        rxPerSecond,
+        txPerSecond,
+      },
       idleSeconds: Math.max(0, time - row.activeTime),
+      ...(health !== undefined && { health }),
+      ...(probe !== undefined && { probe: fields(probe, PROBE) }),
       ...(pid !== undefined && { pid }),
       ...(cpuSeconds !== undefined && { cpuPercent, rssBytes }),
     };

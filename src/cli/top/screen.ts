@@ -1,13 +1,22 @@
 import { stripVTControlCharacters } from "node:util";
 import { createLogUpdate } from "log-update";
-import pc from "picocolors";
 import { isErrno, onOneLine } from "../../errors/index.js";
-import type { Sample, Sampler } from "./sample.js";
-import { type Sort, SORT_NAMES, SORTS, sampleLines, type TableStyle } from "./table.js";
+import { coloursFor } from "../terminal/colours.js";
+import { type RankFeed, RankFeeds } from "./rank-feeds.js";
+import {
+  ranksLines,
+  type Sort,
+  SORT_NAMES,
+  SORTS,
+  sampleLines,
+  type TableLines,
+  type TableStyle,
+} from "./table.js";
 
 export interface ScreenOptions {
-  /** Samples until it ends by itself. */
+  /** Samples of each rank until it ends by itself. */
   readonly iterations: number;
+  readonly periodMs: number;
   readonly sort: Sort;
 }
 
@@ -25,13 +34,13 @@ const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
  * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT. A hangup
  *   ends the process
  */
-export function runScreen(sampler: Sampler, options: ScreenOptions): Promise<number> {
-  return new Screen(sampler, options).run();
+export function runScreen(feeds: readonly RankFeed[], options: ScreenOptions): Promise<number> {
+  return new Screen(feeds, options).run();
 }
 
 class Screen {
-  readonly #sampler: Sampler;
-  readonly #options: ScreenOptions;
+  readonly #feeds: RankFeeds;
+  readonly #colours = coloursFor(process.stdout);
   readonly #update = createLogUpdate(process.stdout);
   readonly #ended = new AbortController();
   readonly #onKeys = (chunk: Buffer): void => this.#keys(chunk.toString("latin1"));
@@ -44,15 +53,13 @@ class Screen {
     SIGCONT: () => this.#continue(),
   };
   #style: TableStyle;
-  #sample: Sample | undefined;
   #status = 0;
   #isShown = false;
   /** The size that the last frame was made for. */
   #drawn: { readonly columns: number; readonly rows: number } = { columns: 0, rows: 0 };
 
-  constructor(sampler: Sampler, options: ScreenOptions) {
-    this.#sampler = sampler;
-    this.#options = options;
+  constructor(feeds: readonly RankFeed[], options: ScreenOptions) {
+    this.#feeds = new RankFeeds(feeds, { ...options, onChange: this.#onResize });
     this.#style = { sort: options.sort, isReversed: false };
   }
 
@@ -60,12 +67,7 @@ class Screen {
     this.#listen();
     this.#enter();
     try {
-      for (let left = this.#options.iterations; left > 0 && !this.#ended.signal.aborted;) {
-        const { isDue, sample } = await this.#sampler.change(this.#ended.signal);
-        if (isDue) left -= 1;
-        this.#sample = sample;
-        this.#redraw();
-      }
+      await this.#feeds.follow(this.#ended.signal);
     } catch (error) {
       if (!this.#ended.signal.aborted || !isCancellation(error)) throw error;
     } finally {
@@ -176,15 +178,31 @@ class Screen {
 
   /** Plain text, all of it ASCII, is cut to the width before it is coloured. */
   #frame(columns: number, rows: number): string[] {
-    if (this.#sample === undefined) return ["waiting for the broker"];
-    const { head, rows: all } = sampleLines(this.#sample, this.#style);
+    const lines = this.#lines(columns);
+    if (lines === undefined) return ["waiting for the broker"];
+    const { head, rows: all } = lines;
     // One line is left for the cursor, two for the keys.
     const room = Math.max(0, rows - head.length - 3);
     const shown = all.length <= room ? all : all.slice(0, Math.max(0, room - 1));
     const more = all.length > shown.length ? [`${all.length - shown.length} more`] : [];
     const cut = (line: string): string => onOneLine(line).slice(0, columns);
-    const frame = [...head, ...shown, ...more, "", this.#help()].map(cut).slice(0, Math.max(1, rows - 1));
-    return frame.map((line, at) => (at === head.length - 1 ? pc.bold(line) : line));
+    const { bold, red } = this.#colours;
+    return [
+      ...head.map((line, at) => (at === head.length - 1 ? bold(cut(line)) : cut(line))),
+      ...shown.map(({ text, isIll }) => (isIll ? red(cut(text)) : cut(text))),
+      ...[...more, "", this.#help()].map(cut),
+    ].slice(0, Math.max(1, rows - 1));
+  }
+
+  /** Undefined before there is anything to show. */
+  #lines(columns: number): TableLines | undefined {
+    const { told } = this.#feeds;
+    if (told.every(({ sample }) => sample === undefined)) return undefined;
+    const style = { ...this.#style, columns };
+    const [first] = told;
+    return told.length === 1 && first?.sample !== undefined
+      ? sampleLines(first.sample, style)
+      : ranksLines(told, style);
   }
 
   #help(): string {

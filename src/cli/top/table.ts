@@ -1,4 +1,5 @@
 import { counted } from "../../errors/index.js";
+import { rankSetOf } from "../../units/index.js";
 import type { ModuleSample, Sample } from "./sample.js";
 
 /** What the modules can be sorted by, with the key that does so; `load` is the order in which they were loaded. */
@@ -11,6 +12,8 @@ export const SORTS = {
   tx: { key: "t", compare: (a, b) => b.txPerSecond - a.txPerSecond },
   cpu: { key: "c", compare: (a, b) => (b.cpuPercent ?? -1) - (a.cpuPercent ?? -1) },
   memory: { key: "m", compare: (a, b) => (b.rssBytes ?? -1) - (a.rssBytes ?? -1) },
+  restarts: { key: "e", compare: (a, b) => b.restarts - a.restarts },
+  health: { key: "h", compare: (a, b) => illness(b) - illness(a) },
 } as const satisfies Readonly<
   Record<string, { readonly key: string; readonly compare: (a: ModuleSample, b: ModuleSample) => number }>
 >;
@@ -20,40 +23,145 @@ export type Sort = keyof typeof SORTS;
 /** All of them. */
 export const SORT_NAMES = Object.keys(SORTS) as Sort[];
 
+/** The worst comes first. */
+function illness({ phase, health = "", owedSeconds }: ModuleSample): number {
+  const found = ["failing", "silent", "failed"].indexOf(health) + 1;
+  return found * 1e6 + owedSeconds + (phase === "up" ? 0 : 0.5);
+}
+
 /** How the table is to look. */
 export interface TableStyle {
   readonly sort: Sort;
   readonly isReversed: boolean;
+  /** Columns of the terminal: on a narrow one the names take no more than they need. Default: as many as there are. */
+  readonly columns?: number;
 }
 
-/** A sample for people: three lines about the broker, then a line a module. */
-export function sampleLines(sample: Sample, style: TableStyle): { readonly head: string[]; rows: string[] } {
+/** What a rank has told. */
+export interface RankSample {
+  readonly rank: number;
+  readonly sample: Sample | undefined;
+  /** Why it tells nothing. */
+  readonly problem: string | undefined;
+}
+
+/** A line about a module. */
+export interface TableRow {
+  readonly text: string;
+  /** It does not answer, its probe fails, or it waits for a restart. */
+  readonly isIll: boolean;
+}
+
+/** Lines for people: some about the brokers, of which the last names the columns, then one a module. */
+export interface TableLines {
+  readonly head: readonly string[];
+  readonly rows: readonly TableRow[];
+}
+
+/** A row of the table before it is a line: a module, and its rank where there are several. */
+interface Placed {
+  readonly rank: number | undefined;
+  readonly module: ModuleSample;
+}
+
+const TITLES = [
+  ...["Module", "Idle", "S ", "Sendq", "Recvq", "Rx/s", "Tx/s", "CPU%", "Mem"],
+  ...["Rst", "Health", "Service"],
+];
+
+/** As wide as `sluice module list` has names. */
+const NAME_WIDTH = 25;
+const SHORTEST_NAME_WIDTH = 6;
+/** From the blank after the name to the title of the services. */
+const OTHERS_WIDTH = 73;
+const RANK_WIDTH = 5;
+
+/** A sample: three lines about the broker, then a line a module. */
+export function sampleLines(sample: Sample, style: TableStyle): TableLines {
   const { broker, modules } = sample;
-  const rx = modules.reduce((sum, module) => sum + module.rxPerSecond, 0);
-  const tx = modules.reduce((sum, module) => sum + module.txPerSecond, 0);
-  return {
-    head: [
+  return tableLines(
+    [
       `rank ${broker.rank} of ${broker.size}, up ${duration(broker.uptimeSeconds)}, ` +
         `${counted(modules.length, "module")}, ${counted(broker.clients, "client")}, ` +
         `${counted(broker.pendingRequests, "request")} pending`,
-      `broker ${broker.pid}: ${broker.cpuPercent.toFixed(1)}% cpu, ${bytes(broker.rssBytes)}; ` +
-        `modules: ${rate(rx)} rx/s, ${rate(tx)} tx/s`,
-      "",
-      rowOf(["Module", "Idle", "S ", "Sendq", "Recvq", "Rx/s", "Tx/s", "CPU%", "Mem", "Service"]),
+      `broker ${broker.pid}: ${usageText([sample])}`,
     ],
-    rows: sorted(modules, style).map(moduleRow),
+    modules.map((module) => ({ rank: undefined, module })),
+    style,
+  );
+}
+
+/** Samples of several ranks in one table. Ranks that tell nothing have a line each above it. */
+export function ranksLines(ranks: readonly RankSample[], style: TableStyle): TableLines {
+  const samples = ranks.flatMap(({ sample }) => (sample === undefined ? [] : [sample]));
+  const sum = (of: (sample: Sample) => number): number => samples.reduce((all, one) => all + of(one), 0);
+  const { text } = rankSetOf(samples.map(({ broker }) => broker.rank));
+  return tableLines(
+    [
+      `ranks ${text} of ${samples[0]?.broker.size ?? 0}, ${counted(
+        sum(({ modules }) => modules.length),
+        "module",
+      )}, ` +
+        `${counted(
+          sum(({ broker }) => broker.clients),
+          "client",
+        )}, ` +
+        `${counted(
+          sum(({ broker }) => broker.pendingRequests),
+          "request",
+        )} pending`,
+      `brokers: ${usageText(samples)}`,
+      ...ranks.flatMap(({ rank, problem }) => (problem === undefined ? [] : [`rank ${rank}: ${problem}`])),
+    ],
+    samples.flatMap(({ broker: { rank }, modules }) => modules.map((module) => ({ rank, module }))),
+    style,
+  );
+}
+
+function tableLines(about: readonly string[], placed: readonly Placed[], style: TableStyle): TableLines {
+  const width = nameWidth(placed, style);
+  const rankOf = (text: string): string => (placed[0]?.rank === undefined ? "" : text.padStart(4) + " ");
+  return {
+    head: [...about, "", rankOf("Rank") + rowOf(TITLES, width)],
+    rows: sorted(placed, style).map(({ rank, module }) => ({
+      text: rankOf(String(rank)) + rowOf(moduleCells(module), width),
+      isIll: module.owedSeconds > 0 || !["ok", undefined].includes(module.health),
+    })),
   };
 }
 
-function sorted(modules: readonly ModuleSample[], { sort, isReversed }: TableStyle): ModuleSample[] {
+function nameWidth(placed: readonly Placed[], { columns = Infinity }: TableStyle): number {
+  const longest = placed.reduce(
+    (most, { module }) => Math.max(most, module.name.length),
+    SHORTEST_NAME_WIDTH,
+  );
+  const room = columns - OTHERS_WIDTH - (placed[0]?.rank === undefined ? 0 : RANK_WIDTH);
+  return Math.min(NAME_WIDTH, Math.max(longest, room));
+}
+
+/** What brokers and the messages of their modules come to. */
+function usageText(samples: readonly Sample[]): string {
+  let [cpuPercent, rssBytes, rx, tx] = [0, 0, 0, 0];
+  for (const { broker, modules } of samples) {
+    cpuPercent += broker.cpuPercent;
+    rssBytes += broker.rssBytes;
+    for (const module of modules) {
+      rx += module.rxPerSecond;
+      tx += module.txPerSecond;
+    }
+  }
+  return `${cpuPercent.toFixed(1)}% cpu, ${bytes(rssBytes)}; modules: ${rate(rx)} rx/s, ${rate(tx)} tx/s`;
+}
+
+function sorted(placed: readonly Placed[], { sort, isReversed }: TableStyle): Placed[] {
   const { compare } = SORTS[sort];
-  const inOrder = modules.toSorted(compare);
+  const inOrder = placed.toSorted((a, b) => compare(a.module, b.module));
   return isReversed ? inOrder.reverse() : inOrder;
 }
 
-function moduleRow(module: ModuleSample): string {
+function moduleCells(module: ModuleSample): string[] {
   const { name, state, idleSeconds, owedSeconds, sendq, recvq, rxPerSecond, txPerSecond, services } = module;
-  return rowOf([
+  return [
     name,
     idleText(idleSeconds),
     stateText(state, owedSeconds),
@@ -63,17 +171,27 @@ function moduleRow(module: ModuleSample): string {
     rate(txPerSecond),
     module.cpuPercent === undefined ? "-" : module.cpuPercent.toFixed(1),
     module.rssBytes === undefined ? "-" : bytes(module.rssBytes),
+    String(module.restarts),
+    healthText(module),
     services.join(","),
-  ]);
+  ];
 }
 
 /** The first columns are those of `sluice module list`. */
-function rowOf(cells: readonly [string, ...string[]]): string {
-  const [name, idle = "", state = "", sendq = "", recvq = "", rx = "", tx = "", cpu = "", memory = ""] =
+function rowOf(cells: readonly string[], width: number): string {
+  const [name = "", idle = "", state = "", sendq = "", recvq = "", rx = "", tx = "", cpu = "", memory = ""] =
     cells;
+  const [restarts = "", health = "", services = ""] = cells.slice(9);
   const queues = `${idle.padStart(4)}  ${state}${sendq.padStart(5)} ${recvq.padStart(5)}`;
   const rates = `${rx.padStart(7)} ${tx.padStart(7)} ${cpu.padStart(5)} ${memory.padStart(8)}`;
-  return `${name.padEnd(25)} ${queues} ${rates} ${cells[9] ?? ""}`.trimEnd();
+  const care = `${restarts.padStart(3)} ${health.padEnd(9)}`;
+  return `${name.padEnd(width)} ${queues} ${rates} ${care} ${services}`.trimEnd();
+}
+
+/** What the broker is doing about a module; for one that is up what was found by asking it, `-` if nothing asks. */
+function healthText({ phase, health = "-", probe }: ModuleSample): string {
+  if (phase !== "up") return phase;
+  return health === "failing" && probe !== undefined ? `fails ${probe.failures}/${probe.limit}` : health;
 }
 
 /** A module's state, with a mark while it owes the answer to a ping of its watchdog. */

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { positiveInteger, seconds } from "../arguments.js";
 import type { NodeId } from "../../messages/index.js";
 import { type RankOptions, ranksIn, withRanks } from "../ranks/ranks.js";
-import { printJson, printLine, UsageError } from "../terminal/output.js";
+import { printJson, printLine } from "../terminal/output.js";
 import { untilInterrupted, withInstance } from "../session.js";
 import { type Sample, Sampler } from "./sample.js";
 import { type Sort, SORT_NAMES, sampleLines } from "./table.js";
@@ -32,7 +32,7 @@ export function command(): Command {
     )
     .addHelpText(
       "after",
-      "\nNot on a terminal, and without --batch or --iterations, it prints one table. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and those at the bottom of the screen sort.\nWith -r a terminal shows one rank; without one, there is a table for each rank." +
+      "\nNot on a terminal, and without --batch or --iterations, it prints one table. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and those at the bottom of the screen sort.\nWith -r RANKS a terminal shows the modules of all of them in one table; elsewhere each rank has a table.\n'Rst' counts restarts. 'Health' is '-' for a module that has neither a watchdog nor the probe 'alive'." +
         "\n\nExample:\n  sluice top --sort rx\n  sluice top --batch -n 10 > top.txt",
     )
     .action(top);
@@ -47,12 +47,14 @@ async function top(options: TopOptions): Promise<void> {
     const ranks: readonly NodeId[] =
       options.rank === undefined ? ["any"] : ranksIn(options.rank, handle.size);
     const samplers = ranks.map((rank) => new Sampler(handle, { rank, periodMs: intervalMs }));
-    const [sampler] = samplers;
-    if (isLive && sampler !== undefined) {
-      if (samplers.length > 1) throw new UsageError("the screen shows one rank; name one, or add --batch");
+    if (isLive) {
       // What draws on terminals is loaded only on one.
       const { runScreen } = await import("./screen.js");
-      process.exitCode = await runScreen(sampler, { iterations, sort });
+      const feeds = samplers.map((sampler, at) => {
+        const rank = ranks[at];
+        return { rank: typeof rank === "number" ? rank : handle.rank, sampler };
+      });
+      process.exitCode = await runScreen(feeds, { iterations, periodMs: intervalMs, sort });
       return;
     }
     await untilInterrupted(async (signal) => {
@@ -69,7 +71,8 @@ async function top(options: TopOptions): Promise<void> {
 
 function printSample(sample: Sample, sort: Sort, isFurther: boolean): void {
   const { head, rows } = sampleLines(sample, { sort, isReversed: false });
-  for (const line of [...(isFurther ? [""] : []), ...head, ...rows]) printLine(line);
+  const texts = rows.map(({ text }) => text);
+  for (const line of [...(isFurther ? [""] : []), ...head, ...texts]) printLine(line);
 }
 
 /** More often would mostly show what top itself does. */

@@ -2,6 +2,7 @@ import { startTimer, type Timer } from "../../processes/index.js";
 import { attemptOf, attemptWithin, type ProbePlace } from "./attempts.js";
 import type { ProgramEvents } from "./program-events.js";
 import { ATTEMPT_MS, INTERVAL_MS } from "./readiness.js";
+import type { ProbeState } from "../module-loader.js";
 import type { Probe } from "../program-options.js";
 
 /** So many failed attempts in a row are a failure, where the unit does not say. */
@@ -38,6 +39,11 @@ export class Aliveness {
     this.#timer = this.#schedule();
   }
 
+  /** How many attempts have failed in a row, and how many are a failure. */
+  get state(): ProbeState {
+    return { failures: this.#failures, limit: this.#options.probe.failures ?? FAILURES };
+  }
+
   stop(): void {
     this.#timer.cancel();
     this.#stopped.abort();
@@ -57,7 +63,7 @@ export class Aliveness {
     const tookMs = performance.now() - beganMs;
     const isCut = tookMs > this.#timeoutMs + this.#intervalMs;
     if (words === undefined || isLate || isCut) this.#failures = 0;
-    else if (++this.#failures >= (this.#options.probe.failures ?? FAILURES)) {
+    else if (++this.#failures >= this.state.limit) {
       this.stop();
       this.#options.onDead(words);
       return;

@@ -43,6 +43,9 @@ class CommandLoader implements ModuleLoader {
       get pid() {
         return program.pid;
       },
+      get probe() {
+        return program.probe;
+      },
       exited,
       giveUp: () => program.stop(),
       setRef: (isRef) => program.setRef(isRef),

@@ -18,7 +18,7 @@ import { ATTEMPT_MS, untilReady } from "./readiness.js";
 import { directoryOf, openOutput, type ProgramSetup, setUp } from "./program-setup.js";
 import { killProgram, stopProgram, stopRest } from "./stopping.js";
 import type { CommandLine, Probe } from "../program-options.js";
-import type { ModuleSpec, OutputLine } from "../module-loader.js";
+import type { ModuleSpec, OutputLine, ProbeState } from "../module-loader.js";
 import type { ModuleOptions } from "../module-options.js";
 
 /** So many of its last lines are told when it ends before it is ready. */
@@ -44,6 +44,8 @@ export class Program {
   #stop: () => void = () => undefined;
   /** Looks after it anew, as the options say now; nothing while it is not looked after. */
   #watchAnew: () => void = () => undefined;
+  /** What asks whether it is alive; empty while nothing does. */
+  #alivenesses: readonly Aliveness[] = [];
   /** When it is to end, by whatever reason of ours. */
   readonly #stopAsked = new Promise<"stop">((resolve) => {
     this.#stop = () => resolve("stop");
@@ -60,6 +62,11 @@ export class Program {
   /** Id of the main process; undefined before it was started. */
   get pid(): number | undefined {
     return this.#program?.pid;
+  }
+
+  /** How the probe that fails most in a row stands; undefined while nothing asks whether it is alive. */
+  get probe(): ProbeState | undefined {
+    return this.#alivenesses.map(({ state }) => state).toSorted((a, b) => b.failures - a.failures)[0];
   }
 
   /** Whether {@link main} was called. */
@@ -277,7 +284,7 @@ export class Program {
       ...(alive === undefined ? [] : [alive]),
       ...(watchdogMs === 0 ? [] : [{ notify: true, intervalMs: watchdogMs, failures: 1 }]),
     ];
-    const alivenesses = probes.map(
+    this.#alivenesses = probes.map(
       (probe) =>
         new Aliveness({
           ...{ probe, place: this.#place },
@@ -289,7 +296,8 @@ export class Program {
     const memory = limit === Infinity ? undefined : watchMemory(program, limit, () => fail(overLimit(limit)));
     return () => {
       memory?.cancel();
-      for (const each of alivenesses) each.stop();
+      for (const each of this.#alivenesses) each.stop();
+      this.#alivenesses = [];
     };
   }
 

@@ -10,6 +10,7 @@ export interface ModuleRow {
   readonly activeTime: number;
   readonly startTime: number;
   readonly owedSeconds: number;
+  readonly probe?: { readonly failures: number; readonly limit: number };
   readonly sendq: number;
   readonly recvq: number;
   readonly rx: number;

@@ -283,9 +283,10 @@ function stateText({ state, phase }: ModuleRow): string {
   return phase === "up" ? state : `${state} ${phase}`;
 }
 
-function healthText({ owedSeconds, phase }: ModuleRow): string {
+function healthText({ owedSeconds, phase, probe }: ModuleRow): string {
   if (owedSeconds > 0) return `! no answer for ${owedSeconds.toFixed(0)} s`;
-  return phase === "backoff" ? "! failed" : "ok";
+  if (phase === "backoff") return "! failed";
+  return probe !== undefined && probe.failures > 0 ? `! fails ${probe.failures}/${probe.limit}` : "ok";
 }
 
 function idleText(seconds: number): string {

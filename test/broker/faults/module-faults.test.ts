@@ -58,6 +58,19 @@ describe.each([
     await stuck;
   });
 
+  test("fault-C3 module.watch says that a module with a watchdog is ok, and silent once it owes an answer", async () => {
+    const { handle } = await loaded({ exec, watchdogMs: 2000, onFailure: "log" });
+    const seen: unknown[] = [];
+    const stuck = handle.rpc("faulty.spin").catch((error: unknown) => error);
+    for await (const answer of handle.rpcStream("module.watch", { periodMs: 100 })) {
+      const { modules, gone } = fields(answer, { modules: "array", gone: "string[]" });
+      for (const module of modules) seen.push(fields(module, { health: "string?" }).health);
+      if (gone.length > 0) break;
+    }
+    expect([...new Set(seen)].filter((health) => health !== undefined)).toEqual(["ok", "silent"]);
+    await stuck;
+  });
+
   test("fault-C8 what a module says, answers and publishes before it exits arrives before its failure", async () => {
     const { handle, log, logged } = await loaded({ exec, onFailure: "log" });
     const published: unknown[] = [];

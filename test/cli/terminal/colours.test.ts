@@ -54,6 +54,31 @@ describe("without a terminal", () => {
   });
 });
 
+describe("lines of the log, of a trace and of programs, without a terminal", () => {
+  const PROGRAM = JSON.stringify({
+    name: "p",
+    path: "p",
+    command: "echo hi; exec sleep 1000",
+    ready: { log: "hi" },
+  });
+  const LOOK = `sluice rpc module.load '${PROGRAM}' > loaded
+sluice dmesg -H | head -n 1; sluice logs
+sluice module trace -H -c 1 p & trace=$!
+while kill -0 $trace 2> gone; do sluice rpc p.status > status; done`;
+  const START = ["start", "-S", "broker.rc1_path=", "-S", "broker.rc3_path=", LOOK];
+
+  test.each([
+    ["FORCE_COLOR asks for them", { FORCE_COLOR: "1" }, 3],
+    ["a program of CI has set CI", { CI: "true" }, 0],
+    ["NO_COLOR is set", { NO_COLOR: "1", FORCE_COLOR: "1" }, 0],
+  ])("have colours by the same rule as all else: %s", async (_, env, count) => {
+    const { stdout } = await box.run(START, { env: { ...NOTHING_SAID, ...env }, cwd: box.dir });
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(3);
+    expect(lines.filter((line) => line.search(COLOURS) >= 0)).toHaveLength(count);
+  });
+});
+
 describe("on a terminal", () => {
   /** What a terminal shows of a reason, with its colours. */
   async function coloursOn(env: Readonly<Record<string, string>>): Promise<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ModuleSample, type Sample, Sampler } from "../../../src/cli/top/sample.js";
-import { type Sort, SORT_NAMES, SORTS, sampleLines } from "../../../src/cli/top/table.js";
+import { ranksLines, type Sort, SORT_NAMES, SORTS, sampleLines } from "../../../src/cli/top/table.js";
 import type { Handle } from "../../../src/messages/index.js";
 import { startBroker } from "../../broker/support/start-broker.js";
 
@@ -91,6 +91,8 @@ function module(name: string, more: Partial<ModuleSample> = {}): ModuleSample {
     name,
     uuid: name,
     state: "R",
+    phase: "up",
+    restarts: 0,
     idleSeconds: 0,
     owedSeconds: 0,
     sendq: 0,
@@ -116,23 +118,29 @@ const SAMPLE: Sample = {
   },
   modules: [
     module("kvs", { rxPerSecond: 1234.4, txPerSecond: 20, sendq: 5, idleSeconds: 100, services: ["a", "b"] }),
-    module("content", { rxPerSecond: 3, txPerSecond: 99.94, cpuPercent: 150, rssBytes: 3 * 1024 ** 3 }),
-    module("alpha", { state: "F", idleSeconds: 99, recvq: 7, cpuPercent: 0, rssBytes: 2 ** 20 }),
+    module("content", {
+      ...{ rxPerSecond: 3, txPerSecond: 99.94, cpuPercent: 150, rssBytes: 3 * 1024 ** 3, restarts: 2 },
+      ...{ owedSeconds: 7.5, health: "silent" },
+    }),
+    module("alpha", {
+      ...{ state: "F", idleSeconds: 99, recvq: 7, cpuPercent: 0, rssBytes: 2 ** 20, restarts: 12 },
+      ...{ health: "failing", probe: { failures: 1, limit: 3 } },
+    }),
   ],
 };
 
 describe("the table", () => {
-  test("has the columns of module list, and rates, processor and memory", () => {
+  test("has the columns of module list, rates, processor and memory, and how each module fares", () => {
     const { head, rows } = sampleLines(SAMPLE, { sort: "load", isReversed: false });
-    expect([...head, ...rows].join("\n")).toBe(
+    expect([...head, ...rows.map(({ text }) => text)].join("\n")).toBe(
       [
         "rank 3 of 16, up 01:02:03, 3 modules, 1 client, 2 requests pending",
         "broker 4711: 12.3% cpu, 85 MiB; modules: 1237 rx/s, 120 tx/s",
         "",
-        "Module                    Idle  S Sendq Recvq    Rx/s    Tx/s  CPU%      Mem Service",
-        "kvs                       idle  R     5     0    1234    20.0     -        - a,b",
-        "content                      0  R     0     0     3.0    99.9 150.0  3.0 GiB",
-        "alpha                       99  F     0     7     0.0     0.0   0.0    1 MiB",
+        "Module                    Idle  S Sendq Recvq    Rx/s    Tx/s  CPU%      Mem Rst Health    Service",
+        "kvs                       idle  R     5     0    1234    20.0     -        -   0 -         a,b",
+        "content                      0  R!    0     0     3.0    99.9 150.0  3.0 GiB   2 silent",
+        "alpha                       99  F     0     7     0.0     0.0   0.0    1 MiB  12 fails 1/3",
       ].join("\n"),
     );
   });
@@ -146,13 +154,58 @@ describe("the table", () => {
     tx: ["content", "kvs", "alpha"],
     cpu: ["content", "alpha", "kvs"],
     memory: ["content", "alpha", "kvs"],
+    restarts: ["alpha", "content", "kvs"],
+    health: ["content", "alpha", "kvs"],
   };
 
   test.each(SORT_NAMES)("is sorted by %s, and the other way round", (sort) => {
     const namesOf = (isReversed: boolean): string[] =>
-      sampleLines(SAMPLE, { sort, isReversed }).rows.map((row) => row.split(" ")[0] ?? "");
+      sampleLines(SAMPLE, { sort, isReversed }).rows.map(({ text }) => text.split(" ")[0] ?? "");
     expect(namesOf(false)).toEqual(ORDER[sort]);
     expect(namesOf(true)).toEqual([...ORDER[sort]].reverse());
+  });
+
+  test("marks modules that do not answer, fail their probe or wait for a restart", () => {
+    const modules = [...SAMPLE.modules, module("back", { phase: "backoff", health: "failed", restarts: 3 })];
+    const { rows } = sampleLines({ ...SAMPLE, modules }, { sort: "load", isReversed: false });
+    expect(rows.map(({ isIll }) => isIll)).toEqual([false, true, true, true]);
+    expect(rows[3]?.text).toMatch(/ 3 backoff$/);
+  });
+
+  test("has shorter names on a narrow terminal, but no shorter than they are", () => {
+    const titleOf = (columns: number): string =>
+      sampleLines(SAMPLE, { sort: "load", isReversed: false, columns }).head.at(-1) ?? "";
+    expect(titleOf(200)).toBe(sampleLines(SAMPLE, { sort: "load", isReversed: false }).head.at(-1));
+    expect(titleOf(80)).toMatch(/^Module {2}Idle .* Health {4}Service$/);
+    expect(titleOf(80)).toHaveLength(80);
+    expect(titleOf(20)).toBe(titleOf(80));
+  });
+
+  test("of several ranks has a column for them, sums above, and a line for a rank that tells nothing", () => {
+    const other = {
+      ...SAMPLE,
+      broker: { ...SAMPLE.broker, rank: 4 },
+      modules: [module("zulu", { sendq: 9 })],
+    };
+    const ranks = [
+      { rank: 3, sample: SAMPLE, problem: undefined },
+      { rank: 4, sample: other, problem: undefined },
+      { rank: 5, sample: undefined, problem: "rank 5 is lost" },
+    ];
+    const { head, rows } = ranksLines(ranks, { sort: "queue", isReversed: false });
+    expect(head.slice(0, 4)).toEqual([
+      "ranks 3-4 of 16, 4 modules, 2 clients, 4 requests pending",
+      "brokers: 24.7% cpu, 170 MiB; modules: 1237 rx/s, 120 tx/s",
+      "rank 5: rank 5 is lost",
+      "",
+    ]);
+    expect(head[4]).toMatch(/^Rank Module {20}Idle /);
+    expect(rows.map(({ text }) => text.split(/ +/, 3).slice(1))).toEqual([
+      ["4", "zulu"],
+      ["3", "alpha"],
+      ["3", "kvs"],
+      ["3", "content"],
+    ]);
   });
 
   test("has a key for each order, and none twice", () => {

@@ -1,6 +1,7 @@
 /** Restarts of ordinary programs and of what follows them, and what asks whether they live (docs/design/programs.md §1). */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { ERRNO } from "../../../src/errors/index.js";
 import { fields, type JsonValue } from "../../../src/messages/index.js";
@@ -23,6 +24,11 @@ const living = (name: string) => ({
 
 function startsOf({ dir }: Stage, name: string): number {
   return readFileSync(join(dir, `${name}.starts`), "utf8").length / 2;
+}
+
+function isMatching(module: JsonValue, wanted: Readonly<Record<string, unknown>>): boolean {
+  const fieldsOf = module as Readonly<Record<string, unknown>>;
+  return Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(fieldsOf[key], value));
 }
 
 /** A promise for the next `module.reloaded` of a module, asked for before what causes it. */
@@ -136,6 +142,33 @@ describe("a program that is asked whether it lives", () => {
     rmSync(join(stage.dir, "alive"));
     await stage.logged(/^p module runtime failure: not alive: .*alive: No such file or directory$/);
     expect(before.filter(isAlive)).toEqual([]);
+  });
+
+  test("is failing in module.watch while attempts fail, ok before and after, and failed while it waits for a restart", async () => {
+    const stage = await startStage();
+    stage.write("up", "");
+    await stage.load({
+      command: "exec sleep 1000",
+      alive: { file: "up", intervalMs: 20, failures: 1000 },
+      onFailure: "restart",
+      restart: { delayMs: 1_000_000, longestMs: 1_000_000 },
+    });
+    const stream = stage.handle.rpcStream("module.watch", { periodMs: 100 })[Symbol.asyncIterator]();
+    const shows = async (wanted: Readonly<Record<string, unknown>>): Promise<void> => {
+      for (;;) {
+        const next: IteratorResult<unknown, unknown> = await stream.next();
+        const { modules } = fields(next.value as JsonValue, { modules: "array" });
+        if (modules.some((module) => isMatching(module, wanted))) return;
+      }
+    };
+    await shows({ phase: "up", restarts: 0, health: "ok", probe: { failures: 0, limit: 1000 } });
+    rmSync(join(stage.dir, "up"));
+    await shows({ health: "failing" });
+    stage.write("up", "");
+    await shows({ health: "ok", probe: { failures: 0, limit: 1000 } });
+    process.kill(await stage.pid(), "SIGKILL");
+    await shows({ phase: "backoff", health: "failed" });
+    await stream.return?.();
   });
 
   test("lives on through failures that are not in a row", async () => {

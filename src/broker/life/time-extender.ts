@@ -1,0 +1,50 @@
+import { startInterval, type Timer } from "../../processes/index.js";
+
+/** Each time, so many periods are asked for: one message that comes late does no harm. */
+const PERIODS = 3;
+
+interface ExtenderOptions {
+  /** How often more time is asked for. */
+  readonly everyMs: number;
+  /** Asks for so much time from now on. */
+  readonly extend: (timeMs: number) => void;
+}
+
+/**
+ * Asks a service manager for more time while an instance takes long to start or to stop (`EXTEND_TIMEOUT_USEC` of
+ * sd_notify(3)). It does so until the limit that the instance itself has for that. Where there is none, it asks only
+ * after progress: a start that hangs is for the manager to end.
+ */
+export class TimeExtender {
+  readonly #options: ExtenderOptions;
+  #timer: Pick<Timer, "cancel"> | undefined;
+  #hasProgress = false;
+
+  constructor(options: ExtenderOptions) {
+    this.#options = options;
+  }
+
+  /** @param limitMs how long what begins may take; Infinity: as long as it likes */
+  begin(limitMs: number): void {
+    this.end();
+    const { everyMs, extend } = this.#options;
+    const endsAtMs = performance.now() + limitMs;
+    this.#hasProgress = true;
+    const ask = (): void => {
+      const isWithinLimit = Number.isFinite(limitMs) ? performance.now() < endsAtMs : this.#hasProgress;
+      this.#hasProgress = false;
+      if (isWithinLimit) extend(PERIODS * everyMs);
+    };
+    this.#timer = startInterval(everyMs, ask, { keepsAlive: false });
+  }
+
+  /** Something has come further. */
+  progress(): void {
+    this.#hasProgress = true;
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}

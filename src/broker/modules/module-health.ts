@@ -1,0 +1,17 @@
+import type { JsonValue } from "../../messages/index.js";
+import type { ModuleEntry } from "./module-entry.js";
+
+/**
+ * Whether a module does what it should, as `module.usage` tells it. `health` is `failed` while the module waits for a restart,
+ * `silent` while it owes the answer to a ping, `failing` after failed attempts of its probe, and otherwise `ok`. It is
+ * absent where nothing asks. `probe` is how the probe stands.
+ */
+export function healthOf({ state, instance }: ModuleEntry): Readonly<Record<string, JsonValue>> {
+  if (state.kind === "backoff") return { health: "failed" };
+  if (state.kind !== "up") return {};
+  const { probe, owedSeconds = 0, isPinged = false } = instance ?? {};
+  const shown = probe === undefined ? {} : { probe: { failures: probe.failures, limit: probe.limit } };
+  if (owedSeconds > 0) return { health: "silent", ...shown };
+  if (probe !== undefined && probe.failures > 0) return { health: "failing", ...shown };
+  return isPinged || probe !== undefined ? { health: "ok", ...shown } : {};
+}
