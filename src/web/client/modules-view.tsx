@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Component } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Actions } from "./action-dialog.js";
 import { type Model, type ModuleRow, type RankModules, redrawnWith } from "./model.js";
 import { go, place } from "./place.js";
@@ -10,6 +11,8 @@ import { bytes, clock, rate } from "./texts.js";
 const ROW_PX = 28;
 /** Rows above and below what is seen. */
 const SPARE = 8;
+/** Scrolling draws so many rows at a time: to lay out the table costs more than a row. */
+const STEP = 16;
 /** All that are in the document. */
 const MOST_ROWS = 90;
 const MOST_LINES = 300;
@@ -51,6 +54,8 @@ const COLUMNS: readonly Column[] = [
   { title: "Restarts", text: ({ restarts }) => String(restarts), order: ({ restarts }) => restarts },
   { title: "Services", text: ({ services }) => services.join(", ") },
 ];
+
+const OTHERS = COLUMNS.slice(1);
 
 /** The column that it is sorted by; undefined: as loaded. */
 const sort = signal<string | undefined>(undefined);
@@ -100,15 +105,15 @@ export function ModulesView({ model }: { readonly model: Model }) {
 }
 
 function Table({ model, here }: { readonly model: Model; readonly here: RankModules }) {
-  redrawnWith(model);
+  const version = redrawnWith(model);
   const box = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
+  const [step, setStep] = useState(0);
   const [height, setHeight] = useState(400);
   useLayoutEffect(() => setHeight(box.current?.clientHeight ?? 400), []);
-  const rows = rowsOf(here);
+  const rows = useMemo(() => rowsOf(here), [here, version, filter.value, sort.value]);
   const { unit } = place.value;
-  const first = Math.max(0, Math.min(Math.floor(top / ROW_PX) - SPARE, rows.length - 1));
-  const count = Math.min(MOST_ROWS, Math.ceil(height / ROW_PX) + 2 * SPARE);
+  const first = Math.max(0, Math.min(step * STEP - SPARE, rows.length - 1));
+  const count = Math.min(MOST_ROWS, Math.ceil(height / ROW_PX) + STEP + 2 * SPARE);
   const shown = rows.slice(first, first + count);
   const focusable = shown.some(({ name }) => name === unit) ? unit : shown[0]?.name;
   const moveTo = (index: number): void => {
@@ -148,7 +153,7 @@ function Table({ model, here }: { readonly model: Model; readonly here: RankModu
       tabIndex={0}
       role="group"
       aria-label="Table of modules"
-      onScroll={({ currentTarget }) => setTop(currentTarget.scrollTop)}
+      onScroll={({ currentTarget }) => setStep(Math.floor(currentTarget.scrollTop / ROW_PX / STEP))}
       onKeyDown={(event) => {
         const to = keys[event.key];
         if (to === undefined) return;
@@ -171,32 +176,67 @@ function Table({ model, here }: { readonly model: Model; readonly here: RankModu
         <tbody>
           <Gap px={first * ROW_PX} />
           {shown.map((row, index) => (
-            <tr
+            <Row
               key={row.name}
-              aria-rowindex={first + index + 1}
-              aria-selected={row.name === unit}
-              data-unit={row.name}
-              class={row.owedSeconds > 0 ? "owes" : ""}
-              onClick={() => go({ unit: row.name })}
-            >
-              {COLUMNS.map(({ title, text }, column) => (
-                <td key={title}>
-                  {column > 0 ? (
-                    text(row, here)
-                  ) : (
-                    <button type="button" tabIndex={row.name === focusable ? 0 : -1}>
-                      {row.name}
-                    </button>
-                  )}
-                </td>
-              ))}
-            </tr>
+              name={row.name}
+              index={first + index + 1}
+              isSelected={row.name === unit}
+              isFocusable={row.name === focusable}
+              owes={row.owedSeconds > 0}
+              texts={OTHERS.map(({ text }) => text(row, here))}
+            />
           ))}
           <Gap px={(rows.length - first - shown.length) * ROW_PX} />
         </tbody>
       </table>
     </div>
   );
+}
+
+interface RowProps {
+  readonly name: string;
+  /** From 1. */
+  readonly index: number;
+  readonly isSelected: boolean;
+  readonly isFocusable: boolean;
+  readonly owes: boolean;
+  /** Of the columns after the name. */
+  readonly texts: readonly string[];
+}
+
+/** A module; it is drawn anew only when something in it has changed. */
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { index, isSelected, isFocusable, owes, texts } = this.props;
+    return (
+      next.index !== index ||
+      next.isSelected !== isSelected ||
+      next.isFocusable !== isFocusable ||
+      next.owes !== owes ||
+      next.texts.some((text, at) => text !== texts[at])
+    );
+  }
+
+  override render({ name, index, isSelected, isFocusable, owes, texts }: RowProps) {
+    return (
+      <tr
+        aria-rowindex={index}
+        aria-selected={isSelected}
+        data-unit={name}
+        class={owes ? "owes" : ""}
+        onClick={() => go({ unit: name })}
+      >
+        <td>
+          <button type="button" tabIndex={isFocusable ? 0 : -1}>
+            {name}
+          </button>
+        </td>
+        {texts.map((text, at) => (
+          <td key={at}>{text}</td>
+        ))}
+      </tr>
+    );
+  }
 }
 
 /** In place of the rows that are not seen. */
@@ -215,7 +255,8 @@ function Gap({ px }: { readonly px: number }) {
 
 function rowsOf(here: RankModules): ModuleRow[] {
   const text = filter.value.toLowerCase();
-  const rows = [...here.modules.values()].filter(({ name }) => name.toLowerCase().includes(text));
+  const all = [...here.modules.values()];
+  const rows = text === "" ? all : all.filter(({ name }) => name.toLowerCase().includes(text));
   const column = COLUMNS.find(({ title }) => title === sort.value);
   if (column === undefined) return rows;
   const { order, text: textOf } = column;
