@@ -29,7 +29,7 @@ export class ScriptImporter {
   readonly #cacheDir: string | undefined;
   #jiti: Jiti.Jiti | undefined;
 
-  /** @param cacheDir a 0700 directory of ours for transpiled files; without one nothing is kept on disk */
+  /** @param cacheDir the 0700 directory of an instance for transpiled files, besides the cache of the user */
   constructor(cacheDir: string | undefined) {
     this.#cacheDir = cacheDir;
   }

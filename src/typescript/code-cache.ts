@@ -1,22 +1,35 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { lstat, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { isOursAlone, replaceFile } from "../caches/index.js";
+import { createRequire } from "node:module";
+import { digestOf, isOursAlone, replaceFile, SealedFiles } from "../caches/index.js";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
-/** Generated code on disk, by what it was made from. Only ever in a directory that no other user can write. */
+/**
+ * Generated code on disk, by what it was made from: in the directory of an instance, which its ranks share, and in
+ * that of the user, which stays. Other users can write to neither.
+ */
 export class CodeCache {
-  readonly #directory: string;
+  readonly #directory: string | undefined;
+  readonly #userCode: SealedFiles | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string | undefined, userCode: SealedFiles | undefined) {
     this.#directory = directory;
+    this.#userCode = userCode;
+  }
+
+  /** Keeps nothing: what comes with the package is made anew in each build. */
+  static none(): CodeCache {
+    return new CodeCache(undefined, undefined);
   }
 
   /**
-   * @param directory made if it is missing, mode 0700
+   * @param directory of the instance, made if it is missing, mode 0700; undefined: the code stays with the user alone
    * @throws SluiceError `LOAD_FAILED` with `EPERM` if it is not ours alone: what lies in it is run
    */
-  static async open(directory: string): Promise<CodeCache> {
+  static async open(directory: string | undefined): Promise<CodeCache> {
+    const userCode = SealedFiles.ofUser(process.env, "typescript");
+    if (directory === undefined) return new CodeCache(undefined, userCode);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     if (!isOursAlone(await lstat(directory))) {
       throw new SluiceError(
@@ -25,29 +38,39 @@ export class CodeCache {
         { errnum: ERRNO.EPERM },
       );
     }
-    return new CodeCache(directory);
+    return new CodeCache(directory, userCode);
   }
 
-  async read(origin: string): Promise<string | undefined> {
-    return readIfThere(this.#fileOf(origin));
-  }
-
-  /** {@link read}, for a caller that cannot wait. */
-  readNow(origin: string): string | undefined {
-    return ifThere(() => readFileSync(this.#fileOf(origin), "utf8"));
+  read(origin: string): string | undefined {
+    const file = this.#fileOf(origin);
+    const shared = file && ifThere(() => readFileSync(file, "utf8"));
+    if (shared !== undefined) return shared;
+    const kept = this.#userCode?.read(userName(origin))?.toString();
+    if (kept !== undefined) this.#share(origin, kept);
+    return kept;
   }
 
   /** Whole or not at all, as another broker may read it at the same moment. */
   write(origin: string, code: string): void {
-    // The directory may have gone with its instance: then the code is not needed either.
-    ifThere(() => replaceFile(this.#fileOf(origin), [Buffer.from(code)]));
+    this.#share(origin, code);
+    this.#userCode?.write(userName(origin), Buffer.from(code));
   }
 
-  #fileOf(origin: string): string {
-    // Not imported at the top: what finds its code elsewhere has no need of it, and it takes 3 ms.
-    const digest = process.getBuiltinModule("node:crypto").createHash("sha256").update(origin).digest("hex");
-    return join(this.#directory, `${digest}.cjs`);
+  #share(origin: string, code: string): void {
+    const file = this.#fileOf(origin);
+    // The directory may have gone with its instance: then the code is not needed either.
+    if (file !== undefined) ifThere(() => replaceFile(file, [Buffer.from(code)]));
   }
+
+  #fileOf(origin: string): string | undefined {
+    return this.#directory && join(this.#directory, `${digestOf([origin]).toString("hex")}.cjs`);
+  }
+}
+
+/** Another version of the compiler may make other code of the same source. */
+function userName(origin: string): string {
+  const { version } = createRequire(import.meta.url)("jiti/package.json") as { readonly version: string };
+  return `${digestOf([version, "\0", origin]).toString("hex")}.cjs`;
 }
 
 /**

@@ -8,19 +8,19 @@ const FORMAT = "1";
 
 /**
  * What jiti makes code with: ours, so that stacks name places in the files themselves, and a mistake has its place.
- * @param cacheDir a 0700 directory of ours where code is kept; without it, code is made each time
+ * @param cacheDir the 0700 directory of an instance where code is kept, besides the cache of the user
  */
 export async function jitiTransform(
   cacheDir: string | undefined,
 ): Promise<(options: TransformOptions) => TransformResult> {
-  const cache = cacheDir === undefined ? undefined : await CodeCache.open(cacheDir);
+  const cache = await CodeCache.open(cacheDir);
   return ({ filename = "", ...asked }) => {
     const request = { ...asked, filename };
     const origin = ["jiti", FORMAT, JSON.stringify(request)].join("\0");
-    let code = cache?.readNow(origin);
+    let code = cache.read(origin);
     if (code === undefined) {
       code = makeCode(request);
-      cache?.write(origin, code);
+      cache.write(origin, code);
     }
     // What jiti puts before the code is on a line of its own then.
     rememberCode(filename, code, 1);

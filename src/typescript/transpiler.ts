@@ -10,7 +10,7 @@ import type { PreparedCode, PreparedFile } from "./prepared-code.js";
 import { typescriptFile } from "./typescript-file.js";
 
 /** Raised when the same source is to be transpiled to other code. */
-const FORMAT = "3";
+const FORMAT = "4";
 
 /** What a file that Node and this module cannot run by themselves is remembered as. */
 const NOT_ALONE = "";
@@ -45,11 +45,14 @@ export class Transpiler {
    * anything else but Node's own modules and our library, or does what only a loader of modules can do. Then
    * jiti has to import it.
    * @param path of a TypeScript file
-   * @param cacheDir a 0700 directory of ours where code is kept; without it, nothing is kept on disk
+   * @param cacheDir the 0700 directory of an instance where code is kept, besides the cache of the user
    * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error; a system error if it cannot be read
    */
   async prepare(path: string, cacheDir: string | undefined): Promise<PreparedCode | undefined> {
-    const cache = cacheDir === undefined ? undefined : await CodeCache.open(cacheDir);
+    return this.#prepareAll(path, await CodeCache.open(cacheDir));
+  }
+
+  async #prepareAll(path: string, cache: CodeCache): Promise<PreparedCode | undefined> {
     const first = await this.#prepareFile(path, cache);
     if (first === undefined) return undefined;
     const files: PreparedCode["files"] & PreparedFile[] = [first];
@@ -79,7 +82,7 @@ export class Transpiler {
    * @throws SluiceError as {@link prepare}, and `INTERNAL` if the code of the file cannot be made beforehand
    */
   async ship(path: string): Promise<void> {
-    const prepared = await this.prepare(path, undefined);
+    const prepared = await this.#prepareAll(path, CodeCache.none());
     if (prepared === undefined) throw new SluiceError("INTERNAL", `${path} has syntax that Node cannot run`);
     for (const file of prepared.files) {
       const source = await readFile(file.path, "utf8");
@@ -90,9 +93,10 @@ export class Transpiler {
     }
   }
 
-  async #prepareFile(path: string, cache: CodeCache | undefined): Promise<PreparedFile | undefined> {
+  async #prepareFile(path: string, cache: CodeCache): Promise<PreparedFile | undefined> {
     const source = await readFile(path, "utf8");
-    const origin = [FORMAT, asksForItself(source) ? path : "", source].join("\0");
+    // The map in the code has the path.
+    const origin = [FORMAT, path, source].join("\0");
     let made = this.#done.get(origin);
     if (made === undefined) {
       made = this.#codeOf({ path, source, origin }, cache);
@@ -105,12 +109,12 @@ export class Transpiler {
     return neighbours && { path, code, neighbours };
   }
 
-  async #codeOf({ path, source, origin }: Source, cache: CodeCache | undefined): Promise<string> {
-    const kept = (await this.#shipped.read(path, source)) ?? (await cache?.read(origin));
+  async #codeOf({ path, source, origin }: Source, cache: CodeCache): Promise<string> {
+    const kept = (await this.#shipped.read(path, source)) ?? cache.read(origin);
     if (kept !== undefined) return kept;
     const code = makeCode({ filename: path, source, ts: true, interopDefault: true });
     const result = isRunnable(withoutMap(code)) ? code : NOT_ALONE;
-    cache?.write(origin, result);
+    cache.write(origin, result);
     return result;
   }
 }

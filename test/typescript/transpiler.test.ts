@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { SealedFiles } from "../../src/caches/index.js";
 import { ERRNO } from "../../src/errors/index.js";
 import { type EvaluatedModules, runPrepared, Transpiler } from "../../src/typescript/index.js";
 
@@ -10,10 +11,14 @@ let transpiler: Transpiler;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "sluice-typescript-"));
+  vi.stubEnv("XDG_CACHE_HOME", join(directory, "user-cache"));
   transpiler = new Transpiler(join(directory, "shipped"));
 });
 
-afterEach(() => rm(directory, { recursive: true }));
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(directory, { recursive: true });
+});
 
 async function file(name: string, source: string): Promise<string> {
   const path = join(directory, name);
@@ -120,5 +125,61 @@ describe("code on disk", () => {
     ["asks for its own place", "export const url = import.meta.url;"],
   ])("is not shipped of a file that %s", async (_what, source) => {
     await expect(transpiler.ship(await file("a.ts", source))).rejects.toMatchObject({ code: "INTERNAL" });
+  });
+});
+
+describe("code in the cache of the user", () => {
+  const SOURCE = "export const answer: number = 42;";
+  const userCache = (): string => join(directory, "user-cache/sluice/typescript");
+
+  /** Changes the code that is kept, as no one else could: with its digest. */
+  async function replaceKept(change: (code: string) => string): Promise<void> {
+    const [name = ""] = await readdir(userCache());
+    const files = SealedFiles.ofUser(process.env, "typescript");
+    files?.write(name, Buffer.from(change(files.read(name)?.toString() ?? "")));
+  }
+
+  function answerOf(path: string, cacheDir?: string): Promise<unknown> {
+    transpiler = new Transpiler(join(directory, "shipped"));
+    return transpiler.prepare(path, cacheDir).then((code) => code && runPrepared(code, () => ({})));
+  }
+
+  test("outlives the instance, and the next instance shares it with its ranks", async () => {
+    const path = await file("a.ts", SOURCE);
+    expect(await answerOf(path)).toMatchObject({ answer: 42 });
+    await replaceKept((code) => code.replace("42", "43"));
+    const cacheDir = join(directory, "instance");
+    expect(await answerOf(path, cacheDir)).toMatchObject({ answer: 43 });
+    expect(await readdir(cacheDir)).toHaveLength(1);
+    await rm(userCache(), { recursive: true });
+    expect(await answerOf(path, cacheDir)).toMatchObject({ answer: 43 });
+  });
+
+  test("is not that of another source, or of another file", async () => {
+    await answerOf(await file("a.ts", SOURCE));
+    await replaceKept((code) => code.replace("42", "43"));
+    expect(await answerOf(await file("b.ts", SOURCE))).toMatchObject({ answer: 42 });
+    expect(await answerOf(await file("a.ts", `${SOURCE}\n`))).toMatchObject({ answer: 42 });
+  });
+
+  test("is made anew if it was changed without its digest, or others can reach it", async () => {
+    const path = await file("a.ts", SOURCE);
+    await answerOf(path);
+    const [name = ""] = await readdir(userCache());
+    const kept = join(userCache(), name);
+    await replaceKept((code) => code.replace("42", "43"));
+    await chmod(kept, 0o644);
+    expect(await answerOf(path)).toMatchObject({ answer: 42 });
+    await writeFile(kept, "exports.answer = 44;");
+    expect(await answerOf(path)).toMatchObject({ answer: 42 });
+  });
+
+  test("is not taken for what comes with the package", async () => {
+    const path = await file("a.ts", SOURCE);
+    await answerOf(path);
+    await replaceKept((code) => code.replace("42", "43"));
+    await transpiler.ship(path);
+    await rm(userCache(), { recursive: true });
+    expect(await answerOf(path)).toMatchObject({ answer: 42 });
   });
 });

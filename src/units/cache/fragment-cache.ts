@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { KeptFiles } from "../../caches/index.js";
+import { digestOf, SealedFiles } from "../../caches/index.js";
 import type { Env } from "../search-path.js";
 import type { Fragment } from "../fragment.js";
 import type { Source } from "../source.js";
@@ -9,10 +9,8 @@ import { packFragment } from "./pack-fragment.js";
 import { type Packed, PACKED_FORMAT } from "./packed.js";
 import { unpackFragment } from "./unpack-fragment.js";
 
-/** All files of one cache together. */
+/** All files of a cache in a directory of an instance. */
 const LIMIT_BYTES = 64 * 2 ** 20;
-/** Bytes of a SHA-256. */
-const DIGEST_BYTES = 32;
 
 /** A file that was read, and what decides what its text means. */
 export interface ReadFile {
@@ -27,9 +25,9 @@ export interface ReadFile {
  * time, and looks for an entry with the digest of the file.
  */
 export class FragmentCache {
-  readonly #files: KeptFiles;
+  readonly #files: SealedFiles;
 
-  private constructor(files: KeptFiles) {
+  private constructor(files: SealedFiles) {
     this.#files = files;
   }
 
@@ -37,17 +35,16 @@ export class FragmentCache {
    * The cache of the user: `$XDG_CACHE_HOME/sluice/catalogs`, or below `~/.cache`.
    * @returns undefined for a user without a home directory
    */
-  static ofUser({ XDG_CACHE_HOME = "", HOME = "" }: Env): FragmentCache | undefined {
-    const base = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(HOME, ".cache");
-    return isAbsolute(base) ? FragmentCache.in(join(base, "sluice", "catalogs"), 3) : undefined;
+  static ofUser(env: Env): FragmentCache | undefined {
+    const files = SealedFiles.ofUser(env, "catalogs");
+    return files && new FragmentCache(files);
   }
 
   /**
    * A cache in a directory, which the first entry creates with mode 0700.
-   * @param levels how many directories it may create, including the directory itself
    */
-  static in(directory: string, levels = 1): FragmentCache {
-    return new FragmentCache(new KeptFiles({ directory, levels, limit: LIMIT_BYTES }));
+  static in(directory: string): FragmentCache {
+    return new FragmentCache(new SealedFiles({ directory, levels: 1, limit: LIMIT_BYTES }));
   }
 
   /** The path of an entry; undefined if the program has been removed, or is being replaced. */
@@ -59,20 +56,18 @@ export class FragmentCache {
 
 /** The place of one file in a {@link FragmentCache}. */
 export class KeptFragment {
-  readonly #files: KeptFiles;
+  readonly #files: SealedFiles;
   readonly #name: string;
 
-  constructor(files: KeptFiles, name: string) {
+  constructor(files: SealedFiles, name: string) {
     this.#files = files;
     this.#name = name;
   }
 
   /** @returns undefined if it is not kept, or what is kept is broken */
   read(source: Source): Fragment | undefined {
-    const kept = this.#files.read(this.#name);
-    if (kept === undefined) return undefined;
-    const content = kept.subarray(DIGEST_BYTES);
-    if (!digestOf([content]).equals(kept.subarray(0, DIGEST_BYTES))) return undefined;
+    const content = this.#files.read(this.#name);
+    if (content === undefined) return undefined;
     try {
       // The digest says that it is as this program wrote it.
       return unpackFragment(v8().deserialize(content) as Packed, source);
@@ -85,8 +80,7 @@ export class KeptFragment {
   write(fragment: Fragment): void {
     const packed = packFragment(fragment);
     if (packed === undefined) return;
-    const content = v8().serialize(packed);
-    this.#files.write(this.#name, [digestOf([content]), content]);
+    this.#files.write(this.#name, v8().serialize(packed));
   }
 }
 
@@ -95,12 +89,6 @@ function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
   const directory = dirname(resolve(file));
   const what = JSON.stringify([PACKED_FORMAT, build, process.version, directory, ...meaning]);
   return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;
-}
-
-function digestOf(parts: readonly Uint8Array[]): Buffer {
-  const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }
 
 /** Like the digests, not imported at the top: both take milliseconds to load, which few commands need. */
