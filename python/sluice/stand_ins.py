@@ -170,7 +170,7 @@ class StandIn:
         return StandIn(f"{object.__getattribute__(self, '_name')}()")
 
     def __mro_entries__(self, bases: Tuple[Any, ...]) -> Tuple[type, ...]:
-        """A class may have it as its base."""
+        """Lets a class have the stand-in as its base class."""
         return ()
 
     def __enter__(self) -> "StandIn":

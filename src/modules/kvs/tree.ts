@@ -192,7 +192,7 @@ function halves<Kind, Item>(node: NodeOf<Kind, Item>): readonly NodeOf<Kind, Ite
 function join(left: TreeNode, right: TreeNode): TreeNode {
   if (left.kind === "leaf" && right.kind === "leaf") return append(left, right);
   if (left.kind === "inner" && right.kind === "inner") return append(left, right);
-  throw new RangeError("nodes of one level are of one kind");
+  throw new RangeError("a level of the tree has leaves or inner nodes, never both");
 }
 
 function append<Kind, Item>(left: NodeOf<Kind, Item>, right: NodeOf<Kind, Item>): NodeOf<Kind, Item> {
