@@ -286,7 +286,7 @@ describe("rights that a server withdraws from a rank", () => {
     await one.logged("Permissions Violation for Publish");
     await expect(request).rejects.toMatchObject({ errnum: ERRNO.EHOSTUNREACH });
     await zero.logged("rank 1 is lost");
-    await one.logged("there was no rank 0 for 2 s");
+    await one.logged("no rank 0 has answered for 2 s");
     const lines = one.log.filter(({ text }) => text.includes("Permissions Violation"));
     expect(lines.length).toBe(1);
     expect(await zero.handle.rpc("broker.ping", 8, { rank: 0 })).toBe(8);
