@@ -3,9 +3,17 @@ import { defineConfig } from "vitest/config";
 import { closingLine } from "./test/helpers/closing-line.js";
 import { LongestFirst } from "./test/helpers/longest-first.js";
 
+/** Folders whose tests keep nothing in a process: theirs share one, and what they import is loaded once. */
+const PURE = ["analysis", "errors", "graph", "messages", "pictures", "run", "units", "waits"].map(
+  (folder) => `test/${folder}/**/*.test.ts`,
+);
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    projects: [
+      { extends: true, test: { name: "pure", include: PURE, isolate: false } },
+      { extends: true, test: { name: "real", include: ["test/**/*.test.ts"], exclude: PURE } },
+    ],
     pool: "forks",
     // Most tests wait for processes some of the time: one worker a core would leave the cores idle meanwhile.
     maxWorkers: availableParallelism() + 1,

@@ -3,18 +3,21 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Files that take more than half a minute. Their size, by which vitest goes where it knows no times, does not show it. */
 const LONG = [
   "e2e/store-faults",
-  "broker/back-pressure-ranks",
-  "soak/soak",
-  "e2e/batch",
   "e2e/ranks",
   "e2e/web",
+  "e2e/batch",
+  "soak/soak",
+  "broker/back-pressure-ranks",
+  "e2e/hosts-faults",
   "torture/torture",
   "e2e/hosts",
-  "e2e/certify",
+  "broker/fairness",
+  "loaders/command/ready",
+  "broker/loaders",
+  "broker/routing/back-pressure",
+  "docs/commands",
+  "e2e/processes",
   "instance/sentences",
-  "e2e/hosts-faults",
-  "e2e/outputs",
-  "graph/listing-order",
 ];
 
 /** Starts the long files first: at the end of the run no worker has to wait for one of them. */
