@@ -97,6 +97,16 @@ describe("the host of rc1", () => {
     expect(readFileSync(notes, "utf8")).toBe("late\n");
   });
 
+  test("says what it prints in rc3 as rc3, on each rank", async () => {
+    const { command, end } = await instance(["-s", "2"], { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "s") });
+    expect(hosts()).toHaveLength(2);
+    box.write("s/rc3.d/broken.toml", "no = 1\n");
+    await end();
+    const { stderr } = await command.finished;
+    expect(stderr).toMatch(/^rc3\[0\]: .*broken\.toml/m);
+    expect(stderr).not.toContain("rc1[");
+  });
+
   test("ends with a broker that was killed", async () => {
     const { command } = await instance();
     process.kill(box.processNamed("broker"), "SIGKILL");

@@ -58,7 +58,7 @@ export class PhaseHost {
     });
     const { child } = this.#process;
     eachLine(child?.stdout, (line) => this.#onLine(line));
-    eachLine(child?.stderr, (line) => say(`${phase}[${this.#rank}]: ${line}`));
+    eachLine(child?.stderr, (line) => say(`${this.#phase}[${this.#rank}]: ${line}`));
     child?.on("message", (news: PhaseNews) => this.#onNews(news));
   }
 
