@@ -12,8 +12,8 @@ interface ExtenderOptions {
 
 /**
  * Asks a service manager for more time while an instance takes long to start or to stop (`EXTEND_TIMEOUT_USEC` of
- * sd_notify(3)). It does so until the limit that the instance itself has for that. Where there is none, it asks only
- * after progress: a start that hangs is for the manager to end.
+ * sd_notify(3)). It asks until the instance's own limit. Without such a limit, it asks only after progress, so that the
+ * manager ends a start that hangs.
  */
 export class TimeExtender {
   readonly #options: ExtenderOptions;
