@@ -1,3 +1,4 @@
+export { allIsRead } from "./all-is-read.js";
 export { atExit } from "./at-exit.js";
 export { clearLostCgroups, memoryLimitFile } from "./cgroups.js";
 export { findCommand } from "./find-command.js";

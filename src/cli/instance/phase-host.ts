@@ -6,7 +6,7 @@ import {
   spawnPhase,
   type StopSignal,
 } from "../../broker/index.js";
-import { startTimer } from "../../processes/index.js";
+import { allIsRead, startTimer } from "../../processes/index.js";
 import { LineSplitter } from "../../rc/index.js";
 import { say } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
@@ -92,7 +92,9 @@ export class PhaseHost {
     this.#order({ type: "go", ...start, env });
     const patience = startTimer(timeoutMs + EXPIRED_GRACE_MS, () => this.#process.kill());
     const timer = startTimer(timeoutMs, () => this.#order({ type: "expire", message: timeoutText }));
-    const exited = Promise.race([done, this.#process.exited]).then((status) => {
+    const exited = Promise.race([done, this.#process.exited]).then(async (status) => {
+      // What it said came through other pipes, and before.
+      await allIsRead();
       timer.cancel();
       patience.cancel();
       return status;

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { allIsRead } from "../../processes/index.js";
 import { LineSplitter } from "../../rc/index.js";
 import { isRunEventJson } from "../../run/index.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
@@ -24,8 +24,6 @@ export class StartView {
   readonly #region: LiveRegion;
   readonly #pipes: { destroy(): void }[] = [];
   #hasProgram = false;
-  /** Resolves when the last summary is on the terminal. */
-  #summary: Promise<void> = Promise.resolve();
 
   constructor(region: LiveRegion) {
     this.#region = region;
@@ -57,9 +55,8 @@ export class StartView {
 
   /** Resolves when the terminal is the initial program's. */
   async leave(): Promise<void> {
-    // What rc1 reported before it ended is in the pipe by now, and is read within this turn.
-    await nextTurn();
-    await this.#summary;
+    // What rc1 reported before it ended is in the pipe by now.
+    await allIsRead();
     this.#region.end();
     this.#hasProgram = true;
   }
@@ -71,7 +68,7 @@ export class StartView {
 
   /** Gives the terminal back. What of the broker's outlives it would keep the pipes open, and us with them. */
   async close(): Promise<void> {
-    await nextTurn();
+    await allIsRead();
     this.#region.end();
     for (const pipe of this.#pipes) pipe.destroy();
   }
@@ -92,23 +89,12 @@ export class StartView {
     talk.on("close", () => write(rest + decoder.end()));
   }
 
-  /** What rc1 or rc3 reports. */
+  /** What rc1 or rc3 reports. Its words come with all others, so that their order is that in which they were said. */
   take(line: string): void {
     const report: unknown = JSON.parse(line);
     if (typeof report !== "object" || report === null || !("event" in report)) return;
     const { event } = report;
     if (!isRunEventJson(event) || this.#hasProgram) return;
     this.#region.show(event);
-    if (event.type !== "summary") return;
-    // That all is down again is no news.
-    const isNews = !("command" in report && report.command === "rc3") || event.outcome !== "ok";
-    const summary = isNews ? this.#region.progress?.summary() : undefined;
-    if (summary !== undefined) this.#summary = this.#sayLast(summary);
-  }
-
-  /** What was said before it comes through another pipe, and is read within this turn. */
-  async #sayLast(text: string): Promise<void> {
-    await nextTurn();
-    this.#region.above(`${text}\n`);
   }
 }

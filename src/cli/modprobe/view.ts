@@ -4,6 +4,7 @@ import { labelled, type OutputLine } from "../../rc/index.js";
 import { eventToJson, type NotStartedEvent, type RunEvent, type SkipEvent } from "../../run/index.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
 import { printJson, say } from "../terminal/output.js";
+import { RunProgress } from "../terminal/run-progress.js";
 
 /** How a run is to be told of. */
 export interface ViewOptions {
@@ -190,6 +191,7 @@ class ReportingView implements RunView {
   readonly isQuiet = true;
   readonly #command: string;
   readonly #plain: PlainView;
+  readonly #progress = new RunProgress();
   #fd: number | undefined;
 
   readonly output: (line: OutputLine) => void;
@@ -203,6 +205,11 @@ class ReportingView implements RunView {
 
   show(event: RunEvent): void {
     this.#plain.show(event);
+    this.#progress.add(event);
+    // That all is down again is no news.
+    const isNews = event.type === "summary" && (this.#command !== "rc3" || event.outcome !== "ok");
+    const summary = isNews ? this.#progress.summary() : undefined;
+    if (summary !== undefined) this.say(summary);
     this.#report(`${JSON.stringify({ command: this.#command, event: eventToJson(event) })}\n`);
   }
 
