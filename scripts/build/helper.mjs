@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 
 /** A C library that is whole in 40 kB of the package, and runs with any other; then what there is. */
-const COMPILERS = [["musl-gcc", "-static"], ["cc", "-static"], ["cc"]];
+export const COMPILERS = [["musl-gcc", "-static"], ["cc", "-static"], ["cc"]];
 
 /** Makes the program that does what Node cannot do (ADR 16). Packages for other machines are given theirs by the release. */
 export function makeHelper() {

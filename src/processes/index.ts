@@ -1,4 +1,3 @@
-export { allIsRead } from "./all-is-read.js";
 export { atExit } from "./at-exit.js";
 export { clearLostCgroups, memoryLimitFile } from "./cgroups.js";
 export { findCommand } from "./find-command.js";
@@ -49,6 +48,6 @@ export { hasProgramHelper, startProgram } from "./programs/start-program.js";
 export type { Identity, ResourceLimit, SupervisedProgram } from "./programs/supervised-program.js";
 export { hasStartedProcesses, startProcess } from "./start-process.js";
 export { startThread } from "./start-thread.js";
-export { sleep, startInterval, startTimer, type Timer } from "./timers.js";
+export { allIsRead, sleep, startInterval, startTimer, type Timer } from "./timers.js";
 export { requireWorkingDirectory } from "./working-directory.js";
 export { lookUpGroup, lookUpUser } from "./user-lookup.js";

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 /** A callback that is due once. */
 export interface Timer {
   /** Takes it back. It does nothing once the callback was called. */
@@ -104,4 +106,13 @@ class LongTimer implements Timer {
 function reasonOf(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/**
+ * Resolves when all that was in any pipe before the call has been read. The first turn ends with the poll that is under
+ * way: it may have looked at a pipe before something was written there. The second has a poll of its own.
+ */
+export async function allIsRead(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
 }

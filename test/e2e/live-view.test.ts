@@ -203,6 +203,33 @@ test("start tells of an rc1 that failed once, in order, and with --quiet without
   ]);
 });
 
+test("start --detach shows the view too, and with --quiet only what runs now", async () => {
+  sandbox.write("stack.toml", '[[tasks]]\nname = "once"\ncommand = "sleep 0.3"\n');
+  const { type, waitFor } = bound(await open(100));
+  const lines = [
+    "SLUICE_URI=local://DIR/local-0",
+    "sluice-start: stack runs (pid N); 'sluice stop' ends it",
+    "$",
+  ];
+  for (const [flag, told] of [
+    ["", ["1 unit in N s", ...lines]],
+    [" --quiet", lines],
+  ] as const) {
+    type(`clear; sluice start -f stack.toml --detach${flag} | sed 's#//.*/#//DIR/#'; sleep 0; echo end`);
+    const shown = await waitFor((text) => /^end\n\$$/m.test(text));
+    expect(
+      shown
+        .replace("end\n", "")
+        .replace(/pid \d+/, "pid N")
+        .replace(/\d+\.\d s/, "N s")
+        .split("\n")
+        .sort(),
+    ).toEqual([...told].sort());
+    type("clear; sluice stop; echo stopped $?");
+    await waitFor((text) => /^stopped 0\n\$$/m.test(text));
+  }
+});
+
 test("start ends when its broker is killed while rc1 is shown, and gives the cursor back", async () => {
   sandbox.write("lib/modprobe/rc1.toml", gated("endless"));
   const { type, waitFor, isCursorShown } = bound(await open());

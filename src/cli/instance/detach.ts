@@ -8,6 +8,9 @@ import { ExitError, printLine, say } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
 import { EVENTS_FD, openStartView, type StartView } from "./start-view.js";
 
+/** Whether a live view of what the process in the background does is on a terminal. */
+export type Detached = "seen" | "unseen";
+
 /** Tells a process that it is the one in the background. */
 const DETACHED_FLAG = "--detached";
 
@@ -24,18 +27,20 @@ interface StopOrder {
 
 /**
  * Runs this command line in a session of its own, and gives the terminal back once all is ready. Ctrl-C until then ends it.
+ * @param isQuiet shows no live view
  * @throws ExitError with its status if it ended before
  */
-export async function startDetached(): Promise<void> {
+export async function startDetached(isQuiet: boolean): Promise<void> {
   const [, , command = "start", ...words] = process.argv;
   const [file, ...flags] = NODE_COMMAND;
   const rest = words.filter((word) => word !== "--detach");
   const main = `${PACKAGE_ROOT}dist/cli/main.cjs`;
-  const child = startProcess(file, [...flags, main, command, DETACHED_FLAG, ...rest], {
+  const view = isQuiet ? undefined : await openStartView();
+  const how: Detached = view === undefined ? "unseen" : "seen";
+  const child = startProcess(file, [...flags, main, command, `${DETACHED_FLAG}=${how}`, ...rest], {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
-  const view = await openStartView();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] satisfies StopSignal[]) {
     process.on(signal, () => {
       if (child.connected) child.send({ type: "stop", signal } satisfies StopOrder, () => undefined);

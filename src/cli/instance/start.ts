@@ -39,7 +39,7 @@ import { registerStart } from "./registering.js";
 import { logFlags, type LogOptions, rotationOf, withLogFile } from "./log-options.js";
 import { type ModulesOption, withModules } from "./modules-option.js";
 import { runBelowInit } from "./below-init.js";
-import { DetachedView, startDetached } from "./detach.js";
+import { type Detached, DetachedView, startDetached } from "./detach.js";
 import { type FilesOption, realFiles, withFiles } from "./files-option.js";
 import { StackLog } from "./stack-log.js";
 import { EVENTS_FD, openStartView, StartView } from "./start-view.js";
@@ -60,7 +60,7 @@ interface StartOptions
   readonly quiet?: boolean;
   readonly detach?: boolean;
   /** This is the process in the background. */
-  readonly detached?: boolean;
+  readonly detached?: Detached;
 }
 
 /** Each is a process, and has a connection to rank 0: more do not run on one machine. */
@@ -83,7 +83,7 @@ export function command(): Command {
     .option("-v, --verbose", "show each step")
     .addOption(new Option("-q, --quiet", "show no live view of rc1 on a terminal").conflicts("verbose"))
     .option("--detach", "return once all modules are ready; 'sluice stop' ends the instance")
-    .addOption(new Option("--detached", "is the process in the background").hideHelp())
+    .addOption(new Option("--detached <how>", "is the process in the background").hideHelp())
     .addHelpText(
       "after",
       "\nExamples:\n  sluice start -f stack.toml\n  sluice start -S statedir=/var/lib/site sluice module list" +
@@ -100,7 +100,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
   hideOverlay();
   const files = realFiles(options);
   if (options.detach === true) {
-    await startDetached();
+    await startDetached(options.quiet === true);
     return;
   }
   const stops = new EarlyStops();
@@ -155,7 +155,7 @@ function refuseUsage(program: readonly string[], options: StartOptions): void {
 }
 
 async function openView(options: StartOptions, stops: EarlyStops): Promise<Talk["view"]> {
-  if (options.detached === true) return new DetachedView((signal) => stops.take(signal));
+  if (options.detached !== undefined) return new DetachedView((signal) => stops.take(signal));
   return options.quiet ? undefined : openStartView();
 }
 
@@ -193,16 +193,22 @@ interface Running extends Talk {
 async function run(place: Place, { program, options, view, say, stops }: Running): Promise<number> {
   const onTerminal = process.stdin.isTTY;
   const isStack = place.files.length > 0;
-  const programArgv = options.detached === true ? undefined : initialProgram(program, onTerminal && !isStack);
+  const programArgv =
+    options.detached !== undefined ? undefined : initialProgram(program, onTerminal && !isStack);
   const isShell = program.length === 0 && programArgv !== undefined;
   const uri = `local://${place.rundir}/local-0`;
-  const hasLog = isStack && programArgv === undefined && options.detached !== true;
+  const hasLog = isStack && programArgv === undefined && options.detached === undefined;
   const log = hasLog
     ? new StackLog({ uri, print: printer(view), onReaderGone: () => supervisor.stop("SIGTERM") })
     : undefined;
   const attributes = new Map(options.setattr);
   const supervisor = new Supervisor({
-    brokerArgvs: brokerArgvs(place, programArgv !== undefined, view !== undefined, options),
+    brokerArgvs: brokerArgvs(
+      place,
+      programArgv !== undefined,
+      view !== undefined && options.detached !== "unseen",
+      options,
+    ),
     rundir: place.rundir,
     shutdownTimeoutMs: parseDelay(attributes.get("broker.shutdown-timeout") ?? "") ?? SHUTDOWN_TIMEOUT_MS,
     sameSignalMs: parseDelay(attributes.get("broker.same-signal-within") ?? ""),

@@ -6,8 +6,8 @@ const KIB = 1024;
 /** A file of version 0.3 up to this size is rewritten once, so that it can give space back. */
 const REWRITE_MAX_BYTES = 64 * KIB * KIB;
 /** Pages of the write-ahead log before it is written back into the file, and at most what is left of it afterwards. */
-const WAL_PAGES = 64;
-const WAL_BYTES = 256 * KIB;
+const WAL_PAGES = 512;
+const WAL_BYTES = 2048 * KIB;
 
 /**
  * Opens the file of a store; makes it, with its tables, if it is missing. A commit waits for the disk (WAL,

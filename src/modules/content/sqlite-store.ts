@@ -244,7 +244,10 @@ function prepare(db: Database.Database) {
       `SELECT ref, length(data) AS size, EXISTS (SELECT 1 FROM kept WHERE kept.ref = blobs.ref) AS isKept
        FROM blobs WHERE ref > ? ORDER BY ref LIMIT ?`,
     ),
-    putRecord: db.prepare<[string, string]>("INSERT OR REPLACE INTO checkpoints VALUES (?, ?)"),
+    // In its place: INSERT OR REPLACE would write a page of the index too.
+    putRecord: db.prepare<[string, string]>(
+      "INSERT INTO checkpoints VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    ),
     getRecord: db.prepare<[string]>("SELECT value FROM checkpoints WHERE key = ?"),
     records: db.prepare<[]>("SELECT value FROM checkpoints"),
   };
