@@ -5,6 +5,7 @@ import type * as Nats from "@nats-io/transport-node";
 import type { ConnectionOptions, NatsConnection } from "@nats-io/transport-node";
 import { isErrno, messageOf, overlayStateError } from "../errors/index.js";
 import { sleep, startTimer } from "../processes/index.js";
+import { withoutRemains } from "./own-sockets.js";
 import { formatNatsServers, type NatsServers } from "./servers.js";
 
 /** How a broker shows to the servers that it may connect. Files are read anew at each connect. */
@@ -37,6 +38,9 @@ const SERVER_TIMEOUT_MS = 1000;
 
 /** Between two rounds of the first connection. */
 const ROUND_PAUSE_MS = 100;
+
+/** What is left for the answer when the greeting was late, in milliseconds. */
+const LEAST_MS = 250;
 
 /** How a NATS server begins (https://docs.nats.io/reference/reference-protocols/nats-protocol). */
 const GREETING = "INFO ";
@@ -132,14 +136,16 @@ async function tryOne(
 ): Promise<NatsConnection> {
   const beganMs = performance.now();
   await waitForGreeting(address, timeoutMs);
-  return natsLibrary().connect({
-    ...shared(options),
-    servers: [address],
-    timeout: Math.max(timeoutMs - (performance.now() - beganMs), 1),
-    reconnect: false,
-    pingInterval: 2000,
-    maxPingOut: 2,
-  });
+  return await withoutRemains(() =>
+    natsLibrary().connect({
+      ...shared(options),
+      servers: [address],
+      timeout: Math.max(timeoutMs - (performance.now() - beganMs), LEAST_MS),
+      reconnect: false,
+      pingInterval: 2000,
+      maxPingOut: 2,
+    }),
+  );
 }
 
 /**

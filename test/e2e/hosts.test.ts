@@ -441,12 +441,12 @@ describe("without a NATS server", () => {
     const frozen = await server();
     frozen.signal("SIGSTOP");
     const servers = `${gone.url},${frozen.url.replace("//", "//me:hush@")}`;
-    // On a busy machine the processes alone take their time, so both run at the same time.
+    // On a busy machine the four processes alone take their time: it is measured with two, at the same time.
     const [boot, failing] = await Promise.all([
       timed(() => box.run(["start", ...BARE, "true"])),
       timed(() => box.run(["start", "-s", "3", `--overlay=${servers}`, "true"])),
     ]);
-    expect(failing.ms).toBeLessThan(4600 + boot.ms);
+    expect(failing.ms).toBeLessThan(Math.max(5000, 4000 + 5 * boot.ms));
     const { status, stderr } = failing.result;
     expect(stderr).toBe(
       "sluice-broker[0]: cannot connect to any NATS server of the overlay:\n" +
