@@ -1,4 +1,4 @@
-/** What a host keeps of its event loop while an embedded broker is at work (docs/design/embedding.md §2, sentence 2). */
+/** How late a host's 10 ms timer fires while an embedded broker is at work (docs/design/embedding.md §2, sentence 2). */
 import { setTimeout } from "node:timers";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

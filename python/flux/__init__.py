@@ -1,8 +1,8 @@
 """The names that Python files written for Flux import, as thin aliases of :mod:`sluice`.
 
 On the path only in the hosts of modules and rc files, and under
-``sluice python``. All other names raise an ``ImportError`` or an ``AttributeError``, whose text
-says so.
+``sluice python``. All other names raise an ``ImportError`` or an ``AttributeError``, whose text gives this
+reason.
 """
 
 import sys

@@ -88,7 +88,7 @@ def _expand(text: str, prefix: str, inside: str, suffix: str) -> Iterator[_Host]
         low = int(found[1]) if found else 0
         high = int(found[2]) if found and found[2] else low
         if found is None or high < low or high - low >= MAX_RANGE:
-            raise ValueError(f"invalid hostlist '{text}': '{part}' is no number, or range of at most {MAX_RANGE}")
+            raise ValueError(f"invalid hostlist '{text}': '{part}' is neither a number nor a range of at most {MAX_RANGE}")
         width = len(found[1])
         for number in range(low, high + 1):
             # A name that goes on after its number stands for itself.
@@ -173,7 +173,7 @@ class Hostlist:
         if not isinstance(index, Integral):
             raise TypeError(f"an index is an integer or a slice, not {type(index).__name__}")
         if not -len(self._hosts) <= index < len(self._hosts):
-            raise IndexError(f"there is no host {index}: the list has {len(self._hosts)}")
+            raise IndexError(f"index {index} is out of range: the list has {len(self._hosts)} hosts")
         return self._hosts[index].name
 
     def __eq__(self, other: object) -> bool:

@@ -14,7 +14,7 @@ __all__ = ["import_path"]
 def import_path(file_path: str) -> ModuleType:
     """Imports a file, whatever its suffix; the module has the name of the file without its suffix.
 
-    :raises BaseException: what the file raises
+    :raises BaseException: the exception of the file
     """
     name = os.path.splitext(os.path.basename(file_path))[0]
     return import_file(file_path, name)

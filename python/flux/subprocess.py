@@ -26,7 +26,7 @@ _commands: "List[SubprocessBackgroundRexecRPC]" = []
 
 
 class SubprocessBackgroundRexecRPC:
-    """What ``rexec_bg`` returns: a command, whose start ``get()`` waits for."""
+    """The result of ``rexec_bg``: a command, whose start ``get()`` waits for."""
 
     def __init__(self, rank: int, request: Dict[str, Any], label: Optional[str], waitable: bool) -> None:
         self.label = label
@@ -92,7 +92,7 @@ class SubprocessBackgroundRexecRPC:
 
 
 class SubprocessWaitRPC:
-    """What ``wait`` returns: the end of a command, which ``get()`` waits for."""
+    """The result of ``wait``: the end of a command, which ``get()`` waits for."""
 
     def __init__(self, command: Optional[SubprocessBackgroundRexecRPC], name: str) -> None:
         self._command = command
@@ -105,7 +105,7 @@ class SubprocessWaitRPC:
         :raises OSError: ``ENOENT`` if there is no such command; ``EINVAL`` if it is not waitable
         """
         if self._command is None:
-            raise OSError(errno.ENOENT, f"there is no command {self._name}")
+            raise OSError(errno.ENOENT, f"no such command {self._name}")
         if not self._command.waitable:
             raise OSError(errno.EINVAL, f"command {self._name} was started without waitable=True")
         self._command.ended.wait()
@@ -142,7 +142,7 @@ def _rank(handle: Any, nodeid: int) -> int:
 
 def _find(handle: Any, pid: Optional[int], label: Optional[str], nodeid: int) -> Optional[SubprocessBackgroundRexecRPC]:
     if (pid is None) == (label is None):
-        raise ValueError("say which command: either pid or label")
+        raise ValueError("name the command: either by pid or by label")
     rank = _rank(handle, nodeid)
     return next((each for each in reversed(_commands) if each.is_named(pid, label, rank)), None)
 
@@ -171,7 +171,7 @@ def rexec_bg(
     :raises OSError: ``ENOSYS`` for another service
     """
     if service != "rexec":
-        raise OSError(errno.ENOSYS, f"there is no service {service} for commands")
+        raise OSError(errno.ENOSYS, f"unknown service {service}: the service of commands is rexec")
     request = {"command": list(command), "cwd": cwd or os.getcwd(), "env": dict(os.environ) if env is None else env}
     started = SubprocessBackgroundRexecRPC(_rank(handle, nodeid), request, label, waitable)
     _commands.append(started)
@@ -200,7 +200,7 @@ def kill(
         listed = handle.rpc("exec.list", nodeid=nodeid).get()["commands"]
         number = next((each["id"] for each in listed if each["pid"] == int(pid)), None)
     if number is None:
-        raise OSError(errno.ENOENT, f"there is no command {pid if pid is not None else label}")
+        raise OSError(errno.ENOENT, f"no such command {pid if pid is not None else label}")
     return handle.rpc("exec.kill", {"id": number, "signum": int(signum)}, nodeid)
 
 

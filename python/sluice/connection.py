@@ -56,7 +56,7 @@ class Connection:
 
     @property
     def cause(self) -> Optional[Exception]:
-        """The cause if the connection did not end in order."""
+        """The cause, if the connection did not close cleanly."""
         return self._stream.cause
 
     def gone_error(self) -> OSError:

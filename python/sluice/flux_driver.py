@@ -27,10 +27,10 @@ from .wire import FrameDecoder, encode_message
 #: Requests that Flux works on at the same time.
 WORKERS = 40
 
-_TOO_OLD = "this Flux has no such request, so it is older than those that Sluice can drive"
+_TOO_OLD = "this Flux does not support the request: it is older than the versions that Sluice can drive"
 _FLUX_HAS = ("path", "name", "args", "exec")
 
-#: What only plans need, or says of every module what Flux does anyway.
+#: Fields that only plans need, or that ask for the behaviour that Flux has in any case.
 _DROPPED = (
     *("explicit", "ofStart", "plan", "digest", "requires", "timeoutMs"),
     *("insecure", "provides", "unitArgs"),
@@ -100,14 +100,14 @@ def _noting(client: Client) -> Iterator[None]:
         yield
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
-        text = f"sluice: cannot note which module was loaded: {where}{error.strerror}"
+        text = f"sluice: cannot record the loaded module: {where}{error.strerror}"
         client.flux.log(c.LEVELS.index("warning"), text)
 
 
 def _check(_: Client, asked: Dict[str, Any]) -> None:
     others = [key for key in asked if key not in _FLUX_HAS and key not in _DROPPED and asked[key] != _DEFAULTS.get(key)]
     if others:
-        raise request_error(errno.EINVAL, f"Flux has no {', '.join(sorted(others))} of modules: take it out of the unit")
+        raise request_error(errno.EINVAL, f"Flux does not support {', '.join(sorted(others))} for modules: remove it from the unit")
 
 
 def _load(client: Client, asked: Dict[str, Any]) -> None:

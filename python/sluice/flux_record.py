@@ -11,7 +11,7 @@ import json
 import os
 from typing import Any, Callable, Dict, Iterator, Optional
 
-#: Fields of a request that say what to load and for whom. All others are options, which a unit decides.
+#: Fields of a request that identify the module and its unit. All others are options, which a unit decides.
 _NO_OPTIONS = (
     *("path", "name", "args", "explicit", "ofStart", "plan"),
     *("digest", "requires", "insecure", "unitArgs"),
@@ -21,7 +21,7 @@ Entries = Dict[str, Dict[str, Any]]
 
 
 class FluxRecord:
-    """The requests by which modules were loaded, and the digests that their files had.
+    """The requests that loaded the modules, and the digests of their files at load time.
 
     :param directory: the directory of the instance
     :param rank: of the broker; several may have one directory

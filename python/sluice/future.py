@@ -28,8 +28,8 @@ class FutureOwner(Protocol):
         """Makes the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses; returns whether more responses were due. Tells the service
-        of a stream to end it.
+        """Stops waiting for responses; returns whether more responses were due. Cancels a stream at its
+        service.
         """
 
 
@@ -138,7 +138,7 @@ class Future:
 
     @claimed
     def cancel(self) -> None:
-        """Fails the request with ``ECANCELED``, and tells the service of a stream to end it."""
+        """Fails the request with ``ECANCELED``, and cancels a stream at its service."""
         if self._error is None and self._owner.forget(self):
             self.fail(request_error(errno.ECANCELED, f"{self.topic}: cancelled"))
 

@@ -121,7 +121,7 @@ class Sluice(BrokerServices):
             self._server.responder.respond(request, payload)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
-        """Fails a request; ``ENODATA`` ends a stream in order.
+        """Fails a request; ``ENODATA`` ends a stream without an error.
 
         :param errnum: POSIX number
         :param text: for users; by default the requester shows the text of the number
@@ -185,7 +185,7 @@ class Sluice(BrokerServices):
         return self._reactor.fileno()
 
     def wants(self) -> int:
-        """What to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended."""
+        """The events to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended."""
         return self._reactor.wants()
 
     def timeout(self) -> Optional[float]:

@@ -46,7 +46,7 @@ def find_member(module: ModuleType, path: str, name: str) -> Entry:
 
 def describe(library: Mapping[str, Any], host: Mapping[str, Any], names: Optional[List[str]] = None) -> Dict[str, Any]:
     """The manifest of a library, without its functions:
-    ``main`` tells whether the function exists, ``compatible`` is its answer.
+    ``main`` is whether the function exists, ``compatible`` is its answer.
 
     :param host: what ``compatible`` gets
     :param names: the modules to ask whether they are compatible; None for all
@@ -131,7 +131,7 @@ def main(argv: List[str]) -> int:
     try:
         text = json.dumps(report, allow_nan=False)
     except (TypeError, ValueError) as error:
-        text = json.dumps({"error": f"its manifest is no JSON: {message_of(error)}"})
+        text = json.dumps({"error": f"cannot write its manifest as JSON: {message_of(error)}"})
     with os.fdopen(int(argv[1]), "w", encoding="utf-8") as output:
         output.write(text)
     return 0

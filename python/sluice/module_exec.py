@@ -44,7 +44,7 @@ def find_entry(module: ModuleType, path: str) -> Entry:
     library = library_of(module)
     if library is not None:
         names = ", ".join(f"{path}#{name}" for name in library.get("modules", ()))
-        raise request_error(errno.EINVAL, f"{path}: is a library; say which module of it: {names}")
+        raise request_error(errno.EINVAL, f"{path}: is a library; name one of its modules: {names}")
     classes: List[Type[BrokerModule]] = [
         value
         for value in vars(module).values()

@@ -76,8 +76,8 @@ class OutgoingRequests:
         self._reactor.schedule(future)
 
     def forget(self, future: Future) -> bool:
-        """Stops waiting for responses, and tells the service of a stream; returns whether more
-        responses were due."""
+        """Stops waiting for responses, and cancels a stream at its service; returns whether more responses
+        were due."""
         if self._futures.pop(future.matchtag, None) is None:
             return False
         if future.streaming and not self._connection.gone:

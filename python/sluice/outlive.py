@@ -6,7 +6,7 @@ from typing import Optional
 
 
 def outlive_signals() -> None:
-    """Makes this process survive SIGINT and SIGTERM. Its runner ends it in order over a channel, or
+    """Makes this process survive SIGINT and SIGTERM. Its runner ends it cleanly over a channel, or
     by closing the channel.
 
     Handlers rather than ``SIG_IGN``, which the programs that it starts would inherit.

@@ -28,7 +28,7 @@ def plugin_entry(module: ModuleType, path: str, kind: Optional[str], symbols: Li
     missing = [symbol for symbol, function in functions.items() if not callable(function)]
     problems = []
     if own is not None and kind is not None and own != kind:
-        problems.append(f"is of kind '{own}', asked for is '{kind}'")
+        problems.append(f"is of kind '{own}', but '{kind}' is required")
     if missing:
         problems.append(f"has no function {', '.join(missing)}")
     if problems:

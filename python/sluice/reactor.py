@@ -19,7 +19,7 @@ WRITE = 2
 
 
 DISPATCH_LIMIT = 64
-"""The most that one ``dispatch()`` handles, so that the foreign event loop can continue."""
+"""The most messages that one ``dispatch()`` handles, so that the foreign event loop can continue."""
 
 
 class Scheduled(Protocol):
@@ -77,7 +77,7 @@ class Reactor:
         return self._connection.fileno()
 
     def wants(self) -> int:
-        """What to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended."""
+        """The events to wait for: ``READ``, or ``READ | WRITE``; 0 once the connection has ended."""
         if self._connection.gone:
             return 0
         return READ | WRITE if self._connection.unsent_bytes else READ

@@ -32,7 +32,7 @@ class Responder:
         self._answer(request, 0, None, payload, last=not request.streaming)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
-        """Sends the error response, which is the last; ``ENODATA`` ends a stream in order.
+        """Sends the error response, which is the last; ``ENODATA`` ends a stream without an error.
 
         :param errnum: POSIX number
         :param text: for users; by default the requester shows the text of the number
@@ -44,7 +44,7 @@ class Responder:
         self._answer(request, errnum, text, None, last=True)
 
     def open_stream(self, request: Message) -> None:
-        """Remembers a streaming request until it has its last response."""
+        """Keeps a streaming request until it has its last response."""
         if not request.noresponse:
             self._streams.setdefault(request.sender, {})[request.matchtag] = request
 

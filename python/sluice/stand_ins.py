@@ -200,9 +200,9 @@ class StandIn:
 
     __bool__ = _answers(True, "was taken for true")
     __len__ = _answers(0, "was taken for empty")
-    __contains__ = _answers(False, "was taken not to contain what was asked for")
-    __instancecheck__ = _answers(False, "was taken for a class of which nothing is an instance")
-    __subclasscheck__ = _answers(False, "was taken for a class that has no subclass")
+    __contains__ = _answers(False, "was taken not to contain the requested item")
+    __instancecheck__ = _answers(False, "was taken for a class without instances")
+    __subclasscheck__ = _answers(False, "was taken for a class without subclasses")
     __int__ = __index__ = _answers(0, "was taken for 0")
     __float__ = _answers(0.0, "was taken for 0")
 

@@ -24,7 +24,7 @@ class Stream:
         self._unsent = bytearray()
         #: Whether the exchange has ended: the other end closed or sent an invalid message, or this end finished.
         self.gone = False
-        #: Why it has ended, if it did not end in order.
+        #: The cause, if the stream did not end cleanly.
         self.cause: Optional[Exception] = None
 
     def fileno(self) -> int:

@@ -71,7 +71,7 @@ class MessageWatcher:
     def call(self, message: Message) -> None:
         """Calls back.
 
-        :raises BaseException: what the callback raises
+        :raises BaseException: the exception of the callback
         """
         self.callback(self.handle, self, message, self.args)
 
@@ -125,7 +125,7 @@ class MessageWatchers:
     def deliver_event(self, event: Message) -> None:
         """Calls every watcher that wants an event.
 
-        :raises BaseException: what a callback raises
+        :raises BaseException: the exception of a callback
         """
         for watcher in list(self._started):
             if watcher.wants(event):
@@ -135,7 +135,7 @@ class MessageWatchers:
 class TimerWatcher:
     """Calls ``callback(handle, watcher, revents, args)`` once after some seconds, or again and again.
 
-    :param handle: what the callback gets
+    :param handle: the handle that the callback gets
     :param reactor: whose timers it is among between start and stop
     :param after: seconds from ``start()`` to the first call
     :param repeat: seconds from each call to the next; 0 for one call
@@ -164,7 +164,7 @@ class TimerWatcher:
 
     @property
     def claim(self) -> Claim:
-        """Held by each call on its handle."""
+        """The claim that each call on the handle holds."""
         return self._reactor.claim
 
     @claimed
@@ -197,7 +197,7 @@ class TimerWatcher:
         """Calls back; a repeating timer is first set to its next time.
 
         :param due: when it should have been, in seconds of ``time.monotonic()``
-        :raises BaseException: what the callback raises
+        :raises BaseException: the exception of the callback
         """
         if self.repeat > 0:
             self._reactor.timers.live -= 1

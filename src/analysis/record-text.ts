@@ -38,7 +38,7 @@ export function recordFromText(text: string, file: string): Result<RunRecord> {
   const events: RunEventJson[] = [];
   for (const [index, line] of rest.entries()) {
     const event = parsed(line);
-    if (!isRunEventJson(event)) return fail([problem(file, index + 2, "is no event of a run")]);
+    if (!isRunEventJson(event)) return fail([problem(file, index + 2, "is not a run event")]);
     if ("unit" in event && !units.has(event.unit)) {
       return fail([problem(file, index + 2, `names ${event.unit}, which is not in the plan`)]);
     }

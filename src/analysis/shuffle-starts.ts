@@ -161,5 +161,5 @@ export function failureIn({ events }: RunRecord): StartFailure | undefined {
     }
   }
   const cancelled = events.find((event) => event.type === "cancel");
-  return cancelled && { unit: cancelled.unit, message: "was not done in time" };
+  return cancelled && { unit: cancelled.unit, message: "did not end in time" };
 }

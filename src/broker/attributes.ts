@@ -35,7 +35,7 @@ export class Attributes {
    */
   set(name: string, value: string): void {
     if (name === "") throw requestError("EINVAL", "an attribute needs a name");
-    if (hasControls(name)) throw requestError("EINVAL", "an attribute's name has no control characters");
+    if (hasControls(name)) throw requestError("EINVAL", "invalid attribute name: it has control characters");
     const kind = this.#kinds.get(name);
     if (kind?.readOnly === true) throw requestError("EPERM", `attribute ${name} is read-only`);
     const problem = kind?.check?.(value);

@@ -76,10 +76,10 @@ export class Broker {
   readonly orders = new RankOrders();
   /** The URI of the local socket; undefined without a socket. */
   readonly uri: string | undefined;
-  /** All of it that keeps the process alive. */
+  /** The handles and timers that keep the process alive. */
   readonly #refs = new Refs();
   readonly #options: BrokerOptions;
-  /** The mark of all that this broker starts. */
+  /** The mark of all processes that this broker starts. */
   readonly #mark: Mark | undefined;
   readonly #clock: Clock;
   readonly #overlay: Overlay;
@@ -94,7 +94,7 @@ export class Broker {
   readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
   #server: SocketServer | undefined;
   #stateLock: StateLock | undefined;
-  /** For what the broker itself asks of modules. */
+  /** For the broker's own requests to modules. */
   #handle: Handle | undefined;
   readonly #runs: Runs;
   #publishedEvents = 0;
@@ -199,7 +199,7 @@ export class Broker {
     return () => this.#shutdownListeners.delete(listener);
   }
 
-  /** The process of another rank has ended, whatever its connection says. */
+  /** The process of another rank has ended, whatever the state of its connection. */
   rankEnded(rank: number): void {
     this.#overlay.ended?.(rank);
     this.roster.ended(rank);
@@ -222,14 +222,14 @@ export class Broker {
   /**
    * Removes every loaded module, in the reverse order of loading. The broker then loads no more modules. It
    * uses only its own records, and reads no files.
-   * @returns names of the modules that did not end in order
+   * @returns names of the modules that did not end cleanly
    */
   takeDown(options: TakeDownOptions = {}): Promise<string[]> {
     const log = (level: LogLevel, text: string): void => this.log.append("broker", level, text);
     return takeDown(this.#modules, { clock: this.#clock, log }, options);
   }
 
-  /** Modules that do not run yet or no more, and are not gone, with the process of those that have one of their own. */
+  /** Modules that start or end at the moment, each with the id of its process if it has one of its own. */
   leavingModules(): { readonly name: string; readonly pid: number | undefined }[] {
     return this.#modules.known.list().flatMap(({ listed: { name, state }, usage }) => {
       if (state === "R" || state === "E") return [];
@@ -265,7 +265,7 @@ export class Broker {
   }
 
   /**
-   * Cleans up before the process ends: kills everything that the broker has started, and removes its files.
+   * Cleans up before the process ends: kills all processes that the broker has started, and removes its files.
    */
   abandon(): void {
     killMarked(this.#mark);
@@ -287,7 +287,7 @@ export class Broker {
     return value === undefined ? {} : { [MARK_VARIABLE]: value };
   }
 
-  /** Whether the state is to outlive the broker; set to nothing counts as not set. */
+  /** Whether the state is to outlive the broker; an empty value counts as not set. */
   #keepsState(): boolean {
     return Boolean(this.#options.attributes?.["statedir"]);
   }
@@ -342,7 +342,12 @@ export class Broker {
   /** Ends the processes that this broker started and that have left their process group. */
   async #sweep(): Promise<void> {
     const left = await sweep(this.#mark);
-    if (left.length > 0) this.log.append("broker", "warning", `processes ${left.join(", ")} do not end`);
+    if (left.length > 0)
+      this.log.append(
+        "broker",
+        "warning",
+        `processes ${left.join(", ")} still run after SIGKILL: they belong to another user, or the kernel holds them`,
+      );
   }
 
   #connect(options: { readonly isGuest: boolean; readonly name?: string }): Promise<Handle> {

@@ -70,7 +70,8 @@ async function servePeers(handle: Handle, { peers }: Contract): Promise<void> {
   for (const method of methods) {
     handle.handle(method, ({ topic }) => {
       const answer = peers.get(topic);
-      if (answer === undefined) throw new SluiceError("BROKER_REQUEST", `${topic} is not recorded`);
+      if (answer === undefined)
+        throw new SluiceError("BROKER_REQUEST", `the contract has no recorded answer to ${topic}`);
       return answer;
     });
   }

@@ -183,7 +183,7 @@ export function openStateDirectory(
   }
   if (realpathSync(path) === realpathSync(rundir)) {
     // Both have a file instance.json, and the run directory goes with the instance.
-    throw new SluiceError("BROKER_STATE", `statedir ${path} is the rundir, too; name another`, {
+    throw new SluiceError("BROKER_STATE", `statedir ${path} is also the rundir; choose another directory`, {
       errnum: ERRNO.EINVAL,
     });
   }
@@ -203,7 +203,7 @@ function checkRunDirectory(path: string): void {
   const refuse = (problem: string, remedy: string): never => {
     throw new SluiceError("BROKER_STATE", `rundir ${path} ${problem}; ${remedy}`, { errnum: ERRNO.EPERM });
   };
-  if (!stats.isDirectory()) refuse("is no directory", "name another");
+  if (!stats.isDirectory()) refuse("is not a directory", "choose another path");
   if (stats.uid !== uid) refuse("belongs to another user", `try: chown ${uid} ${path}`);
   if ((stats.mode & 0o077) !== 0) refuse("is open to other users", `try: chmod 700 ${path}`);
 }

@@ -11,7 +11,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "broker", summary: "run one broker in the foreground", load: () => import("./instance/broker.js") },
   {
     name: "stop",
-    summary: "shut an instance down in order, and wait for its end",
+    summary: "shut an instance down cleanly, and wait for its end",
     load: () => import("./stop.js"),
   },
   {
@@ -44,7 +44,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "logs", summary: "print the output of programs", load: () => import("./logs.js") },
   { name: "dmesg", summary: "print the log of the broker", load: () => import("./dmesg.js") },
   { name: "top", summary: "watch the modules of a running instance", load: () => import("./top/top.js") },
-  { name: "web", summary: "serve a page that shows the instance", load: () => import("./web/web.js") },
+  { name: "web", summary: "serve a web page that shows the instance", load: () => import("./web/web.js") },
   {
     name: "metrics",
     summary: "print metrics of the instance for Prometheus, or serve them",
@@ -57,7 +57,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "waits",
-    summary: "show which part waits for which, and name deadlocks",
+    summary: "show which parts of the instance wait for each other, and name deadlocks",
     load: () => import("./waits.js"),
   },
   {
@@ -65,7 +65,7 @@ const COMMANDS: readonly LazyCommand[] = [
     summary: "show how long the instance has been running",
     load: () => import("./uptime.js"),
   },
-  { name: "shutdown", summary: "shut the instance down in order", load: () => import("./shutdown.js") },
+  { name: "shutdown", summary: "shut the instance down cleanly", load: () => import("./shutdown.js") },
   { name: "cron", summary: "list, add and remove timed commands", load: () => import("./cron.js") },
   { name: "exec", summary: "run a command on ranks", load: () => import("./ranks/exec.js") },
   { name: "kvs", summary: "read and write the key-value store", load: () => import("./kvs.js") },
@@ -118,7 +118,9 @@ export function isOwnCommand(name: string): boolean {
 export async function sluiceProgram(words: Words): Promise<Command> {
   const program = new Command("sluice")
     .enablePositionalOptions()
-    .description("Boots, reshapes and shuts down a running system made of modules, and says why.")
+    .description(
+      "Boots, reshapes and shuts down a running system made of modules, and explains each decision.",
+    )
     .version(VERSION)
     .addHelpText(
       "after",

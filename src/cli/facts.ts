@@ -138,7 +138,8 @@ export function withLiveContext<T>(
 
 /** A size that was not given is only a default; a given one says which ranks there are. */
 function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void {
-  if (rank >= size) throw new UsageError(`there is no rank ${rank} in an instance of size ${size}`);
+  if (rank >= size)
+    throw new UsageError(`invalid rank ${rank}: an instance of size ${size} has ranks 0 to ${size - 1}`);
 }
 
 /**

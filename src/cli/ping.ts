@@ -86,12 +86,12 @@ interface Target {
   readonly rank?: RankOptions["rank"] | "upstream";
 }
 
-/** What was meant: `NAME`, `RANK!NAME`, `RANK` for the broker itself, or `upstream`. */
+/** The target of the ping: `NAME`, `RANK!NAME`, `RANK` for the broker itself, or `upstream`. */
 function targetOf(text: string, options: PingOptions): Target {
   if (text === "upstream" && options.rank === undefined) return { name: "broker", rank: text };
   const parts = /^(\d{1,10})(?:!(.+))?$/.exec(text);
   if (parts === null) return { name: text, ...(options.rank !== undefined && { rank: options.rank }) };
-  if (options.rank !== undefined) throw new UsageError(`'${text}' names a rank, and so does --rank`);
+  if (options.rank !== undefined) throw new UsageError(`name the rank once: as '${text}', or by --rank`);
   const [, rank = "", name = "broker"] = parts;
   return { name, rank: rankSetOf([Number(rank)]) };
 }

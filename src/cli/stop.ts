@@ -19,7 +19,7 @@ export function command(): Command {
     .option("-f, --file <file>", "the instance that 'sluice start -f' has started from this file")
     .addHelpText(
       "after",
-      "\nShuts the instance down in order, and waits until it has ended.\n\nExample:\n  sluice stop -f stack.toml",
+      "\nShuts the instance down cleanly, and waits until it has ended.\n\nExample:\n  sluice stop -f stack.toml",
     )
     .action(stop);
 }

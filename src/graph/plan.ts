@@ -100,7 +100,7 @@ function planRemove(
     const unit = unitAt(index, id);
     // The loaded catalog holds only modules; the unit of the step is the one that the caller knows.
     const module = knownModule(catalog, unit.name) ?? knownModule(index.catalog, unit.name);
-    if (module === undefined) throw new TypeError(`${unit.name} is loaded, and is no module`);
+    if (module === undefined) throw new TypeError(`${unit.name} is loaded, but is not a module`);
     return { action: "remove", unit: module };
   };
   const ordered = orderSteps(index, { units: going, isReversed, stepOf });

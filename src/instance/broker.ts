@@ -37,7 +37,7 @@ export interface ShutdownReport extends CloseReport {
 export class Broker {
   /**
    * Resolves when the broker has ended. Rejects with a SluiceError `BROKER_STATE` if a module with the policy
-   * `panic` failed; the instance has then shut down in order. The promise needs no handler.
+   * `panic` failed; the instance has then shut down cleanly. The promise needs no handler.
    */
   readonly closed: Promise<CloseReport>;
   readonly #rank: Rank;
@@ -53,7 +53,7 @@ export class Broker {
   #isUp = false;
   #down: Promise<ShutdownReport> | undefined;
   #closing: Promise<CloseReport> | undefined;
-  /** Takes back what the instance has done if the process exits before its close. */
+  /** Undoes the instance's changes if the process exits before the instance closes. */
   #stay: (() => void) | undefined;
   #settleClosed: (report: CloseReport) => void = () => undefined;
 
@@ -146,7 +146,7 @@ export class Broker {
   }
 
   /**
-   * Shuts the instance down in order: the tasks of rc3, then each module, in the reverse order of loading. A
+   * Shuts the instance down cleanly: the tasks of rc3, then each module, in the reverse order of loading. A
    * further call returns the result of the first.
    * @param limits if the signal aborts or the time has passed, the broker cancels the remaining modules, and
    * the promise rejects after the end
@@ -232,7 +232,7 @@ export class Broker {
     return rcFiles(path, runlevel, directories.libexecDir);
   }
 
-  /** Takes down what a failed start has left. */
+  /** Cleans up after a failed start. */
   async #takeBack(): Promise<void> {
     this.#down ??= this.#goDown(this.#giveUp.signal.aborted ? STOPPING_GRACE_MS : undefined);
     await this.#down;
@@ -285,7 +285,9 @@ export class Broker {
   #asked(reason: ShutdownReason): void {
     if (reason.kind === "panic") this.#panic ??= new SluiceError("BROKER_STATE", reason.message);
     if (!this.#isUp) {
-      this.#giveUp.abort(this.#panic ?? requestError("ECANCELED", "the broker was asked to shut down"));
+      this.#giveUp.abort(
+        this.#panic ?? requestError("ECANCELED", "the broker received a request to shut down"),
+      );
       return;
     }
     this.#down ??= this.#goDown(undefined);

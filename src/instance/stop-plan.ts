@@ -64,7 +64,8 @@ export interface SoundPlan {
 export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
   const { facts, rc, loaded, order, runlevel } = input;
   const request = phaseRequest(catalog, { ...contentsOf(rc), load: [], remove: "all" }, runlevel);
-  if (!request.ok || request.value.kind !== "stop") throw new TypeError("the plan of a shutdown is no stop");
+  if (!request.ok || request.value.kind !== "stop")
+    throw new TypeError("the plan of a shutdown is not a stop plan");
   const stop = request.value;
   const given = { facts, loaded, order, enabled: rc.enabled };
   const whole = plan(catalog, { request: stop, ...given });

@@ -28,10 +28,10 @@ function nameProblems(said: object): string[] {
   return names.map((name) => `modules: invalid name ${quoted(name)}; ${NAME_RULE}`);
 }
 
-/** Checks what a library says of itself against schema/library-manifest.schema.json; all that is wrong at once. */
+/** Checks the manifest of a library against schema/library-manifest.schema.json; reports all problems at once. */
 export function readManifest(said: unknown): ManifestReading {
   if (checkManifest(said)) return { ok: true, manifest: said };
-  if (!isTable(said)) return { ok: false, problems: ["its manifest is no table"] };
+  if (!isTable(said)) return { ok: false, problems: ["its manifest is not an object"] };
   const errors = (checkManifest.errors ?? []).filter(
     ({ schemaPath }) => !schemaPath.includes("propertyNames"),
   );

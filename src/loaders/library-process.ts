@@ -79,6 +79,6 @@ export function parseWritten(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw libraryError("its output is no manifest", cause);
+    throw libraryError("its output is not JSON", cause);
   }
 }

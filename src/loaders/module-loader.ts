@@ -42,7 +42,7 @@ export interface LibraryQuery extends Pick<ModuleSpec, "path" | "cacheDir" | "en
   readonly nodeApiVersion?: number | undefined;
 }
 
-/** Everything that a loader needs to start a module. */
+/** The parameters with which a loader starts a module. */
 export interface ModuleSpec extends ModuleOptions {
   readonly name: string;
   readonly uuid: string;
@@ -90,7 +90,7 @@ export type ModuleExit =
       readonly errnum?: number | undefined;
       readonly stack?: string | undefined;
     }
-  /** A signal killed it, or it crashed or exited by itself; `message` says which. */
+  /** A signal killed it, or it crashed or exited by itself; `message` gives the cause. */
   | { readonly kind: "died"; readonly message: string }
   /**
    * The broker asked for its end, but the system does not end some of its processes.
@@ -107,11 +107,11 @@ export interface SharedThread {
   blame(): Promise<Blame>;
 }
 
-/** How the probe of a running program stands that asks whether it is alive. */
+/** The results of the probe `alive` of a running program. */
 export interface ProbeState {
   /** Attempts that have failed in a row. */
   readonly failures: number;
-  /** So many are a failure of the module. */
+  /** This number of failures in a row fails the module. */
   readonly limit: number;
 }
 
@@ -121,7 +121,7 @@ export interface RunningModule {
   readonly channel: Channel;
   /** The id of its process, if it has its own process. */
   readonly pid?: number | undefined;
-  /** How its probe stands; undefined while its loader asks nothing. */
+  /** The results of its probe `alive`; undefined without the probe. */
   readonly probe?: ProbeState | undefined;
   /**
    * Resolves after the end of the module and its clean-up; never rejects. Its last messages may arrive later.
@@ -129,7 +129,7 @@ export interface RunningModule {
    */
   readonly exited: Promise<ModuleExit>;
   /**
-   * Ends, in order, a module that does not run yet and may still need a long time. Without this method the
+   * Cleanly ends a module that does not run yet and may still need a long time. Without this method the
    * broker waits for such a module.
    */
   giveUp?(): void;
@@ -166,7 +166,7 @@ export interface ModuleLoader {
   /**
    * The manifest of a library, read in a separate thread or process (docs/design/modules.md §6). A loader
    * without this method does not support libraries.
-   * @returns undefined if the file is no library
+   * @returns undefined if the file is not a library
    * @throws SluiceError `LOAD_LIBRARY` if it fails, exits or does not end during the read; a system error
    */
   readLibrary?(query: LibraryQuery): Promise<unknown>;

@@ -59,8 +59,9 @@ export const MODULE_OPTION_FIELDS = {
 export function checkModuleOptions<Read extends Fields<typeof MODULE_OPTION_FIELDS>>(
   read: Read,
 ): Omit<Read, keyof ModuleOptions> & ModuleOptions {
-  if ((read.memoryLimitBytes ?? 1) < 1) throw requestError("EINVAL", "a memory limit is at least a byte");
-  if ((read.watchdogMs ?? 0) < 0) throw requestError("EINVAL", "a watchdog takes no less than 0 ms");
+  if ((read.memoryLimitBytes ?? 1) < 1)
+    throw requestError("EINVAL", "the memory limit must be at least 1 byte");
+  if ((read.watchdogMs ?? 0) < 0) throw requestError("EINVAL", "the watchdog must be at least 0 ms");
   return {
     ...read,
     onFailure: failurePolicy(read.onFailure),

@@ -157,12 +157,15 @@ function probe(name: string, value: Readonly<Record<string, JsonValue>> | undefi
   return { ...read, command: commandLine(`${name}.command`, read.command) };
 }
 
-/** What a program says once cannot be asked for again and again. */
+/** A probe that succeeds only once cannot be repeated. */
 function aliveProbe(value: Readonly<Record<string, JsonValue>> | undefined): Probe | undefined {
   const read = probe("alive", value);
   const kind = ONCE.find((each) => read?.[each] !== undefined);
   if (kind !== undefined)
-    throw requestError("EINVAL", `'alive' cannot be asked by '${kind.replace("Ms", "")}'`);
+    throw requestError(
+      "EINVAL",
+      `'alive' cannot use the probe '${kind.replace("Ms", "")}', which succeeds only once`,
+    );
   return read;
 }
 
@@ -172,7 +175,11 @@ function limitsOf(
   value: Readonly<Record<string, JsonValue>> | undefined,
 ): Readonly<Record<string, string>> | undefined {
   for (const [name, limit] of Object.entries(value ?? {})) {
-    if (!RESOURCES.includes(name)) throw requestError("EINVAL", `'limits' has no '${name}'`);
+    if (!RESOURCES.includes(name))
+      throw requestError(
+        "EINVAL",
+        `unknown key '${name}' in 'limits'; it must be one of ${RESOURCES.join(", ")}`,
+      );
     if (typeof limit !== "string" || !/^(?:\d+|infinity):(?:\d+|infinity)$/.test(limit)) {
       throw requestError("EINVAL", `'limits.${name}' must be SOFT:HARD`);
     }
@@ -190,7 +197,7 @@ function exitPolicy(text: string | undefined): ProgramOptions["onExit"] {
     case "shutdown":
       return text;
     default:
-      throw requestError("EINVAL", `no such 'onExit' as '${text}'; it must be one of log, restart, shutdown`);
+      throw requestError("EINVAL", `invalid 'onExit' '${text}'; it must be one of log, restart, shutdown`);
   }
 }
 
@@ -203,7 +210,7 @@ function ends(value: readonly JsonValue[] | undefined): readonly (string | numbe
 
 /**
  * Checks the table of a module's restarts.
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for what is invalid in it
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for an invalid key or value
  */
 export function checkRestartRule(
   value: Readonly<Record<string, JsonValue>> | undefined,

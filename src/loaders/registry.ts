@@ -45,7 +45,7 @@ export class LoaderRegistry {
   /**
    * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches
    * `.node`). Else it is one that recognises the beginning of the file.
-   * @param path of the file; read only if its name tells nothing
+   * @param path of the file; read only if no suffix matches
    * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders, or for a shared object, which looks like a program; a system error if the file cannot be read
    */
   async choose(path: string, { loader, exec }: LoaderChoice = {}): Promise<ModuleLoader> {
@@ -54,7 +54,7 @@ export class LoaderRegistry {
     if (found?.name === "program" && (await isSharedObject(path))) throw sharedObject(path);
     if (exec === true && (found === undefined || found.name === "thread")) return this.#named("process");
     if (found !== undefined) return found;
-    throw noLoader(`${path}: no loader takes this file, there are: ${this.#describeAll()}`);
+    throw noLoader(`${path}: no loader accepts this file; the loaders are ${this.#describeAll()}`);
   }
 
   #named(name: string): ModuleLoader {
@@ -62,7 +62,7 @@ export class LoaderRegistry {
     if (found !== undefined) return found;
     const hint = didYouMean(name, this.#loaders.keys());
     throw noLoader(
-      `no loader '${name}', there are: ${this.#describeAll()}${hint === undefined ? "" : `; ${hint}`}`,
+      `unknown loader '${name}'; the loaders are ${this.#describeAll()}${hint === undefined ? "" : `; ${hint}`}`,
     );
   }
 

@@ -27,7 +27,7 @@ export function findEntry(exports: unknown, path: string, member?: string): Modu
   const modules = propertyOf(findLibrary(exports), "modules");
   const message =
     typeof modules === "object" && modules !== null
-      ? `${path}: is a library; say which module of it: ${Object.keys(modules)
+      ? `${path}: is a library; name one of its modules: ${Object.keys(modules)
           .map((name) => `${path}#${name}`)
           .join(", ")}`
       : `${path}: exports neither modMain nor a default class that extends BrokerModule`;

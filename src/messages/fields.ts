@@ -49,8 +49,8 @@ const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => bool
  * ```ts
  * const { name, args } = fields(request.payload, { name: "string", args: "string[]?" });
  * ```
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, if the payload is no object, a field is missing, or a
- * field has another type; the text names the field
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, if the payload is not an object, or a field is
+ * missing or has another type; the text names the field
  */
 export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {
   const source: unknown = payload ?? {};

@@ -34,7 +34,7 @@ export function pluginFunctions(
   const problems = [
     ...(own === undefined || kind === undefined || own === kind
       ? []
-      : [`is of kind '${typeof own === "string" ? own : typeof own}', asked for is '${kind}'`]),
+      : [`is of kind '${typeof own === "string" ? own : typeof own}', but '${kind}' is required`]),
     ...(missing.length === 0 ? [] : [`has no function ${missing.join(", ")}`]),
   ];
   if (problems.length === 0) return found;

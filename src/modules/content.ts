@@ -41,7 +41,8 @@ function serve(begun: BegunRequests, h: Handle, store: ContentStore): void {
   begun.handle("store", async (request) => ({ ref: await store.store(blobOf(request)) }));
   begun.handle("commit", async (request) => {
     const { payload } = request;
-    if (!(payload instanceof Uint8Array)) throw requestError("EPROTO", `${request.topic} takes raw bytes`);
+    if (!(payload instanceof Uint8Array))
+      throw requestError("EPROTO", `${request.topic} accepts only raw bytes`);
     await store.commit(payload);
     h.respond(request);
   });

@@ -6,7 +6,7 @@ import { Job } from "./cron/job.js";
 import { arm, parseSchedule, type Schedule, SCHEDULE_FIELDS } from "./cron/schedule.js";
 
 /**
- * Runs shell commands at an interval, at an event, or as a line of a crontab says. Requests: docs/services.md.
+ * Runs shell commands at an interval, at an event, or by a line of a crontab. Requests: docs/services.md.
  *
  * Arguments: `sync=TOPIC`. Commands that time makes due then wait for the next event of that topic. So they
  * disturb the machine at one moment rather than at many. Commands that an event makes due run at once.
@@ -80,7 +80,7 @@ class Crontab {
     if (name === "" || command.trim() === "")
       throw requestError("EINVAL", "name and command must not be empty");
     const schedule = parseSchedule(times);
-    if (this.#entries.has(name)) throw requestError("EEXIST", `there is an entry '${name}'`);
+    if (this.#entries.has(name)) throw requestError("EEXIST", `entry '${name}' already exists`);
     const entry: Entry = {
       name,
       schedule,
@@ -100,10 +100,10 @@ class Crontab {
     }
   }
 
-  /** The command is not run again; if it runs now, it is left to end. */
+  /** The command does not run again; if it runs now, it continues to its end. */
   async delete(name: string): Promise<void> {
     const entry = this.#entries.get(name);
-    if (entry === undefined) throw requestError("ENOENT", `no entry '${name}'`);
+    if (entry === undefined) throw requestError("ENOENT", `no such entry '${name}'`);
     this.#entries.delete(name);
     this.#due.delete(entry);
     await entry.disarm();
@@ -129,7 +129,7 @@ class Crontab {
   #run(entry: Entry): void {
     if (entry.job !== undefined) {
       entry.skipped++;
-      this.#h.log("info", `${entry.name}: still runs at its next time, which is skipped`);
+      this.#h.log("info", `${entry.name}: skipped a run, because the previous run has not ended`);
       return;
     }
     const job = this.#spawn(entry);

@@ -23,7 +23,8 @@ export async function modMain(h: Handle): Promise<void> {
   });
   h.handle("watch", (request) => {
     const { key } = requestFields(request.payload, { key: "string" });
-    if (!request.streaming) throw requestError("EPROTO", `${request.topic} is a streaming request`);
+    if (!request.streaming)
+      throw requestError("EPROTO", `invalid request ${request.topic}: send it as a streaming request`);
     return watch(h, watchers, key, request.signal);
   });
   await h.run();

@@ -57,14 +57,14 @@ export function checkInstanceName(name: string): void {
 }
 
 function parseUrl(entry: string, problems: string[]): URL | undefined {
-  // What could be a password is not repeated.
+  // Hides the part that may be a password.
   const shown = entry.replace(/\/\/.*@/, "//***@");
   if (!/^(nats|tls):\/\//.test(entry)) {
     problems.push(`'${shown}' must be nats://HOST:PORT or tls://HOST:PORT`);
     return undefined;
   }
   if (!URL.canParse(entry)) {
-    problems.push(`'${shown}' is no valid address`);
+    problems.push(`invalid address '${shown}'`);
     return undefined;
   }
   const url = new URL(entry);

@@ -43,7 +43,7 @@ function makeMark(pid: number): Mark | undefined {
   return { text: `${namespace}:${pid}:${startedAt}.` };
 }
 
-/** The mark of the owner next above this process; undefined if there is no such owner. */
+/** The mark of the owner next above this process; undefined if it has no owner. */
 export function inheritedMark(): Mark | undefined {
   const text = marksIn(process.env[MARK_VARIABLE] ?? "").at(-1);
   return text === undefined ? undefined : { text };

@@ -2,14 +2,14 @@ import { accessSync, closeSync, constants, openSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isErrno } from "../errors/index.js";
 
-/** What the system reads of a script to find its interpreter. */
+/** The number of bytes that the system reads of a script to find its interpreter. */
 const HEADER_BYTES = 256;
 
 /**
- * A command that cannot be started for `ENOENT` may be there all the same, and its interpreter missing.
+ * A start may also fail with `ENOENT` because the interpreter of an existing command is missing.
  * @param command as it was to be started: a path, or a name to be looked up in `PATH`
  * @param error of the start
- * @returns `its interpreter /usr/bin/nope is not there`; undefined if the reason is another one
+ * @returns `its interpreter /usr/bin/nope is missing`; undefined for any other reason
  */
 export function missingInterpreter(
   command: string,
@@ -21,7 +21,7 @@ export function missingInterpreter(
   const file = directories.map((directory) => resolve(join(directory, command))).find(isExecutable);
   if (file === undefined) return undefined;
   const interpreter = namedInterpreter(file);
-  return `its interpreter ${interpreter === undefined ? "" : `${interpreter} `}is not there`;
+  return `its interpreter ${interpreter === undefined ? "" : `${interpreter} `}is missing`;
 }
 
 /** Whether the interpreter that a script names is there; `none` if it names none, or is no script. */

@@ -16,7 +16,7 @@ export interface KnownUser {
  * A user of this machine with its groups, as the system's own tools find it: users of directories such as LDAP, too.
  * @param user name or number
  * @param group name or number, instead of the user's own
- * @throws SluiceError `LOAD_FAILED` with `ENOENT` if there is no such user or group
+ * @throws SluiceError `LOAD_FAILED` with `ENOENT` if the user or group does not exist
  */
 export async function lookUpUser(user: string, group?: string): Promise<KnownUser> {
   const [name = user, , uid, gid, , home = "/", shell = "/bin/sh"] = await entryOf("passwd", user);
@@ -38,7 +38,7 @@ async function entryOf(database: "passwd" | "group", key: string): Promise<strin
   const [line] = await linesOf("getent", ["--", database, key]);
   if (line !== undefined) return line.split(":");
   const what = database === "passwd" ? "user" : "group";
-  throw new SluiceError("LOAD_FAILED", `there is no ${what} '${key}'`, { errnum: ERRNO.ENOENT });
+  throw new SluiceError("LOAD_FAILED", `no such ${what} '${key}'`, { errnum: ERRNO.ENOENT });
 }
 
 async function linesOf(tool: string, args: readonly string[]): Promise<string[]> {

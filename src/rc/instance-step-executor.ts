@@ -139,7 +139,9 @@ export class InstanceStepExecutor implements StepExecutor {
   #handle(unit: string): Handle {
     const { handle } = this.#options;
     if (handle !== undefined) return handle;
-    throw new SluiceError("BROKER_UNREACHABLE", "there is no instance to load modules into", { unit });
+    throw new SluiceError("BROKER_UNREACHABLE", "no instance to load modules into: SLUICE_URI is not set", {
+      unit,
+    });
   }
 }
 

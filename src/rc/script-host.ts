@@ -144,7 +144,8 @@ export class ScriptHost implements ContextHost {
     this.#running.set(name, controller);
     try {
       const task = this.#tasks.get(name);
-      if (task === undefined) throw new SluiceError("RC_FAILED", `no code for task ${name}`);
+      if (task === undefined)
+        throw new SluiceError("RC_FAILED", `the rc files have no code for task ${name}`);
       await this.#connected();
       const context = new HostContext(this, controller.signal);
       await this.#task.run(name, async () => task.run(context));

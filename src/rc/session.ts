@@ -94,7 +94,7 @@ export class RcSession {
     return this.#env;
   }
 
-  /** Whether there is a host for such a file. */
+  /** Whether a host exists for such a file. */
   reads(file: string): boolean {
     return hostProgramFor(file, this.#programs) !== undefined;
   }
@@ -132,7 +132,9 @@ export class RcSession {
     if (kind === undefined) {
       const message = `${file}: no host reads this kind of rc file`;
       const suffixes = [...this.#programs.flatMap((known) => known.suffixes), ".toml", ".yaml", ".yml"];
-      return fail([{ ...diagnostic("RC_INVALID", message), hint: `known are ${suffixes.join(", ")}` }]);
+      return fail([
+        { ...diagnostic("RC_INVALID", message), hint: `the names of rc files end in ${suffixes.join(", ")}` },
+      ]);
     }
     const slot = this.#slots.get(kind) ?? this.#open(kind);
     try {
@@ -149,11 +151,12 @@ export class RcSession {
 
   /**
    * Runs a task with code.
-   * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal
+   * @throws SluiceError `RC_FAILED` with the error of the task; after an abort the reason of the signal
    */
   async runTask(name: string, signal: AbortSignal): Promise<void> {
     const slot = this.#slotOfTask.get(name);
-    if (slot === undefined) throw new SluiceError("RC_FAILED", "no rc file has code for it", { unit: name });
+    if (slot === undefined)
+      throw new SluiceError("RC_FAILED", "no rc file has code for this task", { unit: name });
     const host = await this.#hostOf(slot);
     await this.#refresh(host);
     await host.run(name, signal);
@@ -220,7 +223,7 @@ export class RcSession {
     const { handle } = this.#options;
     const connect = (): Promise<Handle> =>
       handle === undefined
-        ? Promise.reject(new SluiceError("BROKER_UNREACHABLE", "there is no instance"))
+        ? Promise.reject(new SluiceError("BROKER_UNREACHABLE", "no instance runs"))
         : Promise.resolve(handle);
     return new InlineHost({ env: { ...this.#env }, connect }, talk);
   }

@@ -18,14 +18,14 @@ export class CodeCache {
     this.#userCode = userCode;
   }
 
-  /** Keeps nothing: what comes with the package is made anew in each build. */
+  /** Keeps nothing: the code of the package is made anew in each build. */
   static none(): CodeCache {
     return new CodeCache(undefined, undefined);
   }
 
   /**
    * @param directory of the instance, made if it is missing, mode 0700; undefined: the code stays with the user alone
-   * @throws SluiceError `LOAD_FAILED` with `EPERM` if it is not ours alone: what lies in it is run
+   * @throws SluiceError `LOAD_FAILED` with `EPERM` if other users have access to it, because Sluice runs its code
    */
   static async open(directory: string | undefined): Promise<CodeCache> {
     const userCode = SealedFiles.ofUser(process.env, "typescript");
@@ -34,7 +34,7 @@ export class CodeCache {
     if (!isOursAlone(await lstat(directory))) {
       throw new SluiceError(
         "LOAD_FAILED",
-        `${directory}: other users may access this cache of code, remove it or 'chmod 700' it`,
+        `code cache ${directory} must belong to this user and be closed to others; remove it, or run 'chmod 700 ${directory}'`,
         { errnum: ERRNO.EPERM },
       );
     }

@@ -10,7 +10,7 @@ import { defaultDirectories, type Directories, type Env, unitSearchPath } from "
 import { namedOrigin } from "./source.js";
 import type { Alternative, Catalog, ConfigTable } from "./types.js";
 
-/** The sources of units, and settings besides files. */
+/** Where `composeUnits` reads units, and the settings that change them. */
 export interface ComposeUnitsOptions extends Limits, FileReading {
   /**
    * Directories whose `modprobe.d` it reads. By default the variables in `env` set them

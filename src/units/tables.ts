@@ -115,7 +115,7 @@ function probeProblems(key: string, table: Table, path: Path): Problem[] {
   }
   const once = key === "alive" && SAID_ONCE.includes(kind);
   if (once) {
-    const message = `'${key}' cannot be asked by '${kind}', which a program reports only once`;
+    const message = `'${key}' cannot use the probe '${kind}', which succeeds only once`;
     return [{ code: "UNIT_INVALID_VALUE", message, path: [...path, kind], part: "key" }];
   }
   return Object.entries(PROBE_PARTS)

@@ -101,7 +101,7 @@ describe("a module of a library", () => {
       refusal(`${path}#fifi: is not in the library, which has fifo, fair; did you mean 'fifo'?`),
     );
     await expect(handle.rpc("module.load", { path })).rejects.toEqual(
-      refusal(`${path}: is a library; say which module of it: ${path}#fifo, ${path}#fair`),
+      refusal(`${path}: is a library; name one of its modules: ${path}#fifo, ${path}#fair`),
     );
     const plain = put(broker, "plain.mjs", "export const modMain = (h) => h.run();");
     await expect(handle.rpc("module.load", { path: `${plain}#a` })).rejects.toEqual(
@@ -453,7 +453,7 @@ describe("a library in Python", () => {
       ),
     );
     await expect(handle.rpc("module.load", { path })).rejects.toEqual(
-      refusal(`${path}: is a library; say which module of it: ${path}#plain`),
+      refusal(`${path}: is a library; name one of its modules: ${path}#plain`),
     );
     expect(await names(handle)).toEqual(["later"]);
   });
@@ -488,7 +488,7 @@ describe("a library in Python", () => {
       `${loops}: is not read within the broker.library-timeout of 8 s`,
       expect.stringMatching(new RegExp(`^${broken}: 1:5: invalid syntax`)),
       `${plain}: is not a library`,
-      expect.stringMatching(new RegExp(`^${odd}: its manifest is no JSON`)),
+      expect.stringMatching(new RegExp(`^${odd}: cannot write its manifest as JSON`)),
     ]);
   });
 });
@@ -550,7 +550,7 @@ describe("a library that is a program", () => {
     const [silent, nonsense, fails, goes, much] = paths;
     expect(failures).toEqual([
       `${silent}: is not a library`,
-      `${nonsense}: its output is no manifest`,
+      `${nonsense}: its output is not JSON`,
       `${fails}: exit status 4 while it was read`,
       `${goes}: is not read within the broker.library-timeout of 1 s`,
       `${much}: writes more than a manifest can have`,

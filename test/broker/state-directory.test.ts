@@ -52,7 +52,7 @@ test("the run directory is refused as the state directory, under whatever name",
     await expect(Broker.start({ rundir, attributes: { statedir } })).rejects.toMatchObject({
       code: "BROKER_STATE",
       errnum: ERRNO.EINVAL,
-      message: `statedir ${statedir} is the rundir, too; name another`,
+      message: `statedir ${statedir} is also the rundir; choose another directory`,
     });
   }
 });

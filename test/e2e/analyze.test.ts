@@ -192,7 +192,7 @@ describe("recorded runs", () => {
     );
     const broken = await analyze("--run", "broken.jsonl");
     expect(broken.status).toBe(1);
-    expect(broken.stderr).toMatch(/^broken\.jsonl:\d+:1: is no event of a run \[RUN_RECORD\]$/m);
+    expect(broken.stderr).toMatch(/^broken\.jsonl:\d+:1: is not a run event \[RUN_RECORD\]$/m);
   });
 
   test("a run without a place for them leaves none, and asking for one says what to do", async () => {
@@ -202,7 +202,7 @@ describe("recorded runs", () => {
     const none = await sandbox.run(["modprobe", "analyze"]);
     expect([none.status, none.stdout]).toEqual([1, ""]);
     expect(none.stderr).toMatch(
-      /^sluice-modprobe: no recorded run: there is no instance and no --statedir\n {2}hint: /,
+      /^sluice-modprobe: no recorded run: no instance runs, and --statedir is not set\n {2}hint: /,
     );
     const empty = await analyze("blame");
     expect(empty.status).toBe(1);

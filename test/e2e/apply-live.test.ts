@@ -115,11 +115,11 @@ test("trap-E14 module reload says where the files say something else than what r
   expect(await reload("db")).toEqual([0, ""]);
   expect(await reload("api")).toEqual([
     0,
-    "sluice-module: api: the files have changed (args: (not set) → 1); 'sluice modprobe apply api' brings it in\n",
+    "sluice-module: api: the files have changed (args: (not set) → 1); run 'sluice modprobe apply api' to apply the change\n",
   ]);
   expect(await reload("old")).toEqual([
     0,
-    "sluice-module: old: the files have changed (no file defines it now); 'sluice modprobe apply old' brings it in\n",
+    "sluice-module: old: the files have changed (no file defines it now); run 'sluice modprobe apply old' to apply the change\n",
   ]);
   expect((await box.run(["modprobe", "apply"])).status).toBe(0);
   expect(await reload("api")).toEqual([0, ""]);

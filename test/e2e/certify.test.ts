@@ -66,7 +66,7 @@ describe("module certify", () => {
     expect(failed.stderr).toContain(": alloc: rank: missing (all cores of a host, step 1)\n");
     const unknown = await sandbox.run(["module", "certify", "--kind", "fuel", BREACHING]);
     expect(unknown.status).toBe(2);
-    expect(unknown.stderr).toContain("no contract of kind 'fuel' is known; give --contract");
+    expect(unknown.stderr).toContain("kind 'fuel' has no contract; give --contract");
   });
 
   test("takes the contract that the table kinds of a configuration names, from the file's directory", async () => {
@@ -153,7 +153,7 @@ describe("module kinds", () => {
     });
     expect({ status, stdout }).toEqual({
       status: 0,
-      stdout: "sched 1.0 → 1.1: minor\n  minor  alloc.errors: EINVAL is new\n",
+      stdout: "sched 1.0 → 1.1: minor\n  minor  alloc.errors: EINVAL is added\n",
     });
   });
 
@@ -177,8 +177,8 @@ describe("module kinds", () => {
     expect(stdout.split("\n").slice(0, -1)).toEqual([
       "sched 1.0 → 1.1: major",
       "  major  alloc.request.duration: field is now required",
-      "  major  alloc.response.rank: field is gone",
-      "  major  free: method is gone",
+      "  major  alloc.response.rank: field is removed",
+      "  major  free: method is removed",
     ]);
     expect(stderr).toContain("sched 1.1 is too low: after 1.0 it must be 2.0 or higher");
   });

@@ -183,7 +183,7 @@ test("fault-F9: ping pads, sends in a batch, and reaches upstream; dmesg reads a
 
 test("fault-F9: the status of a module is not for others to report", async () => {
   const { stdout, stderr } = await inInstance(`sluice rpc module.status '{"status":3}'; echo $?`);
-  expect([stdout, stderr]).toEqual(["1\n", "sluice-rpc: only a module has a status\n"]);
+  expect([stdout, stderr]).toEqual(["1\n", "sluice-rpc: only a module can report its status\n"]);
 });
 
 test("fault-F13: services of the broker have stats, debug flags and traces, and say that they are no modules", async () => {

@@ -57,7 +57,7 @@ describe("fault-E3: text with control characters", () => {
     const { stdout, stderr } = await box.run(["start", ...BARE, script]);
     expect(stdout.split("\n").slice(0, 3)).toEqual(["1", "1", "1"]);
     expect(stderr).toContain("invalid key: it has control characters");
-    expect(stderr).toContain("an attribute's name has no control characters");
+    expect(stderr).toContain("invalid attribute name: it has control characters");
     expectPrintable(stderr);
   });
 

@@ -101,7 +101,7 @@ describe("sluice module load", () => {
     );
     expect(stdout).toBe("status 2\nstatus 1\n");
     expect(stderr).toMatch(/needs a module given by path/);
-    expect(stderr).toMatch(/no loader 'proces'.*program.*process.*thread.*did you mean 'process'/);
+    expect(stderr).toMatch(/unknown loader 'proces'.*program.*process.*thread.*did you mean 'process'/);
   });
 });
 

@@ -63,11 +63,11 @@ describe("wrong usage", () => {
     { args: ["nonsense"], says: "sluice: unknown command 'nonsense'" },
     {
       args: ["modprobe", "plan", "--rank=9", "--size=4"],
-      says: "sluice-modprobe: there is no rank 9 in an instance of size 4",
+      says: "sluice-modprobe: invalid rank 9: an instance of size 4 has ranks 0 to 3",
     },
     {
       args: ["modprobe", "diff", "0", "4", "--size=4"],
-      says: "sluice-modprobe: there is no rank 4 in an instance of size 4",
+      says: "sluice-modprobe: invalid rank 4: an instance of size 4 has ranks 0 to 3",
     },
     {
       args: ["modprobe", "analyze", "blam"],
@@ -130,7 +130,7 @@ test("a file that is no rc file is told which are", async () => {
   box.write("rc.sh", "true\n");
   const { status, stderr } = await box.run(["modprobe", "run", "rc.sh"]);
   expect(status).toBe(1);
-  expect(stderr).toMatch(/hint: known are .*\.ts, .*\.py, \.toml, \.yaml/);
+  expect(stderr).toMatch(/hint: the names of rc files end in .*\.ts, .*\.py, \.toml, \.yaml/);
 });
 
 test.each([

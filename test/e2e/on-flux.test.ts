@@ -152,7 +152,8 @@ describe("modprobe --on=flux", () => {
     const { status, stderr } = await modprobe(["load", "--on=flux", "sdbus"]);
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: "sluice-modprobe: sdbus: Flux has no onFailure of modules: take it out of the unit\n",
+      stderr:
+        "sluice-modprobe: sdbus: Flux does not support onFailure for modules: remove it from the unit\n",
     });
   });
 
@@ -352,7 +353,7 @@ describe("modprobe apply --on=flux", () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr:
-        "sluice-modprobe: refused, nothing has changed: kvs: Flux has no watchdogMs of modules: take it out of the unit\n",
+        "sluice-modprobe: refused, nothing has changed: kvs: Flux does not support watchdogMs for modules: remove it from the unit\n",
     });
     expect(news()).toEqual([]);
   });
@@ -411,7 +412,7 @@ describe("modprobe apply --on=flux", () => {
         [
           4,
           expect.stringMatching(
-            /^sluice: cannot note which module was loaded: .*sluice-modules-0.json.lock: Not a directory$/,
+            /^sluice: cannot record the loaded module: .*sluice-modules-0.json.lock: Not a directory$/,
           ) as string,
         ],
       ]) as unknown,
@@ -449,7 +450,9 @@ describe("modprobe --on=flux without what it needs", () => {
       FLUX_STAND_IN_LACKS: "broker.getenv",
     });
     expect(status).toBe(1);
-    expect(stderr).toContain("broker.getenv: this Flux has no such request, so it is older than those");
+    expect(stderr).toContain(
+      "broker.getenv: this Flux does not support the request: it is older than the versions",
+    );
   });
 
   test("takes no other system, nor an instance of Sluice besides", async () => {

@@ -96,7 +96,7 @@ describe("fault-G9: beside a lock", () => {
         `    priority = 900 of content-files ${file(2, 26)}`,
       ]),
     );
-    expect(drift.stdout).toMatch(/late comes in\n {2}late: late is a root\n {4}.* of late \(.*site\.toml:8:/);
+    expect(drift.stdout).toMatch(/late is added\n {2}late: late is a root\n {4}.* of late \(.*site\.toml:8:/);
 
     const json = await modprobe("diff", at("a.lock"), "0", "--json");
     const found = JSON.parse(json.stdout) as { change: { kind: string }; causes: { said: unknown[] }[] }[];
@@ -112,7 +112,7 @@ describe("fault-G9: beside a lock", () => {
     await modprobe("plan", "--rank", "0", "--size", "4", "--lock", at("a.lock"));
     site('cron.disabled = true\nheartbeat.after = ["kvs"]\n');
     const { stdout } = await modprobe("diff", "0", at("a.lock"), "--size", "4");
-    expect(stdout).toContain("cron comes in\n  cron: disabled by");
+    expect(stdout).toContain("cron is added\n  cron: disabled by");
     expect(stdout).toContain(`    disabled = true of cron ${file(1, 17)}\n`);
   });
 
@@ -149,7 +149,7 @@ test("a lock that was changed by hand, and a file that is none, are refused", as
 
 test("two ranks and two configurations are compared in words", async () => {
   const ranks = await modprobe("diff", "0", "3", "--size", "4");
-  expect(ranks.stdout.split("\n")).toContain("ranks 0 → 3: cron goes out: not for this rank, but for 0");
+  expect(ranks.stdout.split("\n")).toContain("ranks 0 → 3: cron is removed: not for this rank, but for 0");
   expect((await modprobe("diff", "--rank", "0", "--rank", "3", "--size", "4")).stdout).toBe(ranks.stdout);
   writeFileSync(at("a.toml"), "[modules.heartbeat]\nargs = []\n");
   writeFileSync(at("b.toml"), '[modules.heartbeat]\nargs = ["interval=9"]\n');
@@ -171,7 +171,7 @@ test("ranks that differ are told with the place of what makes them differ", asyn
   const { stdout } = await modprobe("diff", "--rank", "1", "--rank", "3", "--size", "4");
   expect(stdout).toBe(
     [
-      "ranks 1 → 3: cron goes out: not for this rank, but for 0-1",
+      "ranks 1 → 3: cron is removed: not for this rank, but for 0-1",
       "  cron: rank 3 is not in ranks 0-1",
       `    ranks = "0-1" of cron (${at("site/modprobe.d/site.toml")}:1:14)`,
       "    rank 3 (flag --rank)",

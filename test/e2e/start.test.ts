@@ -59,7 +59,7 @@ describe("an instance from the shipped units", () => {
     const script = await box.run(["start", "./script"]);
     expect([script.status, script.stderr]).toEqual([
       127,
-      expect.stringContaining("sluice-start: ./script: its interpreter /nowhere/sh is not there"),
+      expect.stringContaining("sluice-start: ./script: its interpreter /nowhere/sh is missing"),
     ]);
     expectNothingLeft();
   });

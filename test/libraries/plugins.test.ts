@@ -192,7 +192,7 @@ describe.each([
     });
     await expect(ask(["echo", "init"], { kind: "policy" })).rejects.toMatchObject({
       message: expect.stringMatching(
-        /is of kind 'faulty', asked for is 'policy'; has no function init$/,
+        /is of kind 'faulty', but 'policy' is required; has no function init$/,
       ) as string,
     });
   });

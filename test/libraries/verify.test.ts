@@ -323,7 +323,7 @@ describe("trap-G5: a manifest", () => {
   });
 
   test.each([[null], [7], ["text"], [[]]])("is refused if it is %j", (said) => {
-    expect(problems(said)).toEqual(["its manifest is no table"]);
+    expect(problems(said)).toEqual(["its manifest is not an object"]);
   });
 });
 

@@ -25,8 +25,8 @@ async function startErrorOf(file: string, path: string): Promise<unknown> {
 }
 
 test.each([
-  ["#!/nowhere/python9\n", "its interpreter /nowhere/python9 is not there"],
-  ["#! /nowhere/perl -w\n", "its interpreter /nowhere/perl is not there"],
+  ["#!/nowhere/python9\n", "its interpreter /nowhere/python9 is missing"],
+  ["#! /nowhere/perl -w\n", "its interpreter /nowhere/perl is missing"],
 ])("fault-G13: a script that begins %j names its interpreter, by path and by name", async (text, why) => {
   const file = script("tool", text);
   expect(missingInterpreter(file, await startErrorOf(file, ""))).toBe(why);

@@ -58,7 +58,10 @@ export class DrivenModules implements ApplyModules {
   }
 
   recall(): void {
-    throw requestError("EINVAL", "no module of another system is known to have ended");
+    throw requestError(
+      "EINVAL",
+      "cannot recall a module: another system does not report modules that have ended",
+    );
   }
 
   find({ name = "", path }: LoadRequest): Promise<{ readonly path: string }> {

@@ -66,7 +66,10 @@ export class ExecTable {
     this.#options = options;
     this.#guard = new Guard({
       onError: (error) =>
-        options.log("err", `exec: commands would survive a killed broker: ${error.message}`),
+        options.log(
+          "err",
+          `exec: cannot start the guard, so commands would survive a killed broker: ${error.message}`,
+        ),
     });
   }
 

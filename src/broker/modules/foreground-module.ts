@@ -230,7 +230,7 @@ async function added(channel: Channel, name: string): Promise<void> {
   channel.send(ownRequest("service.add", name, OWN_MATCHTAG));
   const answer = await answered;
   if (answer.type !== "response" || answer.errnum === 0) return;
-  throw new SluiceError("BROKER_REQUEST", answer.error ?? `${name}: cannot be registered`, {
+  throw new SluiceError("BROKER_REQUEST", answer.error ?? `cannot register the service ${name}`, {
     errnum: answer.errnum,
   });
 }

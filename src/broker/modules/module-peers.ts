@@ -22,11 +22,11 @@ export class ModulePeers {
 
   /**
    * Takes what a module says of itself.
-   * @throws SluiceError `EPERM` if the peer is no module, `EINVAL` if there is no such status
+   * @throws SluiceError `EPERM` if the peer is not a module, `EINVAL` if the status is unknown
    */
   report(peer: Peer, report: StatusReport): void {
     const known = this.#byPeer.get(peer);
-    if (known === undefined) throw requestError("EPERM", "only a module has a status");
+    if (known === undefined) throw requestError("EPERM", "only a module can report its status");
     known.instance.report(report);
   }
 

@@ -308,5 +308,5 @@ async function abandon(entry: ModuleEntry): Promise<void> {
 }
 
 function underChange(name: string): Error {
-  return requestError("EBUSY", `${name}: a change of it is under way`);
+  return requestError("EBUSY", `${name}: another load, reload or removal of this module is under way`);
 }

@@ -11,7 +11,7 @@ import { ERRNO, SluiceError, systemMessage } from "../../errors/index.js";
 export function checkHandedSocket(fd: number, path: string): void {
   const found = pathOf(fd);
   if (found === undefined || resolve(found) !== resolve(path)) {
-    const what = found === undefined ? "no listening unix socket with a path" : `the socket ${found}`;
+    const what = found === undefined ? "not a listening unix socket with a path" : `the socket ${found}`;
     throw new SluiceError(
       "BROKER_STATE",
       `descriptor ${fd} of LISTEN_FDS is ${what}; this broker needs ${path}: set ListenStream= to this path`,

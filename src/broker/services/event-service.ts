@@ -67,6 +67,7 @@ export function eventService(router: Router, enter: Overlay["publish"]): Service
 /** Events come from the broker of one's own rank, or they would come twice. */
 function localPeer(call: Call): Peer {
   const { peer } = call;
-  if (peer.credentials === undefined) throw requestError("EINVAL", "subscribe at your own rank");
+  if (peer.credentials === undefined)
+    throw requestError("EINVAL", "invalid subscription to another rank: subscribe at your own rank");
   return peer;
 }

@@ -23,7 +23,8 @@ export function execService(commands: ExecTable): ServiceDefinition {
     methods: {
       run: async (call) => {
         const request = call.fields(RUN);
-        if (!call.isStreaming) throw requestError("EPROTO", "exec.run is a stream");
+        if (!call.isStreaming)
+          throw requestError("EPROTO", "invalid request exec.run: send it as a streaming request");
         await commands.run(call, request);
       },
       write: (call) => {

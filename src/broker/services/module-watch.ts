@@ -28,9 +28,10 @@ interface WatchOptions {
  */
 export function watchModules(call: Call, modules: KnownModules, options: WatchOptions): () => void {
   const { periodMs = PERIOD_MS } = call.fields({ periodMs: "number?" });
-  if (!call.isStreaming) throw requestError("EPROTO", "module.watch is a stream");
+  if (!call.isStreaming)
+    throw requestError("EPROTO", "invalid request module.watch: send it as a streaming request");
   if (!(periodMs >= SHORTEST_PERIOD_MS)) {
-    throw requestError("EINVAL", `periodMs is ${periodMs}, and must be at least ${SHORTEST_PERIOD_MS}`);
+    throw requestError("EINVAL", `invalid periodMs ${periodMs}: it must be at least ${SHORTEST_PERIOD_MS}`);
   }
   const watch = new ModuleWatch(call, modules, { ...options, periodMs });
   return () => watch.stop();

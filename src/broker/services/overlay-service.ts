@@ -33,7 +33,8 @@ export function overlayService(
       watch: {
         allowGuest: true,
         run: (call) => {
-          if (!call.isStreaming) throw requestError("EPROTO", "overlay.watch is a stream");
+          if (!call.isStreaming)
+            throw requestError("EPROTO", "invalid request overlay.watch: send it as a streaming request");
           const tell = (): void => call.respond(statusPayload(roster.ranks, places(), epoch()));
           tell();
           streams.add(call, roster.onChange(tell));
@@ -42,7 +43,7 @@ export function overlayService(
       // For what keeps data on the servers. They let in those that know this, and so does the owner's memory.
       access: (call) => {
         const known = access();
-        if (known === undefined) throw requestError("ENOENT", "no NATS servers join the ranks");
+        if (known === undefined) throw requestError("ENOENT", "this instance has no NATS servers");
         const { servers, credentials } = known;
         const given = Object.entries({ ...servers, ...credentials }).filter(
           ([, value]) => value !== undefined,
@@ -57,7 +58,8 @@ export function overlayService(
       // The rest is between the brokers.
       orders: (call) => {
         senderOf(call);
-        if (!call.isStreaming) throw requestError("EPROTO", "overlay.orders is a stream");
+        if (!call.isStreaming)
+          throw requestError("EPROTO", "invalid request overlay.orders: send it as a streaming request");
         streams.add(call, orders.follow(call));
       },
       report: (call) => {
@@ -83,7 +85,11 @@ export function overlayService(
 /** @throws SluiceError `EPERM` unless it comes from another rank, which the overlay guarantees */
 function senderOf(call: Call): number {
   const { rank } = call.peer;
-  if (rank === undefined) throw requestError("EPERM", `${call.request.topic} is for other ranks`);
+  if (rank === undefined)
+    throw requestError(
+      "EPERM",
+      `${call.request.topic}: only the broker of another rank may send this request`,
+    );
   return rank;
 }
 

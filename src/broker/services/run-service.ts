@@ -44,7 +44,8 @@ export function runService(runs: Runs): ServiceDefinition {
         call.respond();
       },
       watch: (call) => {
-        if (!call.isStreaming) throw requestError("EPROTO", "run.watch is a stream");
+        if (!call.isStreaming)
+          throw requestError("EPROTO", "invalid request run.watch: send it as a streaming request");
         streams.add(
           call,
           runs.follow((payload) => call.respond(payload)),
@@ -80,12 +81,12 @@ export class Runs {
     const run = this.#runs.get(id);
     if (run === undefined) {
       if (command === undefined || steps === undefined) {
-        throw requestError("EINVAL", `run ${id} is unknown; its first report has command and steps`);
+        throw requestError("EINVAL", `unknown run ${id}: its first report must have command and steps`);
       }
       this.#begin({ id, command, steps, events: [...events], sender: call.sender });
       return;
     }
-    if (run.sender !== call.sender) throw requestError("EPERM", `run ${id} is reported by another client`);
+    if (run.sender !== call.sender) throw requestError("EPERM", `run ${id} belongs to another client`);
     // One at a time: a run has as many events as its plan says, and an argument list has a limit.
     for (const event of events) run.events.push(event);
     run.recorded ||= recorded;

@@ -24,7 +24,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
         const { name } = call.fields({ name: "string" });
         const { peer } = call;
         if (name === peer.name && modules.known.has(name)) {
-          throw requestError("EINVAL", `service ${name} belongs to its module`);
+          throw requestError("EINVAL", `service ${name} is the name of its module, and cannot be removed`);
         }
         if (!modules.peers.unclaim(peer, name)) router.services.remove(name, peer);
         call.respond();
@@ -32,7 +32,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
       owner: (call) => {
         const { name } = call.fields({ name: "string" });
         const owner = router.services.owner(name);
-        if (owner === undefined) throw requestError("ENOENT", `service ${name} is not provided`);
+        if (owner === undefined) throw requestError("ENOENT", `service ${name} has no provider`);
         call.respond({ owner: owner.name });
       },
       wait: (call) => waiting.add(call),

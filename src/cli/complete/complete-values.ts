@@ -125,7 +125,7 @@ async function ask<const S extends FieldSpec>(
 ): Promise<Fields<S>> {
   const { instanceUri, withConnection } = await import("../session.js");
   const uri = instanceUri({});
-  if (uri === undefined) throw new Error("there is no instance to ask");
+  if (uri === undefined) throw new Error("no instance runs");
   return withConnection(uri, async (handle) =>
     fields(await handle.rpc(topic, payload, { timeoutMs: PATIENCE_MS }), spec),
   );

@@ -32,17 +32,17 @@ export async function startConfig(
 }
 
 /**
- * Reads it again, for a client that shows what is wrong.
- * @throws SluiceError BROKER_REQUEST `EINVAL` with all that is wrong, each with its place
+ * Reads it again, for a client that shows the problems.
+ * @throws SluiceError BROKER_REQUEST `EINVAL` with all problems, each with its place
  */
 export async function reloadedConfig(options: BrokerConfigOptions): Promise<ConfigTable> {
   const checked = await readChecked(options);
   if (checked.ok) return checked.value.table;
   const problems = checked.diagnostics.map(renderDiagnostic).join("\n");
-  throw requestError("EINVAL", `refused, the configuration stays as it is\n${problems}`);
+  throw requestError("EINVAL", `the new configuration is invalid; the broker keeps the old one\n${problems}`);
 }
 
-/** Files are looked at anew each time: they may have changed hands. */
+/** Checks the files anew each time: they may have another owner now. */
 async function readChecked(options: BrokerConfigOptions): Promise<Result<LayeredConfiguration>> {
   const read = await readConfiguration(configInputs(options), guardFor(options));
   return read.ok ? checkConfiguration(read.value) : fail(read.diagnostics);

@@ -66,7 +66,7 @@ const MISSED_BEATS = 3;
  * Works out what the command line leaves open; a rank other than 0 asks the instance that it is to join.
  * @param signal ends the waiting for that
  * @param onWaiting is told what rank 0 waits for before it leads
- * @throws UsageError if the flags do not go together, ExitError if there is no such instance, SluiceError `BROKER_STATE` if
+ * @throws UsageError if the flags do not go together, ExitError if the directory of the instance is missing, SluiceError `BROKER_STATE` if
  *   it cannot be reached
  */
 export async function brokerPlace(
@@ -154,7 +154,8 @@ async function followerPlace(
   if (rundir === undefined) {
     throw new UsageError(`rank ${rank} needs --rundir, or SLUICE_URI, to find the instance that it joins`);
   }
-  if (!existsSync(rundir)) throw new ExitError(1, `there is no instance in ${rundir}: no such directory`);
+  if (!existsSync(rundir))
+    throw new ExitError(1, `cannot join the instance in ${rundir}: the directory is missing`);
   if (given !== undefined && size !== undefined) {
     return { rank, size, rundir, instanceId: given, configuration: undefined };
   }

@@ -207,7 +207,7 @@ function linesOf({ seeds, doubts, starts, failed }: ShuffleVerdict): string[] {
   return [
     `${triedText(tried)} fails (${starts} starts): ${failureText(failure)}`,
     ...findingLines(finding),
-    `to see it again: ${again}`,
+    `to reproduce it: ${again}`,
   ];
 }
 

@@ -38,7 +38,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: "explain",
-    summary: "show why a unit is in the plan of rc1 or not, and how to bring it in",
+    summary: "show why a unit is in the plan of rc1 or not, and the changes that would add it",
     load: () => import("./explain.js"),
   },
   {

@@ -46,9 +46,7 @@ async function contractFor({ kind, contract: given, ...options }: CertifyOptions
     const kinds = kindsOf(configuration.table["kinds"]);
     const file = contractOf(kind, kinds);
     if (file === undefined) {
-      throw new UsageError(
-        `no contract of kind '${kind}' is known; give --contract, or set kinds.${kind}.contract`,
-      );
+      throw new UsageError(`kind '${kind}' has no contract; give --contract, or set kinds.${kind}.contract`);
     }
     return Promise.resolve(contractIn(file, kind));
   });
@@ -57,7 +55,7 @@ async function contractFor({ kind, contract: given, ...options }: CertifyOptions
 function contractIn(file: string, kind: string): Contract {
   const contract = readContract(file);
   if (contract.kind === kind) return contract;
-  throw new UsageError(`${file} is the contract of kind '${contract.kind}'`);
+  throw new UsageError(`${file} is the contract of kind '${contract.kind}', not of kind '${kind}'`);
 }
 
 export function certifyCommand(): Command {

@@ -32,7 +32,7 @@ async function otherwiseText(name: string, context: PlanningContext): Promise<st
     }
     const causes = await differencesFrom(read.value.catalog, name, handle);
     if (causes.length === 0) return undefined;
-    return `the files have changed (${causesText(causes)}); 'sluice modprobe apply ${name}' brings it in`;
+    return `the files have changed (${causesText(causes)}); run 'sluice modprobe apply ${name}' to apply the change`;
   } finally {
     await session.close();
   }

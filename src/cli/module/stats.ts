@@ -55,7 +55,7 @@ function untangle(
 async function stats(which: string, options: StatsOptions): Promise<void> {
   if (options.clearAll) {
     if (options.rank !== undefined)
-      throw new UsageError("--clear-all is for all ranks; --clear takes those of --rank");
+      throw new UsageError("--clear-all clears all ranks; with --rank use --clear");
     await withInstance(options, async (handle) =>
       handle.publish(`${await loadedName(handle, which)}.stats-clear`),
     );

@@ -21,7 +21,7 @@ export interface RecordedModule {
   readonly file: ModuleFile;
 }
 
-/** What a module is made of, besides what its unit says. */
+/** The parts of a module, besides the keys of its unit. */
 export interface ModuleFile {
   /** `sha256-HEX` of its file; null for a program, and where the file cannot be read. */
   readonly digest: string | null;
@@ -52,7 +52,7 @@ export interface KeyChange {
   readonly to: RecordedValue;
   /** Where it was set; undefined: it is set nowhere. */
   readonly origin: string | undefined;
-  /** What it takes to bring it in. */
+  /** Whether the change needs a reload, or takes effect in the running module. */
   readonly change: "reload" | "in place";
 }
 

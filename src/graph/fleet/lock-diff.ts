@@ -62,9 +62,9 @@ export function differenceText({ ranks, change }: Pick<LockDifference, "ranks" |
     case "provider":
       return `${where}${change.services.join(", ")}: ${change.to} instead of ${change.from}`;
     case "in":
-      return `${where}${change.unit} comes in`;
+      return `${where}${change.unit} is added`;
     case "out":
-      return `${where}${change.unit} goes out${change.reason === null ? "" : `: ${change.reason}`}`;
+      return `${where}${change.unit} is removed${change.reason === null ? "" : `: ${change.reason}`}`;
     case "order":
       return `${where}${change.unit} now comes before ${change.before}`;
     case "key":

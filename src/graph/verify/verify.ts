@@ -41,7 +41,7 @@ function unknownFollowWarnings(
   return unknown.map((name) => ({
     code: "UNIT_FOLLOWS_UNKNOWN",
     severity: "warning",
-    message: `${unit.name} follows ${name}, which nothing provides; this is ignored`,
+    message: `${unit.name} follows ${name}, which no unit provides; Sluice ignores it`,
     location: catalog.originOf(unit.name, "follows", name)?.location,
     related: [],
     hint: hint(name),
@@ -60,8 +60,8 @@ function unknownNameWarnings(
     severity: "warning",
     message:
       key === "needs"
-        ? `${unit.name} needs ${name}, which nothing provides, and is always left out`
-        : `${unit.name} is ${key} ${name}, which nothing provides; this is ignored`,
+        ? `${unit.name} needs ${name}, which no unit provides, and is always left out`
+        : `${unit.name} is ${key} ${name}, which no unit provides; Sluice ignores it`,
     location: catalog.originOf(unit.name, key, name)?.location,
     related: [],
     hint: hint(name),

@@ -66,13 +66,13 @@ function adviceLines({ remedies, isExhaustive, tried }: Advice, catalog: Catalog
     return [
       indent(
         isExhaustive
-          ? "neither one change nor two bring it in"
-          : `no change was found that brings it in, after planning ${tried} of them`,
+          ? "neither one change nor two put it into the plan"
+          : `tried ${tried} changes; none of them puts the unit into the plan`,
       ),
     ];
   }
   return [
-    ...section("to bring it in", remedyLines(first, catalog)),
+    ...section("to put it into the plan", remedyLines(first, catalog)),
     ...others.flatMap((remedy) => section("or", remedyLines(remedy, catalog))),
   ];
 }
@@ -80,12 +80,12 @@ function adviceLines({ remedies, isExhaustive, tried }: Advice, catalog: Catalog
 function remedyLines({ changes, alsoIn, thenOut }: Remedy, catalog: Catalog): string[] {
   return [
     ...changes.map((change) => changeText(change, catalog)),
-    ...(alsoIn.length === 0 ? [] : [indent(`brings in too: ${namesText(alsoIn)}`)]),
+    ...(alsoIn.length === 0 ? [] : [indent(`also adds: ${namesText(alsoIn)}`)]),
     ...(thenOut.length === 0 ? [] : [indent(`removes: ${namesText(thenOut)}`)]),
   ];
 }
 
-/** A heading and what is under it; nothing if there is nothing. */
+/** A heading and its lines; no heading without lines. */
 function section(heading: string, lines: readonly string[]): string[] {
   if (lines.length === 0) return [];
   const shown = lines.slice(0, 4 * SHOWN);

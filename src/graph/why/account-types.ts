@@ -66,7 +66,7 @@ export interface OrderCause {
   readonly statement: Statement;
 }
 
-/** All that there is to say about why a unit is in a plan or not, as data. */
+/** The complete explanation why a unit is in a plan or not, as data. */
 export interface Account {
   /** The name that was asked about. */
   readonly name: string;
@@ -79,6 +79,6 @@ export interface Account {
   /** What comes before it, and by which relations; empty for what is out. */
   readonly after: readonly OrderCause[];
   readonly before: readonly OrderCause[];
-  /** How to bring it in; undefined for what is in, and without a search. */
+  /** The changes that would put it into the plan; undefined for a planned unit, and without a search. */
   readonly advice: Advice | undefined;
 }

@@ -46,8 +46,8 @@ function isLess(version: string, other: string): boolean {
 }
 
 function methodChanges(name: string, old: Method | undefined, now: Method | undefined): ContractChange[] {
-  if (old === undefined) return [{ path: name, weight: "minor", text: "method is new" }];
-  if (now === undefined) return [{ path: name, weight: "major", text: "method is gone" }];
+  if (old === undefined) return [{ path: name, weight: "minor", text: "method is added" }];
+  if (now === undefined) return [{ path: name, weight: "major", text: "method is removed" }];
   return [
     ...shapeChanges(old.request, now.request, `${name}.request`, "taken"),
     ...shapeChanges(old.response, now.response, `${name}.response`, "given"),
@@ -59,10 +59,10 @@ function listChanges(path: string, old: readonly string[], now: readonly string[
   return [
     ...old
       .filter((one) => !now.includes(one))
-      .map((one): ContractChange => ({ path, weight: "major", text: `${one} is gone` })),
+      .map((one): ContractChange => ({ path, weight: "major", text: `${one} is removed` })),
     ...now
       .filter((one) => !old.includes(one))
-      .map((one): ContractChange => ({ path, weight: "minor", text: `${one} is new` })),
+      .map((one): ContractChange => ({ path, weight: "minor", text: `${one} is added` })),
   ];
 }
 
@@ -92,9 +92,9 @@ function shapeChanges(old: Shape, now: Shape, path: string, way: "taken" | "give
     const [before, after] = [fields[name], newFields[name]];
     const [was, is] = [isRequired(old, name), isRequired(now, name)];
     const at = `${path}.${name}`;
-    if (after === undefined) say("major", "field is gone", at);
+    if (after === undefined) say("major", "field is removed", at);
     else if (before === undefined) {
-      say(way === "taken" && is ? "major" : "minor", is ? "required field is new" : "field is new", at);
+      say(way === "taken" && is ? "major" : "minor", is ? "required field is added" : "field is added", at);
     } else {
       changes.push(...shapeChanges(before, after, at, way));
       if (was && !is) say(way === "taken" ? "minor" : "major", "field is no longer required", at);

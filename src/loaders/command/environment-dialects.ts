@@ -46,7 +46,7 @@ function doubtsOf(line: string): Omit<DotenvDoubt, "line">[] {
   }
   const comment = /\s#/.exec(rest);
   if (comment !== null)
-    doubt(head.length + comment.index + 2, ALL, "the # and what follows as a part of the value");
+    doubt(head.length + comment.index + 2, ALL, "the # and the text after it as a part of the value");
   const backslash = value.replace(/\s#.*$/, "").indexOf("\\");
   if (backslash >= 0) doubt(column + backslash, ["systemd"], "the backslash as an escape");
   return found;

@@ -41,9 +41,13 @@ function ownIds(): { uid: number; gid: number } {
 
 function refuseUnlessRoot(uid: number, what: string): void {
   if (uid === 0) return;
-  throw new SluiceError("LOAD_FAILED", `${what}: only a broker that runs as root can start programs so`, {
-    errnum: ERRNO.EPERM,
-  });
+  throw new SluiceError(
+    "LOAD_FAILED",
+    `${what}: only a broker that runs as root can start a program as another user or group; run the broker as root, or remove the key`,
+    {
+      errnum: ERRNO.EPERM,
+    },
+  );
 }
 
 /** The limits of a unit. */
@@ -57,7 +61,7 @@ export function limitsIn(limits: ProgramOptions["limits"] = {}): ResourceLimit[]
 }
 
 /**
- * Refuses by name what needs the helper where there is none.
+ * Refuses keys that need the helper if it is missing, and names them.
  * @throws SluiceError `LOAD_FAILED` with `ENOSYS`
  */
 export function refuseWithoutHelper(options: ProgramOptions): void {

@@ -39,7 +39,7 @@ export async function stopProgram(options: StopOptions): Promise<void> {
   } finally {
     timer.cancel();
   }
-  if (over.signal.aborted) log("warning", `not gone within ${timeoutMs / 1000} s of its stop, killed`);
+  if (over.signal.aborted) log("warning", `did not end within ${timeoutMs / 1000} s of its stop, killed`);
   await killProgram(program);
 }
 

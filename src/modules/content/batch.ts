@@ -58,12 +58,13 @@ export function decodeBatch(payload: Uint8Array): Batch {
   return { blobs, records, kept, last };
 }
 
-/** @throws `EPROTO` if the payload is not raw bytes, or a blob has another digest than the batch says */
+/** @throws `EPROTO` if the payload is not raw bytes, or a blob has another digest than its reference */
 export function batchOf(payload: Payload): Batch {
-  if (!(payload instanceof Uint8Array)) throw requestError("EPROTO", "a batch is raw bytes");
+  if (!(payload instanceof Uint8Array)) throw requestError("EPROTO", "invalid batch: it must be raw bytes");
   const batch = decodeBatch(payload);
   for (const { ref, bytes } of batch.blobs) {
-    if (blobref(bytes) !== ref) throw requestError("EPROTO", `the batch has other bytes for ${ref}`);
+    if (blobref(bytes) !== ref)
+      throw requestError("EPROTO", `invalid batch: its bytes for ${ref} have another digest`);
   }
   return batch;
 }
@@ -72,7 +73,7 @@ function entryOf(item: JsonValue): readonly [ref: string, length: number] {
   const [ref, length] = Array.isArray(item) ? (item as readonly JsonValue[]) : [];
   const isEntry = typeof ref === "string" && isBlobref(ref) && typeof length === "number";
   if (!isEntry || !Number.isSafeInteger(length) || length < 0) {
-    throw requestError("EPROTO", "a blob of the batch has no reference or no length");
+    throw requestError("EPROTO", "invalid batch: a blob has no reference or no length");
   }
   return [ref, length];
 }

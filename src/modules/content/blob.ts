@@ -21,6 +21,6 @@ export function isBlobref(text: string): boolean {
 
 /** @throws `EINVAL` for what is no reference */
 export function checkBlobref(text: string): string {
-  if (!isBlobref(text)) throw requestError("EINVAL", `'${text.slice(0, 80)}' is no reference of a blob`);
+  if (!isBlobref(text)) throw requestError("EINVAL", `'${text.slice(0, 80)}' is not a blob reference`);
   return text;
 }

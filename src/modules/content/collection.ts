@@ -68,9 +68,9 @@ export class Collector {
 
 /**
  * One collection of garbage. Marking follows the trees of all records and pins. It reads the records last,
- * when nothing is left to follow, and the sweep begins in that same turn. It renews what a client stores
- * meanwhile, whether known or not. So a head that comes during a collection refers only to what stays. That
- * is what the head before it reached, and what came with it.
+ * when nothing is left to follow, and the sweep begins in that same turn. It renews blobs that a client
+ * stores meanwhile, whether known or not. A head that arrives during a collection therefore refers only to blobs
+ * that stay: those of the head before it, and its own.
  */
 class Collection {
   readonly #store: Sweepable;
@@ -112,7 +112,7 @@ class Collection {
   /** The nodes that a node refers to; the values that it refers to are marked. */
   #referredTo(ref: string, bytes: Uint8Array | undefined): readonly string[] {
     if (bytes === undefined || blobref(bytes) !== ref) {
-      throw requestError("EIO", `no garbage is collected: blob ${ref} is ${bytes ? "damaged" : "missing"}`);
+      throw requestError("EIO", `garbage collection failed: blob ${ref} is ${bytes ? "damaged" : "missing"}`);
     }
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
     if (text.startsWith(LEAF)) for (const [value] of text.matchAll(REFS)) this.#marks.mark(value);

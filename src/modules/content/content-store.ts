@@ -93,7 +93,10 @@ export class ContentStore {
     await this.#link.flush();
     const left = this.#memory?.blobCount ?? 0;
     if (this.#memory?.isEmpty === false) {
-      throw requestError("ENOSYS", `no ${BACKING_SERVICE} to flush to: ${left} blobs are in memory only`);
+      throw requestError(
+        "ENOSYS",
+        `cannot flush: ${left} blobs are in memory only, because no ${BACKING_SERVICE} has ever run`,
+      );
     }
   }
 

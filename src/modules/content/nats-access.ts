@@ -16,7 +16,8 @@ export async function natsAccess(h: Handle): Promise<NatsAccess> {
   const given = await ofBroker(h);
   if (given !== undefined) return given;
   const servers = (await h.attr("overlay.nats")) ?? "";
-  if (servers === "") throw requestError("EINVAL", "overlay.nats is not set: there are no NATS servers");
+  if (servers === "")
+    throw requestError("EINVAL", "overlay.nats is not set: this instance has no NATS servers");
   return { servers: parseNatsServers(servers), credentials: {} };
 }
 

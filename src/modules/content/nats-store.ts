@@ -353,7 +353,7 @@ export class NatsStore implements Backing, Sweepable {
         const found = revision ?? (await this.#bucket.read(key))?.revision ?? Infinity;
         if (revision !== undefined || found <= this.#openedAt) await this.#bucket.erase(found);
       } catch (error) {
-        this.#warn(`garbage stays until the next start: ${messageOf(error)}`);
+        this.#warn(`cannot remove garbage, which stays until the next start: ${messageOf(error)}`);
       }
     });
   }

@@ -15,8 +15,8 @@ export interface OpenedStore {
 
 /**
  * Opens the store that a state directory has. The caller holds the lock of the directory.
- * @param onWarning told of what is damaged
- * @throws `ENOENT` if there is none, `EIO` if it is beyond reading
+ * @param onWarning called for each damaged part
+ * @throws `ENOENT` if the directory has no store, `EIO` if the store is unreadable
  */
 export function openStore(directory: string, onWarning: (text: string) => void): OpenedStore {
   const provider = readInstanceFile(directory)?.provider ?? providerIn(directory);
@@ -28,7 +28,7 @@ export function openStore(directory: string, onWarning: (text: string) => void):
   }
   const path = join(directory, STORES[provider ?? ""] ?? "");
   if (provider === undefined || path === directory || !existsSync(path)) {
-    throw requestError("ENOENT", `${directory} has no store that Sluice knows`);
+    throw requestError("ENOENT", `${directory} has no store of a known provider`);
   }
   if (provider === "content-sqlite") {
     const store = new SqliteStore(path, directory);

@@ -274,7 +274,7 @@ export class SegmentStore implements Backing, Sweepable {
     try {
       await active.sync();
     } catch (error) {
-      await this.#roll().catch((cause: unknown) => this.#warn(`no new segment: ${String(cause)}`));
+      await this.#roll().catch((cause: unknown) => this.#warn(`cannot create a segment: ${String(cause)}`));
       throw error;
     }
     know();
@@ -321,7 +321,7 @@ export class SegmentStore implements Backing, Sweepable {
     while (this.#writing !== undefined) await this.#writing;
     this.#writing = run().then(
       () => undefined,
-      (error: unknown) => this.#warn(`no new segment: ${String(error)}`),
+      (error: unknown) => this.#warn(`cannot create a segment: ${String(error)}`),
     );
     await this.#writing;
     this.#writing = this.#writes.isEmpty ? undefined : this.#writeAll();

@@ -16,7 +16,7 @@ export const BACKING_SERVICE = "content-backing";
 
 /**
  * Answers the requests of `content-backing` (docs/services.md) out of a store, and registers the service.
- * @param about what `status` says besides
+ * @param about further fields of `status`
  * @returns the requests that are begun
  */
 export async function serveBacking(
@@ -72,7 +72,7 @@ export async function serveBacking(
 export function blobOf(request: Request): Uint8Array {
   const { payload = new Uint8Array() } = request;
   if (payload instanceof Uint8Array) return payload;
-  throw requestError("EPROTO", `${request.topic} takes raw bytes`);
+  throw requestError("EPROTO", `${request.topic} accepts only raw bytes`);
 }
 
 /** @throws `EINVAL` for what is no reference */

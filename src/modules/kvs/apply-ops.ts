@@ -40,13 +40,14 @@ function parseOp(item: JsonValue): Op {
   });
   const encoded = encodeKey(key);
   const kinds = [value !== undefined, unlink === true, add !== undefined].filter(Boolean);
-  if (kinds.length !== 1) throw requestError("EINVAL", `${key}: a change has either a value, unlink, or add`);
+  if (kinds.length !== 1)
+    throw requestError("EINVAL", `${key}: a change must have exactly one of value, unlink and add`);
   // Keys of older stores may have some, and can still be read and unlinked.
   if (unlink !== true && hasControls(key))
     throw requestError("EINVAL", "invalid key: it has control characters");
   if (value !== undefined) return { kind: "put", key, encoded, entry: makeEntry(value) };
   if (add === undefined) return { kind: "unlink", key, encoded };
-  if (add < 0) throw requestError("EINVAL", `${key}: a counter only grows`);
+  if (add < 0) throw requestError("EINVAL", `${key}: a counter cannot decrease`);
   return { kind: "add", key, encoded, amount: add };
 }
 

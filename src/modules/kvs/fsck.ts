@@ -158,5 +158,5 @@ export async function hasRoot(store: Backing, { root }: Head): Promise<boolean> 
 function nodeOf(ref: string, bytes: Uint8Array | undefined): TreeNode | string {
   if (bytes === undefined) return `the node ${ref} is missing`;
   if (blobref(bytes) !== ref) return `the node ${ref} is damaged`;
-  return decodeNode(bytes);
+  return decodeNode(bytes, ref);
 }

@@ -167,11 +167,11 @@ async function problemOf(content: Content, { root }: Head): Promise<Problem | un
   if (root === undefined) return undefined;
   let isPartial = false;
   try {
-    const top = decodeNode(await content.load(root));
+    const top = decodeNode(await content.load(root), root);
     isPartial = true;
     if (top.kind === "inner") {
       const children = top.items.filter((item) => typeof item === "string");
-      await Promise.all(children.map(async (ref) => decodeNode(await content.load(ref))));
+      await Promise.all(children.map(async (ref) => decodeNode(await content.load(ref), ref)));
     }
     return undefined;
   } catch (error) {

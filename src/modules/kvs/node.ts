@@ -103,26 +103,34 @@ export function encodeNode(node: TreeNode): Uint8Array {
   return Buffer.from(JSON.stringify({ [node.kind]: items, keys: node.keys }));
 }
 
-/** @throws `EIO` when the blob is no node */
-export function decodeNode(bytes: Uint8Array): TreeNode {
+/** @throws `EIO` if the blob is not a node */
+export function decodeNode(bytes: Uint8Array, ref: string): TreeNode {
   const parsed: unknown = parseJson(bytes);
   if (typeof parsed === "object" && parsed !== null && "keys" in parsed && isTexts(parsed.keys)) {
     const { keys } = parsed;
     if ("inner" in parsed && isTexts(parsed.inner)) return { kind: "inner", keys, items: parsed.inner };
     if ("leaf" in parsed && Array.isArray(parsed.leaf)) {
-      return { kind: "leaf", keys, items: parsed.leaf.map(decodeEntry) };
+      return { kind: "leaf", keys, items: parsed.leaf.map((item: JsonValue) => decodeEntry(item, ref)) };
     }
   }
-  throw requestError("EIO", "a blob of the KVS is not a node of its tree");
+  throw requestError(
+    "EIO",
+    `blob ${ref} of the KVS is not a node of its tree; check the store with 'sluice kvs fsck'`,
+  );
 }
 
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-function decodeEntry(item: JsonValue): Entry {
+function decodeEntry(item: JsonValue, ref: string): Entry {
   if (typeof item === "string") return { ref: item };
   const [value, kind] = Array.isArray(item) ? (item as readonly JsonValue[]) : [];
-  if (value === undefined) throw requestError("EIO", "a blob of the KVS has an invalid entry");
+  if (value === undefined) {
+    throw requestError(
+      "EIO",
+      `blob ${ref} of the KVS has an invalid entry; check the store with 'sluice kvs fsck'`,
+    );
+  }
   return kind === "counter" ? { value, isCounter: true } : { value };
 }

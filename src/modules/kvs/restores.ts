@@ -53,7 +53,7 @@ export class Restores {
   }
 
   #of(id: string): Restore {
-    if (this.#current?.id !== id) throw requestError("EINVAL", "there is no such restore under way");
+    if (this.#current?.id !== id) throw requestError("EINVAL", `restore ${id} is not under way`);
     return this.#current.restore;
   }
 

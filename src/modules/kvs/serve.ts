@@ -65,7 +65,7 @@ export function serveVersions(
   h.handle("restore-begin", (request) => ({ id: restores.begin(request) }));
   begun.handle("restore-lines", async (request) => {
     if (!(request.payload instanceof Uint8Array))
-      throw requestError("EPROTO", `${request.topic} takes raw bytes`);
+      throw requestError("EPROTO", `${request.topic} accepts only raw bytes`);
     await restores.take(request.payload);
     h.respond(request);
   });

@@ -367,7 +367,7 @@ export class KvsStore {
 
   async #loadNode(ref: string): Promise<TreeNode> {
     const bytes = await this.#options.content.load(ref);
-    const node = decodeNode(bytes);
+    const node = decodeNode(bytes, ref);
     this.#nodes.set(ref, node, bytes.length);
     return node;
   }

@@ -4,7 +4,7 @@ import type { StandIn, StandInUse } from "../host-protocol.js";
 
 const MARK = "<stand-in for ";
 
-/** How a use is told. */
+/** The texts of the uses. */
 const TEXTS: Readonly<Record<DecidingUse, string>> = {
   tested: "a stand-in was taken for true",
   compared: "a stand-in was compared, and taken for something else",
@@ -34,7 +34,7 @@ export class StandIns {
     return this.#make(name, true);
   }
 
-  /** Told of a value that decides how the code goes on; gives it back. */
+  /** Records a value that decides how the code continues; returns the value. */
   decided(value: unknown, use: DecidingUse, place: Pick<StandInUse, "file" | "line">): unknown {
     for (const name of this.#namesIn(value, new Set())) this.#addUse(name, TEXTS[use], place);
     return value;
@@ -109,7 +109,7 @@ export class StandIns {
       set: () => true,
       deleteProperty: () => true,
       has: (_, key) => {
-        this.#used(name, "was taken not to have what was asked for");
+        this.#used(name, "was taken not to have the requested property");
         return key === "prototype";
       },
       apply: () => this.#make(`${name}()`),

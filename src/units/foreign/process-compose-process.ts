@@ -126,7 +126,7 @@ export class ProcessReader {
       return;
     }
     const line = this.#file.plainText(written);
-    if (written === undefined) unit.disable(at, "there is no command");
+    if (written === undefined) unit.disable(at, "the command is missing");
     else if (line === undefined || line.trim() === "") unit.disable(at, variableText(written));
     else unit.set("command", this.#shellLine(line), at);
   }
@@ -148,7 +148,7 @@ export class ProcessReader {
       const path = ["depends_on", name];
       const condition = isTable(how) ? how["condition"] : undefined;
       const on = this.#around.units.get(name);
-      const why = on === undefined ? `there is no process ${name}` : this.#whyNot(name, condition);
+      const why = on === undefined ? `unknown process ${name}` : this.#whyNot(name, condition);
       if (on === undefined || why !== undefined) {
         this.#lose(path, how, why ?? NO_KEY);
         continue;

@@ -111,7 +111,7 @@ class FileReader implements ProcessFile {
       else if (key === "disable_env_expansion") this.#say([key], value === true ? "$ is plain" : "$$ is $");
       else if (key === "environment" && Array.isArray(value)) {
         for (const unit of units.values()) readEnvironment(this, unit, [key], value);
-        if (units.size === 0) this.#lose(this.#at([key]), "there is no process");
+        if (units.size === 0) this.#lose(this.#at([key]), "the file has no process");
       } else if (key === "shell" && this.#shell() !== undefined && isTable(value)) {
         this.#say([key], "in each command");
         for (const below of Object.keys(value)) {

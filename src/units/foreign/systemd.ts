@@ -150,7 +150,7 @@ class ServiceReader {
     const [start, ...further] = starts.slice(cleared + 1);
     for (const each of further) unit.lose(each, "a unit has one command");
     if (start === undefined) {
-      unit.disable(unit.source, "there is no ExecStart");
+      unit.disable(unit.source, "ExecStart= is missing");
       return;
     }
     if (background !== undefined) {
@@ -161,7 +161,7 @@ class ServiceReader {
     }
     const [, prefix = "", line = ""] = /^([@\-:+!|]*)(.*)$/.exec(start.value) ?? [];
     if (/[@+!|]/.test(prefix)) {
-      unit.disable(start, `there is no prefix ${prefix}`);
+      unit.disable(start, `Sluice has no equivalent of the prefix ${prefix}`);
       return;
     }
     const words = prefix.includes(":") ? this.#plainWords(line) : commandWords(line);
@@ -195,7 +195,7 @@ class ServiceReader {
       if (/^(?:SIG)?[A-Z]+[0-9]*$/.test(signal.value)) {
         stop["signal"] = signal.value.startsWith("SIG") ? signal.value : `SIG${signal.value}`;
         from.push(signal);
-      } else unit.lose(signal, "no name of a signal");
+      } else unit.lose(signal, "not the name of a signal");
     }
     if (timeout !== undefined) {
       this.#duration(timeout, (value) => {
@@ -249,10 +249,11 @@ class ServiceReader {
     const mode = restart?.value ?? "no";
     const [onFailure, onExit] = RESTARTS[mode] ?? ["log", "log"];
     const from = restart !== undefined && Object.hasOwn(RESTARTS, mode) ? [restart] : [];
-    const rule = restart === undefined ? "without Restart= the service stays down" : "as Restart= says";
+    const rule = restart === undefined ? "without Restart= the service stays down" : "as in Restart=";
     unit.setByRule("on-failure", onFailure, rule, ...from);
     unit.setByRule("on-exit", onExit, rule, ...from);
-    if (restart !== undefined && from.length === 0) unit.lose(restart, "there is no such condition");
+    if (restart !== undefined && from.length === 0)
+      unit.lose(restart, "Sluice has no equivalent of this condition");
     this.#limitsOfRestart(onFailure === "restart" || onExit === "restart" ? restart : undefined);
   }
 
@@ -295,7 +296,7 @@ class ServiceReader {
       const pairs = words.map((word) => /^([A-Za-z_]\w*)=(.*)$/s.exec(word));
       const sound = pairs.flatMap((pair) => (pair === null ? [] : [[pair[1] ?? "", pair[2] ?? ""] as const]));
       if (sound.length > 0) unit.merge("environment", Object.fromEntries(sound), assignment);
-      if (sound.length < words.length) unit.lose(assignment, "systemd ignores a word that is no assignment");
+      if (sound.length < words.length) unit.lose(assignment, "systemd ignores a word that is not NAME=VALUE");
       else if (words.length === 0) unit.lose(assignment, "an empty value clears the values above");
     });
     this.#sayPrecedence(assignment, "environment-file");
@@ -348,7 +349,7 @@ class ServiceReader {
     );
   }
 
-  /** What ends a service in order, whatever it says. */
+  /** The signals and statuses with which a service ends cleanly, without a key for them. */
   #clean(more: readonly (string | number)[], ...from: readonly SourceKey[]): void {
     const known = (this.#unit.keys.get("success")?.value ?? []) as readonly (string | number)[];
     const all = [...new Set(["SIGHUP", "SIGINT", "SIGTERM", ...known, ...more])];
@@ -358,7 +359,7 @@ class ServiceReader {
 
   #memory(assignment: Assignment): void {
     const bytes = bytesOf(assignment.value);
-    if (bytes === undefined || bytes === 0) this.#unit.lose(assignment, "no number of bytes");
+    if (bytes === undefined || bytes === 0) this.#unit.lose(assignment, "not a number of bytes");
     else this.#unit.set("memory-limit", `${bytes}B`, assignment);
   }
 
@@ -368,7 +369,7 @@ class ServiceReader {
       return limit === "nofile" || limit === "nproc" ? /^\d+$/.exec(part)?.[0] : bytesOf(part)?.toString();
     });
     if (parts.length > 2 || parts.includes(undefined))
-      this.#unit.lose(assignment, "no number of bytes or things");
+      this.#unit.lose(assignment, "not a number of bytes, processes or files");
     else {
       const [first = "", second] = parts;
       const value =

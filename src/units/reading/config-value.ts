@@ -77,7 +77,7 @@ function readValue(value: unknown, path: Path, problems: Problem[]): ConfigValue
     return elements.filter((element) => element !== undefined);
   }
   if (isTable(value)) return readTable(value, path, problems);
-  problems.push(refusal(`${typeName(value)} is no value of a configuration`, path));
+  problems.push(refusal(`${typeName(value)} is not allowed as a configuration value`, path));
   return undefined;
 }
 

@@ -99,7 +99,7 @@ async function readPath(path: string, guard: FileGuard): Promise<Layers> {
 async function readFile(file: string, guard: FileGuard): Promise<Layers> {
   const format = formatOf(file);
   if (format === undefined) {
-    const message = "is no configuration: its name must end in .toml, .yaml, .yml or .json";
+    const message = "unknown configuration format: the file name must end in .toml, .yaml, .yml or .json";
     return refuse([problemAt("UNIT_UNKNOWN_FORMAT", message, wholeFile(file))]);
   }
   const content = await readText(file, guard);

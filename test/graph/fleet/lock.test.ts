@@ -127,13 +127,13 @@ describe("a difference", () => {
 
   test("of the class of ranks is told with its ranks", () => {
     expect(differences(lockFor(BASE), lockFor(BASE.replace('ranks = "0"', 'ranks = "0-1"')))).toEqual([
-      "ranks 1-3: cron comes in",
+      "ranks 1-3: cron is added",
     ]);
   });
 
   test("of what is disabled is told with the reason", () => {
     expect(differences(lockFor(BASE, 1), lockFor(`${BASE}disabled = true\n`, 1))).toEqual([
-      "ranks 0: cron goes out: disabled",
+      "ranks 0: cron is removed: disabled",
     ]);
   });
 
@@ -149,7 +149,7 @@ describe("a difference", () => {
 
   test("between two ranks is told whatever classes they are in", () => {
     expect(differences(lockFor(BASE, 4, 0), lockFor(BASE, 4, 3))).toEqual([
-      "ranks 0 → 3: cron goes out: not for this rank, but for 0",
+      "ranks 0 → 3: cron is removed: not for this rank, but for 0",
     ]);
   });
 

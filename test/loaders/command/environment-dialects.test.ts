@@ -7,8 +7,8 @@ test.each([
   ["A=a#b", []],
   ["A=$X ${Y}", []],
   ["# A=1 # 2", []],
-  ["A=a # b", ["1:5 foreman, systemd and docker read the # and what follows as a part of the value"]],
-  ["A= # b", ["1:4 foreman, systemd and docker read the # and what follows as a part of the value"]],
+  ["A=a # b", ["1:5 foreman, systemd and docker read the # and the text after it as a part of the value"]],
+  ["A= # b", ["1:4 foreman, systemd and docker read the # and the text after it as a part of the value"]],
   ["  export A=1", ["1:3 foreman, systemd and docker read no variable of a line with export"]],
   ["A='x y' # said", ["1:3 docker reads the quotes as a part of the value"]],
   [

@@ -47,7 +47,7 @@ describe("the user of a program", () => {
     const { load } = await startStage();
     await expect(load({ command: "true", user: "no-such-user" })).rejects.toMatchObject({
       errnum: ERRNO.ENOENT,
-      message: "p: there is no user 'no-such-user'",
+      message: "p: no such user 'no-such-user'",
     });
     await expect(load({ command: "true", group: "no-such-group" })).rejects.toMatchObject({
       message: "p: there is no group 'no-such-group'",

@@ -114,7 +114,7 @@ describe.each([
     await load({ command: ["bash", "-c", TRAPS], ...UP, stop: { timeoutMs: 150 } });
     const main = await pid();
     await remove();
-    await logged("not gone within 0.15 s of its stop, killed");
+    await logged("did not end within 0.15 s of its stop, killed");
     expect(isAlive(main)).toBe(false);
     expect(readFileSync(join(dir, "stopped"), "utf8")).toBe("term\n");
   });

@@ -11,7 +11,7 @@ class StoredTree {
   node(ref: string): TreeNode {
     const bytes = this.blobs.get(ref);
     if (bytes === undefined) throw new Error(`no blob ${ref}`);
-    return decodeNode(bytes);
+    return decodeNode(bytes, ref);
   }
 
   /** Number of blobs written. */
@@ -156,7 +156,7 @@ describe("the tree", () => {
 
   test("refuses a blob that is no node with EIO", () => {
     for (const text of ["{}", "[]", '{"leaf":[[]],"keys":["a"]}', '{"inner":[1],"keys":["a"]}']) {
-      expect(() => decodeNode(Buffer.from(text))).toThrow(expect.objectContaining({ errnum: 5 }));
+      expect(() => decodeNode(Buffer.from(text), "sha256-0")).toThrow(expect.objectContaining({ errnum: 5 }));
     }
   });
 });

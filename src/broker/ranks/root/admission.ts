@@ -336,7 +336,7 @@ function helloOf(arrival: Arrival, from: number | undefined): Hello {
   }
   const { rank } = arrival.notice;
   if (from !== undefined && rank !== from) {
-    throw overlayProtocolError(`rank ${from} says that it is rank ${rank}`);
+    throw overlayProtocolError(`rank ${from} claims to be rank ${rank}`);
   }
   return arrival.notice;
 }

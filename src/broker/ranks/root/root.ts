@@ -156,7 +156,7 @@ export class Root implements Overlay {
 
   forget(rank: number): void {
     if (rank < 1 || rank >= this.size) {
-      throw requestError("EINVAL", `rank ${rank} cannot be forgotten: only ranks 1 to ${this.size - 1}`);
+      throw requestError("EINVAL", `cannot forget rank ${rank}: it must be from 1 to ${this.size - 1}`);
     }
     if (this.reaches(rank)) {
       throw requestError("EBUSY", `rank ${rank} answers${this.#admission.placeOf(rank)}: stop it instead`);
@@ -192,7 +192,7 @@ export class Root implements Overlay {
     const inheritance = await succession.inherit(ranks, timeoutMs, () => this.#keptBytes());
     if (inheritance !== undefined) {
       this.#events.resume(inheritance.seq, inheritance.ring);
-      this.#receiver?.log("notice", `leads from event ${inheritance.seq} on`);
+      this.#receiver?.log("notice", `this broker leads from event ${inheritance.seq} on`);
       this.#admission.inherited(succession.ranks);
     }
     this.#succession = undefined;

@@ -62,7 +62,7 @@ export function command(): Command {
         "a failure within this time after the last step fails the apply",
       ).argParser(duration),
     )
-    .addOption(new Option("--propose", "print what to do, for the process that does it").hideHelp())
+    .addOption(new Option("--propose", "print the steps, for the process that carries them out").hideHelp())
     .addHelpText(
       "after",
       "\nExit status: 0 applied, 1 refused or rolled back, 3 incomplete." +

@@ -77,7 +77,7 @@ async function openStore({ uri, statedir, rank, on }: RecordedRunOptions): Promi
   }
   const instance = instanceUri({ ...(uri !== undefined && { uri }) });
   if (instance === undefined) {
-    throw new ExitError(1, `no recorded run: there is no instance and no --statedir\n  hint: ${HINT}`);
+    throw new ExitError(1, `no recorded run: no instance runs, and --statedir is not set\n  hint: ${HINT}`);
   }
   return withConnection(instance, async (handle) => {
     const [state = "", run = ""] = await Promise.all([handle.attr("statedir"), handle.attr("rundir")]);
