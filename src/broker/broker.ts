@@ -51,10 +51,10 @@ import { type BrokerParts, builtinServices } from "./services/builtin-services.j
 import { SocketServer } from "./routing/socket-server.js";
 import { lockStateDirectory, type StateLock } from "./state-lock.js";
 
-/** What an orderly shutdown may take beside the time-outs of what it stops. */
+/** The time that an orderly shutdown may take in addition to the time-outs of the modules. */
 const SHUTDOWN_MARGIN_MS = 5000;
 
-/** So long what modules say to each other is noted, for `modprobe learn`: as long as most starts take. */
+/** How long the broker notes messages between modules for `modprobe learn`: longer than most starts take. */
 const NOTES_MS = 60_000;
 
 /**
@@ -134,7 +134,7 @@ export class Broker {
     const { onStderr, onLog, onProgramLine } = options;
     this.log = new BrokerLog({ clock: this.#clock, attributes: this.attributes, onStderr, onLog });
     this.#router = new Router(this.#overlay, () => this.#wireLimits().payloadBytes);
-    // The file has all of it; the log of the broker itself is for what the broker says.
+    // The log file has all lines; the log of the broker has only its own lines.
     this.#programs = new ProgramLogs(this.#clock, ({ time, unit, text, leftOutBytes }) => {
       const shown = leftOutBytes === undefined ? text : `${leftOutBytes} bytes of output are left out`;
       onProgramLine?.({ time, level: "info", name: unit, text: shown });
@@ -455,7 +455,7 @@ export class Broker {
   }
 
   #welcome(client: Pick<Welcome, "name" | "uuid" | "args">, isGuest: boolean): Welcome {
-    // The configuration may hold what is no guest's business.
+    // The configuration may contain values that guests must not read.
     const conf = isGuest ? {} : this.#configuration.current;
     return { ...client, rank: this.rank, size: this.size, attrs: this.attributes.readOnly(), conf };
   }

@@ -7,17 +7,17 @@ export type JsonObject = Readonly<Record<string, JsonValue>>;
 
 /** What the configuration needs from the broker around it. */
 export interface ConfigHost {
-  /** Says what is wrong with a configuration, before any module sees it; undefined if nothing is. */
+  /** Returns the problems of a configuration, before any module gets it; undefined without problems. */
   check(config: JsonObject): string | undefined;
   /** Reads the configuration again from where it came; undefined if it came from no file. */
   readonly read: (() => Promise<ConfigTable>) | undefined;
-  /** Names of the modules to tell. */
+  /** Names of the modules that get the configuration. */
   modules(): readonly string[];
-  /** Tells one module; rejects if it refuses, with `ETIMEDOUT` if it does not answer in time. */
+  /** Sends it to one module; rejects if the module refuses, with `ETIMEDOUT` if it does not answer in time. */
   tell(module: string, config: JsonObject): Promise<void>;
-  /** Notes what a change that was put back left behind. */
+  /** Logs the problems after a change that was undone. */
   warn(text: string): void;
-  /** Told when a change begins, and when it has been made, refused or put back. */
+  /** Called when a change begins, and when it is complete, refused or undone. */
   changing?(isUnderWay: boolean): void;
 }
 
@@ -54,7 +54,7 @@ export class Configuration {
   }
 
   /**
-   * What a change would take, and what is in place now; no module is told.
+   * The configuration after a change, and the current one; informs no module.
    * @param config undefined: what is in its files
    * @throws SluiceError as {@link load} and {@link reload}, but for what modules refuse
    */
@@ -64,7 +64,7 @@ export class Configuration {
     return { config: wanted, before: this.#current };
   }
 
-  /** Tells a module that began with another configuration, because it changed while the module was starting. */
+  /** Sends the configuration to a module that started with another one, because of a change during its start. */
   async catchUp(module: string, startedWith: JsonValue): Promise<void> {
     if (startedWith === this.#current) return;
     const [result] = await Promise.allSettled([this.#host.tell(module, this.#current)]);

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "./clock.js";
 
 /**
- * Calls back once a period, and says whether it is late by more than a period. If so, this process had
+ * Calls back once a period, and reports whether it is late by more than a period. If so, this process had
  * stopped, or the machine slept, and silence of others in the meantime means nothing.
  */
 export class Pulse {

@@ -132,7 +132,7 @@ export class Follower {
   readonly #roster: Roster;
   readonly #handle: Handle;
   readonly #log: (level: LogLevel, text: string) => void;
-  /** What rank 0 was told last; it may be another one since. */
+  /** The last report to rank 0; a new rank 0 may not have it. */
   #state: "online" | "failed" | undefined;
   #mayBegin: (status: number) => void = () => undefined;
   readonly #begun = new Promise<number>((resolve) => (this.#mayBegin = resolve));
@@ -169,7 +169,7 @@ export class Follower {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
       this.#log("warning", `the request to rank 0 for a shutdown failed: ${messageOf(error)}`);
-      // Then at least this rank does as it was told.
+      // This rank then follows the request at least by itself.
       stop(reason);
     }
   }

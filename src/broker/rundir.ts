@@ -116,7 +116,7 @@ export function freshRunDirectory(env: Readonly<Record<string, string | undefine
 /**
  * Makes a directory and those above it that are missing, as `mkdir -p` does. Node's own `recursive` loops for ever where
  * a file system answers ENOENT to making a directory, as /proc does.
- * @param onMade told of the parent of each directory that was made
+ * @param onMade called with the parent of each new directory
  * @returns whether it was missing
  * @throws the system error; `EEXIST` if there is something else of that name
  */

@@ -48,7 +48,7 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
 }
 
-/** The process that holds a lock, as the kernel lists it; undefined where it does not say. */
+/** The process that holds a lock, from the list of the kernel; undefined if the list lacks it. */
 function holderOf(file: string): { readonly pid: number; readonly command: string } | undefined {
   try {
     const { ino } = statSync(file);

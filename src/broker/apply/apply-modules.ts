@@ -24,7 +24,7 @@ export interface ApplyModules {
   goneModule(name: string): GoneModule | undefined;
   recall(gone: GoneModule): void;
   find(request: LoadRequest): Promise<{ readonly path: string }>;
-  /** Finds out what speaks against a load, beside those that go. */
+  /** Finds the reasons that would make a load fail, without the modules that the apply removes. */
   check(request: LoadRequest, going: readonly string[]): Promise<void>;
   /** Notes the order of a plan, by which modules are taken down. */
   record(order: LoadOrder): number;
@@ -35,6 +35,6 @@ export interface ApplyModules {
   exchange(name: string, request: LoadRequest, trial: Trial): Promise<unknown>;
   /** Ends a load that is under way. */
   interrupt(name: string): Promise<void>;
-  /** Has a module that runs take what needs no new start; gives what it was asked to be like before. */
+  /** Changes options of a running module that need no new start; returns its previous request. */
   amend(name: string, request: LoadRequest): LoadRequest | undefined;
 }

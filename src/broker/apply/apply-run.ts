@@ -7,18 +7,18 @@ import type { ApplyModules } from "./apply-modules.js";
 import type { ApplySteps, StartStep } from "./apply-steps.js";
 import { chain, type Leftover, restricted, reversed, Undo } from "./apply-undo.js";
 
-/** What an apply works with. */
+/** The dependencies of an apply. */
 export interface ApplyHost {
   readonly modules: ApplyModules;
   readonly clock: Clock;
   readonly log: (level: LogLevel, text: string) => void;
-  /** Says which services are going to be loaded; undefined: none any more. */
+  /** Announces the services that will be loaded; undefined: the loads are complete. */
   readonly announce: (services: readonly string[] | undefined) => void;
   /** The last lines that a program wrote. */
   readonly lastLines: (unit: string) => readonly string[];
 }
 
-/** A step that has begun, ended or failed, as its requester is told. */
+/** A step that has begun, ended or failed, in the form for the requester. */
 export interface ApplyEvent {
   readonly type: "start" | "end" | "fail" | "back";
   readonly action: "remove" | "load" | "reload" | "restart" | "change";
@@ -42,7 +42,7 @@ export interface ApplyOutcome {
   readonly incomplete: readonly Leftover[];
 }
 
-/** The failure that is no unit's. */
+/** A failure that belongs to no unit. */
 const INTERRUPTED = "interrupted";
 
 /** One apply: carries its steps out, and undoes them if one fails. */
@@ -59,7 +59,7 @@ export class ApplyRun {
   readonly #trial: Trial;
   #undo: Undo | undefined;
   #plan: number | undefined;
-  /** How often it was asked to stop. */
+  /** The number of requests to stop it. */
   #interrupts = 0;
   #onFailure: () => void = () => undefined;
 
@@ -74,7 +74,7 @@ export class ApplyRun {
     };
   }
 
-  /** Everything that speaks against a start, found out before anything is stopped. */
+  /** All reasons that would make a start fail, found before any module stops. */
   async check(): Promise<ApplyFailure[]> {
     const { starts, removes } = this.#steps;
     const going = [...removes, ...starts.map(({ name }) => name)];
@@ -92,7 +92,7 @@ export class ApplyRun {
     return problems.flat();
   }
 
-  /** Does all of it, or as if nothing had been done. */
+  /** Carries out all steps; after a failure, restores the old state. */
   async run(): Promise<ApplyOutcome> {
     const { modules } = this.#host;
     const { removes, starts, amends, order, sequence } = this.#steps;
@@ -114,7 +114,7 @@ export class ApplyRun {
     return this.#steps.rollback ? this.undo() : this.#stopHere();
   }
 
-  /** What was done stays, and its failures are those of any module again. */
+  /** The finished steps stay, and later failures follow the policy of each module. */
   keep(): void {
     const { modules } = this.#host;
     this.#endTrials();
@@ -126,7 +126,7 @@ export class ApplyRun {
     }
   }
 
-  /** Undoes what was done: what was loaded goes, what was removed or replaced comes back as it was. */
+  /** Undoes the finished steps: removes loaded modules, and restores removed and replaced ones. */
   async undo(): Promise<ApplyOutcome> {
     const { modules, log } = this.#host;
     log("notice", "apply: undoing the finished steps");
@@ -145,7 +145,7 @@ export class ApplyRun {
     return this.#ended(left.length > 0 || hasStopped ? "incomplete" : "rolled-back", left);
   }
 
-  /** The first time: nothing more is started, and what was done is undone. The second: it stays as it is. */
+  /** The first call stops further steps and undoes the finished ones. The second stops the undo. */
   interrupt(): void {
     this.#interrupts++;
     if (this.#interrupts === 1) this.#fail("", INTERRUPTED);
@@ -179,7 +179,7 @@ export class ApplyRun {
     });
   }
 
-  /** A module that is not gone in the time that its unit gives it is cancelled. */
+  /** Cancels a module that does not end within the time of its unit. */
   async #removeWithin(name: string): Promise<void> {
     const { modules, clock } = this.#host;
     const limitMs = modules.removalTimeoutMs(name);
@@ -262,7 +262,7 @@ export class ApplyRun {
     }
   }
 
-  /** Waits whether one of the new runs fails. */
+  /** Waits for a failure of one of the new runs. */
   #settle(): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#host.clock.after(this.#steps.settleMs, resolve);
@@ -273,7 +273,7 @@ export class ApplyRun {
     });
   }
 
-  /** Leaves everything as it is after a failure. */
+  /** Keeps the current state after a failure. */
   async #stopHere(): Promise<ApplyOutcome> {
     await this.#dropStalled();
     this.#endTrials();
@@ -284,7 +284,7 @@ export class ApplyRun {
     );
   }
 
-  /** What failed in being replaced holds its requests no longer. */
+  /** A module whose replacement failed no longer holds its requests. */
   async #dropStalled(): Promise<void> {
     for (const { name } of this.#steps.starts) {
       const state = this.#host.modules.entry(name)?.state;

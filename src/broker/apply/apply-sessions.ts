@@ -7,7 +7,7 @@ import type { ApplySteps } from "./apply-steps.js";
 /** One client's apply, from its place in the queue to its outcome. */
 interface Session {
   readonly call: Call;
-  /** What it says of itself, for those that wait for it. */
+  /** Its name for other clients that wait for it. */
   readonly by: string;
   stage: "waiting" | "open" | "prepared" | "running" | "held";
   run: ApplyRun | undefined;
@@ -22,14 +22,14 @@ export class ApplySessions {
   readonly #queue: Session[] = [];
   #current: Session | undefined;
 
-  /** @param onEnd told of each stream that has ended */
+  /** @param onEnd called for each stream that has ended */
   constructor(host: ApplyHost, onEnd: (call: Call) => void) {
     this.#host = host;
     this.#onEnd = onEnd;
   }
 
   /**
-   * Takes a client's place in the queue. Its stream says for what it waits, and when it is its turn.
+   * Takes a client's place in the queue. Its stream names the apply that it waits for, and reports its turn.
    * @returns to be called when the client has gone
    */
   open(call: Call, by: string): () => void {
@@ -44,7 +44,7 @@ export class ApplySessions {
     return () => this.#leave(session);
   }
 
-  /** Checks steps before any of them is carried out; those that speak against it are told. */
+  /** Checks all steps before the first one; reports those that would fail. */
   async prepare(call: Call, steps: ApplySteps): Promise<void> {
     const session = this.#of(call);
     if (session.stage !== "open") throw requestError("EBUSY", "the steps of this apply are prepared already");
@@ -58,7 +58,7 @@ export class ApplySessions {
     call.respond({ failures: failures.map((failure) => ({ ...failure })) as JsonValue });
   }
 
-  /** Carries the steps out, whatever becomes of the client. The stream tells how that ends. */
+  /** Carries the steps out, even if the client disconnects. The stream reports the outcome. */
   start(call: Call): void {
     const session = this.#of(call);
     if (session.stage !== "prepared")
@@ -73,7 +73,7 @@ export class ApplySessions {
     call.respond();
   }
 
-  /** What is held stays, or is undone. */
+  /** Keeps the held changes, or undoes them. */
   async settle(call: Call, keep: boolean): Promise<void> {
     const session = this.#of(call);
     const { run } = session;

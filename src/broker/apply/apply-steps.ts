@@ -11,7 +11,7 @@ export interface StartStep {
   readonly request: LoadRequest;
   /** The arguments of the running one are kept: its unit's are what they were. */
   readonly keepsArgs: boolean;
-  /** If it fails, that is said, and the rest goes on. */
+  /** Its failure is reported, and the other steps continue. */
   readonly optional: boolean;
 }
 
@@ -19,23 +19,23 @@ export interface StartStep {
 export interface ApplySteps {
   readonly removes: readonly string[];
   readonly starts: readonly StartStep[];
-  /** What running modules take without a new start. */
+  /** The changes that running modules accept without a new start. */
   readonly amends: readonly { readonly name: string; readonly request: LoadRequest }[];
-  /** In which order modules are started; that in which they go down is its reverse. */
+  /** The order of starts; shutdown uses the reverse order. */
   readonly order: LoadOrder;
   /** If given, modules are started one after the other in this order. */
   readonly sequence: readonly string[] | undefined;
-  /** What the plan has, and as what: it becomes of one turn. */
+  /** The modules of the plan, and whether a user or a start requested them. */
   readonly planned: ReadonlyMap<string, Standing>;
-  /** Whether a failure has what was done undone. */
+  /** Whether a failure undoes the finished steps. */
   readonly rollback: boolean;
-  /** So long after the last step a failure counts as one of it. */
+  /** How long after the last step a failure still counts as a failure of the apply. */
   readonly settleMs: number;
-  /** Whether it stays open when all is done, until it is said to keep or to undo it. */
+  /** Whether it stays open after the last step, until the client requests to keep or to undo it. */
   readonly held: boolean;
 }
 
-/** Who wants a module. */
+/** Whether a user or a start requested a module. */
 export interface Standing {
   readonly explicit: boolean;
   readonly ofStart: boolean;
@@ -57,7 +57,7 @@ const PLANNED = { name: "string", explicit: "boolean", ofStart: "boolean" } as c
 
 /**
  * Reads the payload of `module.apply-prepare`.
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for what is invalid
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for an invalid field
  */
 export function applySteps(payload: JsonValue): ApplySteps {
   const read = fields(payload, STEPS);
@@ -95,7 +95,7 @@ export function applySteps(payload: JsonValue): ApplySteps {
   };
 }
 
-/** A sequence has each module that is started once. */
+/** A sequence contains each module to start exactly once. */
 function sequenceOf(
   starts: readonly StartStep[],
   sequence: readonly string[] | undefined,

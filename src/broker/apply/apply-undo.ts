@@ -14,17 +14,17 @@ interface Before {
   readonly wasUp: boolean;
 }
 
-/** A unit that is neither what it was nor what it was to be. */
+/** A unit in neither its old nor its new state. */
 export interface Leftover {
   readonly unit: string;
   readonly why: string;
 }
 
-/** What is known of the time before an apply, so that it can be undone. */
+/** The state before an apply, for the undo. */
 export class Undo {
   readonly #modules: ApplyModules;
   readonly #before: ReadonlyMap<string, Before>;
-  /** What had ended by itself. */
+  /** The modules that had ended by themselves. */
   readonly #gone: readonly GoneModule[];
   readonly #order: LoadOrder;
 
@@ -39,7 +39,7 @@ export class Undo {
     this.#order = reversed(modules.takeDownOrder());
   }
 
-  /** Keeps what modules are now. */
+  /** Records the current state of modules. */
   static async of(modules: ApplyModules, names: Iterable<string>): Promise<Undo> {
     const before = new Map<string, Before>();
     const all = [...names];
@@ -62,8 +62,8 @@ export class Undo {
 
   /**
    * Loads modules again as they were, in the order in which they had been loaded.
-   * @param isOver asked before each: whether to leave it as it is
-   * @returns those that could not be had back
+   * @param isOver asked before each module: whether to stop the undo
+   * @returns those that could not be restored
    */
   async restore(names: ReadonlySet<string>, trial: Trial, isOver: () => boolean): Promise<Leftover[]> {
     const left: Leftover[] = [];
@@ -75,7 +75,7 @@ export class Undo {
     return left;
   }
 
-  /** Why a module that is not restored is not what it was, if it is not. */
+  /** Why a module that was not restored differs from its old state; undefined if it does not differ. */
   #asItIs(name: string): string | undefined {
     const entry = this.#modules.entry(name);
     if (entry?.state.kind === "up") return undefined;
@@ -113,7 +113,7 @@ export class Undo {
     try {
       return (await digestOf((await this.#modules.find(request)).path)) !== digest;
     } catch {
-      // Whatever is wrong with it is said when it is loaded.
+      // The load reports any problem with it.
       return true;
     }
   }
@@ -136,7 +136,7 @@ export function chain(names: readonly string[]): TakeDownOrder {
   return { nodes: names, offsets, targets: Uint32Array.from(names.slice(1), (_, node) => node + 1) };
 }
 
-/** What goes first comes last. */
+/** The module that ends first starts last. */
 export function reversed({ nodes, offsets, targets }: TakeDownOrder): LoadOrder {
   const rows: number[][] = nodes.map(() => []);
   for (let node = 0; node < nodes.length; node++) {

@@ -8,13 +8,13 @@ import type { ApplyModule, ApplyModules } from "./apply-modules.js";
 
 interface DrivenModule extends ApplyModule {
   args: readonly string[];
-  /** What the other system has noted of it; undefined: it was loaded by something else. */
+  /** The record of the other system about it; undefined: another program loaded it. */
   noted: LoadRequest | undefined;
 }
 
 /**
  * The modules of an instance of another system (docs/design/flux.md §2), as they were when it was asked, and as this process
- * has changed them since. That system tells no end of a module, and replaces none while requests wait.
+ * has changed them since. That system does not report the end of a module, and holds no requests while it replaces one.
  */
 export class DrivenModules implements ApplyModules {
   readonly isSealed = false;
@@ -29,7 +29,7 @@ export class DrivenModules implements ApplyModules {
     this.#handle = handle;
   }
 
-  /** Asks what runs. */
+  /** Requests the running modules. */
   static async open(handle: Handle): Promise<DrivenModules> {
     const result = new DrivenModules(handle);
     const { modules } = fields(await handle.rpc("module.record", {}), { modules: "array" });
@@ -90,7 +90,7 @@ export class DrivenModules implements ApplyModules {
     this.#entries.delete(name);
   }
 
-  /** What cannot be loaded leaves nothing under its name: the running one had to go first. */
+  /** After a failed load no module has the name: the running module had to end first. */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<void> {
     if (this.has(name)) await this.remove(name, "ask");
     // The environment of the broker is that of all its modules there.
@@ -127,7 +127,7 @@ export class DrivenModules implements ApplyModules {
   #enter(name: string, request: LoadRequest, digest?: string): DrivenModule {
     const entry: DrivenModule = {
       ...{ request, args: request.args ?? [], noted: undefined, started: undefined, trial: undefined },
-      // What comes later goes earlier.
+      // Modules that load later end earlier.
       ...{ state: { kind: "up" }, instance: { uuid: randomUUID() }, turn: this.#entries.size },
       digest: Promise.resolve(digest),
     };

@@ -9,7 +9,7 @@ import type { GoneModule, KnownModules } from "../modules/known-modules.js";
 /** Names of fields that a unit decides, besides its path and arguments. */
 const OPTIONS = [...Object.keys(MODULE_OPTION_FIELDS), "timeoutMs"];
 
-/** What runs or has ended by itself, with all that it was loaded with. */
+/** The modules that run or have ended by themselves, with the parameters of their loads. */
 export async function recordedModules(
   known: KnownModules,
   servicesOf: (entry: ModuleEntry) => readonly string[],

@@ -37,7 +37,7 @@ export class BoundedSink {
     this.#options.send(record);
   }
 
-  /** Forgets what is still to be told. */
+  /** Drops the count that it has not yet passed on. */
   close(): void {
     this.#timer?.cancel();
   }

@@ -15,7 +15,7 @@ import {
   startProcess,
 } from "../../processes/index.js";
 
-/** Where commands are looked for if their environment does not say, as C libraries have it. */
+/** The search path for commands without `PATH` in their environment, as in C libraries. */
 const DEFAULT_PATH = "/usr/bin:/bin";
 
 /** How long the last output of a killed command can still be read when a process outside of its group holds the pipes. */

@@ -15,7 +15,7 @@ import {
 } from "../../processes/index.js";
 import type { LifeState, StopSignal } from "./instance-life.js";
 
-/** What a broker tells its supervisor over their IPC channel. */
+/** The reports of a broker to its supervisor, over their IPC channel. */
 export type BrokerReport =
   /** It is time for the initial program, with this environment. */
   | { readonly type: "program-start"; readonly env: Readonly<Record<string, string>> }
@@ -24,12 +24,12 @@ export type BrokerReport =
   | { readonly type: "state"; readonly state: LifeState }
   /** Clients can connect. */
   | { readonly type: "serving" }
-  /** It was told to end, and gives itself this long; null: as long as it takes. */
+  /** It has received a stop, and takes at most this time; null: no limit. */
   | { readonly type: "stopping"; readonly timeoutMs: number | null }
-  /** It goes down, and not all of that went well. */
+  /** A part of its shutdown has failed. */
   | { readonly type: "unclean" };
 
-/** What a supervisor tells a broker. */
+/** The orders of a supervisor to a broker. */
 export type SupervisorOrder =
   | { readonly type: "stop"; readonly signal: StopSignal }
   /** What to end if the supervisor is lost. */
@@ -47,7 +47,7 @@ export interface Ended {
   readonly error?: Error;
 }
 
-/** Shows how the phases of brokers go, from what they say and what rank 0 reports on descriptor 4. */
+/** Shows the progress of the phases of brokers, from their output and the reports of rank 0 on descriptor 4. */
 export interface PhaseView {
   attach(broker: ChildProcess): void;
   /** Resolves when the initial program can have the terminal. */
@@ -66,7 +66,7 @@ export interface BrokerProcessOptions {
 
 /**
  * Environment variable of all that belongs to the rc1 or rc3 of a broker: its process id. They are in process groups of
- * their own, and a broker that is killed cannot say any more which.
+ * their own, and a killed broker can no longer name them.
  */
 export const PHASE_MARK = "SLUICE_PHASE_OF";
 
@@ -104,12 +104,12 @@ export class BrokerProcess {
     this.ended = ended(this.#child);
   }
 
-  /** Whether it can still be told something. */
+  /** Whether it can still receive orders. */
   get isConnected(): boolean {
     return this.#child.connected;
   }
 
-  /** Whether it has said that not all of its going down went well. */
+  /** Whether it has reported that a part of its shutdown failed. */
   get unclean(): boolean {
     return this.#unclean;
   }
@@ -154,7 +154,7 @@ export class BrokerProcess {
         signalGroup(pid, "SIGKILL");
         return;
       }
-      // A plan that is told twice to end cancels what it runs.
+      // A plan that gets two stops cancels its running steps.
       for (const phase of phases) signalProcess(phase, "SIGTERM");
       await sleep(ORPHAN_CHECK_MS);
     }

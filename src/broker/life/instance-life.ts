@@ -43,11 +43,11 @@ export interface PhaseProcess {
   kill(): void;
 }
 
-/** How long a module may take to go once the instance was told to stop (docs/design/planning.md §7). */
+/** How long a module may take to end after the instance has received a stop (docs/design/planning.md §7). */
 export const STOPPING_GRACE_MS = 1000;
 
 export interface LifeOptions {
-  /** Each is undefined when the phase is empty. `stopping` says that the instance was told to stop. */
+  /** Each is undefined when the phase is empty. `stopping` means that the instance has received a stop. */
   readonly startRc1: (() => PhaseProcess) | undefined;
   readonly startRc3: ((stopping: boolean) => PhaseProcess) | undefined;
   /** Takes down what rc3 has left, by what the broker itself knows; undefined where that is left to others. */
@@ -58,9 +58,9 @@ export interface LifeOptions {
   readonly startQuorum?: (() => PhaseProcess) | undefined;
   /** Waits until the ranks that must go before this one have gone. */
   readonly startShutdown?: (() => PhaseProcess) | undefined;
-  /** Undefined: run until told to stop. */
+  /** Undefined: runs until a stop. */
   readonly startProgram: (() => PhaseProcess) | undefined;
-  /** Asked once, when the instance is told to stop; Infinity: no limit. */
+  /** Called once, at the stop of the instance; Infinity: no limit. */
   readonly shutdownTimeoutMs: () => number;
   /**
    * A service manager asks for the end by SIGTERM, and takes any status but 0 for a failure
@@ -68,7 +68,7 @@ export interface LifeOptions {
    */
   readonly isManaged?: boolean;
   readonly onState?: (state: LifeState) => void;
-  /** rc1 or rc3 failed, and not because the instance was told to stop, or to do so at once. */
+  /** rc1 or rc3 failed, and not because of a stop, or of a request to end at once. */
   readonly onFailure?: (phase: "rc1" | "rc3", status: number) => void;
 }
 
@@ -95,7 +95,7 @@ export class InstanceLife {
   }
 
   /**
-   * Takes the instance down in order; by the second signal, at once. Others ask for it too, such as rank 0 or
+   * Shuts the instance down cleanly; at the second signal, at once. Others request it too, such as rank 0 or
    * the loss of the supervisor. That comes in addition to a signal as often as not, and hurries nothing.
    */
   stop(reason: StopReason): void {
@@ -175,7 +175,7 @@ export class InstanceLife {
     switch (reason?.kind) {
       case "signal":
         if (this.#options.isManaged === true && reason.signal === "SIGTERM" && !this.#killing) return 0;
-        // That of a program which we had to kill says nothing.
+        // The status of a killed program has no meaning.
         return Math.max(this.#killing ? 0 : programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
       case "panic":
         // Whatever the program made of being ended.

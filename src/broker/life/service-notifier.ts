@@ -14,7 +14,7 @@ interface NotifierOptions {
   readonly socket: string;
   /** In order of preference; one that is not there is passed over for good. */
   readonly senders: readonly NotifySender[];
-  /** Told of what could not be sent. */
+  /** Called for each message that could not be sent. */
   readonly onError: (text: string) => void;
 }
 
@@ -22,7 +22,7 @@ interface NotifierOptions {
 const SEND_TIMEOUT_MS = 5000;
 
 /**
- * Tells a service manager how an instance is doing, by the protocol of sd_notify(3). Node has no datagram sockets of the
+ * Reports the state of an instance to a service manager, by the protocol of sd_notify(3). Node has no datagram sockets of the
  * file system, so that small programs send for us; one message at a time, in order. Nothing waits for them but
  * {@link close}.
  */

@@ -2,7 +2,7 @@ import { startInterval, type Timer } from "../../processes/index.js";
 
 interface WatchdogOptions {
   readonly intervalMs: number;
-  /** Asks the broker something. While that is not answered, the manager hears nothing. */
+  /** Sends a request to the broker. Without an answer, the manager gets no message. */
   readonly ask: () => Promise<unknown>;
   readonly keepAlive: () => void;
 }
@@ -38,9 +38,9 @@ export class ServiceWatchdog {
 }
 
 /**
- * How often a manager wants to hear from this process (sd_watchdog_enabled(3)).
+ * How often a manager expects a message from this process (sd_watchdog_enabled(3)).
  * @param pids this process, and the one that runs it in its place
- * @returns milliseconds; undefined if it does not want to
+ * @returns milliseconds; undefined if it expects none
  */
 export function watchdogInterval(
   env: Readonly<Record<string, string | undefined>>,

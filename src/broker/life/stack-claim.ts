@@ -39,7 +39,7 @@ export async function claimStack(file: string, env: Env, register: () => Registr
 /**
  * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their ports. What
  * it left below the temporary directory goes too.
- * @param onWaiting told once for what, if there is anything
+ * @param onWaiting called once with the processes that it waits for, if any
  */
 export async function awaitRemains(
   file: string,

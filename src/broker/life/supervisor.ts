@@ -30,9 +30,9 @@ export interface SupervisorOptions {
   readonly onTerminal: boolean;
   /** For people. */
   readonly say: (text: string) => void;
-  /** What to say to the user before the initial program gets the terminal. */
+  /** The line for the user before the initial program gets the terminal. */
   readonly welcome?: string | undefined;
-  /** Told what rank 0 reports. */
+  /** Gets the reports of rank 0. */
   readonly onReport?: ((report: BrokerReport) => void) | undefined;
   /** Shows how rc1 and rc3 go. Without one, the brokers have our standard error themselves. */
   readonly view?: PhaseView | undefined;
@@ -158,19 +158,19 @@ export class Supervisor {
     await broker.cleanUp();
   }
 
-  /** Whether rank 0 has told the others to go. */
+  /** Whether rank 0 has ordered the shutdown of the others. */
   #isGoingDown(): boolean {
     const state = this.#brokers[0]?.state;
     return state === "shutdown" || state === "finalize" || state === "goodbye";
   }
 
-  /** After rank 0 has ended, in order or not. */
+  /** After rank 0 has ended, cleanly or not. */
   async #endOthers(): Promise<void> {
     for (const broker of this.#brokers.slice(1)) {
       // Those that have joined know already, and would take it for a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
-    // If rank 0 went in order, it has given them their time already.
+    // If rank 0 shut down cleanly, it has already given them their time.
     this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
     await Promise.all(this.#watched);
   }

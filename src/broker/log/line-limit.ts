@@ -12,7 +12,7 @@ export class LineLimit {
   #lines = 0;
   #isOpen = false;
 
-  /** @param summary says how many lines were left out */
+  /** @param summary makes the line with the number of lines left out */
   constructor(clock: Clock, append: (text: string) => void, summary: (count: number) => string) {
     this.#clock = clock;
     this.#append = append;

@@ -5,7 +5,7 @@ import type { Clock } from "../clock.js";
 /** How much of its output is kept for each program (docs/design/programs.md §1), in bytes as they were written. */
 const RING_BYTES = 1024 * 1024;
 
-/** So many of its last lines are told of a program that failed. */
+/** The number of last lines in the report of a failed program. */
 const LAST_LINES = 5;
 
 /** A program that writes nothing but line ends must not fill the memory either. */

@@ -7,7 +7,7 @@ export interface FollowedTable {
   entries(): Iterable<ModuleEntry>;
   /** Services that a module has besides its own name. */
   servicesOf(entry: ModuleEntry): readonly string[];
-  /** Restarts a module, and tells of it with the cause; resolves when that is decided. */
+  /** Restarts a module, and reports it with the cause; resolves when that is decided. */
   restart(entry: ModuleEntry, cause: Cause): Promise<void>;
   /** Loads again what has failed. */
   loadAgain(request: LoadRequest, cause: Cause): Promise<void>;
@@ -54,7 +54,7 @@ export class Followers {
     return this.#restartFollowers(entry, services, cause);
   }
 
-  /** A run of a module has ended; undefined for a failure: the way it ended was in order. */
+  /** A run of a module has ended; `failure` is undefined after a clean end. */
   ended(entry: ModuleEntry, failure?: { readonly isForGood: boolean }): void {
     const nowMs = this.#table.now();
     for (const service of this.#provided(entry)) this.#lostAtMs.set(service, nowMs);

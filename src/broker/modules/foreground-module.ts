@@ -54,7 +54,7 @@ export class ForegroundModule {
   readonly #waiting = new Map<number, (response: ResponseMessage | undefined) => void>();
   #state: "starting" | "running" | "ending" = "starting";
   #isConnected = true;
-  /** What it said of its own end. */
+  /** Its own report of its end. */
   #reported: ModuleFailure | undefined;
   #lastMatchtag = OWN_MATCHTAG;
   #settleReady: (error?: Error) => void = () => undefined;

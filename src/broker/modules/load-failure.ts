@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { ERRNO, errnoName, placeInStack, requestError, SluiceError, strerror } from "../../errors/index.js";
 import type { ModuleEnd, ModuleFailure } from "./module-instance.js";
 
-/** The error of a load whose program was not ready: its text says all there is to say. */
+/** The error of a load whose program was not ready: its text is complete. */
 export function programLoadFailure(name: string, end: ModuleEnd): SluiceError {
   if (end.kind !== "failed") return loadFailure(name, "", end);
   return new SluiceError("BROKER_REQUEST", `${name}: ${end.message}`, { errnum: end.errnum });
@@ -32,7 +32,7 @@ function prefix(name: string, path: string, { message, detail }: ModuleFailure):
   return place === undefined ? `${name}: ` : `${basename(path)}:${place}: `;
 }
 
-/** An error with a number of its own says what the number means, unless its text does. */
+/** An error with its own number explains the number, unless its text already does. */
 function messageWithErrno({ message, errnum }: ModuleFailure): string {
   const meaning = strerror(errnum);
   const isKnown = errnoName(errnum) !== undefined && errnum !== ERRNO.ECONNRESET;

@@ -31,7 +31,7 @@ export interface LoadRequest extends ModuleOptions {
   readonly unitArgs?: readonly string[] | undefined;
   /** A start has named it, and no person. */
   readonly ofStart?: boolean | undefined;
-  /** The environment that it is to be started with; undefined: as it is now, and as its files say. */
+  /** The environment that it is to be started with; undefined: the current environment, with the variables of its files. */
   readonly kept?: KeptEnvironment | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface LoadRequest extends ModuleOptions {
 export interface KeptEnvironment {
   /** Of the broker, at that time. */
   readonly env: Readonly<Record<string, string>>;
-  /** What the environment files of a program said; undefined if they were not read. */
+  /** The variables of a program's environment files; undefined if it has not read them. */
   readonly fileVariables: Readonly<Record<string, string>> | undefined;
 }
 
@@ -218,7 +218,7 @@ export class ModuleEntry {
     return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
   }
 
-  /** Whether its unit says how it is stopped: then it has that time whatever the instance is in a hurry for. */
+  /** Whether its unit has `stop`: it then gets that time even if the instance ends in a hurry. */
   get hasOwnStop(): boolean {
     return this.request.stop !== undefined;
   }
@@ -232,7 +232,7 @@ export class ModuleEntry {
     return member === undefined ? path : `${path}#${member}`;
   }
 
-  /** Its arguments as they may be told. */
+  /** Its arguments for output, without secrets. */
   get shownArgs(): readonly string[] {
     return this.request.secret === true && this.args.length > 0 ? [SECRET] : this.args;
   }

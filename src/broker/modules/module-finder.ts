@@ -20,7 +20,7 @@ import type { JsonObject } from "../configuration.js";
 export interface FindRequest {
   /** A path, or a bare name to look up on the module path; `#NAME` after it is a module of a library. */
   readonly path: string;
-  /** What it is to be called; undefined = as the file says. */
+  /** The name of the module; undefined: the name in the file. */
   readonly name?: string | undefined;
   /** Run it in a process. */
   readonly exec?: boolean | undefined;

@@ -2,7 +2,7 @@ import type { JsonValue } from "../../messages/index.js";
 import type { ModuleEntry } from "./module-entry.js";
 
 /**
- * Whether a module does what it should, as `module.usage` tells it. `health` is `failed` while the module waits for a restart,
+ * The health of a module, as in `module.usage`. `health` is `failed` while the module waits for a restart,
  * `silent` while it owes the answer to a ping, `failing` after failed attempts of its probe, and otherwise `ok`. It is
  * absent where nothing asks. `probe` is how the probe stands.
  */

@@ -58,7 +58,7 @@ export type ModuleState =
   | { readonly letter: "F" }
   | { readonly letter: "E"; readonly end: ModuleEnd };
 
-/** What a module says of itself with `module.status`. */
+/** The report of a module with `module.status`. */
 export interface StatusReport {
   readonly status: number;
   readonly errnum?: number | undefined;
@@ -115,7 +115,7 @@ export class ModuleInstance {
   #fault: ModuleFailure | undefined;
   /** What it is to receive, while that is held back. */
   #deferred: DeferredMessages | undefined;
-  /** What it said of its own end: undefined before, null when there was no error. */
+  /** Its own report of its end: undefined before the report, null without an error. */
   #reported: ModuleFailure | null | undefined;
   #methods: readonly string[] = [];
   #exitTimer: Timer | undefined;
@@ -221,7 +221,7 @@ export class ModuleInstance {
     for (const message of deferred?.messages ?? []) this.peer.deliver(message);
   }
 
-  /** Takes what the module says of itself with `module.status`. */
+  /** Takes a report of the module with `module.status`. */
   report({ status, errnum = 0, error = "", stack, methods = [] }: StatusReport): void {
     switch (status) {
       case MODULE_STATUS.running:
@@ -357,7 +357,7 @@ export class ModuleInstance {
     this.#lastActiveMs = this.#clock.now();
     this.#sentMessages++;
     this.#trace.tap?.(this.peer.name, "tx", message);
-    // What a module had not read when it was told to end, it answers with ENOSYS.
+    // A module answers requests that it had not read before `shutdown` with ENOSYS.
     const isUnread =
       message.type === "response" && message.errnum === ERRNO.ENOSYS && this.#state.letter === "F";
     if (isUnread && this.hold?.takeBack(message, this.peer) === true) return;
@@ -398,7 +398,7 @@ export class ModuleInstance {
       case "error":
         return failed(exit.message, exit.errnum ?? reported?.errnum, exit.stack ?? reported?.detail);
       case "died":
-        // A program that failed says why on its channel, and once more by its exit status.
+        // A failed program reports the cause on its channel, and again by its exit status.
         return reported ?? failed(exit.message);
       case "terminated":
         // It had reported its end, and did not exit in time.

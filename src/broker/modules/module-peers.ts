@@ -21,7 +21,7 @@ export class ModulePeers {
   }
 
   /**
-   * Takes what a module says of itself.
+   * Takes the status report of a module.
    * @throws SluiceError `EPERM` if the peer is not a module, `EINVAL` if the status is unknown
    */
   report(peer: Peer, report: StatusReport): void {

@@ -16,7 +16,7 @@ export interface RunsOptions {
   readonly followers: Followers;
 }
 
-/** The runs of modules: each starts, is looked after until its end, and is followed by what its unit says. */
+/** The runs of modules: starts each run, watches it until its end, and then applies the policy of its unit. */
 export class ModuleRuns {
   readonly #host: ModuleHost;
   readonly #known: KnownModules;
@@ -30,7 +30,7 @@ export class ModuleRuns {
     this.#followers = followers;
   }
 
-  /** Starts the first run of a module. A program that its unit has restarted is tried again, as often as that says. */
+  /** Starts the first run of a module. If the unit of a program has restarts, it tries again, up to the number in the unit. */
   async load(entry: ModuleEntry, cause?: Cause): Promise<Loaded> {
     for (;;) {
       try {
@@ -197,7 +197,7 @@ export class ModuleRuns {
     if (entry.state.kind === "up" && entry.instance === instance) this.ended(entry, end);
   }
 
-  /** What follows when it ended in order, and nothing asked it to. */
+  /** The policy after a clean end without a request. */
   #exited(entry: ModuleEntry): void {
     const { onExit } = entry.request;
     const delayMs =

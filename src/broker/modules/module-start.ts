@@ -26,7 +26,7 @@ export interface ModuleHost {
   readonly cacheDir: string | undefined;
   /** What modules in processes are started with. */
   environment(): Readonly<Record<string, string>>;
-  /** Where a module runs whose unit does not say so (`broker.default-thread`). */
+  /** Where a module runs if its unit does not set `thread` (`broker.default-thread`). */
   defaultThread(): string;
   /** The largest payload that they may send and get. */
   maxPayloadBytes(): number;

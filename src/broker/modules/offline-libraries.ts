@@ -39,7 +39,7 @@ export interface UnitLibraries {
 type ModuleRequest = Omit<AskedPick, "file" | "member"> & { readonly path: string };
 
 /**
- * What an instance would say of the libraries of units, without one.
+ * The verdict of an instance on the libraries of units, without an instance.
  * @param planned what is loaded together
  * @param unplanned what is verified by itself, as it is loaded at another time or not at all
  */

@@ -11,7 +11,7 @@ export interface ProcessUsage {
 
 const KIB = 1024;
 
-/** What another process of ours has used; undefined if it has ended, or the system does not tell (proc(5)). */
+/** The resource usage of another process of ours; undefined if it has ended, or the system does not provide it (proc(5)). */
 export async function processUsage(pid: number): Promise<ProcessUsage | undefined> {
   try {
     const [stat, status] = await Promise.all([

@@ -23,7 +23,7 @@ const ROUNDS = 3;
 /**
  * Takes down every loaded module, from what the broker itself has recorded. It needs no file, no socket and
  * no other process (docs/design/instance.md §1). One that fails on its way does not strand the others.
- * @returns names of those that did not go in order
+ * @returns names of the modules that did not end cleanly
  */
 export async function takeDown(
   modules: ModuleTable,

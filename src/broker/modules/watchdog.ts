@@ -8,7 +8,7 @@ const CHECKS = 4;
 interface WatchedModule {
   /** Sends a ping, whose answer is passed on to {@link Watchdog.answered}. */
   ping(): void;
-  /** Requests that it has answered, which tell that a ping behind others is on its way. */
+  /** The number of requests that it has answered; if the number grows, a ping behind other requests is on its way. */
   answers(): number;
   /** Whether messages to it are held back on purpose. */
   isDeferred(): boolean;

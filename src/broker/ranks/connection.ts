@@ -72,7 +72,7 @@ export interface RootListener {
   log(level: LogLevel, text: string): void;
 }
 
-/** What a broker that asks for a number is told. */
+/** The answer to a broker that requests a number. */
 export type Assignment =
   { readonly rank: number; readonly problem?: undefined } | { readonly problem: string };
 

@@ -281,7 +281,7 @@ class Taking {
     const at = momentOf(clock);
     const revision = await jetStream.write(bucket, KEY, encodeValue(this.#options, epoch), expected);
     if (replicas === 1) return { epoch, revision, at, isNew: true };
-    // Old servers have said yes to two at once.
+    // Old servers have confirmed two holders at once.
     await sleep(ttlMs / MARGIN);
     const again = await jetStream.read(bucket, KEY);
     const isOwn = again?.value !== undefined && decodeValue(again.value)?.uuid === uuid;

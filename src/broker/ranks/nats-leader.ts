@@ -22,7 +22,7 @@ const RETRY_MS = 100;
 /** By then a client has found that its server is frozen, and has connected to another one. */
 const RECONNECTED_MS = 6000;
 
-/** What a standby is told when the instance has ended in order. */
+/** The message to a standby when the instance has shut down cleanly. */
 const OVER = "over";
 
 const STANDBY = "standby";
@@ -108,7 +108,7 @@ async function refuseDouble(network: NatsNetwork, { instance, silenceMs }: Leadi
   throw overlayStateError(`rank 0 of instance ${instance} already runs: ${holder}`, "EEXIST");
 }
 
-/** While the servers elect a leader, that cannot be told. */
+/** Unknown while the servers elect a leader. */
 async function hasJetStream(jetStream: JetStream, options: LeadingOptions): Promise<boolean> {
   const deadlineMs = performance.now() + options.joinTimeoutMs;
   for (;;) {
@@ -131,7 +131,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 
 interface LeaderOptions {
   readonly size: number;
-  /** How long ranks may take to say which leader they follow, in milliseconds. */
+  /** How long ranks may take to report the leader that they follow, in milliseconds. */
   readonly probeMs: number;
   readonly access: NatsAccess;
 }

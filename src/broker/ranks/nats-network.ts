@@ -52,7 +52,7 @@ export interface NatsListener {
   client?(link: Link): void;
   /** On rank 0: a broker asks for a number; undefined: it is to ask again. */
   assign(uuid: string, host: string): Assignment | undefined;
-  /** A rank has said which leader it follows; called on rank 0. */
+  /** A rank has reported the leader that it follows; called on rank 0. */
   reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
@@ -194,7 +194,7 @@ export class NatsNetwork {
   /**
    * Asks for another broker of this rank, which answers if it leads.
    * @param timeoutMs how long one that is there may take, in milliseconds
-   * @returns what it says; undefined if there is none, or it is silent
+   * @returns its answer; undefined without another broker, or if it is silent
    */
   async findDouble(timeoutMs: number): Promise<string | undefined> {
     const own = `${this.#prefix}.r.${this.rank}`;
@@ -215,7 +215,7 @@ export class NatsNetwork {
   }
 
   /**
-   * Leads from now on: says to others that want this rank that it is held.
+   * Leads from now on: answers other brokers of this rank that the rank is taken.
    * @param isLeading whether no other broker can lead; asked each time
    * @param onStandby another broker waits for its end
    */
@@ -232,7 +232,7 @@ export class NatsNetwork {
     this.#connection.publish(`${this.#prefix}.r.${this.rank}.${this.rank}`, { claim: text });
   }
 
-  /** @param listener is told what other brokers of this rank say */
+  /** @param listener gets the messages of other brokers of this rank */
   onClaim(listener: (text: string) => void): void {
     this.#onClaim = listener;
   }
@@ -371,7 +371,7 @@ export class NatsNetwork {
 
   #send(rank: Place, frame: LinkFrame, bytes: Uint8Array | undefined): void {
     const subject = `${this.#prefix}.r.${rank}.${this.rank}`;
-    // Where nothing receives it, the service says so to the reply subject.
+    // If no rank receives it, the NATS server reports this to the reply subject.
     const reply =
       frame.kind === "data" || frame.kind === "ask"
         ? `${this.#prefix}.r.${this.rank}.n.${rank}.${frame.number}`

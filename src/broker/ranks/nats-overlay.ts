@@ -22,7 +22,7 @@ import {
 import { Root } from "./root/root.js";
 
 export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
-  /** `auto`: rank 0 says which number is free. */
+  /** `auto`: rank 0 assigns a free number. */
   readonly rank: number | "auto";
   /** Number of ranks. Rank 0 needs it; another one is refused if it is not that of the instance. */
   readonly size: number | undefined;
@@ -99,7 +99,7 @@ async function follow(network: NatsNetwork, options: NatsOverlayOptions): Promis
   const connection = connectionOf(network.open(0));
   const about = await askAbout(connection, options);
   const { instanceId } = about;
-  // Rank 0 says what is wrong with either.
+  // Rank 0 reports the problems of both.
   const { size = about.size } = options;
   network.setSize(size);
   const place = { rank, size, instanceId, uuid: network.uuid };

@@ -51,13 +51,13 @@ export type Notice =
     }
   /**
    * The rank is alive; sent once a period, in both directions. To rank 0 with the newest event that has come, and the server
-   * that the rank is connected to, which is empty without any. When it has not heard rank 0 for `stopsMs`, no module of it runs
-   * any more; 0: it keeps them.
+   * that the rank is connected to, which is empty without any. After `stopsMs` without a message of rank 0,
+   * none of its modules runs any more; 0: it keeps them.
    */
   | { readonly kind: "alive"; readonly seq: number; readonly server: string; readonly stopsMs: number }
   /** From rank 0 to one that wants to join: another broker may still be this rank. */
   | { readonly kind: "wait"; readonly why: string }
-  /** From rank 0: a rank has stalled, or is heard from again. */
+  /** From rank 0: a rank has stalled, or sends heartbeats again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
   /** To rank 0 from a rank that was stopped: does it count as lost? Rank 0 gives it back if not. */
   | { readonly kind: "still"; readonly number: number }
@@ -68,7 +68,7 @@ export type Notice =
   | { readonly kind: "missed"; readonly seq: number }
   /** From rank 0: some of what was missed has been sent, or is not kept any more. The newest event has this number. */
   | { readonly kind: "repeated"; readonly isKept: boolean; readonly seq: number }
-  /** The connection is about to close, in order. */
+  /** The connection is about to close cleanly. */
   | { readonly kind: "goodbye" };
 
 /** What a broker has to know of the instance before it joins. */

@@ -1,6 +1,6 @@
 import type { Call } from "../builtin-service.js";
 
-/** What rank 0 tells the others to do, in this order. */
+/** The orders of rank 0 to other ranks, in this sequence. */
 export type RankOrder = "init" | "shutdown";
 
 /** Rank 0's orders to the other ranks. A rank that comes later gets those that were given before. */

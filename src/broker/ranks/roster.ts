@@ -70,7 +70,7 @@ export class Roster {
     this.#set(rank, "stalled");
   }
 
-  /** A stalled rank is heard from again. */
+  /** A stalled rank sends heartbeats again. */
   resumed(rank: number): void {
     const before = this.#before.get(rank);
     if (before === undefined) return;
@@ -81,7 +81,7 @@ export class Roster {
   left(rank: number, how: Departure): void {
     this.#present.delete(rank);
     this.#before.delete(rank);
-    // Why it has left says more than that it has.
+    // The reason for its departure is more useful than the departure alone.
     if (this.#ranks[rank]?.state === "failed") this.#tell();
     else this.#set(rank, how === "lost" ? "lost" : "left");
   }

@@ -35,8 +35,8 @@ type Verdict = "pass" | "hold" | "refuse";
  * |---|---|
  * | `StreamFlowControl` (messages/handle) | responses of streams: 256 messages under way on one channel |
  * | `PortChannel` (messages/channels) | messages between threads: 10,000 or 64 MiB from the broker, 256 or 4 MiB from a module |
- * | `FrameQueue` (messages/channels) | requests that an end was told to hold stay there, and its responses overtake them |
- * | `SocketChannel` (messages/channels) | requests received and not delivered: tells the other end to hold at 256; reads nothing from 10,000 or 64 MiB on |
+ * | `FrameQueue` (messages/channels) | held requests of an end stay there, and its responses overtake them |
+ * | `SocketChannel` (messages/channels) | requests received and not delivered: asks the other end to hold at 256; reads nothing from 10,000 or 64 MiB on |
  * | `IncompleteMessages` | incomplete messages of all connections: 256 MiB, and 30 s each |
  * | `FairShare` | the broker's time: requests that one flooding sender may have routed in a row |
  * | `BackPressure` | what waits for one receiver: 10,000 messages or 64 MiB; four times as much of what cannot be held |

@@ -21,7 +21,7 @@ export type TraceRecord = Readonly<Record<string, JsonValue>>;
 /** Beyond this the payload itself is left out: the trace is for people, and must not cost the broker its time. */
 const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
 
-/** A topic that tells of messages, and would go on for ever telling of itself to a module that traces. */
+/** A topic that reports messages: a module that traces it would receive an endless stream about itself. */
 const OWN_TOPIC = "module.trace";
 
 /** The open traces of the messages of one broker's modules. */

@@ -17,7 +17,7 @@ export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
 export type PublishOutcome =
   { readonly ok: true; readonly seq: number } | { readonly ok: false; readonly error: Error };
 
-/** How a rank left: in order, or its connection was lost. */
+/** How a rank left: it shut down cleanly, or its connection was lost. */
 export type Departure = "goodbye" | "lost";
 
 /** The broker as its overlay sees it. */
@@ -42,7 +42,7 @@ export interface OverlayReceiver {
   joined(rank: number): void;
   /** Another rank has missed its heartbeats: requests to it are not answered for now. */
   stalled(rank: number): void;
-  /** A stalled rank is heard from again. */
+  /** A stalled rank sends heartbeats again. */
   resumed(rank: number): void;
   /** The configuration of this rank, for one that joins without any of its own. */
   config(): Readonly<Record<string, JsonValue>>;
@@ -55,13 +55,13 @@ export interface OverlayReceiver {
   /** How long a rank that is without rank 0 waits for it, or for another one, in milliseconds. */
   leaderTimeoutMs(): number;
   /**
-   * How long after it has heard rank 0 last no module of this rank runs any more, in milliseconds; 0 if a rank that has lost
-   * rank 0 keeps them.
+   * The time in milliseconds after the last message of rank 0 when no module of this rank runs any more; 0
+   * if a rank without rank 0 keeps its modules.
    */
   stopsAfterMs(): number;
   /** Whether a rank that was lost joins again; else it has left for good. */
   isToRejoin(): boolean;
-  /** A rank has left: its pending requests will not be answered. A rank that lost rank 0 is told so of all others. */
+  /** A rank has left: its pending requests will not be answered. A rank that has lost rank 0 gets this call for all other ranks. */
   left(rank: number, how: Departure): void;
   /**
    * This rank has left the instance for good. There is no rank 0 any more, it does not take this rank back,
@@ -107,14 +107,14 @@ export interface Overlay {
   places?(): readonly RankPlace[];
   /** On rank 0, how it connects to the NATS servers; undefined without any. */
   access?(): NatsAccess | undefined;
-  /** To rank 0: the process of a rank has ended, which is lost unless it has left in order. */
+  /** To rank 0: the process of a rank has ended, which is lost unless it has shut down cleanly. */
   ended?(rank: number): void;
   /**
    * To rank 0: no broker of a rank comes back, so that another one may take its number at once.
    * @throws SluiceError `EBUSY` if it answers, `EINVAL` for rank 0 and ranks that this instance does not have
    */
   forget?(rank: number): void;
-  /** Leaves in order. The receiver is not called any more. */
+  /** Leaves cleanly, and makes no more calls to the receiver. */
   close(): Promise<void>;
 }
 
@@ -122,9 +122,9 @@ export interface Overlay {
 export interface RankPlace {
   readonly rank: number;
   readonly host: string;
-  /** The NATS server that it is connected to, such as `n1:4222`; empty if it has not said so yet. */
+  /** The NATS server that it is connected to, such as `n1:4222`; empty before its first report. */
   readonly server: string;
-  /** So many events had not come to it at its last heartbeat. */
+  /** The number of events that it lacked at its last heartbeat. */
   readonly lag: number;
 }
 

@@ -41,7 +41,7 @@ export class Router {
   readonly services = new ServiceTable();
   readonly subscriptions = new Subscriptions();
   readonly fairShare = new FairShare();
-  /** Until when what modules say to each other is noted, by `performance.now()`. */
+  /** The time until which the broker notes messages between modules, by `performance.now()`. */
   notesUntilMs = 0;
   readonly #overlay: Overlay;
   readonly #maxPayload: () => number;

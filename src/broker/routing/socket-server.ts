@@ -20,7 +20,7 @@ import { IncompleteMessages } from "./incomplete-messages.js";
 /** How long clients may take to read what was sent to them before they are disconnected. */
 const CLOSE_GRACE_MS = 500;
 
-/** Connections that may wait to be accepted; the kernel allows what `net.core.somaxconn` says at most. */
+/** Connections that may wait to be accepted; `net.core.somaxconn` of the kernel limits the number. */
 const LISTEN_BACKLOG = 4096;
 
 interface SocketServerOptions {
@@ -49,7 +49,7 @@ export class SocketServer {
   readonly #incomplete: IncompleteMessages;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
-  /** Inode of its socket, which tells it from that of a successor. */
+  /** Inode of its socket, which distinguishes it from that of a successor. */
   #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
   /** One at a time: to listen, to look after the socket, to close. */
@@ -161,7 +161,7 @@ export class SocketServer {
     this.#options.onConnection(channel, () => socket.destroy());
   }
 
-  /** Where the system cannot tell, the socket is looked after when the instance goes down, at the latest. */
+  /** If the system cannot report it, the broker checks the socket at the latest when the instance shuts down. */
   #watch(): void {
     this.#watcher?.close();
     this.#watcher = undefined;

@@ -3,7 +3,7 @@ import { type RequestMessage, type ResponseMessage } from "../../messages/index.
 import type { Link, Peer } from "./peer.js";
 import type { Subscriptions } from "./subscriptions.js";
 
-/** What one module has asked another, as `module.messages` tells it (docs/services.md). */
+/** The requests of one module to another, in the form of `module.messages` (docs/services.md). */
 export interface UnitMessages {
   readonly from: string;
   readonly to: string;

@@ -108,7 +108,7 @@ function leading({ orders, overlay, panic, roster }: BrokerParts): ServiceDefini
   );
 }
 
-/** The attribute that tells modules which services will come. */
+/** The attribute with the services that a run is about to load. */
 function announcePlanned(attributes: Attributes, services: readonly string[] = []): void {
   if (services.length > 0) attributes.set("modprobe.planned", services.join(","));
   else if (attributes.get("modprobe.planned") !== undefined) attributes.remove("modprobe.planned");

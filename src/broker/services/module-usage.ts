@@ -5,7 +5,7 @@ import type { KnownModules } from "../modules/known-modules.js";
 import { ownUsage, processUsage } from "../modules/process-usage.js";
 import type { RunTotals } from "./run-totals.js";
 
-/** What `module.usage` tells of the broker itself. */
+/** The fields of `module.usage` about the broker itself. */
 export interface BrokerFacts {
   readonly rank: number;
   readonly size: number;

@@ -6,11 +6,11 @@ import type { KnownModules } from "../modules/known-modules.js";
 import { Pulse } from "../pulse.js";
 import { type BrokerFacts, moduleUsage } from "./module-usage.js";
 
-/** From one look at the modules to the next, where the watcher does not say. */
+/** The default time between two checks of the modules. */
 const PERIOD_MS = 1000;
 const SHORTEST_PERIOD_MS = 100;
 
-/** A burst of changes is told as one. */
+/** A burst of changes is one report. */
 const BURST_MS = 20;
 
 /** Answers that a watcher may leave unread; after that it gets the next ones together, once it has read. */
@@ -43,7 +43,7 @@ class ModuleWatch {
   readonly #options: WatchOptions;
   readonly #unlisten: () => void;
   readonly #pulse: Pulse;
-  /** What the watcher was told last, by name, as text. */
+  /** The last report to the watcher, by name, as text. */
   #told = new Map<string, string>();
   #toldFailures = "";
   #burst: Timer | undefined;
@@ -76,7 +76,7 @@ class ModuleWatch {
     });
   }
 
-  /** @param isDue whether it is told that nothing has changed, too */
+  /** @param isDue whether to report even without a change */
   #next(isDue: boolean): void {
     if (this.#isStopped || this.#look !== undefined || this.#isBehind()) return;
     this.#look = this.#tell(isDue)
@@ -116,7 +116,7 @@ class ModuleWatch {
     return before.get(name) !== text;
   }
 
-  /** All failures if they are not those that were told before. */
+  /** All failures, if they differ from those of the last report. */
   #newFailures(): JsonValue[] | undefined {
     const failures = [...this.#modules.failures].map(([name, { message, timeMs }]) => {
       return { name, message, time: timeMs / 1000 };

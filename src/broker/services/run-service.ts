@@ -8,7 +8,7 @@ import { RunCounts, type RunTotals } from "./run-totals.js";
 /** Runs that are remembered when they have ended: pages that open later show the last ones. */
 const KEPT = 3;
 
-/** How a summary says that a run ended. */
+/** The outcomes in the summary of a run. */
 const OUTCOMES = ["ok", "failed", "interrupted"] as const;
 
 const REPORT = {
@@ -19,7 +19,7 @@ const REPORT = {
   recorded: "boolean?",
 } as const;
 
-/** What a runner has told of its run. */
+/** The reports of a runner about its run. */
 interface ReportedRun {
   readonly id: string;
   readonly command: string;
@@ -87,7 +87,7 @@ export class Runs {
       return;
     }
     if (run.sender !== call.sender) throw requestError("EPERM", `run ${id} belongs to another client`);
-    // One at a time: a run has as many events as its plan says, and an argument list has a limit.
+    // One at a time: the number of events depends on the plan, and an argument list has a limit.
     for (const event of events) run.events.push(event);
     run.recorded ||= recorded;
     this.#endedBy(run, events);
@@ -156,7 +156,7 @@ function wholeRun({
   state,
   recorded,
 }: ReportedRun): Readonly<Record<string, JsonValue>> {
-  // Those of now: further ones are told by themselves.
+  // The current runs: later runs are reported when they start.
   return { id, command, time, steps, events: [...events], state, recorded };
 }
 

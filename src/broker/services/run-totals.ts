@@ -9,7 +9,7 @@ export interface RunTotals {
   readonly lastSeconds: number;
 }
 
-/** Commands that are told apart: a client may call its runs as it likes. */
+/** The commands with their own totals: a client may use any name for its runs. */
 const MOST_COMMANDS = 16;
 const OTHERS = "other";
 

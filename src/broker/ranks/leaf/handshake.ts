@@ -33,7 +33,7 @@ export interface HandshakeListener {
   drained(): void;
   /** Does it when it is known that this rank does not count as lost. */
   whenSure(run: () => void): void;
-  /** Rank 0 has said that it does not. */
+  /** Rank 0 has confirmed that this rank does not count as lost. */
   confirmed(number: number): void;
 }
 

@@ -77,7 +77,7 @@ export class LeaderWatch {
     this.#heartbeat?.heard(0);
   }
 
-  /** Gives up when there is no rank 0 in time. */
+  /** Gives up if no rank 0 appears in time. */
   awaitLeader(receiver: OverlayReceiver): void {
     const timeoutMs = receiver.leaderTimeoutMs();
     this.#timer?.cancel();

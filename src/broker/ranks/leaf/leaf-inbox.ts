@@ -11,7 +11,7 @@ export interface LeafInboxOptions {
   readonly receiver: () => OverlayReceiver | undefined;
   /** Rank 0 wants to know whether this rank lives. */
   readonly asked: () => void;
-  /** Rank 0 is about to leave in order. */
+  /** Rank 0 is about to shut down cleanly. */
   readonly goodbye: () => void;
 }
 
@@ -68,7 +68,7 @@ export class LeafInbox {
         company.setStalled(notice.rank, notice.on);
         return;
       case "left":
-        // What it sent before it left in order comes first.
+        // Messages that it sent before its clean shutdown come first.
         events.whenReceived(0, notice.rank, () => company.drop(notice.rank, notice.how));
         return;
       case "hold":

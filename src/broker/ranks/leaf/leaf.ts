@@ -209,7 +209,7 @@ export class Leaf implements Overlay {
     });
   }
 
-  /** What comes from outside must not do harm; before this rank is in it says nothing. */
+  /** A message from outside must not cause a crash; before this rank has joined, it has no effect. */
   #guarded(run: () => void): void {
     if (this.#receiver === undefined || this.#isAway) return;
     try {

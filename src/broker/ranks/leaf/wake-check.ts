@@ -1,7 +1,7 @@
 import { GapWatch } from "./gap-watch.js";
 
 /**
- * After this process was stopped, what comes waits until rank 0 has said that this rank does not count as lost
+ * After this process was stopped, incoming messages wait until rank 0 has confirmed that this rank does not count as lost
  * (docs/design/hosts.md §4).
  */
 export class WakeCheck {

@@ -8,7 +8,7 @@ import { type Arrival, noticeMessage, overlayProtocolError, readArrival } from "
 import { RankNumbers } from "./rank-numbers.js";
 import { type Heir, type Succession, takeRepeated } from "./succession.js";
 
-/** How long a connection may take to say which rank it is. */
+/** How long a connection may take to send its rank. */
 const HELLO_TIMEOUT_MS = 10_000;
 
 interface Claim {
@@ -41,7 +41,7 @@ export interface AdmissionHost {
   receive(member: Member, arrival: Arrival): void;
 }
 
-/** A connection that has yet to say which rank it is, or has. */
+/** A connection, before or after it has sent its rank. */
 interface Guest {
   readonly connection: Connection;
   /** The rank that it must be, where the transport knows. */
@@ -96,7 +96,7 @@ export class Admission {
     this.#numbers.close();
   }
 
-  /** This broker follows another leader: ranks that have not come may not have heard of it, and run on. */
+  /** This broker follows another leader: missing ranks may not know this, and may still run. */
   inherited(ranks: readonly number[]): void {
     const stopsMs = this.#host.receiver()?.stopsAfterMs() ?? 0;
     if (stopsMs === 0) return;
@@ -105,7 +105,7 @@ export class Admission {
     }
   }
 
-  /** @param silentMs how long it has not been heard */
+  /** @param silentMs how long it has been silent */
   departed({ rank, alive }: Member, how: Departure, silentMs: number): void {
     const { stopsMs } = alive;
     // On one machine a connection ends with its process.
@@ -118,18 +118,18 @@ export class Admission {
     }
   }
 
-  /** ` (host a, pid 5)`; empty on one machine, where the number says enough. */
+  /** ` (host a, pid 5)`; empty on one machine, where the number is enough. */
   placeOf(rank: number): string {
     const hello = this.#members.get(rank)?.hello;
     return this.#hasHosts && hello !== undefined ? ` (host ${hello.host}, pid ${hello.pid})` : "";
   }
 
-  /** So much later than this broker has heard a rank, the rank may have heard this broker. */
+  /** The rank may have received a message of this broker up to this time after its own last message. */
   #marginMs(): number {
     return (this.#host.receiver()?.heartbeatPeriodMs() ?? 0) * MISSED_BEATS;
   }
 
-  /** Waits for a new connection to say which rank it is. */
+  /** Waits until a new connection sends its rank. */
   welcome(connection: Connection, from: number | undefined): void {
     const { channel, destroy } = connection;
     const helloTimer = setTimeout(destroy, HELLO_TIMEOUT_MS).unref();

@@ -11,7 +11,7 @@ export type Hello = Extract<Notice, { kind: "hello" }>;
 /** A rank that rank 0 has let in. */
 export interface Member {
   readonly rank: number;
-  /** What it has said with its last heartbeat. */
+  /** Its last heartbeat. */
   alive: Extract<Notice, { kind: "alive" }>;
   readonly hello: Hello;
   readonly connection: Connection;
@@ -80,8 +80,7 @@ export class Members {
   }
 
   /**
-   * None of them belongs to this broker any more. They are told nothing.
-   * @returns who they were
+   * Removes all members, without a message to them. @returns the former members
    */
   dismiss(): readonly Member[] {
     const { all } = this;

@@ -20,7 +20,7 @@ export interface Inheritance {
   readonly ring: EventRing;
 }
 
-/** Ranks that say hello before rank 0 knows what was numbered by another leader (docs/design/hosts.md §4). */
+/** Ranks that send hello before rank 0 knows the events numbered by another leader (docs/design/hosts.md §4). */
 export class Succession {
   readonly #heirs = new Map<number, Heir>();
   #onHeir: () => void = () => undefined;
