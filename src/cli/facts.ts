@@ -11,7 +11,7 @@ import type { InstanceFacts } from "../instance/instance-facts.js";
 import { ExitError, say, sayDiagnostics, UsageError } from "./terminal/output.js";
 import { instanceUri, namedOrOnlyInstance, withConnection, withUri } from "./session.js";
 
-/** Options that say for which instance to plan; those of an instance count where they are absent. */
+/** Options with the facts of the plan; a missing option takes the value of the instance. */
 export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly uri?: string;
   readonly rank?: number;
@@ -21,7 +21,7 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly cache?: boolean;
   /** The other system whose instance is driven; only `flux` is one. */
   readonly on?: string;
-  /** Takes the instance that this process was started in, whatever `uri` says. */
+  /** Takes the instance that this process was started in, whatever the value of `uri`. */
   readonly here?: boolean;
 }
 
@@ -71,7 +71,7 @@ export interface PlanningContext {
   readonly cache: FragmentCache | undefined;
 }
 
-/** Gathers the facts, from the instance if there is one, with what flags say on top, and runs the function with them. */
+/** Gathers the facts, from the instance if there is one, overridden by flags, and runs the function with them. */
 export async function withPlanningContext<T>(
   options: FactOptions,
   run: (context: PlanningContext) => Promise<T>,
@@ -136,7 +136,7 @@ export function withLiveContext<T>(
   });
 }
 
-/** A size that was not given is only a default; a given one says which ranks there are. */
+/** A missing size is only a default; a given size limits the ranks. */
 function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void {
   if (rank >= size)
     throw new UsageError(`invalid rank ${rank}: an instance of size ${size} has ranks 0 to ${size - 1}`);

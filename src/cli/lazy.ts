@@ -1,6 +1,6 @@
 import { Command } from "commander";
 
-/** What a command line says below a command: the words that follow it, or `all` for every command there is. */
+/** The words of a command line after a command, or `all` for every command. */
 export type Words = readonly string[] | "all";
 
 /** Makes the whole command line anew, for those few commands that are about it. */

@@ -3,7 +3,7 @@ import type { RankFacts } from "../graph/index.js";
 import { parseRankSet } from "../units/index.js";
 import { assignment, collect } from "./arguments.js";
 
-/** Options that say what holds on some ranks only. */
+/** Options for facts of some ranks only. */
 export interface RankFactOptions {
   readonly rankAttr?: readonly RankAssignment[];
   readonly rankEnv?: readonly RankAssignment[];
@@ -31,7 +31,7 @@ export function withRankFacts(command: Command): Command {
     );
 }
 
-/** What the options say, in their order. */
+/** The facts in the options, in their order. */
 export function rankFactsOf({ rankAttr = [], rankEnv = [] }: RankFactOptions): RankFacts[] {
   return [
     ...rankAttr.map(({ ranks, name, value }) => ({ ranks, attrs: { [name]: value } })),

@@ -5,7 +5,7 @@ import { startProcess } from "../processes/index.js";
  * Aborted when the reader of our standard output has gone. Commands need it that may have nothing to print
  * for hours: `sluice dmesg -f | head -1`. Node watches a pipe that it only writes to no further than the next
  * write, so that `tail` of the coreutils watches it for us. It ends when the reader of its output has gone,
- * and with us in any case. Where there is no such tail, the next line that is written tells.
+ * and with us in any case. Without such a tail, writing the next line detects it.
  */
 export function readerGone(): AbortSignal {
   const gone = new AbortController();

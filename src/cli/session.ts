@@ -20,7 +20,7 @@ export function withUri(command: Command): Command {
 
 /** The instance that the command is to talk to, or undefined outside of one. */
 export function instanceUri(options: { readonly uri?: string }): string | undefined {
-  // An empty variable is how a shell says that there is no instance.
+  // An empty variable means that no instance is wanted.
   return options.uri ?? (process.env["SLUICE_URI"] || undefined);
 }
 
@@ -44,7 +44,7 @@ async function requiredInstance(options: { readonly uri?: string }): Promise<str
  */
 export async function namedOrOnlyInstance(options: { readonly uri?: string }): Promise<string | undefined> {
   const uri = instanceUri(options);
-  // An empty variable is how a shell says that there is no instance.
+  // An empty variable means that no instance is wanted.
   if (uri !== undefined || process.env["SLUICE_URI"] !== undefined) return uri;
   const { findOnlyInstance } = await import("../broker/life/find-instance.js");
   const found = findOnlyInstance(process.env);

@@ -66,7 +66,7 @@ function realPath(file: string): string {
   }
 }
 
-/** Asks for the orderly end, and says what the instance warns of on its way. */
+/** Requests the orderly shutdown, and prints the warnings of the instance meanwhile. */
 async function askToEnd({ uri, pid }: RegisteredInstance, signal: AbortSignal): Promise<void> {
   const { connect } = await import("../messages/index.js");
   const { signalProcess } = await import("../processes/index.js");
@@ -78,7 +78,7 @@ async function askToEnd({ uri, pid }: RegisteredInstance, signal: AbortSignal): 
     signalProcess(pid, "SIGTERM");
     return;
   }
-  // Begun before there is anything to say.
+  // Begins before the first message can arrive.
   const told = sayWarnings(handle, signal);
   try {
     await handle.rpc("broker.shutdown", undefined, { rank: 0, signal });

@@ -1,4 +1,4 @@
-/** What an answer tells the shell to do besides, as a sum; the numbers are those of the shells' scripts. */
+/** The additional actions of the shell, as a sum; the numbers are those of the shells' scripts. */
 export const DIRECTIVE = { noSpace: 2, noFiles: 4 } as const;
 
 /** One thing that may stand where the cursor is. */

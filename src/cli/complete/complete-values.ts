@@ -5,7 +5,7 @@ import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 
 /** What a value is asked for. */
 export interface ValueQuestion {
-  /** Its placeholder, `<unit>` or `[unit...]`, says what it is. */
+  /** Its placeholder, such as `<unit>` or `[unit...]`. */
   readonly source: Argument | Option;
   readonly begun: string;
   /** The arguments before it. */
@@ -44,7 +44,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
   command: () => FILES,
 };
 
-/** Placeholders that {@link valuesOf} has something to say about. */
+/** The placeholders for which {@link valuesOf} has candidates. */
 export const COMPLETED_PLACEHOLDERS: readonly string[] = Object.keys(LOOKUPS);
 
 /** What an option's flags have between the brackets, or an argument's name. */
@@ -117,7 +117,7 @@ async function providers(begun: string): Promise<Answer> {
 /** How long an instance may take to answer before a name is left for the user to type. */
 const PATIENCE_MS = 2000;
 
-/** Asks the instance that the environment names. */
+/** Sends a request to the instance that the environment names. */
 async function ask<const S extends FieldSpec>(
   topic: string,
   spec: S,

@@ -19,7 +19,7 @@ interface Place {
  * What may stand where the cursor is.
  * @param words what was typed after the command's name, the last word begun or empty
  * @param program makes the command line that words are for
- * @param tell told what kept names from being looked up
+ * @param tell called with the error that prevented the lookup of names
  */
 export async function answer(
   words: readonly string[],
@@ -64,7 +64,7 @@ async function candidates(place: Place, begun: string, tell: (problem: unknown) 
   return startingWith(begun, { ...values, candidates: [...below, ...values.candidates] });
 }
 
-/** Answers are whole words. File names after `=` are beyond what all shells can be told. */
+/** Answers are whole words. File names after `=` need more than all shells support. */
 function prefixed(prefix: string, answer: Answer): Answer {
   const candidates = answer.candidates.map(({ value, ...rest }) => ({ value: `${prefix}${value}`, ...rest }));
   return { ...answer, candidates };

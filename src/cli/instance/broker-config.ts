@@ -10,7 +10,7 @@ import { configInputs, type ConfigOptions } from "../config-inputs.js";
 import { guardFor, type InsecureOption } from "../insecure.js";
 import { ExitError, sayDiagnostics } from "../terminal/output.js";
 
-/** What a broker is told of its configuration. */
+/** The sources of a broker's configuration. */
 export type BrokerConfigOptions = ConfigOptions & InsecureOption;
 
 /**

@@ -22,7 +22,7 @@ import { eachLine, PhaseHost } from "./phase-host.js";
 /** The attribute that bounds rc1; without it, a module that never runs is waited for. */
 const RC1_TIMEOUT = "broker.rc1-timeout";
 
-/** The attribute that says how long the host of rc1 stays, so that a short instance need not start another one. */
+/** The attribute for the time that the host of rc1 stays, so that a short instance does not start another one. */
 const HOST_LINGER = "broker.host-linger";
 
 /** What became of rc1 and rc3, for the last words of a broker. */
@@ -40,7 +40,7 @@ export interface PhaseFailure {
 export class Phases {
   readonly #options: BrokerCommandOptions;
   readonly #hosts = new Map<"rc1" | "rc3", PhaseHost>();
-  /** The first failure that a phase has told of. */
+  /** The first failure that a phase has reported. */
   failure: PhaseFailure | undefined;
   /** Problems of files that a phase has printed: the next one need not. */
   readonly #said: string[] = [];
@@ -95,7 +95,7 @@ export class Phases {
     };
   }
 
-  /** A phase has failed; counts if it could not say why itself. */
+  /** A phase has failed; used if the phase has not reported the reason itself. */
   failed(phase: "rc1" | "rc3", message: string): void {
     this.failure ??= { phase, message };
   }
@@ -184,11 +184,11 @@ export function brokerPrefix({
 
 /** Tells the supervisor, if there is one. */
 export function report(message: BrokerReport): void {
-  // Without a callback, a supervisor that dies meanwhile would be an error of ours; that it is gone is told otherwise.
+  // Without a callback, a supervisor that dies meanwhile would be an error of ours; its end is reported in another way.
   if (process.connected) process.send?.(message, undefined, {}, () => undefined);
 }
 
-/** The initial program runs on the supervisor's standard input and output; we only say when, and hear how it ended. */
+/** The initial program runs on the supervisor's standard input and output; the broker only requests its start, and receives its status. */
 export function supervisedProgram(broker: Broker): PhaseProcess {
   let program: ProgramProcess | undefined;
   const exited = new Promise<number>((resolve) => {
@@ -197,7 +197,7 @@ export function supervisedProgram(broker: Broker): PhaseProcess {
       if (order.type === "program-exit") resolve(order.status);
     });
     process.on("disconnect", () => {
-      // Nothing else would end it now. A supervisor that was killed at once may not have said which process it is.
+      // Nothing else would end it now. A killed supervisor may not have reported its process id.
       if (program !== undefined) signalProgram(program, "SIGKILL");
       else processesWith(PHASE_MARK, String(process.pid)).forEach(killTree);
       resolve(1);

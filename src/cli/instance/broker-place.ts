@@ -65,7 +65,7 @@ const MISSED_BEATS = 3;
 /**
  * Works out what the command line leaves open; a rank other than 0 asks the instance that it is to join.
  * @param signal ends the waiting for that
- * @param onWaiting is told what rank 0 waits for before it leads
+ * @param onWaiting called with the reason for which rank 0 waits before it leads
  * @throws UsageError if the flags do not go together, ExitError if the directory of the instance is missing, SluiceError `BROKER_STATE` if
  *   it cannot be reached
  */

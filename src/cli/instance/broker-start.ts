@@ -28,12 +28,12 @@ interface BrokerStartOptions {
 
 /**
  * Starts a broker by its options.
- * @throws ExitError after it was said what is wrong
+ * @throws ExitError after the messages about the problems
  */
 export async function startBroker(starting: BrokerStartOptions): Promise<Broker> {
   const { place, overlay, options, logFile, isSupervised, stops, socketFd, threads, onReload } = starting;
   const prefix = brokerPrefix(place);
-  // All ranks of one start are told the same, so that one of them may say for all what is wrong with it.
+  // All ranks of one start have the same flags, so that one rank may report their problems for all.
   const isQuiet = isSupervised && place.rank > 0;
   if (!isQuiet) warnOfAttributes(options, prefix);
   try {
@@ -71,7 +71,7 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
   }
 }
 
-/** Whether the operator has said where the store is. */
+/** Whether the operator has set the place of the store. */
 function isPlaced({ setattr = [] }: BrokerCommandOptions): boolean {
   return setattr.some(([name]) => name === "statedir" || name === "content.backing-module");
 }

@@ -8,7 +8,7 @@ interface StopOptions {
   readonly sameSignalMs: number | undefined;
 }
 
-/** Everything from outside that ends a broker, or tells of the end of another, from its first moment on. */
+/** All outside events that end a broker, or report the end of another one, from its first moment on. */
 export class Stops {
   readonly #endedRanks: number[] = [];
   #rankListener: (rank: number) => void = () => undefined;
@@ -46,7 +46,7 @@ export class Stops {
     return this.#isManaged && first.signal === "SIGTERM" ? 0 : 128 + constants.signals[first.signal];
   }
 
-  /** From now on this is told, beginning with what came before. */
+  /** From now on the listener gets the events, including earlier ones. */
   onStop(listener: (reason: StopReason) => void): void {
     this.#listener = listener;
     for (const reason of this.#reasons) listener(reason);

@@ -153,7 +153,7 @@ async function verifyPicked(broker: Broker, options: BrokerCommandOptions, prefi
   throw new ExitError(1);
 }
 
-/** @throws ExitError after it was said what is wrong */
+/** @throws ExitError after the messages about the problems */
 async function placeOf(
   options: BrokerCommandOptions,
   isSupervised: boolean,
@@ -171,7 +171,7 @@ async function placeOf(
       say(`${brokerPrefix({ rank: options.rank, size: options.size ?? Infinity })}: ${error.message}`);
       throw new ExitError(0);
     }
-    // All ranks of one start show the same credentials, so that one of them may say for all that they are refused.
+    // All ranks of one start show the same credentials, so that one of them may report the refusal for all.
     if (!isSupervised || options.rank === 0 || !isErrno(error, "EACCES")) {
       sayError(error, brokerPrefix({ rank: options.rank, size: options.size ?? Infinity }));
     }
@@ -260,7 +260,7 @@ async function live({
   const closed = await broker.close();
   if (closed.status !== 0) report({ type: "unclean" });
   const cause = panic ?? failureText(phases.failure);
-  // Whatever the way down had to say, this is what an operator wants to read last.
+  // An operator wants to read this line last, after all messages of the shutdown.
   if (cause !== undefined) say(`${brokerPrefix(broker)}: ${cause}`);
   return Math.max(status, closed.status);
 }
@@ -278,7 +278,7 @@ function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
   return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
 }
 
-/** Opens it; SIGUSR2 says that it may have been moved. */
+/** Opens it; SIGUSR2 means that it may have been moved. */
 function logFileFor(path: string, options: LogOptions, place: BrokerPlace): LogFile {
   const file = openLogFile({
     path,

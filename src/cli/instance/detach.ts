@@ -14,7 +14,7 @@ export type Detached = "seen" | "unseen";
 /** Tells a process that it is the one in the background. */
 const DETACHED_FLAG = "--detached";
 
-/** What the process in the background tells the one on the terminal, until all is ready. */
+/** The messages of the background process to the process on the terminal, until all units are ready. */
 type DetachedReport =
   | { readonly type: "talk"; readonly text: string }
   | { readonly type: "event"; readonly line: string }
@@ -85,7 +85,7 @@ function readiness(
 /** Sent last: when it has gone, so has all before it. */
 const END: DetachedReport = { type: "talk", text: "" };
 
-/** In the background: passes all that is said on to the terminal, as long as that is there. */
+/** In the background: passes all messages on to the terminal while that is open. */
 export class DetachedView implements PhaseView {
   readonly #pipes: Readable[] = [];
   #isReady = false;
@@ -128,7 +128,7 @@ export class DetachedView implements PhaseView {
     // There is no initial program.
   }
 
-  /** Resolves when all that was said has been passed on. */
+  /** Resolves when all messages have been passed on. */
   async close(): Promise<void> {
     for (const pipe of this.#pipes) pipe.destroy();
     await new Promise<void>((resolve) => {

@@ -57,11 +57,11 @@ export function filesOf(
 /** What rc1 of an instance of files starts from. */
 export interface StackRoots {
   readonly load: readonly NamedReference[];
-  /** The files say so themselves by `load`; else these are all their modules, and their tasks come on top. */
+  /** The names in `load` of the files; without `load` all their modules; in addition their tasks. */
   readonly isChosen: boolean;
 }
 
-/** What the files want loaded. Composing them says what is wrong with them. */
+/** The modules to load from the files. Composing reports problems of the files. */
 export async function stackRoots(files: readonly string[], guard: FileGuard): Promise<StackRoots> {
   const fragments = (await readStackFiles(files, { guard })).map(({ fragment }) => fragment);
   const chosen = fragments.flatMap(({ load }) => load);

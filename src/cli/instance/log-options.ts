@@ -12,7 +12,7 @@ export interface LogOptions {
   readonly logFileKeep?: number;
 }
 
-/** So many older files are kept where nothing else is said. */
+/** The default number of older files. */
 const KEEP = 4;
 
 /** Adds `--log-file`, `--log-file-max` and `--log-file-keep`. */
@@ -38,7 +38,7 @@ function size(text: string): number {
 
 /**
  * When the file is moved away; undefined: never.
- * @throws UsageError if there is no file that could be
+ * @throws UsageError without `--log-file`
  */
 export function rotationOf({ logFile, logFileMax, logFileKeep }: LogOptions): LogRotation | undefined {
   if (logFile === undefined && (logFileMax ?? logFileKeep) !== undefined) {

@@ -62,7 +62,7 @@ export interface OverlayPlace {
 }
 
 /**
- * What the flags say of the overlay; undefined if it is that of one machine.
+ * The overlay in the flags; undefined for that of one machine.
  * @throws UsageError for flags that do not go together, or a list of servers that is invalid
  */
 export function overlayPlace(options: OverlayOptions): OverlayPlace | undefined {
@@ -84,7 +84,7 @@ export function overlayPlace(options: OverlayOptions): OverlayPlace | undefined 
 
 /**
  * The flags again, for a broker that is given the same; the servers go by {@link overlayVariable}. Other ranks than 0 try for
- * longer: when no server can be reached, rank 0 says so for all.
+ * longer: when no server can be reached, rank 0 reports it for all.
  */
 export function overlayFlags(options: OverlayOptions, instance: string, rank: number): string[] {
   if (!options.overlay) return [];

@@ -22,7 +22,7 @@ type Phase = PhaseStart["phase"];
 export interface PhaseBegin extends PhaseStart {
   /** How long it may take; Infinity: as long as it likes. */
   readonly timeoutMs: number;
-  /** What to say when that is over. */
+  /** The message after the time-out. */
   readonly timeoutText: string;
   readonly onNews: (news: PhaseNews) => void;
 }
@@ -72,7 +72,7 @@ export class PhaseHost {
     return this.#process.exited;
   }
 
-  /** Has it begin a phase. The phase has ended when the process has, or says that it can run another one. */
+  /** Has it begin a phase. The phase has ended when the process has ended, or has reported that it can run another one. */
   begin(broker: Broker, { timeoutMs, timeoutText, onNews, ...start }: PhaseBegin): PhaseProcess {
     this.#phase = start.phase;
     this.#rank = broker.rank;
@@ -93,7 +93,7 @@ export class PhaseHost {
     const patience = startTimer(timeoutMs + EXPIRED_GRACE_MS, () => this.#process.kill());
     const timer = startTimer(timeoutMs, () => this.#order({ type: "expire", message: timeoutText }));
     const exited = Promise.race([done, this.#process.exited]).then(async (status) => {
-      // What it said came through other pipes, and before.
+      // Its messages came through other pipes, and earlier.
       await allIsRead();
       timer.cancel();
       patience.cancel();

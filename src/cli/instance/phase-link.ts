@@ -1,6 +1,6 @@
 import type { StopSignal } from "../../broker/index.js";
 
-/** What a broker tells the host of rc1 or rc3. */
+/** The orders of a broker to the host of rc1 or rc3. */
 export type PhaseOrder =
   | ({ readonly type: "go" } & PhaseStart)
   /** Start nothing more. */
@@ -15,14 +15,14 @@ export interface PhaseStart {
   readonly phase: "rc1" | "rc3";
   readonly env: Readonly<Record<string, string>>;
   readonly cancelAfterMs?: number | undefined;
-  /** When to say what is waited for: first after this long, then at each such time. */
+  /** When to report a wait: first after this time, then again after each such time. */
   readonly waitingAfterMs: number;
   readonly waitingEveryMs: number;
   /** Problems of files that the phase before has printed. */
   readonly said: readonly string[];
 }
 
-/** What the host of a phase tells its broker. */
+/** The reports of the host of a phase to its broker. */
 export type PhaseNews =
   /** The first failure: of a unit, or of all. */
   | { readonly type: "failed"; readonly unit?: string | undefined; readonly message: string }
@@ -78,7 +78,7 @@ export class PhaseChannel {
   #tell(news: PhaseNews): void {
     if (!process.connected) return;
     this.#sent = new Promise((resolve) => {
-      // A broker that is gone is told nothing any more.
+      // A broker that has ended gets no more reports.
       process.send?.(news, undefined, {}, () => resolve());
     });
   }
@@ -89,7 +89,7 @@ export class PhaseChannel {
   }
 }
 
-/** What the host of a phase hears from its broker while the phase runs, and tells it. */
+/** The messages between the host of a phase and its broker while the phase runs. */
 export class PhaseLink {
   /** Aborted when nothing more is to be started. */
   readonly stop = new AbortController();
@@ -99,7 +99,7 @@ export class PhaseLink {
   status = 143;
   /** Called when modules are to go at once or be cancelled. */
   onHurry: (cancelAfterMs: number) => void = () => undefined;
-  /** What the broker says of a phase whose time is over. */
+  /** The broker's message about a phase that has timed out. */
   expired: string | undefined;
   readonly #send: (news: PhaseNews) => void;
   #hasFailed = false;

@@ -14,7 +14,7 @@ import { ExitError } from "../terminal/output.js";
 export interface ServiceManager {
   readonly notifySocket: string | undefined;
   readonly isManaged: boolean;
-  /** How often it wants to hear that the broker answers. */
+  /** How often it expects a message that the broker answers. */
   readonly watchdogMs: number | undefined;
   /** The descriptor of the local socket, if it has opened that. */
   readonly socketFd: number | undefined;
@@ -30,7 +30,7 @@ const VARIABLES = [
 ] as const;
 
 /**
- * Takes what the environment says of a service manager.
+ * Reads the variables of a service manager from the environment.
  * @throws ExitError if it hands over several sockets
  */
 export function takeServiceManager(isContainer: boolean): ServiceManager {
@@ -45,7 +45,7 @@ export function takeServiceManager(isContainer: boolean): ServiceManager {
   return { notifySocket, isManaged, watchdogMs, socketFd: count === 1 ? FIRST_FD : undefined };
 }
 
-/** What tells the manager how the broker is doing. */
+/** Reports the state of the broker to the manager. */
 export function notifierFor(socket: string, broker: Broker): ServiceNotifier {
   return new ServiceNotifier({
     socket,
@@ -60,7 +60,7 @@ export function notifierFor(socket: string, broker: Broker): ServiceNotifier {
 /** Each message is a process. */
 const SHORTEST_EXTENSION_MS = 100;
 
-/** What asks the manager for time. It is told of every state. */
+/** Requests more time from the manager. It receives every state. */
 export function extenderFor(broker: Broker, notifier: ServiceNotifier): StateExtender {
   const everyMs = Math.max(SHORTEST_EXTENSION_MS, delayOf(broker.attributes, "broker.waiting-after"));
   const extender = new TimeExtender({ everyMs, extend: (timeMs) => notifier.extend(timeMs) });
@@ -97,7 +97,7 @@ export interface StateExtender {
   progress(): void;
 }
 
-/** What tells the manager that the broker answers. */
+/** Reports to the manager that the broker answers. */
 export async function watchdogFor(
   broker: Broker,
   notifier: ServiceNotifier,

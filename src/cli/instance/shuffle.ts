@@ -177,7 +177,7 @@ class Starts {
     return { ended: isSuccess(end) ? undefined : `the start: ${commandEndText(end)}`, said };
   }
 
-  /** The terminal may have told the start too; it counts both as one. */
+  /** The terminal may have sent the signal to the start too, which counts both as one. */
   #stop(signal: "SIGINT" | "SIGTERM"): void {
     this.#signal ??= signal;
     this.#kill(signal);

@@ -21,7 +21,7 @@ export class ShutdownNote {
     this.#tell = tell;
   }
 
-  /** The shutdown has begun; it may be told so more than once. */
+  /** The shutdown has begun; several calls are allowed. */
   begin(): void {
     this.#timer ??= startInterval(LOOK_MS, () => this.#look());
   }

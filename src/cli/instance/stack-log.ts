@@ -45,7 +45,7 @@ export class StackLog {
         else printProgramLine(line);
       }
     } catch {
-      // The instance has ended, and with it the log; why is said by others.
+      // The instance and its log have ended; other messages give the reason.
     }
   }
 }

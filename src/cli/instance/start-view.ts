@@ -17,7 +17,7 @@ export async function openStartView(): Promise<StartView | undefined> {
 
 /**
  * Shows how rc1 and rc3 go. They run in processes of their own, which report what happens through a pipe.
- * What they and the broker say comes here too while the view lasts, so that it does not get into it. When the
+ * Their messages and those of the broker come here too while the view lasts, so that they do not disturb it. When the
  * initial program has the terminal nothing is drawn.
  */
 export class StartView {
@@ -29,7 +29,7 @@ export class StartView {
     this.#region = region;
   }
 
-  /** Takes what a broker says, and what its rc files report. */
+  /** Takes the messages of a broker, and the reports of its rc files. */
   attach({ stdout, stderr, stdio }: Pick<ChildProcess, "stdout" | "stderr" | "stdio">): void {
     for (const talk of [stdout, stderr]) if (talk !== null) this.#passOn(talk);
     const events = new LineSplitter((line) => this.take(line));
@@ -89,7 +89,7 @@ export class StartView {
     talk.on("close", () => write(rest + decoder.end()));
   }
 
-  /** What rc1 or rc3 reports. Its words come with all others, so that their order is that in which they were said. */
+  /** The reports of rc1 or rc3. Their messages take the same path as all others, so that the order is correct. */
   take(line: string): void {
     const report: unknown = JSON.parse(line);
     if (typeof report !== "object" || report === null || !("event" in report)) return;

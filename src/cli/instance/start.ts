@@ -159,7 +159,7 @@ async function openView(options: StartOptions, stops: EarlyStops): Promise<Talk[
   return options.quiet ? undefined : openStartView();
 }
 
-/** @returns undefined if a stack of the same file runs, which was said */
+/** @returns undefined if a stack of the same file runs, after the message about it */
 async function claim(
   place: Place,
   options: StartOptions,
@@ -172,7 +172,7 @@ async function claim(
   if (claimed.kind === "claimed") return claimed.registration;
   const { name, pid } = claimed.instance;
   say(`${files[0]} runs already: instance ${name} (pid ${pid}); nothing was changed`);
-  // What was asked for, an instance in the background, is there.
+  // The requested instance in the background runs.
   if (view instanceof DetachedView) view.ready(claimed.instance);
   else process.exitCode = 1;
   return undefined;
@@ -268,7 +268,7 @@ class EarlyStops {
   }
 }
 
-/** A broker that has lost its supervisor goes down in order, and takes along what it has started. */
+/** A broker without its supervisor shuts down cleanly, and ends all processes that it has started. */
 function isBroker(words: readonly string[]): boolean {
   const at = words.findIndex((word) => word.endsWith("/dist/cli/main.cjs"));
   return at >= 0 && words[at + 1] === "broker";
@@ -283,7 +283,7 @@ function initialProgram(words: readonly string[], onTerminal: boolean): readonly
   return rest.length === 0 && /\s/.test(first) ? ["bash", "-c", first] : words;
 }
 
-/** The same for all ranks but for the rank, and that rank 0 has the initial program and tells how rc1 goes. */
+/** The same for all ranks but for the rank, and that rank 0 has the initial program and reports the progress of rc1. */
 function brokerArgvs(
   { id, rundir, files }: Place,
   hasProgram: boolean,

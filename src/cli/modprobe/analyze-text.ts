@@ -28,7 +28,7 @@ export function chainLines(chain: readonly ChainLink[]): string[] {
   });
 }
 
-/** `kvs @812ms +23ms`, and what else there is to say of it. */
+/** `kvs @812ms +23ms`, and further details. */
 export function linkText({ unit, startNs, durationNs, slackNs, slotWaitNs, lagNs }: ChainLink): string {
   const parts = [
     `${unit} @${timespan(startNs)} +${timespan(durationNs)}`,

@@ -41,7 +41,7 @@ interface WhatIfOptions extends AnalyzeOptions {
   readonly faster?: readonly (readonly [string, number])[];
 }
 
-/** Units with the least slack that are told of beside the chain. */
+/** The number of units with the least slack that are listed beside the chain. */
 const NEXT_SHOWN = 5;
 /** Number of slowest units that are shown. */
 const SLOWEST_SHOWN = 5;

@@ -31,7 +31,7 @@ export interface CarryOutOptions extends ViewOptions, ShuffleOption {
   readonly host?: HostedRun;
 }
 
-/** Adds `--jobs`, `--shuffle`, `--keep-going`, and how to tell of the run. */
+/** Adds `--jobs`, `--shuffle`, `--keep-going`, and the options for reports of the run. */
 export function withJobs(command: Command): Command {
   return withShuffle(command)
     .addOption(
@@ -90,7 +90,7 @@ export async function withRunView<T>(
  * Carries out a plan, telling people how it goes, and records the run. The first SIGINT or SIGTERM starts nothing more,
  * the second cancels what runs (docs/design/planning.md §7).
  * @param onReport gets the report however the run ended
- * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; everything is said by then
+ * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; after all messages
  */
 export async function carryOut(
   plan: Plan,
@@ -103,19 +103,19 @@ export async function carryOut(
     throw noInstance();
   }
   finishWithoutReader();
-  // Only a broker of Sluice takes down what it has recorded, and tells its modules what will come.
+  // Only a broker of Sluice removes modules by its own record, and announces planned services to modules.
   const broker = context.fluxUri === undefined ? context.handle : undefined;
   const interrupts = host === undefined ? new SignalInterrupts() : new HostInterrupts(host.link);
   const notes = new WaitingNotes(host?.periods ?? WAITING_PERIODS, (text) => {
     if (view.isQuiet !== true || host !== undefined) view.say(`${PREFIX}: ${text}`);
     host?.link.tell({ type: "waiting", text });
   });
-  // A run of nothing has nothing to tell, and would hide the one before it.
+  // An empty run needs no record, and would hide the previous one.
   const isRecorded = RECORDED.has(command) && plan.steps.length > 0;
   const recording = isRecorded ? RunRecording.open(command, context) : undefined;
   const reporter = RunReporter.open(plan, context.handle, command);
   const shuffle = options.shuffle ?? (command === "rc1" ? shuffleOf(context.facts.attrs) : undefined);
-  // That of an instance is said by its start.
+  // The start of an instance reports its own.
   if (options.shuffle !== undefined) view.say(`${PREFIX}: ${shuffleText(options.shuffle)}`);
   try {
     const executor = new InstanceStepExecutor({
@@ -167,7 +167,7 @@ function noInstance(): ExitError {
   );
 }
 
-/** The broker is told of what is done, and of the first failure; of a run whose time was over, what it was waiting for then. */
+/** Reports the steps and the first failure to the broker; after a time-out, also the units that the run was waiting for. */
 function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly string[]): void {
   switch (event.type) {
     case "fail":
@@ -196,7 +196,7 @@ interface Interrupts {
   stop(): void;
 }
 
-/** Those of a run that a broker has asked for: it says so itself. */
+/** Those of a run for a broker, which reports them itself. */
 class HostInterrupts implements Interrupts {
   readonly #link: PhaseLink;
   readonly first: AbortSignal;

@@ -92,7 +92,7 @@ function classLines({ ranks, plan }: RankedPlan, loaded: ReadonlySet<string>): s
 }
 
 /**
- * Plans for the size and rank of a lock, unless flags say otherwise.
+ * Plans for the size and rank of a lock, unless flags override them.
  * @throws ExitError if the plan is not the locked one; what differs is printed before
  */
 export async function check(

@@ -156,7 +156,7 @@ export async function phaseFiles(
   });
 }
 
-/** All units, those of rc files among them, and what else rc files say. */
+/** All units, including those of rc files, and the other contents of rc files. */
 export interface UnitsRead {
   readonly catalog: Catalog;
   readonly rc: RcReading;

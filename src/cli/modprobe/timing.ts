@@ -24,7 +24,7 @@ export async function storeTiming(
   try {
     await handle?.rpc("kvs.commit", { ops: [{ key: "modprobe.stats", value }] });
   } catch (error) {
-    // No module serves it: there is no KVS, or it has gone by now.
+    // No module serves it: the KVS is not loaded, or has already ended.
     if (!isErrno(error, "ENOSYS")) throw error;
   }
 }

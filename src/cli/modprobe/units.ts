@@ -119,7 +119,7 @@ export function refused(diagnostics: readonly Diagnostic[]): ExitError {
   return new ExitError(1, "", placeAbove(diagnostics.filter(({ severity }) => severity === "error")));
 }
 
-/** Where the problems are that were printed: their causes are not said twice. */
+/** The places of printed problems, so that no cause appears twice. */
 function placeAbove([first, ...others]: readonly Diagnostic[]): string {
   if (first?.location === undefined) return "see above";
   const more = others.length === 0 ? "" : ` and ${others.length} more`;

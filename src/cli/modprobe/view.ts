@@ -6,7 +6,7 @@ import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-r
 import { printJson, say } from "../terminal/output.js";
 import { RunProgress } from "../terminal/run-progress.js";
 
-/** How a run is to be told of. */
+/** How to report a run. */
 export interface ViewOptions {
   readonly verbose?: boolean;
   /** Failures alone, and no live view. */
@@ -21,7 +21,7 @@ export interface ViewOptions {
 
 /** Tells people how a run goes. */
 export interface RunView {
-  /** Whether it says nothing of what goes on, or shows that without words. */
+  /** Whether it prints no lines about progress, or shows progress in another way. */
   readonly isQuiet?: boolean;
   show(event: RunEvent): void;
   /** A line that a task or a command printed. */
@@ -153,7 +153,7 @@ class PlainView implements RunView {
   }
 }
 
-/** For programs: each event, and each line of output, is a JSON object on standard output; people still hear of failures. */
+/** For programs: each event, and each line of output, is a JSON object on standard output; failures still appear on standard error. */
 class JsonView implements RunView {
   readonly #plain: PlainView;
 
@@ -275,7 +275,7 @@ function someOf(units: readonly string[]): string {
   return units.length > NAMES_SHOWN ? `${shown} and ${units.length - NAMES_SHOWN} more` : shown;
 }
 
-/** A module that failed while it was loaded says its name itself. */
+/** The message of a module that failed during its load already has its name. */
 function namedMessage(unit: string, message: string): string {
   return message.startsWith(`${unit}: `) ? message : `${unit}: ${message}`;
 }

@@ -84,7 +84,7 @@ function endedBySignal(): AbortController {
   return controller;
 }
 
-/** A request that fails is said, and the next is sent all the same: they are a test's, and a test wants to see all. */
+/** Reports a failed request, and still sends the next one: a test wants to see all results. */
 async function request({ name, handle }: LoneModule, line: string): Promise<void> {
   const [, method = "", json] = /^(\S+)(?:\s+(.*))?$/.exec(line) ?? [];
   try {

@@ -43,7 +43,7 @@ export function infoCommand(): Command {
     });
 }
 
-/** What the unit of this name says of itself; null if there is none, or it says nothing. */
+/** The description in the unit of this name; null without such a unit or description. */
 async function unitDescription({ name }: ModuleInfo, context: PlanningContext): Promise<string | null> {
   const { catalog } = await composeSoundFor({}, context, { disableFromEnv: false });
   const unit = catalog.byName.get(name);

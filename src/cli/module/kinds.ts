@@ -33,7 +33,7 @@ interface KindsOptions extends ConfigOptions {
   readonly uri?: string;
 }
 
-/** Where the contract of a kind is: what the configuration says of it, else the shipped one. */
+/** The path of a kind's contract: from the configuration, else the shipped one. */
 function contractOf(name: string, kinds: Kinds): string | undefined {
   const file = `${PACKAGE_ROOT}etc/kinds/${name}.json`;
   return kinds.get(name)?.contract ?? (/^[\w-]+$/.test(name) && existsSync(file) ? file : undefined);

@@ -56,7 +56,7 @@ function load(): Command {
     });
 }
 
-/** Adds the options that say how a module is to be loaded; those after its path are the module's own. */
+/** Adds the options for the load of a module; options after its path belong to the module. */
 function withLoading(command: Command): Command {
   return command
     .passThroughOptions()

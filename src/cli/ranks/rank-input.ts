@@ -45,7 +45,7 @@ export class RankInput {
     return this.#each((command) => command.endInput());
   }
 
-  /** A command that fails has said so itself, and the others go on. */
+  /** A failed command has reported its failure itself, and the others continue. */
   async #each(act: (command: RemoteCommand) => Promise<void>): Promise<void> {
     await Promise.all(
       [...this.#takers].map(async (command) => {

@@ -40,7 +40,7 @@ function rankSet(text: string): RankSet {
  * @throws ExitError if the set names ranks that the instance does not have, or none that it has
  */
 export function ranksIn(set: RankSet, size: number, status = 1): number[] {
-  // `all`, `>N` and `<N` are of the ranks that there are; an idset means what it says.
+  // `all`, `>N` and `<N` are of the ranks that there are; an idset means exactly its ids.
   const isOpen = /^(?:all|[<>])/.test(set.text);
   const missing = set.ranges
     .filter(([, high]) => high >= size)

@@ -18,7 +18,7 @@ export function canShowLive(stream: Terminal): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }
 
-/** What it is drawn with, loaded only where there is a terminal to draw on. */
+/** The code that draws it, loaded only for a terminal. */
 interface Drawing {
   readonly update: { (text: string): void; clear(): void; done(): void };
   readonly widthOf: (text: string) => number;
@@ -44,7 +44,7 @@ export async function openLiveRegion(stream: Terminal): Promise<LiveRegion> {
 
 function sizeOf(stream: Terminal): TerminalSize {
   const [columns, rows] = stream.getWindowSize();
-  // A terminal that does not know says 0.
+  // A terminal that does not know its size reports 0.
   return { columns: columns || 80, rows: rows || 24 };
 }
 

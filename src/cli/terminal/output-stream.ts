@@ -10,7 +10,7 @@ export function finishWithoutReader(): void {
 
 /**
  * Deals with a standard output that takes no more. That its reader has gone, as in `sluice … | head`, ends
- * the command quietly. It says any other fault, such as a full disk, and the status is 1.
+ * the command quietly. It prints any other error, such as a full disk, and the status is 1.
  */
 export function watchOutput(): void {
   let isBroken = false;

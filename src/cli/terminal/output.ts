@@ -55,10 +55,10 @@ export function commandPrefix(): string {
   return name === undefined ? "sluice" : `sluice-${name}`;
 }
 
-/** A command that failed after it said why, or that has its own status. */
+/** A command that failed after it printed the reason, or that has its own status. */
 export class ExitError extends Error {
   readonly status: number;
-  /** Why it failed, where that was said in more words before. */
+  /** Why it failed, if the command has printed the details before. */
   readonly summary: string | undefined;
   constructor(status: number, message = "", summary?: string) {
     super(message);
@@ -74,7 +74,7 @@ export class UsageError extends ExitError {
   }
 }
 
-/** What other processes of the same instance have printed of its files, and what is told of what this one prints. */
+/** The problems of files that other processes of the same instance have printed, and a listener for those of this process. */
 let memory: { readonly known: ReadonlySet<string>; readonly tell: (text: string) => void } | undefined;
 
 /**

@@ -111,8 +111,8 @@ interface Rates {
 const PART_OF_PERIOD = 0.9;
 
 /**
- * Reads what the broker tells of its modules, and makes rates of it. The first ones are the means since each
- * module was started, as top(1) has it. Rates change once a period, whatever is told between.
+ * Reads the broker's reports about its modules, and computes rates. The first ones are the means since each
+ * module was started, as top(1) has it. Rates change once a period, even if reports arrive in between.
  */
 export class Sampler {
   readonly #handle: Handle;
@@ -230,7 +230,7 @@ function countedAt(
   return { atSeconds, rx, tx, cpuSeconds };
 }
 
-/** Two looks within a millisecond tell nothing of a rate. */
+/** Two samples within a millisecond give no useful rate. */
 const SHORTEST_SECONDS = 0.001;
 
 function ratesOf(now: Counted, before: Counted): Rates {

@@ -26,7 +26,7 @@ const CLEAR = "\u001b[2J\u001b[H";
 
 const KEY = { interrupt: "\u0003", suspend: "\u001a" } as const;
 
-/** For terminals that say 0. */
+/** For terminals that report 0. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
 
 /**
@@ -82,7 +82,7 @@ class Screen {
     this.#ended.abort();
   }
 
-  /** The terminal is mostly gone by now, and Node cannot exit in order without the one that it has changed. */
+  /** The terminal has usually closed by now, and Node cannot exit cleanly without the terminal that it has changed. */
   #hangUp(): void {
     try {
       this.#leave();

@@ -37,11 +37,11 @@ export interface TableStyle {
   readonly columns?: number;
 }
 
-/** What a rank has told. */
+/** The report of a rank. */
 export interface RankSample {
   readonly rank: number;
   readonly sample: Sample | undefined;
-  /** Why it tells nothing. */
+  /** Why the report is missing. */
   readonly problem: string | undefined;
 }
 
@@ -91,7 +91,7 @@ export function sampleLines(sample: Sample, style: TableStyle): TableLines {
   );
 }
 
-/** Samples of several ranks in one table. Ranks that tell nothing have a line each above it. */
+/** Samples of several ranks in one table. Ranks without a report have a line each above it. */
 export function ranksLines(ranks: readonly RankSample[], style: TableStyle): TableLines {
   const samples = ranks.flatMap(({ sample }) => (sample === undefined ? [] : [sample]));
   const sum = (of: (sample: Sample) => number): number => samples.reduce((all, one) => all + of(one), 0);

@@ -15,7 +15,7 @@ export function planArgsOf(options: FactOptions & UnitOptions): string[] {
   ];
 }
 
-/** Those that say which units there are, for the commands that change an instance. */
+/** The options that define the units, for the commands that change an instance. */
 export function unitArgsOf(options: FactOptions & UnitOptions): string[] {
   const { insecure, modules, file = [], setAlternative = [], disable = [] } = options;
   return [
@@ -27,7 +27,7 @@ export function unitArgsOf(options: FactOptions & UnitOptions): string[] {
   ];
 }
 
-/** Those that say whose recorded runs are meant. */
+/** The options that choose recorded runs. */
 export function runArgsOf({
   statedir,
   rank,

@@ -169,7 +169,7 @@ function tell(ranks: readonly number[], proposals: readonly Proposal[], { json }
   }
 }
 
-/** @throws ExitError if it was not applied, after all that is to be said */
+/** @throws ExitError if it was not applied, after all messages */
 function report(
   ranks: readonly number[],
   proposals: readonly Proposal[],

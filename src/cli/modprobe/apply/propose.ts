@@ -8,7 +8,7 @@ import { phaseFiles, withPlan } from "../read-and-plan.js";
 import type { ShuffleOption } from "../../instance/shuffle-option.js";
 import { type UnitOptions, valueOf } from "../units.js";
 
-/** What is to be done on one rank, and how that is told. */
+/** The steps on one rank, and their description. */
 export interface Proposal {
   readonly lines: readonly string[];
   /** How many modules stay, and which are left alone. */

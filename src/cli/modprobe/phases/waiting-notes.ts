@@ -1,7 +1,7 @@
 import { startTimer, type Timer } from "../../../processes/index.js";
 import type { RunEvent } from "../../../run/index.js";
 
-/** When to say what a run is waiting for. */
+/** When to report the units that a run is waiting for. */
 export interface WaitingPeriods {
   /** First after a unit has taken this long. */
   readonly afterMs: number;

@@ -20,7 +20,7 @@ export interface RecordedRunOptions {
   readonly run?: string;
 }
 
-/** Adds the options that say which recorded run is meant. */
+/** Adds the options that choose a recorded run. */
 export function withRecordedRun(command: Command): Command {
   const located = withOn(withUri(command));
   return withRunChoice(

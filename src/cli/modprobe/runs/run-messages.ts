@@ -7,7 +7,7 @@ const TIMEOUT_MS = 3000;
 
 /**
  * What the broker has noted of the messages between the units of a plan that has run.
- * @returns undefined if it loads nothing, or the broker cannot say
+ * @returns undefined if it loads no module, or the broker does not know
  */
 export async function messagesOf(plan: Plan, handle: Handle | undefined): Promise<RunMessages | undefined> {
   if (handle === undefined || !plan.steps.some(({ action }) => action === "load")) return undefined;

@@ -12,7 +12,7 @@ import type { PlanningContext } from "../../facts.js";
 import { say } from "../../terminal/output.js";
 import { VERSION } from "../../version.js";
 
-/** What runs leave behind: the record of this one, and what the one before says of how long units take. */
+/** The record of this run, and the durations of units in the previous record. */
 export class RunRecording {
   readonly #command: string;
   readonly #rank: number;
@@ -27,7 +27,7 @@ export class RunRecording {
     this.durationsMs = this.#lastDurations();
   }
 
-  /** @returns undefined where there is no place to keep runs: neither an instance nor a `statedir` */
+  /** @returns undefined without a place for records: neither an instance nor a `statedir` */
   static open(
     command: string,
     { facts, handle }: Pick<PlanningContext, "facts" | "handle">,
@@ -39,7 +39,7 @@ export class RunRecording {
   }
 
   /**
-   * Keeps a run. That it cannot be kept is told and changes nothing else.
+   * Records a run. A failure is reported, and has no other effect.
    * @returns whether it is kept
    */
   save(plan: Plan, { events }: RunReport, messages: RunMessages | undefined): boolean {
