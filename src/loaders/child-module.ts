@@ -63,7 +63,7 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
   } catch (cause) {
     throw new SluiceError("LOAD_FAILED", `${file}: ${messageOf(cause)}`, { errnum: errnumOf(cause), cause });
   }
-  // One that ends before it has read all says why by how it ended.
+  // If it ends before it has read all data, its exit status is the reason.
   child.stdin?.once("error", () => child.stdin?.destroy());
   child.stdin?.end(input);
   return module;
@@ -125,7 +125,7 @@ class ChildModule implements RunningModule {
   }
 
   #channelClosed(cause: Error | undefined): void {
-    // Other causes, such as a reset, follow from its end, which says more.
+    // Other causes, such as a reset, follow from its end, which explains more.
     if (cause instanceof SluiceError && cause.code === "BROKER_PROTOCOL") this.#fault = cause;
     if (this.#hasExited) return;
     this.#patience = setTimeout(() => {

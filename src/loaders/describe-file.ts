@@ -10,7 +10,7 @@ export interface DescribeQuery {
   readonly names?: readonly string[] | undefined;
 }
 
-/** Imports a file in this thread or process, which is ended afterwards, and gives what it says of itself. */
+/** Imports a file in this thread or process, which ends afterwards, and returns its description. */
 export async function describeFile(
   file: ModuleFile,
   setup: WorkerSetup,

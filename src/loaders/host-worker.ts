@@ -21,7 +21,7 @@ interface HostUse {
   readonly name: string;
   /** Whether several modules share it, so that one that blocks it harms the others. */
   readonly isShared?: boolean | undefined;
-  /** Gets what is to be said of a shared thread. */
+  /** Gets messages about a shared thread. */
   readonly log?: ModuleSpec["log"];
 }
 
@@ -84,7 +84,7 @@ export class HostWorker {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", (status) => {
-        // A module that ends in order sees to what it has started.
+        // A module that ends cleanly ends the processes that it has started.
         if (this.#last === undefined) void sweep(this.#mark);
         this.#gone(status);
         resolve();

@@ -74,7 +74,7 @@ function requireAnew(path: string): unknown {
   return require(path) as unknown;
 }
 
-/** Slower, but takes all that TypeScript can say, and finds our library where Node does not. */
+/** Slower, but supports all of TypeScript, and finds our library where Node does not. */
 async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const [jitiPackage, virtualModules, { jitiTransform }] = await Promise.all([
     importUrl(setup.jiti) as Promise<JitiPackage>,

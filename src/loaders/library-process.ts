@@ -14,7 +14,7 @@ import {
 /** More than this is no manifest. */
 const OUTPUT_BYTES = 1024 * 1024;
 
-/** A process that says what a library offers. */
+/** A process that writes the manifest of a library. */
 export interface LibraryReader {
   /** Program and arguments. */
   readonly command: readonly string[];

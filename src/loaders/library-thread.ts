@@ -64,7 +64,7 @@ function placed(error: string, stack: string | undefined, path: string): string 
   return place === undefined || error.startsWith(path) ? line : `${place}: ${line}`;
 }
 
-/** What is said of a library that is not read in time. */
+/** The message about a library that is not read in time. */
 export function tooLong(timeoutMs: number): string {
   return `is not read within the broker.library-timeout of ${timeoutMs / 1000} s`;
 }

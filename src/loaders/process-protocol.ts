@@ -7,7 +7,7 @@ export interface ProcessSetup {
   readonly setup: WorkerSetup;
   /** The largest payload that it takes and sends. Default: the limit of the wire form. */
   readonly maxPayloadBytes?: number | undefined;
-  /** Only to say on descriptor 3 what the file offers as a library. */
+  /** Only writes the library manifest of the file to descriptor 3. */
   readonly describe?: DescribeQuery | undefined;
 }
 

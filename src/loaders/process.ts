@@ -84,7 +84,7 @@ function inMib(bytes: number): number {
   return Math.max(1, Math.floor(bytes / MIB));
 }
 
-/** Node aborts when its heap is full; it says so, but only on standard error. */
+/** Node aborts when its heap is full, and reports this only on standard error. */
 function memoryRemark(signal: NodeJS.Signals, limitBytes: number | undefined): string | undefined {
   if (signal !== "SIGABRT" || limitBytes === undefined) return undefined;
   return `most likely out of memory, its memory-limit is ${inMib(limitBytes)} MiB`;

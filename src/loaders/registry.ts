@@ -7,7 +7,7 @@ import { isSharedObject } from "./native/shared-object.js";
 
 /** What a load asks for, besides the file. */
 export interface LoaderChoice {
-  /** Name of a loader, or path of a program that is one; wins over everything that the file tells. */
+  /** Name of a loader, or path of a program that is one; overrides the suffix and content of the file. */
   readonly loader?: string | undefined;
   /** A process of its own, for a file that would get a thread. */
   readonly exec?: boolean | undefined;
@@ -116,7 +116,7 @@ function noLoader(message: string): SluiceError {
   return new SluiceError("LOAD_NO_LOADER", message, { errnum: ERRNO.EINVAL });
 }
 
-/** Run as a program it would die of a signal, and nothing would say why. */
+/** As a program it would die by a signal without an explanation. */
 function sharedObject(path: string): SluiceError {
   return noLoader(
     `${path}: is a shared object, which no loader accepts; native code has to be a .node addon (Node-API) or a ` +

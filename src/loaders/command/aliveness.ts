@@ -5,7 +5,7 @@ import { ATTEMPT_MS, INTERVAL_MS } from "./readiness.js";
 import type { ProbeState } from "../module-loader.js";
 import type { Probe } from "../program-options.js";
 
-/** So many failed attempts in a row are a failure, where the unit does not say. */
+/** The default number of failed attempts in a row that are a failure. */
 const FAILURES = 3;
 
 /** What is watched, and how. */
@@ -20,7 +20,7 @@ export interface AlivenessOptions {
 /**
  * Asks a program that is ready again and again whether it is alive, the first time one interval from now.
  *
- * What comes late by more than an interval tells that this process had stopped or the machine slept. That
+ * A call that is late by more than an interval means that this process had stopped or the machine slept. That
  * attempt does not count, and neither do the failures before it.
  */
 export class Aliveness {

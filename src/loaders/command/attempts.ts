@@ -18,7 +18,7 @@ export interface ProbePlace {
   /** Absolute; relative paths of probes are below it. */
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
-  /** The arguments of commands are not told. */
+  /** Without the arguments of commands. */
   readonly isSecret: boolean;
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../../processes/index.js";
 import type { ProgramOptions } from "../program-options.js";
 
-/** As which user a program runs, and what that says to its environment. */
+/** The user of a program, and the variables that follow from it. */
 export interface RunAs {
   readonly identity: Identity | undefined;
   readonly variables: Readonly<Record<string, string>>;

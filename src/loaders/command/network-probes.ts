@@ -38,7 +38,7 @@ function isToItself({ localAddress, localPort, remoteAddress, remotePort }: Sock
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }
 
-/** What each address of a name said. */
+/** The result for each address of a name. */
 function reasonsOf(error: Error): string {
   if (error instanceof AggregateError) {
     return error.errors.map((each: unknown) => messageOf(each)).join("; ");

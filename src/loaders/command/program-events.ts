@@ -1,4 +1,4 @@
-/** What a program says of itself in one start, kept until something asks for it. */
+/** The events of a program in one start, kept until the loader reads them. */
 export class ProgramEvents {
   /** `STATUS=` of its latest notification. */
   status: string | undefined;

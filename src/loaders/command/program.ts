@@ -21,7 +21,7 @@ import type { CommandLine, Probe } from "../program-options.js";
 import type { ModuleSpec, OutputLine, ProbeState } from "../module-loader.js";
 import type { ModuleOptions } from "../module-options.js";
 
-/** So many of its last lines are told when it ends before it is ready. */
+/** The number of its last lines in the message if it ends before it is ready. */
 const LAST_LINES = 5;
 
 type Stage = "starting" | "waiting for ready" | "ready" | "stopping" | "ended";
@@ -42,7 +42,7 @@ export class Program {
   #isStopped = false;
   #isRef = true;
   #stop: () => void = () => undefined;
-  /** Looks after it anew, as the options say now; nothing while it is not looked after. */
+  /** Restarts its probe with the current options; has no effect while no probe runs. */
   #watchAnew: () => void = () => undefined;
   /** What asks whether it is alive; empty while nothing does. */
   #alivenesses: readonly Aliveness[] = [];
@@ -99,7 +99,7 @@ export class Program {
     await this.#live(program, handle);
   };
 
-  /** Has it stopped as its unit says, as soon as it is started. */
+  /** Stops it by the rules of its unit, as soon as it has started. */
   stop(): void {
     this.#isStopped = true;
     this.#stop();
@@ -169,7 +169,7 @@ export class Program {
     if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
   }
 
-  /** What answers before it has started is another program, whose health says nothing of this one. */
+  /** An answer before its start comes from another program, whose health does not matter. */
   async #refuseForeignAddress(): Promise<void> {
     const address = await answeringBefore(this.#ready, this.#place, this.#ready.timeoutMs ?? ATTEMPT_MS);
     if (address === undefined) return;
@@ -197,7 +197,7 @@ export class Program {
     try {
       outcome = await Promise.race([
         readiness.then(() => "ready" as const),
-        // What it said before its end has been received, and may only have to be noticed.
+        // Its messages from before its end have arrived, and may not be handled yet.
         program.ended.then(() => nextTurn()).then(() => "ended" as const),
         this.#stopAsked,
       ]);
@@ -306,7 +306,7 @@ export class Program {
     return program.wasOverMemoryLimit === true ? overLimit(memoryLimitBytes) : moduleEndText(end);
   }
 
-  /** Whether an end that nothing has asked for is one in order. */
+  /** Whether an unrequested end is a clean one. */
   #isClean(end: ProcessEnd): boolean {
     const { success = [] } = this.#spec;
     return isSuccess(end) || success.includes(end.kind === "exited" ? end.status : end.signal);

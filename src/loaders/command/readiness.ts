@@ -66,7 +66,7 @@ async function waitFor(
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const words = await attemptWithin(attempt, probe.timeoutMs ?? ATTEMPT_MS, signal);
       if (words === undefined) return true;
-      // What the deadline has cut short says nothing of the program, unless it is the only attempt.
+      // An attempt that the deadline cut short does not count, unless it is the only one.
       if (!isAborted(signal) || isFirst) say(words);
       await pause(probe.intervalMs ?? INTERVAL_MS, signal);
     }

@@ -3,7 +3,7 @@ import { startTimer, type SupervisedProgram } from "../../processes/index.js";
 import { runOnce } from "./run-once.js";
 import type { CommandLine, StopRule } from "../program-options.js";
 
-/** How a program is stopped where its unit does not say (docs/design/programs.md §1). */
+/** The default rules for the stop of a program (docs/design/programs.md §1). */
 const SIGNAL = "SIGTERM";
 const TIMEOUT_MS = 10_000;
 

@@ -29,10 +29,10 @@ export async function refuseAddon(path: string): Promise<void> {
 const EXPERIMENTAL = 2 ** 31 - 1;
 
 /**
- * Why an addon does not fit this host. It is told without opening the addon: a Node that is too old for it may end by
+ * Why an addon does not fit this host. This does not open the addon: a Node that is too old for it may end by
  * that, rather than throw.
  * @param hostVersion of Node-API
- * @returns undefined for one that fits, that does not say, or that is not for this kind of machine
+ * @returns undefined for an addon that fits, that does not declare a version, or that is not for this kind of machine
  * @throws a system error if the file cannot be read
  */
 export async function addonProblem(
@@ -58,7 +58,7 @@ const ELF = { header: 64, section: 64, segment: 56, symbol: 24 } as const;
 const SECTION_OF_SYMBOLS = 11;
 const SEGMENT_IN_MEMORY = 1;
 
-/** The version of Node-API that an addon says it is built for; undefined if that cannot be told. */
+/** The version of Node-API for which an addon was built; undefined if it is unknown. */
 async function nodeApiVersion(path: string): Promise<number | undefined> {
   const file = await open(path);
   try {

@@ -14,7 +14,7 @@ const SEGMENT_INTERPRETER = 3;
 const TAG_FLAGS_1 = 0x6ffffffbn;
 /** A program that needs no interpreter, and may be put at any address. */
 const FLAG_PIE = 0x08000000n;
-/** More than linkers write; a file that says otherwise is read no further. */
+/** More than linkers write; the reader stops at a file with a larger value. */
 const MOST_BYTES = 65_536;
 
 /**
@@ -32,7 +32,7 @@ export async function isSharedObject(path: string): Promise<boolean> {
   try {
     return await looksShared(read);
   } catch (error) {
-    // Cut off, or not what its beginning says.
+    // Cut off, or its content does not match its header.
     if (error instanceof RangeError) return false;
     throw error;
   } finally {

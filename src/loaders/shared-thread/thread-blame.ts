@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { StackCall } from "./blocked-stack.js";
 
-/** Our own code in the thread, which tells nothing of a module. */
+/** Our own code in the thread, which does not identify a module. */
 const HOST = /\/thread-main(?:\.bundle)?\.cjs$/;
 
 /** A module in a thread, and how its code is known on a stack. */

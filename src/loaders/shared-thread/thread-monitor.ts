@@ -47,7 +47,7 @@ export class ThreadMonitor {
     const { utilization } = clock.eventLoopUtilization(now, this.#last);
     this.#last = now;
     const atMs = performance.now();
-    // Time in which this thread did not run tells nothing of the other one.
+    // Time in which this thread did not run does not count for the other one.
     const isLate = atMs - this.#lookedAtMs > 2 * LOOK_MS;
     this.#lookedAtMs = atMs;
     if (this.#owed === undefined) {

@@ -10,7 +10,7 @@ const SENDERS = new Set(["rpc", "rpcStream"]);
 const START_UP = new Set(["constructor", "setup", "run"]);
 /** With these, brackets and a block are no function. */
 const STATEMENTS = new Set(["if", "for", "while", "switch", "catch", "with", "await"]);
-/** What may stand in the type that a method is said to return. */
+/** The tokens that the return type of a method may contain. */
 const IN_TYPE = /^(?:[\w$]+|[<>|&.,[\]])$/;
 const TYPE_TOKENS_MAX = 40;
 /** From a name or keyword to the bracket that belongs to it; more would be no linear walk on odd input. */
@@ -215,7 +215,7 @@ function argumentsAt(list: TokenList, from: number): number | undefined {
   return list.is(i, "(") ? i : undefined;
 }
 
-/** Whether the options of a request say to which rank it goes. */
+/** Whether the options of a request name its rank. */
 function namesRank(list: TokenList, open: number): boolean {
   for (let i = open + 1; i < list.closing(open); i++) {
     const isKey = list.is(i + 1, ":") || list.is(i + 1, ",") || list.is(i + 1, "}");

@@ -1,6 +1,6 @@
 import type { Location } from "../../errors/index.js";
 
-/** A request that a module sends before it runs, as its source tells. */
+/** A request that a module sends before it runs, found in its source. */
 export interface StartupRequest {
   /** The word of its topic that names the service, up to the first dot. */
   readonly service: string;
