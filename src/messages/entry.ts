@@ -3,7 +3,7 @@ import { findLibrary, findMember } from "./library.js";
 import type { ModuleMain } from "./module-runtime.js";
 import type { Handle } from "./types.js";
 
-/** A class in the style of {@link BrokerModule}; told by its `run`, as a module may have a copy of the library. */
+/** A class in the style of {@link BrokerModule}; recognised by its `run`, as a module may have a copy of the library. */
 type ModuleClass = new (handle: Handle, args: readonly string[]) => { run(): unknown };
 
 /**

@@ -14,7 +14,7 @@ export function flowControlMessage(flow: FlowControl): ControlMessage {
   return { type: "control", control: "status", payload: PAYLOADS[flow] };
 }
 
-/** @returns what the message says of requests, or undefined if it says nothing of them */
+/** @returns the order about requests in the message, or undefined without one */
 export function flowControlOf(message: Message): FlowControl | undefined {
   if (message.type !== "control" || message.control !== "status") return undefined;
   if (message.payload === PAYLOADS.hold) return "hold";

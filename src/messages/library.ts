@@ -57,7 +57,7 @@ export interface Library {
 
 /**
  * The library that a file exports: `sluiceLibrary`, or a value with {@link LIBRARY_MARK}. Files in CommonJS have all
- * their exports under `default`. It is told by its shape, never by a class: the file may have a copy of this package.
+ * their exports under `default`. The host recognises it by its shape, never by a class: the file may have a copy of this package.
  */
 export function findLibrary(exports: unknown): Readonly<Record<string | symbol, unknown>> | undefined {
   for (const place of [exports, isRecord(exports) ? exports["default"] : undefined]) {
@@ -84,7 +84,7 @@ export function findMember(exports: unknown, path: string, member: string): Modu
 }
 
 /**
- * What a library says of itself, as JSON: each `main` is whether it is a function, each `compatible` what it answered.
+ * The manifest of a library, as JSON: `main` is whether it is a function, `compatible` the answer of that function.
  * @param names the modules to ask whether they are compatible; default: all
  * @returns undefined if the file is no library
  */
@@ -119,7 +119,7 @@ async function describeMember(member: unknown, host: LibraryHost | undefined): P
   };
 }
 
-/** What `compatible` says; of one that throws, that it does. */
+/** The answer of `compatible`; if it throws, a text with the error. */
 async function judge(member: unknown, compatible: unknown, host: LibraryHost): Promise<unknown> {
   if (typeof compatible !== "function") return compatible;
   try {

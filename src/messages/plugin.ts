@@ -4,7 +4,7 @@ import type { JsonValue } from "./types.js";
 
 /** What a plug-in must export (docs/design/modules.md §6). */
 export interface PluginDemand {
-  /** A file that says its kind must say this one. */
+  /** A file that declares its kind must declare this one. */
   readonly kind?: string | undefined;
   /** Names of its functions. */
   readonly symbols: readonly string[];

@@ -72,7 +72,7 @@ export type Message = RequestMessage | ResponseMessage | EventMessage | ControlM
 /** The types of messages, in the order of RFC 3. */
 export const MESSAGE_TYPES: readonly Message["type"][] = ["request", "response", "event", "control"];
 
-/** Has the sender of requests keep them until told otherwise, or send them again (docs/wire-protocol.md, Flow control). */
+/** Makes the sender of requests hold them, or resume (docs/wire-protocol.md, Flow control). */
 export type FlowControl = "hold" | "resume";
 
 /** What one end has sent and the other has not yet taken. */

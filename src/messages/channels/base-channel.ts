@@ -4,7 +4,7 @@ import type { Backlog, Message, RequestMessage } from "../types.js";
 
 /**
  * What channels of every kind do alike. They deliver by way of an {@link Inbox}, count what the other end has
- * yet to take, and tell their listeners when that has become less.
+ * yet to take, and call their listeners when the number has decreased.
  */
 export abstract class BaseChannel {
   protected readonly inbox: Inbox;

@@ -8,11 +8,11 @@ import { flowControlMessage, flowControlOf } from "../flow-control.js";
 import { Tally, type TallyCounts } from "./tally.js";
 import type { Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
-/** Beyond this, an end that sends requests although it was told to hold them is not read from any more. */
+/** Above this number, the channel stops reading from an end that ignores the request to hold. */
 const MAX_HELD_MESSAGES = 10_000;
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
-/** At so many waiting requests the other end is told to hold its own, and at so few to resume. */
+/** The numbers of waiting requests at which the other end has to hold its own, and to resume. */
 const WAITING_REQUESTS = { hold: 256, resume: 64 } as const;
 
 /** Messages that are decoded in one turn of the loop: usually, and of an end that has yet to receive the hold. */
@@ -59,7 +59,7 @@ class SocketChannel extends BaseChannel implements Channel {
   #flushScheduled = false;
   #full = false;
   #isHolding = false;
-  /** What the other end was told last. */
+  /** The last order to the other end. */
   #flow: FlowControl = "resume";
   #incompleteBytes = 0;
   /** Has arrived, and not been decoded. */

@@ -10,18 +10,18 @@ type EventListener = (event: Event) => void;
 interface ListenersPort {
   /** A listener threw. */
   fault(error: Error): void;
-  /** An event is invalid, and there is no requester to answer. */
+  /** An event is invalid; an event has no requester to answer. */
   warn(text: string): void;
 }
 
-/** How the broker is told of a subscription. */
+/** The requests to the broker for subscriptions. */
 interface BrokerCalls {
   /** @param signal aborted when nothing waits for the answer any more */
   subscribe(signal: AbortSignal): Promise<unknown>;
   unsubscribe(): void;
 }
 
-/** A subscription that the broker was told of. */
+/** A subscription that the broker knows. */
 interface KnownTopic {
   readonly answer: Promise<unknown>;
   /** Gives the waiting for the answer up. */

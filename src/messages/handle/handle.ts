@@ -261,7 +261,7 @@ export class ChannelHandle implements Handle {
         this.#events.deliver(message);
         break;
       case "control":
-        // A second welcome tells nothing new; only `disconnect` asks for something.
+        // A second welcome has no new data; only `disconnect` needs an action.
         if (message.control === "disconnect") this.#channel.close();
         break;
     }

@@ -49,7 +49,7 @@ export class OutgoingRequests {
         onResponse: (message) => stream.receive(message),
         onFailure: (error) => {
           stream.fail(error);
-          // After a time-out or an abort the service has to be told to end the stream.
+          // After a time-out or an abort, the service must end the stream.
           this.#cancel(exchange, options.rank);
         },
       });

@@ -50,7 +50,7 @@ function payloadKind(payload: RawPayload): PayloadKind {
  * Makes a message out of a header and its payload, checking the header as strictly as schema/wire-header.schema.json,
  * which a test holds next to it. Written by hand because it runs for every message.
  * @param text the JSON between the lengths and the payload
- * @param readPayload gives the payload, told what kind it is
+ * @param readPayload returns the payload for its kind
  * @throws SluiceError `BROKER_PROTOCOL`
  */
 export function parseMessage(text: string, readPayload: (kind: PayloadKind) => RawPayload): Message {
