@@ -50,7 +50,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   }
 }
 
-/** What an answer means: JetStream gives it before it writes to the disk, unless it is told otherwise. */
+/** The promise of an answer: by default JetStream answers before it writes to the disk. */
 function tellPromise(
   h: Handle,
   { replicas, isSynced }: { readonly replicas: number; readonly isSynced: boolean },

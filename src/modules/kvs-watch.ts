@@ -65,7 +65,7 @@ async function read(
   return value === undefined ? { version } : { value, version };
 }
 
-/** One stream: what it has seen, and what it has heard of since. */
+/** One stream: the version that it has sent, and the newest version that it knows. */
 class Watcher {
   readonly #signal: AbortSignal;
   #seen = -1;
@@ -81,7 +81,7 @@ class Watcher {
     this.#heard = -1;
   }
 
-  /** A commit that was heard of during the read may be in what was read, or not. */
+  /** The result of a read may or may not contain a commit that arrives during the read. */
   endRead(version: number): void {
     this.#seen = version;
   }
@@ -93,7 +93,7 @@ class Watcher {
     if (version > this.#seen) this.#resume?.();
   }
 
-  /** Resolves when there is a commit that was not seen, or the stream has ended. */
+  /** Resolves at a new commit, or when the stream has ended. */
   async changed(): Promise<void> {
     if (this.#signal.aborted || this.#heard > this.#seen) return;
     await new Promise<void>((resolve) => (this.#resume = resolve));

@@ -2,7 +2,7 @@ import { availableParallelism, hostname, totalmem } from "node:os";
 import { messageOf } from "../errors/index.js";
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
 
-/** A rank that does not say in this time what it has is left out of the answer. */
+/** The answer omits a rank that does not report its resources in this time. */
 const ASK_TIMEOUT_MS = 5000;
 
 /**

@@ -3,7 +3,7 @@ import type { Handle } from "../../messages/index.js";
 import { parseDelayMs } from "./delay.js";
 
 /**
- * An attribute that says how long, in milliseconds; `fallback` where it is not set.
+ * The duration in an attribute, in milliseconds; `fallback` if it is not set.
  * @throws `EINVAL` for what is not a duration
  */
 export async function delayAttribute(h: Handle, name: string, fallback: string): Promise<number> {
@@ -14,7 +14,7 @@ export async function delayAttribute(h: Handle, name: string, fallback: string):
 }
 
 /**
- * An attribute that says how many; `fallback` where it is not set.
+ * The whole number in an attribute; `fallback` if it is not set.
  * @throws `EINVAL` for what is not a whole number
  */
 export async function countAttribute(h: Handle, name: string, fallback: number): Promise<number> {

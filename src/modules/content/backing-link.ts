@@ -32,7 +32,7 @@ export class BackingLink {
     return { writes: this.#unsaved.size, bytes };
   }
 
-  /** @throws `EAGAIN` when there was no provider for too long; the provider's own error */
+  /** @throws `EAGAIN` without a provider within the time; the provider's own error */
   async store({ ref, bytes }: StoredBlob): Promise<void> {
     checkAnswer(ref, await this.#write(bytes.length, () => this.#remote.call("store", bytes)));
   }
@@ -58,13 +58,13 @@ export class BackingLink {
     return answer === undefined ? undefined : fields(answer, { value: "json" }).value;
   }
 
-  /** @throws `ENOSYS` if there is no provider, or it collects nothing */
+  /** @throws `ENOSYS` without a provider, or with one that does not collect */
   async collect(pins: readonly string[]): Promise<Collected> {
     const answer = await this.#remote.once("collect", { pins });
     return fields(answer, { bytes: "integer", liveBytes: "integer" });
   }
 
-  /** What the provider says of itself. @throws `ENOSYS` if there is none */
+  /** The status of the provider. @throws `ENOSYS` without a provider */
   async status(): Promise<Readonly<Record<string, JsonValue>>> {
     const { provider, bytes, walBytes } = fields(await this.#remote.once("status"), {
       provider: "string?",
@@ -102,7 +102,7 @@ export class BackingLink {
     }
   }
 
-  /** `ENOSYS` of a batch means that there is no provider, or that it takes blobs only one by one. */
+  /** `ENOSYS` of a batch means that no provider exists, or that it accepts only single blobs. */
   async #tryCommit(payload: Uint8Array): Promise<Payload> {
     if (!this.#isSimple) {
       try {

@@ -28,7 +28,7 @@ const NODES_A_TURN = 64;
 const INNER = '{"inner":[';
 const LEAF = '{"leaf":[';
 
-/** The collections of a store: one at a time, as each has to hear of all that is stored while it runs. */
+/** The collections of a store: one at a time, as each has to know all blobs that arrive while it runs. */
 export class Collector {
   readonly #store: Sweepable;
   #current: Collection | undefined;

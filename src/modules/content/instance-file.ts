@@ -5,11 +5,11 @@ import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import type { Backing } from "./backing.js";
 import { syncDirectorySync } from "./state-directory.js";
 
-/** The record of a store that says whose it is; a store that was emptied has lost it. */
+/** The record of a store that names its owner; an emptied store has lost it. */
 const IDENTITY = "sluice.instance";
 const FORMAT = 1;
 
-/** What `instance.json` in a state directory says. */
+/** The content of `instance.json` in a state directory. */
 export interface InstanceFile {
   /** The `instance-id` of the first start on this directory. */
   readonly instance: string;
@@ -24,7 +24,7 @@ export const STORES: Readonly<Record<string, string>> = {
   "content-files": "content",
 };
 
-/** Keeps its data elsewhere: the directory only says so. */
+/** Keeps its data elsewhere: the directory only has this entry. */
 export const REMOTE = "content-nats";
 
 /**
@@ -112,7 +112,7 @@ export class StateClaim {
     const known = this.#known;
     if (known === undefined) {
       const other = Object.entries(STORES).find(([name, file]) => name !== this.#provider && this.#has(file));
-      // A directory of version 0.3, which did not say whose it is.
+      // A directory of version 0.3, which has no owner.
       if (other !== undefined && !this.#has(STORES[this.#provider] ?? "")) throw this.#others(other[0], "");
       return;
     }

@@ -8,7 +8,7 @@ export class ByteLru<V> {
   readonly #items = new Map<string, { readonly value: V; readonly bytes: number }>();
   #bytes = 0;
 
-  /** @param limitBytes sum of what `set` is told; something larger than that is not held at all */
+  /** @param limitBytes sum of the sizes passed to `set`; the cache does not keep a larger value */
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }

@@ -4,7 +4,7 @@ const PREFIX = "sha256-".length;
 
 /**
  * References that a collection has met. A mark holds 52 bits of a digest: where two of a store agree in them, both stay,
- * which loses nothing. What was followed is told apart exactly enough that two never pass for one.
+ * which loses nothing. The set of followed references is exact: two references never count as one.
  */
 export class Marks {
   readonly #marked = new Set<number>();

@@ -15,7 +15,7 @@ const ANSWER_MS = 2000;
 /** Between two tries while no server answers, in milliseconds. */
 const RETRY_MS = 100;
 
-/** What the servers say while they elect a leader: it passes. */
+/** The errors of the servers while they elect a leader; they are temporary. */
 const PASSING: readonly number[] = [10008, 10009, 10039, 10076];
 
 /** No room is left: for the server, the account or the bucket. */

@@ -41,7 +41,7 @@ interface Place extends Value {
   isSure: boolean;
 }
 
-/** What the value of the records says. */
+/** The content of the value that holds the records. */
 interface Head {
   readonly writer: string;
   readonly number: number;

@@ -19,7 +19,7 @@ export class OldFiles {
     rmSync(join(this.#base, "temporary"), { recursive: true, force: true });
   }
 
-  /** @param onDamage told of a record that cannot be read */
+  /** @param onDamage called for each unreadable record */
   records(onDamage: (text: string) => void): Map<string, JsonValue> {
     const records = new Map<string, JsonValue>();
     for (const name of namesIn(join(this.#base, "checkpoints"))) {

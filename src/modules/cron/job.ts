@@ -15,7 +15,7 @@ const LINE_MAX = 4096;
 /** Between SIGTERM and SIGKILL. */
 const GRACE_MS = 500;
 
-/** What a job tells. */
+/** The reports of a job. */
 export interface JobListener {
   line(stream: "stdout" | "stderr", text: string): void;
 }

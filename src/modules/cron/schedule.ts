@@ -14,7 +14,7 @@ export type Schedule =
 const INTERVAL_MAX_S = 2_147_483;
 const INTERVAL_MIN_S = 0.01;
 
-/** Fields of a `create` request that say when. */
+/** Fields of a `create` request for the schedule. */
 export const SCHEDULE_FIELDS = { interval: "number?", event: "string?", crontab: "string?" } as const;
 
 /**
@@ -40,7 +40,7 @@ export function parseSchedule({ interval, event, crontab }: Fields<typeof SCHEDU
 }
 
 /**
- * Calls `due` when the schedule says so, until what it resolves to is called.
+ * Calls `due` at each time of the schedule, until the caller calls the function to which the promise resolves.
  * @throws what the subscription to an event fails with
  */
 export async function arm(

@@ -28,7 +28,7 @@ export class Garbage {
     this.#options = options;
   }
 
-  /** What was there at the start counts as live: the first collection says what of it is. */
+  /** Data from before the start counts as live until the first collection. */
   async begin(): Promise<void> {
     this.#liveBytes = (await this.#options.content.size()) ?? 0;
   }

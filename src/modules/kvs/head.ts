@@ -79,10 +79,10 @@ function parseCounters(record: JsonValue): Counters {
 }
 
 /**
- * Takes up what the records of a store say: the newest head, or if that is unreadable the one before it.
+ * Loads the state in the records of a store: the newest head, or the previous head if the newest is unreadable.
  * Failing both it takes the newest readable checkpoint. Only the root and what is right below it is read
  * (K10): the rest shows when it is used.
- * @param warn told of each that cannot be read, and of the one that is taken instead
+ * @param warn called for each unreadable head, and for the head that replaces it
  * @throws `EIO` when there are heads, and none can be read
  */
 export async function recoverHead(

@@ -64,7 +64,7 @@ interface Saved {
   readonly newest: Checkpoint | undefined;
 }
 
-/** One change: makes the next draft, and is told when that is durable. */
+/** One change: makes the next draft, and gets a call when the draft is durable. */
 interface Change {
   readonly make: (draft: Draft) => Promise<{ readonly draft: Draft; readonly done: (saved: Saved) => void }>;
   readonly reject: (error: unknown) => void;
@@ -107,7 +107,7 @@ export class KvsStore {
     return this.#checkpoints;
   }
 
-  /** Takes up what the records say; without any the store is empty, at version 0. */
+  /** Loads the state in the records; without records the store is empty, at version 0. */
   async recover(): Promise<void> {
     const { content, name, warn } = this.#options;
     const { head, previous, checkpoints, counters, isOlder } = await recoverHead(content, name, warn);

@@ -4,7 +4,7 @@ import type { Handle, Payload, Request } from "../../messages/index.js";
 type SlowHandler = (request: Request) => Promise<Payload> | Promise<void>;
 
 /**
- * The requests that a module has begun and not answered. One that is told to shut down answers them before it ends, so
+ * The requests that a module has begun and not answered. A module that receives `shutdown` answers them before it ends, so
  * that a reload fails none of them (docs/modules.md).
  */
 export class BegunRequests {

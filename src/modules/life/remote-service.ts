@@ -8,7 +8,7 @@ export interface ServicePlace {
   readonly rank: NodeId;
   /** How long a request waits for it. */
   readonly waitMs: number;
-  /** The attribute that says so, for messages. */
+  /** The attribute with that time, for messages. */
   readonly waitAttribute: string;
 }
 
@@ -17,7 +17,7 @@ type Attempt = () => Promise<Payload>;
 
 const BACKOFF_MS = { first: 20, most: 1000 } as const;
 
-/** Whether an error says that there is no service, or that it went away before it answered. */
+/** Whether an error means that the service does not exist, or has ended before its answer. */
 export function isAway(error: unknown): boolean {
   return isErrno(error, "ENOSYS") || isErrno(error, "ECONNRESET") || isErrno(error, "EHOSTUNREACH");
 }
@@ -103,7 +103,7 @@ export class RemoteService {
       const seen = there.catch((error: unknown) => this.#unwatched(error, pauseMs, timer.signal));
       const outcome = await Promise.race([seen, tooLate, this.#given.then(() => "late" as const)]);
       if (outcome === "late") throw this.#gaveUp(cause);
-      // One that is there and says that it is not has just begun, or is about to end.
+      // A service that exists and answers with this error has just started, or is about to end.
       await sleep(Math.min(pauseMs, Math.max(0, deadlineMs - performance.now())));
     } finally {
       timer.abort();
