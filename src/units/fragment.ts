@@ -27,13 +27,13 @@ export type Change =
       readonly source: Source;
     };
 
-/** A name and what says it. */
+/** A name and its origin. */
 export interface NamedReference {
   readonly name: string;
   readonly origin: Origin;
 }
 
-/** What one source says: a unit file, the `modules` table of a configuration, or an rc file. */
+/** The content of one source: a unit file, the `modules` table of a configuration, or an rc file. */
 export interface Fragment {
   readonly source: Source;
   /** Modules first, then tasks, each in the order written. */
@@ -53,7 +53,7 @@ export interface Reading {
   readonly isBroken: boolean;
 }
 
-/** A fragment that says nothing. */
+/** An empty fragment. */
 export function emptyFragment(source: Source): Fragment {
   return { source, definitions: [], changes: [], load: [], remove: [] };
 }

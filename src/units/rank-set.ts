@@ -35,7 +35,7 @@ export function parseRankSet(text: string): Parsed<RankSet> {
   return parsed;
 }
 
-/** All ranks: what a unit has that does not say. */
+/** All ranks, the default of a unit. */
 export const ALL_RANKS: RankSet = { text: "all", ranges: [[0, MAX_RANK]] };
 
 function parseRanges(text: string): Range[] | undefined {

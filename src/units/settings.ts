@@ -12,7 +12,7 @@ import { isTableKind } from "./table-fields.js";
 import { endProblems, tableProblems } from "./tables.js";
 import type { ExitPolicy, FailurePolicy, RankSet, Runlevel, Table } from "./values.js";
 
-/** Kind of value → what a table says, read. */
+/** Kind of value → the type of the value that is read from a table. */
 interface SettingValues {
   strings: readonly string[];
   conditions: readonly string[];
@@ -47,7 +47,7 @@ export interface ListEdit {
   readonly items: readonly string[];
 }
 
-/** What one table says, and where it says it. */
+/** The settings of one table, and their places. */
 export interface Setting {
   readonly source: Source;
   /** The table's place in its source. */
@@ -60,7 +60,7 @@ const NO_EDITS: readonly ListEdit[] = [];
 
 /**
  * Reads a table that satisfies its schema.
- * @param problems gets what the schema cannot say
+ * @param problems gets problems that the schema cannot express
  */
 export function readSetting(table: UpdateTable, source: Source, path: Path, problems: Problem[]): Setting {
   const settings: Record<string, unknown> = {};
@@ -135,7 +135,7 @@ function keysOf(settings: Settings): UnitKey[] {
   return UNIT_KEYS.map(({ key }) => key).filter((key) => settings[key] !== undefined);
 }
 
-/** What a text must be, that a schema cannot say. */
+/** The rules for a text that a schema cannot express. */
 interface TextRule {
   readonly code: ErrorCode;
   readonly parse: (text: string) => Parsed<RankSet | Quantity>;
@@ -175,7 +175,7 @@ function readText(
   return undefined;
 }
 
-/** A path that starts with `./` or `../` is relative to the file that says it (docs/design/planning.md §1). */
+/** A path that starts with `./` or `../` is relative to the file that contains it (docs/design/planning.md §1). */
 function resolvePath(path: string, { directory }: Source): string {
   if (directory === undefined) return path;
   return /^\.\.?\//.test(path) ? resolve(directory, path) : path;

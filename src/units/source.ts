@@ -36,7 +36,7 @@ export function namedSource(name: string): Source {
 }
 
 /**
- * Something that the code of a file says: its host knows the line, and no more.
+ * A declaration in the code of a file: its host knows only the line.
  * @param line from 1; 0 or undefined if not known
  */
 export function codeSource(file: string, line = 0, column = 0): Source {

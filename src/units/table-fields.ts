@@ -1,4 +1,4 @@
-/** What the value of a field of a table is, beyond what its schema says. */
+/** The rules for the values of a table's fields, beyond their schema. */
 export type FieldKind =
   "plain" | "duration" | "expression" | "address" | "url" | "signal" | "statuses" | "limit" | "count";
 

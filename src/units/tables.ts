@@ -16,7 +16,7 @@ const SAID_ONCE = ["started", "fd", "log", "after"];
 const PROBE_PARTS: Readonly<Record<string, string>> = { status: "http", body: "http", output: "command" };
 
 /**
- * What a schema cannot say of a table that satisfies it.
+ * Problems of a valid table that the schema cannot express.
  * @param path of the table in its document
  */
 export function tableProblems(kind: TableKind, key: string, table: Table, path: Path): Problem[] {
@@ -55,7 +55,7 @@ function signalHint(text: string): string | undefined {
   return didYouMean(text, Object.keys(constants.signals)) ?? "write the name of a signal, such as SIGTERM";
 }
 
-/** What a schema cannot say of a list of signals and statuses. */
+/** Problems of a list of signals and statuses that the schema cannot express. */
 export function endProblems(key: string, ends: readonly (string | number)[], path: Path): Problem[] {
   return ends.flatMap((end, at) => {
     const hint = typeof end === "string" ? signalHint(end) : undefined;

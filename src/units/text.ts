@@ -10,7 +10,7 @@ export function shortened(text: string, length = SHOWN_LENGTH): string {
   return text.length <= length ? text : `${text.slice(0, length)}…`;
 }
 
-/** What a value is, for people who write TOML or YAML. */
+/** The type of a value, in the terms of TOML and YAML. */
 export function typeName(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "an array";

@@ -40,7 +40,7 @@ export function unitToJson(unit: Unit): UnitJson {
   return json;
 }
 
-/** What only an ordinary program has, and says nothing of other modules. */
+/** The keys of ordinary programs, which other modules do not have. */
 function isOfPrograms(row: UnitKeyRow): boolean {
   return "isOfPrograms" in row || row.key === "command";
 }

@@ -7,7 +7,7 @@ export interface UnitUpdate {
   /** `+` adds to the list, `-` takes away. */
   readonly edit: "+" | "-";
   readonly values: readonly string[];
-  /** Lines that say why. */
+  /** Lines with the reason. */
   readonly comments: readonly string[];
   /** Left to the user: the lines of it are comments. */
   readonly isProposed?: boolean | undefined;

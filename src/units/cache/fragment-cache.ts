@@ -69,7 +69,7 @@ export class KeptFragment {
     const content = this.#files.read(this.#name);
     if (content === undefined) return undefined;
     try {
-      // The digest says that it is as this program wrote it.
+      // The digest proves that this program wrote the entry.
       return unpackFragment(v8().deserialize(content) as Packed, source);
     } catch {
       return undefined;

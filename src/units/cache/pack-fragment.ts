@@ -4,7 +4,7 @@ import type { ListEdit, Setting } from "../settings.js";
 import { type Path, SourceOrigin } from "../source.js";
 import { CHANGES, EDITS, LIST, type Packed, UNIT_KINDS, VALUE } from "./packed.js";
 
-/** What a file says, without its source. @returns undefined if a part of it is of no file */
+/** The content of a file, without its source. @returns undefined if a part of it does not come from a file */
 export function packFragment(fragment: Fragment): Packed | undefined {
   return new Packer().pack(fragment);
 }

@@ -4,7 +4,7 @@ import { type Path, type Source, SourceOrigin } from "../source.js";
 import { CHANGES, EDITS, LIST, type Packed, UNIT_KINDS } from "./packed.js";
 
 /**
- * What a file says, made of what was packed of it.
+ * The content of a file, restored from its packed form.
  * @param source the file
  * @throws RangeError if it is not whole
  */

@@ -28,7 +28,7 @@ export interface SoundCatalog {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** As {@link compose}, of sources that may not all be sound: composes what is, and says what is not. */
+/** As {@link compose}, of sources with possible errors: composes the valid ones, and reports the errors. */
 export function composeSound(readings: readonly Reading[], options: ComposeOptions = {}): SoundCatalog {
   const fragments = readings.map(({ fragment }) => fragment);
   const composer = new Composer(
@@ -152,7 +152,7 @@ function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
 const NEEDS_COMMAND = rowsOf("module").flatMap(({ key, ...row }) => ("isOfPrograms" in row ? [key] : []));
 const EXCLUDED_BY_COMMAND = ["module", "loader", "exec", "thread"] as const;
 
-/** An ordinary program is no file with an entry; and what is said of one goes with nothing else. */
+/** An ordinary program has no entry function; other modules cannot have its keys. */
 function checkCommand(draft: UnitDraft): readonly Diagnostic[] {
   if (draft.kind !== "module") return NOTHING;
   const { settings } = draft;

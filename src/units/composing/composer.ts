@@ -9,7 +9,7 @@ import { originSource, type Source } from "../source.js";
 import { quoted } from "../text.js";
 import type { Alternative } from "../types.js";
 
-/** A name of a unit or service to be left out of plans, and what says so. */
+/** A name of a unit or service to leave out of plans, and the flag or variable with it. */
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
@@ -50,7 +50,7 @@ export class Composer {
     for (const change of fragment.changes) this.#change(change);
   }
 
-  /** Arguments that rc files set, which hold whatever tables said before or after (docs/design/planning.md §8). */
+  /** Arguments that rc files set, which override tables before and after them (docs/design/planning.md §8). */
   applyOptions(): void {
     for (const change of this.#options) this.#applyOptions(change);
   }

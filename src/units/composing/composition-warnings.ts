@@ -8,7 +8,7 @@ import { quoted } from "../text.js";
 import type { Catalog } from "../types.js";
 
 /**
- * Warnings about how a catalog came about. UNIT_NO_EFFECT: a table says what is so already. UNIT_OVERRIDE: a
+ * Warnings about how a catalog came about. UNIT_NO_EFFECT: a table sets the value that a key already has. UNIT_OVERRIDE: a
  * file replaces what a fragment of `modprobe.d` had set. UNIT_UNKNOWN_UNIT: `setopt` for a name that nothing
  * has. A catalog that was not composed has none. Sorted by place.
  */
@@ -60,7 +60,7 @@ function warningsOf(draft: UnitDraft): Diagnostic[] {
   return found;
 }
 
-/** An entry of `[[modules]]` says what a unit is, in full; that it agrees with what was said before is no mistake. */
+/** An entry of `[[modules]]` defines a unit completely, so a repeated value is not a mistake. */
 function isEntry(update: Setting): boolean {
   return "kind" in update;
 }

@@ -71,7 +71,7 @@ export class UnitDraft {
   originOf(key: string, element?: string): Origin | undefined {
     if (key === "name") return this.definedAt;
     if (!isUnitKey(key)) return undefined;
-    // A program runs where its command was written, unless something else is said.
+    // By default a program runs in the directory of the file that sets its command.
     if (key === "directory" && this.#settings.directory === undefined) return this.originOf("command");
     let origin: Origin | undefined;
     for (const setting of this.history) {

@@ -342,7 +342,7 @@ const MODULE_KEYS = new Set([
   "availability",
 ]);
 
-/** What says nothing: switches that are off, and one of something. */
+/** Keys without effect: switches that are off, and counts of one. */
 function isNothing(key: string, value: unknown): boolean {
   return value === false ? /^(?:is|disable)_/.test(key) : key === "replicas" && value === 1;
 }

@@ -45,7 +45,7 @@ export function scalarText(value: unknown): string {
     : "";
 }
 
-/** What cannot be said of a value, with its default where it has one. */
+/** Why the importer cannot translate a value, with the default if it has one. */
 export function variableText(value: unknown): string {
   const [, name, other] = /\$\{([A-Za-z_]\w*)(?::?-([^}]*))?\}/.exec(scalarText(value)) ?? [];
   if (name === undefined) return "needs a variable, or has an unknown form";

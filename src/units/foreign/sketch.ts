@@ -9,10 +9,10 @@ export interface SourceKey {
   readonly text: string;
 }
 
-/** What is said of a key of the source in a comment. */
+/** The comment about a key of the source. */
 export interface Remark extends SourceKey {
   readonly why: string;
-  /** The fragment does not have it; else it is told where it went. */
+  /** True: the fragment lacks the key. False: the comment names its place in the fragment. */
   readonly isLost: boolean;
 }
 
@@ -70,7 +70,7 @@ export class UnitSketch {
     this.remarks.push({ ...key, why, isLost: false });
   }
 
-  /** What it runs cannot be said: it is kept in its place, and does nothing until a person has looked at it. */
+  /** The importer cannot translate its command: the unit stays disabled until the user writes the command. */
   disable(key: SourceKey, why: string): void {
     this.lose(key, `${why}; the unit is disabled`);
     this.setByRule("command", ["false"], "in place of the command that is not carried over");
@@ -102,7 +102,7 @@ export interface ImportedFile {
   readonly remarks: readonly Remark[];
 }
 
-/** Whether all that the file says was carried over. */
+/** Whether the fragment contains every key of the file. */
 export function isComplete({ units, remarks }: ImportedFile): boolean {
   return ![...remarks, ...units.flatMap((unit) => unit.remarks)].some(({ isLost }) => isLost);
 }

@@ -1,4 +1,4 @@
-/** Words of a value, or why they cannot be told without systemd. */
+/** The words of a value, or why only systemd can determine them. */
 export type Words =
   { readonly ok: true; readonly words: readonly string[] } | { readonly ok: false; readonly why: string };
 

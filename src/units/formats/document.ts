@@ -11,7 +11,7 @@ import { parseYaml } from "./yaml.js";
 /** The languages that units and configuration are written in. */
 export type Format = "toml" | "yaml" | "json";
 
-/** The format that the name of a file says it has, if it is one of ours. */
+/** The format by the suffix of a file's name, if Sluice reads it. */
 export function formatOf(file: string): Format | undefined {
   const suffix = /\.([^./]+)$/.exec(file)?.[1];
   switch (suffix) {

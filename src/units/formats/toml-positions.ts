@@ -159,7 +159,7 @@ function spanOf(node: { readonly range: readonly [number, number] }): Span {
   return { start: node.range[0], end: node.range[1] };
 }
 
-/** Keys hold no NUL, so that this tells any two paths apart. */
+/** Keys contain no NUL, so that different paths have different texts. */
 function pathKey(path: Path): string {
   return path.join("\0");
 }

@@ -26,7 +26,7 @@ export function parseToml(text: string): ParsedDocument {
   }
 }
 
-/** What the parser says of two common slips does not help. */
+/** The parser's messages for two common mistakes do not help. */
 function inOurWords(message: string, text: string, at: number): Pick<SyntaxProblem, "message" | "hint"> {
   const isAtLineEnd = at >= text.length || text[at] === "\n" || text[at] === "\r";
   if (message === "unfinished string" || (message.startsWith("control characters") && isAtLineEnd)) {

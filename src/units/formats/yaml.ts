@@ -30,7 +30,7 @@ export function parseYaml(text: string): ParsedDocument {
   if (reader.problems.length > 0) return refuse(reader.problems);
   return {
     ok: true,
-    // An empty file says nothing, and so does one of comments only.
+    // An empty file and a file with only comments have no content.
     value: value ?? {},
     makePositions: () => new YamlPositions(yaml, document.contents, reader.targets),
   };

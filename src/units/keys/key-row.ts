@@ -52,7 +52,7 @@ export interface KeyRow {
   readonly json: string;
   /** Whether only files have it, and no task that has code. */
   readonly isOfFiles?: true;
-  /** Whether it says something of an ordinary program, and goes with `command` only. */
+  /** Whether it is a key of ordinary programs, which needs `command`. */
   readonly isOfPrograms?: true;
   /** Whether `module.load` carries it to the broker and the loader, as one of the `ModuleOptions`. */
   readonly isOption?: true;

@@ -1,6 +1,6 @@
 import type { KeyRow } from "./key-row.js";
 
-/** The keys that say something of an ordinary program. */
+/** The keys of ordinary programs. */
 export const PROGRAM_KEYS = [
   /** For a module with `command`; where nothing sets it, the directory of the file that sets that. */
   {

@@ -42,7 +42,7 @@ export interface CodeContribution {
 }
 
 /**
- * A fragment of what code says, under the same rules as what files say. The tasks have no command and no run levels:
+ * A fragment from the declarations in code, by the same rules as for files. The tasks have no command and no run levels:
  * they are roots because their rc file was read.
  * Errors, all at once: `UNIT_UNKNOWN_KEY` (`NAME: unknown task argument K`), `UNIT_MISSING_KEY` (`task missing required
  * name argument`), and those of `parseFragment` for values.

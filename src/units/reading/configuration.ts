@@ -98,7 +98,7 @@ function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
   const { table } = configuration;
   if (checkInstanceConfig(table)) return [];
   const problems = explainErrors(checkInstanceConfig.errors, table, [], [])
-    // Read table by table, which knows better what to say.
+    // Reads each table separately, which gives better messages.
     .filter((problem) => problem.path[0] !== "modules")
     .map((problem) => ({ ...problem, code: "BROKER_CONFIG" as const }));
   const source: Source = {

@@ -26,7 +26,7 @@ export function parseFragment(text: string, options: FragmentText): Result<Fragm
 }
 
 /**
- * As {@link parseFragment}, of a TOML or YAML rc file, which may also say `load` and `remove`
+ * As {@link parseFragment}, of a TOML or YAML rc file, which may also have `load` and `remove`
  * (docs/design/planning.md §8).
  */
 export function parseRcFragment(text: string, options: FragmentText): Result<Fragment> {

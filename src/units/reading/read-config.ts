@@ -50,7 +50,7 @@ export async function readConfiguration(
 /**
  * Reads the text of a configuration.
  * Errors: `UNIT_SYNTAX`, `BROKER_CONFIG`.
- * @param label what errors call it; its suffix tells the format
+ * @param label its name in errors; the suffix determines the format
  * @param format default: by the suffix, else by the looks of the text
  */
 export function configurationFromText(

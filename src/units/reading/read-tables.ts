@@ -89,7 +89,7 @@ class TablesReader {
     }
   }
 
-  /** Whether the document may say what is to be loaded. */
+  /** Whether the document may have `load` and `remove`. */
   #mayLoad(): boolean {
     return this.#kind === "rc-file" || this.#kind === "stack-file";
   }
