@@ -33,7 +33,7 @@ task(
 task(
   "check-clean-shutdown",
   {
-    description: "says so if the instance did not go down in order the last time",
+    description: "warns if the last shutdown of the instance was not clean",
     ranks: "0",
     after: ["post-start-event"],
     requires: ["post-start-event"],

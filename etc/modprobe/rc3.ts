@@ -20,7 +20,7 @@ task(
 task(
   "post-finish-event",
   {
-    description: "marks the instance as shut down in order in the KVS",
+    description: "marks the instance as cleanly shut down in the KVS",
     ranks: "0",
     before: ["kvs"],
     needs: ["kvs"],

@@ -1,7 +1,7 @@
 import type { RunRecord } from "./record.js";
 import { timespan } from "./timespan.js";
 
-/** What a recorded run was, in the few words that stand over everything said of it. */
+/** A recorded run in a few words, for the top of every report. */
 export interface Headline {
   readonly command: string;
   readonly rank: number;

@@ -21,7 +21,7 @@ export interface UnusedEdge extends Edge {
   readonly savedNs: number;
 }
 
-/** What the messages of a run say of its relations (docs/design/planning.md §10). */
+/** The comparison of a run's messages with its relations (docs/design/planning.md §10). */
 export interface Lesson {
   /** Whether all messages of the run are known. If not, no edge counts as unused. */
   readonly isComplete: boolean;

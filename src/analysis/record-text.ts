@@ -144,7 +144,7 @@ function problem(file: string, line: number, message: string): Diagnostic {
   };
 }
 
-/** What to say of a name that no step of a recorded plan has. */
+/** The message about a name that no step of a recorded plan has. */
 export function unknownUnit(name: string, { steps }: RecordedPlan): string {
   const hint = didYouMean(
     name,

@@ -71,7 +71,7 @@ class Replay {
     this.#advance();
     for (let next = this.#running.pop(); next !== undefined; next = this.#running.pop()) {
       const step = this.#started[next] ?? 0;
-      // What ends while another one is handed out is heard of when that is done.
+      // The end of a step during the start of another one is handled after that start.
       this.#nowNs = Math.max(this.#endNs[next] ?? 0, this.#freeFromNs);
       this.#moves.push({
         kind: "end",

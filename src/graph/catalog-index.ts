@@ -33,7 +33,7 @@ export interface CatalogIndex {
   /** Unit → services, wildcards left out. */
   readonly after: Csr;
   readonly before: Csr;
-  /** Units that say `"*"`. */
+  /** Units with `"*"`. */
   readonly afterAll: Uint8Array;
   readonly beforeAll: Uint8Array;
 }

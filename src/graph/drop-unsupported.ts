@@ -39,7 +39,7 @@ export interface Dropped {
  * Removes what has lost a need, and then what nothing asks for any more, until nothing is left to remove. What stays is
  * the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
  *
- * Levels tell causes apart: a node that lost a need has a higher level than the last member of the group it needed.
+ * Levels distinguish causes: a node that lost a need has a higher level than the last member of the group it needed.
  * They are those of simultaneous passes, all lost needs first, then all orphans at once, and so on in turn.
  *
  * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring. Per component of

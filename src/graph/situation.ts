@@ -18,7 +18,7 @@ export interface Situation {
   readonly loaded: Uint8Array;
   /** Service → a loaded module provides it, perhaps one that the catalog does not know. */
   readonly served: Uint8Array;
-  /** Service → unit, as a module that runs may provide what its unit does not say. */
+  /** Service → unit, as a running module may provide services that its unit does not declare. */
   readonly servedBy: ReadonlyMap<number, readonly number[]>;
   /** Unit → picked only where no other provider is viable: a disabled one in an explicit load. */
   readonly lastResort: Uint8Array;

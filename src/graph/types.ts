@@ -100,7 +100,7 @@ export interface LoadedModule {
   readonly services: readonly string[];
   /** Loaded by name, so that only a removal by name takes it away. */
   readonly explicit: boolean;
-  /** How long its removal may take, if no file says so any more. */
+  /** How long its removal may take, if no file defines it any more. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -63,7 +63,7 @@ class Helper {
   readonly #ended: Promise<string>;
   readonly #kill: () => void;
   readonly #onEnd: (text: string) => void;
-  /** Resolves when it has been said why the helper ended, if it did so by itself. */
+  /** Resolves when the reason for an unrequested end of the helper has been reported. */
   #lost: Promise<void> | undefined;
   #words = "";
   #handle: Handle | undefined;

@@ -2,7 +2,7 @@ import type { LoadedModule } from "../graph/index.js";
 import { fields, type Handle } from "../messages/index.js";
 import { configFromJson, LayeredConfiguration } from "../units/index.js";
 
-/** What an instance says of itself. */
+/** The facts of an instance. */
 export interface InstanceFacts {
   readonly rank: number;
   readonly size: number;

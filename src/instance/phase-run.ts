@@ -160,7 +160,7 @@ async function reading<T>(session: RcSession, signal: AbortSignal, read: () => P
   }
 }
 
-/** What rc3 files say, over the catalog; without them if the two do not go together. */
+/** The contents of rc3 files, composed over the catalog; the catalog alone if they conflict. */
 function overCatalog(catalog: Catalog, rc: RcReading) {
   const composed = composeOver(catalog, rc.fragments);
   if (composed.ok) return { rc, catalog: composed.value, problems: [] };

@@ -83,7 +83,7 @@ async function send(worker: Worker, catalog: Catalog, { input, isOver }: Sending
 
 type PlanEnd = Exclude<PlanReport, { readonly kind: "ask" }>;
 
-/** What the thread says at its end; its questions are answered until then. */
+/** The last message of the thread; until then the caller answers its questions. */
 function reportOf(
   worker: Worker,
   answer: (question: OriginQuestion) => void,

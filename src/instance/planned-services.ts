@@ -5,7 +5,7 @@ import type { Handle } from "../messages/index.js";
 /** Names of the services that a run is going to load, with commas between: what a module may count on to come. */
 const PLANNED = "modprobe.planned";
 
-/** Runs the function while the instance says which services its plan loads; a plan that loads none says nothing. */
+/** Runs the function while an attribute of the instance lists the services that the plan loads; without such services it sets no attribute. */
 export async function withPlannedServices<T>(
   plan: Plan,
   handle: Handle | undefined,

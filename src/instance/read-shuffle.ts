@@ -35,7 +35,7 @@ export function shuffleOf(attrs: Readonly<Record<string, string>>): Shuffle | un
   return text === undefined || text === "" ? undefined : readShuffle(text);
 }
 
-/** What to say of a shuffle when it begins. */
+/** The log line for the beginning of a shuffle. */
 export function shuffleText({ text }: Shuffle): string {
   return text.startsWith("@")
     ? `the units are taken in the order of ${text.slice(1)}`

@@ -136,7 +136,7 @@ async function findAll(asked: readonly AskedPick[], options: Telling): Promise<F
   return { picks, loaders, failures };
 }
 
-/** Opens each library once, some at a time; what fails is told of while others are still being read. */
+/** Opens each library once, some at a time; reports a failure while it still reads other libraries. */
 async function openAll(
   { picks, loaders }: Found,
   options: Telling,

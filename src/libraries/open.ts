@@ -20,7 +20,7 @@ export type OpenedLibrary =
   | { readonly kind: "none"; readonly path: string };
 
 /**
- * Opens a library: its loader reads what it says of itself, where its code can harm nothing else.
+ * Opens a library: its loader reads its manifest, isolated from the rest of the process.
  * @returns in any case; a library that cannot be read has its problems
  */
 export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Promise<OpenedLibrary> {

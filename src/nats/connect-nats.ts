@@ -27,7 +27,7 @@ export interface NatsConnectOptions extends NatsCredentials {
   readonly name: string;
   /** What the subjects of answers to requests begin with. */
   readonly inboxPrefix?: string | undefined;
-  /** Called after each round in which no server was connected to, with a line for each server that says why, if any has refused. */
+  /** Called after each round in which no server was connected to, with a line and a reason for each server, if any has refused. */
   readonly failed?: ((lines: readonly string[], isRefused: boolean) => void) | undefined;
   /** Ends the attempts. */
   readonly signal?: AbortSignal | undefined;
@@ -57,7 +57,7 @@ export function natsLibrary(): typeof Nats {
  * Connects to the first server that answers. All are tried at once, so that one that is down costs nothing. A connection that
  * is lost closes, and is not made anew.
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
- *   each server has a line that says why. `ECANCELED` when the signal was aborted
+ *   each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
 export async function connectNats(options: NatsConnectOptions): Promise<NatsConnection> {
   const { servers, connectTimeoutMs, signal } = options;
@@ -149,7 +149,7 @@ async function tryOne(
 }
 
 /**
- * Waits for what a server says first. The library would leave the socket of one that is silent open, and with it this
+ * Waits for the first message of a server. The library would leave the socket of one that is silent open, and with it this
  * process.
  */
 function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
@@ -186,7 +186,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
   const isTls = servers.isTls || [tlsCa, tlsCert, tlsKey].some((file) => file !== undefined);
   return {
     name,
-    // Those of a cluster that are learned have other names than their certificates say.
+    // Learned servers of a cluster have other names than those in their certificates.
     ignoreClusterUpdates: true,
     // A rank sends nothing to itself; so it learns whether another has its number.
     noEcho: true,

@@ -37,7 +37,7 @@ export function clientOf(place: string): string | undefined {
 /**
  * Reads `nats://HOST:PORT/INSTANCE/RANK` or `tls://…` (docs/design/hosts.md §1). Several servers have commas between
  * them. `?creds=FILE&nkey=FILE&tls-ca=FILE&tls-cert=FILE&tls-key=FILE` names files of credentials.
- * @throws SluiceError `BROKER_REQUEST` `EINVAL` that says what is wrong, without a password
+ * @throws SluiceError `BROKER_REQUEST` `EINVAL` with the problem, without a password
  */
 export function parseInstanceAddress(uri: string): InstanceAddress {
   const { servers, instance, rank, files } = ADDRESS.exec(uri)?.groups ?? {};

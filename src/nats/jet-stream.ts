@@ -88,7 +88,7 @@ export class JetStream {
 
   /**
    * Whether there is JetStream for this account.
-   * @throws Error when that cannot be told now
+   * @throws Error when this is unknown at the moment
    */
   async isOn(): Promise<boolean> {
     const { PermissionViolationError, RequestError } = natsLibrary().errors;
@@ -104,7 +104,7 @@ export class JetStream {
     }
   }
 
-  /** Makes a bucket unless it is there, and tells how it is. */
+  /** Makes a bucket if it is missing, and returns its settings. */
   async openBucket({ name, ttlMs, replicas, isErasable = false }: BucketOptions): Promise<BucketState> {
     const config = {
       name: `KV_${name}`,

@@ -3,7 +3,7 @@ import { messageOf } from "../errors/index.js";
 import { startTimer } from "../processes/index.js";
 import { connectNats, type NatsConnectOptions, natsLibrary } from "./connect-nats.js";
 
-/** As long as the servers cannot be reached, it is said this often. */
+/** The time between two log lines while no server can be reached. */
 const REMIND_MS = 30_000;
 
 /** After this time a right that a server has withdrawn may be back. */
@@ -17,7 +17,7 @@ const OF_JETSTREAM = /^(?:\$JS\.|\$KV\.|_INBOX_)/;
 
 const NOTHING = new Uint8Array();
 
-/** What a connection tells of itself. */
+/** The events of a connection. */
 export interface ConnectionListener {
   /** The connection was made anew: what was on its way may be lost. */
   restored(): void;
@@ -39,7 +39,7 @@ export class LastingConnection {
   #connection: NatsConnection;
   #listener = SILENT;
   #reminder: NodeJS.Timeout | undefined;
-  /** When it was said last that something may not be sent. */
+  /** The time of the last log line about a subject that this process may not send to. */
   #refusedAtMs = -Infinity;
   /** Subjects that this process may not receive, though it has to; how often each was refused. */
   readonly #withdrawn = new Map<string, number>();
@@ -129,7 +129,7 @@ export class LastingConnection {
     });
   }
 
-  /** The server does not give the right to receive a subject, or has withdrawn it. It does not say when it is back. */
+  /** The server does not give the right to receive a subject, or has withdrawn it. It does not report the return of the right. */
   #lostRight(connection: NatsConnection, subject: string, take: (message: Msg) => void, error: Error): void {
     const times = this.#withdrawn.get(subject) ?? 0;
     this.#withdrawn.set(subject, times + 1);
@@ -159,7 +159,7 @@ export class LastingConnection {
     }
   }
 
-  /** Without rights for JetStream there is no lease, as on servers without it: that is no failure, nor is what is optional. */
+  /** Without rights for JetStream there is no lease, as on servers without it: neither this nor an optional right is a failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;
@@ -168,9 +168,9 @@ export class LastingConnection {
       this.#listener.log("info", `NATS: ${messageOf(error)}`);
       return;
     }
-    // Those were told to the subscription.
+    // The subscription has received these errors.
     if (violation?.operation === "subscription") return;
-    // What may not be sent is tried again and again.
+    // A forbidden message is tried again and again.
     if (violation !== undefined && performance.now() - this.#refusedAtMs < REMIND_MS) return;
     if (violation !== undefined) this.#refusedAtMs = performance.now();
     this.#listener.log("err", `NATS: ${messageOf(error)}`);

@@ -38,7 +38,7 @@ export class LinkSender {
   /** So many bytes have been sent; less than were ever sent while some are sent again. */
   #sent = 0;
   #everSent = 0;
-  /** Until the other end has said it, one segment may be under way. */
+  /** Before the first report of the other end, one segment may be under way. */
   #room: number | undefined;
 
   constructor(options: LinkSenderOptions) {

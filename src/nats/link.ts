@@ -54,20 +54,20 @@ export class Link extends Duplex {
   #peer: string | undefined;
   /** The other end has sent something. */
   #hasHeard = false;
-  /** This end has said that it is there, and waits for an answer. */
+  /** This end has sent its greeting, and waits for an answer. */
   #isGreeting = false;
   /** So many bytes have come. */
   #received = 0;
   /** That more is missing after so many bytes was reported. */
   #gapReportedAt = -1;
-  /** What the other end was told last. */
+  /** The last acknowledgement to the other end. */
   #told = { ack: 0, room: 0 };
   #ackTimer: NodeJS.Timeout | undefined;
   #retryTimer: Timer | undefined;
   #askTimer: Timer | undefined;
   #endTimer: NodeJS.Timeout | undefined;
   #beat: Pick<Timer, "cancel"> | undefined;
-  /** The other end has said that no more follows. */
+  /** The other end has sent its last byte. */
   #hasEnd = false;
   /** Called when all that was written has arrived, once the last of it is. */
   #finished: (() => void) | undefined;

@@ -15,7 +15,7 @@ export interface Card {
   /** Names of the units that it stands for. */
   readonly units: readonly string[];
   readonly lines: readonly { readonly text: string; readonly style: LineStyle }[];
-  /** All there is to say about it, for a pointer that rests on it and for screen readers. */
+  /** The full text about it, for a pointer that rests on it and for screen readers. */
   readonly title: string;
   readonly width: number;
   readonly height: number;
@@ -54,7 +54,7 @@ const NAMES_SHOWN = { unit: 5, level: 24, title: 200 } as const;
 const REASON_MAX = 240;
 const TITLE_MAX = 4000;
 
-/** What cards have to say besides the unit itself. */
+/** The texts of cards besides the unit itself. */
 export class CardWriter {
   readonly #centre: string | undefined;
   readonly #services = new Map<string, PictureService[]>();

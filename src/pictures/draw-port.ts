@@ -24,7 +24,7 @@ export type DrawnPicture =
   | (Drawn & { readonly format: "svg"; readonly text: string })
   | (Drawn & { readonly format: "png"; readonly bytes: Uint8Array });
 
-/** What the thread that draws says at its end. */
+/** The last message of the drawing thread. */
 export type DrawReport =
   | { readonly ok: true; readonly drawn: DrawnPicture }
   | { readonly ok: false; readonly message: string; readonly cause: unknown };

@@ -2,7 +2,7 @@ import { FONT_FAMILY } from "./font.js";
 
 /**
  * Colours as people with any kind of colour vision tell them apart: blue and orange, and never a colour
- * alone. Shapes and line styles say the same.
+ * alone. Shapes and line styles show the same.
  */
 interface Palette {
   readonly paper: string;

@@ -3,7 +3,7 @@ import type { Mark } from "./mark.js";
 import { spawnSafely } from "./spawn-safely.js";
 
 /**
- * Keeps the process groups that it hears of, and kills them once its standard input has ended. That ends
+ * Keeps the process groups that it receives, and kills them once its standard input has ended. That ends
  * however this process dies. After the grace it also kills all that bears the mark. A shell, grep and sleep
  * are all that it takes.
  */

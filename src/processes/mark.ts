@@ -25,7 +25,7 @@ export interface Mark {
 let lastPart = 0;
 
 /**
- * Carried by all that a process starts. It names the process for as long as the machine runs, so that it can be told whether that
+ * Carried by all that a process starts. It names the process for as long as the machine runs, so that a later process can check whether that
  * still lives.
  * @returns undefined where there is no `/proc`, and for a process that has gone
  */
@@ -90,7 +90,7 @@ export function isStartedBy(pid: number, mark: Mark): boolean {
   return marksOf(pid).some((text) => text.startsWith(mark.text));
 }
 
-/** The same, with what the system says of each; none where there is no `/proc`. */
+/** The same, with the system's data about each process; empty without `/proc`. */
 export function membersOf(
   mark: Mark | undefined,
 ): { readonly pid: number; readonly state: string; readonly name: string }[] {

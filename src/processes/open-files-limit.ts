@@ -14,7 +14,7 @@ const startedWith = process.env[OPEN_FILES_VARIABLE] ?? softLimit(process.ppid);
 
 const inherited = softLimit(process.pid);
 
-/** An environment for a child that tells it of the limit. */
+/** An environment for a child, with the limit. */
 export function withOpenFilesLimit(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return startedWith === undefined || OPEN_FILES_VARIABLE in env
     ? env

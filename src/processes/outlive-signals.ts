@@ -2,7 +2,7 @@
 const GROUP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Makes this process outlive them: its parent ends it in order over a channel, and it ends when the channel closes.
+ * Makes this process outlive them: its parent ends it cleanly over a channel, and it ends when the channel closes.
  * Programs that it starts are not affected.
  */
 export function outliveSignals(): void {

@@ -57,7 +57,7 @@ export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {
 
 /** From the arguments of Node's `exit` event. */
 export function endOf(status: number | null, signal: NodeJS.Signals | null): ProcessEnd {
-  // Node gives neither of them where the system said nothing of either.
+  // Node returns neither of them if the system reported neither.
   return signal === null ? { kind: "exited", status: status ?? 0 } : { kind: "killed", signal };
 }
 

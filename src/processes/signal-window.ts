@@ -11,7 +11,7 @@ export class SignalWindow {
     this.#windowMs = windowMs;
   }
 
-  /** Takes a signal that came now; says whether it is a new one. */
+  /** Takes a signal that has just arrived; returns whether it is a new one. */
   isNew(): boolean {
     const nowMs = performance.now();
     if (this.#firstMs === undefined) {

@@ -43,7 +43,7 @@ export interface HostTransport {
   send(message: ToHost): void;
   /** Ends it at once. */
   kill(): void;
-  /** Resolves when it is gone and all that it said has been handed on. */
+  /** Resolves when it has ended and all its messages have been passed on. */
   readonly ended: Promise<HostEnd>;
 }
 

@@ -152,7 +152,7 @@ export class HostContext implements Context {
     this.#effect("enable", { kind: "enable", name });
   }
 
-  /** Whether a stand-in decides it: that is told, and nothing is made of it. */
+  /** Whether a stand-in decides it: the host then records the use and ignores the value. */
   #isUnknown(what: string, values: readonly unknown[]): boolean {
     return this.#standIns?.decides(what, values) === true;
   }

@@ -3,7 +3,7 @@ import type { HostState, JsonObject, ModuleOptionEdit } from "./host-protocol.js
 
 /**
  * A host's copy of what the runner knows, so that reading it never waits. The runner's word is law: what a host changes
- * it changes here and tells the runner, which tells the others.
+ * it changes here, and the host sends the change to the runner, which sends it to the other hosts.
  */
 export class HostMirror {
   rank = 0;

@@ -45,7 +45,7 @@ export interface RcHost {
    */
   read(file: string, mode: ReadMode): Promise<RcFileReport>;
   /**
-   * Runs a task of a file that was read. An abort tells the task, and kills the host when its other tasks have ended.
+   * Runs a task of a file that was read. An abort aborts the signal of the task, and kills the host when its other tasks have ended.
    * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal
    */
   run(task: string, signal: AbortSignal): Promise<void>;
@@ -56,7 +56,7 @@ export interface RcHost {
   close(): Promise<void>;
 }
 
-/** What a host tells the run that it is part of. */
+/** The reports of a host to its run. */
 export interface RcHostListener {
   output(line: OutputLine): void;
   print(text: string): void;

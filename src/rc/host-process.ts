@@ -46,7 +46,7 @@ export class HostProcess implements HostTransport {
     this.#socket = socketOf(this.#child);
     const lines = new LineSplitter((line) => this.#receive(line, talk), Infinity);
     this.#socket.on("data", (chunk) => lines.push(chunk));
-    // A host that dies while it is written to: how it ended says more.
+    // The host ended during the write: its exit status explains more than this error.
     this.#socket.on("error", () => this.kill());
     this.ended = this.#watch();
   }

@@ -1,5 +1,5 @@
 /**
- * What the runner and a host of rc files say to each other: one JSON object a line, in UTF-8. The host
+ * The messages between the runner and a host of rc files: one JSON object a line, in UTF-8. The host
  * inherits the socket for it as the descriptor that `SLUICE_RC_URI=fd://N` names. Any language can speak it.
  *
  * The runner sends `init` first. It sends `read` for one file at a time. The host answers with `tasks` as

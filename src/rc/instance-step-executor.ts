@@ -109,7 +109,7 @@ export class InstanceStepExecutor implements StepExecutor {
 
   async #remove({ name, stop }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    // One whose unit says how it is stopped has that time, and ends it by itself.
+    // A module whose unit has `stop` gets that time; the broker itself cancels it afterwards.
     const isHurried = stop === undefined;
     const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
     if (isHurried) this.#removals.add(removal);
@@ -145,7 +145,7 @@ export class InstanceStepExecutor implements StepExecutor {
   }
 }
 
-/** How a unit is loaded, besides what it says itself. */
+/** The options of a load besides the keys of the unit. */
 interface LoadMode {
   readonly explicit: boolean;
   /** A start has named it, and no person. */
@@ -164,7 +164,7 @@ export function loadRequest(
     ...{ path, name, args, explicit },
     ...(ofStart === true ? { ofStart } : {}),
     ...options,
-    // Where its unit does not say, the broker decides.
+    // Without the key in its unit, the broker decides.
     ...(thread === undefined || (thread === "own" && unit.hasOwnThread !== true) ? {} : { thread }),
     ...(unit.requires.length === 0 ? {} : { requires: unit.requires }),
     // Infinity has no place in JSON, and is no limit.

@@ -17,7 +17,7 @@ import {
 import type { RcFileReport } from "./host-port.js";
 import type { RcSession } from "./session.js";
 
-/** What the rc files of a run say, ready to be composed and planned. */
+/** The contents of the rc files of a run, ready to be composed and planned. */
 export interface RcReading {
   /** In the order read, to be composed after the configuration. */
   readonly fragments: readonly Fragment[];
@@ -25,7 +25,7 @@ export interface RcReading {
   readonly tasks: readonly string[];
   /** Units and services to load, which are roots too. */
   readonly load: readonly NamedReference[];
-  /** Modules to remove; `all` if one of the files says so. */
+  /** Modules to remove; `all` if one of the files has `all`. */
   readonly remove: readonly NamedReference[] | "all";
   /** Units and services to force-enable (docs/design/planning.md §3). */
   readonly enabled: readonly string[];
@@ -86,7 +86,7 @@ export async function readSoundRcFiles(
       : await readRcFragment(file, { guard, cache });
     if (result.ok) {
       draft.add(result.value);
-      // Those of declarative files are said where all files are composed.
+      // Composing all files reports the problems of declarative files.
       if (isCode) warnings.push(...result.warnings);
     } else {
       diagnostics.push(...result.diagnostics);
@@ -107,7 +107,7 @@ async function readCode(
   try {
     await access(file, constants.R_OK);
   } catch (error) {
-    // The host would say it in the words of its module loader.
+    // The host would report it with the text of its module loader.
     return fail([unreadable(file, error)]);
   }
   const report = await session.read(file);

@@ -52,7 +52,7 @@ function inheritedSocket(): Socket {
   return new Socket({ fd: Number(fd), readable: true, writable: true });
 }
 
-/** Sends what tasks print over the socket, where it can say which task it was. */
+/** Sends the output of tasks over the socket, with the name of the task. */
 function captureOutput(host: ScriptHost, socket: Socket): void {
   for (const name of ["stdout", "stderr"] as const) {
     process[name].write = (

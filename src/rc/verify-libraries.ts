@@ -10,7 +10,7 @@ export interface RefusedModule {
   readonly message: string;
 }
 
-/** What an instance says of the libraries of a plan. */
+/** The verdict of an instance on the libraries of a plan. */
 export interface PlanVerification {
   readonly failures: readonly RefusedModule[];
   /** Why optional units are left out. */

@@ -55,7 +55,7 @@ export interface FailEvent extends AfterStart {
   readonly optional?: true;
 }
 
-/** A step took longer than its unit's `timeout`: it has failed, and its executor was told to give it up. */
+/** A step took longer than its unit's `timeout`: it has failed, and the run has cancelled it. */
 export interface TimeoutEvent extends AfterStart {
   readonly type: "timeout";
   readonly timeoutMs: number;

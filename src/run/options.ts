@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly cancelSignal?: AbortSignal | undefined;
   /** Default 2000. */
   readonly cancelAfterMs?: number | undefined;
-  /** Default 2000: how long the run waits for a step that was told to give up, before it goes on without it. */
+  /** Default 2000: how long the run waits for a cancelled step before it continues without it. */
   readonly graceMs?: number | undefined;
   /** After a failure go on with all that does not require or need what failed. Always so where modules are removed. */
   readonly keepGoing?: boolean | undefined;

@@ -21,7 +21,7 @@ interface RunningStep {
   stopTimer: () => void;
   /** Nothing that the promise still does counts: its last event is out. */
   reported: boolean;
-  /** An interrupt told it to give up. */
+  /** An interrupt has cancelled it. */
   cancelled: boolean;
 }
 
@@ -153,7 +153,7 @@ export class PlanRun {
     );
   }
 
-  /** The promise of a step settled; what it says counts unless its last event is out already. */
+  /** The promise of a step settled; the result counts unless its last event has already been sent. */
   #settled(running: RunningStep, error: Error | undefined): void {
     if (!this.#running.delete(running)) return;
     running.stopTimer();

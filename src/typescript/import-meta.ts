@@ -25,7 +25,7 @@ interface BabelApi {
   readonly template: { readonly statement: { ast(code: string): unknown } };
 }
 
-/** What a file's `import.meta` says of it. */
+/** The properties of a file's `import.meta`. */
 interface MetaOfFile {
   readonly filename: string;
   readonly dirname: string;

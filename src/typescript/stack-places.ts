@@ -9,7 +9,7 @@ interface MadeFile {
   map?: SourceMap | undefined;
 }
 
-/** One call of a stack, which says in words what it is. */
+/** One call of a stack, which describes itself as text. */
 interface Call extends NodeJS.CallSite {
   toString(): string;
 }

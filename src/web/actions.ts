@@ -6,7 +6,7 @@ interface Action {
 
 /** What actions are carried out with. */
 export interface ActionSetting {
-  /** Options that say which units there are. */
+  /** Options that define the units. */
   readonly unitArgs: readonly string[];
   /** Number of ranks of the instance. */
   readonly size: number;

@@ -13,7 +13,7 @@ const MOST_AT_A_TIME = 4;
 /** What is kept of an output: a picture of 50,000 units has its place, a program that never stops has not. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** Runs commands of Sluice for pages, which show what the commands say. */
+/** Runs commands of Sluice for pages, which show the output of the commands. */
 export class Commands {
   readonly #program: readonly string[];
   readonly #env: NodeJS.ProcessEnv;

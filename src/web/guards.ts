@@ -78,7 +78,7 @@ function bearerOf({ headers }: IncomingMessage): string | undefined {
   return /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
 }
 
-/** Compared in a time that tells nothing of it. */
+/** Compares in constant time, which reveals nothing about the token. */
 class Secret {
   readonly #digest: Buffer;
 

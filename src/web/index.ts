@@ -30,7 +30,7 @@ export interface WebOptions extends Pick<
   readonly env: NodeJS.ProcessEnv;
   /** Where the files of the page are. */
   readonly pageDirectory: string;
-  /** Says who waits for whom in an instance, in lines. */
+  /** Describes the waits of an instance, in lines. */
   readonly waits?: (handle: Handle) => Promise<readonly string[]>;
   /** From one look at queues and rates to the next. */
   readonly periodMs: number;

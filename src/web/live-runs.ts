@@ -29,7 +29,7 @@ interface LiveRun {
 /** Runs that are remembered when they have ended. */
 const KEPT = 3;
 
-/** The runs of an instance, from what `run.watch` says. */
+/** The runs of an instance, from the stream `run.watch`. */
 export class LiveRuns {
   readonly #runs = new Map<string, LiveRun>();
 

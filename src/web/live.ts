@@ -16,7 +16,7 @@ interface RankModules {
   failed: JsonValue;
 }
 
-/** What a rank has last told of itself. */
+/** The last report of a rank. */
 export interface RankState {
   readonly rank: number;
   /** Null before the first answer. */
@@ -83,7 +83,7 @@ export class LiveInstance {
     };
   }
 
-  /** Ranks that are watched and have not told anything yet; undefined before the ranks are known. */
+  /** Watched ranks without a report so far; undefined before the ranks are known. */
   missing(): number[] | undefined {
     if (this.#ranks === null) return undefined;
     return [...this.#byRank].filter(([, { broker }]) => broker === null).map(([rank]) => rank);
@@ -96,7 +96,7 @@ export class LiveInstance {
     return ranks.map((item) => fields(item, { state: "string" }).state);
   }
 
-  /** What the ranks that are watched have last told. */
+  /** The last reports of the watched ranks. */
   ranks(): readonly RankState[] {
     return [...this.#byRank].map(([rank, { broker, modules, failed }]) => {
       return {

@@ -61,7 +61,7 @@ interface PrintOptions {
 }
 
 /**
- * The metrics of now, once each rank has told its own.
+ * The current metrics, when each rank has reported its own.
  * @throws Error that names the ranks which have not answered in time
  */
 export async function printedMetrics(handle: Handle, { isOpen, timeoutMs }: PrintOptions): Promise<string> {

@@ -13,7 +13,7 @@ type Labels = Readonly<Record<string, string | number>>;
 /**
  * What an instance does, in numbers. Each time it makes the registry anew. So there is nothing of what is
  * gone, and nothing in common with a registry of the program around.
- * @param accept which format the reader likes: OpenMetrics if it says so, else the text format of Prometheus
+ * @param accept which format the reader likes: OpenMetrics if it accepts that, else the text format of Prometheus
  */
 export async function metricsOf(live: LiveInstance, accept: string): Promise<MetricsText> {
   const isOpen = accept.includes("application/openmetrics-text");

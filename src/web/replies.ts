@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 /** The longest body of a request. */
 const MOST_BODY_BYTES = 64 * 1024;
 
-/** A request that cannot be fulfilled, and the status that says so. */
+/** A refused request, and the status of the reply. */
 export class HttpError extends Error {
   readonly status: number;
 

@@ -20,10 +20,10 @@ export interface RouteOptions {
   readonly files: ReadonlyMap<string, PageFile>;
   readonly hub: Hub;
   readonly commands: Commands;
-  /** Options of `modprobe` that say for what is planned, and of `analyze` that say whose runs are meant. */
+  /** Options of `modprobe` for the facts of the plan, and of `analyze` for the choice of the run. */
   readonly planArgs: readonly string[];
   readonly runArgs: readonly string[];
-  /** Options of `modprobe` that say which units there are, for actions. */
+  /** Options of `modprobe` that define the units, for actions. */
   readonly unitArgs: readonly string[];
   /** The text of the metrics, by what the requester accepts; undefined without an instance. */
   readonly metrics:
@@ -145,7 +145,7 @@ export async function answer(options: RouteOptions, path: string, asked: Asked):
   throw new HttpError(405, `${method ?? ""} is not possible on this page`);
 }
 
-/** Runs the commands of an action, or says what they are and what they would do. */
+/** Runs the commands of an action, or returns the commands and their dry run. */
 async function act({ session, commands, unitArgs, log }: RouteOptions, { request, response }: Asked) {
   if (session.readOnly) throw new HttpError(403, "the page is read-only");
   if (session.mode === "offline") throw new HttpError(409, "the page has no instance");

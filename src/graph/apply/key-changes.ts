@@ -19,7 +19,7 @@ const TABLE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>
 /** Of each probe that asks. */
 const PROBE_DEFAULTS = { intervalMs: 1000, timeoutMs: 2000 };
 
-/** Keys that decide which loader runs the file, where the loader that took it tells more. */
+/** Keys that choose the loader of the file; the name of the loader itself is more exact. */
 const CHOOSE_LOADER: ReadonlySet<string> = new Set(["exec", "loader"]);
 
 /**
@@ -28,7 +28,7 @@ const CHOOSE_LOADER: ReadonlySet<string> = new Set(["exec", "loader"]);
  */
 export function keyChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: Catalog): KeyChange[] {
   const options = optionsOf(unit);
-  // What was secret does not become known by a file that no longer says so.
+  // A secret value stays secret even if the file no longer declares it as secret.
   const isSecret = unit.secret || recorded.options["secret"] === true;
   return rowsOf("module").flatMap((row) => {
     if (row.change === "nothing" || row.key === "module" || CHOOSE_LOADER.has(row.key)) return [];
@@ -57,7 +57,7 @@ export function loaderChanges(unit: ModuleUnit, recorded: RecordedModule, catalo
 
 function wantedValue(row: UnitKeyRow, unit: ModuleUnit, options: Readonly<Record<string, unknown>>): unknown {
   if (row.key === "args") return unit.args;
-  // JSON has no Infinity, and is told of no limit by nothing.
+  // JSON has no Infinity: a missing value means no limit.
   if (row.key === "timeout") return unit.timeoutMs === Infinity ? undefined : unit.timeoutMs;
   return options[row.json];
 }

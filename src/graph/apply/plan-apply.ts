@@ -140,7 +140,7 @@ function differences(
   };
 }
 
-/** What cannot be found out says nothing. */
+/** An unknown value causes no difference. */
 function isOther(before: string | null, now: string | null | undefined): boolean {
   return before !== null && now !== null && now !== undefined && before !== now;
 }
@@ -195,7 +195,7 @@ function isOrWasKnown(name: string, catalog: Catalog, recorded: readonly Recorde
   return recorded.some((module) => module.name === name && module.isPlanned);
 }
 
-/** All services that a module has or is said to have. */
+/** All services that a module has, or that its unit declares. */
 function servicesOf({ name, services }: RecordedModule, catalog: Catalog): Set<string> {
   return new Set([name, ...services, ...(knownModule(catalog, name)?.provides ?? [])]);
 }

@@ -82,7 +82,7 @@ function sourcesOf(
   const mirrored = isReversed[owner] === isReversed[other] ? key : key === "after" ? "before" : "after";
   const otherUnit = unitAt(index, other);
   const provided = new Set([otherUnit.name, ...otherUnit.provides]);
-  // A wildcard means every unit that does not itself say so; a reversed unit says it with the other key.
+  // A wildcard means every unit without the same wildcard; a reversed unit has it in the other key.
   if (!otherUnit[mirrored].includes(WILDCARD)) provided.add(WILDCARD);
   return [...new Set(unit[key])]
     .filter((name) => provided.has(name))

@@ -123,7 +123,7 @@ function diffClasses(old: LockedClass, fresh: LockedClass): LockChange[] {
 
 type ProviderChange = Extract<LockChange, { kind: "provider" }>;
 
-/** Services that go from one provider to the same other one are told together. */
+/** Services that change from one provider to the same other one share a line. */
 function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   const groups = new Map<string, { services: string[]; from: string; to: string }>();
   for (const [service, from] of Object.entries(old.picks)) {

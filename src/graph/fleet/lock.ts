@@ -21,7 +21,7 @@ export interface PlanLock {
   readonly size: number;
   /** The only rank that it is for, or null for all. */
   readonly rank: number | null;
-  /** Planned unit → the keys that tell what is done for it and in which order, by unit. */
+  /** Planned unit → the keys that affect its action and its order, by unit. */
   readonly units: Readonly<Record<string, UnitJson>>;
   /** By their lowest rank. Ranks with the same plan are one class. */
   readonly classes: readonly LockedClass[];
@@ -71,7 +71,7 @@ function lockedUnit(unit: Unit): UnitJson {
       !UNLOCKED.has(key) &&
       !key.startsWith("needs-") &&
       key !== "runlevels" &&
-      // What locks of before the key do not say either.
+      // Locks from before this key do not have it either.
       !((key === "optional" || key === "secret") && value === false) &&
       value !== null &&
       (typeof value !== "object" || Object.keys(value).length > 0),
@@ -90,7 +90,7 @@ function isOrder(key: string): boolean {
   return key === "after" || key === "before";
 }
 
-/** A table says the same in whichever order its names are. */
+/** The order of names in a table has no meaning. */
 function sorted(value: UnitJson[string]): UnitJson[string] {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => compareText(a, b)));
@@ -118,7 +118,7 @@ function stepText({ action, unit }: Step): string {
   return `${action} ${unit.name}`;
 }
 
-/** A reason without what differs between ranks of one class or says where in a file. */
+/** A reason without values that differ between ranks of one class, and without places in files. */
 function lockedReason(reason: Reason): string {
   switch (reason.kind) {
     case "disabled":

@@ -11,7 +11,7 @@ export interface RankFacts {
   readonly env?: Facts["env"];
 }
 
-/** The facts of one rank: those of all ranks, and over them what is said of this one. */
+/** The facts of one rank: those of all ranks, overridden by those of this rank. */
 export function factsAt(facts: Facts, perRank: readonly RankFacts[], rank: number): Facts {
   const own = perRank.filter(({ ranks }) => rankSetHas(ranks, rank));
   if (own.length === 0) return { ...facts, rank };
@@ -24,7 +24,7 @@ export function factsAt(facts: Facts, perRank: readonly RankFacts[], rank: numbe
 }
 
 /**
- * The sets of ranks that tell plans apart. They are the different values of `ranks`, and the ranks that have
+ * The sets of ranks that distinguish plans. They are the different values of `ranks`, and the ranks that have
  * a fact which a condition of some unit asks for. A fact that nothing asks for makes no difference.
  */
 export function decisiveRankSets(units: readonly Unit[], perRank: readonly RankFacts[]): RankSet[] {

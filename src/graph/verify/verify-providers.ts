@@ -5,7 +5,7 @@ import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
  * Warnings about what no rank and no facts can bring about. UNIT_NEED_UNMEETABLE: on no rank of the unit is
  * there a provider of what it needs. UNIT_NEVER_PICKED: conditions that contradict each other, no ranks at
  * all, or a provider that another one beats although no priority ranks it lower.
- * @param chosen services whose provider code may choose, so that nothing can be said of them
+ * @param chosen services whose provider code may choose, and which are therefore not checked
  */
 export function providerWarnings(catalog: Catalog, chosen: ReadonlySet<string>): Diagnostic[] {
   const best = bestAlwaysUsable(catalog);

@@ -51,7 +51,7 @@ function nextCause({ plan }: AccountInput, unit: string, reason: Reason): Link |
   if (reason.kind !== "not-asked") return undefined;
   const [requirer] = reason.requiredBy;
   const deeper = requirer === undefined || requirer === unit ? undefined : plan.leftOut.get(requirer);
-  // That a requirer was not asked for either says nothing more.
+  // A requirer that was not requested either adds no information.
   if (requirer === undefined || deeper === undefined || deeper.kind === "not-asked") return undefined;
   return { unit: requirer, reason: deeper };
 }

@@ -21,7 +21,7 @@ export function orderOf(
 
 type OrderKey = "after" | "before";
 
-/** What the unit itself says. */
+/** The order in the keys of the unit itself. */
 function ownCauses(plan: Plan, unit: Unit, key: OrderKey, others: readonly Unit[]): OrderCause[] {
   return [...new Set(unit[key])].flatMap((name) => {
     const meant = others.filter((other) =>
@@ -33,7 +33,7 @@ function ownCauses(plan: Plan, unit: Unit, key: OrderKey, others: readonly Unit[
   });
 }
 
-/** What other units say about it. */
+/** The order in the keys of other units. */
 function foreignCauses(
   plan: Plan,
   unit: Unit,

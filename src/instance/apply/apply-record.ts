@@ -48,7 +48,7 @@ export async function compareWith(
   return planApply({ plan, recorded, files: byUnit, only });
 }
 
-/** What the files say otherwise of a module than it runs with; nothing if it does not run. */
+/** The differences between the files and a running module; empty if it does not run. */
 export async function differencesFrom(
   catalog: Catalog,
   name: string,

@@ -61,8 +61,8 @@ export class ApplySession implements ApplyTurn {
 
   /**
    * Waits for its turn: a rank carries out one apply at a time.
-   * @param by what it says of itself to those that wait for it
-   * @param onWaiting told for which one it waits
+   * @param by its name for other clients that wait for it
+   * @param onWaiting called with the name of the apply that it waits for
    */
   static async open(
     handle: Handle,

@@ -15,9 +15,9 @@ export interface ContractDiff {
   readonly from: string;
   readonly to: string;
   readonly changes: readonly ContractChange[];
-  /** The lowest version that says enough. */
+  /** The lowest version that the changes allow. */
   readonly needed: string;
-  /** Whether the new version says less than that. */
+  /** Whether the new version is lower. */
   readonly isUnderstated: boolean;
 }
 
@@ -67,8 +67,8 @@ function listChanges(path: string, old: readonly string[], now: readonly string[
 }
 
 /**
- * @param way whether the module takes such values, and may not take less than before, or gives them, and may not give more
- *   than callers know
+ * @param way `taken`: the module receives the values, and must not accept less than before. `given`: it
+ *   returns them, and must not return new ones
  */
 function shapeChanges(old: Shape, now: Shape, path: string, way: "taken" | "given"): ContractChange[] {
   const changes: ContractChange[] = [];

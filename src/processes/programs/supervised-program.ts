@@ -14,7 +14,7 @@ export interface ResourceLimit {
   readonly hard: number;
 }
 
-/** What is told of a program while it runs. */
+/** The events of a running program. */
 export interface ProgramListener {
   output(stream: OutputStreamName, bytes: Buffer): void;
   /** So many bytes were written and cannot be had: the reader was too slow. */
@@ -34,7 +34,7 @@ export interface ProgramStart {
   readonly env: NodeJS.ProcessEnv;
   /** `capture`: to the listener; `inherit`: those of this process; a number: an open file of this process. */
   readonly output: "capture" | "inherit" | "discard" | number;
-  /** A descriptor above 2 on which it says that it is ready. */
+  /** A descriptor above 2 on which it reports that it is ready. */
   readonly readyFd?: number | undefined;
   readonly hasNotifySocket?: boolean | undefined;
   readonly identity?: Identity | undefined;
@@ -57,7 +57,7 @@ export type SignalTarget = "main" | "group" | "all";
 
 /** A program that runs, and all that it has started. */
 export interface SupervisedProgram {
-  /** The main process; another one once the program has said so (`MAINPID=`). */
+  /** The main process; another one after the program has sent `MAINPID=`. */
   readonly pid: number;
   /** Whether the kernel has killed a process of it for its memory; undefined where the kernel does not look. */
   readonly wasOverMemoryLimit: boolean | undefined;

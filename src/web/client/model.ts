@@ -115,7 +115,7 @@ export type Change =
 
 const KEPT_LINES = 2000;
 const KEPT_RUNS = 3;
-/** Rates of shorter times tell nothing. */
+/** Rates over shorter times have no meaning. */
 const SHORTEST_SAMPLE_SECONDS = 0.3;
 
 /** What the page knows. Views read `version` to be drawn anew when it changes. */

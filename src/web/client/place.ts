@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 export const VIEWS = ["plan", "modules", "timeline", "ranks"] as const;
 export type View = (typeof VIEWS)[number];
 
-/** What is looked at; the address says it, so that it can be kept and sent. */
+/** The current view; the address contains it, so that users can keep and send it. */
 export interface Place {
   readonly view: View;
   readonly unit: string;

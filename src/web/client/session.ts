@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 
-/** What the page is for, as `api/session` says. */
+/** The kind of page and its rights, from `api/session`. */
 export interface Session {
   readonly mode: "live" | "offline";
   readonly readOnly: boolean;
@@ -90,7 +90,7 @@ export function ask(path: string, init: RequestInit = {}): Promise<Response> {
   return fetch(base + path, { ...init, headers, cache: "no-store" });
 }
 
-/** @throws ApiError with what the server says */
+/** @throws ApiError with the message of the server */
 export async function api<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const response = await ask(path, {
     ...(body !== undefined && { method: "POST", body: JSON.stringify(body) }),

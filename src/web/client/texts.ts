@@ -1,6 +1,6 @@
 import type { LiveState } from "./model.js";
 
-/** States in words, with a sign: a colour alone tells too few people something. */
+/** States in words, with a sign: not every user can distinguish colours. */
 export const STATE_TEXTS: Readonly<Record<LiveState, readonly [sign: string, text: string]>> = {
   waiting: ["…", "waiting"],
   starting: ["▸", "starting"],
