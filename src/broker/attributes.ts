@@ -1,10 +1,10 @@
 import { compareText, hasControls, requestError } from "../errors/index.js";
 
-/** What sets an attribute apart. */
+/** The properties of a known attribute. */
 interface AttributeKind {
   /** Never changes, so that modules may keep it; `attr.set` refuses it. */
   readonly readOnly?: boolean;
-  /** Says what is wrong with a value, or undefined. */
+  /** Returns the problem of a value, or undefined. */
   readonly check?: (value: string) => string | undefined;
 }
 
@@ -31,7 +31,7 @@ export class Attributes {
 
   /**
    * Sets an attribute, or makes a new one.
-   * @throws SluiceError BROKER_REQUEST `EPERM` if read-only, `EINVAL` for a value that it cannot have
+   * @throws SluiceError BROKER_REQUEST `EPERM` if read-only, `EINVAL` for an invalid value
    */
   set(name: string, value: string): void {
     if (name === "") throw requestError("EINVAL", "an attribute needs a name");

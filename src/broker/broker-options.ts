@@ -32,7 +32,7 @@ export interface BrokerOptions {
   readonly socket?: boolean | undefined;
   /** A descriptor that listens at that socket already, as a service manager hands it over. */
   readonly socketFd?: number | undefined;
-  /** Told when the configuration begins to change, and when it has changed or is what it was. */
+  /** Called when a change of the configuration begins, and when it is complete or undone. */
   readonly onReload?: ((isUnderWay: boolean) => void) | undefined;
   /** Environment of the instance, copied. Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -42,7 +42,7 @@ export interface BrokerOptions {
   readonly onLog?: ((entry: LogEntry) => void) | undefined;
   /** Gets every line that a program writes, under the name of its module. */
   readonly onProgramLine?: ((entry: LogEntry) => void) | undefined;
-  /** Told of the end of each run of a module. */
+  /** Called at the end of each run of a module. */
   readonly onModuleEnd?: ((end: ModuleEnd) => void) | undefined;
   /** Use modules and a rundir even if others may write to them (docs/design/instance.md §2). Default: refuse. */
   readonly insecure?: boolean | undefined;

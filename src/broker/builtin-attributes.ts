@@ -8,7 +8,7 @@ import { parseDelay } from "./delay.js";
 import { parseLogLevel } from "./log/log-ring.js";
 import { packageVersion } from "./package-version.js";
 
-/** What the broker knows of itself when its attributes are made. */
+/** The broker's facts about itself at the creation of its attributes. */
 interface Identity {
   readonly rank: number;
   readonly size: number;
@@ -95,7 +95,7 @@ const ASKED_FOR = [
 ];
 
 /**
- * What may be meant by the name of an attribute that is given at the start. Any name is allowed, so that only a close
+ * A suggestion for the name of an attribute at the start. Any name is allowed, so that only a close
  * one is doubtful.
  * @returns `did you mean 'statedir'?`
  */
@@ -115,7 +115,7 @@ export function attributeHint(name: string): string | undefined {
 
 const LETTERS_PER_SLIP = 5;
 
-/** What the modules of the store go by, each from its next start on. */
+/** Attributes of the store modules, which take effect at their next start. */
 function defineStoreAttributes(attributes: Attributes): void {
   attributes.define("content.adopt", "0", { check: checkFlag });
   attributes.define("content.collect-period", "infinity", { check: checkDelay });

@@ -12,7 +12,7 @@ import {
 import type { Handle, JsonValue, Payload } from "../messages/index.js";
 import { runModule, type RunModuleOptions } from "./run-module.js";
 
-/** Where a module does not do what its kind demands. */
+/** A difference between a module and the contract of its kind. */
 export interface Breach {
   /** The recorded exchange; undefined: before all of them. */
   readonly exchange: string | undefined;
@@ -28,7 +28,7 @@ interface CertifyOptions extends RunModuleOptions {
   readonly answerMs?: number | undefined;
 }
 
-/** What came of a request: an answer, or an error. */
+/** The result of a request: an answer, or an error. */
 type Outcome =
   | { readonly kind: "response"; readonly value: Payload }
   | { readonly kind: "error"; readonly errno: ErrnoName | undefined; readonly message: string };
@@ -51,7 +51,7 @@ export async function certifyModule(
       const replay = new Replay(module.handle, module.name, contract, answerMs);
       breaches.push(...(await replay.run(exchange)));
     } finally {
-      // What it has failed to do is known by now.
+      // Its breaches are known by now.
       await module.close({ timeoutMs: answerMs }).catch(() => undefined);
     }
   }
@@ -110,7 +110,7 @@ class Replay {
       const method = waiting?.method ?? ("method" in step ? step.method : "");
       let messages: readonly string[] = [];
       if (step.kind === "waits") {
-        // What comes after these in the module's queue has its turn behind what the request led to.
+        // A ping after these waits behind the effects of the request in the module's queue.
         for (let turn = 0; turn < 3; turn++) await this.#handle.rpc(`${this.#name}.ping`);
         if (waiting?.isSettled === true)
           messages = ["response: the module answered at once, but had to wait"];
@@ -166,7 +166,7 @@ function fromBase64(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, "base64"));
 }
 
-/** What was answered as a contract has it; undefined for raw bytes in place of JSON, or the other way round. */
+/** The answer in the form of a contract; undefined for raw bytes in place of JSON, or the reverse. */
 function jsonOf(value: Payload, shape: Shape): JsonValue | undefined {
   if (!isBytes(shape)) return value instanceof Uint8Array ? undefined : (value ?? null);
   // No payload is no bytes.

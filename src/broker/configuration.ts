@@ -5,7 +5,7 @@ import { type ConfigTable, configToJson } from "../units/index.js";
 /** A configuration as it is sent to modules. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
-/** What the configuration needs from the broker around it. */
+/** The part of the broker that the configuration uses. */
 export interface ConfigHost {
   /** Returns the problems of a configuration, before any module gets it; undefined without problems. */
   check(config: JsonObject): string | undefined;

@@ -55,7 +55,7 @@ export class Environment {
   }
 
   /**
-   * What programs of the instance are started with.
+   * The environment of programs of the instance.
    * @param blocklist names that they do not get, separated by commas or blanks, where `*` stands for anything
    *   (`broker.env-blocklist`)
    */

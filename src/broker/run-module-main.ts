@@ -1,5 +1,5 @@
 /**
- * What `sluice.run_module()` of Python starts: runs one module. Standard input is a socket; orders come and reports go
+ * The program that `sluice.run_module()` of Python starts: it runs one module. Standard input is a socket; orders come and reports go
  * over it, each a line of JSON. The process ends when the socket does, so it never outlives the one that gives the orders.
  */
 import { Socket } from "node:net";

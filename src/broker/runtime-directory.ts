@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 /** Environment variables by name, as in `process.env`. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** What the names of run directories begin with. */
+/** The prefix of the names of run directories. */
 export const RUNDIR_PREFIX = "sluice-";
 
 /** Where run directories are made: `XDG_RUNTIME_DIR`, or the temporary directory if that is not set. */

@@ -100,7 +100,7 @@ export interface Method {
   readonly allowGuest?: boolean;
 }
 
-/** What a service of the broker is made of. */
+/** The parts of a service of the broker. */
 export interface ServiceDefinition {
   readonly name: string;
   /** By the topic after the first dot. A name that ends with a dot takes all topics that go on after it. */

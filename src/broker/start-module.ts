@@ -52,7 +52,7 @@ export async function startModule(
   try {
     const handle = await broker.connect();
     await before?.(handle);
-    // What the caller does with its handle is no matter for the end of the module.
+    // The caller's use of its handle does not affect the end of the module.
     const control = await broker.connect();
     const choice = { path, args, exec, ...(loader !== undefined && { loader }) };
     const request = { ...choice, ...(name !== undefined && { name }) };

@@ -15,7 +15,7 @@ export interface StartStep {
   readonly optional: boolean;
 }
 
-/** What one apply is to do (docs/design/programs.md §3). */
+/** The steps of one apply (docs/design/programs.md §3). */
 export interface ApplySteps {
   readonly removes: readonly string[];
   readonly starts: readonly StartStep[];

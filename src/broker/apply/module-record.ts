@@ -48,8 +48,8 @@ async function recordOf(
 }
 
 /**
- * What a module that is to be loaded is made of now. What cannot be found or read is null: whether that is a mistake is
- * seen when it is to be loaded.
+ * The current parts of a module to load. A missing or unreadable part is null: the load reports whether
+ * that is a mistake.
  */
 export async function fileOf(
   request: LoadRequest,

@@ -68,7 +68,7 @@ export class ExecProcess {
   static async start(command: ExecCommand, listener: ExecListener): Promise<ExecProcess> {
     const argv = await argvOf(command);
     const child = spawnCommand(argv, command);
-    // What the process writes waits in its pipes until it is read.
+    // The output of the process waits in its pipes until it is read.
     const process_ = new ExecProcess(child, command, listener);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -177,10 +177,10 @@ export class ExecProcess {
 
 type Child = ChildProcessByStdio<Writable | null, Readable, Readable>;
 
-/** Asked for once; the answer is that of the machine. */
+/** Checked once: the result holds for the machine. */
 let deathPrefix: Promise<readonly string[]> | undefined;
 
-/** What to start: by the words as they were given, once it is known that they can be. */
+/** The command to start: the given words, after a check that they can start. */
 async function argvOf({ words, cwd, env }: ExecCommand): Promise<readonly string[]> {
   const [name = ""] = words;
   await checkDirectory(cwd);

@@ -14,16 +14,16 @@ const ABANDONED_GRACE_MS = 5000;
 /** The same for one that still runs when the broker goes down. */
 const SHUTDOWN_GRACE_MS = 2000;
 
-/** What the table needs of its broker. */
+/** The part of the broker that the table uses. */
 interface ExecTableOptions {
-  /** What keeps this process alive. */
+  /** The references that keep this process alive. */
   readonly refs: Refs;
   readonly clock: Clock;
-  /** What programs of the instance are started with. */
+  /** The environment of programs of the instance. */
   readonly environment: () => Readonly<Record<string, string>>;
   /** Variables that programs of the instance are not given (`broker.env-blocklist`). */
   readonly blocklist: () => string;
-  /** What programs have of this rank, whatever their caller gives them: where it is, and its mark. */
+  /** The variables of this rank for every program, whatever its caller sets: the URI, and the mark. */
   readonly own: () => Readonly<Record<string, string>>;
   readonly log: (level: LogLevel, text: string) => void;
 }
@@ -43,7 +43,7 @@ interface Entry {
   release: (() => void) | undefined;
 }
 
-/** What `exec.run` asks for. */
+/** The request `exec.run`. */
 export interface ExecRequest {
   readonly command: readonly string[];
   readonly cwd: string | undefined;
@@ -190,7 +190,7 @@ export class ExecTable {
   #environmentOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
     const { blocklist, own } = this.#options;
     const environment = new Environment({});
-    // The caller's own are of another rank.
+    // The caller's values are of another rank.
     environment.update({ ...given, SLUICE_URI: null, [MARK_VARIABLE]: null });
     return { ...environment.inherited(blocklist()), ...own() };
   }

@@ -32,7 +32,7 @@ export type BrokerReport =
 /** The orders of a supervisor to a broker. */
 export type SupervisorOrder =
   | { readonly type: "stop"; readonly signal: StopSignal }
-  /** What to end if the supervisor is lost. */
+  /** The program to end if the supervisor is lost. */
   | ({ readonly type: "program-started" } & ProgramProcess)
   | { readonly type: "program-exit"; readonly status: number }
   /** Its log file may have been moved. */

@@ -4,13 +4,13 @@ import { isStartedBy } from "../../processes/index.js";
 import { type Env } from "../runtime-directory.js";
 import { markedInstances, type RegisteredInstance, runningInstances } from "./instance-register.js";
 
-/** What a user names an instance by has led to this. */
+/** The instance that a user's name has found. */
 export type FoundInstance =
   | { readonly kind: "found"; readonly uri: string; readonly instance?: RegisteredInstance | undefined }
   | { readonly kind: "missing" }
   | { readonly kind: "several"; readonly instances: readonly RegisteredInstance[] };
 
-/** What an instance of files is called: as the first one, without its suffix. */
+/** The name of an instance of files: that of the first file, without its suffix. */
 export function stackName(file: string): string {
   return basename(file, extname(file));
 }

@@ -20,7 +20,7 @@ import { type Env, RUNDIR_PREFIX, runtimeDirectories, runtimeDirectory } from ".
 /** An instance of this user, as it stands in the register. */
 export interface RegisteredInstance {
   readonly id: string;
-  /** What people call it: that of its first file, that of an instance over hosts, else the id. */
+  /** Its name for users: that of its first file, that of an instance over hosts, else the id. */
   readonly name: string;
   /** The process that runs it: that of `sluice start`, or of a broker that was started by itself. */
   readonly pid: number;

@@ -33,7 +33,7 @@ export function spawnPhase(options: SpawnPhaseOptions): PhaseProcess & { readonl
       resolve(error.code === "ENOENT" ? 127 : 126);
     });
     child.once("exit", (code, signal) => {
-      // What it left behind in its group must not outlive the phase.
+      // The remaining processes of its group must not outlive the phase.
       if (options.ownGroup) send("SIGKILL");
       resolve(shellStatus(endOf(code, signal)));
     });

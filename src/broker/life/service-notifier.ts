@@ -10,7 +10,7 @@ export interface NotifySender {
 }
 
 interface NotifierOptions {
-  /** What `NOTIFY_SOCKET` was. */
+  /** The value of `NOTIFY_SOCKET`. */
   readonly socket: string;
   /** In order of preference; one that is not there is passed over for good. */
   readonly senders: readonly NotifySender[];

@@ -11,10 +11,10 @@ const CHECK_MS = 20;
 /** A look at the register takes far less: a process that holds the turn for longer has no right to it. */
 const TURN_MS = 5000;
 
-/** What a stack that was killed may take to be gone: longer than its brokers give their modules. */
+/** How long the processes of a killed stack may take to end: longer than its brokers give their modules. */
 const REMAINS_MS = 60_000;
 
-/** What came of a claim. */
+/** The result of a claim. */
 export type StackClaim =
   | { readonly kind: "claimed"; readonly registration: Registration }
   /** It runs already. */

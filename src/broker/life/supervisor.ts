@@ -38,7 +38,7 @@ export interface SupervisorOptions {
   readonly view?: PhaseView | undefined;
 }
 
-/** What a broker may take longer than it should, before it is killed. */
+/** The extra time of a broker before the supervisor kills it. */
 const KILL_GRACE_MS = 5000;
 
 /**
@@ -145,7 +145,7 @@ export class Supervisor {
     try {
       removeRankFiles(rundir, rank);
     } catch (cause) {
-      // What is left of it goes with the run directory.
+      // Its remaining files are removed with the run directory.
       say(`cannot remove the files of rank ${rank}: ${messageOf(cause)}`);
     }
     const [leader] = this.#brokers;

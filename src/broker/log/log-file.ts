@@ -12,7 +12,7 @@ export interface LogFile {
   write(entry: LogEntry): void;
   /** Goes on in the file that has the path now, and makes it if it is missing: what was moved away is done with. */
   reopen(): void;
-  /** What this rank has written, and what has gone with the oldest files. */
+  /** The bytes that this rank has written, and those removed with the oldest files. */
   readonly sizes: { readonly writtenBytes: number; readonly droppedBytes: number };
   close(): void;
 }
@@ -28,7 +28,7 @@ export interface LogFileOptions {
   readonly onError: (error: SluiceError) => void;
 }
 
-/** What a file that cannot be written to may keep waiting; lines beyond are lost. */
+/** The limit of waiting lines for an unwritable file; further lines are lost. */
 const BUFFER_BYTES = 1024 * 1024;
 
 /**
@@ -48,7 +48,7 @@ class RotatedLogFile implements LogFile {
   readonly #options: LogFileOptions;
   #part: LogPart;
   #isFailing = false;
-  /** What is to be written until the file is looked at. */
+  /** The bytes to write until the next check of the file. */
   #untilLook = 0;
   readonly sizes = { writtenBytes: 0, droppedBytes: 0 };
 

@@ -27,7 +27,7 @@ export interface ProgramLine {
   readonly leftOutBytes?: number | undefined;
 }
 
-/** What became of the output of a program: kept and dropped are what was written, in bytes. */
+/** The output of a program in bytes: written is the sum of kept and dropped. */
 export interface ProgramLogSize {
   readonly unit: string;
   readonly written: number;
@@ -74,7 +74,7 @@ export class ProgramLogs {
     this.#onLine = onLine;
   }
 
-  /** What a start of a program writes to; what earlier starts wrote stays before it. */
+  /** The output of one start of a program; output of earlier starts stays before it. */
   of(unit: string): ProgramLog {
     const ring = this.#rings.get(unit) ?? new Ring();
     this.#rings.delete(unit);
@@ -111,7 +111,7 @@ export class ProgramLogs {
     return lines;
   }
 
-  /** What is kept of some programs, or of all, by time. */
+  /** The kept output of some programs, or of all, by time. */
   lines(units: readonly string[] | undefined): ProgramLine[] {
     const rings =
       units === undefined ? [...this.#rings.values()] : units.map((unit) => this.#rings.get(unit));

@@ -1,7 +1,7 @@
 import { type Backlog, type Message, payloadBytes, Tally } from "../../messages/index.js";
 import type { ReceiveQueue } from "../routing/peer.js";
 
-/** What a module is to receive, while that is held back (`module.debug`). It waits for the module like anything else. */
+/** The incoming messages of a module while they are held back (`module.debug`). They wait like all unread messages. */
 export class DeferredMessages implements ReceiveQueue {
   readonly messages: Message[] = [];
   readonly #tally = new Tally();

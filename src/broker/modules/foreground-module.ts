@@ -152,7 +152,7 @@ export class ForegroundModule {
     if (this.#instance.underWay() >= MOST_UNDER_WAY) this.#running.channel.setFlow("hold");
   }
 
-  /** What the broker does of a module that it has loaded. */
+  /** The part of the broker that handles a loaded module. */
   async #report(request: RequestMessage): Promise<void> {
     const { status, errnum, error, stack } = fields(decodePayload(request.payload), {
       status: "integer",
@@ -188,7 +188,7 @@ export class ForegroundModule {
   async #watch(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#running.channel.onClose(() => resolve()));
     const exit = await this.#running.exited;
-    // What it had still sent is passed on.
+    // Its last messages are passed on.
     await closed;
     this.#instance.close();
     const failed =

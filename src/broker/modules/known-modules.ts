@@ -86,7 +86,7 @@ export class KnownModules {
       .map(({ name }) => name);
   }
 
-  /** What `module.list` and `module.usage` answer, in the order loaded. */
+  /** The modules for `module.list` and `module.usage`, in the order of loading. */
   list(): ModuleUsage[] {
     return this.entries().map((entry) => ({
       listed: describeEntry(entry, this.#router),
@@ -107,7 +107,7 @@ export class KnownModules {
     return instance === undefined ? [] : this.#router.services.namesOf(instance.peer);
   }
 
-  /** What is loaded besides, by each of its names. */
+  /** The other loaded modules, by each of their names. */
   othersThan(names: readonly string[]): Others {
     const others = new Map<string, ManifestModule | undefined>();
     for (const { name, library } of this.#entries.values()) {
@@ -223,7 +223,7 @@ export class KnownModules {
     return this.#plans.turnOf(plan);
   }
 
-  /** What is loaded, and what of it is to go before what. */
+  /** The loaded modules, and the order of their removal. */
   takeDownOrder(): TakeDownOrder {
     return takeDownOrder(this.entries(), this.#plans.those(this.#turns()));
   }

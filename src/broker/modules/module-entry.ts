@@ -11,7 +11,7 @@ import { RestartPolicy } from "./restart-policy.js";
 import { isShipped } from "../shipped-modules.js";
 import type { Router } from "../routing/router.js";
 
-/** What `module.load` asks for. */
+/** The request `module.load`. */
 export interface LoadRequest extends ModuleOptions {
   readonly path: string;
   readonly name?: string | undefined;
@@ -51,7 +51,7 @@ export interface Trial {
   failed(name: string, message: string): void;
 }
 
-/** What `module.reload` asks for; what is undefined stays as it is. */
+/** The request `module.reload`; an undefined field keeps its value. */
 export interface ReloadRequest {
   readonly args?: readonly string[] | undefined;
   readonly exec?: boolean | undefined;
@@ -67,7 +67,7 @@ export interface ModuleUsage {
   readonly listed: Readonly<Record<string, JsonValue>>;
   /** Undefined until its loader has started it. */
   readonly usage: InstanceUsage | undefined;
-  /** What the broker is doing about it. */
+  /** The current operation of the broker on it. */
   readonly phase: EntryState["kind"];
   /** How often it was restarted after a failure. */
   readonly restarts: number;
@@ -75,14 +75,14 @@ export interface ModuleUsage {
   readonly health: Readonly<Record<string, JsonValue>>;
 }
 
-/** What was loaded, for the requester. */
+/** The loaded module, for the requester. */
 export interface Loaded {
   readonly name: string;
   readonly uuid: string;
 }
 
 /**
- * What the broker is doing about a module. The states of one run of it are those of {@link ModuleInstance}.
+ * The current operation of the broker on a module. The states of one run of it are those of {@link ModuleInstance}.
  *
  *                    remove
  *     starting ──► up ──────► removing ──────────────────────────► (gone)
@@ -166,7 +166,7 @@ export class ModuleEntry {
     this.onChange();
   }
 
-  /** What it was loaded by, with what a reload asks for anew. */
+  /** Its load request, with the changes of a reload. */
   requestAfter({ exec, loader, insecure }: ReloadRequest): LoadRequest {
     const isOtherLoader = exec !== undefined || loader !== undefined;
     const how = isOtherLoader ? { exec, loader } : {};

@@ -91,7 +91,7 @@ export function moduleFinder({
   const path = modulePath ?? env["FLUX_MODULE_PATH"] ?? "";
   const directories = path.split(":").filter((directory) => directory.trim() !== "");
   return async (request) => {
-    // What it executes is looked for at each start, as a shell does it.
+    // Each start looks up its command again, as a shell does.
     if (request.command !== undefined) {
       const name = request.name ?? request.path;
       return { path: commandText(request.command), name, loader: programs };
@@ -102,7 +102,7 @@ export function moduleFinder({
     const isLax = takesAll || request.insecure === true;
     const verify = (): void => verifyFiles(isLax ? INSECURE : createFileGuard(), file, request);
     verify();
-    // What a link points to now is what runs, also when it points elsewhere later.
+    // The current target of a link runs, even if the link changes later.
     const path = await realpath(file);
     const loader = await registry.choose(file, request);
     const name = request.name ?? asked.member ?? (await moduleNameOf(file, loader));

@@ -83,7 +83,7 @@ export interface InstanceOptions {
   readonly trace: MessageTrace;
 }
 
-/** What a run of a module has done up to now. */
+/** The counts of a module's run. */
 export interface InstanceUsage {
   /** Undefined for one in a thread of the broker. */
   readonly pid: number | undefined;
@@ -113,7 +113,7 @@ export class ModuleInstance {
   #isCancelled = false;
   /** Why the broker itself ended it. */
   #fault: ModuleFailure | undefined;
-  /** What it is to receive, while that is held back. */
+  /** Its incoming messages, while they are held back. */
   #deferred: DeferredMessages | undefined;
   /** Its own report of its end: undefined before the report, null without an error. */
   #reported: ModuleFailure | null | undefined;
@@ -200,7 +200,7 @@ export class ModuleInstance {
     return this.#running.channel.unread() + parked;
   }
 
-  /** What it has done since it was started. */
+  /** Its counts since its start. */
   get usage(): InstanceUsage {
     return {
       pid: this.#running.pid,

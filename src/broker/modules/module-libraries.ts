@@ -30,7 +30,7 @@ export interface VerifiedMember {
   readonly sharedThread: string | undefined;
 }
 
-/** What the libraries of a broker are checked with. */
+/** The dependencies for checks of a broker's libraries. */
 export interface ModuleLibrariesOptions {
   readonly find: ModuleFinder;
   /** Version of Sluice. */

@@ -8,7 +8,7 @@ import { failureError, type ModuleEnd, type ModuleFailure, type ModuleInstance }
 import type { ModulePeers } from "./module-peers.js";
 import { type ModuleHost, startInstance } from "./module-start.js";
 
-/** What runs of modules need around them. */
+/** The dependencies of module runs. */
 export interface RunsOptions {
   readonly host: ModuleHost;
   readonly known: KnownModules;
@@ -122,7 +122,7 @@ export class ModuleRuns {
     throw failureError(end);
   }
 
-  /** What follows when a run has ended by itself. */
+  /** The policy after a run has ended by itself. */
   ended(entry: ModuleEntry, end: ModuleEnd): void {
     switch (end.kind) {
       case "ok":
@@ -137,7 +137,7 @@ export class ModuleRuns {
     }
   }
 
-  /** What follows when a run has failed. */
+  /** The policy after a run has failed. */
   failed(entry: ModuleEntry, failure: ModuleFailure): void {
     this.#known.noteFailure(entry.name, failure.message);
     if (entry.trial !== undefined) {

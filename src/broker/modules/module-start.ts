@@ -13,9 +13,9 @@ import type { ModuleLibraries } from "./module-libraries.js";
 import { digestOf, type Others } from "../../libraries/index.js";
 import type { Router } from "../routing/router.js";
 
-/** What the module table needs from the broker around it. */
+/** The part of the broker that the module table uses. */
 export interface ModuleHost {
-  /** What keeps this process alive. */
+  /** The references that keep this process alive. */
   readonly refs: Refs;
   readonly router: Router;
   readonly clock: Clock;
@@ -24,16 +24,16 @@ export interface ModuleHost {
   readonly libraries: ModuleLibraries;
   /** A 0700 directory for transpiled files. */
   readonly cacheDir: string | undefined;
-  /** What modules in processes are started with. */
+  /** The environment of modules in processes. */
   environment(): Readonly<Record<string, string>>;
   /** Where a module runs if its unit does not set `thread` (`broker.default-thread`). */
   defaultThread(): string;
   /** The largest payload that they may send and get. */
   maxPayloadBytes(): number;
   welcome(module: Pick<Welcome, "name" | "uuid" | "args">): Welcome;
-  /** Told of each run that has begun, with the configuration that it was welcomed with. */
+  /** Called for each new run, with the configuration in its welcome. */
   started(name: string, conf: JsonValue): void;
-  /** Told of the end of each run. */
+  /** Called at the end of each run. */
   ended(end: ModuleEnd): void;
   /** Publishes an event about a module of this rank. */
   announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
@@ -45,12 +45,12 @@ export interface ModuleHost {
   shutdown(): void;
   /** The longest wait for a module on this rank, in words; undefined if nothing waits for it. */
   waitingFor(name: string): string | undefined;
-  /** What keeps the output of a program. */
+  /** The store for the output of a program. */
   programLog(name: string): ProgramLog;
 }
 
 interface StartOptions {
-  /** What is loaded beside it. */
+  /** The other loaded modules. */
   readonly others: Others;
   /** Its services are held by another peer until it runs. */
   readonly isHeld: boolean;
@@ -118,7 +118,7 @@ export async function startInstance(
 async function admit(host: ModuleHost, entry: ModuleEntry, others: Others): Promise<void> {
   const { file, request } = entry;
   if (file?.member === undefined) return;
-  // What was verified with the plan is what its first run is held to; later ones may find another file.
+  // The first run must have the digest verified with the plan; later runs may use a changed file.
   const digest = entry.instance === undefined ? request.digest : undefined;
   const asked = { ...request, unit: entry.name };
   entry.library = await host.libraries.admit({ ...file, member: file.member }, asked, { digest, others });

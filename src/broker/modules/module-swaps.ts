@@ -16,7 +16,7 @@ import type { ModuleInstance } from "./module-instance.js";
 import type { ModuleRuns, RunsOptions } from "./module-runs.js";
 import type { ModuleHost } from "./module-start.js";
 
-/** What a running module is replaced by. */
+/** The replacement of a running module. */
 export interface Swap {
   readonly wanted: LoadRequest;
   /** Has the entry take it, once nothing runs. */
@@ -96,7 +96,7 @@ export class ModuleSwaps {
         this.#known.forget(entry);
         throw error;
       }
-      // Nothing of it runs any more, which is a failure like any other.
+      // The module no longer runs, which is a failure like any other.
       const message = `${entry.name} is stopped; its file cannot be loaded: ${messageOf(error)}`;
       this.#runs.failed(entry, { kind: "failed", errnum, message, detail: message });
       throw new SluiceError("BROKER_REQUEST", message, { cause: error, errnum });

@@ -24,7 +24,7 @@ import { groupRefusal } from "./thread-group.js";
 export class ModuleTable {
   /** Knows modules by the peer that a request comes from. */
   readonly peers: ModulePeers;
-  /** What is loaded, and what has ended. */
+  /** The loaded modules, and those that have ended. */
   readonly known: KnownModules;
   readonly #host: ModuleHost;
   readonly #runs: ModuleRuns;
@@ -296,7 +296,7 @@ function withOwnProcess(request: LoadRequest): LoadRequest {
   return { ...request, exec: true };
 }
 
-/** Ends the wait for a program that may be long in getting ready. */
+/** Ends the wait for a program that may take long to become ready. */
 function giveUp(entry: ModuleEntry): void {
   entry.isAbandoned = true;
   entry.instance?.giveUp();

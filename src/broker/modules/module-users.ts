@@ -2,12 +2,12 @@ import { requestError, type SluiceError } from "../../errors/index.js";
 import type { ModuleEntry } from "./module-entry.js";
 import type { TakeDownOrder } from "./take-down-order.js";
 
-/** What is loaded, for the question of what uses what. */
+/** The loaded modules and their relations. */
 export interface ModulesInUse {
   readonly entries: readonly ModuleEntry[];
   /** Services that a module has registered. */
   readonly servicesOf: (entry: ModuleEntry) => readonly string[];
-  /** What is to go before what. */
+  /** The order of removals. */
   readonly order: TakeDownOrder;
 }
 

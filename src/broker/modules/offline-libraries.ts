@@ -26,7 +26,7 @@ export interface OfflineLibraryOptions {
   readonly cacheDir?: string | undefined;
 }
 
-/** What {@link checkUnitLibraries} has found. */
+/** The result of {@link checkUnitLibraries}. */
 export interface UnitLibraries {
   readonly refused: readonly LibraryFailure[];
   /** Versions of Sluice that libraries were made with, where they are others than this, by path. */

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isErrno } from "../../errors/index.js";
 import { cpuSeconds } from "../../messages/index.js";
 
-/** What a process has used of the machine. */
+/** The resource usage of a process. */
 export interface ProcessUsage {
   /** User and system time of all its threads. */
   readonly cpuSeconds: number;

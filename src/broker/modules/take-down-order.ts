@@ -14,7 +14,7 @@ export interface Loaded {
   readonly turn: number;
 }
 
-/** What goes before what, in the form of {@link LoadOrder}. Names come first, in the order given. */
+/** The order of removals, in the form of {@link LoadOrder}. Names come first, in the order given. */
 export type TakeDownOrder = LoadOrder;
 
 /**
@@ -50,7 +50,7 @@ function reversedPlans(loaded: readonly Loaded[], plans: Iterable<LoadOrder>): G
   const nodeOf = new Map(loaded.map(({ name }, node) => [name, node]));
   const graph: Graph = { nodeCount: loaded.length, edges: [] };
   for (const { nodes, offsets, targets } of plans) {
-    // What is not loaded any more still stands between what is.
+    // A removed module still orders the modules around it.
     const place = nodes.map((name) => nodeOf.get(name) ?? graph.nodeCount++);
     for (let node = 0; node < nodes.length; node++) {
       for (let e = offsets[node] ?? 0; e < (offsets[node + 1] ?? 0); e++) {

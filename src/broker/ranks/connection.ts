@@ -28,7 +28,7 @@ export interface NewConnection {
 export interface RootTransport {
   /** Takes connections from now on; each begins with the notice of the other end. */
   listen(to: RootListener): Promise<void>;
-  /** What reaches all members at once; undefined: each of them is sent everything. */
+  /** The broadcast to all members; undefined: every member gets its own messages. */
   readonly broadcast?: Broadcast | undefined;
   /** By what right this broker leads; undefined: there can be no other. */
   readonly leadership?: Leadership | undefined;
@@ -65,7 +65,7 @@ export interface RootListener {
   connected(connection: Connection, from?: number): void;
   /** A client on another machine has connected. */
   client(link: Link): void;
-  /** What was sent to all members may be lost. */
+  /** Broadcast messages may be lost. */
   restored(): void;
   /** A broker asks for a number; undefined: it is to ask again. */
   assign(uuid: string, host: string): Assignment | undefined;
@@ -100,7 +100,7 @@ export interface LeafTransport {
    * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH` when rank 0 is gone; `ECANCELED` when the signal was aborted
    */
   reconnect(signal: AbortSignal): Promise<NewConnection>;
-  /** What rank 0 broadcasts, and connections to other ranks; undefined: all goes by the connection to rank 0. */
+  /** Broadcasts of rank 0, and connections to other ranks; undefined: all messages take the connection to rank 0. */
   readonly direct?: DirectTransport | undefined;
   /** The server that this rank is connected to, if there are any. */
   readonly server?: (() => string) | undefined;
@@ -138,7 +138,7 @@ export interface DirectListener {
   leads(uuid: string): void;
   /** The way to the others was interrupted: what rank 0 has sent meanwhile may be lost. */
   restored(): void;
-  /** What rank 0 has sent is invalid. */
+  /** Rank 0 has sent an invalid message. */
   failed(error: Error): void;
   log(level: LogLevel, text: string): void;
 }

@@ -4,7 +4,7 @@ import { batchMessage, eventFrame } from "./overlay-wire.js";
 /** A batch does not become larger than this, unless by a single event that is. */
 const BATCH_BYTES = 256 * 1024;
 
-/** What an event that is kept takes beside its payload. */
+/** The size of a kept event without its payload. */
 const EVENT_BYTES = 256;
 
 /**
@@ -47,7 +47,7 @@ export class EventBatch {
     this.#send(batch, this.#first);
   }
 
-  /** What there is now is not to be sent. */
+  /** Drops the current batch. */
   clear(): void {
     this.#frames = [];
     this.#bytes = 0;

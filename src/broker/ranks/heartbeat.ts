@@ -4,7 +4,7 @@ import { Pulse } from "../pulse.js";
 /** So many beats missed: the rank is stalled. */
 export const MISSED_BEATS = 3;
 
-/** What a heartbeat reads and reports. */
+/** The dependencies of a heartbeat. */
 export interface HeartbeatOptions {
   /** How often each rank sends one, in milliseconds. */
   readonly periodMs: number;

@@ -14,7 +14,7 @@ import { startTimer } from "../../processes/index.js";
 import { type Assignment, within } from "./connection.js";
 import { assignmentSubject, hostOf } from "./nats-assignment.js";
 
-/** What one message holds beside its payload: its subject, its reply subject and its header. */
+/** The size of a message without its payload: its subject, its reply subject and its header. */
 const OVERHEAD_BYTES = 1024;
 
 /** Half of what makes a server hold back all that send to a receiver which does not read. */
@@ -42,7 +42,7 @@ export interface NatsNetworkOptions extends NatsConnectOptions {
   readonly retryMs: () => number;
 }
 
-/** What a network reports. */
+/** The events of a network. */
 export interface NatsListener {
   /** Whether a broker may begin a link to this rank. */
   accepts(rank: number, frame: LinkFrame): boolean;
@@ -178,7 +178,7 @@ export class NatsNetwork {
     this.#links.set(key(rank, peer ?? UNKNOWN), link);
     const self = this.uuid;
     link.once("close", () => {
-      // What belonged to a life before this one is over as it is.
+      // Links of an earlier process have already ended.
       if (self === this.uuid) this.#forget(rank, link);
     });
     return link;

@@ -71,7 +71,7 @@ export type Notice =
   /** The connection is about to close cleanly. */
   | { readonly kind: "goodbye" };
 
-/** What a broker has to know of the instance before it joins. */
+/** The data of the instance that a broker needs before it joins. */
 export interface AboutInstance {
   readonly instanceId: string;
   readonly size: number;
@@ -95,7 +95,7 @@ export interface Carried {
   readonly message: RequestMessage | ResponseMessage;
 }
 
-/** What arrives on a connection of the overlay. */
+/** The messages on a connection of the overlay. */
 export type Arrival =
   | { readonly type: "notice"; readonly notice: Notice }
   | ({ readonly type: "carried" } & Carried)

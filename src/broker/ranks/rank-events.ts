@@ -9,7 +9,7 @@ import type { Roster } from "./roster.js";
 /** So much later than its modules at most, a rank that stops has ended. */
 const STOP_GRACE_MS = 1000;
 
-/** What the broker of a rank has, and what it does, when its overlay calls. */
+/** The part of a rank's broker that its overlay uses. */
 export interface RankEventsOptions {
   readonly rank: number;
   readonly router: Router;
@@ -26,7 +26,7 @@ export interface RankEventsOptions {
   readonly onAbandoned: (message: string) => void;
 }
 
-/** What a broker does with what its overlay reports: messages, events, and ranks that join, stall and leave. */
+/** Handles the reports of the overlay: messages, events, and ranks that join, stall and leave. */
 export function rankEvents(options: RankEventsOptions): OverlayReceiver {
   const { rank: own, router, roster, clients, attributes, log, wireLimits } = options;
   /** Ranks that lead and that follow each note such a thing once: the others' logs have it too. */

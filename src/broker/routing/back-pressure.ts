@@ -4,7 +4,7 @@ import type { Peer } from "./peer.js";
 
 const MIB = 1024 * 1024;
 
-/** What may wait for one receiver (docs/design/modules.md §2). */
+/** The limits of waiting messages for one receiver (docs/design/modules.md §2). */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * MIB };
 
 /** Senders of a receiver resume when this little waits for it: well below the limits, so that they are not held at once. */
@@ -16,7 +16,7 @@ const LOW_WATER: Backlog = { messages: LIMITS.messages / 2, bytes: LIMITS.bytes 
  */
 const LAST_LIMITS: Backlog = { messages: LIMITS.messages * 4, bytes: LIMITS.bytes * 4 };
 
-/** What is to be done with a request. */
+/** The decision about a request. */
 type Verdict = "pass" | "hold" | "refuse";
 
 /**

@@ -2,7 +2,7 @@ import { ERRNO, errnumOf, messageOf } from "../../errors/index.js";
 import { FLAG, type RequestMessage, type ResponseMessage, ROLE, serviceOf } from "../../messages/index.js";
 import type { Peer } from "./peer.js";
 
-/** What every response takes from its request. */
+/** The fields that every response takes from its request. */
 export function responseTo(
   request: RequestMessage,
 ): Pick<ResponseMessage, "type" | "topic" | "matchtag" | "route"> {

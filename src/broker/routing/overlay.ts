@@ -13,7 +13,7 @@ import type {
 /** An event before rank 0 has given it its place in the order. */
 export type UnsequencedEvent = Omit<EventMessage, "seq" | "type">;
 
-/** What came of a publication. */
+/** The result of a publication. */
 export type PublishOutcome =
   { readonly ok: true; readonly seq: number } | { readonly ok: false; readonly error: Error };
 
@@ -73,7 +73,7 @@ export interface OverlayReceiver {
 }
 
 /**
- * What joins the brokers of an instance (docs/design/instance.md §5). It carries messages between any two ranks, gives
+ * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two ranks, gives
  * events one order, and knows which ranks are there. Credentials on what it delivers were stamped by the broker where
  * the message entered.
  */
@@ -128,7 +128,7 @@ export interface RankPlace {
   readonly lag: number;
 }
 
-/** What a module needs to connect as its broker does. */
+/** The data with which a module connects as its broker does. */
 export interface NatsAccess {
   readonly servers: NatsServers;
   readonly credentials: NatsCredentials;

@@ -30,7 +30,7 @@ interface LinkUser {
 }
 
 /**
- * What one peer has under way with another: the users of its services, and the requests that are not answered yet. Made
+ * The open relations of one peer with another: the users of its services, and the unanswered requests. Made
  * once a pair, so that a request costs few look-ups.
  */
 export class Link {
@@ -63,7 +63,7 @@ export class Link {
   }
 }
 
-/** What was sent to a receiver, and waits in our memory until it reads. */
+/** Messages to a receiver that wait in our memory until it reads them. */
 export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
 
 export interface PeerOptions {
@@ -77,7 +77,7 @@ export interface PeerOptions {
   readonly rank?: number;
   /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
   readonly deliver: (message: Message) => void;
-  /** What waits for it; none for one that takes everything at once. */
+  /** The messages that wait for it; undefined for a receiver that takes all messages at once. */
   readonly queue?: ReceiveQueue;
   /** Holds its requests, or resumes them; undefined for one whose requests cannot be held. */
   readonly setFlow?: (flow: FlowControl) => void;
@@ -124,7 +124,7 @@ export class Peer {
   /** The receiver that its own requests are held for, and the first of them. */
   wait: { readonly receiver: Peer; parked: RequestMessage | undefined } | undefined;
   readonly #setFlow: ((flow: FlowControl) => void) | undefined;
-  /** What its requests are held for: a receiver here, and the numbers of ranks that have asked for it. */
+  /** The causes for which its requests are held: a receiver here, and the ranks that have requested it. */
   readonly #heldFor = new Set<Peer | number>();
 
   constructor(options: PeerOptions) {

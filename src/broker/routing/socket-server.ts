@@ -24,13 +24,13 @@ const CLOSE_GRACE_MS = 500;
 const LISTEN_BACKLOG = 4096;
 
 interface SocketServerOptions {
-  /** What keeps this process alive. */
+  /** The references that keep this process alive. */
   readonly refs?: Refs | undefined;
   readonly path: string;
   /** A descriptor that listens there already; the socket is then its maker's. */
   readonly handedFd?: number | undefined;
   readonly clock: Clock;
-  /** Asked at each connection, as the limit may be set while the broker runs. */
+  /** Called at each connection, as the limit may change while the broker runs. */
   readonly limits: () => WireLimits;
   /** @param destroy ends the connection now, whatever waits to be sent */
   readonly onConnection: (channel: Channel, destroy: () => void) => void;

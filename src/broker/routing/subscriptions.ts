@@ -2,11 +2,11 @@ import { requestError } from "../../errors/index.js";
 import { SubscriptionTable } from "../../messages/index.js";
 import type { Peer } from "./peer.js";
 
-/** What one peer may have, so that none fills the memory of the broker. */
+/** The limits for one peer, so that none fills the memory of the broker. */
 const MAX_SUBSCRIPTIONS = 10_000;
 const MAX_TOPIC_BYTES = 4 * 1024 * 1024;
 
-/** What one peer has asked for. */
+/** The subscriptions of one peer. */
 interface Asked {
   readonly topics: Set<string>;
   /** About: characters of all topics. */

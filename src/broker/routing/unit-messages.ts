@@ -41,7 +41,7 @@ export function noteEvent(publisher: Peer, topic: string): void {
   if (publisher.published.size < MOST_TOPICS) publisher.published.add(topic);
 }
 
-/** What the modules of this rank have had to do with each other since they were started: requests, notices and events. */
+/** The messages between the modules of this rank since their start: requests, notices and events. */
 export function unitMessages(peers: Iterable<Peer>, subscriptions: Subscriptions): UnitMessages[] {
   const found: UnitMessages[] = [];
   for (const peer of peers) {

@@ -10,7 +10,7 @@ import type { ModuleTable } from "../modules/module-table.js";
 import { readLoad } from "../modules/load-fields.js";
 import type { OpenStreams } from "../open-streams.js";
 
-/** What these methods work with. */
+/** The dependencies of these methods. */
 export interface ApplyMethodsOptions extends Omit<ApplyHost, "modules"> {
   readonly modules: ModuleTable;
   /** Services that a module has registered. */
@@ -18,7 +18,7 @@ export interface ApplyMethodsOptions extends Omit<ApplyHost, "modules"> {
   readonly streams: OpenStreams;
 }
 
-/** What brings a live instance to what is written (docs/design/programs.md §3): methods of the service `module`. */
+/** The methods of the service `module` that bring a live instance to the state in the files (docs/design/programs.md §3). */
 export function applyMethods({
   modules,
   servicesOf,

@@ -3,11 +3,11 @@ import type { JsonValue } from "../../messages/index.js";
 import type { ServiceDefinition } from "../builtin-service.js";
 import type { Environment } from "../environment.js";
 
-/** What the service needs of the broker. */
+/** The part of the broker that the service uses. */
 interface BrokerServiceOptions {
   readonly environment: Environment;
   readonly requestShutdown: () => void;
-  /** What waits for what on this rank. */
+  /** The waits on this rank. */
   readonly waits: () => RankWaits;
 }
 

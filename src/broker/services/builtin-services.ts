@@ -90,7 +90,7 @@ export function builtinServices(broker: BrokerParts): ServiceDefinition[] {
   return broker.rank === 0 ? [...services, leading(broker)] : services;
 }
 
-/** What rank 0 alone answers. */
+/** The services that rank 0 alone answers. */
 function leading({ orders, overlay, panic, roster }: BrokerParts): ServiceDefinition {
   return overlayService(
     {

@@ -12,7 +12,7 @@ import type { Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 import { noteEvent } from "../routing/unit-messages.js";
 
-/** What else is in the header of an event takes less than the rest. */
+/** The other fields in the header of an event fit into the rest. */
 const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;
 
 const PUBLISH = "event.publish.";

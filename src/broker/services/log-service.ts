@@ -5,10 +5,10 @@ import { type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
 import type { ProgramLine, ProgramLogs } from "../log/program-logs.js";
 import { OpenStreams } from "../open-streams.js";
 
-/** What is kept of one line, in UTF-16 units: many lines are remembered, and their writers have no other limit. */
+/** The limit of one line, in UTF-16 units: the log keeps many lines, and their writers have no other limit. */
 const LINE_LENGTH = 64 * 1024;
 
-/** What the log service serves. */
+/** The dependencies of the log service. */
 interface LogServiceOptions {
   readonly ring: LogRing;
   /** The output of programs. */

@@ -42,12 +42,12 @@ const STATUS = {
   methods: "string[]?",
 } as const;
 
-/** What the service needs besides the modules. */
+/** The dependencies of the service besides the modules. */
 interface ModuleServiceOptions {
   readonly trace: MessageTrace;
   readonly clock: Clock;
   readonly facts: BrokerFacts;
-  /** What the modules have had to do with each other; `isComplete`: nothing since the start of the broker is left out. */
+  /** The messages between the modules; `isComplete`: they cover the time since the start of the broker. */
   readonly messages: () => { readonly isComplete: boolean; readonly between: readonly UnitMessages[] };
   readonly apply: Omit<ApplyMethodsOptions, "streams">;
 }
@@ -132,7 +132,7 @@ function verifiedAsJson({ failures, leftOut, picks, libraries }: LibraryReport):
   };
 }
 
-/** What to take down in which order, and how long each may take. */
+/** The modules to remove in their order, and the time limit of each. */
 function orderAsJson(known: KnownModules): JsonValue {
   const { nodes, offsets, targets } = known.takeDownOrder();
   const timeoutsMs = nodes.map((name) => known.entry(name)?.removalTimeoutMs ?? null);

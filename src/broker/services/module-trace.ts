@@ -7,7 +7,7 @@ import type { Clock } from "../clock.js";
 import type { MessageTrace, TraceFilter } from "../routing/message-trace.js";
 import { topicGlob } from "../routing/topic-glob.js";
 
-/** What `module.trace` asks for. */
+/** The request `module.trace`. */
 const TRACE = { names: "string[]?", topic: "string?", types: "string[]?", full: "boolean?" } as const;
 
 /**

@@ -19,13 +19,13 @@ export interface BrokerFacts {
   publishedEvents(): number;
   /** Lines of the log, and of the output of programs, that made room for later ones. */
   droppedLogLines(): number;
-  /** What runs have taken so far. */
+  /** The totals of the runs so far. */
   runs(): readonly RunTotals[];
 }
 
 const NOT_STARTED: InstanceUsage = { pid: undefined, ageSeconds: 0, tx: 0, rx: 0 };
 
-/** What the modules of a broker have done and used up to now, all of it at one time (`sluice top`). */
+/** The counts and resource usage of a broker's modules, all at one time (`sluice top`). */
 export async function moduleUsage(
   modules: KnownModules,
   facts: BrokerFacts,

@@ -16,7 +16,7 @@ interface OverlayFacts {
   readonly forget: (rank: number) => void;
 }
 
-/** What rank 0 knows of the ranks, and how it leads them. Other ranks do not have this service: requests go on to rank 0. */
+/** The states of the ranks, and the orders of rank 0. Other ranks do not have this service: requests go on to rank 0. */
 export function overlayService(
   { roster, places, epoch, access, forget }: OverlayFacts,
   orders: RankOrders,
@@ -40,7 +40,7 @@ export function overlayService(
           streams.add(call, roster.onChange(tell));
         },
       },
-      // For what keeps data on the servers. They let in those that know this, and so does the owner's memory.
+      // For modules that keep data on the servers. The reply gives access to the servers, so it is for the owner only.
       access: (call) => {
         const known = access();
         if (known === undefined) throw requestError("ENOENT", "this instance has no NATS servers");

@@ -33,7 +33,7 @@ interface ReportedRun {
   recorded: boolean;
 }
 
-/** What runs do: the process that carries a plan out reports it, and readers get it as a stream. */
+/** The progress of runs: the process that carries a plan out reports it, and readers get it as a stream. */
 export function runService(runs: Runs): ServiceDefinition {
   const streams = new OpenStreams();
   return {
@@ -71,7 +71,7 @@ export class Runs {
     this.#clock = clock;
   }
 
-  /** What all that have ended took. */
+  /** The totals of all ended runs. */
   totals(): RunTotals[] {
     return this.#counts.all();
   }

@@ -1,4 +1,4 @@
-/** What runs of one command with one outcome have taken together. */
+/** The totals of the runs of one command with one outcome. */
 export interface RunTotals {
   readonly command: string;
   /** That of the summary: `ok`, `failed`, `interrupted`; `lost`: the process of the run has ended without a summary. */

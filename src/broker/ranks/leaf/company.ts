@@ -9,7 +9,7 @@ export interface CompanyOptions {
   readonly receiver: () => OverlayReceiver | undefined;
   /** The connection to rank 0. */
   readonly toRankZero: () => OwnConnection | undefined;
-  /** What comes by a direct connection. */
+  /** Handles messages of a direct connection. */
   readonly receive: (rank: number, arrival: Arrival) => void;
 }
 

@@ -65,7 +65,7 @@ export class EventOrder {
     this.#deliver(event, origin);
   }
 
-  /** What is not kept is missed, and asked for, once more. */
+  /** A dropped event counts as missing, and is requested again. */
   #keep(event: EventMessage, origin: number): void {
     const bytes = sizeOf(event);
     if (this.#early.has(event.seq) || this.#earlyBytes + bytes > AHEAD_BYTES) return;

@@ -117,7 +117,7 @@ export class FollowedEvents {
     this.sent(after);
   }
 
-  /** What waits for events is void. */
+  /** Drops everything that waits for events. */
   clearWaiting(): void {
     this.#after.clear();
   }

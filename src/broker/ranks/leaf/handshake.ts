@@ -14,7 +14,7 @@ export const GOODBYE_TIMEOUT_MS = 1000;
 
 export type Welcome = Extract<Notice, { kind: "welcome" }>;
 
-/** What becomes of a connection to rank 0. */
+/** The outcome of a connection to rank 0. */
 export interface HandshakeListener {
   /** It is still the one that counts. */
   isCurrent(): boolean;
@@ -27,7 +27,7 @@ export interface HandshakeListener {
   /** Another broker may still be this rank. */
   toldToWait(why: string): void;
   receive(arrival: Arrival): void;
-  /** What this rank has received is invalid. */
+  /** This rank has received an invalid message. */
   failed(error: unknown): void;
   lost(cause: Error): void;
   drained(): void;

@@ -15,7 +15,7 @@ export interface LeafInboxOptions {
   readonly goodbye: () => void;
 }
 
-/** What other ranks send to one that is not rank 0, once it is in. */
+/** The messages of other ranks to a rank other than 0, after it has joined. */
 export class LeafInbox {
   readonly #options: LeafInboxOptions;
 
@@ -24,7 +24,7 @@ export class LeafInbox {
   }
 
   /**
-   * What rank 0 sends, whatever way it comes.
+   * Handles messages of rank 0, on any path.
    * @throws SluiceError `BROKER_PROTOCOL` if no rank 0 would send it
    */
   fromRankZero(arrival: Arrival): void {
@@ -42,7 +42,7 @@ export class LeafInbox {
   }
 
   /**
-   * What comes by a direct connection.
+   * Handles messages of a direct connection.
    * @throws SluiceError `BROKER_PROTOCOL` if no such rank would send it
    */
   fromRank(rank: number, arrival: Arrival): void {

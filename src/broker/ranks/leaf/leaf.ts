@@ -139,7 +139,7 @@ export class Leaf implements Overlay {
 
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     if (message.type === "request" && this.#isOverfull(rank)) throw overfullError(rank);
-    // What was published before must not be overtaken.
+    // Earlier events must stay before this one.
     this.#events.flush();
     if (this.#company.hasDirect(rank)) this.#events.follow(() => this.#send(rank, message));
     else this.#send(rank, message);
@@ -287,7 +287,7 @@ export class Leaf implements Overlay {
     receiver.log("notice", "another broker leads as rank 0");
     void this.#rejoin(receiver, () => {
       if (direct === undefined) throw goneError();
-      // What it has sent to that broker meanwhile, without knowing that it leads, is void.
+      // Messages that it has sent to that broker, before it knew the new leader, are void.
       const own = wasLost ? direct.renew() : this.#uuid;
       direct.joined(0, uuid);
       return Promise.resolve({ connection: direct.open(0), uuid: own });

@@ -2,7 +2,7 @@ import { type EventMessage, Fifo } from "../../../messages/index.js";
 import type { PublishOutcome, UnsequencedEvent } from "../../routing/overlay.js";
 import { eventFrame } from "../overlay-wire.js";
 
-/** What waits for the events before it to get their place in the order: an event, or a message that follows them. */
+/** An event or message that waits until the events before it have their place in the order. */
 type Waiting =
   | {
       readonly kind: "event";

@@ -7,7 +7,7 @@ import { GapWatch } from "./gap-watch.js";
 export class WakeCheck {
   readonly #ask: (number: number) => void;
   #gaps: GapWatch | undefined;
-  /** What has come while rank 0 was being asked. */
+  /** Messages that arrived before the answer of rank 0. */
   #unread: (() => void)[] | undefined;
   #number = 0;
 

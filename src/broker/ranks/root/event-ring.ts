@@ -3,7 +3,7 @@ import { Fifo, type Message } from "../../../messages/index.js";
 /** So much of the newest events is kept (docs/design/hosts.md §3), unless the site wants it otherwise. */
 export const RING_BYTES = 64 * 1024 * 1024;
 
-/** What an entry takes beside its payload. */
+/** The size of an entry without its payload. */
 const ENTRY_BYTES = 256;
 
 interface Entry {

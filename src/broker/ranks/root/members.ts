@@ -18,7 +18,7 @@ export interface Member {
   readonly channel: Channel;
 }
 
-/** What {@link Members} report. */
+/** The events of {@link Members}. */
 export interface MembersListener {
   /** It is no member any more. */
   departed(member: Member, how: Departure): void;

@@ -7,7 +7,7 @@ import { EventRing } from "./event-ring.js";
 const REPEAT_BYTES = 4 * 1024 * 1024;
 
 export interface NumberedEventsOptions {
-  /** Asked right before each number: two leaders never give one. */
+  /** Called right before each number, so that two leaders never number events. */
   readonly mayNumber: () => boolean;
   /**
    * Sends events to all ranks.
@@ -79,7 +79,7 @@ export class NumberedEvents {
     this.#batch.flush();
   }
 
-  /** What has not been sent yet is not to be. */
+  /** Drops events that it has not sent yet. */
   clear(): void {
     this.#batch.clear();
   }

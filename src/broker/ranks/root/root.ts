@@ -133,7 +133,7 @@ export class Root implements Overlay {
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     const member = this.#members.get(rank);
     if (member === undefined) return;
-    // What was published before must not be overtaken.
+    // Earlier events must stay before this one.
     this.#events.flush();
     this.#members.give(member, carriedMessage({ from: 0, to: rank, after: this.#events.seq, message }));
   }

@@ -9,7 +9,7 @@ export interface Heir {
   readonly hello: Hello;
   readonly connection: Connection;
   readonly admit: (company: readonly Hello[]) => void;
-  /** What it has sent of the events that others lack. */
+  /** The events that it has sent because others lack them. */
   readonly repeated: Message[];
   repeatedAll: () => void;
 }
