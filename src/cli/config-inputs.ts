@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { ConfigInput } from "../units/index.js";
 
-/** What flags name as configuration. Both hold the same, all of it in the order in which it stands. */
+/** The configuration in the flags. Both options have the same list, in the order of the command line. */
 export interface ConfigOptions {
   readonly configPath?: readonly ConfigInput[];
   readonly conf?: readonly ConfigInput[];
@@ -25,7 +25,7 @@ export function withConfig(command: Command, pathFlags: string): Command {
     .addOption(value.argParser((text: string) => add({ kind: "flag", text })));
 }
 
-/** What the flags name, in order. */
+/** The files and values in the flags, in order. */
 export function configInputs({ configPath, conf }: ConfigOptions): readonly ConfigInput[] {
   return conf ?? configPath ?? [];
 }

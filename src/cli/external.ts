@@ -36,7 +36,7 @@ export async function runExternal(name: string, args: readonly string[]): Promis
   return false;
 }
 
-/** What is executable may still not run: a script whose `#!` names a program that is not there. */
+/** An executable file may still not run: a script whose interpreter is missing. */
 async function runProgramFile(file: string, args: readonly string[]): Promise<void> {
   try {
     await passThrough(file, args, process.env);

@@ -3,7 +3,7 @@ import type { FactName } from "../graph/index.js";
 import { namedOrigin } from "../units/index.js";
 import type { PlanningContext, FactOptions } from "./facts.js";
 
-/** What gave a fact: the place in a configuration file, a flag, the environment or the instance. */
+/** The origin of a fact: the place in a configuration file, a flag, the environment or the instance. */
 export function originOfFact(
   fact: FactName,
   { configuration, handle }: PlanningContext,

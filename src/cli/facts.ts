@@ -59,15 +59,15 @@ export function withOn(command: Command): Command {
 export interface PlanningContext {
   readonly facts: Facts;
   readonly configuration: LayeredConfiguration;
-  /** What runs already; empty without an instance. */
+  /** The running modules; empty without an instance. */
   readonly loaded: readonly LoadedModule[];
   /** The handle of the instance, if there is one. */
   readonly handle: Handle | undefined;
   /** Where the driver listens if the instance is one of Flux, which has no record of what Sluice did. */
   readonly fluxUri?: string | undefined;
-  /** What the files that are read for it must pass. */
+  /** The guard for the files that it reads. */
   readonly guard: FileGuard;
-  /** What was read of them before. */
+  /** The cache of earlier reads. */
   readonly cache: FragmentCache | undefined;
 }
 
@@ -94,7 +94,7 @@ export async function withPlanningContext<T>(
   return withConnection(uri, (handle) => fromInstance(handle, { options, flags, guard }, run));
 }
 
-/** What is known before an instance is asked. */
+/** The facts before a request to an instance. */
 interface Asking {
   readonly options: FactOptions;
   readonly flags: LayeredConfiguration;

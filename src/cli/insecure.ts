@@ -11,7 +11,7 @@ export function withInsecure(command: Command): Command {
   return command.option("--insecure", "use files and directories even if other users may write to them");
 }
 
-/** What the files of one command must pass. */
+/** The guard for the files of one command. */
 export function guardFor({ insecure }: InsecureOption): FileGuard {
   return insecure === true ? INSECURE : createFileGuard();
 }

@@ -32,7 +32,7 @@ function configure(command: Command): void {
   for (const child of command.commands) configure(child);
 }
 
-/** What follows a wrong command line: the usage of the command, and where the help is. */
+/** The message after a wrong command line: the usage of the command, and where the help is. */
 function usageOf(command: Command): string {
   const names: string[] = [];
   for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());

@@ -52,7 +52,7 @@ async function follow(handle: Handle, name: string | undefined, options: WaitsOp
   });
 }
 
-/** What is shown, without the times. */
+/** The lines without the times. */
 function keyOf({ chains, deadlocks }: WaitGraph, unreachable: readonly Unreachable[]): string {
   const shape = (edges: readonly WaitEdge[]): string[] =>
     edges.map(({ from, to, topic }) => `${from.id} ${topic} ${to.id} ${to.state ?? ""}`);

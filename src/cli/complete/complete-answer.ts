@@ -7,7 +7,7 @@ export interface Candidate {
   readonly description?: string;
 }
 
-/** What may come next. */
+/** The candidates for the next word. */
 export interface Answer {
   readonly candidates: readonly Candidate[];
   /** File names may stand there too. */

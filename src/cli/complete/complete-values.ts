@@ -3,7 +3,7 @@ import { type Fields, fields, type FieldSpec, MESSAGE_TYPES } from "../../messag
 import type { Catalog, Unit } from "../../units/index.js";
 import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 
-/** What a value is asked for. */
+/** The place of a value on the command line. */
 export interface ValueQuestion {
   /** Its placeholder, such as `<unit>` or `[unit...]`. */
   readonly source: Argument | Option;
@@ -20,7 +20,7 @@ type Lookup = (begun: string) => Answer | Promise<Answer>;
 
 const FILES: Answer = { ...NOTHING, files: true };
 
-/** What stands for each placeholder that is not a word of the user's own. */
+/** The candidates for each placeholder that is not a free word of the user. */
 const LOOKUPS: Readonly<Record<string, Lookup>> = {
   unit: async () => names(unitsAndServices(await catalog())),
   module: async () => names(await loadedModules()),
@@ -47,7 +47,7 @@ const LOOKUPS: Readonly<Record<string, Lookup>> = {
 /** The placeholders for which {@link valuesOf} has candidates. */
 export const COMPLETED_PLACEHOLDERS: readonly string[] = Object.keys(LOOKUPS);
 
-/** What an option's flags have between the brackets, or an argument's name. */
+/** The text between the brackets of an option's flags, or the name of an argument. */
 export function placeholderOf(source: Argument | Option): string {
   if (!(source instanceof Option)) return source.name();
   return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";

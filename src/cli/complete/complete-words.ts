@@ -16,7 +16,7 @@ interface Place {
 }
 
 /**
- * What may stand where the cursor is.
+ * The candidates at the cursor.
  * @param words what was typed after the command's name, the last word begun or empty
  * @param program makes the command line that words are for
  * @param tell called with the error that prevented the lookup of names
@@ -35,7 +35,7 @@ export async function answer(
   return candidates(place, begun, tell);
 }
 
-/** What follows our own name on a line that runs another command: `start sluice module …`. */
+/** The words after our own name on a line that runs another command: `start sluice module …`. */
 function innerCommand(
   root: Command,
   { onlyArguments, given }: Place,

@@ -1,7 +1,7 @@
 import { DIRECTIVE } from "./complete-answer.js";
 
 /**
- * What makes each shell complete a command: it hands the words up to the cursor to `NAME complete`, which knows
+ * The script that completes a command in each shell: it passes the words up to the cursor to `NAME complete`, which knows
  * everything, and shows what comes back. May be sourced any number of times.
  */
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;

@@ -85,7 +85,7 @@ function visibleOptions(command: Command): readonly Option[] {
   return command.createHelp().visibleOptions(command);
 }
 
-/** What of the commands below one page is printed: all of them, to any depth. */
+/** All subcommands of one page, to any depth. */
 function subcommandSections(command: Command): string[] {
   const lines: string[] = [];
   const open = belowOf(command).reverse();
@@ -140,7 +140,7 @@ function examples(command: Command): string[] {
   return lines.length === 0 ? [] : [".SH EXAMPLES", ...verbatim(lines)];
 }
 
-/** What a command's help has at its end, without the heading. */
+/** The end of a command's help, without the heading. */
 function exampleLines(command: Command): string[] {
   let help = "";
   command.configureOutput({ writeOut: (part) => void (help += part) }).outputHelp();

@@ -25,7 +25,7 @@ const RC1_TIMEOUT = "broker.rc1-timeout";
 /** The attribute for the time that the host of rc1 stays, so that a short instance does not start another one. */
 const HOST_LINGER = "broker.host-linger";
 
-/** What became of rc1 and rc3, for the last words of a broker. */
+/** The outcome of rc1 and rc3, for the last line of a broker. */
 export interface PhaseFailure {
   readonly phase: "rc1" | "rc3";
   readonly unit?: string | undefined;
@@ -44,9 +44,9 @@ export class Phases {
   failure: PhaseFailure | undefined;
   /** Problems of files that a phase has printed: the next one need not. */
   readonly #said: string[] = [];
-  /** Told what a phase is waiting for. */
+  /** Called with the units that a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
-  /** Told when a unit of a phase is done. */
+  /** Called when a unit of a phase is done. */
   onProgress: () => void = () => undefined;
 
   /** Whether rc1 is ours, so that it will load modules. */
@@ -171,7 +171,7 @@ export function takeDownStarter(broker: Broker): ((stopping: boolean) => PhasePr
   };
 }
 
-/** What talk of a broker begins with. */
+/** The prefix of a broker's messages. */
 export function brokerPrefix({
   rank,
   size,

@@ -45,7 +45,7 @@ export interface BrokerPlace {
   readonly joinTimeoutMs: number;
   /** That of the instance, for a rank that comes to it without one of its own. */
   readonly configuration: LayeredConfiguration | undefined;
-  /** What joins the ranks of more than one machine; it has found rank 0 already. */
+  /** The overlay over several machines; it has already found rank 0. */
   readonly overlay?: Overlay | undefined;
   /** The NATS servers of that, for people. */
   readonly servers?: string | undefined;

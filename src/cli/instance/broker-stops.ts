@@ -38,7 +38,7 @@ export class Stops {
     if (isSupervised && !process.connected) orphaned();
   }
 
-  /** What to exit with if nothing was begun before the end came. */
+  /** The exit status if the stop arrives before the first phase. */
   get status(): number | undefined {
     const [first] = this.#reasons;
     if (first === undefined) return undefined;

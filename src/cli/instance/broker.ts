@@ -94,7 +94,7 @@ const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   requireWorkingDirectory();
-  // What stops a container is a manager: an orderly end is what it asked for.
+  // A manager stops a container: it has requested an orderly end.
   const isContainer = process.pid === 1;
   if (await runBelowInit({ INVOCATION_ID: process.env["INVOCATION_ID"] ?? "process 1" })) return;
   const isSupervised = process.connected;

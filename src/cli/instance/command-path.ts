@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 
-/** What the command is called, in whichever directory it is installed. */
+/** The name of the command, in any directory. */
 const COMMAND = "sluice";
 
 /**

@@ -54,7 +54,7 @@ export function filesOf(
   return Array.isArray(files) ? files.map(String) : undefined;
 }
 
-/** What rc1 of an instance of files starts from. */
+/** The roots of rc1 in an instance of files. */
 export interface StackRoots {
   readonly load: readonly NamedReference[];
   /** The names in `load` of the files; without `load` all their modules; in addition their tasks. */

@@ -21,7 +21,7 @@ export function withModules(command: Command): Command {
   );
 }
 
-/** What is picked, by the flag or for the instance, as units and as roots of rc1. */
+/** The picks, by the flag or for the instance, as units and as roots of rc1. */
 export function pickedModules(
   { modules }: ModulesOption,
   attrs: Readonly<Record<string, string>> = {},

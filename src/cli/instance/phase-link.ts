@@ -95,7 +95,7 @@ export class PhaseLink {
   readonly stop = new AbortController();
   /** Aborted when what runs is to be cancelled. */
   readonly cancel = new AbortController();
-  /** What to exit with when interrupted. */
+  /** The exit status after an interrupt. */
   status = 143;
   /** Called when modules are to go at once or be cancelled. */
   onHurry: (cancelAfterMs: number) => void = () => undefined;

@@ -9,7 +9,7 @@ interface StackLogOptions {
   readonly onReaderGone: () => void;
 }
 
-/** What the programs of an instance in the foreground write, on standard output until the instance ends. */
+/** Prints the output of the programs of an instance in the foreground, until the instance ends. */
 export class StackLog {
   readonly #options: StackLogOptions;
   readonly #isTerminal = process.stdout.isTTY;

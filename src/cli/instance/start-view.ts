@@ -55,7 +55,7 @@ export class StartView {
 
   /** Resolves when the terminal is the initial program's. */
   async leave(): Promise<void> {
-    // What rc1 reported before it ended is in the pipe by now.
+    // The reports of rc1 before its end are in the pipe by now.
     await allIsRead();
     this.#region.end();
     this.#hasProgram = true;

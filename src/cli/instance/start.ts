@@ -128,7 +128,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
   }
 }
 
-/** What is started, and where. */
+/** The command to start, and its place. */
 interface Place {
   readonly id: string;
   readonly name: string;
@@ -235,7 +235,7 @@ async function run(place: Place, { program, options, view, say, stops }: Running
   return status;
 }
 
-/** What the shell is that a terminal gets, and how to leave it. Each shell has its own prompt, and they all know `exit`. */
+/** The line about the shell on a terminal, and the way to leave it. Each shell has its own prompt, and all know `exit`. */
 function welcome(shell = "", { name }: Place, size: number): string {
   const of = size === 1 ? "" : ` of ${size} ranks`;
   return `this is ${basename(shell)} in instance ${name}${of}; 'exit' or Ctrl-D ends the shell and the instance`;

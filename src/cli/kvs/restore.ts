@@ -6,7 +6,7 @@ import { withInstance, withUri } from "../session.js";
 import { printJson, say, UsageError } from "../terminal/output.js";
 import { Progress } from "./progress.js";
 
-/** What is read at a time, and how many requests are under way. */
+/** The size of one read, and the number of requests under way. */
 const CHUNK_BYTES = 1024 * 1024;
 const REQUESTS_AHEAD = 4;
 
@@ -69,7 +69,7 @@ async function restoreFrom(handle: Handle, file: string) {
   return await handle.rpc("kvs.restore-end", { id });
 }
 
-/** What a stream gives, cut at ends of lines. */
+/** The data of a stream, cut at ends of lines. */
 async function* wholeLines(input: AsyncIterable<Buffer | string>): AsyncGenerator<Buffer, void> {
   let parts: Buffer[] = [];
   for await (const read of input) {

@@ -1,6 +1,6 @@
 import type { Blame, ChainLink, Gantt, Headline, Prediction } from "../../analysis/index.js";
 
-/** What was run, for JSON; times are milliseconds, as in the events of a run. */
+/** The description of a run, for JSON; times are milliseconds, as in the events of a run. */
 export function headlineJson({ durationNs, unitCount, ...rest }: Headline): object {
   return { ...rest, units: unitCount, durationMs: durationNs / 1e6 };
 }
@@ -26,7 +26,7 @@ export function linkJson({
   };
 }
 
-/** What there is to draw. */
+/** The data of the picture. */
 export function ganttJson({ durationNs, jobs, bars, load }: Gantt): object {
   return {
     ...{ durationMs: durationNs / 1e6, jobs },
@@ -38,7 +38,7 @@ export function ganttJson({ durationNs, jobs, bars, load }: Gantt): object {
   };
 }
 
-/** What was, and what would be. */
+/** The recorded and the predicted run. */
 export function predictionJson(
   { recorded, predicted, removed }: Prediction,
   chain: readonly ChainLink[],

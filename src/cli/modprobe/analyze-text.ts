@@ -40,7 +40,7 @@ export function linkText({ unit, startNs, durationNs, slackNs, slotWaitNs, lagNs
   return parts.join(", ");
 }
 
-/** What was, and what would be. */
+/** The recorded and the predicted run. */
 export function predictionLines({ recorded, predicted, removed }: Prediction): string[] {
   const gainNs = predicted.durationNs - recorded.durationNs;
   const percent = recorded.durationNs === 0 ? 0 : (100 * gainNs) / recorded.durationNs;

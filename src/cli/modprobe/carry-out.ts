@@ -191,7 +191,7 @@ interface Interrupts {
   readonly first: AbortSignal;
   /** Aborted when what runs is to be cancelled. */
   readonly second: AbortSignal;
-  /** What to exit with then. */
+  /** The exit status in that case. */
   readonly status: number;
   stop(): void;
 }

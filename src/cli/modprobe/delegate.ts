@@ -70,7 +70,7 @@ class RankOutputs {
     return gatheredOutput(pieces, { label });
   }
 
-  /** What was gathered, if it was; ranks that failed printed nothing. */
+  /** The collected results, if any; failed ranks printed nothing. */
   print(): void {
     const texts = [...this.#gathered].map(
       ([rank, pieces]) => [rank, Buffer.concat(pieces).toString("utf8")] as const,

@@ -5,7 +5,7 @@ import { dotenvDoubts } from "../../loaders/index.js";
 import type { Catalog } from "../../units/index.js";
 
 /**
- * What is doubtful in the dotenv files of programs: a file that is missing, and lines that foreman, systemd or docker
+ * Warnings about the dotenv files of programs: a missing file, and lines that foreman, systemd or docker
  * read otherwise. Warnings: `LOAD_NOT_FOUND`, `UNIT_ENVIRONMENT_FILE`. Each file is looked at once.
  */
 export async function environmentFileWarnings(catalog: Catalog): Promise<Diagnostic[]> {

@@ -23,7 +23,7 @@ export function command(): Command {
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {
       await withPlanningContext(options, async (context) => {
-        // What a start would do, and did: that units run by now is not why.
+        // Explains a start: running units are not a cause.
         const phase = {
           files: await phaseFiles("rc1", context, options),
           runlevel: "rc1",

@@ -52,7 +52,7 @@ export async function withVerifiedLibraries(
   return { plan, digests: {} };
 }
 
-/** What speaks against the libraries of all units, those of the plan verified together; empty if no unit is of one. */
+/** The failures of the libraries of all units, with those of the plan verified together; empty without libraries. */
 export async function checkLibrariesOf(
   { catalog, steps }: Plan,
   { configuration, guard }: Pick<PlanningContext, "configuration" | "guard">,
@@ -73,7 +73,7 @@ export async function checkLibrariesOf(
   });
 }
 
-/** What is wrong with libraries, at the places of the units that pick from them. */
+/** The problems of libraries, at the places of the units that pick from them. */
 export function libraryDiagnostics({ catalog }: Plan, found: UnitLibraries | undefined): Diagnostic[] {
   if (found === undefined) return [];
   const placeOf = (unit: string): Location | undefined => catalog.originOf(unit, "module")?.location;

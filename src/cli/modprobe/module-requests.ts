@@ -14,7 +14,7 @@ import { SHIPPED_MODULES } from "../version.js";
 /** Loaders that run JavaScript, TypeScript or Python; what another one makes of a file is not known. */
 const LOADERS: readonly (string | undefined)[] = [undefined, "thread", "process", "exec", "python"];
 
-/** What the modules of units that require something send before they run, by unit. */
+/** The requests of modules before they run, for units with requirements, by unit. */
 export async function requestsOfModules({ units }: Catalog): Promise<Map<string, readonly StartupRequest[]>> {
   const directories = [...(process.env["FLUX_MODULE_PATH"] ?? "").split(":"), SHIPPED_MODULES];
   const search = {

@@ -58,7 +58,7 @@ export async function lockPlans(
 /** One of two plans that are compared. */
 export interface LockSide {
   readonly lock: PlanLock;
-  /** What is behind the plan of a class of ranks; undefined for a side of which only the lock is known. */
+  /** The inputs of the plan of a class of ranks; undefined for a side with only a lock. */
   account(ranks: string | undefined): AccountInput | undefined;
 }
 
@@ -88,7 +88,7 @@ export interface CausedDifference extends Pick<LockDifference, "ranks" | "change
   readonly causes: readonly Cause[];
 }
 
-/** What differs between two sides, with the causes as far as a side was planned just now. */
+/** The differences between two sides, with the causes for a side that was planned now. */
 export function diffSides(before: LockSide, after: LockSide): CausedDifference[] {
   return diffLocks(before.lock, after.lock).map(({ ranks, change, classes }) => ({
     ranks,

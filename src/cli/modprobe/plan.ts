@@ -49,7 +49,7 @@ async function show(options: PlanOptions): Promise<void> {
       const { facts, loaded } = context;
       const names = new Set(loaded.map(({ name }) => name));
       for (const each of plans) {
-        // What runs is known of this rank alone.
+        // The running modules are known for this rank only.
         const here = rankSetHas(each.ranks, facts.rank) ? names : new Set<string>();
         classLines(each, here).forEach(printLine);
       }
@@ -74,7 +74,7 @@ function columnTitle(ranks: string): string {
   return ranks.length <= TITLE_MAX ? ranks : `${ranks.slice(0, TITLE_MAX - 1)}…`;
 }
 
-/** What is done, or in brackets why nothing is. */
+/** The action, or in brackets the reason why the unit stays out. */
 function cellText(cell: MatrixCell): string {
   return cell.kind === "planned" ? cell.action : `(${cell.reason})`;
 }

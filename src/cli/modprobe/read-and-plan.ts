@@ -18,7 +18,7 @@ import { withVerifiedLibraries } from "./libraries.js";
 import { composeFor, PREFIX, refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
 import { say, sayDiagnostics } from "../terminal/output.js";
 
-/** What is to be planned. */
+/** The options of the plan. */
 export interface Phase {
   readonly files: readonly string[];
   /** Whose declarative tasks are roots; undefined for `run FILE`. */
@@ -37,11 +37,11 @@ export interface PlanningOptions extends UnitOptions {
   readonly view?: RunView;
 }
 
-/** What a plan was made from besides its catalog, facts and request. */
+/** The inputs of a plan besides its catalog, facts and request. */
 export interface Asked {
   /** Names that rc files force-enable. */
   readonly enabled: readonly string[];
-  /** What names a root, by its name. */
+  /** The origin of each root, by its name. */
   readonly origins: ReadonlyMap<string, Origin>;
   /** Digests of the libraries that were verified for the plan, by unit. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
@@ -123,7 +123,7 @@ function sayStandIns({ standIns }: RcReading, warnings: readonly Diagnostic[]): 
   );
 }
 
-/** What would be loaded once rc1 has run: what to assume where a plan to take things down is made without an instance. */
+/** The modules after rc1: the assumption for the plan of a removal without an instance. */
 export async function loadedAfterStart(
   context: PlanningContext,
   options: UnitOptions,
@@ -188,7 +188,7 @@ export async function readUnits(
   return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
 }
 
-/** What rc files ask for, what is picked by `--modules`, and what files are given for, which rc1 loads. */
+/** The requests of rc files, the picks of `--modules`, and the modules of `-f` files, which rc1 loads. */
 export async function withRoots(
   rc: RcReading,
   options: UnitOptions,

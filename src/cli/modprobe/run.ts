@@ -98,7 +98,7 @@ async function execute(
     withAnyPlan(phase, context, { ...options, view }, (planned, session, { digests }) =>
       carryOut(planned, { command, context, view, session, digests }, options, async (report) => {
         if (options.timing === undefined) return;
-        // What Flux has in its KVS is in another form.
+        // The KVS of Flux has another format.
         const kept = context.fluxUri === undefined ? context : { handle: undefined };
         await storeTiming(report, kept, options.timing);
       }),

@@ -17,7 +17,7 @@ import { filesOf, type FilesOption, withFiles } from "../instance/files-option.j
 import { type ModulesOption, pickedModules, withModules } from "../instance/modules-option.js";
 import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 
-/** What every subcommand of `modprobe` calls itself in messages. */
+/** The name of every subcommand of `modprobe` in messages. */
 export const PREFIX = "sluice-modprobe";
 
 /** Flags that change units for this once. */
@@ -55,7 +55,7 @@ export async function composeFor(
   return valueOf(await tryCompose(options, context, more));
 }
 
-/** What is composed besides, and where problems are reported. */
+/** Further inputs of the composition, and the place for problems. */
 type Composing = Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead">;
 
 /** As {@link composeFor}, with the problems as data. */

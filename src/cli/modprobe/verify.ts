@@ -53,7 +53,7 @@ export function command(): Command {
     });
 }
 
-/** What holds the limits of programs depends on the machine, and is no mistake. */
+/** How the limits of programs are enforced depends on the machine, and is not a mistake. */
 function memoryLimitLines(catalog: Catalog): string[] {
   const limited = catalog.units.filter(
     (unit) => unit.kind === "module" && unit.command !== undefined && unit.memoryLimitBytes !== undefined,
@@ -65,7 +65,7 @@ function memoryLimitLines(catalog: Catalog): string[] {
   return [`memory-limit of ${limited.map(({ name }) => name).join(", ")}: enforced on this host by ${how}`];
 }
 
-/** What verify has found, and in what. */
+/** The findings of verify, and their sources. */
 interface Verified {
   readonly found: readonly Diagnostic[];
   /** Undefined if the units cannot be read. */

@@ -18,7 +18,7 @@ export async function sayWhatFilesSay(name: string, options: FactOptions): Promi
 async function otherwiseText(name: string, context: PlanningContext): Promise<string | undefined> {
   const { handle } = context;
   if (handle === undefined) return undefined;
-  // What was loaded past all units is no unit's.
+  // A module loaded without a unit belongs to no unit.
   const isOfUnit = (await recordedIn(handle)).some((module) => module.name === name && module.isPlanned);
   if (!isOfUnit) return undefined;
   const planning = { planOnly: true };

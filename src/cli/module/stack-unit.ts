@@ -2,7 +2,7 @@ import { fields, type Handle, type JsonValue, type NodeId } from "../../messages
 import { filesOf, FILES_ATTRIBUTE } from "../instance/files-option.js";
 
 /**
- * What to ask for a module of an instance that consists of files, where only they say what it is.
+ * The load request for a module of an instance of files, which only these files define.
  * @returns undefined if the instance has shipped and site units, or the files have no module of that name
  */
 export async function stackUnitRequest(

@@ -58,7 +58,7 @@ export class RankLines {
 /** How the output of several ranks is put together: line by line, or as one JSON object by rank. */
 export type Gathering = "lines" | "json";
 
-/** What writes the output of one rank to ours. */
+/** Writes the output of one rank to ours. */
 export interface RankOutput {
   /** Resolves when all of it has been written, or is held until its line is whole. */
   write(stream: OutputStream, bytes: Buffer): Promise<void> | undefined;
@@ -71,7 +71,7 @@ export interface LineOptions {
   readonly label?: string | undefined;
 }
 
-/** What is undefined goes out as it comes, which is right for a single rank. */
+/** Without a label, the output passes unchanged, which is right for a single rank. */
 export interface RankOutputOptions {
   readonly stdout?: LineOptions | undefined;
   readonly stderr?: LineOptions | undefined;

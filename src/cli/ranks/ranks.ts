@@ -4,14 +4,14 @@ import { formatRankSet, parseRankSet, type RankSet, rankSetHas, rankSetOf } from
 import { commandPrefix, ExitError, sayError } from "../terminal/output.js";
 import { withInstance, withUri } from "../session.js";
 
-/** What a command that acts on ranks is given. */
+/** The options of a command that acts on ranks. */
 export interface RankOptions {
   readonly uri?: string;
   /** Default: the first that answers, with the own rank before others. */
   readonly rank?: RankSet;
 }
 
-/** What one rank answered; without a rank if none was named. */
+/** The answer of one rank; without a rank if the command named none. */
 export interface RankAnswer<T> {
   readonly rank: number | undefined;
   readonly value: T;

@@ -35,7 +35,7 @@ interface RankEnd {
 /** No such host (sysexits.h): a rank that cannot be reached. */
 export const EX_NOHOST = 68;
 
-/** What a shell answers for a command that it cannot execute, and for one that it cannot find. */
+/** The exit statuses of a shell for a command that it cannot execute, and for one that it cannot find. */
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 

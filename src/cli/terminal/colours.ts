@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import { type Diagnostic, escapeControls } from "../../errors/index.js";
 
-/** What colours a text, or leaves it as it is. */
+/** Colours a text, or returns it unchanged. */
 export type Colours = ReturnType<typeof pc.createColors>;
 
 /** Leaves every text as it is. */

@@ -49,7 +49,7 @@ export function say(text: string, level: LogLevel = "info"): void {
   process.stderr.write(`${journalLines(escapeControls(text), level)}\n`);
 }
 
-/** What the command that runs calls itself in messages: `sluice-module`. */
+/** The name of the running command in messages: `sluice-module`. */
 export function commandPrefix(): string {
   const name = process.argv[2];
   return name === undefined ? "sluice" : `sluice-${name}`;

@@ -5,7 +5,7 @@ export interface ModuleSample {
   readonly name: string;
   readonly uuid: string;
   readonly state: string;
-  /** What the broker is doing about it: `up`, `starting`, `removing`, `reloading` or `backoff`. */
+  /** The current phase: `up`, `starting`, `removing`, `reloading` or `backoff`. */
   readonly phase: string;
   /** How often it was restarted after a failure. */
   readonly restarts: number;
@@ -41,7 +41,7 @@ export interface BrokerSample {
   readonly rssBytes: number;
 }
 
-/** What `sluice top` shows, and prints with `--json`. */
+/** The data that `sluice top` shows, and prints with `--json`. */
 export interface Sample {
   /** Seconds since 1970. */
   readonly time: number;
@@ -93,7 +93,7 @@ const MODULE = {
 
 type Row = ReturnType<typeof fields<typeof MODULE>>;
 
-/** What was counted up to some time. */
+/** Counts up to a time. */
 interface Counted {
   readonly atSeconds: number;
   readonly rx: number;
@@ -222,7 +222,7 @@ export class Sampler {
   }
 }
 
-/** What was counted up to a time; nothing at the start. */
+/** Counts up to a time; zero at the start. */
 function countedAt(
   atSeconds: number,
   { rx = 0, tx = 0, cpuSeconds = 0 }: { rx?: number; tx?: number; cpuSeconds?: number | undefined } = {},

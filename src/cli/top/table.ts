@@ -2,7 +2,7 @@ import { counted } from "../../errors/index.js";
 import { rankSetOf } from "../../units/index.js";
 import type { ModuleSample, Sample } from "./sample.js";
 
-/** What the modules can be sorted by, with the key that does so; `load` is the order in which they were loaded. */
+/** The columns for sorting, with their keys; `load` is the order in which they were loaded. */
 export const SORTS = {
   load: { key: "l", compare: () => 0 },
   name: { key: "n", compare: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0) },
@@ -139,7 +139,7 @@ function nameWidth(placed: readonly Placed[], { columns = Infinity }: TableStyle
   return Math.min(NAME_WIDTH, Math.max(longest, room));
 }
 
-/** What brokers and the messages of their modules come to. */
+/** The totals of brokers and of the messages of their modules. */
 function usageText(samples: readonly Sample[]): string {
   let [cpuPercent, rssBytes, rx, tx] = [0, 0, 0, 0];
   for (const { broker, modules } of samples) {
@@ -188,7 +188,7 @@ function rowOf(cells: readonly string[], width: number): string {
   return `${name.padEnd(width)} ${queues} ${rates} ${care} ${services}`.trimEnd();
 }
 
-/** What the broker is doing about a module; for one that is up what was found by asking it, `-` if nothing asks. */
+/** The current operation of the broker on a module; for a running module its health, `-` without a watchdog and a probe. */
 function healthText({ phase, health = "-", probe }: ModuleSample): string {
   if (phase !== "up") return phase;
   return health === "failing" && probe !== undefined ? `fails ${probe.failures}/${probe.limit}` : health;

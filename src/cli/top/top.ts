@@ -48,7 +48,7 @@ async function top(options: TopOptions): Promise<void> {
       options.rank === undefined ? ["any"] : ranksIn(options.rank, handle.size);
     const samplers = ranks.map((rank) => new Sampler(handle, { rank, periodMs: intervalMs }));
     if (isLive) {
-      // What draws on terminals is loaded only on one.
+      // The code that draws is loaded only on a terminal.
       const { runScreen } = await import("./screen.js");
       const feeds = samplers.map((sampler, at) => {
         const rank = ranks[at];

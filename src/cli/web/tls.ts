@@ -8,7 +8,7 @@ export interface TlsOptions {
 }
 
 /**
- * What encrypts a server; undefined: nothing does.
+ * The certificate and key of a server; undefined without TLS.
  * @throws ExitError if a file cannot be read, or one of the two options is missing
  */
 export function tlsOf({ tlsCert, tlsKey }: TlsOptions): { cert: Buffer; key: Buffer } | undefined {

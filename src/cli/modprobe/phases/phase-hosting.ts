@@ -19,7 +19,7 @@ export interface HostedRun {
  */
 export async function hostPhases(run: (phase: Runlevel, host: HostedRun) => Promise<void>): Promise<void> {
   const channel = new PhaseChannel();
-  // What the run needs is loaded while the broker starts.
+  // Loads the code of the run while the broker starts.
   await Promise.all([import("../../../messages/index.js"), import("../../../instance/instance-facts.js")]);
   try {
     while ((await hostPhase(channel, run)) === "rc1" && !hasStartedProcesses()) channel.rest();

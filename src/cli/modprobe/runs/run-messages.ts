@@ -6,7 +6,7 @@ import { fields, type Handle, type JsonValue } from "../../../messages/index.js"
 const TIMEOUT_MS = 3000;
 
 /**
- * What the broker has noted of the messages between the units of a plan that has run.
+ * The broker's notes about the messages between the units of a plan that has run.
  * @returns undefined if it loads no module, or the broker does not know
  */
 export async function messagesOf(plan: Plan, handle: Handle | undefined): Promise<RunMessages | undefined> {

@@ -17,7 +17,7 @@ export class RunRecording {
   readonly #command: string;
   readonly #rank: number;
   readonly #store: RecordStore;
-  /** What units took when the same command last ran, by name; undefined if it never did. */
+  /** The durations of units in the last run of the same command, by name; undefined before the first run. */
   readonly durationsMs: ReadonlyMap<string, number> | undefined;
 
   private constructor(command: string, rank: number, store: RecordStore) {
