@@ -17,14 +17,14 @@ import type { ModuleExit, ModuleSpec, RunningModule } from "./module-loader.js";
 /** Says to a module on which of its descriptors it speaks the wire form (docs/wire-protocol.md). */
 const MODULE_URI_VARIABLE = "SLUICE_MODULE_URI";
 
-/** What to run. */
+/** The program to run. */
 export interface ChildStart {
   readonly spec: ModuleSpec;
   /** Absolute path of the program, and its arguments. */
   readonly command: readonly string[];
   /** For its standard input, which ends after it. Default: nothing. */
   readonly input?: string | undefined;
-  /** What to add to the cause of its death. */
+  /** The text to add to the cause of its end. */
   readonly remark?: ((signal: NodeJS.Signals) => string | undefined) | undefined;
 }
 
@@ -105,7 +105,7 @@ class ChildModule implements RunningModule {
         clearTimeout(this.#patience);
         killGroup(this.pid);
         this.#closeChannelSoon();
-        // What has left the group ends too, but nothing waits for that.
+        // Processes outside the group end too, but the loader does not wait for them.
         void sweep(mark);
         resolve(this.#exitBy(status, signal));
       });

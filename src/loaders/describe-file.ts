@@ -3,7 +3,7 @@ import { describeLibrary, type LibraryHost } from "../messages/index.js";
 import { importModule } from "./import-module.js";
 import type { DescribeReport, ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
-/** What a library is asked with. */
+/** The questions to a library. */
 export interface DescribeQuery {
   readonly host: LibraryHost;
   /** The modules to ask whether they are compatible; undefined: all. */

@@ -15,7 +15,7 @@ import { type Blame, blameFor, type ThreadTenant } from "./shared-thread/thread-
 import { ThreadMonitor } from "./shared-thread/thread-monitor.js";
 import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
 
-/** What a worker is for. */
+/** The purpose of a worker. */
 interface HostUse {
   /** For messages. */
   readonly name: string;
@@ -61,7 +61,7 @@ export class HostWorker {
   #monitor: ThreadMonitor | undefined;
   #lastId = 0;
   #state: "open" | "exiting" | "exited" = "open";
-  /** What the worker threw; its exit follows. */
+  /** The error that the worker threw; its exit follows. */
   #uncaught: { readonly error: unknown } | undefined;
   #terminating: { readonly id: number } | undefined;
   /** Outcomes of modules that are reported once the thread has gone. */

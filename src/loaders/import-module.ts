@@ -15,7 +15,7 @@ const imported = new Map<string, number>();
 /** Libraries that this thread has imported, by file and digest: their modules share the state of the file. */
 const libraries = new Map<string, Promise<unknown>>();
 
-/** What a module's file exports; of a library, the same for each of its modules as long as the file stays as it is. */
+/** The exports of a module's file; for a library, the same object for each of its modules while the file is unchanged. */
 export function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const { path, member } = order;
   if (member === undefined) return importFile(order, setup);
@@ -26,7 +26,7 @@ export function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unk
 }
 
 /**
- * What a module's file exports. Each load evaluates the file anew: modules of one thread share no state, and a file that
+ * The exports of a module's file. Each load evaluates the file anew: modules of one thread share no state, and a file that
  * was edited is read again.
  * @returns the namespace object, or the exports of a CommonJS module
  */

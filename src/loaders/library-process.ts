@@ -27,7 +27,7 @@ export interface LibraryReader {
 }
 
 /**
- * What a process writes, which is then ended with all that it has started.
+ * The output of a process, which then ends with all processes that it has started.
  * @throws SluiceError `LOAD_LIBRARY` if it fails, takes too long or writes too much
  */
 export async function readFromProcess({

@@ -57,7 +57,7 @@ function answerOf(worker: Worker, order: WorkerOrder, timeoutMs: number): Promis
   });
 }
 
-/** What was thrown, on one line, with its place in the library. */
+/** The thrown error, on one line, with its place in the library. */
 function placed(error: string, stack: string | undefined, path: string): string {
   const [line = ""] = error.replace(`${path}:`, "").trim().split("\n");
   const place = stack === undefined ? undefined : placeInStack(stack, path);

@@ -15,7 +15,7 @@ export interface OutputLine {
   readonly hasMore?: boolean | undefined;
 }
 
-/** What keeps the output of an ordinary program. */
+/** The store for the output of an ordinary program. */
 export interface ProgramLog {
   line(line: OutputLine): void;
   /** So many bytes were written that could not be had. */
@@ -31,7 +31,7 @@ export interface LibraryMember {
   readonly kind?: string | undefined;
 }
 
-/** What to read a library's manifest with. */
+/** The parameters for reading a library's manifest. */
 export interface LibraryQuery extends Pick<ModuleSpec, "path" | "cacheDir" | "env"> {
   readonly host: LibraryHost;
   /** The modules to ask whether they are compatible; undefined: all. */

@@ -9,7 +9,7 @@ import {
 } from "./program-options.js";
 
 /**
- * What a run of a module is asked to be like; carried from `module.load` through the broker to the loader. The names are
+ * The options of a module's run; they pass from `module.load` through the broker to the loader. The names are
  * those of the payload, and of the options in the table of unit keys.
  */
 export interface ModuleOptions extends ProgramOptions {
@@ -20,7 +20,7 @@ export interface ModuleOptions extends ProgramOptions {
   /** `own`, `shared`, or the name of a thread group. */
   readonly thread?: string | undefined;
   readonly memoryLimitBytes?: number | undefined;
-  /** What follows when it fails after it was running (docs/design/modules.md §3). */
+  /** The policy after a failure of the running module (docs/design/modules.md §3). */
   readonly onFailure?: "panic" | "log" | "restart" | undefined;
   /**
    * Longest time that it may leave the broker's ping unanswered, before it has failed; 0 = no limit.

@@ -1,5 +1,5 @@
 /**
- * What runs in the processes of the process loader: hosts one module, over the wire form on an inherited descriptor.
+ * The code of the processes of the process loader: hosts one module, over the wire form on an inherited descriptor.
  * Bundled into one file, as its start-up time is that of the module.
  */
 import { readFileSync, writeSync } from "node:fs";
@@ -90,7 +90,7 @@ function reportUncaught(channel: Channel): void {
   });
 }
 
-/** What a module reports of its end, by an error of its own. */
+/** The report of a module's end, by its own error. */
 function exitReport(error: unknown): RequestMessage {
   const stack = stackOf(error);
   const report = {

@@ -1,7 +1,7 @@
 import type { DescribeQuery } from "./describe-file.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
-/** What the host of a module gets on its standard input, as JSON. */
+/** The start data of a module's host, as JSON on its standard input. */
 export interface ProcessSetup {
   readonly file: ModuleFile;
   readonly setup: WorkerSetup;

@@ -39,7 +39,7 @@ export interface StopRule {
   readonly to?: "main" | "group" | undefined;
 }
 
-/** What a module that is an ordinary program is asked to be like (docs/design/programs.md §1). */
+/** The options of a module that is an ordinary program (docs/design/programs.md §1). */
 export interface ProgramOptions {
   readonly command?: CommandLine | undefined;
   /** Absolute. Default: that of the broker. */
@@ -57,7 +57,7 @@ export interface ProgramOptions {
   readonly ready?: Probe | undefined;
   readonly alive?: Probe | undefined;
   readonly stop?: StopRule | undefined;
-  /** What follows when it exits with status 0 unasked, after it was ready. */
+  /** The policy after an unrequested exit with status 0 of a ready program. */
   readonly onExit?: "log" | "restart" | "shutdown" | undefined;
   /** Signals and statuses beside 0 that are a clean end. */
   readonly success?: readonly (string | number)[] | undefined;

@@ -5,7 +5,7 @@ import { findCommand, parentDeathPrefix } from "../processes/index.js";
 import { parseWritten, readFromProcess } from "./library-process.js";
 import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
-/** What the first bytes of an executable are: ELF, or a script that names its interpreter. */
+/** The first bytes of an executable: ELF, or a script that names its interpreter. */
 const MAGICS = [Buffer.from("\x7fELF", "latin1"), Buffer.from("#!")];
 
 /** A loader that is a command (`[loaders.NAME]` of the configuration). */

@@ -114,7 +114,7 @@ class PythonLoader implements ModuleLoader {
   }
 }
 
-/** What a command prints to standard output, without blanks at the end. */
+/** The standard output of a command, without blanks at the end. */
 async function output(
   program: string,
   args: readonly string[],

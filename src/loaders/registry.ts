@@ -5,7 +5,7 @@ import type { ModuleLoader } from "./module-loader.js";
 import { createCommandLoader } from "./program.js";
 import { isSharedObject } from "./native/shared-object.js";
 
-/** What a load asks for, besides the file. */
+/** The options of a load that choose the loader. */
 export interface LoaderChoice {
   /** Name of a loader, or path of a program that is one; overrides the suffix and content of the file. */
   readonly loader?: string | undefined;

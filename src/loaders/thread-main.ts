@@ -1,5 +1,5 @@
 /**
- * What runs in the worker threads of the thread loader: hosts the modules that the loader sends, one after the other or
+ * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other or
  * side by side. Bundled into one file, and whatever is not needed for a plain `.mjs` module is imported when it is.
  */
 import { parentPort, workerData } from "node:worker_threads";
@@ -10,7 +10,7 @@ import { showWrittenPlaces } from "../typescript/stack-places.js";
 import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
 /**
- * What a module may have on its way to the broker before its own side holds its requests. It is enough to
+ * The limit of a module's messages on their way to the broker before its own side holds its requests. It is enough to
  * keep the broker busy, and little enough for others to get their share.
  */
 const UNDER_WAY_LIMITS = { messages: 256, bytes: 4 * 1024 * 1024 };

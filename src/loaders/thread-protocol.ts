@@ -3,7 +3,7 @@ import type { LibraryHost, ModuleOutcome, PluginDemand } from "../messages/index
 import type { PreparedCode } from "../typescript/index.js";
 import type { LibraryMember } from "./module-loader.js";
 
-/** What a host, thread or process, is started with: URLs of what it imports only when a module needs it. */
+/** The start data of a host, thread or process: URLs of the code that it imports only for modules that need it. */
 export interface WorkerSetup {
   /** Paths of our library, by the name that modules import. */
   readonly library: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export interface ModuleFile {
   readonly cacheDir?: string | undefined;
   /** Which module of a library it is. */
   readonly member?: LibraryMember | undefined;
-  /** What it must export, if it is a plug-in. */
+  /** The required exports, if it is a plug-in. */
   readonly plugin?: PluginDemand | undefined;
 }
 

@@ -11,7 +11,7 @@ import { checkModuleFile, moduleFile, SCRIPT_SUFFIXES } from "./module-file.js";
 import { readExportedName } from "./module-name.js";
 import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
-/** What a unit or the attribute `broker.default-thread` calls the threads that modules share. */
+/** The name of shared threads in a unit or in the attribute `broker.default-thread`. */
 const SHARED = "shared";
 
 /** The loader of threads, which can have a thread ready before it knows what for. */

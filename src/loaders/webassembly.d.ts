@@ -1,4 +1,4 @@
-/** What the types of Node lack: they leave WebAssembly to those of browsers, of which nothing else exists here. */
+/** Types that Node lacks: it leaves WebAssembly to the types of browsers, which this project does not use. */
 declare namespace WebAssembly {
   /** @returns a compiled module, of which nothing is asked */
   function compile(bytes: Uint8Array): Promise<object>;

@@ -8,7 +8,7 @@ import type { Probe } from "../program-options.js";
 /** The default number of failed attempts in a row that are a failure. */
 const FAILURES = 3;
 
-/** What is watched, and how. */
+/** The watched program, and its probe. */
 export interface AlivenessOptions {
   readonly probe: Probe;
   readonly place: ProbePlace;
@@ -51,7 +51,7 @@ export class Aliveness {
 
   #schedule(): Timer {
     this.#dueMs = performance.now() + this.#intervalMs;
-    // What it asks is what keeps this process alive.
+    // Its probe keeps this process alive.
     return startTimer(this.#intervalMs, () => void this.#ask(), { keepsAlive: false });
   }
 

@@ -13,7 +13,7 @@ import {
 import { type OnceCommand, runOnce } from "./run-once.js";
 import type { Probe } from "../program-options.js";
 
-/** What attempts are made with. */
+/** The parameters of attempts. */
 export interface ProbePlace {
   /** Absolute; relative paths of probes are below it. */
   readonly directory: string;

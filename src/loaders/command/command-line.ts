@@ -2,7 +2,7 @@ import { findCommand } from "../../processes/index.js";
 import { SluiceError } from "../../errors/index.js";
 import type { CommandLine } from "../program-options.js";
 
-/** What is executed. */
+/** The executed command. */
 export interface Executable {
   /** Absolute path. */
   readonly file: string;
@@ -16,7 +16,7 @@ interface CommandPlace {
 }
 
 /**
- * What a command of a unit executes: a shell line by `bash -c`, or `sh -c` where there is no bash, or an argv.
+ * The executed form of a unit's command: a shell line by `bash -c`, or `sh -c` without bash, or an argv.
  * @param more arguments to append; to a shell line as quoted words
  * @throws SluiceError `LOAD_FAILED` with `ENOENT` or `EACCES`
  */

@@ -18,7 +18,7 @@ export function createProgramSupervisor(): ModuleLoader {
 class CommandLoader implements ModuleLoader {
   readonly name = "command";
   readonly suffixes = [];
-  /** What SIGKILL has not ended, by the module's name. */
+  /** The processes that SIGKILL has not ended, by the module's name. */
   readonly #stuck = new Map<string, SupervisedProgram>();
 
   async check(spec: SetupSpec): Promise<void> {

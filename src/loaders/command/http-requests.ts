@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 
 export type HttpRequester = typeof httpRequest;
 
-/** What asks a URL. In a file of its own: most processes never ask one, and loading both takes longer than to start. */
+/** Sends a request to a URL. A separate file, because most processes never use it, and loading both modules takes long. */
 export function requesterOf(url: string): HttpRequester {
   return url.startsWith("https:") ? httpsRequest : httpRequest;
 }

@@ -7,7 +7,7 @@ const LIMIT_MS = 250;
 // eslint-disable-next-line no-control-regex -- these are what is taken away
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g;
 
-/** What an expression found: whether a line matches, or that it took too long. */
+/** The result of an expression: whether a line matches, or a time-out. */
 export type MatchOutcome = "match" | "none" | "too slow";
 
 /** A regular expression of a unit, which cannot stall the broker whatever it is and whatever it looks at. */

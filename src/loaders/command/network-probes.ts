@@ -54,7 +54,7 @@ export function hostAndPort(text: string): { host: string; port: number } | unde
   return { host: bracketed ?? (plain === "" ? "127.0.0.1" : (plain ?? "")), port: number };
 }
 
-/** What an HTTP probe wants of an answer. */
+/** The conditions of an HTTP probe for an answer. */
 export interface HttpWish {
   readonly url: string;
   /** `200`, `200-399`, or several of these with commas. */

@@ -6,10 +6,10 @@ import { readEnvironmentFiles } from "./environment-file.js";
 import { limitsIn, refuseWithoutHelper, runAsOf } from "./identity.js";
 import type { ModuleSpec } from "../module-loader.js";
 
-/** What a program is to be like, before it is started. */
+/** The options of a program before its start. */
 export type SetupSpec = Omit<ModuleSpec, "uuid" | "args" | "thread">;
 
-/** What one start of a program is made with, found out anew each time. */
+/** The parameters of one start of a program, computed anew each time. */
 export interface ProgramSetup {
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;

@@ -44,9 +44,9 @@ export class Program {
   #stop: () => void = () => undefined;
   /** Restarts its probe with the current options; has no effect while no probe runs. */
   #watchAnew: () => void = () => undefined;
-  /** What asks whether it is alive; empty while nothing does. */
+  /** The repeated probes; empty while none runs. */
   #alivenesses: readonly Aliveness[] = [];
-  /** When it is to end, by whatever reason of ours. */
+  /** Settles at a stop, for any reason of the broker. */
   readonly #stopAsked = new Promise<"stop">((resolve) => {
     this.#stop = () => resolve("stop");
   });
@@ -74,12 +74,12 @@ export class Program {
     return this.#hasBegun;
   }
 
-  /** What is left of it; undefined once that is nothing. */
+  /** Its remaining processes; undefined when all have ended. */
   get running(): SupervisedProgram | undefined {
     return this.#stage === "ended" ? undefined : this.#program;
   }
 
-  /** What the broker's module for it does. */
+  /** The entry function of the broker's module for it. */
   readonly main: ModuleMain = async (handle) => {
     this.#hasBegun = true;
     handle.handle("shutdown", (request) => {

@@ -10,13 +10,13 @@ export const INTERVAL_MS = 1000;
 export const ATTEMPT_MS = 2000;
 const DEADLINE_MS = 60_000;
 
-/** What is left of a load's time for its own words. */
+/** The part of a load's time for its own message. */
 const MOST_SPARED_MS = 500;
 
 /** Pauses between two looks at new lines, so that a program that writes much has few looks. */
 const LINES_EVERY_MS = 10;
 
-/** What a program is waited for with. */
+/** The parameters of the wait for a program. */
 export interface ReadinessOptions {
   readonly probe: Probe;
   readonly place: ProbePlace;

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 10_000;
 /** How long what was killed may take to be gone. */
 const GONE_WITHIN_MS = 5000;
 
-/** What a stop is carried out with. */
+/** The parameters of a stop. */
 export interface StopOptions {
   readonly program: SupervisedProgram;
   readonly rule: StopRule;

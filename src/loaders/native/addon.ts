@@ -106,7 +106,7 @@ async function codeAt(file: FileHandle, header: Buffer, address: bigint): Promis
   return undefined;
 }
 
-/** What a function returns that does nothing but return a constant, by processor. */
+/** The return value of a function that only returns a constant, by processor. */
 function constantOf(code: Buffer, machine: number): number | undefined {
   const hex = code.toString("hex");
   switch (machine) {

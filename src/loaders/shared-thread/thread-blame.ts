@@ -11,7 +11,7 @@ export interface ThreadTenant {
   readonly path: string;
 }
 
-/** What blocks a thread that does not answer. */
+/** The code that blocks a thread. */
 export interface Blame {
   /** Undefined if unknown. */
   readonly name: string | undefined;

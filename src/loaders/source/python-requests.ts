@@ -72,7 +72,7 @@ function methodsOf(
   return found;
 }
 
-/** What a line `def NAME`, `async def NAME` or `class NAME` defines. */
+/** The name that a line `def NAME`, `async def NAME` or `class NAME` defines. */
 function definedBy(list: TokenList, { from }: PythonLine, keyword: "def" | "class"): string | undefined {
   const at = list.is(from, "async") ? from + 1 : from;
   return list.is(at, keyword) ? list.at(at + 1).text : undefined;

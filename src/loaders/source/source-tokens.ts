@@ -10,7 +10,7 @@ export interface Token {
   readonly isFirst: boolean;
 }
 
-/** What stands in for a token before the first and after the last. */
+/** The token before the first and after the last one. */
 const NO_TOKEN: Token = { kind: "punctuation", text: "", start: 0, end: 0, isFirst: true };
 
 const CLOSERS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}", "${": "}" };
