@@ -15,12 +15,12 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** What is in it, the oldest first. */
+  /** The elements, the oldest first. */
   *[Symbol.iterator](): Generator<T> {
     for (let at = this.#head; at < this.#items.length; at++) yield this.#items[at] as T;
   }
 
-  /** What {@link shift} would take. */
+  /** The element that {@link shift} would take. */
   peek(): T | undefined {
     return this.#items[this.#head];
   }

@@ -2,7 +2,7 @@ import { ERRNO, errnumOf, messageOf, SluiceError } from "../errors/index.js";
 import type { ModuleMain } from "./module-runtime.js";
 import type { JsonValue } from "./types.js";
 
-/** What a plug-in must export (docs/design/modules.md §6). */
+/** The required exports of a plug-in (docs/design/modules.md §6). */
 export interface PluginDemand {
   /** A file that declares its kind must declare this one. */
   readonly kind?: string | undefined;
@@ -51,7 +51,7 @@ export function pluginMain(functions: ReadonlyMap<string, PluginFunction>): Modu
           const result = await call(...(Array.isArray(args) ? (args as readonly unknown[]) : []));
           return { result: (result ?? null) as JsonValue };
         } catch (error) {
-          // What a function throws is its answer, and no end of the plug-in.
+          // An error of a function is its answer, and does not end the plug-in.
           const errnum = errnumOf(error) ?? ERRNO.EIO;
           throw new SluiceError("PLUGIN_FAILED", messageOf(error), { errnum, cause: error });
         }

@@ -1,13 +1,13 @@
 import type { Limits } from "../processes/index.js";
 
-/** What a module reports of itself with `module.status` (RFC 5; docs/design/modules.md §3). */
+/** The status that a module reports with `module.status` (RFC 5; docs/design/modules.md §3). */
 export const MODULE_STATUS = { running: 1, finalizing: 2, exited: 3 } as const;
 
 /** A JSON value. */
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** What a message carries on the wire and between threads: nothing, JSON text, or raw bytes. Routers never parse it. */
+/** The payload of a message on the wire and between threads: nothing, JSON text, or raw bytes. Routers never parse it. */
 export type RawPayload = string | Uint8Array | undefined;
 
 /** A payload as programs send and receive it: a JSON value, raw bytes, or nothing. */
@@ -75,7 +75,7 @@ export const MESSAGE_TYPES: readonly Message["type"][] = ["request", "response",
 /** Makes the sender of requests hold them, or resume (docs/wire-protocol.md, Flow control). */
 export type FlowControl = "hold" | "resume";
 
-/** What one end has sent and the other has not yet taken. */
+/** The messages that one end has sent and the other has not yet taken. */
 export interface Backlog {
   readonly messages: number;
   readonly bytes: number;
@@ -186,7 +186,7 @@ export interface HandlerOptions {
 /** How many messages of each type went through a handle. */
 export type MessageCounts = Record<Message["type"], number>;
 
-/** What `NAME.stats-get` answers unless the module has its own. */
+/** The answer of `NAME.stats-get`, unless the module has its own. */
 export interface HandleStats {
   readonly tx: MessageCounts;
   readonly rx: MessageCounts;

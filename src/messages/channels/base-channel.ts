@@ -3,7 +3,7 @@ import { Tally } from "./tally.js";
 import type { Backlog, Message, RequestMessage } from "../types.js";
 
 /**
- * What channels of every kind do alike. They deliver by way of an {@link Inbox}, count what the other end has
+ * The common part of all channels. They deliver by way of an {@link Inbox}, count what the other end has
  * yet to take, and call their listeners when the number has decreased.
  */
 export abstract class BaseChannel {

@@ -8,7 +8,7 @@ export interface Frame {
 }
 
 /**
- * What a channel over a byte stream has not written yet. Frames leave in the order of arrival until the other end holds
+ * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival until the other end holds
  * requests: then the requests stay, and the rest overtakes them. After a resume they go on as the stream takes them, so
  * that each is moved once however often they are held.
  */
@@ -33,7 +33,7 @@ export class FrameQueue {
     (mustWait ? this.#held : this.#frames).push(frame);
   }
 
-  /** What is to be written next, if anything may. */
+  /** The next frame to write, if one may go. */
   shift(): Frame | undefined {
     return this.#frames.shift() ?? (this.#isHolding ? undefined : this.#held.shift());
   }

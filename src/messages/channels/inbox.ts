@@ -9,7 +9,7 @@ interface InboxOptions {
 }
 
 /**
- * The receiving half of every channel. It keeps what came before there was a listener, and holds requests on
+ * The receiving half of every channel. It keeps messages that arrive before the first listener, and holds requests on
  * demand. It reports the end of the channel once, after everything that came before it.
  */
 export class Inbox {

@@ -13,7 +13,7 @@ import type { Backlog, Channel, FlowControl, Message } from "../types.js";
  */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
-/** What has been taken is reported with the next message, at this much even without one, and at the latest after this. */
+/** The limits for reports of taken messages: a report goes with the next message, at this amount without one, and at the latest after this time. */
 const REPORT_MESSAGES = 64;
 const REPORT_BYTES = 1024 * 1024;
 const REPORT_MS = 20;
@@ -25,7 +25,7 @@ const TURN_MESSAGES = 64;
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
- * What one `postMessage` carries. First come how many messages, and bytes of payload, the sender of it has
+ * The data of one `postMessage`. First come how many messages, and bytes of payload, the sender of it has
  * taken since its last, and the same of requests alone. Then come any number of messages as
  * {@link packMessage} writes them.
  */

@@ -35,7 +35,7 @@ export interface SocketChannelOptions {
 /**
  * A channel over a byte stream, in the wire form of docs/design/modules.md §2.
  *
- * What is sent within one turn of the loop leaves as one write. When the stream is full, frames wait here until it has
+ * Messages sent within one turn of the loop leave as one write. When the stream is full, frames wait here until it has
  * drained. `close()` sends what waits and then ends the stream. Anything malformed destroys this stream alone; the cause
  * given to `onClose` is then a SluiceError `BROKER_PROTOCOL`.
  * @param stream a `net.Socket` or any other duplex stream of bytes, not used elsewhere

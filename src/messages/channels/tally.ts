@@ -46,5 +46,5 @@ export class Tally {
   }
 }
 
-/** What a {@link Tally} counts. */
+/** The elements that a {@link Tally} counts. */
 export type TallyCounts = Pick<Tally, "messages" | "bytes" | "requests" | "requestBytes">;

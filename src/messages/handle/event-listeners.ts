@@ -6,7 +6,7 @@ import type { Event, EventMessage } from "../types.js";
 
 type EventListener = (event: Event) => void;
 
-/** What the listeners need of their handle. */
+/** The part of the handle that the listeners use. */
 interface ListenersPort {
   /** A listener threw. */
   fault(error: Error): void;

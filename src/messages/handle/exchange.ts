@@ -2,14 +2,14 @@ import { requestError } from "../../errors/index.js";
 import { onAbort, startTimer, type Timer } from "../../processes/index.js";
 import type { ResponseMessage, RpcOptions } from "../types.js";
 
-/** What waits for the responses of one request. */
+/** The receiver of the responses to one request. */
 export interface Waiter {
   onResponse(message: ResponseMessage): void;
   /** No response will come any more. */
   onFailure(error: Error): void;
 }
 
-/** What an exchange needs of the table that it stands in. */
+/** The part of its table that an exchange uses. */
 interface ExchangeTable {
   /** Frees the matchtag. */
   delete(matchtag: number): void;

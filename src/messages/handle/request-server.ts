@@ -11,7 +11,7 @@ import type {
   ResponseMessage,
 } from "../types.js";
 
-/** What the server needs of its handle. */
+/** The part of the handle that the server uses. */
 interface ServerPort {
   send(message: ResponseMessage): void;
   /** Resolves when the channel takes more of a stream. */
@@ -145,7 +145,7 @@ export class RequestServer {
     }
   }
 
-  /** What a handler returned is the response; for a streaming request, the only one. */
+  /** The result of a handler is the response; for a streaming request, the only one. */
   #finish(request: IncomingRequest, payload: Payload): void {
     if (payload === undefined) return;
     this.respond(request, payload);
@@ -233,7 +233,7 @@ export class RequestServer {
   }
 }
 
-/** What {@link OutgoingRequests} sends when a stream is left; a module's own method `cancel` is asked otherwise. */
+/** The request that {@link OutgoingRequests} sends when a program leaves a stream; it differs from a module's own method `cancel`. */
 function isCancel(request: IncomingRequest): boolean {
   if (request.method !== "cancel" || !request.noresponse) return false;
   const raw = request.message.payload;

@@ -66,7 +66,7 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
     else this.#decode(message).then((result) => reader.resolve(result), reader.reject);
   }
 
-  /** A payload that is not JSON ends the stream, as there is no telling what else is wrong with it. */
+  /** A payload that is not JSON ends the stream, as the rest of the stream may be damaged too. */
   async #decode(message: ResponseMessage): Promise<IteratorResult<Payload, undefined>> {
     try {
       return { done: false, value: payloadOf(message) };

@@ -26,7 +26,7 @@ export class RunLoop {
     return this.#entered;
   }
 
-  /** What the module failed with, other than by throwing. */
+  /** The error with which the module failed, other than by throwing. */
   get failure(): Error | undefined {
     return this.#failure;
   }

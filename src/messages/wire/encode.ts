@@ -1,7 +1,7 @@
 import { formatHeader, tooLarge } from "./wire-header.js";
 import type { Message, RawPayload } from "../types.js";
 
-/** What a connection accepts, in bytes. */
+/** The limits of a connection, in bytes. */
 export interface WireLimits {
   readonly headerBytes: number;
   /** Attribute `broker.max-payload`. */

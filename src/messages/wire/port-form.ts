@@ -1,6 +1,6 @@
 import type { ControlMessage, Message, NodeId, RawPayload } from "../types.js";
 
-/** What a `MessagePort` carries: texts, numbers and bytes only. */
+/** The data on a `MessagePort`: only texts, numbers and bytes. */
 export type PortItem = RawPayload | number;
 
 const CODE = { request: 0, response: 1, event: 2, control: 3 } as const;

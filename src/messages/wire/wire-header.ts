@@ -2,7 +2,7 @@ import { requestError, SluiceError, ERRNO } from "../../errors/index.js";
 import { isWireTopic } from "../topic.js";
 import { type ControlMessage, FLAG, type Message, type NodeId, type RawPayload } from "../types.js";
 
-/** What the bytes after a header are; absent when there are none. */
+/** The form of the bytes after a header; absent without a payload. */
 export type PayloadKind = "json" | "bytes" | undefined;
 
 /**
