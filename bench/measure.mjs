@@ -13,7 +13,7 @@ export function outputOf(argv, env = {}) {
   return run(argv, env, ["ignore", "pipe", "pipe"]).stdout;
 }
 
-/** Greatest resident set of a Node process in MB, told by a module that is loaded before its own. */
+/** Greatest resident set of a Node process in MB, reported by a module that loads before its own. */
 export function peakMegabytesOf([node, ...args], env = {}) {
   const preload = new URL("./print-peak-memory.cjs", import.meta.url).pathname;
   const { output } = run([node, "--require", preload, ...args], env, ["ignore", "ignore", "pipe", "pipe"]);

@@ -1,6 +1,6 @@
 /**
  * Sees to it that the programs which the tests run are there. As root it installs what is missing from
- * Debian's packages; otherwise it says what is missing.
+ * Debian's packages; otherwise it names the missing programs.
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";

@@ -109,7 +109,7 @@ async function types(name, exported) {
   );
 }
 
-/** What tasks of Python rc files may say: argument of `@task` → key of unit files. */
+/** The arguments of tasks in Python rc files: argument of `@task` → key of unit files. */
 function pythonTaskKeys() {
   const { codeTaskTable } = readSchema(UNIT_FILE).$defs;
   const keys = Object.keys(codeTaskTable.properties).filter((key) => key !== "name");

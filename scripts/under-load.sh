@@ -22,7 +22,7 @@ test_group=
 
 end_all() {
   trap - EXIT
-  # The tests end what they have started when they are told to; what does not is killed.
+  # After a SIGTERM the tests end their processes; the script kills the rest.
   if [[ -n $test_group ]] && kill -TERM -- "-$test_group" 2>/dev/null; then
     for ((i = 0; i < 100; i++)); do
       kill -0 -- "-$test_group" 2>/dev/null || break

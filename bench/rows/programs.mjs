@@ -15,7 +15,7 @@ const PROGRAMS = 100;
 const ROUNDS = 7;
 const RESTARTS = 30;
 
-/** Leaves a file when it runs and another one when it ends in order, so that both can be counted. */
+/** Writes a file when it runs and another one when it ends cleanly, so that the row can count both. */
 const lineOf = (dir, name) =>
   `trap 'echo > ${dir}/ended/${name}; exit 0' TERM; echo > ${dir}/ran/${name}; while :; do sleep 1000 & wait; done`;
 
@@ -51,7 +51,7 @@ function startAndStop() {
       const took = secondsOf(argv, environment(dir));
       const counts = ["ran", "ended"].map((folder) => readdirSync(join(dir, folder)).length);
       if (counts.some((count) => count !== PROGRAMS)) {
-        throw new Error(`${argv.join(" ")}: ${counts[0]} programs ran, and ${counts[1]} ended in order`);
+        throw new Error(`${argv.join(" ")}: ${counts[0]} programs ran, and ${counts[1]} ended cleanly`);
       }
       return took;
     };

@@ -1,4 +1,4 @@
-/** A bare worker that says that it runs, and stays. */
+/** A bare worker that reports that it runs, and stays. */
 import { parentPort } from "node:worker_threads";
 
 parentPort.postMessage("running");

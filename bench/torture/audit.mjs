@@ -4,7 +4,7 @@ import { PAIRS } from "./writers.mjs";
 
 /** Reads that are under way at a time. */
 const LANES = 16;
-/** So many failures are told one by one. */
+/** The number of failures that are listed one by one. */
 const MOST_TOLD = 10;
 
 /**

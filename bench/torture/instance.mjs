@@ -161,7 +161,7 @@ export class Instance {
     return spawn(process.execPath, [SLUICE, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   }
 
-  /** Ends its initial program, and so itself, in order. */
+  /** Ends its initial program, and thereby cleanly itself. */
   finish() {
     this.#child.stdin.end();
   }
@@ -186,7 +186,7 @@ export class Instance {
     return outcome;
   }
 
-  /** As `end`, of an instance that has been told to end and that nothing hinders. */
+  /** As `end`, for an instance that has received a stop and that no fault blocks. */
   async endInOrder() {
     const { status, signal } = await this.end();
     if (status !== 0)
@@ -214,7 +214,7 @@ export class Instance {
     );
   }
 
-  /** With the last lines that it said. */
+  /** With its last lines. */
   #account(text) {
     return `${text}\n${this.lastLines}`;
   }

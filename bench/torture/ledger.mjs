@@ -98,7 +98,7 @@ export class Ledger {
   }
 
   /**
-   * The store says that it is at this version.
+   * The store reports this version.
    * @returns what is wrong with that, or undefined
    */
   sawVersion(version) {

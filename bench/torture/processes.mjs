@@ -50,7 +50,7 @@ export class MarkedProcesses {
   }
 }
 
-/** Sends a signal to a process that may just have ended by itself; says whether it was there. */
+/** Sends a signal to a process that may just have ended by itself; returns whether it still ran. */
 export function signalProcess(pid, signal) {
   try {
     return process.kill(pid, signal);

@@ -189,7 +189,7 @@ export class Round {
     this.startWriters();
   }
 
-  /** Ends the life in order. */
+  /** Ends the life cleanly. */
   async finish() {
     await this.stopWriters();
     this.note("end in order");
@@ -198,7 +198,7 @@ export class Round {
     this.#failIfToldOf();
   }
 
-  /** Ends the life by `kill -9` of the broker or in order, after which nothing is known of its status. */
+  /** Ends the life by `kill -9` of the broker or cleanly; its status is then unknown. */
   async endSomehow(random) {
     const pid = this.instance.findBroker(0);
     if (random.percent(50) && pid !== undefined) this.kill("broker", pid);

@@ -13,7 +13,7 @@ import { lossesOf, showEnd, showHead, showProgress, showRound, showViolations } 
 import { torture } from "./torture.mjs";
 
 const INTERRUPTED = 130;
-/** When so many rounds have failed, more of them say nothing new. */
+/** After this number of failed rounds, more of them add no information. */
 const MOST_FAILED_ROUNDS = 20;
 const SORTS = Object.keys(FAULTS);
 

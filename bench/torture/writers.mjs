@@ -16,7 +16,7 @@ const SHARED_KEYS = 3;
 /** So many values one key takes in turn, so that blobs become garbage and are needed again. */
 const REPEATED_VALUES = 3;
 
-/** No answer takes longer: a store that is away says so after `content.wait`. */
+/** No answer takes longer: an absent store fails requests after `content.wait`. */
 const ANSWER_TIMEOUT_MS = 120_000;
 const RECONNECT_MS = 20;
 
@@ -65,7 +65,7 @@ export class Writers {
    * @param instance whose ranks the writers are spread over
    * @param numbers the number of the last put of each writer, which goes on from life to life
    * @param maxBytes of a value
-   * @param report is told `{ kind, text }` of what must not be
+   * @param report gets `{ kind, text }` for each violation
    */
   constructor({ instance, ledger, random, numbers, maxBytes, report }) {
     this.#instance = instance;

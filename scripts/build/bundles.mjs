@@ -101,7 +101,7 @@ function processesOnDemand(text, path) {
   );
 }
 
-/** Names in code of others tell our users nothing. */
+/** Names in code of others do not help our users. */
 const shortenOthers = {
   name: "shorten-others",
   setup: ({ onLoad }) =>

@@ -7,7 +7,7 @@ import type { RunRecord } from "./record.js";
 export interface DoubtedOrder {
   /** The units to take first, each as soon as it is ready; all others come after them. */
   readonly units: readonly string[];
-  /** What it turns round: the first of each pair asked the other in the recorded run, and was answered. */
+  /** The reversed pairs: the first unit of each sent a request to the other in the recorded run, and got an answer. */
   readonly pairs: readonly Adjacent[];
 }
 
@@ -29,7 +29,7 @@ export function doubtedOrders(record: RunRecord): DoubtedOrder[] {
     const pairs: Adjacent[] = [];
     for (const pair of doubts) {
       const needed = orders.upTo(pair.first);
-      // What has to come first in this order anyway cannot come later.
+      // A unit that must come first in this order cannot come later.
       if (units.has(pair.then) || pairs.some(({ then }) => needed.includes(then))) continue;
       for (const unit of needed) units.add(unit);
       pairs.push(pair);

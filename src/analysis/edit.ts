@@ -77,7 +77,7 @@ function removeNeeding({ steps }: RecordedPlan, removed: Map<number, Removed["be
   }
 }
 
-/** What could be reached from a root before, and now cannot any more. */
+/** The steps that a root reached before the edit and no longer reaches. */
 function removeUnused({ steps }: RecordedPlan, removed: Map<number, Removed["because"]>): void {
   const before = reachable(steps, () => true);
   const now = reachable(steps, (step) => !removed.has(step));

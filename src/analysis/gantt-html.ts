@@ -79,7 +79,7 @@ function row({
   return `<tr${critical ? ' class="critical"' : ""}>${cells.join("")}</tr>`;
 }
 
-/** What was run and when; how it went. */
+/** The run, its time and its outcome. */
 function split(title: string): string[] {
   const at = title.indexOf(": ");
   return at < 0 ? [title] : [title.slice(0, at), title.slice(at + 2)];

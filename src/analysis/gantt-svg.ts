@@ -9,7 +9,7 @@ const AXIS = 26;
 const ROW = 22;
 const BAR = 14;
 const LEGEND = 44;
-/** What a letter of a label takes, on average and generously. */
+/** The average width of a letter in a label, as an upper bound. */
 const LETTER = 6.7;
 const LONGEST_LABEL = 34;
 

@@ -29,7 +29,7 @@ export interface Lesson {
   readonly missing: readonly LuckyMessage[];
   /** Asked by a sender that ran already, perhaps for a third: a start in another order may fail. */
   readonly doubtful: readonly LuckyMessage[];
-  /** What saves most comes first. */
+  /** The largest saving comes first. */
   readonly unused: readonly UnusedEdge[];
 }
 

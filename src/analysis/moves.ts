@@ -4,7 +4,7 @@ import type { RunRecord } from "./record.js";
 export type StepEnd = "end" | "fail" | "timeout" | "cancel";
 
 /**
- * What happens to the steps of a run, one thing after the other; of a recorded run or of a replayed one. Times are whole
+ * The events of the steps of a recorded or replayed run, one after the other. Times are whole
  * nanoseconds since the start of the run, so that adding up durations in another order gives the same sum.
  */
 export type Move =

@@ -27,7 +27,7 @@ interface OtlpSpan {
   readonly status: { readonly code: number; readonly message?: string };
 }
 
-/** What a collector takes at `/v1/traces` (`schema/otlp-traces.schema.json`). */
+/** The data for a collector at `/v1/traces` (`schema/otlp-traces.schema.json`). */
 export interface OtlpTraces {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: readonly OtlpAttribute[] };

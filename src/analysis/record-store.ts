@@ -9,7 +9,7 @@ import { recordFromText, recordToText } from "./record-text.js";
 const KEPT = 10;
 /** All of them together; the oldest go first. */
 const TOTAL_BYTES = 64 * 1024 * 1024;
-/** What a process that died in the middle of writing left behind. */
+/** The unfinished file of a process that died during a write. */
 const STALE_MS = 3_600_000;
 
 const NAME = /^(\d{15})-(\d+)-([a-z0-9]+)\.jsonl$/;
@@ -125,7 +125,7 @@ export function readRecord(file: string): Result<RunRecord> {
 }
 
 /**
- * What the units of a run took, by name: what the next run expects (docs/design/planning.md §7). Only of those that
+ * The durations of the units of a run, by name, which the next run expects (docs/design/planning.md §7). Only of those that
  * were done.
  */
 export function recordedDurations({ events }: RunRecord): Map<string, number> {

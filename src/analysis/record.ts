@@ -120,7 +120,7 @@ class Links {
     return services.flatMap((service) => {
       const providers = this.#plan.catalog.providers.get(service) ?? [];
       const steps = providers.flatMap(({ name }) => this.#stepOf.get(name) ?? []);
-      // What no step provides is there already.
+      // A need without a step was already met before the run.
       return steps.length === 0 ? [] : [steps];
     });
   }

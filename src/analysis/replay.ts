@@ -3,7 +3,7 @@ import { Frontier, remainingPaths, shuffleWeights } from "../run/index.js";
 import type { Move, Moves, StepEnd } from "./moves.js";
 import { dagOf, type RecordedPlan } from "./record.js";
 
-/** What a step takes when it is replayed; all in nanoseconds. */
+/** The durations and delays of a replayed step, in nanoseconds. */
 export interface StepCost {
   readonly durationNs: number;
   /** Between being eligible and being started. */

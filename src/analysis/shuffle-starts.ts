@@ -17,13 +17,13 @@ export interface Attempt {
   readonly records: readonly RunRecord[];
 }
 
-/** What a start tries. */
+/** The order that a start tries. */
 export type Tried =
   | { readonly kind: "seed"; readonly seed: number }
   /** An order that `modprobe learn` doubts. */
   | ({ readonly kind: "doubt" } & DoubtedOrder);
 
-/** What a failed order comes down to. */
+/** The finding about a failed order. */
 export type Finding =
   /** In one order all as in the other but for these two, which stand side by side; only this way round it fails. */
   | { readonly kind: "pair"; readonly pair: Adjacent }
@@ -31,10 +31,10 @@ export type Finding =
   | { readonly kind: "not-repeated" }
   /** Other orders fail too. */
   | { readonly kind: "every-order" }
-  /** It failed before there was an order. */
+  /** It failed before the run had an order. */
   | { readonly kind: "no-order" };
 
-/** What came of starts in several orders. */
+/** The result of starts in several orders. */
 export interface ShuffleVerdict {
   /** Seeds that were tried, one that failed included. */
   readonly seeds: number;
@@ -46,7 +46,7 @@ export interface ShuffleVerdict {
     { readonly tried: Tried; readonly failure: StartFailure; readonly finding: Finding } | undefined;
 }
 
-/** What the search does with the outside. */
+/** The actions of the search outside this module. */
 export interface ShuffleHost {
   attempt(shuffle: Shuffle): Promise<Attempt>;
   /** After each order that is tried. */

@@ -1,4 +1,4 @@
-/** What one unit asked another while a run went on. */
+/** The requests of one unit to another during a run. */
 export interface UnitLink {
   readonly from: string;
   readonly to: string;
@@ -6,7 +6,7 @@ export interface UnitLink {
   readonly answered: readonly { readonly topic: string; readonly isStarting: boolean }[];
 }
 
-/** What the modules of a recorded run had to do with each other. */
+/** The messages between the modules of a recorded run. */
 export interface RunMessages {
   /** Whether all of the run is in it; the broker notes messages for a while only. */
   readonly isComplete: boolean;

@@ -12,7 +12,7 @@ export interface Location {
 }
 
 /**
- * What set a value: a place in a file, or something else with a name, such as an environment variable or a flag.
+ * The origin of a value: a place in a file, or another named source, such as an environment variable or a flag.
  * `location` may be worked out only when it is read.
  */
 export interface Origin {
@@ -36,7 +36,7 @@ export interface Diagnostic {
   /** Absent when the mistake is not in a file, e.g. in a flag. */
   readonly location?: Location | undefined;
   readonly related: readonly Related[];
-  /** What to do about it, e.g. `did you mean 'kvs'?`. */
+  /** The remedy, e.g. `did you mean 'kvs'?`. */
   readonly hint?: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What stands for a value that its unit calls secret (docs/design/programs.md §3). */
+/** The replacement for a secret value (docs/design/programs.md §3). */
 export const SECRET = "(secret)";
 
 /** A command without its arguments: of an argv the program stays, of a shell line nothing. */

@@ -10,7 +10,7 @@ interface SluiceErrorOptions {
   /** Name of the unit that it is about. */
   readonly unit?: string | undefined;
   readonly location?: Location | undefined;
-  /** What to do about it, such as `did you mean 'after'?`. */
+  /** The remedy, such as `did you mean 'after'?`. */
   readonly hint?: string | undefined;
 }
 
@@ -80,7 +80,7 @@ export function errnumOf(error: unknown): number | undefined {
   ) {
     return ERRNO[error.code as ErrnoName];
   }
-  // What is no error may carry the number all the same; that of Node's own errors is negative.
+  // A thrown value that is not an error may have the number too; that of Node's own errors is negative.
   if (typeof error === "object" && error !== null && "errno" in error && typeof error.errno === "number") {
     const errnum = Math.abs(error.errno);
     return isErrnum(errnum) ? errnum : undefined;

@@ -209,7 +209,7 @@ class Support {
     suspects.push(node);
   }
 
-  /** What hangs from a suspect is one too. The iterator visits what is pushed on the way. */
+  /** Dependents of a suspect are suspects too. The iterator also visits elements added during the loop. */
   #addSubtrees(suspects: number[]): void {
     for (const node of suspects) {
       for (let e = this.#asks.start(node); e < this.#asks.end(node); e++) {

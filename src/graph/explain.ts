@@ -9,7 +9,7 @@ import type { Situation } from "./situation.js";
 import type { AskedFor, Explanation, Facts, Reason, Step } from "./types.js";
 
 /**
- * What a plan answers about its units, worked out when it is asked.
+ * The answers of a plan about its units, computed on demand.
  * @param facts absent for requests that leave nothing out
  */
 export function explainMembers(

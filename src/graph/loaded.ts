@@ -4,7 +4,7 @@ import { catalogWith } from "./catalog-with.js";
 import { buildEdges } from "./edges.js";
 import type { LoadedModule, LoadOrder, Plan } from "./types.js";
 
-/** What runs, by the numbers of an index. */
+/** The running modules, by the numbers of an index. */
 export interface LoadedIndex {
   /** Unit → 1 if it runs. */
   readonly units: Uint8Array;

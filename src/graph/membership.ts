@@ -16,7 +16,7 @@ export interface Closure {
   readonly held: Uint8Array;
 }
 
-/** What one round comes to. */
+/** The result of one round. */
 export interface Round {
   readonly viability: Viability;
   /** Service → unit, or a negative number; see pick.ts. */
@@ -26,7 +26,7 @@ export interface Round {
   readonly removal: Dropped;
 }
 
-/** What the last round comes to. */
+/** The result of the last round. */
 export interface Membership extends Round {
   /** Units that stay; those that are loaded already are among them if something asks for them. */
   readonly members: Uint8Array;
@@ -66,7 +66,7 @@ function stayed({ activated, removal }: Round): Uint8Array {
   return activated.map((active, unit) => Number(active === 1 && removal.fate[unit] === STAYED));
 }
 
-/** What keeps the units of a closure in the plan, and what they need to stay. */
+/** The reasons that keep the units of a closure in the plan, and their needs. */
 export function supportOf(situation: Situation, picks: Int32Array, { active, held }: Closure): SupportGraph {
   const { index, served, exempt } = situation;
   return {

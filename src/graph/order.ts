@@ -11,7 +11,7 @@ export interface OrderedSteps {
   readonly dag: Dag;
 }
 
-/** What is to be put in order. */
+/** The units to order. */
 export interface UnorderedSteps {
   /** Ascending. */
   readonly units: Uint32Array;

@@ -2,7 +2,7 @@ import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js"
 import type { Catalog, Runlevel } from "../units/index.js";
 import type { PlanRequest } from "./types.js";
 
-/** What the rc files of a run ask for (docs/design/planning.md §5–6, §8). */
+/** The request of the rc files of a run (docs/design/planning.md §5–6, §8). */
 export interface PhaseContents {
   /** Names of their tasks. */
   readonly tasks: readonly string[];
@@ -12,7 +12,7 @@ export interface PhaseContents {
 }
 
 /**
- * What to plan for rc files: a start, or a stop for rc3 and wherever something is to be removed. Their tasks are roots, as
+ * The request for rc files: a start, or a stop for rc3 and for files with removals. Their tasks are roots, as
  * are the declarative tasks of the run level.
  * @param runlevel undefined for a single file
  * @returns `RC_INVALID` if they would both load and remove, as no order between the two is defined

@@ -57,7 +57,7 @@ function comesLater({ index }: Situation, a: number, b: number): boolean {
   return difference === 0 ? a > b : difference > 0;
 }
 
-/** What put the picked unit before another viable one. */
+/** The reason why the pick comes before another viable unit. */
 export function pickedBy(situation: Situation, picked: number, other: number): PickedBy {
   const { index, loaded, alternatives } = situation;
   if (loaded[picked] === 1) return "loaded";

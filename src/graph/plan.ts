@@ -33,7 +33,7 @@ export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
   return result.ok ? succeed(result.value.plan, result.warnings) : result;
 }
 
-/** What a plan is for. */
+/** The purpose of a plan. */
 export function requestOf(input: PlanInput): PlanRequest {
   return input.request ?? { kind: "start", roots: input.roots };
 }
@@ -70,7 +70,7 @@ export function workOut(catalog: Catalog, input: PlanInput, request: PickingRequ
   if (!ordered.ok) return fail([...errors, ...ordered.diagnostics, ...drafted]);
   const warnings = [...drafted, ...ordered.warnings];
   if (errors.length > 0) return fail([...errors, ...warnings]);
-  // A load leaves nothing out: it brings in what it names.
+  // A load leaves no unit out: the plan contains every named unit.
   const explained = explainMembers(situation, membership, ordered.value.steps, {
     facts: request.kind === "load" ? undefined : facts,
   });

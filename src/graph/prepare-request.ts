@@ -18,9 +18,9 @@ import type { Situation } from "./situation.js";
 import type { Facts, LoadOrder, PlanRequest } from "./types.js";
 import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
 
-/** What a plan is made from, besides its request. */
+/** The inputs of a plan besides its request. */
 export interface PlanBasis extends SituationBasis {
-  /** What named a root, by its name. */
+  /** The origin of each root, by its name. */
   readonly origins: ReadonlyMap<string, Origin>;
   /** The recorded order in which a stop removes what runs. */
   readonly order: LoadOrder | undefined;
@@ -129,7 +129,7 @@ function prepareStop(given: PlanBasis, request: RequestOf<"stop">): PreparedRequ
   };
 }
 
-/** What is to be removed, and the tasks among the members. */
+/** The modules to remove, and the tasks among the members. */
 function takeDown(
   { index, loaded }: Situation,
   { members }: Membership,

@@ -8,7 +8,7 @@ import { dropUnsupported, STAYED } from "./drop-unsupported.js";
 import { catalogChoices, indexAlternatives, type Situation } from "./situation.js";
 import type { LoadedModule, PlanRequest } from "./types.js";
 
-/** What an explicit removal takes away. */
+/** The modules of an explicit removal. */
 export interface Removal {
   /** Has the loaded modules only. */
   readonly index: CatalogIndex;
@@ -160,7 +160,7 @@ function removeUsers(
     for (const service of index.requires.row(unit)) {
       asks.add(unitCount + service);
       if (staying[unit] === 1) included[unitCount + service] = 1;
-      // What is required and was not there is not missed.
+      // A requirement that was never loaded is not missing.
       if (index.providers.count(service) > 0) needs.add(service);
     }
     for (const service of index.provides.row(unit)) groups.add(service);

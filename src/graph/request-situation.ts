@@ -17,7 +17,7 @@ import type { Facts, LoadedModule } from "./types.js";
 import type { UnknownName } from "./unknown-names.js";
 import { computeViability } from "./viability.js";
 
-/** What a request is planned with, besides its own names. */
+/** The inputs of the plan for a request, besides its own names. */
 export interface SituationBasis {
   readonly catalog: Catalog;
   readonly facts: Facts;
@@ -120,7 +120,7 @@ interface SituationTerms {
   readonly choices?: readonly Choice[];
 }
 
-/** What the three requests have in common. */
+/** The common part of the three requests. */
 class SituationBuilder {
   readonly index: CatalogIndex;
   readonly #facts: Facts;
@@ -177,7 +177,7 @@ class SituationBuilder {
     return { units, services };
   }
 
-  /** What is named becomes the alternative for all that it provides, later names before earlier ones. */
+  /** A named unit becomes the alternative for all its services; later names override earlier ones. */
   loadTerms(named: ReadonlySet<number>): SituationTerms {
     const { unconditional, isTask, provides } = this.index;
     const isExpected = (id: number): boolean =>

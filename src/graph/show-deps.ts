@@ -20,7 +20,7 @@ export function directPredecessors({ dag }: Plan): Csr {
 }
 
 /**
- * What `--show-deps` prints (docs/design/planning.md §7): unit → its direct predecessors, sorted by code
+ * The output of `--show-deps` (docs/design/planning.md §7): unit → its direct predecessors, sorted by code
  * unit, without duplicates. Keys are in canonical order.
  */
 export function showDeps(plan: Plan): Record<string, string[]> {

@@ -36,7 +36,7 @@ export interface AlternativeIndex {
   readonly rank: Int32Array;
 }
 
-/** What is asked for: services, whose picks are activated, and units, which nothing replaces. */
+/** The requested names: services, whose picks are activated, and units, which no other unit replaces. */
 export interface Roots {
   readonly services: readonly number[];
   readonly units: readonly number[];

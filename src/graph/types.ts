@@ -42,7 +42,7 @@ export interface Dag {
 }
 
 /**
- * What decided between the providers of a service (docs/design/planning.md §4); `loaded`: it runs already
+ * The reason for the choice between the providers of a service (docs/design/planning.md §4); `loaded`: it runs already
  * (docs/design/planning.md §6).
  */
 export type PickedBy = "alternative" | "priority" | "order" | "loaded";
@@ -78,7 +78,7 @@ export type Reason =
     }
   | { readonly kind: "not-asked"; readonly requiredBy: readonly string[] };
 
-/** What a plan is for. */
+/** The purpose of a plan. */
 export type PlanRequest =
   /** rc1, `run FILE`, `plan`: the roots and what they require (docs/design/planning.md §5). */
   | { readonly kind: "start"; readonly roots: readonly string[] }
@@ -104,7 +104,7 @@ export interface LoadedModule {
   readonly timeoutMs?: number | undefined;
 }
 
-/** What comes before what in a load, as the broker keeps it for the way down. */
+/** The order of a load, as the broker keeps it for the shutdown. */
 export interface LoadOrder {
   /** Names of modules; empty for a task, and for a node that stands for the edges of a wildcard. */
   readonly nodes: readonly string[];
@@ -115,13 +115,13 @@ export interface LoadOrder {
 
 interface PlanInputBase {
   readonly facts: FactsInput;
-  /** What runs already; empty when absent. It gets no step, satisfies needs, and serves before any other provider. */
+  /** The running modules; empty if absent. They get no step, satisfy needs, and serve before any other provider. */
   readonly loaded?: readonly LoadedModule[] | undefined;
   /** Names of units or services whose units are force-enabled (docs/design/planning.md §3). */
   readonly enabled?: readonly string[] | undefined;
   /** The recorded order in which a stop removes what runs; default: that of the units as they are now. */
   readonly order?: LoadOrder | undefined;
-  /** What asked for a root or a named module, by its name; for errors about unknown ones. */
+  /** The origin of each root or named module, by its name; for errors about unknown names. */
   readonly origins?: ReadonlyMap<string, Origin> | undefined;
 }
 

@@ -139,7 +139,7 @@ export class Broker {
     try {
       return await withinLimits("connection", limits, connecting);
     } catch (error) {
-      // What comes too late has no owner.
+      // A handle that opens too late has no owner.
       void connecting.then((handle) => handle.close()).catch(() => undefined);
       throw error;
     }

@@ -57,7 +57,7 @@ export interface InstanceOptions
 /** Shipped modules, the last place where a bare module name is looked up. */
 const SHIPPED_MODULES = fileURLToPath(new URL("../../dist/modules", import.meta.url));
 
-/** What the broker of the one rank gets. */
+/** The options for the broker of the only rank. */
 export function rankOptions(options: InstanceOptions, config: ConfigTable): BrokerOptions {
   const { attributes, env = process.env, findModule, insecure, loaders } = options;
   const { onLog, onStderr, readConfig, rundir, socket } = options;

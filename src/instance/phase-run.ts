@@ -31,12 +31,12 @@ import { StartError } from "./start-error.js";
 import { planStop, recordedModules } from "./stop-plan.js";
 import { type UnitOutcome, unitOutcomes } from "./unit-outcome.js";
 
-/** What rc1 and rc3 of an embedded broker are run with. */
+/** The inputs of rc1 and rc3 of an embedded broker. */
 export interface PhaseSettings {
   readonly broker: Broker;
   readonly handle: Handle;
   readonly catalog: Catalog;
-  /** What rc files must pass to be read. */
+  /** The guard that checks rc files before the read. */
   readonly guard: FileGuard;
   readonly insecure: boolean;
   readonly jobs: number | undefined;

@@ -74,7 +74,7 @@ async function send(worker: Worker, catalog: Catalog, { input, isOver }: Sending
   const { origins, facts } = input;
   post({
     kind: "plan",
-    // What stands for the environment of this process is no plain object.
+    // `process.env` is not a plain object.
     input: { ...input, origins: undefined, facts: { ...facts, env: { ...facts.env } } },
     alternatives: alternatives.map(({ service, unit }) => ({ service, unit })),
     named: [...(origins?.keys() ?? [])],

@@ -3,7 +3,7 @@ import type { Diagnostic, Location } from "../errors/index.js";
 import type { PlanInput, PortablePlan } from "../graph/index.js";
 import type { Unit } from "../units/index.js";
 
-/** What the thread that plans is started with. */
+/** The start data of the planning thread. */
 export interface PlanThreadSetup {
   /** Answers come here. */
   readonly answers: MessagePort;

@@ -1,4 +1,4 @@
-/** What runs in the thread of `planInWorker`: takes a catalog in parts, plans it, and sends the plan. */
+/** The code of the thread of `planInWorker`: takes a catalog in parts, plans it, and sends the plan. */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Origin } from "../errors/index.js";
 // Not by way of the index: each file more is time until the thread can begin.

@@ -12,7 +12,7 @@ import type { RcReading } from "../rc/index.js";
 import type { Catalog, Runlevel } from "../units/index.js";
 import { contentsOf } from "./phase-contents.js";
 
-/** What is loaded, and the order in which the broker would take it down. */
+/** The loaded modules, and the order in which the broker would remove them. */
 export interface RecordedModules {
   readonly loaded: readonly LoadedModule[];
   readonly order: LoadOrder;

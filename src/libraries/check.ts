@@ -27,7 +27,7 @@ export interface AskedPick extends Omit<LibraryPick, "path"> {
   readonly file: string;
 }
 
-/** What libraries are checked with. */
+/** The dependencies of a check of libraries. */
 export interface LibraryCheckOptions {
   /** Finds a library's file and its loader. */
   find(pick: AskedPick): Promise<{ readonly path: string; readonly loader: ModuleLoader }>;
@@ -38,15 +38,15 @@ export interface LibraryCheckOptions {
   readonly timeoutMs: number;
   readonly cacheDir?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** What is loaded, or is to be loaded, beside the picks. Default: nothing. */
+  /** The modules that are loaded or about to load, beside the picks. Default: none. */
   readonly others?: Others | undefined;
-  /** Told of each failure when it is found. */
+  /** Called for each failure when it is found. */
   readonly onFailure?: ((failure: LibraryFailure) => void) | undefined;
 }
 
-/** What a check of libraries has found. */
+/** The result of a check of libraries. */
 export interface LibraryReport {
-  /** What refuses all. */
+  /** The failures that refuse all units. */
   readonly failures: readonly LibraryFailure[];
   /** Why optional picks are left out. */
   readonly leftOut: readonly LibraryFailure[];
@@ -56,7 +56,7 @@ export interface LibraryReport {
   readonly libraries: ReadonlyMap<string, OpenedLibrary>;
 }
 
-/** What a library may ask about its host. */
+/** The description of the host for a library. */
 export function libraryHost(version: string, kinds: Kinds): LibraryHost {
   const versions = [...kinds].map(([name, kind]) => [name, kind.version] as const);
   return { version, api: LIBRARY_API, kinds: Object.fromEntries(versions) };

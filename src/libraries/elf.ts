@@ -16,7 +16,7 @@ const MACHINES: Readonly<Record<string, readonly [machine: number, bits: 32 | 64
 };
 
 /**
- * What speaks against a native file on this machine, told by its first bytes: built for another word size or processor.
+ * Why a native file cannot run on this machine, from its first bytes: another word size or processor.
  * @returns undefined for one that fits, and for what is no ELF file
  * @throws a system error if it cannot be read
  */

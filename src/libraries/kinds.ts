@@ -2,7 +2,7 @@
 export interface Kind {
   /** That this host speaks: the major is raised when a method goes or changes, the minor when one is added. */
   readonly version: string;
-  /** What a module of the kind must answer under the service of the kind's name. */
+  /** The methods that a module of the kind must answer, under the service of the kind's name. */
   readonly methods: readonly string[];
   /** The file with its contract, if the configuration has one. */
   readonly contract?: string | undefined;

@@ -1,6 +1,6 @@
 import { isName } from "../units/index.js";
 
-/** What a unit or a load names: a file, and which module of it if it is a library. */
+/** The path in a unit or a load: a file, and the module in it if it is a library. */
 export interface MemberPath {
   readonly file: string;
   readonly member: string | undefined;

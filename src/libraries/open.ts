@@ -41,7 +41,7 @@ export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Pr
   }
 }
 
-/** What a file has in it that is a library: the name of its export, or of the option that a program must know. */
+/** The text that identifies a library in its file: the name of its export, or of the option that a program must know. */
 const TRACES = ["sluiceLibrary", "sluice.library", "SLUICE_LIBRARY", "sluice-manifest"];
 
 /**

@@ -6,7 +6,7 @@ import { isVersion, speaks, takesRelease, takesVersion } from "./versions.js";
 
 /** A module that is picked from a library. */
 export interface LibraryPick {
-  /** What it is loaded as. */
+  /** The name of the load. */
   readonly unit: string;
   /** Absolute path of the library. */
   readonly path: string;
@@ -33,12 +33,12 @@ export interface LibraryFailure {
 }
 
 /**
- * What is loaded, or about to load, beside the picks, by each of its names. The value is what its library
+ * The modules that are loaded or about to load, beside the picks, by each of their names. The value is what its library
  * says of it, if it has one.
  */
 export type Others = ReadonlyMap<string, ManifestModule | undefined>;
 
-/** What is verified together. */
+/** The picks that are verified together. */
 export interface VerifyInput {
   readonly picks: readonly LibraryPick[];
   /** By path. */
@@ -83,7 +83,7 @@ export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
 }
 
 /**
- * What speaks against one module of a library, whatever is picked beside it.
+ * The problems of one module of a library, regardless of the other picks.
  * @param loader that takes the library
  */
 export function verifyAlone(
@@ -207,7 +207,7 @@ function conflictProblems(member: string, { conflicts }: ManifestModule, input: 
   });
 }
 
-/** What is loaded already may have conflicts with what comes. */
+/** Loaded modules may conflict with the picks. */
 function counterConflicts(member: string, { version }: ManifestModule, { others }: VerifyInput): string[] {
   return [...others].flatMap(([name, other]) => {
     const demand = demandsOf(other?.conflicts).find(([conflict]) => conflict === member);
@@ -235,7 +235,7 @@ interface Present {
   readonly version: string | undefined;
 }
 
-/** What is picked under a name, be it that of a module in its library or that of a unit. */
+/** The picks with a name: that of a module in its library, or that of a unit. */
 function presentAs(name: string, { picks, libraries, others }: VerifyInput): Present | undefined {
   const pick = picks.find(({ member }) => member === name) ?? picks.find(({ unit }) => unit === name);
   if (pick === undefined) return others.has(name) ? { name, version: others.get(name)?.version } : undefined;

@@ -6,7 +6,7 @@ import { fields, type Handle, type JsonValue } from "../messages/index.js";
 const ASK_TIMEOUT_MS = 5000;
 
 /**
- * What the hosts of the instance have. Answers `status`: `{hosts: [{rank, hostname, cores, memoryBytes}]}`, by rank.
+ * The resources of the hosts of the instance. Answers `status`: `{hosts: [{rank, hostname, cores, memoryBytes}]}`, by rank.
  *
  * Rank 0 asks all ranks each time. A rank that has left is not there any more, and nothing has to stay up to
  * date. Other ranks pass the question on.

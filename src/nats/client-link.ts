@@ -21,7 +21,7 @@ const BEAT_MS = 2000;
 const WINDOW_BYTES = 256 * 1024;
 const SEGMENT_BYTES = 64 * 1024;
 
-/** What one message holds beside its payload. */
+/** The size of a message without its payload. */
 const OVERHEAD_BYTES = 1024;
 
 /** After what time without an acknowledgement what was sent may be lost, in milliseconds. */
@@ -60,7 +60,7 @@ export async function connectToRank(address: InstanceAddress): Promise<Duplex> {
 }
 
 interface ClientPlace {
-  /** What all subjects of ranks begin with. */
+  /** The prefix of all subjects of ranks. */
   readonly place: string;
   readonly rank: number;
   readonly uuid: string;

@@ -25,7 +25,7 @@ export interface NatsConnectOptions extends NatsCredentials {
   readonly connectTimeoutMs: number;
   /** For the servers' monitoring. */
   readonly name: string;
-  /** What the subjects of answers to requests begin with. */
+  /** The prefix of the subjects of answers. */
   readonly inboxPrefix?: string | undefined;
   /** Called after each round in which no server was connected to, with a line and a reason for each server, if any has refused. */
   readonly failed?: ((lines: readonly string[], isRefused: boolean) => void) | undefined;

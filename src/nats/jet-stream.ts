@@ -1,7 +1,7 @@
 import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { natsLibrary } from "./connect-nats.js";
 
-/** What the JetStream of the servers answered: no success, with its number. */
+/** The error answer of JetStream, with its number. */
 export class JetStreamError extends Error {
   override readonly name = "JetStreamError";
   /** The number of the error (`err_code`), which stays the same over versions. */
@@ -24,7 +24,7 @@ const STREAM_NAME_IN_USE = 10058;
 const SEQUENCE_NOT_FOUND = 10043;
 const DELETE_FAILED = 10057;
 
-/** A value of a bucket. */
+/** The keys of a bucket. */
 export interface Stored {
   /** Goes up with each write of the bucket. */
   readonly revision: number;
@@ -32,7 +32,7 @@ export interface Stored {
   readonly value: Buffer | undefined;
 }
 
-/** What a bucket is made with; one that is there keeps its own. */
+/** The settings of a new bucket; an existing bucket keeps its own. */
 export interface BucketOptions {
   readonly name: string;
   /** How long a value stays, in milliseconds; Infinity: for ever. */
@@ -58,7 +58,7 @@ interface StreamAnswer extends Answer {
   readonly total?: number;
 }
 
-/** What a bucket holds. */
+/** A value of a bucket. */
 export interface BucketKeys {
   readonly keys: readonly string[];
   /** The newest revision at that time; 0 in an empty bucket. */
@@ -117,7 +117,7 @@ export class JetStream {
       discard: "new",
       deny_delete: !isErasable,
       allow_rollup_hdrs: true,
-      // What is read must be what was written last.
+      // A read must return the last written value.
       allow_direct: false,
     };
     const known = await this.#tryAsk<StreamAnswer>(`$JS.API.STREAM.INFO.KV_${name}`, {}, STREAM_NOT_FOUND);

@@ -1,5 +1,5 @@
 /**
- * What a link sends beside its bytes (docs/design/hosts.md §2): in the header `link` of a NATS message, its fields with a
+ * The control data of a link (docs/design/hosts.md §2): in the header `link` of a NATS message, its fields with a
  * blank between them.
  */
 export interface LinkFrame {
@@ -21,9 +21,9 @@ const KINDS = [
   "data",
   /** No more of them follow. */
   "end",
-  /** What has come. */
+  /** The received bytes. */
   "ack",
-  /** What has come? */
+  /** A question for the received bytes. */
   "ask",
   "answer",
   /** Some are missing. */

@@ -1,7 +1,7 @@
 /** Below this many acknowledged chunks, dropping them is not worth a copy. */
 const TRIM_LENGTH = 1024;
 
-/** What was written at once: some bytes, or the end, which counts as one byte. */
+/** One write: some bytes, or the end, which counts as one byte. */
 interface Chunk {
   /** Number of bytes before it. */
   readonly start: number;
@@ -108,7 +108,7 @@ export class LinkSender {
     this.#acknowledged = this.#written;
   }
 
-  /** What may be sent now. */
+  /** The data that may be sent now. */
   #mostBytes(): number {
     const limit = this.#options.segmentBytes();
     if (this.#room === undefined) return this.#sent > this.#acknowledged ? 0 : limit;

@@ -7,7 +7,7 @@ import { LinkSender } from "./link-sender.js";
 /** How long an acknowledgement waits for something to go along with. */
 const ACK_DELAY_MS = 20;
 
-/** What has not answered yet is tried this soon, then half as often each time: it may not have joined. */
+/** The first retry interval for an end without an answer, which may not have joined; it doubles each time. */
 const FIRST_RETRY_MS = 25;
 
 /** One that is waited for may come at any time. */
@@ -149,7 +149,7 @@ export class Link extends Duplex {
     this.#watch();
   }
 
-  /** What was sent may be lost: the connection to the service was interrupted. */
+  /** Sent data may be lost: the connection to the service was interrupted. */
   recover(): void {
     if (this.destroyed) return;
     if (this.#awaitsAnswer) this.#sendFrame("data");
@@ -187,7 +187,7 @@ export class Link extends Duplex {
   /** Some of what has come was read. */
   override _read(): void {
     if (this.readableLength === 0) return;
-    // What is being read counts as waiting until it has been handed over.
+    // Data being read counts as waiting until its delivery.
     process.nextTick(() => {
       if (!this.destroyed && this.#hasRoomToTell()) this.#sendFrame("ack");
     });

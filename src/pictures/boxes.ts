@@ -1,7 +1,7 @@
 import type { Picture, PictureEdge, PictureNode } from "../graph/index.js";
 
 /**
- * What one box stands for: a unit, or several in one fold. Those are a chain of units, units that hang
+ * The content of one box: a unit, or several in one fold. Those are a chain of units, units that hang
  * together with the same others (`alike`), some of both (`mixed`), or all of one level.
  */
 export type BoxKind = "unit" | "chain" | "alike" | "mixed" | "level";

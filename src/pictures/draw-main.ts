@@ -1,5 +1,5 @@
 /**
- * What runs in a thread to draw one picture. Graphviz and the drawing of PNG are loaded here and nowhere else, so that
+ * The code of the thread that draws one picture. Graphviz and the drawing of PNG are loaded here and nowhere else, so that
  * what draws nothing does not pay for them.
  */
 import { parentPort, workerData } from "node:worker_threads";

@@ -1,7 +1,7 @@
 import type { Picture } from "../graph/index.js";
 import type { Folding } from "./fold.js";
 
-/** What to draw: plain data, as it goes to another thread. */
+/** The picture to draw, as plain data for another thread. */
 export interface Drawing {
   readonly picture: Picture;
   readonly format: "svg" | "png";

@@ -26,7 +26,7 @@ const TEXTS: readonly LegendEntry[] = [
   { sign: "needs", text: "needs" },
 ];
 
-/** What a sign takes before its text, in pixels. */
+/** The width of a sign before its text, in pixels. */
 export function signWidth(sign: LegendSign): number {
   return sign === "served" || sign === "others" ? 17 : 38;
 }

@@ -21,7 +21,7 @@ const BROKER_SUBGROUP = "broker";
 
 const SWITCH_OFF = "SLUICE_NO_CGROUP";
 
-/** What was killed may take so long until its directory can be removed. */
+/** How long the removal of a cgroup's directory may take after the kill. */
 const REMOVE_TRIES = 50;
 const REMOVE_AGAIN_MS = 20;
 
@@ -86,7 +86,7 @@ function directoryOf(
     const [, , , root = "", point = ""] = before.split(" ").map(unescaped);
     const [type = "", , options = ""] = after.split(" ");
     if (!isOurs(type, options.split(","))) continue;
-    // What is outside what is mounted cannot be reached.
+    // Cgroups outside the mounted part cannot be reached.
     if (root === "/") return resolve(join(point, path));
     if (path === root || path.startsWith(`${root}/`)) return resolve(join(point, path.slice(root.length)));
   }
@@ -109,7 +109,7 @@ function isUsable(directory: string): boolean {
   }
 }
 
-/** What holds limits of memory here, as {@link ProgramCgroup.make} finds it; undefined where the kernel cannot. */
+/** The cgroup file for memory limits on this host, as {@link ProgramCgroup.make} uses it; undefined if the kernel cannot enforce limits. */
 export function memoryLimitFile(): "memory.max" | "memory.limit_in_bytes" | undefined {
   const { unified, memory } = cgroupPlaces();
   if (unified !== undefined && canLimit(unified)) return "memory.max";
@@ -126,7 +126,7 @@ function canLimit(unified: string): boolean {
 
 /** The cgroups of one program: it, and all that it starts, wherever that goes. */
 export class ProgramCgroup {
-  /** What processes are to join; the first is where they are found. */
+  /** The cgroups that processes join; the first one identifies them. */
   readonly directories: readonly string[];
   /** Where the limit of memory is; undefined without one. */
   readonly #limited: string | undefined;

@@ -29,7 +29,7 @@ done
 `;
 
 export interface GuardOptions {
-  /** What is killed besides the groups. */
+  /** The mark of further processes to kill. */
   readonly mark?: Mark | undefined;
   /** How long that may take to end by itself, in whole seconds. Default: 0. */
   readonly graceSeconds?: number | undefined;
@@ -84,7 +84,7 @@ export class Guard {
     guard?.kill("SIGKILL");
   }
 
-  /** Told of all groups that there are: an earlier guard may have been killed. */
+  /** Called with all groups: an earlier guard may have been killed. */
   #start(): ChildProcess {
     const { mark, graceSeconds = 0, onError } = this.#options;
     // In a session of its own: what ends this process must not end it before its work is done. It bears no mark itself.

@@ -1,12 +1,12 @@
 import { readdirSync, readlinkSync } from "node:fs";
 
-/** What polls and counters are to the system. */
+/** The system's names of polls and counters. */
 const LOOP = "anon_inode:";
 
 /**
  * The descriptors from 3 up that this process was started with, as far as can be told from those that Node opened for
  * itself. Node keeps all of them from its children, which a command that stands for another one has to undo.
- * @returns ascending; empty where there is no `/proc`
+ * @returns ascending; empty without `/proc`
  */
 function inheritedDescriptors(): number[] {
   const all = descriptors();

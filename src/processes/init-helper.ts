@@ -15,7 +15,7 @@ export function helper(): string | undefined {
   return (process.env[SWITCH_OFF] ?? "") === "" && existsSync(HELPER) ? HELPER : undefined;
 }
 
-/** What to put before a command; empty where the helper was not built for this machine. */
+/** The prefix of a command; empty if the helper was not built for this machine. */
 export function initPrefix(): readonly string[] {
   return existsSync(HELPER) ? [HELPER, "--"] : [];
 }

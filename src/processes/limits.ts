@@ -14,7 +14,7 @@ interface AbortCalls {
   readonly listener: () => void;
 }
 
-/** What waits for each signal. It gets one listener, as Node warns of more than ten, and a host may send many requests. */
+/** The waiters of each signal. It gets one listener, as Node warns of more than ten, and a host may send many requests. */
 const waiting = new WeakMap<AbortSignal, AbortCalls>();
 
 /**

@@ -16,7 +16,7 @@ export const MARK_VARIABLE = "SLUICE_STARTED_BY";
 const GONE_WITHIN_MS = 5000;
 const CHECK_MS = 10;
 
-/** What a process starts, or a part of that, such as what one of its brokers or modules does. */
+/** The processes that a process starts, or a part of them, such as those of one broker or module. */
 export interface Mark {
   /** `NAMESPACE:PID:STARTED.` of the owner, and a number with a dot for each part in a part, in a worker after `tTHREAD-`. */
   readonly text: string;
@@ -27,7 +27,7 @@ let lastPart = 0;
 /**
  * Carried by all that a process starts. It names the process for as long as the machine runs, so that a later process can check whether that
  * still lives.
- * @returns undefined where there is no `/proc`, and for a process that has gone
+ * @returns undefined without `/proc`, and for a process that has ended
  */
 export function markOf(pid: number): Mark | undefined {
   if (pid === process.pid) return (ownMark ??= makeMark(pid));

@@ -1,5 +1,5 @@
 /**
- * What the flags of Node make of SIGUSR1. Where no option makes Node leave that signal alone, its debugger
+ * The effect of Node's flags on SIGUSR1. Where no option makes Node leave that signal alone, its debugger
  * gets an address that no machine has (RFC 5737). That is for the time from the start of Node to the first
  * line of our code, which takes the signal for itself (`scripts/build/launch.cjs`).
  */

@@ -9,7 +9,7 @@ const OPEN_FILES_VARIABLE = "SLUICE_OPEN_FILES";
 
 const SCRIPT = 'ulimit -Sn "$0" && exec "$@"';
 
-/** What the launcher has noted before Node began, or else the limit of the process that started this one. */
+/** The limit that the launcher recorded before the start of Node, or else the limit of the parent process. */
 const startedWith = process.env[OPEN_FILES_VARIABLE] ?? softLimit(process.ppid);
 
 const inherited = softLimit(process.pid);
@@ -43,7 +43,7 @@ function count(limit: string): number {
   return limit === "unlimited" ? Infinity : Number(limit);
 }
 
-/** As a number, or `unlimited`; undefined where there is no `/proc`. */
+/** As a number, or `unlimited`; undefined without `/proc`. */
 function softLimit(pid: number): string | undefined {
   return /^Max open files\s+(\d+|unlimited)/m.exec(readProc(pid, "limits"))?.[1];
 }

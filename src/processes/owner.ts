@@ -14,7 +14,7 @@ export interface OwnerOptions {
 /**
  * Makes this process the owner of all that it starts from now on: it bears its mark, and is killed if this process is.
  * A process that ends cleanly leaves it alone, unless it sweeps it itself.
- * @returns the mark; undefined where there is no `/proc`
+ * @returns the mark; undefined without `/proc`
  */
 export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
   const mark = markOf(process.pid);

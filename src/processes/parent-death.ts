@@ -5,7 +5,7 @@ import { startProcess } from "./start-process.js";
 const ARGUMENTS = ["--pdeathsig", "KILL", "--"];
 
 /**
- * What to put before a command so that the kernel kills it when the broker dies, whatever it does then: `setpriv` of
+ * The prefix of a command with which the kernel kills it when the broker dies: `setpriv` of
  * util-linux. Empty where the system has none that can; our own hosts then still end when their channel closes.
  */
 export async function parentDeathPrefix(): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { isErrno } from "../errors/index.js";
 
 /**
- * The processes that there are; none where there is no `/proc`.
+ * All processes; empty without `/proc`.
  * @throws the system's error if no more files can be opened
  */
 export function processIds(): number[] {

@@ -19,7 +19,7 @@ const LAST_OUTPUT_MS = 100;
 /** The same where the pipes end with the process: that takes no time but what a busy machine takes. */
 const LAST_PIPED_MS = 10_000;
 
-/** What C's `strsignal` calls the signals that end processes, as shells print them. */
+/** The names of fatal signals by C's `strsignal`, as shells print them. */
 const SIGNAL_TEXT: Readonly<Record<string, string>> = {
   SIGHUP: "Hangup",
   SIGINT: "Interrupt",
@@ -61,7 +61,7 @@ export function endOf(status: number | null, signal: NodeJS.Signals | null): Pro
   return signal === null ? { kind: "exited", status: status ?? 0 } : { kind: "killed", signal };
 }
 
-/** What a process that still runs writes is not waited for any more. */
+/** Stops waiting for the output of a process that still runs. */
 export function releaseOutputs(child: ChildProcess): void {
   for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
 }
@@ -99,7 +99,7 @@ export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended")
   return end.kind === "exited" ? `${verb} with status ${end.status}` : `was killed by ${end.signal}`;
 }
 
-/** What a shell prints for a signal that ended a process, such as `Segmentation fault`; its name where it has no text. */
+/** The text of a shell for the signal that ended a process, such as `Segmentation fault`; without a text, the name of the signal. */
 export function signalText(signal: string): string {
   return SIGNAL_TEXT[signal] ?? signal;
 }

@@ -32,7 +32,7 @@ function treeUnlessBusy(root: number): ProcessLine[] {
   }
 }
 
-/** Processes that were started with an environment variable of this value. Where there is no `/proc`, none. */
+/** Processes with this value of an environment variable; empty without `/proc`. */
 export function processesWith(name: string, value: string): number[] {
   const mark = `\0${name}=${value}\0`;
   return processIds().filter((pid) => `\0${readProc(pid, "environ")}`.includes(mark));

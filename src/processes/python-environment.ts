@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 export const PYTHON_PACKAGES = fileURLToPath(new URL("../../python", import.meta.url));
 
 /**
- * What an interpreter needs to import our packages, and nothing of the working directory that has the name of one.
+ * The variables with which an interpreter imports our packages, and no package of the same name in the working directory.
  * @param inherited its environment otherwise; what `PYTHONPATH` names already comes after ours
  */
 export function pythonEnvironment(inherited: NodeJS.ProcessEnv): Readonly<Record<string, string>> {

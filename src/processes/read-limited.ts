@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { isErrno } from "../errors/index.js";
 
 const CHUNK_BYTES = 1024 * 1024;
-/** What no input of a command is larger than: a device or a pipe that never ends must not fill the memory. */
+/** The limit of a command's input: an endless device or pipe must not fill the memory. */
 const INPUT_MAX_BYTES = 256 * 1024 * 1024;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What became of a signal: it went to at least one process, or all that it was for have ended already. Or
+ * The outcome of a signal: it reached at least one process, or all its targets have already ended. Or
  * they have become another user's (a setuid program), which is out of our hands.
  */
 export type SignalOutcome = "sent" | "gone" | "denied";

@@ -22,7 +22,7 @@ export function spawnSafely(file: string, args: readonly string[], options: Spaw
   return child;
 }
 
-/** When there are no descriptors left, Node leaves the streams out. */
+/** Without a free descriptor, Node leaves out the streams. */
 function completeStreams(child: ChildProcess, stdio: SpawnOptions["stdio"]): void {
   const kinds = Array.isArray(stdio) ? stdio : [stdio, stdio, stdio].map((kind) => kind ?? "pipe");
   const given = child.stdio as readonly (Readable | Writable | null | undefined)[] | undefined;

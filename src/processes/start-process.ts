@@ -67,7 +67,7 @@ export function startProcess(
   const env = withOpenFilesLimit(markedEnvironment(options.env ?? process.env, owner()));
   const pipes = realPipes === false ? undefined : withRealPipes([file, ...args], realPipes);
   const command = (setsOpenFiles ? undefined : underOpenFilesLimit(pipes ?? [file, ...args])) ?? pipes;
-  // What a program in between could not start must fail as it does without one.
+  // A command that the helper could not start must fail as without the helper.
   const isFound =
     command !== undefined &&
     isDirectory(options.cwd) &&

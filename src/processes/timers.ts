@@ -13,7 +13,7 @@ export interface TimerOptions {
   readonly keepsAlive?: boolean | undefined;
 }
 
-/** What a timer of Node can count up to, in milliseconds. It calls back at once for a longer delay. */
+/** The longest delay of a Node timer, in milliseconds. It calls back at once for a longer delay. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**

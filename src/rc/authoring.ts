@@ -1,6 +1,6 @@
 /// <reference types="node" preserve="true" />
 /**
- * What rc files import as `sluice/rc`. Apart from the rest, so that the process that hosts them loads nothing else.
+ * The exports of `sluice/rc` for rc files. A separate entry, so that the process of the host loads no other code.
  */
 export type { Context } from "./context.js";
 export {

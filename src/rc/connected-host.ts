@@ -37,7 +37,7 @@ export interface HostEnd {
   readonly cause?: unknown;
 }
 
-/** What a host runs in, and the way to it. */
+/** The process or thread of a host, and the connection to it. */
 export interface HostTransport {
   readonly name: string;
   send(message: ToHost): void;
@@ -47,10 +47,10 @@ export interface HostTransport {
   readonly ended: Promise<HostEnd>;
 }
 
-/** What a transport hands on. */
+/** The events of a transport. */
 export interface HostTalk {
   readonly receive: (message: FromHost) => void;
-  /** What it printed by the way, outside of all tasks. */
+  /** Output outside of all tasks. */
   readonly output: OutputLines;
 }
 

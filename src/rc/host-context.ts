@@ -7,7 +7,7 @@ import { commandEndText, isSuccess, type ProcessEnd, processEnd, startProcess } 
 import type { FromHost, ModuleOptionEdit, SetupEffect } from "./host-protocol.js";
 import type { StandIns } from "./stand-ins/stand-ins.js";
 
-/** What a context needs of the host that made it. */
+/** The part of a host that a context uses. */
 export interface ContextHost {
   readonly mirror: HostMirror;
   send(message: FromHost): void;
@@ -18,7 +18,7 @@ export interface ContextHost {
   output(stream: "stdout" | "stderr", text: string): void;
 }
 
-/** What a context of a `setup()` has, and that of a task has not. */
+/** The part of a context that only `setup()` has. */
 interface SetupParts {
   /** Where it leaves its effects. */
   readonly effects?: SetupEffect[];
@@ -33,7 +33,7 @@ export class HostContext implements Context {
   readonly #effects: SetupEffect[] | undefined;
   readonly #pending: Promise<void>[] = [];
 
-  /** What stands for missing imports while a `setup()` runs for a plan. */
+  /** The stand-ins for missing imports while a `setup()` runs for a plan. */
   readonly #standIns: StandIns | undefined;
 
   constructor(host: ContextHost, signal: AbortSignal, { effects, standIns }: SetupParts = {}) {

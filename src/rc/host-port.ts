@@ -16,7 +16,7 @@ export interface OutputLine {
   readonly text: string;
 }
 
-/** What reading one rc file gave. */
+/** The result of reading one rc file. */
 export interface RcFileReport {
   readonly file: string;
   /** In the order declared. */

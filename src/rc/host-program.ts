@@ -8,7 +8,7 @@ export interface HostProgram {
   /** Suffixes of the files that it reads, with the dot. */
   readonly suffixes: readonly string[];
   readonly command: readonly [file: string, ...args: string[]];
-  /** What is added to its environment, given what it inherits. */
+  /** Returns the variables to add to the environment that it inherits. */
   readonly env?: (inherited: NodeJS.ProcessEnv) => Readonly<Record<string, string>>;
 }
 

@@ -14,7 +14,7 @@ export const HOST_URI_VARIABLE = "SLUICE_RC_URI";
 /** Configuration and the like as JSON. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
-/** What a host mirrors, so that reading it never waits. In an update only what has changed. */
+/** The data that a host mirrors, so that reading it never waits. An update contains only the changed parts. */
 export interface HostState {
   readonly rank?: number;
   readonly attrs?: Readonly<Record<string, string>>;
@@ -53,7 +53,7 @@ export interface TaskReport {
   readonly column: number;
 }
 
-/** What a `setup()` did to the plan, in the order in which it did it. */
+/** The effects of a `setup()` on the plan, in their order. */
 export type SetupEffect =
   | { readonly kind: "load"; readonly names: readonly string[] }
   | { readonly kind: "remove"; readonly names: readonly string[] | null }
@@ -91,11 +91,11 @@ export interface ReadFailure {
   readonly line: number;
   readonly column: number;
   readonly stack?: string;
-  /** What to do about it. */
+  /** The remedy. */
   readonly hint?: string;
 }
 
-/** What the code of a task threw. */
+/** The error that the code of a task threw. */
 export interface RemoteError {
   readonly message: string;
   readonly stack?: string;

@@ -7,7 +7,7 @@ import { ScriptImporter } from "./script-importer.js";
 interface InlineOptions {
   /** The environment that its code sees. */
   readonly env: NodeJS.ProcessEnv;
-  /** What its code talks to the instance with. */
+  /** The connection of its code to the instance. */
   readonly connect: () => Promise<Handle>;
 }
 

@@ -1,7 +1,7 @@
 import type { Handle, JsonValue, Payload } from "../messages/index.js";
 import type { HostState, JsonObject } from "./host-protocol.js";
 
-/** What hosts know of the instance, and how it is brought up to date. Without an instance it stays as it is. */
+/** The hosts' copy of the instance's state, and its updates. Without an instance it never changes. */
 export class InstanceState {
   readonly #handle: Handle | undefined;
   #current: HostState;

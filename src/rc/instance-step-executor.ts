@@ -8,7 +8,7 @@ import { runCommand } from "./command-task.js";
 import type { OutputLine } from "./host-port.js";
 import type { RcSession } from "./session.js";
 
-/** What steps are carried out with. */
+/** The dependencies of the executor. */
 export interface InstanceStepExecutorOptions {
   /** Reaches the instance to load modules into; needed by plans that load or remove. */
   readonly handle?: Handle | undefined;
@@ -27,7 +27,7 @@ export interface InstanceStepExecutorOptions {
   readonly insecure?: boolean | undefined;
   /** The plan is that of a start: it names modules, and no person. */
   readonly isStart?: boolean | undefined;
-  /** What the broker calls the plan whose modules are loaded (`module.plan`). */
+  /** The broker's id of the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
   /** Digests of libraries that were verified for the plan, by unit: what is loaded must still have them. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
@@ -153,7 +153,7 @@ interface LoadMode {
   readonly insecure?: boolean | undefined;
 }
 
-/** What `module.load` asks for where a unit is to be loaded as it is written. */
+/** The request `module.load` for a unit as in the files. */
 export function loadRequest(
   unit: ModuleUnit,
   { explicit, ofStart, insecure }: LoadMode,

@@ -1,7 +1,7 @@
 import type { Catalog, ModuleUnit, Unit } from "../units/index.js";
 import type { ModuleOptionEdit } from "./host-protocol.js";
 
-/** What modules will be loaded with: the arguments of their units, changed by `setopt` (docs/design/planning.md §8). */
+/** The arguments for later loads: those of the units, changed by `setopt` (docs/design/planning.md §8). */
 export class ModuleArguments {
   #edits: ModuleOptionEdit[] = [];
   #catalog: Catalog | undefined;

@@ -58,7 +58,7 @@ export async function readRcFiles(
   return read.diagnostics.length > 0 ? fail(read.diagnostics) : succeed(read.reading, read.warnings);
 }
 
-/** What could be read of some rc files. */
+/** The readable contents of some rc files. */
 export interface SoundRcReading {
   readonly reading: RcReading;
   /** Files that could not be read, whose tasks are missing. */

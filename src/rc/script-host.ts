@@ -8,7 +8,7 @@ import type { FromHost, JsonObject, ReadFailure, SetupEffect, TaskReport, ToHost
 import { StandIns } from "./stand-ins/stand-ins.js";
 import { type DeclaredTask, type SetupFunction, takeDeclaredTasks } from "./task.js";
 
-/** What the process around a {@link ScriptHost} gives it. */
+/** The functions that the process of a {@link ScriptHost} provides. */
 export interface ScriptHostPorts {
   send(message: FromHost): void;
   /** Imports an rc file, for a plan with stand-ins for what is missing. */
@@ -87,7 +87,7 @@ export class ScriptHost implements ContextHost {
 
   #cancel(task: string): void {
     const reason = new SluiceError("RUN_CANCELLED", "cancelled", { unit: task });
-    // What listens to the signal prints under the name of the task.
+    // Listeners of the signal print under the name of the task.
     this.#task.run(task, () => this.#running.get(task)?.abort(reason));
   }
 
@@ -186,7 +186,7 @@ function isSetup(value: unknown): value is SetupFunction {
   return typeof value === "function";
 }
 
-/** What the keys look like on the wire; functions and the like have no place there. */
+/** The keys in the wire form, which has no functions. */
 function asJson(keys: Readonly<Record<string, unknown>>): JsonObject {
   return JSON.parse(JSON.stringify(keys)) as JsonObject;
 }

@@ -35,7 +35,7 @@ export class ScriptImporter {
   }
 
   /**
-   * What a file exports. It runs once, also if it fails. Its errors name the place of a mistake in it.
+   * The exports of a file. It runs once, also if it fails. Its errors name the place of a mistake in it.
    * @param standIns for a plan: what stands for packages that cannot be found; without it, they are errors
    */
   async import(file: string, standIns?: StandIns): Promise<object> {

@@ -20,7 +20,7 @@ import type { HostState, ModuleOptionEdit, ReadFailure, StandInUse } from "./hos
 import { InstanceState } from "./instance-state.js";
 import { ModuleArguments } from "./module-arguments.js";
 
-/** What rc files can ask about, as planning has it. */
+/** The data of the plan that rc files can read. */
 export interface RcFacts {
   readonly rank: number;
   readonly config: ConfigTable;
@@ -29,7 +29,7 @@ export interface RcFacts {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** What the code of one run shares, whichever host it is in. */
+/** The shared data of all code of one run, in any host. */
 export interface RcSessionOptions {
   readonly facts: RcFacts;
   /** The handle of the instance; without one facts stay as they are, and `setenv` acts on this run alone. */

@@ -47,7 +47,7 @@ function inheritedSocket(): Socket {
   const fd = /^fd:\/\/(\d+)$/.exec(uri)?.[1];
   if (fd === undefined)
     throw new Error(`${HOST_URI_VARIABLE} names no descriptor: only sluice runs this program`);
-  // What tasks start has no business with it.
+  // Programs that tasks start must not inherit it.
   Reflect.deleteProperty(process.env, HOST_URI_VARIABLE);
   return new Socket({ fd: Number(fd), readable: true, writable: true });
 }

@@ -19,7 +19,7 @@ const UNIT_FILE_NAMES = "the names of unit files end in .toml, .yaml or .yml";
 const RC_FILE_NAMES = "the names of rc files end in .ts, .js, .py, .toml or .yaml";
 
 /**
- * What is at a place, or has a name, that is never read, though a user may think that it is. Executable files of `rcN.d`
+ * Files that Sluice never reads because of their place or name, although a user may expect it. Executable files of `rcN.d`
  * are not among them: see {@link idleScriptWarnings}. Warning: `UNIT_NOT_READ`.
  */
 export function unreadFileWarnings(env: Env): Diagnostic[] {
@@ -107,7 +107,7 @@ function isExecutable(entry: Dirent): boolean {
   }
 }
 
-/** In byte order; undefined if there is no such directory. One that cannot be read is reported where it is read. */
+/** In byte order; undefined if the directory is missing. An unreadable directory is reported when it is read. */
 function entriesOf(directory: string): Dirent[] | undefined {
   try {
     const entries = readdirSync(directory, { withFileTypes: true });

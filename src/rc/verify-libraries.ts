@@ -32,7 +32,7 @@ export async function verifyLibrariesOf(
   const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
   if (!loads.some(({ unit }) => unit.module.includes("#"))) return { failures: [], leftOut: [], digests: {} };
   const modules = loads.map(({ explicit, unit: { name, module: path, exec, loader, thread, optional } }) => ({
-    // What is asked for by name is not to be left out in silence.
+    // A unit requested by name must not stay out silently.
     ...{ name, path, exec, thread, optional: optional && !explicit },
     ...(loader === undefined ? {} : { loader }),
     ...(insecure ? { insecure } : {}),

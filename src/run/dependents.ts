@@ -10,7 +10,7 @@ export interface Skipped {
 /** How a step depends on another; what needs it does not run without it. */
 export type Link = "requires" | "needs";
 
-/** What can serve one name, or is the pick for it, and what asks for that. */
+/** The providers of one name, or its pick, and the units that request it. */
 interface Supply {
   readonly link: Link;
   readonly dependents: number[];
@@ -35,7 +35,7 @@ export class Dependents {
     const picked = new Map<string, Supply>();
     const provided = new Map<string, Supply>();
     for (const [index, { unit, action }] of plan.steps.entries()) {
-      // What is removed asks for nothing any more (docs/design/planning.md §6).
+      // A removed unit no longer requests any unit (docs/design/planning.md §6).
       if (action === "remove") continue;
       for (const name of unit.requires) {
         supplyOf(picked, name, () => this.#stockPick(name, stepOf)).dependents.push(index);
@@ -49,7 +49,7 @@ export class Dependents {
   }
 
   /**
-   * What has to be skipped now that this step failed, transitively, each once; nearest first, then in canonical order.
+   * The steps to skip after the failure of this step, transitively, each once; nearest first, then in canonical order.
    * @param link `needs`: what only requires something that is gone runs without it
    * @param isOpen whether a step has neither started nor been skipped
    */

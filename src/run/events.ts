@@ -1,6 +1,6 @@
 import type { Step } from "../graph/index.js";
 
-/** What a step does to its unit. */
+/** The action of a step on its unit. */
 export type StepAction = Step["action"];
 
 /** Why a run stopped starting steps. */
@@ -31,7 +31,7 @@ export interface PlanEvent extends AtTime {
   readonly jobs: number;
   /** Wall clock, since 1970; add an event's `atMs` to place it in the day. */
   readonly epochMs: number;
-  /** What was given as the order of ready steps: a seed, or `@` and a file. */
+  /** The option for the order of ready steps: a seed, or `@` and a file. */
   readonly shuffle?: string;
 }
 

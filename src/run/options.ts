@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly graceMs?: number | undefined;
   /** After a failure go on with all that does not require or need what failed. Always so where modules are removed. */
   readonly keepGoing?: boolean | undefined;
-  /** What units took in the last recorded run, by name; what is not there counts as 1. */
+  /** The durations of units in the last recorded run, by name; a missing unit counts as 1. */
   readonly durationsMs?: ReadonlyMap<string, number> | undefined;
   /** Which of the ready steps comes next, in place of the one with the longest path; one at a time unless `jobs` is set. */
   readonly shuffle?: Shuffle | undefined;

@@ -11,7 +11,7 @@ import { expectedDurations, remainingPaths } from "./schedule.js";
 import { shuffleWeights } from "./shuffle.js";
 import { StepStates } from "./step-states.js";
 
-/** What the executor has in hand; it keeps its slot until its promise settles or its grace is over. */
+/** A step in the executor; it keeps its slot until its promise settles or its grace time has passed. */
 interface RunningStep {
   readonly index: number;
   readonly step: Step;

@@ -49,7 +49,7 @@ function topologicalOrder(dag: Dag): Uint32Array {
 }
 
 /**
- * What each step is expected to take: as in the last recorded run where there is one, else 1
+ * The expected duration of each step: as in the last recorded run where there is one, else 1
  * (docs/design/planning.md §7).
  */
 export function expectedDurations(

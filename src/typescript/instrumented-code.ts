@@ -6,11 +6,11 @@ import { transformed } from "./transform.js";
 /** How a value is used where it decides how code goes on. */
 export type DecidingUse = "tested" | "compared";
 
-/** What code is given that is run by {@link runInstrumented}. */
+/** The functions for code that {@link runInstrumented} runs. */
 export interface InstrumentedHost {
-  /** What an import gives. */
+  /** The exports of an import. */
   readonly imported: (name: string) => Promise<unknown>;
-  /** Told of each value that decides, with the line; gives the value back. */
+  /** Called with each deciding value and its line; returns the value. */
   readonly decided: (value: unknown, use: DecidingUse, line: number) => unknown;
 }
 

@@ -7,7 +7,7 @@ import { rememberCode } from "./stack-places.js";
 const FORMAT = "1";
 
 /**
- * What jiti makes code with: ours, so that stacks name places in the files themselves, and a mistake has its place.
+ * Our transform for jiti, so that stacks name places in the source files, and a mistake has its place.
  * @param cacheDir the 0700 directory of an instance where code is kept, besides the cache of the user
  */
 export async function jitiTransform(
@@ -22,7 +22,7 @@ export async function jitiTransform(
       code = makeCode(request);
       cache.write(origin, code);
     }
-    // What jiti puts before the code is on a line of its own then.
+    // The code that jiti adds in front is then on its own line.
     rememberCode(filename, code, 1);
     return { code: `\n${code}` };
   };

@@ -4,7 +4,7 @@ import type * as Jiti from "jiti";
 import { importMetaPlugin } from "./import-meta.js";
 import { transformed } from "./transform.js";
 
-/** What is asked of {@link makeCode}. */
+/** The options of {@link makeCode}. */
 export interface CodeRequest {
   readonly filename: string;
   readonly source: string;

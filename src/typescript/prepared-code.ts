@@ -17,7 +17,7 @@ export interface PreparedCode {
   readonly libraries: readonly string[];
 }
 
-/** What has been evaluated, by path. */
+/** The evaluated files, by path. */
 export type EvaluatedModules = Map<string, { exports: unknown }>;
 
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];

@@ -12,7 +12,7 @@ import { typescriptFile } from "./typescript-file.js";
 /** Raised when the same source is to be transpiled to other code. */
 const FORMAT = "4";
 
-/** What a file that Node and this module cannot run by themselves is remembered as. */
+/** The cache entry of a file that needs jiti. */
 const NOT_ALONE = "";
 
 /** A file that was read. */

@@ -5,7 +5,7 @@ import type { Catalog } from "./types.js";
 
 /** The line by which a unit starts after another, and where it belongs. */
 export interface AfterLine {
-  /** What to name in `after`: a service that the other unit provides, or its name. */
+  /** The name for `after`: a service that the other unit provides, or its name. */
   readonly name: string;
   /** Such as `after = ["kvs", "table"]`, in the format of the file. */
   readonly text: string;
@@ -44,7 +44,7 @@ export function afterLine(
   };
 }
 
-/** What puts one unit after another, such as `after` of the second with the name of a service of the first. */
+/** The cause of an order of two units, such as `after` of the second with the name of a service of the first. */
 export interface Relation {
   readonly unit: string;
   readonly key: "after" | "before";

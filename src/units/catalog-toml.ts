@@ -27,7 +27,7 @@ function unitLines(catalog: Catalog, unit: Unit): string[] {
     `[[${unit.kind}s]]`,
     ...values.flatMap(([key, value]) => {
       const origin = catalog.originOf(unit.name, key);
-      // What nothing set is a default.
+      // A value without an origin is a default.
       return origin === undefined ? [] : keyLines(catalog, unit.name, key, value, origin);
     }),
   ];

@@ -93,7 +93,7 @@ export function disableNames(text: string, origin: Origin): DisableRequest[] {
     .map((name) => ({ name, origin }));
 }
 
-/** What `FLUX_MODPROBE_DISABLE` disables, and `FLUX_SCHED_MODULE=none`. */
+/** The names that `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE=none` disable. */
 function disableRequests(env: Env): DisableRequest[] {
   const named = disableNames(
     env["FLUX_MODPROBE_DISABLE"] ?? "",

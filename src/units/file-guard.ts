@@ -182,7 +182,7 @@ class OwnerGuard implements FileGuard {
   #writers(stats: Stats): keyof typeof WRITERS | "" {
     const { mode, gid } = stats;
     if (stats.isDirectory() && (mode & STICKY) !== 0) return "";
-    // What is written to a device is not what is read from it.
+    // Reading a device does not return the data written to it.
     if (stats.isCharacterDevice()) return "";
     const byGroup = (mode & 0o020) !== 0 && gid !== this.#gid;
     const byOthers = (mode & 0o002) !== 0;
@@ -197,7 +197,7 @@ const STICKY = 0o1000;
 const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**
- * What the program itself is made of, and the directories above it. A user with the right to write there can change the
+ * The files of the program itself, and the directories above them. A user with the right to write there can change the
  * program, so refusing its files would protect nothing.
  */
 function isOfProgram(at: string): boolean {

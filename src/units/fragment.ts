@@ -44,7 +44,7 @@ export interface Fragment {
   readonly remove: readonly NamedReference[];
 }
 
-/** What could be read of a source, and what is wrong with it. */
+/** The readable part of a source, and its problems. */
 export interface Reading {
   /** The sound part: a value that is wrong is left out, and nothing else. */
   readonly fragment: Fragment;

@@ -51,7 +51,7 @@ export function locateProblems(source: Source, problems: readonly Problem[]): Di
 }
 
 /**
- * What a validator found, as problems in our own words.
+ * The errors of a validator, as problems with our own messages.
  * @param errors what it left behind
  * @param value what it looked at
  * @param base path of that value in its document

@@ -1,7 +1,7 @@
 import { SECRET, withoutArguments } from "../errors/index.js";
 import type { ModuleUnit } from "./types.js";
 
-/** What of a unit its key `secret` keeps to itself. */
+/** The values of a unit that its key `secret` hides. */
 const HIDDEN: ReadonlySet<string> = new Set(["args", "environment", "command"]);
 
 /**

@@ -101,7 +101,7 @@ function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace)
   return isTextKind(kind) ? readText(TEXT_RULES[kind], key, value, place) : value;
 }
 
-/** What a table sets, laid over what was set before it; its list edits come last. */
+/** The settings of a table, applied over earlier settings; its list edits come last. */
 export function applySetting(before: Settings, { settings, edits }: Setting): Settings {
   let after: Settings = { ...before, ...settings };
   if (before.environment !== undefined && settings.environment !== undefined) {

@@ -24,7 +24,7 @@ export interface Span {
 export interface Source {
   /** For people: the path as it was given, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
   readonly name: string;
-  /** What relative `module` and `loader` paths start from; undefined = they stay as they are. */
+  /** The base of relative `module` and `loader` paths; undefined: they stay unchanged. */
   readonly directory: string | undefined;
   /** The place of a value, or the nearest place around it. Undefined where there is no file. */
   locate(path: Path, part: Part): Location | undefined;
@@ -65,7 +65,7 @@ export class DocumentSource implements Source {
     this.#positions ??= this.#makePositions();
     const exact = this.#positions.find(path, part);
     if (exact !== undefined) return this.at(exact);
-    // What is missing, or was made up by us, is shown at what holds it.
+    // For a missing or computed value, the place is that of its container.
     for (let length = path.length - 1; length > 0; length--) {
       const around = this.#positions.find(path.slice(0, length), "key");
       if (around !== undefined) return this.at(around);
@@ -128,7 +128,7 @@ function lineOf(lineStarts: readonly number[], offset: number): number {
   return from;
 }
 
-/** What set a value. Its place is worked out when it is read. */
+/** The origin of a value. Computes the place at the first read. */
 export class SourceOrigin implements Origin {
   readonly #source: Source;
   readonly #path: Path;

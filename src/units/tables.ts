@@ -12,7 +12,7 @@ const PROBE_KINDS = ["started", "notify", "fd", "log", "tcp", "unix", "http", "c
 /** Kinds that are no question. */
 const SAID_ONCE = ["started", "fd", "log", "after"];
 
-/** What belongs to one kind of probe only. */
+/** The keys of a single kind of probe. */
 const PROBE_PARTS: Readonly<Record<string, string>> = { status: "http", body: "http", output: "command" };
 
 /**

@@ -3,7 +3,7 @@ import type { PropertiesOf } from "./keys/keys.js";
 
 export type * from "./values.js";
 
-/** What modules and tasks have in common: the keys of docs/design/planning.md §1. Lists are in the order written. */
+/** The common keys of modules and tasks (docs/design/planning.md §1). Lists are in the order written. */
 interface UnitCommon extends PropertiesOf<"both"> {
   readonly name: string;
   /** Place in load order, 0 first; the index in {@link Catalog.units}. */

@@ -9,7 +9,7 @@ export type UnitJsonValue = string | number | boolean | null | readonly (string 
 /** A unit as plain data: every key that its kind has, spelled as in unit files. */
 export type UnitJson = Readonly<Record<string, UnitJsonValue>>;
 
-/** What `show` prints first of a unit, after its name. */
+/** The keys that `show` prints first, after the name. */
 const FIRST_KEYS: readonly string[] = ["module", "ranks"];
 
 const MODULE_ROWS = inOrderShown("module");

@@ -17,7 +17,7 @@ type Writable = Record<string, unknown>;
 const EMPTY_MODULE = emptyUnit("module");
 const EMPTY_TASK = emptyUnit("task");
 
-/** What settings make a unit of. */
+/** The values of a unit, from its settings. */
 export interface UnitParts {
   readonly name: string;
   /** Place in load order. */
@@ -48,7 +48,7 @@ export function makeTask({ name, order, settings }: UnitParts): TaskUnit {
   return unit as object as TaskUnit;
 }
 
-/** What is set, by the properties of units. */
+/** The set values, by the properties of units. */
 function addValues(unit: Writable, settings: Settings): void {
   for (const key in settings) {
     const row = rowOf(key);

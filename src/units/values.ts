@@ -13,10 +13,10 @@ export interface Condition {
   readonly negated: boolean;
 }
 
-/** What follows when a module fails after it was running (docs/design/modules.md §3). */
+/** The policy after the failure of a running module (docs/design/modules.md §3). */
 export type FailurePolicy = "panic" | "log" | "restart";
 
-/** What follows when an ordinary program exits with status 0 unasked (docs/design/programs.md §1). */
+/** The policy after an unrequested exit of an ordinary program with status 0 (docs/design/programs.md §1). */
 export type ExitPolicy = "log" | "restart" | "shutdown";
 
 /** A phase in whose plan a declarative task is a root. */

@@ -9,7 +9,7 @@ export interface OpenRequests {
   readonly topic: string;
   /** The module that a request to the broker itself is about, such as one that is being loaded. */
   readonly about?: string | undefined;
-  /** What owes the answer: a module or service here, or another rank. */
+  /** The part that owes the answer: a module or service here, or another rank. */
   readonly target: { readonly id: string; readonly name: string; readonly rank?: number | undefined };
   readonly count: number;
   /** How long the oldest has been open. */
@@ -32,7 +32,7 @@ export interface WaitedModule {
   readonly heldUnits: readonly string[];
 }
 
-/** What one rank reports. */
+/** The report of one rank. */
 export interface RankWaits {
   readonly rank: number;
   readonly requests: readonly OpenRequests[];
@@ -45,7 +45,7 @@ export interface WaitNode {
   readonly id: string;
   readonly name: string;
   readonly rank: number | undefined;
-  /** What it does that may explain the wait: `silent`, `starting`, `reloading`, `removing`, `backoff`; undefined: it answers others. */
+  /** Its state, which may explain the wait: `silent`, `starting`, `reloading`, `removing`, `backoff`; undefined: it answers others. */
   readonly state?: string | undefined;
   /** How long it has done so. */
   readonly seconds?: number | undefined;

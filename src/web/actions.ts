@@ -4,7 +4,7 @@ interface Action {
   readonly dryRun?: readonly string[];
 }
 
-/** What actions are carried out with. */
+/** The dependencies of actions. */
 export interface ActionSetting {
   /** Options that define the units. */
   readonly unitArgs: readonly string[];

@@ -1,6 +1,6 @@
 import { startProcess } from "../processes/index.js";
 
-/** What a command has printed, and how it ended. */
+/** The output of a command, and its exit. */
 export interface CommandResult {
   readonly status: number | null;
   readonly stdout: string;
@@ -10,7 +10,7 @@ export interface CommandResult {
 /** Commands at a time: each is a process, and a page asks for several at once. */
 const MOST_AT_A_TIME = 4;
 
-/** What is kept of an output: a picture of 50,000 units has its place, a program that never stops has not. */
+/** The limit for kept output: enough for a picture of 50,000 units, and a bound for an endless program. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /** Runs commands of Sluice for pages, which show the output of the commands. */

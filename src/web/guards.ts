@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-/** What a request must fulfil before anything of it is looked at. */
+/** The checks of a request before the server handles it. */
 export interface GuardOptions {
   /** Undefined: none is needed, as on a unix socket that only its owner can open. */
   readonly token: string | undefined;

@@ -5,7 +5,7 @@ import { startInterval, type Timer } from "../processes/index.js";
 /** Pages that may be open at a time, each in a browser of its own: the tabs of one share a stream. */
 const MOST_STREAMS = 64;
 
-/** What may wait in one stream; a page that is slower gets one new picture in place of what it missed. */
+/** The limit of waiting data in one stream; a slower page gets one new full state in place of the missed changes. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
 /** Changes that are kept for a page that comes back. */
@@ -92,7 +92,7 @@ export class Hub {
     for (const stream of this.#streams) stream.end();
   }
 
-  /** What came after a number; undefined if that is not known any more, or of another server. */
+  /** The changes after a number; undefined if the server no longer has them, or the number is of another server. */
   #after(id: string | undefined): readonly KeptChange[] | undefined {
     const [, epoch, digits] = /^(.+):(\d{1,15})$/.exec(id ?? "") ?? [];
     const seq = Number(digits);

@@ -12,7 +12,7 @@ export { readTokenFile, Token } from "./token.js";
 export type { Listen } from "./server.js";
 export { printedMetrics, startMetrics } from "./metrics-server.js";
 
-/** What a page is served for, and to whom. */
+/** The subject of a page, and its access rules. */
 export interface WebOptions extends Pick<
   ServerOptions,
   "planArgs" | "runArgs" | "unitArgs" | "log" | "tls" | "basePath"

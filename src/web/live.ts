@@ -35,7 +35,7 @@ export interface LiveOptions {
   readonly waits?: { readonly ask: () => Promise<readonly string[]>; readonly hasReaders: () => boolean };
 }
 
-/** What an instance does, by the streams of its brokers. */
+/** The state of an instance, from the streams of its brokers. */
 export class LiveInstance {
   readonly #options: LiveOptions;
   readonly #ended = new AbortController();

@@ -13,7 +13,7 @@ export class HttpError extends Error {
   }
 }
 
-/** What every response has: the page runs nothing that is not its own, and no other page may hold it in a frame. */
+/** The headers of every response: the page runs only its own code, and no other page may frame it. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   "Content-Security-Policy":
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",

@@ -25,7 +25,7 @@ export interface Reach {
   readonly basePath: string;
   /** What encrypts; undefined: nothing does. */
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  /** Told of what was refused, and of faults. */
+  /** Called for refused requests, and for errors. */
   readonly log: (text: string) => void;
 }
 

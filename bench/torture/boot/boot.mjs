@@ -37,7 +37,7 @@ export async function boot(plan, dir) {
     environment: { FLUX_MODPROBE_PATH_APPEND: site },
     runtimeDir,
   });
-  // A boot that comes to its end all the same then goes down in order.
+  // A boot that succeeds in spite of the fault then shuts down cleanly.
   instance.finish();
   try {
     const outcome = await instance.end();

@@ -1,10 +1,10 @@
-/** Many boots in a row; a fault in one says nothing of the next, so that all of them are made. */
+/** Many boots in a row; a fault in one does not affect the next, so all of them run. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { boot, planBoot } from "./boot.mjs";
 import { KINDS } from "./kinds.mjs";
 
-/** So many in a round, unless told otherwise. */
+/** The default number in a round. */
 export const BOOTS = 3;
 
 export const BOOT = {

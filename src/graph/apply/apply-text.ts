@@ -7,7 +7,7 @@ const SIGNS = { load: "+", reload: "~", restart: "~", change: "~", remove: "-" }
 /** So many characters of a digest are shown. */
 const DIGEST_SHOWN = 4;
 
-/** What is to be done, one line a module, in columns; and what has the same command or file. */
+/** The steps, one line for each module, in columns; and the modules with the same command or file. */
 export function applyLines({ changes, renamings }: ApplyPlan): string[] {
   const rows = changes.map((change) => [
     `${SIGNS[change.action]} ${change.action.padEnd("restart".length)}`,

@@ -33,14 +33,14 @@ export interface ModuleFile {
   readonly variables: string | null;
 }
 
-/** What is compared. */
+/** The inputs of the comparison. */
 export interface ApplyInput {
   /** Of a start of all that is to run, as if nothing ran. */
   readonly plan: Plan;
   readonly recorded: readonly RecordedModule[];
   /** The files of the plan's modules as they are now, by unit. */
   readonly files: ReadonlyMap<string, ModuleFile>;
-  /** Units or services: nothing else is touched but what follows them. Default: all. */
+  /** Units or services: only these and the units that follow them change. Default: all. */
   readonly only?: readonly string[] | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface KeyChange {
   readonly change: "reload" | "in place";
 }
 
-/** Why something is done. */
+/** The cause of an action. */
 export type ApplyCause =
   | { readonly kind: "new"; readonly origin: string | undefined }
   | { readonly kind: "failed" }
@@ -66,7 +66,7 @@ export type ApplyCause =
   | { readonly kind: "follows"; readonly source: string }
   | { readonly kind: "left-out"; readonly reason: Reason | undefined };
 
-/** What is to be done about one module. */
+/** The action for one module. */
 export type ApplyChange =
   | {
       readonly action: "load" | "reload" | "restart" | "change";

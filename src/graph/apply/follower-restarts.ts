@@ -4,7 +4,7 @@ import type { ApplyUp, RecordedModule } from "./apply-types.js";
 interface FollowerInput {
   readonly plan: Plan;
   readonly recorded: readonly RecordedModule[];
-  /** What is done for other reasons. */
+  /** The steps with other causes. */
   readonly changes: readonly ApplyUp[];
 }
 
@@ -16,7 +16,7 @@ interface FollowerRestart {
 }
 
 /**
- * What is restarted because it follows what gets a new run, and what follows that: each once. The first provider of a
+ * The modules that restart because they follow a module with a new run, directly or indirectly: each once. The first provider of a
  * service restarts nothing; another one than before does (docs/design/programs.md §1, `follows`).
  */
 export function followerRestarts({ plan, recorded, changes }: FollowerInput): FollowerRestart[] {

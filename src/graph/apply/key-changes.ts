@@ -10,7 +10,7 @@ import type { KeyChange, RecordedModule } from "./apply-types.js";
 
 const RELOAD = "reload";
 
-/** What tables mean where a field of them is left out (docs/design/programs.md §1); by the names of the payload. */
+/** The defaults of missing fields in tables (docs/design/programs.md §1); by the names of the payload. */
 const TABLE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   stop: { signal: "SIGTERM", timeoutMs: 10_000 },
   restart: { delayMs: 1000, longestMs: 60_000, tries: 5, withinMs: 600_000, then: "panic" },
@@ -32,7 +32,7 @@ export function keyChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: 
   const isSecret = unit.secret || recorded.options["secret"] === true;
   return rowsOf("module").flatMap((row) => {
     if (row.change === "nothing" || row.key === "module" || CHOOSE_LOADER.has(row.key)) return [];
-    // What was loaded past all units has no more than its arguments.
+    // A module without a unit has only its arguments.
     if (!recorded.isPlanned && row.key !== "args") return [];
     const from = row.key === "args" ? recorded.args : recorded.options[row.json];
     const to = wantedValue(row, unit, options);

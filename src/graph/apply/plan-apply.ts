@@ -81,7 +81,7 @@ function upChange(
 }
 
 /**
- * What a file now says otherwise of a module that runs: nothing of one that no unit describes and no plan has loaded.
+ * The differences between the files and a running module: empty for a module without a unit that no plan has loaded.
  * @param file what it is made of now
  */
 export function unitDifferences(
@@ -145,7 +145,7 @@ function isOther(before: string | null, now: string | null | undefined): boolean
   return before !== null && now !== null && now !== undefined && before !== now;
 }
 
-/** What is removed of what the plan does not have, and what is no concern of any unit. */
+/** The modules outside the plan: those to remove, and those that no unit describes. */
 function judgeOthers(
   { plan, recorded }: ApplyInput,
   isConcerned: (name: string) => boolean,
@@ -167,7 +167,7 @@ function judgeOthers(
   return { removals, unknown };
 }
 
-/** What a person has loaded by name, and what that requires, as far as it runs. */
+/** The running modules that a user has loaded by name, and their requirements. */
 function keptByName(catalog: Catalog, recorded: readonly RecordedModule[]): Set<string> {
   const providers = new Map<string, string[]>();
   for (const module of recorded) {
@@ -189,7 +189,7 @@ function keptByName(catalog: Catalog, recorded: readonly RecordedModule[]): Set<
   return kept;
 }
 
-/** What no unit describes is listed as unknown, if no plan has loaded it. */
+/** Lists a module without a unit as unknown, if no plan has loaded it. */
 function isOrWasKnown(name: string, catalog: Catalog, recorded: readonly RecordedModule[]): boolean {
   if (knownModule(catalog, name) !== undefined) return true;
   return recorded.some((module) => module.name === name && module.isPlanned);

@@ -20,7 +20,7 @@ export type LockChange =
       readonly to: string;
     };
 
-/** What differs, and on which ranks; null for keys of units, which are the same on all. */
+/** The difference, and its ranks; null for keys of units, which are the same on all ranks. */
 export interface LockDifference {
   readonly ranks: string | null;
   readonly change: LockChange;
@@ -29,7 +29,7 @@ export interface LockDifference {
 }
 
 /**
- * What differs between two plans, in the words of units: providers, membership, order, and the keys that say how a unit
+ * The differences between two plans, in terms of units: providers, membership, order, and the keys that control how a unit
  * is run. A unit that comes in or goes out because another provider was picked is one difference, that of the pick.
  */
 export function diffLocks(before: PlanLock, after: PlanLock): LockDifference[] {

@@ -53,7 +53,7 @@ export function lockText(lock: object): string {
   return `${JSON.stringify(lock, undefined, 2)}\n`;
 }
 
-/** What requires or needs what, and what provides what, shows in membership and picks. */
+/** Requirements, needs and provided services show in membership and picks. */
 const UNLOCKED = new Set([
   "name",
   "description",

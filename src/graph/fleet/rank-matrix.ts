@@ -2,7 +2,7 @@ import type { RankedPlan } from "./lock.js";
 import { reasonText } from "../reason-text.js";
 import type { Plan, Reason, Step } from "../types.js";
 
-/** What becomes of a unit on the ranks of one class. */
+/** The action or reason of a unit on the ranks of one class. */
 export type MatrixCell =
   | { readonly kind: "planned"; readonly action: Step["action"] }
   | { readonly kind: "left-out"; readonly reason: Reason["kind"]; readonly text: string };

@@ -2,7 +2,7 @@ import { shownArgs } from "../../units/index.js";
 import type { Plan, Step } from "../types.js";
 
 /**
- * What `--dry-run` prints (docs/design/planning.md §7): `load NAME ARGS…`, `remove NAME` and `run NAME`, in canonical
+ * The output of `--dry-run` (docs/design/planning.md §7): `load NAME ARGS…`, `remove NAME` and `run NAME`, in canonical
  * order.
  */
 export function dryRunLines(plan: Plan): string[] {

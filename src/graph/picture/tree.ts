@@ -22,7 +22,7 @@ interface DependencyRow {
   readonly isLast: boolean;
 }
 
-/** What a unit requires, and what that requires. */
+/** The direct and indirect requirements of a unit. */
 interface DependencyTree {
   /** From the top down, parents before children. With `full` there may be exponentially many: take what you need. */
   rows(): Iterable<DependencyRow>;
@@ -50,7 +50,7 @@ export function dependencyTree(
   const membership = decideMembership(situation, runRound);
   const missing = unknownRequirements(situation, membership);
   if (missing.length > 0) return fail(unknownNameErrors(catalog, missing));
-  // What such a unit requires has the same conditions more often than not.
+  // The requirements of such a unit usually have the same conditions.
   const members = isUsable ? membership.members : new Uint8Array(situation.index.unitCount).fill(1);
   const tree = new RequirementTree(situation, { ...membership, members }, { service: name, unit: root });
   return succeed({ rows: () => (options.full === true ? tree.everything() : tree.shallowest()) });

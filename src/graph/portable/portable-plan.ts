@@ -35,7 +35,7 @@ export interface PortablePlan {
 
 const ACTIONS = ["load", "load explicitly", "run", "remove"] as const;
 
-/** What a catalog is made of, where it is to be planned. */
+/** The parts of a catalog, for the thread that plans it. */
 interface CatalogParts {
   readonly units: readonly Unit[];
   readonly alternatives: Catalog["alternatives"];
@@ -123,7 +123,7 @@ function indexFrom(catalog: Catalog, { loaded = [] }: PlanInput, portable: Porta
   };
 }
 
-/** What comes from another thread has its fields, and is of no class. */
+/** A value from another thread has its fields, but no class. */
 function revived({ offsets, items }: Csr): Csr {
   return new Csr(offsets, items);
 }

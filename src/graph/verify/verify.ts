@@ -7,7 +7,7 @@ import { providerWarnings } from "./verify-providers.js";
 const SUGGESTIONS = 20;
 
 /**
- * What is doubtful in composed units though a plan of it is possible. Warnings UNIT_ORDER_ON_UNKNOWN (a plan
+ * Doubtful parts of composed units that still have a plan. Warnings UNIT_ORDER_ON_UNKNOWN (a plan
  * ignores a name in `after` or `before` that nothing provides) and UNIT_FOLLOWS_UNKNOWN (the same in
  * `follows`). UNIT_NEED_ON_UNKNOWN (a plan always leaves out a unit with such a need), and those of
  * `providerWarnings`. It sorts them by place (docs/design/planning.md §4).
@@ -30,7 +30,7 @@ export function verifyCatalog(catalog: Catalog, chosen: ReadonlySet<string> = ne
     .sort(compareDiagnostics);
 }
 
-/** What is never there is never restarted either. */
+/** A missing unit never restarts either. */
 function unknownFollowWarnings(
   catalog: Catalog,
   unit: Unit,

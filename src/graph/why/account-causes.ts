@@ -33,7 +33,7 @@ interface Link {
 /** From a unit that is left out to what is at the bottom of it. As deep as the chain of needs, without recursion. */
 export function causesOfLeftOut(input: AccountInput, unit: string, reason: Reason): Cause[] {
   const causes: Cause[] = [];
-  // What needs each other and was not asked for would go round and round.
+  // Units that need each other without a request would cause an endless loop.
   const seen = new Set<string>();
   let current: Link | undefined = { unit, reason };
   while (current !== undefined && !seen.has(current.unit)) {
@@ -45,7 +45,7 @@ export function causesOfLeftOut(input: AccountInput, unit: string, reason: Reaso
   return causes;
 }
 
-/** What is behind a reason: the lacking provider of a need, or the reason of the one unit that would have asked. */
+/** The cause of a reason: the missing provider of a need, or the reason of the only unit that would have requested it. */
 function nextCause({ plan }: AccountInput, unit: string, reason: Reason): Link | undefined {
   if (reason.kind === "need") return reason.because;
   if (reason.kind !== "not-asked") return undefined;
@@ -111,7 +111,7 @@ function statementOfFact(input: AccountInput, text: string, fact: FactName): Sta
   return { text, unit: undefined, origin: input.factOrigin?.(fact) };
 }
 
-/** What makes a name a root: what asked to load it, or for a task, that it is one. */
+/** Why a name is a root: the origin of the load request, or that it is a task. */
 function statementOfRoot({ plan, origins }: AccountInput, name: string): Statement {
   const unit = plan.catalog.byName.get(name);
   const named = origins.get(name);

@@ -38,7 +38,7 @@ function candidacy(plan: Plan, service: string, picked: Unit | undefined, unit: 
   return { unit: name, priority, lost: { by: choice.by, text: choice.text }, statements: choice.statements };
 }
 
-/** What put one usable provider before another, and the statements that did. */
+/** Why one usable provider comes before another, with the statements. */
 export function choiceBetween(
   catalog: Catalog,
   service: string,

@@ -2,15 +2,15 @@ import type { Origin } from "../../errors/index.js";
 import type { Advice } from "./change-search.js";
 import type { Facts, PickedBy, Plan, Reason, Step } from "../types.js";
 
-/** What an account of a unit is made from. */
+/** The inputs of an account of a unit. */
 export interface AccountInput {
   /** A plan of kind `start`. */
   readonly plan: Plan;
   /** Names that were force-enabled for the plan. */
   readonly enabled: readonly string[];
-  /** What named a root, by its name. */
+  /** The origin of each root, by its name. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** What gave a fact: the file of a configuration key, the flag of a rank. */
+  /** The origin of each fact: the file of a configuration key, the flag of a rank. */
   readonly factOrigin?: ((fact: FactName) => Origin | undefined) | undefined;
   /** Most units to plan in the search for a change; see `findRemedies`. 0 for no search. */
   readonly budget?: number | undefined;
@@ -21,7 +21,7 @@ export type FactName =
   | { readonly kind: "rank"; readonly rank: Facts["rank"] }
   | { readonly kind: "needs-config" | "needs-attrs" | "needs-env"; readonly name: string };
 
-/** What a key, a fact or a flag states, and where. */
+/** The content of a key, a fact or a flag, and its place. */
 export interface Statement {
   /** As a unit file has it: `requires = "kvs"`. */
   readonly text: string;
@@ -76,7 +76,7 @@ export interface Account {
   readonly definedAt: Origin | undefined;
   readonly causes: readonly Cause[];
   readonly services: readonly ServiceAccount[];
-  /** What comes before it, and by which relations; empty for what is out. */
+  /** The units before it, with their relations; empty for a left-out unit. */
   readonly after: readonly OrderCause[];
   readonly before: readonly OrderCause[];
   /** The changes that would put it into the plan; undefined for a planned unit, and without a search. */

@@ -24,7 +24,7 @@ const COST: Readonly<Record<Change["kind"], number>> = {
 /** For each relation that a change is away: enabling what is needed comes before doing without it. */
 const STEP = 4;
 
-/** What there is to try. */
+/** The candidates. */
 export interface Candidates {
   /** Changes that may have to do with whether the unit is in, the likely ones first. */
   readonly near: readonly Candidate[];
@@ -81,7 +81,7 @@ export function candidatesFor(input: StartInput, target: string): Candidates {
   };
 }
 
-/** What is planned from, and what need not be proposed any more. */
+/** The inputs of the plan, and the changes that need no further proposal. */
 interface Given {
   readonly input: StartInput;
   readonly roots: ReadonlySet<string>;

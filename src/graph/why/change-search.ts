@@ -12,7 +12,7 @@ export interface Remedy {
   readonly thenOut: readonly string[];
 }
 
-/** What a search for the smallest change came to. */
+/** The result of a search for the smallest change. */
 export interface Advice {
   /** Remedies with as few changes as any, the gentlest first: at most three of one change, or one of two. */
   readonly remedies: readonly Remedy[];

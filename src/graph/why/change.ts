@@ -16,7 +16,7 @@ import type { Facts } from "../types.js";
 export type Change =
   /** `U.disabled = false`. */
   | { readonly kind: "enable"; readonly unit: string }
-  /** What a condition asks for is set, or is not set any longer. */
+  /** Sets the value that a condition needs, or unsets it. */
   | {
       readonly kind: "fact";
       readonly key: "needs-config" | "needs-attrs" | "needs-env";
@@ -36,7 +36,7 @@ export type Change =
   /** `context.enable("U")`, which sets `disabled`, `ranks` and all conditions aside. */
   | { readonly kind: "force"; readonly unit: string };
 
-/** What a start is planned from. */
+/** The inputs of the plan of a start. */
 export interface StartInput {
   readonly catalog: Catalog;
   readonly facts: Facts;
@@ -44,7 +44,7 @@ export interface StartInput {
   readonly enabled: readonly string[];
 }
 
-/** What a start would be planned from, had the change been made. A new value; a pure function. */
+/** The inputs of the plan of a start after the change. A new value; a pure function. */
 export function applyChange(input: StartInput, change: Change): StartInput {
   const { catalog, facts, roots, enabled } = input;
   switch (change.kind) {
@@ -95,7 +95,7 @@ function rankSetFrom(text: string): RankSet {
   return parsed.value;
 }
 
-/** What a fact is set to, if only that it is set counts. */
+/** The value of a fact for which any value is enough. */
 const SET = "1";
 
 function applyFact(facts: Facts, { key, name, set }: Extract<Change, { kind: "fact" }>): Facts {

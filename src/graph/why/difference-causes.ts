@@ -71,7 +71,7 @@ function causesOfKey(
   return [cause(unit, `${key} is set`, [{ text: `${key} = ${value}`, unit, origin }])];
 }
 
-/** What puts a unit before another, of itself; undefined if it is by way of a third, or by their names. */
+/** The direct cause of an order between two units; undefined if the order comes from a third unit, or from their names. */
 function causesOfOrder(input: AccountInput | undefined, unit: string, other: string): Causes {
   const relations = accountOn(input, unit)?.before.filter(({ units }) => units.includes(other)) ?? [];
   if (relations.length === 0) return undefined;

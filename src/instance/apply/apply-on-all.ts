@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../messages/index.js";
 import type { ApplyStepEvent, ApplyTurn, RankOutcome, UnitFailure } from "./apply-session.js";
 
-/** What is to be done on one rank. */
+/** The steps on one rank. */
 export interface RankProposal {
   readonly rank: number;
   readonly session: ApplyTurn;

@@ -18,7 +18,7 @@ export interface ApplyMode {
 }
 
 /**
- * What `module.apply-prepare` is to be asked for.
+ * The payload of `module.apply-prepare`.
  * @param recorded what runs, as it was when the changes were planned
  */
 export function applyPayload(

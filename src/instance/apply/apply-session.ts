@@ -23,7 +23,7 @@ export interface RankOutcome {
   readonly incomplete: readonly { readonly unit: string; readonly why: string }[];
 }
 
-/** What happens to one unit while an apply is carried out. */
+/** The progress of one unit during an apply. */
 export interface ApplyStepEvent {
   readonly type: string;
   readonly action: string;
@@ -39,9 +39,9 @@ export interface ApplyTurn {
   run(onStep: (event: ApplyStepEvent) => void): Promise<RankOutcome>;
   /** Nothing more is started, and what was done is undone; the second time it stays as it is. */
   interrupt(): Promise<void>;
-  /** What is held stays. */
+  /** Keeps the held changes. */
   keep(): Promise<void>;
-  /** What is held is undone. */
+  /** Undoes the held changes. */
   undo(): Promise<RankOutcome>;
   /** Gives the place in the queue to the next one. */
   close(): Promise<void>;

@@ -3,7 +3,7 @@ import { messageOf, SluiceError } from "../../errors/index.js";
 import { fields, type JsonValue } from "../../messages/index.js";
 import { readShape, type Shape } from "./shape.js";
 
-/** What a method takes and gives. */
+/** The request and response of a method. */
 export interface Method {
   readonly request: Shape;
   readonly response: Shape;
@@ -41,7 +41,7 @@ export interface Contract {
   readonly kind: string;
   readonly version: string;
   readonly methods: ReadonlyMap<string, Method>;
-  /** What others answer to the module: topic → response. */
+  /** The answers of other modules: topic → response. */
   readonly peers: ReadonlyMap<string, JsonValue>;
   readonly exchanges: readonly Exchange[];
 }

@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../messages/index.js";
 import { SluiceError } from "../../errors/index.js";
 
-/** What a payload must be like: the part of JSON Schema that contracts of kinds use. */
+/** The shape of a payload: the part of JSON Schema that contracts of kinds use. */
 export interface Shape {
   readonly type?: string | readonly string[];
   readonly properties?: Readonly<Record<string, Shape>>;
@@ -60,7 +60,7 @@ export function readShape(value: JsonValue | undefined, path: string, isPayload 
   return value;
 }
 
-/** What is wrong with a value: each field with its path, from the top. */
+/** The problems of a value: each field with its path, from the top. */
 export function breachesOf(value: JsonValue, shape: Shape, path = ""): string[] {
   const types = typesOf(shape);
   if (types !== undefined && !types.some((type) => isOfType(value, type))) {

@@ -125,7 +125,7 @@ export class PluginProcess {
     this.#running.channel.send({ type: "response", topic, matchtag, route, ...OWNER, ...failure });
   }
 
-  /** What a module asks of a broker, of which there is none. */
+  /** Answers the requests of the module to its missing broker. */
   #serve({ topic, payload }: RequestMessage): SluiceError | undefined {
     switch (topic) {
       case "module.status": {

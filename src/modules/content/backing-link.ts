@@ -8,7 +8,7 @@ import type { Collected } from "./collection.js";
 /** Blobs that are under way at a time to a provider that takes them one by one. */
 const BLOBS_AT_ONCE = 64;
 
-/** What waits to be saved. */
+/** The data that waits for the provider. */
 export interface Unsaved {
   readonly writes: number;
   readonly bytes: number;

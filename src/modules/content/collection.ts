@@ -5,7 +5,7 @@ import { blobref, isBlobref } from "./blob.js";
 import { parseJson } from "./json.js";
 import { Marks } from "./marks.js";
 
-/** What a collection has done. */
+/** The result of a collection. */
 export interface Collected {
   /** Given back. */
   readonly bytes: number;

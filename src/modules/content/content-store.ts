@@ -83,9 +83,9 @@ export class ContentStore {
   }
 
   /**
-   * Resolves when all is saved that was to be.
+   * Resolves when all waiting data is saved.
    * @param isFinal the instance ends: nothing waits for a provider any more
-   * @throws `ENOSYS` when there is something in memory, and never was a provider; `EAGAIN` when one is missed
+   * @throws `ENOSYS` if data is in memory and no provider has ever run; `EAGAIN` while the provider is missing
    */
   async flush(isFinal: boolean): Promise<void> {
     if (isFinal) this.#link.waitNoMore();
@@ -117,7 +117,7 @@ export class ContentStore {
   }
 
   async #write(batch: Batch, send: () => Promise<void>): Promise<void> {
-    // What comes while all is handed over goes behind it. Whether that succeeds is not for this write to say.
+    // Writes during the handover wait behind it. The outcome of the handover does not affect this write.
     await this.#handover?.catch(() => undefined);
     if (this.#memory !== undefined) {
       await this.#memory.commit(batch);

@@ -2,7 +2,7 @@ import { isErrno } from "../../errors/index.js";
 import { fields, type Handle } from "../../messages/index.js";
 import { BACKING_SERVICE } from "./serve-backing.js";
 
-/** What `content` can count on when it starts. */
+/** The durability of `content` at its start. */
 export type Durability =
   { readonly isDurable: true; readonly why: string } | { readonly isDurable: false; readonly why: string };
 

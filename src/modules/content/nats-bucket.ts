@@ -21,7 +21,7 @@ const PASSING: readonly number[] = [10008, 10009, 10039, 10076];
 /** No room is left: for the server, the account or the bucket. */
 const FULL: readonly number[] = [10002, 10023, 10028, 10047, 10077];
 
-/** What one message holds beside its payload, generously. */
+/** The size of a message without its payload, as an upper bound. */
 const OVERHEAD_BYTES = 8192;
 
 /** The bucket of a store, with the patience of a store: a server that is lost is waited for. */

@@ -4,7 +4,7 @@ import { isErrno } from "../../errors/index.js";
 import { fields, type JsonValue } from "../../messages/index.js";
 import { parseJson } from "./json.js";
 
-/** What version 0.3 has left of a store: one file a blob, `HH/REST`, and one a record, `checkpoints/DIGEST`. */
+/** The store of version 0.3: one file for each blob, `HH/REST`, and for each record, `checkpoints/DIGEST`. */
 export class OldFiles {
   readonly #base: string;
   readonly #hasBlobs: boolean;
@@ -14,7 +14,7 @@ export class OldFiles {
     this.#hasBlobs = existsSync(join(base, "00"));
   }
 
-  /** What was being written when a process died. */
+  /** A file whose writer died. */
   clearTemporary(): void {
     rmSync(join(this.#base, "temporary"), { recursive: true, force: true });
   }

@@ -17,7 +17,7 @@ export interface SegmentEntry {
   readonly blobsAt: number;
 }
 
-/** What a segment has. */
+/** The content of a segment. */
 export interface SegmentScan {
   readonly entries: readonly SegmentEntry[];
   /** After the last whole batch. */
@@ -82,7 +82,7 @@ function entryAt(file: Buffer, at: number): FoundEntry | undefined {
   return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end, isWhole };
 }
 
-/** What a damaged batch still has; its records are not to be trusted. */
+/** The readable part of a damaged batch; do not trust its records. */
 function blobsOf(body: Buffer): Batch | undefined {
   try {
     return { ...decodeBatch(body), records: {} };

@@ -259,7 +259,7 @@ export class SegmentStore implements Backing, Sweepable {
     try {
       await active.sync();
     } catch (error) {
-      // What the disk has of this file is not known any more; the next write goes to another.
+      // The state of this file on the disk is now unknown; the next write goes to another file.
       this.#warn(`${active.path}: ${String(error)}`);
       await this.#rewrite(news);
       return;

@@ -92,7 +92,7 @@ export class Segment {
       }
       this.#size = end;
     } catch (error) {
-      // What could not be finished would fill a full disk for good.
+      // An unfinished file would keep a full disk full.
       ftruncateSync(this.#file, start);
       throw error;
     }

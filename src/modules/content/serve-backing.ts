@@ -57,7 +57,7 @@ export async function serveBacking(
     return { ...(await backing.collect(pins.map(checkBlobref))) };
   });
   h.handle("status", () => ({ provider: h.name, ...backing.size(), ...about }));
-  // What was answered is durable already.
+  // All answered writes are already durable.
   h.handle("flush", (request) => {
     h.respond(request);
   });

@@ -11,14 +11,14 @@ export type Op =
   | { readonly kind: "add"; readonly key: string; readonly encoded: string; readonly amount: number }
   | { readonly kind: "unlink"; readonly key: string; readonly encoded: string };
 
-/** What changes are made to. */
+/** The tree to change. */
 export interface Keyspace {
   readonly tree: Tree;
   /** Counters that are gone. */
   readonly counters: Counters;
 }
 
-/** What changes have made, with the values of the counters that were added to, by key. */
+/** The changed tree, with the new values of counters, by key. */
 export interface Applied extends Keyspace {
   readonly values: Readonly<Record<string, number>>;
 }

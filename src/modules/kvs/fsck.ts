@@ -19,12 +19,12 @@ export interface Damage {
   readonly until?: string;
   /** How many keys come before it. */
   readonly position: number;
-  /** What is there of it. */
+  /** The part that exists. */
   readonly bytes: number;
   readonly problem: string;
 }
 
-/** What was met on the way through a version, in the order of keys. */
+/** The findings in a version, in the order of keys. */
 export type Met =
   | { readonly kind: "entry"; readonly found: Found }
   | { readonly kind: "damaged"; readonly damage: Damage; readonly bytes: Uint8Array | undefined };
@@ -154,7 +154,7 @@ export async function hasRoot(store: Backing, { root }: Head): Promise<boolean> 
   return root === undefined || typeof nodeOf(root, await store.load(root)) !== "string";
 }
 
-/** The node of a blob, or what is wrong with it. */
+/** The node of a blob, or a text about the damage. */
 function nodeOf(ref: string, bytes: Uint8Array | undefined): TreeNode | string {
   if (bytes === undefined) return `the node ${ref} is missing`;
   if (blobref(bytes) !== ref) return `the node ${ref} is damaged`;

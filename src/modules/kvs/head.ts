@@ -21,7 +21,7 @@ export interface Checkpoint extends Head {
 /** Counters that are not in the store any more, with the highest value that each had. */
 export type Counters = Readonly<Record<string, number>>;
 
-/** What a start finds. */
+/** The state of the store at a start. */
 export interface Recovered {
   readonly head: Head;
   /** The head before it, if it is still there. */
@@ -122,7 +122,7 @@ export async function recoverHead(
   if (!isOlder) {
     return { head: newest ?? { root: undefined, version: 0 }, previous, checkpoints, counters, isOlder };
   }
-  // What comes back is a version of its own, above all that watchers and caches may have seen of what is lost.
+  // The recovered state gets a new version, above every lost version that watchers and caches may know.
   const known = Math.max(...candidates.map(({ head }) => head.version));
   const version = known + (newest === undefined ? BATCH_MAX : 0) + 1;
   return { head: { root: chosen.head.root, version }, previous: chosen.head, checkpoints, counters, isOlder };
@@ -180,7 +180,7 @@ async function problemOf(content: Content, { root }: Head): Promise<Problem | un
   }
 }
 
-/** What was stored is not there, or not what it was; a provider that is away is something else. */
+/** Whether stored data is missing or damaged; an absent provider is another error. */
 function isDamage(error: unknown): boolean {
   return isErrno(error, "EIO") || isErrno(error, "ENOENT") || isErrno(error, "EPROTO");
 }

@@ -4,7 +4,7 @@ import { requestError } from "../../errors/index.js";
 export const KEY_MAX_BYTES = 1024;
 
 /**
- * What separates the words of a key in the tree. It sorts before every character that a word may have, so
+ * The separator of the words of a key in the tree. It sorts before every character that a word may have, so
  * that all that lies below a key follows it directly. One look at its two neighbours tells whether a new key
  * clashes with another.
  */
@@ -35,7 +35,7 @@ export function decodeKey(encoded: string): string {
   return encoded.replaceAll(SEPARATOR, ".");
 }
 
-/** What all keys below a directory begin with; of the whole store for undefined. */
+/** The common prefix of all keys below a directory; undefined means the whole store. */
 export function prefixOf(encodedDirectory: string | undefined): string {
   return encodedDirectory === undefined ? "" : encodedDirectory + SEPARATOR;
 }

@@ -14,7 +14,7 @@ export type Entry =
 /** A subtree: the reference of its blob, or the node itself while it was not stored yet. */
 export type Child = string | TreeNode;
 
-/** What leaves and inner nodes have in common: as many keys as items. */
+/** The common part of leaves and inner nodes: as many keys as items. */
 export interface NodeOf<Kind, Item> {
   readonly kind: Kind;
   readonly keys: readonly string[];
@@ -58,7 +58,7 @@ function stringify(value: JsonValue): string {
   }
 }
 
-/** What storing trees takes. */
+/** The functions that store trees. */
 export interface Flushed {
   /** The root of each tree, in their order. */
   readonly roots: readonly (string | undefined)[];

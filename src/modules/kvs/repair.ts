@@ -18,17 +18,17 @@ import { type Entry, makeEntry } from "./node.js";
 /** Where a repair puts what it cannot leave in its place. */
 const LOST_AND_FOUND = "lost+found";
 
-/** What a repair has done. */
+/** The result of a repair. */
 export interface Repair {
   /** The version that it has made. */
   readonly version: number;
   /** Keys below `lost+found` that have what is left of others. */
   readonly found: readonly string[];
-  /** What could not be kept. */
+  /** The data that was lost. */
   readonly dropped: readonly string[];
 }
 
-/** What a check has found. */
+/** The result of a check. */
 export interface Report {
   readonly version: number;
   readonly keys: number;
@@ -36,7 +36,7 @@ export interface Report {
   readonly repair?: Repair;
 }
 
-/** What is kept of one version. */
+/** The readable part of one version. */
 interface Salvage {
   readonly entries: { readonly key: string; readonly entry: Entry }[];
   readonly lost: Damage[];
@@ -154,7 +154,7 @@ function keepBelow({ entries }: Salvage, key: string, entry: Entry): boolean {
   return true;
 }
 
-/** What a repair before has put below `lost+found` gives way to the same of this one. */
+/** The data of this repair replaces the same data of an earlier repair below `lost+found`. */
 function inOrder(entries: Salvage["entries"]): Salvage["entries"] {
   const byKey = new Map(entries.map((item) => [item.key, item]));
   return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -14,7 +14,7 @@ import type { Tree } from "./tree.js";
 const REQUEST_BYTES = 4 * 1024 * 1024;
 const REQUESTS_AHEAD = 4;
 
-/** What a restore has made. */
+/** The result of a restore. */
 export interface Restored {
   readonly version: number;
   readonly keys: number;
@@ -70,7 +70,7 @@ export class Restore {
     return { version, keys: this.#keys };
   }
 
-  /** What was stored for it is not referred to. */
+  /** No version refers to the blobs stored for it. */
   abandon(): void {
     this.#release();
   }

@@ -24,7 +24,7 @@ import { Tree } from "./tree.js";
 
 const NODE_CACHE_BYTES = 32 * 1024 * 1024;
 
-/** What a commit has changed; `all` after a restore. */
+/** The keys that a commit has changed; `all` after a restore. */
 export interface Commit {
   readonly version: number;
   readonly keys: readonly string[];
@@ -44,12 +44,12 @@ export interface StoreOptions {
   readonly checkpoints: number;
 }
 
-/** What readers see: always durable. */
+/** The state for readers: always durable. */
 interface Snapshot extends Head {
   readonly tree: Tree;
 }
 
-/** What a batch of changes is about to make of the store. */
+/** The state of the store after a batch of changes. */
 interface Draft extends Keyspace {
   readonly version: number;
   /** Why a checkpoint is to be made with it. */
@@ -58,7 +58,7 @@ interface Draft extends Keyspace {
   readonly isLast?: boolean;
 }
 
-/** What was written. */
+/** The written data. */
 interface Saved {
   readonly head: Head;
   readonly newest: Checkpoint | undefined;
@@ -115,7 +115,7 @@ export class KvsStore {
     this.#counters = counters;
     this.#checkpoints = checkpoints;
     this.#history = previous === undefined ? [head] : [previous, head];
-    // What could not be read must not come back as the newest.
+    // An unreadable version must not become the newest again.
     if (isOlder) await content.commit({ blobs: [], records: { [this.#names.head]: headRecord(head) } });
     await this.garbage.begin();
   }
@@ -248,7 +248,7 @@ export class KvsStore {
 
   #between<T>(run: () => T): Promise<T> {
     return new Promise((resolve) => {
-      // What it throws rejects the inner promise, and with it the outer one.
+      // An exception rejects the inner promise, and with it the outer one.
       this.#batches.between(() => resolve(new Promise((done) => done(run()))));
     });
   }

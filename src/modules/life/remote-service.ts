@@ -12,7 +12,7 @@ export interface ServicePlace {
   readonly waitAttribute: string;
 }
 
-/** What one request does, and may have to do again. */
+/** One request, which may have to run again. */
 type Attempt = () => Promise<Payload>;
 
 const BACKOFF_MS = { first: 20, most: 1000 } as const;

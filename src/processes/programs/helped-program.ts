@@ -74,7 +74,7 @@ function limitText(value: number): string {
   return value === Infinity ? "infinity" : String(value);
 }
 
-/** What is left of a program is found by these. */
+/** The means to find the remaining processes of a program. */
 interface Traces {
   readonly cgroup: ProgramCgroup | undefined;
   readonly mark: Mark | undefined;
@@ -134,7 +134,7 @@ class HelpedProgram implements SupervisedProgram {
     return this.#wasOverLimit;
   }
 
-  /** What was seen once holds when the cgroup has gone, too. */
+  /** A recorded violation stays even after the removal of the cgroup. */
   #lookAtMemory(): void {
     this.#wasOverLimit ||= this.#cgroup?.wasOverLimit === true;
   }

@@ -25,7 +25,7 @@ export interface ProgramListener {
   readyOnDescriptor(): void;
 }
 
-/** What to start, and how. */
+/** The program to start, and its options. */
 export interface ProgramStart {
   /** Absolute path. */
   readonly file: string;
@@ -39,7 +39,7 @@ export interface ProgramStart {
   readonly hasNotifySocket?: boolean | undefined;
   readonly identity?: Identity | undefined;
   readonly limits?: readonly ResourceLimit[] | undefined;
-  /** What all its processes may use together, where the kernel can hold that limit. */
+  /** The memory limit of all its processes together, if the kernel can enforce it. */
   readonly memoryLimitBytes?: number | undefined;
   readonly listener: ProgramListener;
 }

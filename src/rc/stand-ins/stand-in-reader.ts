@@ -4,10 +4,10 @@ import { dirname, resolve } from "node:path";
 import { runInstrumented, typescriptFile } from "../../typescript/index.js";
 import type { StandIns } from "./stand-ins.js";
 
-/** What a reader needs of the importer of rc files. */
+/** The part of the importer of rc files that a reader uses. */
 interface StandInReaderOptions {
   readonly standIns: StandIns;
-  /** What `sluice` and `sluice/rc` stand for; undefined for other names. */
+  /** The module for `sluice` and `sluice/rc`; undefined for other names. */
   readonly library: (name: string) => unknown;
   /** Imports a package that is there, for a file. */
   readonly packaged: (name: string, from: string) => Promise<unknown>;

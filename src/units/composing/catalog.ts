@@ -4,7 +4,7 @@ import type { UnitDraft } from "./unit-draft.js";
 import type { Reading } from "../fragment.js";
 import type { Alternative, Catalog, Unit } from "../types.js";
 
-/** What is set besides files. */
+/** The settings besides files. */
 export interface ComposeOptions {
   /** Providers of services, over those of all fragments, e.g. of a flag `-S`. */
   readonly alternatives?: readonly Alternative[];
@@ -20,7 +20,7 @@ export interface CatalogSources {
 
 /** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be worked out when asked for. */
 export class ComposedCatalog implements Catalog {
-  /** What it was composed from, so that more can be composed over it. */
+  /** The sources of the catalog, so that others can be composed over it. */
   readonly sources: CatalogSources;
   readonly units: readonly Unit[];
   readonly alternatives: readonly Alternative[];
@@ -48,7 +48,7 @@ export class ComposedCatalog implements Catalog {
     return (this.#providers ??= indexProviders(this.units));
   }
 
-  /** What the units were made of, in load order. */
+  /** The drafts of the units, in load order. */
   drafts(): Iterable<UnitDraft> {
     return this.#drafts.values();
   }

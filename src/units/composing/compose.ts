@@ -20,7 +20,7 @@ export function compose(fragments: readonly Fragment[], options: ComposeOptions 
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** What is sound of some sources, and what is wrong with the rest. */
+/** The valid part of some sources, and the problems of the rest. */
 export interface SoundCatalog {
   readonly catalog: Catalog;
   /** Errors, by source. */
@@ -65,7 +65,7 @@ export function isComposed(value: unknown): value is ComposedCatalog {
   return value instanceof ComposedCatalog;
 }
 
-/** What a check finds, of all drafts. */
+/** The problems that a check finds in all drafts. */
 function foundIn(
   drafts: Iterable<UnitDraft>,
   check: (draft: UnitDraft) => readonly Diagnostic[],

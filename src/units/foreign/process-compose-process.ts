@@ -10,7 +10,7 @@ import {
 } from "./process-compose-values.js";
 import type { FragmentValue, SourceKey, UnitSketch } from "./sketch.js";
 
-/** What a unit does after it has ended, by `availability.restart`. */
+/** The policies after the end of a unit, by `availability.restart`. */
 const RESTARTS: Readonly<Record<string, readonly [onFailure: string, onExit: string]>> = {
   no: ["log", "log"],
   false: ["log", "log"],
@@ -206,7 +206,7 @@ export class ProcessReader {
     unit.setByRule(key, value, "the default of process-compose", ...sources);
   }
 
-  /** What a probe asks. */
+  /** The target of a probe. */
   #question(from: string, probe: Table): [ask: Record<string, FragmentValue> | undefined, from: SourceKey[]] {
     const { exec, http_get: http } = probe;
     if (isTable(exec) && http === undefined) {
@@ -288,7 +288,7 @@ export class ProcessReader {
     }
   }
 
-  /** What follows its end, always written out. */
+  /** The policies after its end, always explicit. */
   #end(availability: Table): void {
     const unit = this.#unit;
     const known = (key: string, isKnown: boolean): SourceKey[] =>

@@ -78,7 +78,7 @@ export class UnitSketch {
   }
 }
 
-/** What names of units may not be: keys of a fragment. */
+/** Names that units cannot have, because they are keys of a fragment. */
 const RESERVED = /^(?:__proto__|modules|tasks|alternatives|libraries)$/;
 
 /**
@@ -94,7 +94,7 @@ export function unitName(name: string, taken?: Set<string>): string {
   return free;
 }
 
-/** What one file became. */
+/** The translation of one file. */
 export interface ImportedFile {
   readonly file: string;
   readonly units: readonly UnitSketch[];

@@ -26,7 +26,7 @@ const LIMITS: Readonly<Record<string, string>> = {
   LimitAS: "as",
 };
 
-/** What is only for the other programs of systemd, or is so by itself. */
+/** Keys for other programs of systemd, and keys whose behaviour Sluice always has. */
 const NO_KEY = "the key is unknown";
 
 /**
@@ -120,7 +120,7 @@ class ServiceReader {
     return this.#last.get(`Service.${key}`);
   }
 
-  /** What is run, and when it counts as ready. */
+  /** The command, and its readiness. */
   #type(starts: readonly Assignment[]): void {
     const unit = this.#unit;
     const type = this.#service("Type");

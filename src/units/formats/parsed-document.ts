@@ -1,6 +1,6 @@
 import type { Positions, Span } from "../source.js";
 
-/** What is wrong with the text of a document, and where. */
+/** A problem in the text of a document, and its place. */
 export interface SyntaxProblem {
   readonly message: string;
   readonly span: Span;

@@ -20,7 +20,7 @@ interface Anchored {
  */
 export class YamlReader {
   readonly problems: SyntaxProblem[] = [];
-  /** What each alias stands for, for places. */
+  /** The target of each alias, for places. */
   readonly targets = new Map<Alias, Node>();
   readonly #yaml: typeof Yaml;
   readonly #anchors = new Map<string, Anchored>();

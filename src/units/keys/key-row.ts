@@ -46,7 +46,7 @@ export interface KeyRow {
   readonly kind: KeyKind;
   /** `edit`: a list that `KEY+` and `KEY-` edit (docs/design/planning.md §2). `names`: a table, name by name. */
   readonly merge: "replace" | "edit" | "names";
-  /** What a unit has where nothing sets the key; undefined: nothing. */
+  /** The default of the key; undefined: no default. */
   readonly default: unknown;
   /** Its property in a unit; for an option also in the JSON of a load. Quantities name their unit of measure. */
   readonly json: string;

@@ -206,7 +206,7 @@ export const UNIT_KEYS = [
     isOption: true,
     isOfFiles: true,
   },
-  /** What a task runs once; what a module is that is an ordinary program. */
+  /** The command that a task runs once, or the ordinary program that is a module. */
   {
     key: "command",
     change: "reload",

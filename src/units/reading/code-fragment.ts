@@ -21,7 +21,7 @@ export interface CodeTask {
   readonly column: number;
 }
 
-/** What the `setup()` of an rc file does to units (docs/design/planning.md §8). */
+/** The effects of `setup()` of an rc file on units (docs/design/planning.md §8). */
 export type SetupEdit =
   | { readonly kind: "alternative"; readonly service: string; readonly unit: string }
   /** Arguments to append to those of a module, or to replace them with. */
@@ -32,7 +32,7 @@ export type SetupEdit =
       readonly overwrite: boolean;
     };
 
-/** What a host read from one rc file with code in it. */
+/** The report of a host about one rc file with code. */
 export interface CodeContribution {
   readonly file: string;
   /** In the order declared. */

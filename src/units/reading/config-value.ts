@@ -3,7 +3,7 @@ import type { Path } from "../source.js";
 import { typeName } from "../text.js";
 import type { ConfigTable, ConfigValue } from "../types.js";
 
-/** What is nested deeper is refused, so that everything that walks a configuration may recurse. */
+/** The limit of nesting, so that code may recurse over a configuration. */
 const DEPTH_LIMIT = 100;
 
 /** A table that is being filled; without a prototype, so that any key is just a key. */

@@ -35,9 +35,9 @@ export function parseRcFragment(text: string, options: FragmentText): Result<Fra
 
 /** How files are read. */
 export interface FileReading {
-  /** What they must pass to be read. Default: a guard of its own, see `createFileGuard`. */
+  /** The guard that checks them before the read. Default: a guard of its own, see `createFileGuard`. */
   readonly guard?: FileGuard | undefined;
-  /** What was read of them before. */
+  /** The cache of earlier reads. */
   readonly cache?: FragmentCache | undefined;
 }
 

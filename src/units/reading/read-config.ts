@@ -22,7 +22,7 @@ export type ConfigInput =
 
 type Refused = Extract<LoadedDocument, { readonly ok: false }>;
 
-/** What one input adds, and what is wrong with it. */
+/** The layers of one input, and its problems. */
 interface Layers {
   readonly layers: readonly ConfigLayer[];
   readonly diagnostics: readonly Diagnostic[];
@@ -124,7 +124,7 @@ async function readFlag(text: string, guard: FileGuard): Promise<Layers> {
   return layerOf({ ok: true, value, source: namedSource(`flag --conf=${text}`) });
 }
 
-/** What JSON makes of it, else the text itself. */
+/** The JSON value of the text, else the text itself. */
 function parseFlagValue(text: string): unknown {
   try {
     return JSON.parse(text);

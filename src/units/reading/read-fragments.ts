@@ -6,7 +6,7 @@ import type { Fragment, Reading } from "../fragment.js";
 import { listFiles } from "./list-files.js";
 import { brokenReading, type FileReading, readReading } from "./parse-fragment.js";
 
-/** What reading does, as it does it: for verbose output. */
+/** The events of reading, for verbose output. */
 export type ReadEvent =
   | { readonly kind: "checking"; readonly directory: string; readonly pattern: string }
   | { readonly kind: "loading"; readonly file: string };

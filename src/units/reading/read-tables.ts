@@ -22,7 +22,7 @@ const UPDATE_TABLE_KEYS = UNIT_KEYS.map(({ key }) => key);
 const LIBRARY_KEYS = ["file", "modules", "optional", "name", "as", "args"];
 const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 
-/** What kind of document the tables are of: it decides which words at the top mean something. */
+/** The kind of the document, which decides the valid keys at the top. */
 export type DocumentKind = "unit-file" | "stack-file" | "rc-file" | "configuration";
 
 /**

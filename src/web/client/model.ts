@@ -41,7 +41,7 @@ export interface RankModules {
   failed: readonly Failure[];
   readonly modules: Map<string, ModuleRow>;
   readonly rates: Map<string, Rates>;
-  /** What rates are made from: the rows at the time of the sample before. */
+  /** The base of rates: the rows of the previous sample. */
   base: { readonly time: number; readonly rows: Map<string, ModuleRow> };
 }
 
@@ -118,7 +118,7 @@ const KEPT_RUNS = 3;
 /** Rates over shorter times have no meaning. */
 const SHORTEST_SAMPLE_SECONDS = 0.3;
 
-/** What the page knows. Views read `version` to be drawn anew when it changes. */
+/** The data of the page. Views read `version`, so that they redraw when it changes. */
 export class Model {
   readonly version = signal(0);
   /** Counts runs that were recorded, and changes of what is loaded. */

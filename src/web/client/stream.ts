@@ -92,7 +92,7 @@ export class EventStream {
     if (response.status === 403) return true;
     if (!response.ok || response.body === null) throw new Error(response.statusText);
     onOpen();
-    // What the server is may have changed while it was away.
+    // The server may have restarted with other options meanwhile.
     session.value = await api<Session>("api/session", undefined, signal);
     connection.value = "live";
     this.#pass("live", "{}");

@@ -8,7 +8,7 @@ export interface Answer<T> {
 }
 
 /**
- * What the server answers, asked again when the path or `again` changes. What came before stays until then.
+ * The answer of the server; requests it again when the path or `again` changes. The previous answer stays until then.
  * @param path undefined: nothing is asked
  */
 export function useAnswer<T>(path: string | undefined, again?: unknown): Answer<T> {
