@@ -26,7 +26,7 @@ _ending = _pattern(r"(.*?)([0-9]+)").fullmatch
 
 class _Host(NamedTuple):
     name: str
-    #: What stands before the number.
+    #: The text before the number.
     prefix: str
     #: At the end of the name; None without one.
     number: Optional[int]

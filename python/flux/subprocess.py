@@ -33,7 +33,7 @@ class SubprocessBackgroundRexecRPC:
         self.waitable = waitable
         #: Pieces of output, each ``{"stream", "rank", "data", "encoding"?}``.
         self.output: Deque[Dict[str, Any]] = deque(maxlen=OUTPUT_PIECES)
-        #: As os.wait() has it.
+        #: In the form of os.wait().
         self.status = 0
         self.id = 0
         self.ended = threading.Event()

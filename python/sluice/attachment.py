@@ -10,7 +10,7 @@ from .reactor import READ, WRITE
 class Attachable(Protocol):
     """The part of a handle that an event loop uses."""
 
-    #: What ties it to an event loop; None if nothing does.
+    #: Its attachment to an event loop; None without one.
     attachment: Any
     #: Called when ``wants()`` or ``timeout()`` may have changed.
     on_change: Optional[Callable[[], None]]

@@ -30,7 +30,7 @@ class Connection:
         self._poll.register(self._stream.fileno(), select.POLLIN)
         self._polls_write = False
         self._closed = False
-        #: Called when there is something new to wait for, or nothing any more.
+        #: Called when the events to wait for have changed.
         self.on_change: Callable[[], None] = lambda: None
         #: Messages sent (``tx``) and received (``rx``), by their type.
         self.stats = _no_counts()

@@ -134,7 +134,7 @@ def _record(client: Client, asked: Dict[str, Any]) -> Any:
     by_name = {request["name"]: request for request in requests}
     entries = _record_of(client).entries()
     listed = {each["name"]: each for each in _list(client, None)["modules"]}
-    # First what something else has loaded: it was there before, or is nothing that Sluice takes away.
+    # First the modules that another program has loaded: they were loaded earlier, or Sluice does not remove them.
     order = [name for name in listed if name not in entries] + [name for name in entries if name in listed]
     digests = {name: digest_of(module["path"]) for name, module in listed.items()}
     return {
@@ -159,7 +159,7 @@ def _list(client: Client, _: Any) -> Any:
     for each in client.ask("module.list", {"service": "module"})["mods"]:
         name = each["name"]
         services = [service for service in each.get("services", []) if service != name]
-        # Flux does not say which were asked for by name: none goes because another one does.
+        # Flux does not report which modules were loaded by name: a removal removes no other module.
         modules.append({"name": name, "path": each.get("path", ""), "services": services, "explicit": True})
     return {"modules": modules}
 
@@ -189,7 +189,7 @@ def _log(client: Client, asked: Dict[str, Any]) -> None:
     client.flux.log(c.LEVELS.index(asked["level"]), asked["text"])
 
 
-#: What Sluice asks a broker for, and Flux has in another form.
+#: Requests of Sluice to a broker that have another form in Flux.
 TRANSLATED: Dict[str, Answer] = {
     "module.load": _load,
     "module.remove": _remove,
@@ -311,7 +311,7 @@ def main(argv: List[str]) -> int:
     use_real_flux()
     # Ctrl-C is for Sluice, which may have to undo something first: the end of the input ends the driver.
     outlive_signals()
-    # What Flux or Python print belongs to nothing that was asked for.
+    # Output of Flux or Python belongs to no request.
     output = os.dup(1)
     os.dup2(2, 1)
     workers = ThreadPoolExecutor(WORKERS)

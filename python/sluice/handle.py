@@ -46,10 +46,10 @@ class Sluice(BrokerServices):
     :raises ValueError: the URI has another form
     """
 
-    #: A module reports its states, and fails with what its handlers raise.
+    #: A module reports its states, and fails with the exception of a handler.
     is_module = False
 
-    #: Seconds that ``close()`` gives the broker to take what was sent.
+    #: Seconds that ``close()`` gives the broker to read the sent messages.
     close_timeout = 5.0
 
     def __init__(self, uri: Optional[str] = None, *, sock: Optional[socket.socket] = None) -> None:
@@ -65,7 +65,7 @@ class Sluice(BrokerServices):
         self._requests = OutgoingRequests(self, self._connection, self._reactor)
         self._watchers = MessageWatchers(self)
         self._server = RequestServer(self._connection.send, self._watchers, self.log)
-        #: What ties it to an event loop of asyncio; see ``sluice.aio.attach``.
+        #: Its attachment to an event loop of asyncio; see ``sluice.aio.attach``.
         self.attachment: Any = None
         self.debug_flags = 0
         welcome = await_welcome(self._connection, self._reactor)

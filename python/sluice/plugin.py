@@ -10,7 +10,7 @@ from . import constants as c
 from .errors import errnum_of, message_of, request_error
 from .message import Message
 
-#: What a file may call its kind.
+#: The names under which a file may declare its kind.
 KIND_NAMES = ("pluginKind", "PLUGIN_KIND")
 
 

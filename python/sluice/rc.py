@@ -86,7 +86,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
 class RcHost(Protocol):
     """The part of the host process that a context uses."""
 
-    #: What the runner knows.
+    #: The copy of the runner's facts.
     mirror: Mirror
 
     def handle(self) -> "Sluice":
@@ -118,7 +118,7 @@ class Context:
     def __init__(self, host: RcHost, task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:
         self._host = host
         self._task = task_name
-        #: What a ``setup()`` changes in the plan; None in a task.
+        #: The changes of a ``setup()`` to the plan; None in a task.
         self._effects = effects
 
     @property

@@ -59,7 +59,7 @@ class Host:
         self._last_id = 0
         self._files = 0
         self._local = threading.local()
-        #: Whether files are read for a plan: there need be no instance then.
+        #: Whether files are read for a plan, which needs no instance.
         self._plans = False
 
     # -- from the runner ------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def main() -> None:
         host.serve()
         host.output.drain()
     except ConnectionError:
-        # The runner has gone: this process must not outlive it.
+        # The runner has ended: this process must not outlive it.
         os._exit(0)
     except Exception as error:  # noqa: BLE001 - the runner has no other way to learn of it
         host.send({"op": "fatal", "message": message_of(error), "stack": stack_of(error)})

@@ -59,14 +59,14 @@ class Reactor:
         self._ready: Deque[Scheduled] = deque()
         self._scheduled: Set[int] = set()
         self._is_dispatching = False
-        #: Held by each call on the handle.
+        #: The claim that each call on the handle holds.
         self.claim = Claim()
         self.timers = Timers()
         #: Called when ``wants()`` or ``timeout()`` may have changed.
         self.on_change: Optional[Callable[[], None]] = None
         #: Whether ``run()`` has to end.
         self.stopped = False
-        #: What it was stopped with.
+        #: The error with which it was stopped.
         self.failure: Optional[BaseException] = None
         connection.on_change = self.changed
 

@@ -245,7 +245,7 @@ def _import_or_stand_in(
     try:
         module = _import(name, globals, locals, fromlist or (), level)
     except ModuleNotFoundError as error:
-        # A package that is there, and lacks one of its own, is broken in a plan as well.
+        # An installed package with a missing dependency is broken in a plan as well.
         if not is_site or error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         return _missing_module(name, bool(fromlist))

@@ -30,7 +30,7 @@ _Self = TypeVar("_Self", bound="StartedModule")
 class ModuleExit(NamedTuple):
     """How a module ended."""
 
-    #: ``ok``; ``error``, its own or what killed it; ``terminated``, by ``unload()``.
+    #: ``ok``; ``error``, after its own error, a crash or a signal; ``terminated``, by ``unload()``.
     kind: str
     message: Optional[str] = None
     #: POSIX number.
@@ -119,9 +119,9 @@ class StartedModule:
         self._helper = helper
         self._exit: Optional[ModuleExit] = None
         self._is_unloaded = False
-        #: Held by each call.
+        #: The claim that each call holds.
         self.claim = Claim()
-        #: Under which it answers.
+        #: The name under which it answers.
         self.name = name
         #: For requests to the module; ``service_register()`` adds services for the module's own requests.
         self.handle = Sluice(uri)

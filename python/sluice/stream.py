@@ -100,7 +100,7 @@ class Stream:
             while self._sock.recv(CHUNK):
                 continue
         except OSError as error:
-            # The other end has gone, or needs longer than that: either way there is nothing more to wait for.
+            # The other end has disconnected, or needs longer than that: either way the wait is over.
             self.cause = error
 
     def _write(self, frame: Union[bytes, memoryview]) -> int:

@@ -24,7 +24,7 @@ const STREAM_NAME_IN_USE = 10058;
 const SEQUENCE_NOT_FOUND = 10043;
 const DELETE_FAILED = 10057;
 
-/** The keys of a bucket. */
+/** A value of a bucket. */
 export interface Stored {
   /** Goes up with each write of the bucket. */
   readonly revision: number;
@@ -58,7 +58,7 @@ interface StreamAnswer extends Answer {
   readonly total?: number;
 }
 
-/** A value of a bucket. */
+/** The keys of a bucket. */
 export interface BucketKeys {
   readonly keys: readonly string[];
   /** The newest revision at that time; 0 in an empty bucket. */

@@ -90,7 +90,7 @@ function section(heading: string, lines: readonly string[]): string[] {
   if (lines.length === 0) return [];
   const shown = lines.slice(0, 4 * SHOWN);
   const left = lines.length - shown.length;
-  const rest = left > 0 ? [`and ${left} more lines; --json has them all`] : [];
+  const rest = left > 0 ? [`and ${left} more lines; --json lists all`] : [];
   return [indent(`${heading}:`), ...[...shown, ...rest].map((line) => indent(indent(line)))];
 }
 
