@@ -4,9 +4,9 @@ import type { RecordedPlan, RecordedStep } from "./record.js";
 export interface Removed {
   readonly unit: string;
   readonly because:
-    /** It is what was to be left out. */
+    /** It is the unit to leave out. */
     | { readonly kind: "asked" }
-    /** It needs what is left out. */
+    /** It needs a left-out unit. */
     | { readonly kind: "need"; readonly unit: string }
     /** Only units that are left out asked for it. */
     | { readonly kind: "unused" };

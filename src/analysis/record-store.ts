@@ -66,7 +66,7 @@ export class RecordStore {
   }
 
   /**
-   * The recorded runs, the last one first. None if the directory is not there.
+   * The recorded runs, the last one first. Empty if the directory is missing.
    * @throws the system error if it cannot be read
    */
   list(): StoredRun[] {

@@ -50,7 +50,7 @@ export function recordFromText(text: string, file: string): Result<RunRecord> {
   return succeed({ ...head, events });
 }
 
-/** The first line, or what is wrong with it. */
+/** The first line, or its problem. */
 function headOf(line: string): Omit<RunRecord, "events"> | string {
   const head = parsed(line);
   if (!isObject(head) || head["format"] !== FORMAT) return "is not the head of a recorded run";

@@ -13,7 +13,7 @@ export interface RunMessages {
   readonly between: readonly UnitLink[];
 }
 
-/** Messages between units that are in a plan; the rest was there before. */
+/** Messages between units of a plan; other modules were loaded before. */
 export function messagesWithin(
   units: ReadonlySet<string>,
   { isComplete, between }: RunMessages,

@@ -19,7 +19,7 @@ export interface Breach {
   /** Number of its step, from 1. */
   readonly step: number | undefined;
   readonly method: string;
-  /** The field and what is wrong with it. */
+  /** The field and its problem. */
   readonly message: string;
 }
 

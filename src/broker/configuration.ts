@@ -55,7 +55,7 @@ export class Configuration {
 
   /**
    * The configuration after a change, and the current one; informs no module.
-   * @param config undefined: what is in its files
+   * @param config undefined: the contents of its files
    * @throws SluiceError as {@link load} and {@link reload}, but for what modules refuse
    */
   async check(config?: JsonObject): Promise<{ readonly config: JsonObject; readonly before: JsonObject }> {

@@ -26,7 +26,7 @@ export interface RunDirectory {
   readonly cacheDir: string;
   /** Where durable state goes without a statedir, mode 0700. */
   readonly stateDir: string;
-  /** Removes what was made here; the directory itself only if it was made here. */
+  /** Removes the files made here; the directory itself only if it was made here. */
   remove(): void;
 }
 

@@ -66,7 +66,7 @@ export class Call {
     this.#answer(encodePayload(payload));
   }
 
-  /** Answers with what was sent, without a look at it. */
+  /** Answers with the received payload, unparsed. */
   echo(): void {
     this.#answer(this.request.payload);
   }
@@ -75,7 +75,7 @@ export class Call {
     this.#answerError(ERRNO[errno], message ?? strerror(ERRNO[errno]));
   }
 
-  /** Answers with the error number and text of what was thrown; a fault without a number is ours. */
+  /** Answers with the error number and text of the thrown error; an error without a number is a defect of ours. */
   failWith(error: unknown): void {
     this.#answerError(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
   }

@@ -2,7 +2,7 @@ import { toGraph } from "./to-graph.js";
 import type { Unit } from "../units/index.js";
 import type { Explanation, Plan, Reason } from "./types.js";
 
-/** A plan, with functions for what is worked out when it is read. */
+/** A plan, with functions for the parts that are computed at the first read. */
 export interface PlanParts extends Omit<Plan, "leftOut" | "picks" | "explain" | "graph"> {
   readonly picks: () => ReadonlyMap<string, Unit>;
   readonly leftOut: () => ReadonlyMap<string, Reason>;

@@ -36,7 +36,7 @@ export interface Dropped {
 }
 
 /**
- * Removes what has lost a need, and then what nothing asks for any more, until nothing is left to remove. What stays is
+ * Removes units that have lost a need, and then units that no other unit requests, until none is left to remove. What stays is
  * the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
  *
  * Levels distinguish causes: a node that lost a need has a higher level than the last member of the group it needed.

@@ -17,7 +17,7 @@ export interface OrderGraph {
  * A wildcard would be n² edges; a barrier node between the two sides makes it n. The same goes for a service
  * that many units provide and many name. A unit that is after a service which it provides itself must not
  * wait for itself. It gets edges from each other provider, past the barrier. Two such units for one service
- * would wait for each other, so that there is a cycle anyway, and both may use the barrier.
+ * would wait for each other, which is a cycle in any case, so both may use the barrier.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */

@@ -78,7 +78,7 @@ export function withForeignModules(catalog: Catalog, strangers: readonly LoadedM
 }
 
 /**
- * The order of what a plan loads, among itself and beside what is loaded already (docs/design/planning.md §6).
+ * The order of the modules that a plan loads, among each other and beside the loaded ones (docs/design/planning.md §6).
  * @param loaded what runs before the plan does
  */
 export function loadOrder(plan: Plan, loaded: readonly LoadedModule[]): LoadOrder {

@@ -38,7 +38,7 @@ export interface Membership extends Round {
  *
  * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs
  * nothing meets, with what only they required. Picks are fixed during a round, so that the order of work does
- * not matter. A dropped unit may be the pick of something that stays, while another viable provider is there.
+ * not matter. A dropped unit may be the pick of a unit that stays, while another viable provider exists.
  * Such units are set aside, all other removals are forgotten, and the next round picks anew. Each round is
  * linear, and there is another one only if it sets aside one more unit.
  *
@@ -114,7 +114,7 @@ export function closeRequirements(situation: Situation, picks: Int32Array, isSet
   return { active, held };
 }
 
-/** Active unit → the active picks of what it requires. */
+/** Active unit → the active picks of its requirements. */
 function askEdges(situation: Situation, picks: Int32Array, active: Uint8Array): Csr {
   const { requires, unitCount } = situation.index;
   const rows = new RowList();

@@ -49,7 +49,7 @@ function basisOf(catalog: Catalog, input: PlanInput): PlanBasis {
   };
 }
 
-/** A plan, and what it was worked out from. */
+/** A plan, and its inputs. */
 interface WorkedOut {
   readonly plan: Plan;
   readonly situation: Situation;

@@ -166,7 +166,7 @@ function selectUnits(count: number, isMeant: (unit: number) => boolean): Uint32A
   return selected.subarray(0, found);
 }
 
-/** Modules to remove in a stop: what runs of what is named; what is gone already is no error. */
+/** Modules to remove in a stop: the running ones among the named; an ended one is no error. */
 function namedForRemoval(situation: Situation, names: readonly string[]): Uint8Array {
   const { index, loaded } = situation;
   const removed = new Uint8Array(index.unitCount);
@@ -200,7 +200,7 @@ function notAModule(name: string): Diagnostic {
   };
 }
 
-/** The warning about a module that is loaded by name without what it needs (docs/design/planning.md §6). */
+/** The warning about a module that is loaded by name without its needs (docs/design/planning.md §6). */
 function unmetNeeds({ index, loaded, served }: Situation, { members }: Membership, id: number): Diagnostic[] {
   if (loaded[id] === 1) return [];
   const unmet = [...index.needs.row(id)].filter(

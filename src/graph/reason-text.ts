@@ -17,7 +17,7 @@ export function reasonText(reason: Reason): string {
   return [...links, ownText(current)].join(": ");
 }
 
-/** As {@link reasonText}, without what is behind a need. */
+/** As {@link reasonText}, without the cause of a need. */
 export function ownReasonText(reason: Reason): string {
   return reason.kind === "need" ? needText(reason.need, reason.because?.unit) : ownText(reason);
 }

@@ -14,7 +14,7 @@ export interface Facts {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Facts as a caller gives them: what is absent is empty. */
+/** Facts from a caller: an absent fact is empty. */
 export interface FactsInput {
   readonly rank: number;
   readonly size: number;
@@ -80,7 +80,7 @@ export type Reason =
 
 /** The purpose of a plan. */
 export type PlanRequest =
-  /** rc1, `run FILE`, `plan`: the roots and what they require (docs/design/planning.md §5). */
+  /** rc1, `run FILE`, `plan`: the roots and their requirements (docs/design/planning.md §5). */
   | { readonly kind: "start"; readonly roots: readonly string[] }
   /** rc3: tasks, and modules to remove, with `before` and `after` of modules swapped (docs/design/planning.md §6). */
   | {
@@ -88,7 +88,7 @@ export type PlanRequest =
       readonly roots: readonly string[];
       readonly remove: readonly string[] | "all" | "none";
     }
-  /** Explicit `load M…` beside what is loaded. */
+  /** Explicit `load M…` beside the loaded modules. */
   | { readonly kind: "load"; readonly modules: readonly string[] }
   /** Explicit `remove M…`. */
   | { readonly kind: "remove"; readonly modules: readonly string[] | "all"; readonly recursive: boolean };

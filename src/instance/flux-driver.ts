@@ -19,7 +19,7 @@ export interface FluxDriver {
   readonly handle: Handle;
   /** Where others connect to it, such as hosts of rc files. */
   readonly uri: string;
-  /** Ends the helper; what it has not answered is given up. */
+  /** Ends the helper; pending requests fail. */
   close(): Promise<void>;
 }
 

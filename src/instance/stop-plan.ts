@@ -52,7 +52,7 @@ interface StopInput extends RecordedModules {
   readonly rc: RcReading;
 }
 
-/** A plan for the way down, and what it could not take in. */
+/** A plan for the shutdown, and the tasks that it could not include. */
 export interface SoundPlan {
   readonly plan: Plan;
   readonly diagnostics: readonly Diagnostic[];

@@ -17,7 +17,7 @@ const MACHINES: Readonly<Record<string, readonly [machine: number, bits: 32 | 64
 
 /**
  * Why a native file cannot run on this machine, from its first bytes: another word size or processor.
- * @returns undefined for one that fits, and for what is no ELF file
+ * @returns undefined for a file that fits, and for a file that is not ELF
  * @throws a system error if it cannot be read
  */
 export async function elfProblem(path: string, arch: string = process.arch): Promise<string | undefined> {

@@ -44,7 +44,7 @@ export interface VerifyInput {
   /** By path. */
   readonly libraries: ReadonlyMap<string, OpenedLibrary>;
   readonly others: Others;
-  /** Names of what is left out although it may be required. */
+  /** Names of left-out modules that others may require. */
   readonly leftOut: ReadonlySet<string>;
   readonly host: LibraryHost;
 }
@@ -101,7 +101,7 @@ export function verifyAlone(
   });
 }
 
-/** A failure as one line: the library, the module, what is wrong. */
+/** A failure as one line: the library, the module, the problem. */
 export function failureText({ library, module, message }: LibraryFailure): string {
   return `${library}${module === undefined ? "" : `#${module}`}: ${message}`;
 }

@@ -133,7 +133,7 @@ function textOf(stream: Readable): () => string {
   return () => text;
 }
 
-/** A variable that is there but undefined is not set. */
+/** A variable with the value undefined is not set. */
 function present(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),

@@ -48,7 +48,7 @@ export class SubscriptionTable<T> {
     return values === undefined;
   }
 
-  /** @returns whether it was there, and the last value of this pattern */
+  /** @returns whether it existed, and was the last value of this pattern */
   delete(pattern: string, value: T): boolean {
     const values = this.#byPattern.get(pattern);
     if (values === undefined || !values.delete(value)) return false;

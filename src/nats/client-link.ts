@@ -14,7 +14,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** The servers are given up before, so that the rank has some of the time. */
 const SERVERS_TIMEOUT_MS = 4500;
 
-/** How often the rank is asked whether it is there, in milliseconds. */
+/** How often the client checks that the rank answers, in milliseconds. */
 const BEAT_MS = 2000;
 
 /** So much may be under way without an acknowledgement. */
@@ -24,7 +24,7 @@ const SEGMENT_BYTES = 64 * 1024;
 /** The size of a message without its payload. */
 const OVERHEAD_BYTES = 1024;
 
-/** After what time without an acknowledgement what was sent may be lost, in milliseconds. */
+/** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
 const RETRY_MS = 1000;
 
 const SERVICE_UNAVAILABLE = 503;

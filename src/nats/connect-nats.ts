@@ -45,7 +45,7 @@ const LEAST_MS = 250;
 /** How a NATS server begins (https://docs.nats.io/reference/reference-protocols/nats-protocol). */
 const GREETING = "INFO ";
 
-/** The last part of the time is kept for saying what is wrong. */
+/** The last part of the time is reserved for the error message. */
 const REPORT_MS = 1000;
 
 /** The library is loaded by what connects. */

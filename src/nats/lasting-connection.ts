@@ -19,7 +19,7 @@ const NOTHING = new Uint8Array();
 
 /** The events of a connection. */
 export interface ConnectionListener {
-  /** The connection was made anew: what was on its way may be lost. */
+  /** The connection was made anew: messages on their way may be lost. */
   restored(): void;
   log(level: "err" | "warning" | "notice" | "info", text: string): void;
 }

@@ -19,10 +19,10 @@ const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 /** The other end has been silent for so many retries: it is asked half as often each time, up to this. */
 const MAX_RETRY_FACTOR = 8;
 
-/** How long the other end may take to receive the last of what was written. */
+/** How long the other end may take to receive the last written data. */
 const END_TIMEOUT_MS = 10_000;
 
-/** So many times in a row the other end may not answer when it is asked whether it is there. */
+/** The number of checks in a row that the other end may leave unanswered. */
 const MISSED_BEATS = 3;
 
 /** From there on they are as rare as they become. */
@@ -37,7 +37,7 @@ export interface LinkOptions {
   readonly windowBytes: () => number;
   /** The most that one message may carry; asked each time. */
   readonly segmentBytes: () => number;
-  /** After what time without an acknowledgement what was sent may be lost, in milliseconds. */
+  /** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
   readonly retryMs: () => number;
   /** Sends a message, which may be lost, doubled or late. */
   readonly send: (frame: LinkFrame, bytes: Uint8Array | undefined) => void;
@@ -103,7 +103,7 @@ export class Link extends Duplex {
   }
 
   /**
-   * Asks the other end once a period whether it is there. One that has not answered three times is given up.
+   * Checks the other end once a period. Gives up after three checks without an answer.
    * Turns of the timer are counted, so that a process that was stopped itself gives up nothing.
    * @param periodMs milliseconds
    */
@@ -157,7 +157,7 @@ export class Link extends Duplex {
     else this.#sendFrame("ask", this.#sender.sentBytes);
   }
 
-  /** The service knew no receiver for what was sent. */
+  /** The service knew no receiver of the sent data. */
   noResponders(): void {
     const delayMs = NO_RESPONDERS_DELAYS_MS[this.#noRespondersCount];
     if (this.destroyed || this.#askTimer !== undefined || delayMs === undefined) return;
@@ -184,7 +184,7 @@ export class Link extends Duplex {
     this.#watch();
   }
 
-  /** Some of what has come was read. */
+  /** A part of the received data was read. */
   override _read(): void {
     if (this.readableLength === 0) return;
     // Data being read counts as waiting until its delivery.
@@ -269,7 +269,7 @@ export class Link extends Duplex {
     else this.destroy(new SluiceError("BROKER_STATE", "the other end has closed the connection"));
   }
 
-  /** Sees to it that what is not acknowledged does not wait for ever. */
+  /** Ensures that unacknowledged data does not wait for ever. */
   #watch(): void {
     if (this.#retryTimer !== undefined || this.destroyed || this.#isIdle) return;
     this.#progressAtMs = performance.now();

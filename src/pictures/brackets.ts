@@ -8,7 +8,7 @@ export interface Bracket extends Point {
   /** How far its arms reach towards the graph, and its arrows away from it. */
   readonly arm: number;
   readonly reach: number;
-  /** Heights of the arrows, and what they mean in words. */
+  /** Heights of the arrows, and their meaning in words. */
   readonly arrows: readonly { readonly y: number; readonly title: string }[];
 }
 

@@ -4,7 +4,7 @@ import type { Card } from "./cards.js";
 import { widthOf } from "./font.js";
 import type { Point } from "./geometry.js";
 
-/** A sign of a picture and what it means. */
+/** A sign of a picture and its meaning. */
 export interface LegendEntry {
   readonly sign: LegendSign;
   readonly text: string;

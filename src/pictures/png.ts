@@ -32,7 +32,7 @@ interface Png {
 
 /**
  * Draws an SVG. The letters come from fonts of our own: a server may have none, and the same plan gives the same bytes.
- * @throws SluiceError `GRAPH_PICTURE` if the drawing program is not there for this machine, or gives up
+ * @throws SluiceError `GRAPH_PICTURE` if the drawing library is missing on this machine, or fails
  */
 export function svgToPng(svg: string, size: SvgSize): Png {
   const { Resvg } = loadResvg();

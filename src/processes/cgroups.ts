@@ -13,7 +13,7 @@ import { isLost } from "./mark.js";
 import { signalProcess } from "./signals.js";
 import { sleep } from "./timers.js";
 
-/** Names of the directories; what follows is the mark of what is in them. */
+/** The prefix of the directories' names; the mark of the processes follows. */
 const PREFIX = "sluice-";
 
 /** A service manager that delegates a cgroup puts the broker itself there (`DelegateSubgroup=`), beside its programs. */

@@ -8,7 +8,7 @@ import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
  * @param path value of `PATH`
  * @param cwd where relative paths start, absolute. Default: the directory of this process
  * @returns an absolute path
- * @throws SluiceError `LOAD_FAILED` with `ENOENT`, or `EACCES` if it is there and may not be executed
+ * @throws SluiceError `LOAD_FAILED` with `ENOENT`, or `EACCES` if it exists and is not executable
  */
 export async function findCommand(
   command: string,

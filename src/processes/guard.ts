@@ -66,7 +66,7 @@ export class Guard {
     if (this.#groups.delete(pgid)) this.#guard?.stdin?.write(`- ${pgid}\n`);
   }
 
-  /** Ends the guard, and kills what is left; resolves when it is gone. */
+  /** Ends the guard, and kills the remaining processes; resolves when it has ended. */
   async close(): Promise<void> {
     const guard = this.#guard;
     this.#guard = undefined;
@@ -77,7 +77,7 @@ export class Guard {
     await gone;
   }
 
-  /** Ends the guard at once, and leaves alone what it guards. */
+  /** Ends the guard at once, without killing any process. */
   release(): void {
     const guard = this.#guard;
     this.#guard = undefined;

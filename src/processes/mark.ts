@@ -12,7 +12,7 @@ import { sleep } from "./timers.js";
  */
 export const MARK_VARIABLE = "SLUICE_STARTED_BY";
 
-/** How long what was killed may take to be gone. */
+/** How long killed processes may take to end. */
 const GONE_WITHIN_MS = 5000;
 const CHECK_MS = 10;
 
@@ -103,8 +103,8 @@ export function membersOf(
 }
 
 /**
- * Kills all that a mark stands for, and what that starts meanwhile.
- * @returns what is left: it belongs to another user, or the kernel holds it
+ * Kills all processes with a mark, and those that they start meanwhile.
+ * @returns the remaining processes: they belong to another user, or the kernel holds them
  */
 export async function sweep(mark: Mark | undefined): Promise<readonly number[]> {
   return mark === undefined ? [] : killUntilGone(() => processesOf(mark));

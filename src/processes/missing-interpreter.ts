@@ -24,7 +24,7 @@ export function missingInterpreter(
   return `its interpreter ${interpreter === undefined ? "" : `${interpreter} `}is missing`;
 }
 
-/** Whether the interpreter that a script names is there; `none` if it names none, or is no script. */
+/** Whether the interpreter of a script exists; `none` for a script without one, or another file. */
 export function interpreterOf(file: string): "there" | "missing" | "none" {
   const interpreter = namedInterpreter(file);
   if (interpreter === undefined) return "none";

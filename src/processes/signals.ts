@@ -12,7 +12,7 @@ export interface ProgramProcess {
 
 /**
  * Sends a signal to a process. Neither one that has ended nor one of another user is an error: see the outcome.
- * @param signal 0 only looks whether it is there
+ * @param signal 0 only checks that it exists
  * @throws the system's error for a signal that does not exist
  */
 export function signalProcess(pid: number, signal: NodeJS.Signals | number): SignalOutcome {

@@ -4,7 +4,7 @@ import type { Readable, Writable } from "node:stream";
 
 /**
  * Starts a process without ever throwing. One whose start fails, for whatever reason, has no `pid` and emits
- * `error`, which ends nothing if nothing listens. Its streams are there in any case.
+ * `error`, which ends nothing if nothing listens. Its streams exist in any case.
  */
 export function spawnSafely(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   // Not imported at the top: it takes 3 ms to load, and most commands start nothing.

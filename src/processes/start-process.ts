@@ -34,7 +34,7 @@ type WithStdio<I, O, E> = ProcessOptions & { readonly stdio: [I, O, E] };
 
 /**
  * Starts a process; the one place where that is done. It never throws: a process that cannot be started, for whatever
- * reason, has no `pid` and emits `error`, which ends nothing if nothing listens. Its streams are there in any case.
+ * reason, has no `pid` and emits `error`, which ends nothing if nothing listens. Its streams exist in any case.
  * @param file a path, or a name to be looked up in `PATH`
  */
 export function startProcess(
@@ -78,7 +78,7 @@ export function startProcess(
   return child;
 }
 
-/** The shell complains of a directory that is gone; the program may not mind. */
+/** The shell fails in a removed directory, which the program may not need. */
 function isDirectory(cwd: SpawnOptions["cwd"]): boolean {
   try {
     return statSync(cwd ?? process.cwd()).isDirectory();

@@ -6,7 +6,7 @@ import { requireWorkingDirectory } from "./working-directory.js";
 
 /**
  * Starts a thread; the one place where that is done. Its `error` ends nothing if nothing listens; `exit` follows it.
- * @param file what it runs
+ * @param file the file that it runs
  * @throws SluiceError `LOAD_FAILED` with `EAGAIN` if the system refuses another thread; `BROKER_STATE` if this process
  * has no working directory any more
  */

@@ -43,7 +43,7 @@ export class HostContext implements Context {
     this.#standIns = standIns;
   }
 
-  /** Waits for what was not awaited; throws if some of it failed. */
+  /** Waits for promises that the task did not await; throws if one of them failed. */
   async settle(): Promise<void> {
     await Promise.all(this.#pending);
   }

@@ -76,7 +76,7 @@ export interface StandIn {
   readonly line: number;
 }
 
-/** Where a stand-in decided what is planned. */
+/** The place where a stand-in affected the plan. */
 export interface StandInUse {
   readonly file: string;
   readonly line: number;

@@ -4,7 +4,7 @@ import { findCommand } from "../processes/index.js";
 import type { Catalog, Unit } from "../units/index.js";
 
 /**
- * Files of modules and commands of tasks that are not there. A bare name of a module is not looked up: a plan for
+ * Missing files of modules and commands of tasks. A bare name of a module is not looked up: a plan for
  * another machine names modules that this one need not have. Warning: `LOAD_NOT_FOUND`.
  * @param path value of `PATH`
  */
@@ -28,7 +28,7 @@ export async function missingProgramWarnings(
 async function missingPart(unit: Unit, path: string | undefined): Promise<string | undefined> {
   if (unit.kind === "module") {
     const { module: file, loader } = unit;
-    // Whether libraries are there, and have the module, is checked with them.
+    // The check of libraries finds missing libraries and modules.
     const isPath = loader === undefined && file.includes("/") && !file.includes("#");
     return isPath && !existsSync(file) ? `${file}: No such file or directory` : undefined;
   }

@@ -67,7 +67,7 @@ export interface SoundRcReading {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** As {@link readRcFiles}, of those that can be read, with what is wrong with the others. */
+/** As {@link readRcFiles}, of the readable files, with the problems of the others. */
 export async function readSoundRcFiles(
   files: readonly string[],
   session: RcSession,

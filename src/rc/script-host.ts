@@ -11,7 +11,7 @@ import { type DeclaredTask, type SetupFunction, takeDeclaredTasks } from "./task
 /** The functions that the process of a {@link ScriptHost} provides. */
 export interface ScriptHostPorts {
   send(message: FromHost): void;
-  /** Imports an rc file, for a plan with stand-ins for what is missing. */
+  /** Imports an rc file, for a plan with stand-ins for missing imports. */
   load(file: string, cacheDir: string | undefined, standIns: StandIns | undefined): Promise<object>;
   /** Connects to the instance. */
   connect(): Promise<Handle>;

@@ -113,7 +113,7 @@ export class RcSession {
     this.#tellAll(() => this.arguments.snapshot());
   }
 
-  /** Starts the hosts of files that are about to be read, so that they are there by then; without it, the first file waits. */
+  /** Starts the hosts of files that are about to be read, so that they run by then; without this call, the first file waits. */
   startHosts(files: readonly string[]): void {
     for (const file of files) {
       const kind = this.#kindFor(resolve(file));
@@ -162,7 +162,7 @@ export class RcSession {
     await host.run(name, signal);
   }
 
-  /** Ends all hosts; resolves when they are gone and what they printed has been handed on. */
+  /** Ends all hosts; resolves when they have ended and their output has been passed on. */
   async close(): Promise<void> {
     const hosts = [...[...this.#slots.values()].map(({ host }) => host), ...this.#retired];
     this.#slots.clear();
@@ -260,7 +260,7 @@ async function readAgain(host: RcHost, files: readonly string[]): Promise<void> 
   for (const file of files) await host.read(file, { setup: false, standIns: false });
 }
 
-/** A variable that is there but undefined is not set. */
+/** A variable with the value undefined is not set. */
 function present(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),

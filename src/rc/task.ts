@@ -100,7 +100,7 @@ export function takeDeclaredTasks(): DeclaredTask[] {
   return taken;
 }
 
-/** Rc files may be plain JavaScript, so nothing about what they give is certain. */
+/** Rc files may be plain JavaScript, so their values have no certain type. */
 function read(given: readonly unknown[]): { name: unknown; options: object; run: unknown } {
   const [first, second, third] = given;
   if (typeof first === "object" && first !== null) {

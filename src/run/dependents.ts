@@ -50,7 +50,7 @@ export class Dependents {
 
   /**
    * The steps to skip after the failure of this step, transitively, each once; nearest first, then in canonical order.
-   * @param link `needs`: what only requires something that is gone runs without it
+   * @param link `needs`: a unit that only requires a failed unit runs without it
    * @param isOpen whether a step has neither started nor been skipped
    */
   skippedBy(failed: number, link: Link, isOpen: (step: number) => boolean): Skipped[] {
@@ -68,7 +68,7 @@ export class Dependents {
     return skipped;
   }
 
-  /** The steps that lose the last provider of something when this one is gone. */
+  /** The steps that lose their last provider of a service with this one. */
   #bereft(step: number, link: Link): number[] {
     if (this.#gone.has(step)) return [];
     this.#gone.add(step);

@@ -80,7 +80,7 @@ function userName(origin: string): string {
 export class ShippedCode {
   readonly #directory: string;
 
-  /** @param directory need not be there */
+  /** @param directory may be missing */
   constructor(directory: string) {
     this.#directory = directory;
   }

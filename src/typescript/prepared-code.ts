@@ -25,7 +25,7 @@ const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
 /**
  * Evaluates prepared files.
  * @param library what a name of our library stands for; only those of {@link PreparedCode.libraries} are asked for
- * @param modules those of files that are there already; default: none, all is evaluated anew
+ * @param modules those of already evaluated files; default: none, so all files are evaluated anew
  * @returns the exports of the first
  */
 export function runPrepared(

@@ -57,7 +57,7 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** As {@link composeUnits}, of all that is sound, with what is wrong with the rest. */
+/** As {@link composeUnits}, of all valid files, with the problems of the rest. */
 export async function composeSoundUnits(options: ComposeUnitsOptions = {}): Promise<SoundCatalog> {
   const env = options.env ?? process.env;
   const asReading = (fragment: Fragment): Reading => ({ fragment, diagnostics: [], isBroken: false });

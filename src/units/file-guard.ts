@@ -38,7 +38,7 @@ export function createFileGuard(): FileGuard {
 }
 
 /**
- * For what is loaded rather than read.
+ * For files that are loaded rather than read.
  * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all that speaks against the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
@@ -66,7 +66,7 @@ interface Entry {
   readonly target: string | undefined;
 }
 
-/** Where a path leads, and what was met on the way. */
+/** The target of a path, and the links on the way. */
 interface Way {
   /** Without links; undefined if it leads nowhere. */
   readonly at: string | undefined;

@@ -12,7 +12,7 @@ export interface Definition extends Setting {
   readonly library?: string | undefined;
 }
 
-/** A change to what is defined, in the order in which changes are applied. */
+/** A change to a definition, in the order in which changes apply. */
 export type Change =
   /** The keys of a unit, named by its own name or by a service. */
   | { readonly kind: "update"; readonly target: string; readonly setting: Setting }

@@ -4,7 +4,7 @@ import { quoted } from "./text.js";
 /** The highest rank there can be (RFC 22: ids are 32 bits, and the last one is reserved). */
 export const MAX_RANK = 2 ** 32 - 2;
 
-/** A text as the value that it stands for, or what is wrong with it. */
+/** The value of a text, or its problem. */
 export type Parsed<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
 

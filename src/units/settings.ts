@@ -40,7 +40,7 @@ export type Settings = {
   readonly [Row in UnitKeyRow as Row["key"]]?: SettingValues[Row["kind"]];
 };
 
-/** A change to a list: `+` adds what is not there, `-` takes away, `append` adds whatever is there. */
+/** A change to a list: `+` adds missing elements, `-` removes elements, `append` adds elements in any case. */
 export interface ListEdit {
   readonly key: ListKey;
   readonly op: "+" | "-" | "append";

@@ -27,7 +27,7 @@ export interface UnitParts {
   readonly directory?: string | undefined;
 }
 
-/** A module from what is set, with defaults for the rest. */
+/** A module from the set values, with defaults for the rest. */
 export function makeModule({ name, order, settings, directory }: UnitParts): ModuleUnit {
   const unit = { ...EMPTY_MODULE };
   unit["name"] = name;
@@ -39,7 +39,7 @@ export function makeModule({ name, order, settings, directory }: UnitParts): Mod
   return unit as object as ModuleUnit;
 }
 
-/** A task from what is set, with defaults for the rest. */
+/** A task from the set values, with defaults for the rest. */
 export function makeTask({ name, order, settings }: UnitParts): TaskUnit {
   const unit = { ...EMPTY_TASK };
   unit["name"] = name;

@@ -1,6 +1,6 @@
 /**
  * A set of ranks as ascending, disjoint, inclusive ranges; never as an array of ranks.
- * `text` is what was written: `all`, an RFC 22 idset, `>N` or `<N`.
+ * `text` is the source text: `all`, an RFC 22 idset, `>N` or `<N`.
  */
 export interface RankSet {
   readonly text: string;

@@ -53,7 +53,7 @@ function withoutBusySilence(edges: readonly WaitEdge[]): WaitEdge[] {
   return edges.map((edge) => ({ ...edge, from: plain(edge.from), to: plain(edge.to) }));
 }
 
-/** The graph without what has nothing to do with a name. */
+/** The part of the graph that concerns a name. */
 export function waitsOf(graph: WaitGraph, name: string): WaitGraph {
   const has = (edges: readonly WaitEdge[]): boolean =>
     edges.some((edge) => edge.from.name === name || edge.to.name === name || serviceOf(edge.topic) === name);

@@ -4,7 +4,7 @@ import type { Change } from "./change.js";
 /** How a unit stands in a run: what a picture is coloured by. */
 type StepState = "waiting" | "starting" | "done" | "failed" | "left-out";
 
-/** The unit, its state, what was done to it, and a message if there is one. */
+/** The unit, its state, the action, and perhaps a message. */
 type StepRow = readonly [unit: string, state: StepState, action: string, message: string | null];
 
 const STATES: Readonly<Record<string, StepState>> = {
@@ -38,7 +38,7 @@ export class LiveRuns {
     return [...this.#runs.values()].map(runJson);
   }
 
-  /** @returns what has changed, for pages */
+  /** @returns the changes, for pages */
   take(payload: Payload): Change | undefined {
     const report = fields(payload, REPORT);
     if (report.id === undefined) return undefined;

@@ -2,7 +2,7 @@ import { Counter, Gauge, type OpenMetricsContentType, Registry } from "prom-clie
 import { fields, type JsonValue } from "../messages/index.js";
 import type { LiveInstance } from "./live.js";
 
-/** A text of metrics, and what it is. */
+/** A text of metrics, and its content type. */
 export interface MetricsText {
   readonly type: string;
   readonly text: string;

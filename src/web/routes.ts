@@ -115,7 +115,7 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Ro
   },
 };
 
-/** What opens a path below the base path; undefined if nothing is there. */
+/** The access that a path below the base path needs; undefined for an unknown path. */
 export function accessTo(path: string, files: RouteOptions["files"]): Access | undefined {
   if (files.has(path)) return "page";
   if (!Object.hasOwn(ROUTES, path)) return undefined;
@@ -163,7 +163,7 @@ async function act({ session, commands, unitArgs, log }: RouteOptions, { request
     sendJson(response, { command, ...now });
     return;
   }
-  // What the user has agreed to is what was shown.
+  // The user has agreed to the effect shown by the page.
   if (tried && now.stdout !== shown)
     throw new HttpError(409, "the effect of the action has changed since the page showed it; check it again");
   log(`runs ${command}`);

@@ -33,7 +33,7 @@ export interface ServerOptions extends RouteOptions, Reach {}
 
 /** What a server has. */
 export interface Service {
-  /** What opens a path below the base path; undefined if nothing is there. */
+  /** The access that a path below the base path needs; undefined for an unknown path. */
   readonly accessTo: (place: string) => Access | undefined;
   /** Answers a request that has passed the guards. */
   readonly answer: (place: string, asked: Asked) => void | Promise<void>;
@@ -104,7 +104,7 @@ async function serve(
         : access === "metrics"
           ? options.guard.metricsRefusal(request)
           : options.guard.tokenRefusal(request);
-    // What is there and what is not is nothing for those without the token.
+    // A client without the token must not learn which paths exist.
     if (tokenRefusal !== undefined) throw new HttpError(403, tokenRefusal);
     if (access === undefined) throw new HttpError(404, "unknown path");
     await service.answer(place, { request, response, query: new URLSearchParams(queries.join("?")) });
@@ -133,7 +133,7 @@ async function listening(server: Server, listen: Listen): Promise<void> {
       return;
     }
     await removeDeadSocket(listen.path);
-    // Made with this mask, for it may be opened from the moment on at which it is there.
+    // Made with this mask, because other users may open it as soon as it exists.
     const before = process.umask(0o177);
     try {
       await opened(server, () => server.listen(listen.path));

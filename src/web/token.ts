@@ -62,7 +62,7 @@ export class Token {
     return { file, page };
   }
 
-  /** Removes what was written. */
+  /** Removes the written file. */
   remove(): void {
     if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
   }

@@ -172,7 +172,7 @@ export class ApplyRun {
         await this.#removeWithin(name);
         this.#tell({ type: "end", action: "remove", unit: name });
       } catch (error) {
-        // One that has failed on its way out is gone all the same.
+        // A module that failed during its removal has ended nevertheless.
         if (modules.has(name)) this.#fail(name, messageOf(error), "remove");
         else this.#tell({ type: "end", action: "remove", unit: name, message: messageOf(error) });
       }

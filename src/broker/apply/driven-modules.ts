@@ -115,7 +115,7 @@ export class DrivenModules implements ApplyModules {
     return before;
   }
 
-  /** Has noted what is to be known of modules that were not loaded anew. */
+  /** Records the changes of modules that were not loaded anew. */
   async note(): Promise<void> {
     for (const [name, entry] of this.#entries) {
       if (entry.noted === undefined || sameRequest(entry.noted, entry.request)) continue;

@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../clock.js";
 /** How much may lie before a reader that is too slow. */
 const LIMITS = { messages: 1000, bytes: 8 * 1024 * 1024 } as const;
 
-/** How often it is looked whether the reader has caught up, so that it learns what it missed when nothing follows. */
+/** How often the sink checks whether the reader has caught up, so that it gets the count even without new records. */
 const RETRY_MS = 100;
 
 interface SinkOptions {

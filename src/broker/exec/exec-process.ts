@@ -59,7 +59,7 @@ export class ExecProcess {
   readonly #room: Record<OutputStream, number>;
   #end: ExecEnd | undefined;
   #isFinished = false;
-  /** Whether it is to be gone at once. */
+  /** Whether it must end at once. */
   #isKilled = false;
   /** Whether its output is dropped. */
   #isMuted = false;
@@ -120,7 +120,7 @@ export class ExecProcess {
     else done(requestError("EPIPE", "the standard input of the command is closed"));
   }
 
-  /** Ends its standard input after what was written. */
+  /** Ends its standard input after the written data. */
   endInput(): void {
     this.#child.stdin?.end();
   }

@@ -148,7 +148,7 @@ export class ExecTable {
     this.#streams.cancel(call);
   }
 
-  /** Ends the commands of a sender that is gone. */
+  /** Ends the commands of a disconnected sender. */
   disconnect(call: Call): void {
     this.#streams.disconnect(call);
   }

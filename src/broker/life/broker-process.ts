@@ -74,12 +74,12 @@ export const PHASE_MARK = "SLUICE_PHASE_OF";
 const ORPHAN_GRACE_MS = 2000;
 const ORPHAN_CHECK_MS = 50;
 
-/** One broker that a supervisor has started, in a session of its own, and what that has started in turn. */
+/** One broker that a supervisor has started, in a session of its own, and the processes that the broker has started. */
 export class BrokerProcess {
   readonly rank: number;
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcess;
-  /** The mark of what it starts. */
+  /** The mark of its processes. */
   readonly #mark: Mark | undefined;
   #state: LifeState | undefined;
   #unclean = false;
@@ -130,10 +130,10 @@ export class BrokerProcess {
     if (pid !== undefined && signalGroup(pid, 0) === "sent") killTree(pid);
   }
 
-  /** Waits, after it has ended, until nothing of what it started is left; helps after the grace time. */
+  /** Waits, after it has ended, until all its processes have ended; kills them after the grace time. */
   async cleanUp(): Promise<void> {
     await this.#endPhases();
-    // One that ended by itself has swept; what is left then has become another user's.
+    // A broker that ended by itself has killed its processes; a remaining one belongs to another user.
     if (this.#child.signalCode !== null) await sweep(this.#mark);
   }
 

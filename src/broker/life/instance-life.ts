@@ -37,7 +37,7 @@ export interface PhaseProcess {
   readonly exited: Promise<number>;
   /** Asks it to end. */
   signal(signal: NodeJS.Signals): void;
-  /** Has what it takes down go within this time, or be cancelled. */
+  /** Sets the time after which modules that it removes are cancelled. */
   hurry?(cancelAfterMs: number): void;
   /** Ends it and its process group now. */
   kill(): void;

@@ -12,7 +12,7 @@ export interface NotifySender {
 interface NotifierOptions {
   /** The value of `NOTIFY_SOCKET`. */
   readonly socket: string;
-  /** In order of preference; one that is not there is passed over for good. */
+  /** In order of preference; a missing program is skipped from then on. */
   readonly senders: readonly NotifySender[];
   /** Called for each message that could not be sent. */
   readonly onError: (text: string) => void;
@@ -146,7 +146,7 @@ function run(
       env: { ...process.env, ...env, NOTIFY_SOCKET: socket },
       stdio: ["ignore", "ignore", "pipe"],
     });
-    // The one that spawn() has would go on after a program that is not there.
+    // The time-out of spawn() would continue after the failed start of a missing program.
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;

@@ -26,7 +26,7 @@ export interface SupervisorOptions {
   readonly shutdownTimeoutMs: number;
   /** Within this time of the first, a further signal is the same one. Default: {@link SAME_SIGNAL_MS}. */
   readonly sameSignalMs?: number | undefined;
-  /** Whether a terminal is there to send its own signals to the initial program. */
+  /** Whether a terminal sends its own signals to the initial program. */
   readonly onTerminal: boolean;
   /** For people. */
   readonly say: (text: string) => void;

@@ -17,7 +17,7 @@ export interface LogFile {
   close(): void;
 }
 
-/** Where a log is written, and what is called when that fails. */
+/** The path of a log, and the callback for write errors. */
 export interface LogFileOptions {
   readonly path: string;
   /** Rank of the broker whose log it is. */
@@ -98,7 +98,7 @@ class RotatedLogFile implements LogFile {
     }
   }
 
-  /** Whether what is open is what has the path. */
+  /** Whether the open file is the one at the path. */
   #isThere(): boolean {
     const now = statSync(this.#options.path, { throwIfNoEntry: false });
     const own = fstatSync(this.#part.fd);

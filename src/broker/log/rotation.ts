@@ -14,7 +14,7 @@ const STALE_LOCK_MS = 10_000;
 /**
  * Moves `FILE` to `FILE.1`, that to `FILE.2` and so on; the oldest goes. Ranks that share a file take turns, so that one
  * rotation is done once.
- * @param isStill whether the file is there that is to be moved: another rank may have moved it already
+ * @param isStill whether the file to move still exists: another rank may have moved it already
  * @returns bytes that have gone; undefined if another rank is at it
  */
 export function rotate(path: string, { keep }: LogRotation, isStill: () => boolean): number | undefined {

@@ -9,7 +9,7 @@ export function logFailure(host: ModuleHost, entry: ModuleEntry, failure: Module
 
 /**
  * Logs the failure of a module that was not asked to end, and carries out its policy.
- * @returns milliseconds until it is to be started again, or undefined if it is gone for good
+ * @returns milliseconds until its next start, or undefined if it does not start again
  */
 export function afterFailure(
   host: ModuleHost,
@@ -32,7 +32,7 @@ export function afterFailure(
 /**
  * Counts a try of a module that is to be started again, and carries out what follows when they are used up.
  * @param message why it is
- * @returns milliseconds until then, or undefined if it is gone for good
+ * @returns milliseconds until then, or undefined if it does not start again
  */
 export function restartDelay(host: ModuleHost, entry: ModuleEntry, message: string): number | undefined {
   const delayMs = entry.restarts.failed(host.clock.now());

@@ -9,7 +9,7 @@ export interface FollowedTable {
   servicesOf(entry: ModuleEntry): readonly string[];
   /** Restarts a module, and reports it with the cause; resolves when that is decided. */
   restart(entry: ModuleEntry, cause: Cause): Promise<void>;
-  /** Loads again what has failed. */
+  /** Loads a failed module again. */
   loadAgain(request: LoadRequest, cause: Cause): Promise<void>;
   now(): number;
   log(level: LogLevel, text: string): void;

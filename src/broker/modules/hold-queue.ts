@@ -62,7 +62,7 @@ export class HoldQueue {
     return taken;
   }
 
-  /** Gives the services and what was held to the new instance, oldest first, and ends. */
+  /** Gives the services and the held requests to the new instance, oldest first, and ends. */
   release(name: string, to: Peer): void {
     this.#timer.cancel();
     const { services } = this.#router;
@@ -73,7 +73,7 @@ export class HoldQueue {
     this.#router.detach(this.peer);
   }
 
-  /** Gives all services and what was held back to the instance that they were taken from, and ends. */
+  /** Returns all services and held requests to the old instance, and ends. */
   giveBack(to: Peer): void {
     this.#timer.cancel();
     const { services } = this.#router;

@@ -201,7 +201,7 @@ export class KnownModules {
   }
 
   /**
-   * Calls back after each change of what is loaded and of what is done about it.
+   * Calls back after each change of the loaded modules and of their current operations.
    * @returns ends that
    */
   onChange(listener: () => void): () => void {

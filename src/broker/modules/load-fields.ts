@@ -23,7 +23,7 @@ const ORDER = { nodes: "string[]", offsets: "array", targets: "array" } as const
 
 /**
  * Reads what a load asks for.
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for what is invalid
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for an invalid field
  */
 export function readLoad(payload: Payload): LoadRequest {
   return checkModuleOptions(requestFields(payload, LOAD));

@@ -11,7 +11,7 @@ export class LoadPlans {
 
   /**
    * Keeps a plan whose modules are about to be loaded.
-   * @param inUse numbers of plans that loaded what is there
+   * @param inUse numbers of the plans that have loaded the current modules
    * @returns its number, for the loads
    * @throws SluiceError `EINVAL` if it is no graph
    */
@@ -30,7 +30,7 @@ export class LoadPlans {
     return ++this.#turn;
   }
 
-  /** Those that loaded something that is there, in order. */
+  /** The plans that have loaded a current module, in order. */
   those(turns: ReadonlySet<number>): LoadOrder[] {
     return [...this.#plans].filter(([plan]) => turns.has(plan)).map(([, order]) => order);
   }

@@ -118,7 +118,7 @@ const STOP_MS = 10_000;
 /** After its time-out a program is killed; what outlives that for so long fails its removal. */
 const KILL_MS = 6000;
 
-/** A module of the table: its name is taken as long as it is there. */
+/** A module of the table: its name is taken as long as it exists. */
 export class ModuleEntry {
   readonly name: string;
   request: LoadRequest;
@@ -173,7 +173,7 @@ export class ModuleEntry {
     return { ...this.request, ...how, insecure: insecure ?? this.request.insecure, kept: undefined };
   }
 
-  /** Notes what is under way, so that others can wait for it. */
+  /** Records the current operation, so that others can wait for it. */
   occupy(work: Promise<Loaded>): Promise<Loaded> {
     this.busy = Promise.allSettled([work]).then(() => undefined);
     return work;

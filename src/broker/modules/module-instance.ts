@@ -102,7 +102,7 @@ export class ModuleInstance {
   readonly ready: Promise<ModuleEnd | undefined>;
   /** Resolves when nothing of it is left and its peer is out of the router. */
   readonly ended: Promise<ModuleEnd>;
-  /** Takes back what it has not read, while it is being reloaded. */
+  /** Holds its unread messages during a reload. */
   hold: HoldQueue | undefined;
   readonly #running: RunningModule;
   readonly #router: Router;
@@ -326,7 +326,7 @@ export class ModuleInstance {
     await this.#failWith(requestError("ETIMEDOUT", message), detail);
   }
 
-  /** Ends a module that cannot be given what it must get; that is a failure of it. */
+  /** Ends a module that cannot get its messages; that is a failure of the module. */
   async #failWith(error: unknown, detail?: string): Promise<void> {
     this.#fault ??= failed(messageOf(error), errnumOf(error), detail);
     await this.#running.terminate();

@@ -45,7 +45,7 @@ export interface ModuleLibrariesOptions {
 /** A module that a plan is going to load. */
 export type PlannedModule = Omit<AskedPick, "file" | "member"> & { readonly path: string };
 
-/** Opens and verifies libraries for a broker, and holds what is started from them to what was verified. */
+/** Opens and verifies libraries for a broker, and refuses modules whose file differs from the verified one. */
 export class ModuleLibraries {
   readonly #options: ModuleLibrariesOptions;
   /** Libraries as they were last verified for a plan, by path. */
@@ -69,7 +69,7 @@ export class ModuleLibraries {
 
   /**
    * Verifies a module of a library before it is started; one that was verified for its plan must be what it was then.
-   * @param asked what it is loaded as, and how
+   * @param asked the name and options of the load
    * @param digest that it had when its plan was verified; undefined: it is verified now
    * @throws SluiceError `LOAD_LIBRARY` with every reason, one a line
    */
@@ -95,7 +95,7 @@ export class ModuleLibraries {
   }
 
   /**
-   * The last phase, once a module runs: its library is still what was verified, and it has the methods of its kind.
+   * The last phase, once a module runs: checks that its library is unchanged, and that it has the methods of its kind.
    * @param methods that it has reported
    * @throws SluiceError `LOAD_LIBRARY`
    */

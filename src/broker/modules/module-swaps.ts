@@ -110,7 +110,7 @@ export class ModuleSwaps {
     this.#known.forget(entry);
   }
 
-  /** Finds, opens and compiles the file of what is to be loaded, and verifies its library. */
+  /** Finds, opens and compiles the file of a module before its load, and verifies its library. */
   async check(
     wanted: LoadRequest & { readonly name: string },
     going: readonly string[],

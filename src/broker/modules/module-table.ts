@@ -54,7 +54,7 @@ export class ModuleTable {
 
   /**
    * Finds and starts a module, and resolves when it reports that it runs.
-   * @throws SluiceError `EEXIST` if a module or a service has the name. `ENOENT` if there is no such file.
+   * @throws SluiceError `EEXIST` if a module or a service has the name. `ENOENT` if the file is missing.
    *   `EINVAL` for what cannot be a name. Else the module's own error
    */
   async load(request: LoadRequest, trial?: Trial): Promise<Loaded> {
@@ -66,7 +66,7 @@ export class ModuleTable {
   }
 
   /**
-   * Has a module end, and resolves when it is gone.
+   * Ends a module, and resolves when it has ended.
    * @param which its name, or the path that it was loaded from
    * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if to cancel it takes others along; the module's own error
    *   if it ended with one
@@ -184,13 +184,13 @@ export class ModuleTable {
     }
   }
 
-  /** Ends what is under way with a module, in favour of nothing. */
+  /** Ends the current operation on a module, without a new one. */
   async interrupt(name: string): Promise<void> {
     const entry = this.known.entry(name);
     if (entry?.state.kind === "starting" || entry?.state.kind === "reloading") await abandon(entry);
   }
 
-  /** Has a module that runs take what needs no new start; gives what it was asked to be like before. */
+  /** Changes options of a running module that need no new start; returns its previous request. */
   amend(name: string, request: LoadRequest): LoadRequest | undefined {
     const entry = this.known.entry(name);
     if (entry === undefined) return undefined;
@@ -207,8 +207,8 @@ export class ModuleTable {
   }
 
   /**
-   * Checks that what is to be loaded can be: finds, opens and compiles it, verifies its library.
-   * @param going names of modules that will be gone or replaced by then
+   * Checks a module before its load: finds, opens and compiles the file, and verifies its library.
+   * @param going names of modules that will have been removed or replaced by then
    * @throws SluiceError as {@link load}
    */
   async check(request: LoadRequest, going: readonly string[]): Promise<void> {

@@ -40,8 +40,8 @@ type ModuleRequest = Omit<AskedPick, "file" | "member"> & { readonly path: strin
 
 /**
  * The verdict of an instance on the libraries of units, without an instance.
- * @param planned what is loaded together
- * @param unplanned what is verified by itself, as it is loaded at another time or not at all
+ * @param planned the modules that load together
+ * @param unplanned the modules that are verified separately, as they load at another time or never
  */
 export async function checkUnitLibraries(
   planned: readonly ModuleRequest[],

@@ -6,7 +6,7 @@ import { inOrder, type TakeDownOrder } from "./take-down-order.js";
 
 /** How modules are to be taken down. */
 export interface TakeDownOptions {
-  /** A module without `stop` that is not gone after this long is cancelled. Default: never. */
+  /** The time after which a module without `stop` is cancelled. Default: never. */
   readonly cancelAfterMs?: number | undefined;
   /** Cancels all that is left at once. */
   readonly signal?: AbortSignal | undefined;

@@ -91,13 +91,13 @@ export interface Broadcast {
 /** How a rank that is not 0 reaches the others. */
 export interface LeafTransport {
   /**
-   * Connects to rank 0; tries until it is there, or the time is up.
+   * Connects to rank 0; tries until it answers, or the time has passed.
    * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH`; `ECANCELED` when the signal was aborted
    */
   connect(signal: AbortSignal): Promise<OwnConnection>;
   /**
    * Connects once more, after rank 0 has closed the connection. This rank is another broker then, as far as the others know.
-   * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH` when rank 0 is gone; `ECANCELED` when the signal was aborted
+   * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH` when rank 0 has left; `ECANCELED` when the signal was aborted
    */
   reconnect(signal: AbortSignal): Promise<NewConnection>;
   /** Broadcasts of rank 0, and connections to other ranks; undefined: all messages take the connection to rank 0. */

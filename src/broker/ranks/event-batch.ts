@@ -38,7 +38,7 @@ export class EventBatch {
     this.#schedule();
   }
 
-  /** Sends what there is now, as has to be done before anything else that must not overtake it. */
+  /** Sends the current batch, before any message that must not overtake it. */
   flush(): void {
     if (this.#frames.length === 0) return;
     const batch = batchMessage(this.#origin, this.#frames);
@@ -63,7 +63,7 @@ export class EventBatch {
   }
 }
 
-/** About what it takes to keep an event, in bytes. */
+/** The approximate size of a kept event, in bytes. */
 export function sizeOf({ payload }: EventMessage): number {
   return EVENT_BYTES + (payload?.length ?? 0);
 }

@@ -289,7 +289,7 @@ class Taking {
   }
 }
 
-/** The bucket is there, and not as it must be. */
+/** The bucket exists with other settings. */
 export class LeaseMismatch extends Error {
   override readonly name = "LeaseMismatch";
 }
@@ -306,7 +306,7 @@ function encodeValue({ uuid, host }: Pick<LeaseValue, "uuid" | "host">, epoch: n
   return Buffer.from(JSON.stringify({ uuid, host, epoch } satisfies LeaseValue));
 }
 
-/** @returns undefined for what is no such value */
+/** @returns undefined for another value */
 function decodeValue(bytes: Buffer): LeaseValue | undefined {
   try {
     const { uuid, host, epoch } = JSON.parse(bytes.toString()) as Partial<LeaseValue>;

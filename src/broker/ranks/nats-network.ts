@@ -38,7 +38,7 @@ export interface NatsNetworkOptions extends NatsConnectOptions {
   readonly rank: number;
   /** Identifies this life of this broker. */
   readonly uuid: string;
-  /** After what time without an acknowledgement what was sent may be lost, in milliseconds. */
+  /** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
   readonly retryMs: () => number;
 }
 
@@ -56,7 +56,7 @@ export interface NatsListener {
   reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
-  /** The connection was made anew: what was broadcast meanwhile is lost. */
+  /** The connection was made anew: broadcasts from meanwhile are lost. */
   restored(): void;
   log(level: LogLevel, text: string): void;
 }
@@ -193,7 +193,7 @@ export class NatsNetwork {
 
   /**
    * Asks for another broker of this rank, which answers if it leads.
-   * @param timeoutMs how long one that is there may take, in milliseconds
+   * @param timeoutMs how long another broker may take to answer, in milliseconds
    * @returns its answer; undefined without another broker, or if it is silent
    */
   async findDouble(timeoutMs: number): Promise<string | undefined> {

@@ -144,7 +144,7 @@ function leafTransport(network: NatsNetwork, connection: OwnConnection): LeafTra
 }
 
 function directTransport(network: NatsNetwork): DirectTransport {
-  /** The brokers of the ranks that are there. */
+  /** The brokers of the joined ranks. */
   const brokers = new Map<number, string>();
   const links = new Map<number, Link>();
   const leaders = new KnownLeaders(network);

@@ -30,7 +30,7 @@ export type Notice =
       /** The newest event that has come to it; 0 if it joins for the first time. */
       readonly seq: number;
     } & Whereabouts)
-  /** The rank is admitted: which others are there, each with its `uuid`, and the last event before it. */
+  /** The rank is admitted: the other ranks, each with its `uuid`, and the last event before it. */
   | {
       readonly kind: "welcome";
       readonly ranks: readonly number[];
@@ -66,7 +66,7 @@ export type Notice =
    * that has received the most.
    */
   | { readonly kind: "missed"; readonly seq: number }
-  /** From rank 0: some of what was missed has been sent, or is not kept any more. The newest event has this number. */
+  /** From rank 0: a part of the missed events has been sent, or is no longer kept. The newest event has this number. */
   | { readonly kind: "repeated"; readonly isKept: boolean; readonly seq: number }
   /** The connection is about to close cleanly. */
   | { readonly kind: "goodbye" };

@@ -1,6 +1,6 @@
 import type { JsonValue, Message } from "../../messages/index.js";
 
-/** From the module's point of view: what it has sent, and what it was given. */
+/** From the module's point of view: sent, and received. */
 export type TraceDirection = "tx" | "rx";
 
 /** Which messages a trace shows, and how much of each. */

@@ -38,7 +38,7 @@ export interface OverlayReceiver {
   event(event: EventMessage): void;
   /** A client on another machine has connected to this rank; what it sends comes by the stream. */
   client(stream: Duplex): void;
-  /** Another rank can be reached from now on; called for those that were there before this one, too. */
+  /** Another rank can be reached from now on; called also for ranks that joined before this one. */
   joined(rank: number): void;
   /** Another rank has missed its heartbeats: requests to it are not answered for now. */
   stalled(rank: number): void;
@@ -84,12 +84,12 @@ export interface Overlay {
   readonly upstream: number | undefined;
   /**
    * Joins, as rank 0 by being there and as another rank by being let in by it; messages may arrive from then on.
-   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank is there already. `EINVAL` it is of another
-   *   instance or size. `EHOSTUNREACH` rank 0 is not there in time. `ECANCELED` after a {@link close}
+   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank has joined already. `EINVAL` it is of another
+   *   instance or size. `EHOSTUNREACH` rank 0 does not appear in time. `ECANCELED` after a {@link close}
    *   meanwhile
    */
   start(receiver: OverlayReceiver): Promise<void>;
-  /** Whether another rank is there to be sent requests: it has joined, and is not stalled. */
+  /** Whether another rank can receive requests: it has joined, and is not stalled. */
   reaches(rank: number): boolean;
   /** Whether requests to another rank wait for a broker that is to take its place. */
   awaits?(rank: number): boolean;
@@ -103,7 +103,7 @@ export interface Overlay {
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
   /** On rank 0, how many leaders there were, with this one; undefined where there can be no other. */
   epoch?(): number | undefined;
-  /** On rank 0, where the ranks that are there are; empty on one machine. */
+  /** On rank 0, the hosts of the joined ranks; empty on one machine. */
   places?(): readonly RankPlace[];
   /** On rank 0, how it connects to the NATS servers; undefined without any. */
   access?(): NatsAccess | undefined;

@@ -88,7 +88,7 @@ export interface PeerOptions {
   readonly setFlowBehind?: (id: string, flow: FlowControl) => void;
   /** Its share of the broker's time; undefined for one whose requests are routed at once. */
   readonly share?: Share;
-  /** Disconnects it, as it cannot be sent what it must receive. */
+  /** Disconnects it, as it cannot receive messages that it must get. */
   readonly fail?: (error: unknown) => void;
   /** Called once, when the peer has been taken out of the router. */
   readonly onDetach?: () => void;

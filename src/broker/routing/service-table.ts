@@ -18,7 +18,7 @@ export class ServiceTable {
   }
 
   /**
-   * @throws SluiceError BROKER_REQUEST `EINVAL` for what is no name, `EEXIST` if it has an owner
+   * @throws SluiceError BROKER_REQUEST `EINVAL` for an invalid name, `EEXIST` if it has an owner
    */
   add(name: string, owner: Peer): void {
     if (!isName(name)) throw requestError("EINVAL", `invalid service name '${name}'`);

@@ -77,7 +77,7 @@ export class SocketServer {
     return result;
   }
 
-  /** Makes the socket anew if it is gone; resolves when clients can connect, or the error is reported. */
+  /** Makes the socket anew if it is missing; resolves when clients can connect, or the error is reported. */
   ensure(): Promise<void> {
     this.#last = this.#last.then(async () => {
       if (this.#isClosed || inodeOf(this.path) === this.#inode) return;
@@ -109,7 +109,7 @@ export class SocketServer {
     clearTimeout(deadline);
   }
 
-  /** Goes on with a socket that listens already: what has connected meanwhile waits there. */
+  /** Goes on with a socket that listens already: earlier clients wait there. */
   async #take(fd: number): Promise<void> {
     const { path } = this.#options;
     checkHandedSocket(fd, path);

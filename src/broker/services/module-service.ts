@@ -52,7 +52,7 @@ interface ModuleServiceOptions {
   readonly apply: Omit<ApplyMethodsOptions, "streams">;
 }
 
-/** Loading, removing, listing and watching modules, and what they report of themselves. */
+/** Loading, removing, listing and watching modules, and their status reports. */
 export function moduleService(
   modules: ModuleTable,
   { trace, clock, facts, apply, messages }: ModuleServiceOptions,

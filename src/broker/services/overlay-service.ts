@@ -12,7 +12,7 @@ interface OverlayFacts {
   /** How many leaders there were, where another one can follow. */
   readonly epoch: () => number | undefined;
   readonly access: () => NatsAccess | undefined;
-  /** @throws SluiceError for a rank that is there */
+  /** @throws SluiceError for a rank that answers */
   readonly forget: (rank: number) => void;
 }
 

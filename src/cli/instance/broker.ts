@@ -125,7 +125,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     registration?.remove();
     logFile?.close();
     await notifier?.close();
-    // A supervisor removes the directory that it made, unless it is the one that is gone.
+    // A supervisor removes the directory that it made, unless the supervisor itself has ended.
     if (isSupervised && !process.connected) {
       await removeAbandonedRundir(broker.rundir);
       if (broker.rank === 0) await sweep(inheritedMark());

@@ -5,7 +5,7 @@ export type PhaseOrder =
   | ({ readonly type: "go" } & PhaseStart)
   /** Start nothing more. */
   | { readonly type: "stop"; readonly signal: StopSignal }
-  /** Cancel modules that are not gone after this long. */
+  /** The time after which modules that have not ended are cancelled. */
   | { readonly type: "hurry"; readonly cancelAfterMs: number }
   /** Its time is over. */
   | { readonly type: "expire"; readonly message: string };

@@ -3,7 +3,7 @@ import { commandPrefix, say } from "./output.js";
 
 let isReadRequired = true;
 
-/** For commands that change things: what is begun is finished even if the reader of the output has gone. */
+/** For commands that change things: they finish their work even if the reader of the output has disconnected. */
 export function finishWithoutReader(): void {
   isReadRequired = false;
 }

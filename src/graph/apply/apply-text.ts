@@ -84,7 +84,7 @@ function valueText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Where what brings it about was written; of a file, what it was and is. */
+/** The place of the cause; for a file, its old and new digest. */
 function placeText(change: ApplyChange): string {
   for (const cause of change.causes) {
     if (cause.kind === "new") return cause.origin ?? "";

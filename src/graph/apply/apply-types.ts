@@ -12,7 +12,7 @@ export interface RecordedModule {
   /** As `module.load` had them. */
   readonly options: Readonly<Record<string, RecordedValue>>;
   readonly services: readonly string[];
-  /** `up`: it runs, starts or stops. `waits`: it failed and waits for its restart. `failed`, `ended`: it is gone. */
+  /** `up`: it runs, starts or stops. `waits`: it failed and waits for its restart. `failed`, `ended`: it no longer runs. */
   readonly state: "up" | "waits" | "failed" | "ended";
   /** Loaded by a person and not by a start: only a removal by name takes it away. */
   readonly byName: boolean;
@@ -72,7 +72,7 @@ export type ApplyChange =
       readonly action: "load" | "reload" | "restart" | "change";
       readonly unit: ModuleUnit;
       readonly causes: readonly ApplyCause[];
-      /** Whether what it was loaded with besides is kept: arguments that code has added. */
+      /** Whether the further arguments of its load stay: those that code has added. */
       readonly keepsArgs: boolean;
     }
   | { readonly action: "remove"; readonly name: string; readonly causes: readonly ApplyCause[] };
@@ -87,16 +87,16 @@ export interface Renaming {
   readonly same: "command" | "file";
 }
 
-/** The least that brings what runs to what is written (docs/design/programs.md §3). */
+/** The smallest change that makes the running modules match the files (docs/design/programs.md §3). */
 export interface ApplyPlan {
   readonly plan: Plan;
-  /** Loads, then what is reloaded, restarted or changed, each in the order of the plan; then removals. */
+  /** Loads, then reloads, restarts and changes, each in the order of the plan; then removals. */
   readonly changes: readonly ApplyChange[];
   /** Names of modules of the plan that stay as they are. */
   readonly stays: readonly string[];
   /** Names of modules that run and that no unit describes: they are left alone. */
   readonly unknown: readonly string[];
   readonly renamings: readonly Renaming[];
-  /** In which order modules are loaded, reloaded and restarted: that of the plan, followers after what they follow. */
+  /** The order of loads, reloads and restarts: that of the plan, with followers after the units that they follow. */
   readonly order: LoadOrder;
 }

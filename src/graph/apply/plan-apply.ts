@@ -16,7 +16,7 @@ import { followerRestarts } from "./follower-restarts.js";
 import { keyChanges, loaderChanges } from "./key-changes.js";
 
 /**
- * Compares what runs with what is written, and gives the least that brings the one to the other
+ * Compares the running modules with the files, and returns the smallest change that makes them match
  * (docs/design/programs.md §3). A pure function: files are known by their digests.
  *
  * @returns the changes; or `GRAPH_UNKNOWN_NAME` for each name of `only` that neither a unit nor a module has
@@ -82,7 +82,7 @@ function upChange(
 
 /**
  * The differences between the files and a running module: empty for a module without a unit that no plan has loaded.
- * @param file what it is made of now
+ * @param file its current parts
  */
 export function unitDifferences(
   catalog: Catalog,

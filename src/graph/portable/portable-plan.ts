@@ -20,7 +20,7 @@ type IndexNumbers = Omit<CatalogIndex, "catalog" | "units" | "serviceIds" | "ser
 export interface PortablePlan {
   /** Step → unit of the index. */
   readonly units: Uint32Array;
-  /** Step → what is done with it: a place in {@link ACTIONS}. */
+  /** Step → its action: a place in {@link ACTIONS}. */
   readonly actions: Uint8Array;
   readonly dag: Dag;
   readonly warnings: readonly Diagnostic[];

@@ -24,7 +24,7 @@ export function orderWarnings(plan: Plan): Diagnostic[] {
       const reached = reachedFrom(plan, steps.get(before) ?? 0);
       for (const after of later) {
         if (after === before || reached[steps.get(after) ?? 0] === 1) continue;
-        // Were they ordered the other way round, there would be a cycle as soon as the unit is there.
+        // The opposite order would cause a cycle as soon as the unit is in the plan.
         found.push(brokenChain(plan.catalog, before, absent, after));
       }
     }

@@ -30,7 +30,7 @@ export interface Statement {
   readonly origin: Origin | undefined;
 }
 
-/** One cause in a chain, nearest to the unit first for what is out, from the root on for what is in. */
+/** One cause in a chain: for a left-out unit the nearest first, for a planned unit from the root on. */
 export interface Cause {
   readonly unit: string;
   /** For people, one line. */

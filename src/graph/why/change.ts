@@ -119,7 +119,7 @@ function setConfig(config: ConfigTable, name: string): ConfigTable {
   return mergeConfig(config, table);
 }
 
-/** Takes a dotted key away; what is around it stays. */
+/** Removes a dotted key; the keys around it stay. */
 function unsetConfig(config: ConfigTable, name: string): ConfigTable {
   const parts = name.split(".");
   const innermost = parts.length - 1;

@@ -32,7 +32,7 @@ interface ComparisonOptions {
 
 /**
  * Compares what a broker runs with a plan of all that is to run.
- * @returns what is to be done; or the names of `only` that are unknown
+ * @returns the steps; or the unknown names of `only`
  */
 export async function compareWith(
   plan: Plan,

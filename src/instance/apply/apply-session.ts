@@ -19,7 +19,7 @@ export interface RankOutcome {
   readonly failures: readonly UnitFailure[];
   /** Optional units that failed. */
   readonly leftOut: readonly UnitFailure[];
-  /** Each unit that is neither what it was nor what it was to be. */
+  /** Each unit in neither its old nor its new state. */
   readonly incomplete: readonly { readonly unit: string; readonly why: string }[];
 }
 
@@ -37,7 +37,7 @@ export interface ApplyTurn {
   prepare(steps: JsonValue): Promise<UnitFailure[]>;
   /** Carries the steps out. */
   run(onStep: (event: ApplyStepEvent) => void): Promise<RankOutcome>;
-  /** Nothing more is started, and what was done is undone; the second time it stays as it is. */
+  /** Stops further steps and undoes the finished ones; the second call stops the undo. */
   interrupt(): Promise<void>;
   /** Keeps the held changes. */
   keep(): Promise<void>;

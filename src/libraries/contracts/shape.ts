@@ -38,7 +38,7 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
  * Reads a shape. A keyword that is not checked would promise too much, and is an error.
  * @param path for messages
  * @param isPayload whether it is that of a whole payload
- * @throws SluiceError `LOAD_LIBRARY` with the place of what is wrong
+ * @throws SluiceError `LOAD_LIBRARY` with the place of the problem
  */
 export function readShape(value: JsonValue | undefined, path: string, isPayload = true): Shape {
   if (value === undefined || !isTable(value)) throw wrong(path, "must be a table");
@@ -102,7 +102,7 @@ export function typesOf({ type }: Shape): readonly string[] | undefined {
   return type === undefined || typeof type !== "string" ? type : [type];
 }
 
-/** Where a value differs from what was recorded. Fields that the record does not have may be anything. */
+/** The differences between a value and the recorded one. Fields that the record does not have may be anything. */
 export function differencesFrom(recorded: JsonValue, value: JsonValue, path = ""): string[] {
   if (isTable(recorded) && isTable(value)) {
     return Object.entries(recorded).flatMap(([name, one]) =>

@@ -7,7 +7,7 @@ import type { CommandLine, StopRule } from "../program-options.js";
 const SIGNAL = "SIGTERM";
 const TIMEOUT_MS = 10_000;
 
-/** How long what was killed may take to be gone. */
+/** How long killed processes may take to end. */
 const GONE_WITHIN_MS = 5000;
 
 /** The parameters of a stop. */

@@ -80,7 +80,7 @@ export class Inbox {
     return () => this.#deliverHeld();
   }
 
-  /** The other end has gone; reported after what it had sent, held or not. */
+  /** The other end has closed; reported after all its messages, held or not. */
   end(cause: Error | undefined): void {
     this.#end ??= { cause, isReported: false };
     this.setFlow("resume");

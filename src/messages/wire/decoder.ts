@@ -109,7 +109,7 @@ export class FrameDecoder {
     this.#kept = needed;
   }
 
-  /** Length of the frame that begins here, or undefined while its length words are not there. */
+  /** Length of the frame that begins here, or undefined before its length words have arrived. */
   #frameSize(bytes: Buffer): number | undefined {
     if (bytes.length < PRELUDE_BYTES) return undefined;
     const headerBytes = bytes.readUInt32BE(0);

@@ -4,7 +4,7 @@ import { parseDelayMs } from "./delay.js";
 
 /**
  * The duration in an attribute, in milliseconds; `fallback` if it is not set.
- * @throws `EINVAL` for what is not a duration
+ * @throws `EINVAL` for an invalid duration
  */
 export async function delayAttribute(h: Handle, name: string, fallback: string): Promise<number> {
   const text = (await h.attr(name)) ?? fallback;
@@ -15,7 +15,7 @@ export async function delayAttribute(h: Handle, name: string, fallback: string):
 
 /**
  * The whole number in an attribute; `fallback` if it is not set.
- * @throws `EINVAL` for what is not a whole number
+ * @throws `EINVAL` for an invalid whole number
  */
 export async function countAttribute(h: Handle, name: string, fallback: number): Promise<number> {
   const text = (await h.attr(name)) ?? String(fallback);

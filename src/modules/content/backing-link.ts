@@ -74,7 +74,7 @@ export class BackingLink {
     return { provider: provider ?? "", bytes: bytes ?? 0, walBytes: walBytes ?? 0 };
   }
 
-  /** Resolves when a provider is there. */
+  /** Resolves when a provider runs. */
   appears(): Promise<void> {
     return this.#remote.appears();
   }
@@ -122,7 +122,7 @@ export class BackingLink {
     checkAnswer(ref, await this.#remote.once("store", bytes));
   }
 
-  /** A record goes out when all blobs are answered: nothing may refer to what is not there. */
+  /** A record goes out after the answers to all blobs: it must not refer to a missing blob. */
   async #storeOneByOne({ blobs, records }: Batch): Promise<void> {
     for (let at = 0; at < blobs.length; at += BLOBS_AT_ONCE) {
       const some = blobs.slice(at, at + BLOBS_AT_ONCE);

@@ -19,7 +19,7 @@ export function isBlobref(text: string): boolean {
   return BLOBREF.test(text);
 }
 
-/** @throws `EINVAL` for what is no reference */
+/** @throws `EINVAL` for an invalid reference */
 export function checkBlobref(text: string): string {
   if (!isBlobref(text)) throw requestError("EINVAL", `'${text.slice(0, 80)}' is not a blob reference`);
   return text;

@@ -46,7 +46,7 @@ export class Collector {
   /**
    * @param pins further roots: versions that are still being read
    * @param settle resolves when all that was given to the store before is written, and in its records
-   * @throws `EIO`, before anything was taken away, if a node is missing or damaged: what it referred to is not known
+   * @throws `EIO`, before any removal, if a node is missing or damaged: its references are unknown
    */
   async collect(pins: readonly string[], settle: () => Promise<void>): Promise<Collected> {
     const before = this.#last;

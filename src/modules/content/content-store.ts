@@ -133,7 +133,7 @@ export class ContentStore {
     this.#cache.set(ref, isView ? Uint8Array.from(bytes) : bytes, bytes.length);
   }
 
-  /** Hands over what is in memory to the first provider that takes it. */
+  /** Writes the data in memory to the first provider that accepts it. */
   async #awaitProvider(memory: MemoryStore): Promise<void> {
     while (this.#memory !== undefined && (await this.#appears())) {
       this.#handover = this.#handOver(memory).finally(() => (this.#handover = undefined));
@@ -141,7 +141,7 @@ export class ContentStore {
         await this.#handover;
       } catch (error) {
         this.#h.log("err", `the data in memory cannot be stored: ${messageOf(error)}`);
-        // It is there, but did not take it: a moment later it may.
+        // The provider runs, but did not accept the data; a later attempt may succeed.
         await sleep(HANDOVER_PAUSE_MS);
       }
     }

@@ -74,7 +74,7 @@ export class StateClaim {
   /**
    * Sees whether the directory is this provider's, before anything of it is touched.
    * @param provider as its shipped file is called, whatever name it was loaded under
-   * @throws `EEXIST` if another provider has its data, or its own store is gone
+   * @throws `EEXIST` if another provider has its data, or its own store is missing
    */
   static async make(h: Handle, directory: string, provider: string): Promise<StateClaim> {
     const isAdopting = (await h.attr("content.adopt")) === "1";

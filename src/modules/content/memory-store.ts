@@ -7,7 +7,7 @@ import { type Collected, Collector, type Sweepable } from "./collection.js";
 /** Most bytes of blobs of one batch that is handed over. */
 const HANDOVER_BYTES = 8 * 1024 * 1024;
 
-/** Blobs and records that are nowhere but in memory, until there is a store that lasts. */
+/** Blobs and records in memory only, until a durable store exists. */
 export class MemoryStore implements Backing, Sweepable {
   readonly #blobs = new Map<string, { readonly bytes: Uint8Array; readonly kept: boolean }>();
   readonly #records = new Map<string, JsonValue>();
@@ -67,7 +67,7 @@ export class MemoryStore implements Backing, Sweepable {
     return { bytes: this.#bytes };
   }
 
-  /** All that it has in batches, the records in the last one: nothing refers to a blob that is not there. */
+  /** All that it has in batches, the records in the last one: no record refers to a missing blob. */
   *batches(): Generator<Batch> {
     for (const kept of [true, false]) {
       let blobs: StoredBlob[] = [];

@@ -40,7 +40,7 @@ export class NatsBucket {
     this.#waitMs = waitMs;
   }
 
-  /** Makes it unless it is there. @returns on how many servers it is */
+  /** Makes it if it is missing. @returns the number of servers that keep it */
   async open(replicas: number): Promise<number> {
     const options = { name: this.name, ttlMs: Infinity, replicas, isErasable: true };
     return (await this.#patiently(() => this.#jetStream.openBucket(options))).replicas;
@@ -61,7 +61,7 @@ export class NatsBucket {
 
   /**
    * Writes over one revision, once.
-   * @param found asked when another revision is there: gives that, if it is of an earlier try
+   * @param found called if another revision exists: returns that revision if an earlier try wrote it
    */
   writeOver(
     key: string,
@@ -84,7 +84,7 @@ export class NatsBucket {
     return this.#patiently(() => this.#jetStream.erase(this.name, revision));
   }
 
-  /** The most that one value may have: what is read comes back a third longer. */
+  /** The limit of one value: a read returns it a third longer. */
   get valueBytes(): number {
     const most = this.#connection.current.info?.max_payload ?? 1024 * 1024;
     return Math.max(Math.floor((most - OVERHEAD_BYTES) / 2), 1024);

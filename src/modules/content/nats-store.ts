@@ -161,7 +161,7 @@ export class NatsStore implements Backing, Sweepable {
     }
   }
 
-  /** Finds out what there is. */
+  /** Reads the state of the store. */
   async #list(): Promise<void> {
     const { keys, lastRevision } = await this.#bucket.keys();
     this.#openedAt = lastRevision;
@@ -346,7 +346,7 @@ export class NatsStore implements Backing, Sweepable {
     await this.#erase(dead.flatMap(({ pieces }) => pieces));
   }
 
-  /** Only what was there when this process opened the store, or what it has written: all else is not its own. */
+  /** Erases only values from before this process opened the store, or its own ones: others belong to another process. */
   async #erase(values: readonly Value[]): Promise<void> {
     await atOnce(values, async ({ key, revision }) => {
       try {

@@ -5,7 +5,7 @@ import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 /**
  * A segment is a file of entries, one a batch. Each has `SLB1`, length and check of the batch as big-endian
  * uint32, and the batch as `content.commit` has it. The check is a CRC-32 that begins with the place of the
- * entry, so that the bytes of a blob never pass for an entry. A batch counts only when all of it is there.
+ * entry, so that the bytes of a blob never pass for an entry. Only a complete batch counts.
  */
 const MAGIC = Buffer.from("SLB1");
 const HEAD_BYTES = 12;

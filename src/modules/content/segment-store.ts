@@ -44,7 +44,7 @@ export class SegmentStore implements Backing, Sweepable {
   readonly #writes = new Writes();
   /** Oldest first; the last one is written to. */
   #segments: Segment[] = [];
-  /** About to be emptied: what is stored again is written again, although it is there. */
+  /** About to be emptied: a known blob that arrives again is written again. */
   readonly #condemned = new Set<Segment>();
   readonly #collector = new Collector(this);
   #writing: Promise<void> | undefined;
@@ -233,7 +233,7 @@ export class SegmentStore implements Backing, Sweepable {
     this.#writing = undefined;
   }
 
-  /** One that is too large for what is left of a disk must not take the others with it. */
+  /** A batch that is too large for the free space must not make the others fail. */
   async #failed(group: readonly Write[], error: unknown): Promise<void> {
     const isFull = isErrno(error, "ENOSPC");
     for (const { batch, resolve, reject } of group) {
@@ -281,7 +281,7 @@ export class SegmentStore implements Backing, Sweepable {
     for (const batch of batches) this.#take(batch);
   }
 
-  /** A blob that is there is not written again, unless its copy went bad or is about to go. */
+  /** An existing blob is not written again, unless its copy is damaged or about to be removed. */
   #withoutKnown(batch: Batch): Batch {
     const blobs = batch.blobs.filter(({ ref, bytes }) => {
       const found = this.#find(ref);
@@ -346,7 +346,7 @@ export class SegmentStore implements Backing, Sweepable {
     return this.#liveBytes(segment, isLive) < segment.size / 2;
   }
 
-  /** Moves what is to stay to the end, and takes the segment away once that is on the disk. */
+  /** Moves the live blobs to the end, and removes the segment when they are on the disk. */
   async #empty(segment: Segment, isLive: (ref: string) => boolean): Promise<void> {
     this.#condemned.add(segment);
     const staying = [...segment.places()].filter((entry) => this.#isStaying(segment, entry, isLive));

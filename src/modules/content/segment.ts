@@ -40,7 +40,7 @@ export class Segment {
     return new Segment(path, number, openSync(path, "wx+", 0o600));
   }
 
-  /** Opens one that is there; its blobs are known after {@link readIndex} or {@link scan}. */
+  /** Opens an existing segment; its blobs are known after {@link readIndex} or {@link scan}. */
   static open(path: string, number: number): Segment {
     return new Segment(path, number, openSync(path, "r+"));
   }
@@ -49,7 +49,7 @@ export class Segment {
     return this.#size;
   }
 
-  /** @returns whether there is an index that can be used */
+  /** @returns whether a usable index exists */
   readIndex(): boolean {
     const index = BlobIndex.decode(readIfThere(this.#indexPath()) ?? Buffer.alloc(0));
     if (index !== undefined) this.#places = index;

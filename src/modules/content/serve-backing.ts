@@ -75,7 +75,7 @@ export function blobOf(request: Request): Uint8Array {
   throw requestError("EPROTO", `${request.topic} accepts only raw bytes`);
 }
 
-/** @throws `EINVAL` for what is no reference */
+/** @throws `EINVAL` for an invalid reference */
 export function refOf(payload: Payload): string {
   return checkBlobref(requestFields(payload, { ref: "string" }).ref);
 }

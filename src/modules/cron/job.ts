@@ -47,13 +47,13 @@ export class Job {
     });
   }
 
-  /** Ends the whole process group, resolves when the command is gone, or when it cannot be ended. */
+  /** Ends the whole process group, resolves when the command has ended, or when it cannot be ended. */
   async kill(): Promise<void> {
     this.#signal("SIGTERM");
     const timer = startTimer(GRACE_MS, () => this.#signal("SIGKILL"));
     await this.ended;
     timer.cancel();
-    // The command has ended, but perhaps not what it had started.
+    // The command has ended, but perhaps not its child processes.
     this.#signal("SIGKILL");
   }
 

@@ -14,7 +14,7 @@ export type Op =
 /** The tree to change. */
 export interface Keyspace {
   readonly tree: Tree;
-  /** Counters that are gone. */
+  /** Removed counters. */
   readonly counters: Counters;
 }
 
@@ -54,7 +54,7 @@ function parseOp(item: JsonValue): Op {
 /**
  * Makes the changes, one after the other.
  * @throws `EISDIR` for a value where a directory is, `ENOTDIR` for a key below a value: no mistake loses
- *   either. `EINVAL` for adding to what is not a counter
+ *   either. `EINVAL` for adding to a value that is not a counter
  */
 export async function applyOps(before: Keyspace, ops: readonly Op[]): Promise<Applied> {
   let applied: Applied = { ...before, values: {} };

@@ -11,7 +11,7 @@ export interface DumpHeader {
 /** A line of a dump after the first. */
 export type DumpLine =
   | { readonly kind: "key"; readonly key: string; readonly value: JsonValue; readonly isCounter: boolean }
-  /** The last one; what has none was cut short. */
+  /** The last one; a dump without it was cut short. */
   | { readonly kind: "end"; readonly keys: number };
 
 const FORMAT = 1;
@@ -30,7 +30,7 @@ export function endLine(keys: number): string {
   return `${JSON.stringify({ end: true, keys })}\n`;
 }
 
-/** @throws `EINVAL` for what is no first line of a dump, or of a newer format */
+/** @throws `EINVAL` if the line is not the first line of a dump, or has a newer format */
 export function parseHeader(line: string): DumpHeader {
   const header = parseLine(line, 1);
   const { sluice, format, version } = fields(header, {

@@ -15,7 +15,7 @@ export interface Damage {
   readonly kind: "record" | "keys" | "value";
   /** The key; of `keys`, the first that may be missing. */
   readonly key: string;
-  /** The first of `keys` that is there again; absent where nothing follows. */
+  /** The first readable key after the damage; absent at the end. */
   readonly until?: string;
   /** How many keys come before it. */
   readonly position: number;

@@ -158,7 +158,7 @@ async function firstReadable(
 
 interface Problem {
   readonly text: string;
-  /** The root is there, and some of what is below it. */
+  /** The root is readable, and a part of the nodes below it. */
   readonly isPartial: boolean;
 }
 

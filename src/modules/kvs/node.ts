@@ -21,7 +21,7 @@ export interface NodeOf<Kind, Item> {
   readonly items: readonly Item[];
 }
 
-/** Keys, ascending, and what they hold. */
+/** Keys, ascending, and their contents. */
 export type Leaf = NodeOf<"leaf", Entry>;
 
 /**

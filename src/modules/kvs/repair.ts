@@ -15,14 +15,14 @@ import {
 import { decodeKey, encodeKey, KEY_MAX_BYTES } from "./key.js";
 import { type Entry, makeEntry } from "./node.js";
 
-/** Where a repair puts what it cannot leave in its place. */
+/** The directory for data that a repair cannot leave in its place. */
 const LOST_AND_FOUND = "lost+found";
 
 /** The result of a repair. */
 export interface Repair {
   /** The version that it has made. */
   readonly version: number;
-  /** Keys below `lost+found` that have what is left of others. */
+  /** Keys below `lost+found` with the remaining parts of others. */
   readonly found: readonly string[];
   /** The data that was lost. */
   readonly dropped: readonly string[];

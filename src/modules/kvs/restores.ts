@@ -4,7 +4,7 @@ import type { Content } from "./content.js";
 import { Restore, type Restored } from "./restore.js";
 import type { KvsStore } from "./store.js";
 
-/** The restore that is under way: one at a time, and only for as long as its client is there. */
+/** The restore that is under way: one at a time, and only while its client is connected. */
 export class Restores {
   readonly #store: KvsStore;
   readonly #content: Content;
@@ -47,7 +47,7 @@ export class Restores {
     }
   }
 
-  /** A client is gone. */
+  /** A client has disconnected. */
   disconnect(sender: string): void {
     if (this.#current?.sender === sender) this.#end();
   }

@@ -163,7 +163,7 @@ export class KvsStore {
     }
   }
 
-  /** A version, and what is to be called when it is not read any more. */
+  /** A version, and the function to call at the end of the read. */
   pin(version?: number): { readonly snapshot: Snapshot; readonly release: () => void } {
     const snapshot = version === undefined ? this.#snapshot : this.#kept(version);
     return { snapshot, release: this.#pins.take(snapshot.root) };
@@ -184,7 +184,7 @@ export class KvsStore {
 
   /**
    * Replaces all keys, in a new version above all earlier ones.
-   * @param make gives what is to be there, from what is there then
+   * @param make returns the new value for the value at that time
    * @param version the new one is not below it
    */
   async replace(make: (before: Keyspace) => Promise<Keyspace>, version = 0): Promise<number> {
@@ -350,7 +350,7 @@ export class KvsStore {
     return { head, newest: checkpoints.at(-1) };
   }
 
-  /** The head before is kept: it is gone back to when the newest cannot be read. */
+  /** The previous head stays, as a replacement for an unreadable newest head. */
   #headRecords(head: Head): Records {
     const before = this.#snapshot;
     if (head.version === before.version) return {};

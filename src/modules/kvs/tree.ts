@@ -10,7 +10,7 @@ const NODES_AHEAD = 8;
 /** Reads a node that was stored. */
 export type LoadNode = (ref: string) => Promise<TreeNode> | TreeNode;
 
-/** A key of the tree, with what it holds. */
+/** A key of the tree, with its content. */
 export interface Found {
   readonly key: string;
   readonly entry: Entry;
@@ -42,7 +42,7 @@ export class Tree {
     return found?.key === key ? found.entry : undefined;
   }
 
-  /** The key itself if it is there, else the one that comes directly before or after it. */
+  /** The key itself if it exists, else the one directly before or after it. */
   async nearest(key: string, side: "before" | "after"): Promise<Found | undefined> {
     if (this.root === undefined) return undefined;
     let node = await this.#node(this.root);
@@ -90,7 +90,7 @@ export class Tree {
     });
   }
 
-  /** Takes a key out; one that is not there changes nothing. */
+  /** Removes a key; a missing key changes nothing. */
   async delete(key: string): Promise<Tree> {
     return await this.#change(key, (leaf) => {
       const index = lastAtMost(leaf.keys, key);

@@ -29,7 +29,7 @@ export function isAway(error: unknown): boolean {
 export class RemoteService {
   readonly #h: Handle;
   readonly #place: ServicePlace;
-  /** Settled when the service is there again; shared by all that wait. */
+  /** Settled when the service exists again; shared by all that wait. */
   #appearance: Promise<void> | undefined;
   #isFinal = false;
   #giveUp: () => void = () => undefined;
@@ -59,7 +59,7 @@ export class RemoteService {
    */
   async patiently(attempt: Attempt): Promise<Payload> {
     const deadlineMs = performance.now() + this.#place.waitMs;
-    // The first time it is there again it is asked at once.
+    // Sends the request at once when the service exists again.
     for (let pauseMs = 0; ; pauseMs = Math.min(Math.max(2 * pauseMs, BACKOFF_MS.first), BACKOFF_MS.most)) {
       try {
         return await attempt();
@@ -76,7 +76,7 @@ export class RemoteService {
     this.#giveUp();
   }
 
-  /** Resolves when the service is there. */
+  /** Resolves when the service exists. */
   appears(): Promise<void> {
     this.#appearance ??= this.#watch().finally(() => (this.#appearance = undefined));
     return this.#appearance;
@@ -95,7 +95,7 @@ export class RemoteService {
     if (this.#isFinal || leftMs <= 0) throw this.#gaveUp(cause);
     const timer = new AbortController();
     const tooLate = sleep(leftMs, timer.signal).then(() => "late" as const);
-    // Given up below, when it is there in time.
+    // Cancelled below, if the service exists in time.
     tooLate.catch(() => undefined);
     try {
       const there = this.appears().then(() => "there" as const);

@@ -2,7 +2,7 @@ import { canSupervise, startUnderHelper } from "./helped-program.js";
 import { startAlone } from "./lone-program.js";
 import type { ProgramStart, SupervisedProgram } from "./supervised-program.js";
 
-/** Whether the helper is there, which some keys of units need (docs/design/programs.md §1). */
+/** Whether the helper exists, which some keys of units need (docs/design/programs.md §1). */
 export const hasProgramHelper = canSupervise;
 
 /**

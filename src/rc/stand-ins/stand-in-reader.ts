@@ -9,7 +9,7 @@ interface StandInReaderOptions {
   readonly standIns: StandIns;
   /** The module for `sluice` and `sluice/rc`; undefined for other names. */
   readonly library: (name: string) => unknown;
-  /** Imports a package that is there, for a file. */
+  /** Imports an installed package, for a file. */
   readonly packaged: (name: string, from: string) => Promise<unknown>;
 }
 
@@ -57,7 +57,7 @@ export class StandInReader {
   }
 }
 
-/** One that has no entry for `require` is there too. */
+/** A package without an entry for `require` counts as installed too. */
 function isThere(require: NodeJS.Require, name: string): boolean {
   try {
     require.resolve(name);

@@ -64,7 +64,7 @@ export class KeptFragment {
     this.#name = name;
   }
 
-  /** @returns undefined if it is not kept, or what is kept is broken */
+  /** @returns undefined without an entry, or with a damaged one */
   read(source: Source): Fragment | undefined {
     const content = this.#files.read(this.#name);
     if (content === undefined) return undefined;

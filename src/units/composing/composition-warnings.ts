@@ -19,7 +19,7 @@ export function compositionWarnings(catalog: Catalog): Diagnostic[] {
   );
 }
 
-/** Arguments for what is not there reach nothing, as in Flux. */
+/** Arguments for a missing module have no effect, as in Flux. */
 function unknownOptionTargets({ sources, providers }: ComposedCatalog): Diagnostic[] {
   const changes = sources.readings.flatMap(({ fragment }) => fragment.changes);
   return changes.flatMap((change) => {
@@ -98,7 +98,7 @@ function noEffect(draft: UnitDraft, update: Setting, key: UnitKey | undefined): 
 
 function override(draft: UnitDraft, update: Setting, key: UnitKey, earlier: Setting): Diagnostic[] {
   const location = placeOf(update, key);
-  // Flags, variables and the configuration are there to have the last word.
+  // Flags, variables and the configuration are meant to override files.
   if (location === undefined || update.source.directory === undefined) return [];
   return [
     {

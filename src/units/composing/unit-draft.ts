@@ -9,7 +9,7 @@ import { makeModule, makeTask } from "../unit-values.js";
 const DEFAULT_PRIORITY = 100;
 const NOTHING: readonly never[] = [];
 
-/** A unit while it is being composed: what is set so far, and every table that had a part in it. */
+/** A unit while it is being composed: the values set so far, and every table that has set one. */
 export class UnitDraft {
   readonly name: string;
   readonly kind: Unit["kind"];

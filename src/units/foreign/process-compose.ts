@@ -5,7 +5,7 @@ import { ProcessReader } from "./process-compose-process.js";
 import { isTable, NO_KEY, type ProcessFile, readEnvironment, type Table } from "./process-compose-values.js";
 import { type ImportedFile, type Remark, type SourceKey, unitName, UnitSketch } from "./sketch.js";
 
-/** A file that was read, or what is wrong with it. */
+/** A parsed file, or its problem. */
 export type ProcessComposeResult =
   | { readonly ok: true; readonly value: ImportedFile }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

@@ -60,12 +60,12 @@ export class UnitSketch {
     this.keys.set(key, { value, from: [...(known?.from ?? []), ...from] });
   }
 
-  /** Says what is not carried over. */
+  /** Records a key that is not carried over. */
   lose(key: SourceKey, why: string): void {
     this.remarks.push({ ...key, why, isLost: true });
   }
 
-  /** Says what has no key of its own here, and is not missed. */
+  /** Records a key that needs no equivalent here. */
   say(key: SourceKey, why: string): void {
     this.remarks.push({ ...key, why, isLost: false });
   }

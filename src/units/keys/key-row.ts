@@ -29,7 +29,7 @@ export interface UnitValues {
   runlevels: readonly Runlevel[];
 }
 
-/** How the value of a key is read, and what it is in a unit. */
+/** How the value of a key is read, and its type in a unit. */
 export type KeyKind = keyof UnitValues;
 
 /** All there is to know of a key of units, other than `name`. */

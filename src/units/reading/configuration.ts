@@ -20,7 +20,7 @@ export interface ConfigLayer {
   readonly source: Source;
 }
 
-/** The configuration of an instance: layers, later ones over earlier ones, and what they make together. Immutable. */
+/** The configuration of an instance: layers, later ones over earlier ones, and the merged result. Immutable. */
 export class LayeredConfiguration {
   readonly table: ConfigTable;
   readonly layers: readonly ConfigLayer[];
@@ -109,7 +109,7 @@ function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
   return locateProblems(source, problems);
 }
 
-/** The `modules` tables of all layers, as what they change of the units (docs/design/planning.md §2). */
+/** The `modules` tables of all layers, as changes of units (docs/design/planning.md §2). */
 export function configReadings(configuration: LayeredConfiguration): Reading[] {
   return configuration.layers
     .filter(({ table }) => Object.hasOwn(table, "modules"))

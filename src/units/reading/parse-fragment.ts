@@ -49,7 +49,7 @@ export async function readRcFragment(file: string, reading: FileReading = {}): P
   return resultOf(await readReading(file, "rc-file", reading));
 }
 
-/** A file with what is wrong with it, for composition with others. */
+/** A file with its problems, for composition with others. */
 export async function readReading(
   file: string,
   kind: DocumentKind,

@@ -48,7 +48,7 @@ export function readStackFiles(
   );
 }
 
-/** As {@link readFragments}, each file with what is wrong with it. */
+/** As {@link readFragments}, each file with its problems. */
 export async function readAll({
   dataDir,
   searchPath,

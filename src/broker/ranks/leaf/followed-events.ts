@@ -87,14 +87,14 @@ export class FollowedEvents {
     if (seq > this.seq) this.catchUp();
   }
 
-  /** Has rank 0 send what has not come, unless it is about to. */
+  /** Requests missing events from rank 0, unless they are on their way. */
   catchUp(): void {
     if (!this.#isIn || this.#isCatchingUp) return;
     this.#isCatchingUp = true;
     this.#options.send(noticeMessage({ kind: "missed", seq: this.seq }));
   }
 
-  /** Rank 0 has sent some of what was missed. */
+  /** Rank 0 has sent a part of the missed events. */
   repeated({ isKept, seq }: { readonly isKept: boolean; readonly seq: number }): void {
     if (!isKept) {
       const text = `this rank has missed events after ${this.seq}, and rank 0 no longer keeps them all (overlay.kept-events)`;
@@ -104,7 +104,7 @@ export class FollowedEvents {
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }
 
-  /** Sends a new leader what it has not received. */
+  /** Sends a new leader the events that it has not received. */
   giveTo(channel: Channel, seq: number): void {
     const missed = this.#recent?.since(seq);
     for (const batch of missed ?? []) channel.send(batch);
@@ -127,7 +127,7 @@ export class FollowedEvents {
     this.#own.publish(event, done);
   }
 
-  /** Sends what was published before, so that nothing overtakes it. */
+  /** Sends earlier events first, so that no message overtakes them. */
   flush(): void {
     this.#batch.flush();
   }

@@ -273,7 +273,7 @@ export class Leaf implements Overlay {
     void this.#rejoin(receiver, () => this.#transport.reconnect(this.#closed.signal));
   }
 
-  /** Another broker leads: this rank goes on with it, and keeps what it has. */
+  /** Another broker leads: this rank continues with it, and keeps its modules. */
   #follow(uuid: string): void {
     const receiver = this.#receiver;
     if (receiver === undefined) return;

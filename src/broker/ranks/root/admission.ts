@@ -82,7 +82,7 @@ export class Admission {
     return { problem: `no rank of instance ${instanceId} is free: all ${size} are taken` };
   }
 
-  /** No broker of a rank that is not there comes back. */
+  /** No broker of a missing rank comes back. */
   forget(rank: number): void {
     this.#numbers.forget(rank);
   }

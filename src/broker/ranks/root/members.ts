@@ -26,7 +26,7 @@ export interface MembersListener {
   tooSlow(member: Member, why: string): void;
 }
 
-/** The ranks that are there, as rank 0 has them, and what they are sent. */
+/** The joined ranks, as rank 0 knows them, and the messages to them. */
 export class Members {
   readonly #members = new Map<number, Member>();
   readonly #listener: MembersListener;

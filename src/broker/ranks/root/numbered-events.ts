@@ -74,7 +74,7 @@ export class NumberedEvents {
     return this.#ring.since(seq, REPEAT_BYTES);
   }
 
-  /** Sends what there is now, as has to be done before anything else that must not overtake it. */
+  /** Sends the current batch, before any message that must not overtake it. */
   flush(): void {
     this.#batch.flush();
   }

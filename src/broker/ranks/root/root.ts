@@ -43,7 +43,7 @@ export class Root implements Overlay {
   readonly #members: Members;
   readonly #admission: Admission;
   readonly #events: NumberedEvents;
-  /** Until this broker knows what was numbered by another leader. */
+  /** Set until this broker knows the events numbered by another leader. */
   #succession: Succession | undefined;
   #heartbeat: Heartbeat | undefined;
   #receiver: OverlayReceiver | undefined;
@@ -269,7 +269,7 @@ export class Root implements Overlay {
     if (member !== undefined) this.#members.lost(member);
   }
 
-  /** Sends a rank some of what it has missed; it asks for more. */
+  /** Sends a rank a part of the events that it has missed; it requests more. */
   #repeat(member: Member, seq: number): void {
     const missed = this.#events.since(seq);
     for (const batch of missed ?? []) this.#members.give(member, batch);

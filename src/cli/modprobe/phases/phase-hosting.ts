@@ -9,7 +9,7 @@ import type { WaitingPeriods } from "./waiting-notes.js";
 export interface HostedRun {
   readonly link: PhaseLink;
   readonly periods: WaitingPeriods;
-  /** A module that is not gone this long after its removal began is cancelled. */
+  /** The time after the beginning of a removal when the module is cancelled. */
   readonly cancelAfterMs: number | undefined;
 }
 
