@@ -13,7 +13,7 @@ export interface StartFailure {
 export interface Attempt {
   /** Undefined: all went well. */
   readonly failure: StartFailure | undefined;
-  /** Of its rc1 on each rank; that of the rank that failed comes first. None if it did not come so far. */
+  /** The runs of rc1 on each rank, that of a failed rank first; empty if no rc1 began. */
   readonly records: readonly RunRecord[];
 }
 

@@ -59,7 +59,7 @@ export class Attributes {
     return sorted([...this.#values]);
   }
 
-  /** Those that never change. */
+  /** The attributes that never change. */
   readOnly(): Record<string, string> {
     return sorted([...this.#values].filter(([name]) => this.#kinds.get(name)?.readOnly === true));
   }

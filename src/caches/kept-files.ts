@@ -22,7 +22,7 @@ const DRAFT_MS = 3600e3;
 export interface Keeping {
   /** Absolute. */
   readonly directory: string;
-  /** So many directories may be made for it, itself among them. */
+  /** The number of directories that may be made for it, including itself. */
   readonly levels: number;
   /** Bytes of all files together. */
   readonly limit: number;

@@ -69,7 +69,7 @@ async function resolvedUri(named: string): Promise<string> {
   throw notOne(named, found);
 }
 
-/** Has others of this machine not see a password of this command's line. */
+/** Hides a password on this command line from other users of the machine. */
 export function hidePasswords(): void {
   const hidden = process.argv.map((word) => word.replace(/:\/\/[^/@\s]*@/g, "://***@"));
   if (hidden.some((word, at) => word !== process.argv[at])) process.title = hidden.join(" ");

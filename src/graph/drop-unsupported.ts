@@ -5,7 +5,7 @@ import type { Csr } from "./csr.js";
 export const STAYED = 0;
 /** No node is left in a group that it needs. */
 export const LOST_NEED = 1;
-/** Nothing that stays asks for it any more. */
+/** No unit that stays requests it any more. */
 export const ORPHANED = 2;
 
 /** Nodes that live as long as something asks for them and their needs are met. */

@@ -12,7 +12,7 @@ export interface SetAside {
 /** Units asked for by roots or by what they require, before needs are looked at. */
 export interface Closure {
   readonly active: Uint8Array;
-  /** Those that a root asks for. */
+  /** The units that a root requests. */
   readonly held: Uint8Array;
 }
 

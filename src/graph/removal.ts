@@ -10,7 +10,7 @@ import type { LoadedModule, PlanRequest } from "./types.js";
 
 /** The modules of an explicit removal. */
 export interface Removal {
-  /** Has the loaded modules only. */
+  /** Contains only the loaded modules. */
   readonly index: CatalogIndex;
   /** Units of that index, ascending. */
   readonly going: Uint32Array;

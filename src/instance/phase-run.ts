@@ -169,7 +169,7 @@ function overCatalog(catalog: Catalog, rc: RcReading) {
 }
 
 /**
- * Has the libraries of a plan verified, and optional units whose libraries are refused left out.
+ * Verifies the libraries of a plan, and leaves out optional units with refused libraries.
  * @throws StartError `LOAD_LIBRARY` with every refusal
  */
 async function verified(

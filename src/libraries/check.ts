@@ -50,7 +50,7 @@ export interface LibraryReport {
   readonly failures: readonly LibraryFailure[];
   /** Why optional picks are left out. */
   readonly leftOut: readonly LibraryFailure[];
-  /** Those whose files were found. */
+  /** The picks whose files exist. */
   readonly picks: readonly LibraryPick[];
   /** By path. */
   readonly libraries: ReadonlyMap<string, OpenedLibrary>;

@@ -57,7 +57,7 @@ export async function readFromProcess({
     if (bytes > OUTPUT_BYTES) end("writes more than a manifest can have");
     else chunks.push(chunk);
   });
-  // One that does not read is no mistake.
+  // A process that does not read its input is not an error.
   child.stdin?.on("error", () => undefined).end(input ?? "");
   try {
     const ended = await processEnd(child);

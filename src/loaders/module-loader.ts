@@ -18,7 +18,7 @@ export interface OutputLine {
 /** The store for the output of an ordinary program. */
 export interface ProgramLog {
   line(line: OutputLine): void;
-  /** So many bytes were written that could not be had. */
+  /** The number of lost bytes of its output. */
   leftOut(stream: OutputLine["stream"], bytes: number): void;
 }
 
@@ -38,7 +38,7 @@ export interface LibraryQuery extends Pick<ModuleSpec, "path" | "cacheDir" | "en
   readonly names?: readonly string[] | undefined;
   /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Of the host. Default: that of this Node. */
+  /** The version of the host. Default: that of this Node. */
   readonly nodeApiVersion?: number | undefined;
 }
 

@@ -24,7 +24,7 @@ const PROBE_FIELDS = {
 /** A shell line, or an argv. */
 export type CommandLine = string | readonly string[];
 
-/** How it is found out whether a program is ready, or alive: exactly one of the kinds, and how often and long. */
+/** The probe for a ready or running program: exactly one of the kinds, with its interval and times. */
 export type Probe = Partial<Omit<Fields<typeof PROBE_FIELDS>, "command">> & {
   readonly command?: CommandLine | undefined;
 };

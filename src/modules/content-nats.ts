@@ -9,7 +9,7 @@ import { NatsStore } from "./content/nats-store.js";
 import { serveBacking } from "./content/serve-backing.js";
 import { stateDirectory } from "./content/state-directory.js";
 
-/** So many servers keep a store at most. */
+/** The largest number of servers that keep a store. */
 const MAX_REPLICAS = 3;
 
 /**

@@ -17,7 +17,7 @@ const SERVERS_TIMEOUT_MS = 4500;
 /** How often the client checks that the rank answers, in milliseconds. */
 const BEAT_MS = 2000;
 
-/** So much may be under way without an acknowledgement. */
+/** The limit of bytes under way without an acknowledgement. */
 const WINDOW_BYTES = 256 * 1024;
 const SEGMENT_BYTES = 64 * 1024;
 
@@ -29,7 +29,7 @@ const RETRY_MS = 1000;
 
 const SERVICE_UNAVAILABLE = 503;
 
-/** So often in a row the servers may know no receiver; a new subscription is not known at once everywhere. */
+/** The number of times in a row that the servers may know no receiver; a new subscription is not known at once everywhere. */
 const MAX_UNHEARD = 4;
 
 /**

@@ -124,7 +124,7 @@ async function tryAll(
   });
   const round = await Promise.race([tried, aborted]);
   isOver = true;
-  // One that came too late must not stay.
+  // A connection that opens too late must close.
   if (round === undefined) void tried.then(({ connection }) => connection?.close());
   return round;
 }

@@ -10,9 +10,9 @@ export interface LinkFrame {
   readonly kind: LinkFrameKind;
   /** `data`, `end`: bytes before it. `ask`: bytes that have been sent; `answer` gives it back. Else 0. */
   readonly number: number;
-  /** So many bytes have come, without a gap; the end counts as one. */
+  /** The number of received bytes without a gap; the end counts as one. */
   readonly ack: number;
-  /** So many bytes in all may be sent. */
+  /** The total number of bytes that may be sent. */
   readonly room: number;
 }
 

@@ -35,7 +35,7 @@ export class LinkSender {
   #next = 0;
   #written = 0;
   #acknowledged = 0;
-  /** So many bytes have been sent; less than were ever sent while some are sent again. */
+  /** The number of sent bytes; lower than before while it sends some again. */
   #sent = 0;
   #everSent = 0;
   /** Before the first report of the other end, one segment may be under way. */
@@ -95,7 +95,7 @@ export class LinkSender {
     return true;
   }
 
-  /** Has all that is not acknowledged sent again. */
+  /** Sends all unacknowledged data again. */
   rewind(): void {
     this.#next = this.#head;
     this.#sent = this.#acknowledged;

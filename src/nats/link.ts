@@ -10,7 +10,7 @@ const ACK_DELAY_MS = 20;
 /** The first retry interval for an end without an answer, which may not have joined; it doubles each time. */
 const FIRST_RETRY_MS = 25;
 
-/** One that is waited for may come at any time. */
+/** An expected message may arrive at any time. */
 const MAX_UNKNOWN_RETRY_MS = 200;
 
 /** When to ask again after the service has found no receiver: a new subscription is not known at once everywhere. */
@@ -33,7 +33,7 @@ export interface LinkOptions {
   readonly self: string;
   /** Uuid of the other end; undefined if the first that answers is meant. */
   readonly peer: string | undefined;
-  /** So many bytes that nothing here has read may be under way or wait; asked each time. */
+  /** The limit of unread bytes under way or waiting here; called each time. */
   readonly windowBytes: () => number;
   /** The most that one message may carry; asked each time. */
   readonly segmentBytes: () => number;
@@ -56,7 +56,7 @@ export class Link extends Duplex {
   #hasHeard = false;
   /** This end has sent its greeting, and waits for an answer. */
   #isGreeting = false;
-  /** So many bytes have come. */
+  /** The number of received bytes. */
   #received = 0;
   /** That more is missing after so many bytes was reported. */
   #gapReportedAt = -1;
@@ -254,7 +254,7 @@ export class Link extends Duplex {
     if (this.#sender.isIdle) this.#finish();
   }
 
-  /** All that was written has arrived, the end too if there is one. */
+  /** All written data has arrived, including the end, if any. */
   #finish(): void {
     const done = this.#finished;
     this.#finished = undefined;
@@ -295,7 +295,7 @@ export class Link extends Duplex {
     return this.#isGreeting && !this.#hasHeard;
   }
 
-  /** Nothing of this end waits for the other one. */
+  /** This end has no unacknowledged data. */
   get #isIdle(): boolean {
     return this.#sender.isIdle && !this.#awaitsAnswer;
   }

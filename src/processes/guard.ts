@@ -33,7 +33,7 @@ export interface GuardOptions {
   readonly mark?: Mark | undefined;
   /** How long that may take to end by itself, in whole seconds. Default: 0. */
   readonly graceSeconds?: number | undefined;
-  /** Nothing is guarded, and why. */
+  /** Called with the reason if the guard does not run. */
   readonly onError?: ((error: Error) => void) | undefined;
 }
 

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { Socket } from "node:net";
 
-/** Has something keep this process alive, or lets go of it. */
+/** Makes an object keep this process alive, or releases it. */
 type SetRef = (isRef: boolean) => void;
 
 /** Everything of one owner that keeps this process alive: all of it does, until it is let go. */
@@ -25,7 +25,7 @@ export class Refs {
   }
 }
 
-/** Has a handle of Node keep this process alive, or lets go of it. */
+/** Makes a handle of Node keep this process alive, or releases it. */
 export function setRefOf(handle: { ref(): unknown; unref(): unknown }, isRef: boolean): void {
   if (isRef) handle.ref();
   else handle.unref();

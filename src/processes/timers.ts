@@ -89,7 +89,7 @@ class LongTimer implements Timer {
   }
 
   #arm(): void {
-    // One that is never due is nothing to stay alive for.
+    // A timer that is never due must not keep the process alive.
     if (this.#leftMs === Infinity) return;
     const stepMs = Math.min(this.#leftMs, LONGEST_MS);
     this.#leftMs -= stepMs;

@@ -43,7 +43,7 @@ export function fluxHostPrograms(driverUri: string): readonly HostProgram[] {
   ];
 }
 
-/** Those that Sluice comes with. */
+/** The shipped hosts. */
 export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST, PYTHON_HOST];
 
 /** The program for a file, or undefined if it holds no code that one of them runs. */

@@ -72,7 +72,7 @@ export interface ModuleOptionEdit {
 /** An import that was not found. */
 export interface StandIn {
   readonly name: string;
-  /** Of the first import in the rc file or in a file of the site that it imports, from 1; 0 if not known. */
+  /** The line of the first import in the rc file, or in a file of the site that it imports, from 1; 0 if unknown. */
   readonly line: number;
 }
 

@@ -12,7 +12,7 @@ import type { RcSession } from "./session.js";
 export interface InstanceStepExecutorOptions {
   /** Reaches the instance to load modules into; needed by plans that load or remove. */
   readonly handle?: Handle | undefined;
-  /** Has the code of tasks and the arguments that they set; needed by plans with tasks of rc files. */
+  /** Holds the code of tasks and the arguments that they set; plans with tasks of rc files need it. */
   readonly session?: RcSession | undefined;
   /** Gets every line that commands print. */
   readonly onOutput: (line: OutputLine) => void;

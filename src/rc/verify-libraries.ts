@@ -20,7 +20,7 @@ export interface PlanVerification {
 }
 
 /**
- * Has an instance open and verify the libraries of all that a plan loads, before anything of it is loaded
+ * Makes an instance open and verify the libraries of a plan, before it loads any module
  * (docs/design/modules.md §6). A plan that loads nothing of a library asks nothing.
  * @throws SluiceError `BROKER_REQUEST` if the instance cannot answer
  */

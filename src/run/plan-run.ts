@@ -19,7 +19,7 @@ interface RunningStep {
   readonly controller: AbortController;
   /** Takes back whichever timer is set: first that of the time-out, then that of the grace time. */
   stopTimer: () => void;
-  /** Nothing that the promise still does counts: its last event is out. */
+  /** The promise no longer matters: its last event has been sent. */
   reported: boolean;
   /** An interrupt has cancelled it. */
   cancelled: boolean;

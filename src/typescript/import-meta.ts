@@ -42,7 +42,7 @@ const RESOLVE = `(to) => {
 }`.replaceAll("\n", " ");
 
 /**
- * Has `import.meta` itself be an object, as in Node. jiti knows members of it only where they are named, so that
+ * Makes `import.meta` itself an object, as in Node. jiti knows members of it only where they are named, so that
  * `const { dirname } = import.meta` would find nothing.
  */
 export function importMetaPlugin({ filename, dirname, url }: MetaOfFile): (api: BabelApi) => BabelPlugin {

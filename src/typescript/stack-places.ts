@@ -29,7 +29,7 @@ export function forgetCode(path: string): void {
 }
 
 /**
- * Has the stacks of errors in this thread name the places in files as they were written. For threads and processes that are
+ * Makes the stacks of errors in this thread name the places in the source files. For threads and processes that are
  * ours alone: what formats stacks is one function for all code in them.
  */
 export function showWrittenPlaces(): void {

@@ -19,7 +19,7 @@ const NOT_ALONE = "";
 interface Source {
   readonly path: string;
   readonly source: string;
-  /** All that its code is made from. */
+  /** The sources of its code. */
   readonly origin: string;
 }
 

@@ -9,7 +9,7 @@ export interface AfterLine {
   readonly name: string;
   /** Such as `after = ["kvs", "table"]`, in the format of the file. */
   readonly text: string;
-  /** Of the `after` that it takes the place of, else of the unit's name; undefined if no file has it. */
+  /** The place of the `after` that it replaces, else of the unit's name; undefined if no file has it. */
   readonly place: Location | undefined;
   /** Whether the unit has an `after` already. */
   readonly isReplaced: boolean;

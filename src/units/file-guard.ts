@@ -213,7 +213,7 @@ function ownerOf(path: string): number[] {
   return stats === undefined ? [] : [stats.uid];
 }
 
-/** Nothing for what does not exist or cannot be examined: reading it reports that. */
+/** Empty for a missing or unreadable file: the read reports it. */
 function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);

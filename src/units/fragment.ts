@@ -49,7 +49,7 @@ export interface Reading {
   /** The sound part: a value that is wrong is left out, and nothing else. */
   readonly fragment: Fragment;
   readonly diagnostics: readonly Diagnostic[];
-  /** Nothing could be read, so that names may be missing. */
+  /** The source is unreadable, so that names may be missing. */
   readonly isBroken: boolean;
 }
 

@@ -22,7 +22,7 @@ interface KeptChange {
 }
 
 export interface HubOptions {
-  /** Of the instance: numbers of another one mean nothing here. */
+  /** The id of the instance: numbers of another one have no meaning here. */
   readonly uuid: string;
   /** Everything that a page knows, as it is now. */
   readonly picture: () => unknown;

@@ -138,7 +138,7 @@ export class LiveInstance {
       kept.add(line);
       this.#tell({ part, lines: [line] });
     };
-    // One that comes back has sent its older lines before.
+    // A rank that comes back has sent its older lines before.
     const follow = { follow: true };
     const log = this.#seen.has(rank) ? { ...follow, new: true } : follow;
     this.#seen.add(rank);

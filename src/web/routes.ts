@@ -10,7 +10,7 @@ export interface Session {
   readonly mode: "live" | "offline";
   readonly readOnly: boolean;
   readonly version: string;
-  /** Of the instance: its size and the rank that is asked. */
+  /** The size of the instance, and the rank that answers. */
   readonly size: number;
   readonly rank: number;
 }

@@ -22,7 +22,7 @@ export class DrivenModules implements ApplyModules {
   /** In the order of loading. */
   readonly #entries = new Map<string, DrivenModule>();
   readonly #orders: LoadOrder[] = [];
-  /** Of their files, by the names of modules. */
+  /** The paths of their files, by the names of modules. */
   readonly #paths = new Map<string, string>();
 
   private constructor(handle: Handle) {

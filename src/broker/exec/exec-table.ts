@@ -186,7 +186,7 @@ export class ExecTable {
     };
   }
 
-  /** That of the caller, at this rank. */
+  /** The environment of the caller, at this rank. */
   #environmentOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
     const { blocklist, own } = this.#options;
     const environment = new Environment({});

@@ -58,7 +58,7 @@ function findByPath(named: string, env: Env): FoundInstance {
   return socket === undefined ? { kind: "missing" } : { kind: "found", uri: `local://${socket}` };
 }
 
-/** Of an instance that no command of ours has started, such as one inside another program. */
+/** The entry of an instance that no command of ours has started, such as one inside another program. */
 function socketAt(path: string): string | undefined {
   if (/^local-\d+$/.test(basename(path)) && existsSync(path)) return path;
   try {

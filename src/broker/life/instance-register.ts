@@ -27,7 +27,7 @@ export interface RegisteredInstance {
   readonly uri: string;
   readonly rundir: string;
   readonly size: number;
-  /** Of the broker that answers at the URI. */
+  /** The rank of the broker that answers at the URI. */
   readonly rank: number;
   /** Seconds since 1970. */
   readonly startTime: number;
@@ -59,7 +59,7 @@ const ENTRY = {
 /** In a run directory. */
 const ENTRY_FILE = "instance.json";
 
-/** Of the link to a run directory elsewhere. */
+/** The prefix of the link to a run directory elsewhere. */
 const LINK_PREFIX = `${RUNDIR_PREFIX}at-`;
 
 /**
@@ -158,7 +158,7 @@ function isRunning({ pid, mark }: Entry): boolean {
   return mark === undefined && signalProcess(pid, 0) === "sent";
 }
 
-/** That of another namespace of process ids cannot be judged from here. */
+/** An instance in another namespace of process ids cannot be checked from here. */
 function isKilled({ pid, mark }: MarkedInstance): boolean {
   const namespace = (text: string | undefined): string | undefined => text?.split(":")[0];
   return namespace(markOf(process.pid)?.text) === namespace(mark.text) && markOf(pid)?.text !== mark.text;

@@ -17,7 +17,7 @@ import { removeRankFiles } from "../rundir.js";
 export interface SupervisorOptions {
   /** The command lines of the brokers, by rank. */
   readonly brokerArgvs: readonly (readonly string[])[];
-  /** That of all brokers; its maker removes it. */
+  /** The run directory of all brokers; its maker removes it. */
   readonly rundir: string;
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
@@ -115,7 +115,7 @@ export class Supervisor {
     this.#killAfter(KILL_GRACE_MS);
   }
 
-  /** Has each broker go on in the file that has the path of its log now. */
+  /** Makes each broker continue in the file that now has the path of its log. */
   reopenLogs(): void {
     for (const broker of this.#brokers) broker.order({ type: "reopen-log" });
   }
@@ -151,7 +151,7 @@ export class Supervisor {
     const [leader] = this.#brokers;
     leader?.order({ type: "rank-exit", rank });
     const isExpected = this.#leaderHasEnded || this.#stopCount > 0 || this.#isGoingDown();
-    // One that had to be killed on its way down has not done its rc3.
+    // A broker that was killed during its shutdown has not finished its rc3.
     this.#otherFailed ||= isExpected && (broker.unclean || signal !== null);
     if (error !== undefined) say(`rank ${rank} could not be started: ${error.message}`);
     else if (!isExpected) say(`rank ${rank} ${partEndText(endOf(status, signal))}`);
@@ -167,7 +167,7 @@ export class Supervisor {
   /** After rank 0 has ended, cleanly or not. */
   async #endOthers(): Promise<void> {
     for (const broker of this.#brokers.slice(1)) {
-      // Those that have joined know already, and would take it for a second signal.
+      // Joined ranks already know it, and would count it as a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
     // If rank 0 shut down cleanly, it has already given them their time.

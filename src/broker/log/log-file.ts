@@ -41,7 +41,7 @@ export function openLogFile(options: LogFileOptions): LogFile {
   return new RotatedLogFile(options);
 }
 
-/** So many times while a file fills up it is looked at whether another rank has moved it, or filled it too. */
+/** How many times, while a file fills up, the log checks whether another rank has moved or filled it. */
 const LOOKS = 64;
 
 class RotatedLogFile implements LogFile {

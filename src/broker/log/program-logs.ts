@@ -23,7 +23,7 @@ export interface ProgramLine {
   readonly text: string;
   readonly part?: number | undefined;
   readonly hasMore?: boolean | undefined;
-  /** So many bytes are missing here; the text is empty. */
+  /** The number of bytes missing here; the text is empty. */
   readonly leftOutBytes?: number | undefined;
 }
 
@@ -65,7 +65,7 @@ export class ProgramLogs {
   readonly #onLine: (line: ProgramLine) => void;
   readonly #rings = new Map<string, Ring>();
   readonly #followers = new Set<(line: ProgramLine) => void>();
-  /** Of rings that are not kept any more. */
+  /** The totals of removed rings. */
   #forgottenLines = 0;
 
   /** @param onLine gets every line that is kept */

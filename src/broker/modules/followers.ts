@@ -105,7 +105,7 @@ export class Followers {
     }
   }
 
-  /** One that is just starting is waited for: what it has found of its source may be gone. */
+  /** Waits for a follower that is just starting: it may have used a source that has ended since. */
   async #isToRestart(entry: ModuleEntry, followed: readonly string[]): Promise<boolean> {
     const { kind } = entry.state;
     const wasStarting = kind === "starting" || kind === "reloading";

@@ -224,7 +224,7 @@ function firstMessage(channel: Channel): Promise<Message> {
   });
 }
 
-/** Has requests for the name come over the channel. */
+/** Registers the name, so that its requests come over the channel. */
 async function added(channel: Channel, name: string): Promise<void> {
   const answered = firstMessage(channel);
   channel.send(ownRequest("service.add", name, OWN_MATCHTAG));

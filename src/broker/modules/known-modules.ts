@@ -43,7 +43,7 @@ export class KnownModules {
     this.#clock = clock;
   }
 
-  /** All that are loaded, in the order loaded. */
+  /** All loaded modules, in the order of loading. */
   entries(): ModuleEntry[] {
     return [...this.#entries.values()];
   }

@@ -37,7 +37,7 @@ export interface LoadRequest extends ModuleOptions {
 
 /** With which environment a run of a module was started. */
 export interface KeptEnvironment {
-  /** Of the broker, at that time. */
+  /** The environment of the broker at that time. */
   readonly env: Readonly<Record<string, string>>;
   /** The variables of a program's environment files; undefined if it has not read them. */
   readonly fileVariables: Readonly<Record<string, string>> | undefined;
@@ -99,7 +99,7 @@ export type EntryState =
   | {
       readonly kind: "reloading";
       readonly hold: HoldQueue;
-      /** Nothing of it runs: its new run has failed, and what changed it is to decide. */
+      /** It does not run: its new run has failed, and the apply that changed it decides. */
       readonly isStalled?: boolean | undefined;
     }
   | {
@@ -139,7 +139,7 @@ export class ModuleEntry {
   busy: Promise<void> = Promise.resolve();
   /** With what its latest run was started. */
   started: KeptEnvironment | undefined;
-  /** Of the file of its latest run; undefined for a program, and if the file could not be read. */
+  /** The digest of the file of its latest run; undefined for a program, and for an unreadable file. */
   digest: Promise<string | undefined> = Promise.resolve(undefined);
   /** Set while it has to show that it runs. */
   trial: Trial | undefined;

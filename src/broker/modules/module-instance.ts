@@ -102,7 +102,7 @@ export class ModuleInstance {
   readonly ready: Promise<ModuleEnd | undefined>;
   /** Resolves when nothing of it is left and its peer is out of the router. */
   readonly ended: Promise<ModuleEnd>;
-  /** Holds its unread messages during a reload. */
+  /** The queue for its unread messages during a reload. */
   hold: HoldQueue | undefined;
   readonly #running: RunningModule;
   readonly #router: Router;
@@ -246,7 +246,7 @@ export class ModuleInstance {
   }
 
   /**
-   * Has it fail when it leaves a ping unanswered for so long, from now until it is to end; undefined: not any more.
+   * From now on, fails the module if it does not answer a ping within this time; undefined: turns the watchdog off.
    * @param waiting what waits for it then, in words
    */
   watch(timeMs: number | undefined, waiting: () => string | undefined): void {
@@ -292,7 +292,7 @@ export class ModuleInstance {
     this.peer.deliver(this.#request("shutdown", 0, FLAG.noresponse));
   }
 
-  /** Has it take options that need no new start. */
+  /** Changes its options that need no new start. */
   amend(options: ModuleOptions): void {
     this.#running.amend?.(options);
   }

@@ -95,7 +95,7 @@ export class ModuleLibraries {
   }
 
   /**
-   * The last phase, once a module runs: checks that its library is unchanged, and that it has the methods of its kind.
+   * The last phase, when a module runs: checks that its library is unchanged, and that it has the methods of its kind.
    * @param methods that it has reported
    * @throws SluiceError `LOAD_LIBRARY`
    */

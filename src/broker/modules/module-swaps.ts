@@ -19,7 +19,7 @@ import type { ModuleHost } from "./module-start.js";
 /** The replacement of a running module. */
 export interface Swap {
   readonly wanted: LoadRequest;
-  /** Has the entry take it, once nothing runs. */
+  /** Puts it into the entry, when no run is left. */
   readonly take: () => void;
   readonly cause?: Cause | undefined;
   readonly trial?: Trial | undefined;

@@ -102,7 +102,7 @@ function sortedTurns(loaded: readonly Loaded[], { nodeCount, edges }: Graph): Tu
   };
 }
 
-/** Has all of one turn wait for all of the turn after it; a node between the two sides spares n² edges. */
+/** Makes all modules of one turn wait for all of the next turn; a node between the two sides saves n² edges. */
 function addTurns(graph: Graph, effective: readonly number[], count: number): void {
   const byTurn = new Map<number, number[]>();
   for (let node = 0; node < count; node++) {

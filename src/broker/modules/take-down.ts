@@ -69,7 +69,7 @@ async function removeWithin(
 ): Promise<boolean> {
   let isLate = false;
   const cancel = (): void => {
-    // How it ends is known by the removal that waits for it.
+    // The waiting removal reports its end.
     void modules.remove(name, "force").catch(() => undefined);
   };
   const expire = (): void => {

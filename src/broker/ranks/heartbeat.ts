@@ -1,7 +1,7 @@
 import { systemClock } from "../clock.js";
 import { Pulse } from "../pulse.js";
 
-/** So many beats missed: the rank is stalled. */
+/** The number of missed heartbeats after which a rank is stalled. */
 export const MISSED_BEATS = 3;
 
 /** The dependencies of a heartbeat. */

@@ -122,7 +122,7 @@ export class NatsNetwork {
     return this.#connection.current;
   }
 
-  /** Of this life of this broker among the others. */
+  /** Identifies this life of the broker for the other ranks. */
   get uuid(): string {
     return this.#uuid;
   }

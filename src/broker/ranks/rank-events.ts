@@ -6,7 +6,7 @@ import type { Departure, OverlayReceiver } from "../routing/overlay.js";
 import type { Router } from "../routing/router.js";
 import type { Roster } from "./roster.js";
 
-/** So much later than its modules at most, a rank that stops has ended. */
+/** The longest time from the end of a rank's modules to its own end. */
 const STOP_GRACE_MS = 1000;
 
 /** The part of a rank's broker that its overlay uses. */

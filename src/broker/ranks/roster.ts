@@ -24,7 +24,7 @@ export interface RankStatus {
 export class Roster {
   readonly #clock: Clock;
   readonly #ranks: RankStatus[];
-  /** Those that can be reached. */
+  /** The ranks that can be reached. */
   readonly #present = new Set<number>();
   /** The states of stalled ranks before they stalled. */
   readonly #before = new Map<number, RankState>();

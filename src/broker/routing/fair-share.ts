@@ -71,7 +71,7 @@ export class FairShare {
   /** Interactive requests of all senders that have no response. */
   #awaited = 0;
 
-  /** Has the requests of a channel compete with those of others. */
+  /** Makes the requests of a channel compete with those of others. */
   add(channel: Channel): Share {
     let resume = (): void => undefined;
     const sender: Sender = {

@@ -97,9 +97,9 @@ export interface Overlay {
   send(rank: number, message: RequestMessage | ResponseMessage): void;
   /** Requests that wait here to be sent to another rank. */
   backlog(rank: number): Backlog;
-  /** Has another rank hold the requests of one of its peers, or resume them. What is under way still comes. */
+  /** Makes another rank hold the requests of one of its peers, or resume them. Requests under way still arrive. */
   setFlow(rank: number, sender: string, flow: FlowControl): void;
-  /** Has rank 0 put an event in order and hand it to every rank. `done` is called once, perhaps at once. */
+  /** Sends an event to rank 0, which numbers it and passes it on to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
   /** On rank 0, how many leaders there were, with this one; undefined where there can be no other. */
   epoch?(): number | undefined;
@@ -134,7 +134,7 @@ export interface NatsAccess {
   readonly credentials: NatsCredentials;
 }
 
-/** Nothing waits. */
+/** No messages wait. */
 export const NO_BACKLOG: Backlog = { messages: 0, bytes: 0 };
 
 /** The overlay of an instance of one rank. */

@@ -15,7 +15,7 @@ export interface Credentials {
   readonly rolemask: number;
 }
 
-/** Those of the user that runs the broker, which its modules and its local clients have. */
+/** The credentials of the broker's user, which its modules and its local clients have. */
 export function ownerCredentials(): Credentials {
   return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
 }

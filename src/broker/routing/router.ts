@@ -244,7 +244,7 @@ export class Router {
     for (const link of peer.incoming) {
       for (const request of takeAll(link.pending)) {
         refuse(request, link.sender, requestError("EHOSTUNREACH", `rank ${rank} is stalled`));
-        // Nothing waits for the stream any more when the rank goes on.
+        // No requester waits for the stream any more when the rank continues.
         if ((request.flags & FLAG.streaming) !== 0) peer.deliver(cancelOf(request));
       }
     }
@@ -355,7 +355,7 @@ export class Router {
     }
   }
 
-  /** Nothing more is sent to it, although it may take its time to end. */
+  /** It gets no more messages, although it may take time to end. */
   #disconnect(peer: Peer, error: unknown): void {
     this.detach(peer);
     peer.fail(error);

@@ -1,7 +1,7 @@
 import type { RequestMessage } from "../../messages/index.js";
 import type { Peer } from "./peer.js";
 
-/** So much may wait. */
+/** The limits of waiting requests. */
 const LIMIT = { requests: 100_000, bytes: 64 * 1024 * 1024 };
 
 export interface WaitingRequest {
@@ -27,7 +27,7 @@ export class WaitingRequests {
     return true;
   }
 
-  /** Those for a rank, in order; they do not wait any more. */
+  /** Removes and returns the requests for a rank, in order. */
   take(rank: number): readonly WaitingRequest[] {
     const queue = this.#requests.get(rank) ?? [];
     this.#requests.delete(rank);

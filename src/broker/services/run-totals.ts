@@ -1,11 +1,11 @@
 /** The totals of the runs of one command with one outcome. */
 export interface RunTotals {
   readonly command: string;
-  /** That of the summary: `ok`, `failed`, `interrupted`; `lost`: the process of the run has ended without a summary. */
+  /** The outcome in the summary: `ok`, `failed`, `interrupted`; `lost`: the process of the run has ended without a summary. */
   readonly outcome: string;
   readonly count: number;
   readonly seconds: number;
-  /** Of the last one. */
+  /** The time of the last run. */
   readonly lastSeconds: number;
 }
 

@@ -16,7 +16,7 @@ export function command(_: Words, program: MakeProgram): Command {
     });
 }
 
-/** Nothing may be printed into the middle of the user's command line, unless it was asked for. */
+/** Prints no message into the user's command line, unless a variable requests it. */
 function tell(problem: unknown): void {
   if (process.env["SLUICE_DEBUG"]) say(`sluice-complete: ${String(problem)}`);
 }

@@ -43,7 +43,7 @@ export interface BrokerPlace {
   readonly rundir: string | undefined;
   readonly instanceId: string;
   readonly joinTimeoutMs: number;
-  /** That of the instance, for a rank that comes to it without one of its own. */
+  /** The configuration of the instance, for a rank without its own. */
   readonly configuration: LayeredConfiguration | undefined;
   /** The overlay over several machines; it has already found rank 0. */
   readonly overlay?: Overlay | undefined;
@@ -59,7 +59,7 @@ const JOIN_TIMEOUT_MS = 60_000;
 /** The defaults of `overlay.heartbeat-period`, `overlay.retry` and `overlay.lease`, which are needed before there are attributes. */
 const OVERLAY_MS = { heartbeat: 2000, retry: 1000, lease: 20_000 } as const;
 
-/** So many heartbeats a silent broker of the same rank may miss. */
+/** The number of heartbeats that a silent broker of the same rank may miss. */
 const MISSED_BEATS = 3;
 
 /**

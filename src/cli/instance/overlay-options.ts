@@ -22,7 +22,7 @@ const VARIABLE = "SLUICE_OVERLAY";
 /** How long the first connection may take. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** So much longer a rank other than 0 tries. */
+/** The extra time for which a rank other than 0 tries. */
 const FOLLOWER_PATIENCE_MS = 5000;
 
 /** The files that may be named, by flag. */
@@ -101,7 +101,7 @@ export function overlayVariable({ overlay }: OverlayOptions): Record<string, str
   return overlay ? { [VARIABLE]: overlay } : {};
 }
 
-/** Has what this process starts not know the servers, and others of this machine not see a password. */
+/** Hides the servers from processes that this one starts, and a password from other users of the machine. */
 export function hideOverlay(): void {
   delete process.env["SLUICE_OVERLAY"];
   hidePasswords();

@@ -72,7 +72,7 @@ export class PhaseHost {
     return this.#process.exited;
   }
 
-  /** Has it begin a phase. The phase has ended when the process has ended, or has reported that it can run another one. */
+  /** Makes it begin a phase. The phase has ended when the process has ended, or has reported that it can run another one. */
   begin(broker: Broker, { timeoutMs, timeoutText, onNews, ...start }: PhaseBegin): PhaseProcess {
     this.#phase = start.phase;
     this.#rank = broker.rank;

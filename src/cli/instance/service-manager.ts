@@ -23,7 +23,7 @@ export interface ServiceManager {
 /** The first descriptor that a manager hands over (sd_listen_fds(3)). */
 const FIRST_FD = 3;
 
-/** Of a manager, and nothing that we start gets it. */
+/** The variables of a manager, which our child processes do not get. */
 const VARIABLES = [
   ...["NOTIFY_SOCKET", "INVOCATION_ID", "WATCHDOG_USEC", "WATCHDOG_PID"],
   ...["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"],
@@ -38,7 +38,7 @@ export function takeServiceManager(isContainer: boolean): ServiceManager {
   const notifySocket = env["NOTIFY_SOCKET"] || undefined;
   const isManaged = isContainer || notifySocket !== undefined || Boolean(env["INVOCATION_ID"]);
   const watchdogMs = watchdogInterval(env, [pid, ppid]);
-  // Those for another process are none of ours.
+  // Descriptors for another process are not ours.
   const count = env["LISTEN_PID"] === String(pid) ? Number(env["LISTEN_FDS"] ?? 0) : 0;
   for (const name of VARIABLES) Reflect.deleteProperty(env, name);
   if (count > 1) throw new ExitError(1, `LISTEN_FDS is ${count}; a broker has one socket, its local one`);
@@ -91,7 +91,7 @@ export function extenderFor(broker: Broker, notifier: ServiceNotifier): StateExt
   };
 }
 
-/** Has the manager wait while the states of an instance take long. */
+/** Requests more time from the manager while a state of the instance takes long. */
 export interface StateExtender {
   state(state: LifeState): void;
   progress(): void;

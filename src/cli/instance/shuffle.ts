@@ -129,7 +129,7 @@ class Starts {
     return { failure: failed ?? { unit: undefined, message: message === "" ? ended : message }, records };
   }
 
-  /** Of all ranks; that of one that failed comes first. */
+  /** The records of all ranks; that of a failed rank comes first. */
   async #recordsIn(statedir: string): Promise<RunRecord[]> {
     const records: RunRecord[] = [];
     for (let rank = 0; rank < this.#options.size; rank++) {

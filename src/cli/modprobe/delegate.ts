@@ -9,7 +9,7 @@ import { withInstance } from "../session.js";
 import { PACKAGE_ROOT } from "../version.js";
 
 /**
- * Has each rank run the command line of this process.
+ * Runs the command line of this process on each rank.
  * @returns `own rank` if that is the only one, and nothing was done
  * @throws ExitError with the highest status of all ranks if one failed
  */

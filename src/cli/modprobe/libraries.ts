@@ -22,7 +22,7 @@ interface VerifiedPlan {
 }
 
 /**
- * Has the instance open and verify the libraries of a plan, before it carries out anything of it. Without an
+ * Makes the instance open and verify the libraries of a plan, before the first step. Without an
  * instance there is nothing to load into.
  * @param replan gives the plan without optional units that were refused
  * @throws ExitError after every failure was printed
@@ -39,7 +39,7 @@ export async function withVerifiedLibraries(
       insecure: guard === INSECURE,
     });
     const names = leftOut.flatMap(({ units }) => units);
-    // One that is in the plan although it was disabled is asked for by name.
+    // A disabled unit in the plan was requested by name.
     if (names.some((name) => refused.has(name))) throw new ExitError(1);
     for (const failure of leftOut) say(`${PREFIX}: ${refusalText(failure)} (optional, left out)`);
     for (const failure of failures) say(`${PREFIX}: ${refusalText(failure)}`);

@@ -31,7 +31,7 @@ export interface Phase {
 
 export interface PlanningOptions extends UnitOptions {
   readonly verbose?: boolean;
-  /** Nothing is to be done but plan: what rc files set must not reach the instance. */
+  /** Only plans: settings of rc files must not reach the instance. */
   readonly planOnly?: boolean;
   /** Where what tasks print goes; to standard output and error without one. */
   readonly view?: RunView;

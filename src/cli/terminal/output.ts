@@ -41,7 +41,7 @@ export function printJsonOf(entries: Iterable<readonly [name: string, value: unk
   printStyled(`{${chunks.join(",")}}`);
 }
 
-/** So many entries are put together at a time: a text of tens of thousands of pieces takes more memory than itself. */
+/** The number of entries joined at a time: a text of tens of thousands of pieces takes more memory than the joined text. */
 const ENTRIES_OF_CHUNK = 1000;
 
 /** Talk, to standard error, control characters written out; for the journal of systemd with its level. */
@@ -78,7 +78,7 @@ export class UsageError extends ExitError {
 let memory: { readonly known: ReadonlySet<string>; readonly tell: (text: string) => void } | undefined;
 
 /**
- * Has problems printed once for several processes, such as rc1 and rc3 of an instance.
+ * Prints each problem once for several processes, such as rc1 and rc3 of an instance.
  * @param known those that were printed before
  * @param tell gets each that this process prints
  */

@@ -13,7 +13,7 @@ export const PROGRAM_LINE = {
   leftOutBytes: "integer?",
 } as const;
 
-/** Of the labels on a terminal: neighbours differ. */
+/** The colours of the labels on a terminal: neighbours differ. */
 const COLOURS = ["cyan", "yellow", "green", "magenta", "blue", "red"] as const;
 
 /** Prints a line as `TIME UNIT | TEXT`. */

@@ -152,7 +152,7 @@ export class Sampler {
     return this.#take(answer.value);
   }
 
-  /** Has the next sample come from a new stream. */
+  /** Takes the next sample from a new stream. */
   reopen(): void {
     this.#stream = undefined;
   }

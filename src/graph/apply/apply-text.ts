@@ -4,7 +4,7 @@ import type { ApplyCause, ApplyChange, ApplyPlan, KeyChange, Renaming } from "./
 
 const SIGNS = { load: "+", reload: "~", restart: "~", change: "~", remove: "-" } as const;
 
-/** So many characters of a digest are shown. */
+/** The number of shown characters of a digest. */
 const DIGEST_SHOWN = 4;
 
 /** The steps, one line for each module, in columns; and the modules with the same command or file. */

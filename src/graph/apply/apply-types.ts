@@ -35,7 +35,7 @@ export interface ModuleFile {
 
 /** The inputs of the comparison. */
 export interface ApplyInput {
-  /** Of a start of all that is to run, as if nothing ran. */
+  /** The plan of a complete start, as if no module ran. */
   readonly plan: Plan;
   readonly recorded: readonly RecordedModule[];
   /** The files of the plan's modules as they are now, by unit. */

@@ -16,7 +16,7 @@ const TABLE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>
   restart: { delayMs: 1000, longestMs: 60_000, tries: 5, withinMs: 600_000, then: "panic" },
 };
 
-/** Of each probe that asks. */
+/** The defaults of each probe that sends requests. */
 const PROBE_DEFAULTS = { intervalMs: 1000, timeoutMs: 2000 };
 
 /** Keys that choose the loader of the file; the name of the loader itself is more exact. */

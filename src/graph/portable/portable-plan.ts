@@ -27,7 +27,7 @@ export interface PortablePlan {
   readonly index: IndexNumbers;
   /** Modules that run and are not of the catalog, and that the plan is about. */
   readonly foreign: readonly string[];
-  /** Of services that no unit is called by. */
+  /** Names of services that are not names of units. */
   readonly serviceNames: readonly string[];
   readonly situation: Omit<Situation, "index">;
   readonly membership: Membership;

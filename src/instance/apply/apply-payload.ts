@@ -6,7 +6,7 @@ import { loadRequest } from "../../rc/index.js";
 /** How an apply is to be carried out. */
 export interface ApplyMode {
   readonly rollback: boolean;
-  /** So long after the last step a failure counts as one of it. */
+  /** How long after the last step a failure still counts as a failure of the apply. */
   readonly settleMs: number;
   /** Whether it is held at its end, for the verdict over all ranks. */
   readonly held: boolean;

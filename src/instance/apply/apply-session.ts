@@ -33,7 +33,7 @@ export interface ApplyStepEvent {
 
 /** Carries an apply out on one rank. */
 export interface ApplyTurn {
-  /** Has everything checked that is to be loaded; gives what speaks against it. */
+  /** Checks all modules to load; returns the reasons against the apply. */
   prepare(steps: JsonValue): Promise<UnitFailure[]>;
   /** Carries the steps out. */
   run(onStep: (event: ApplyStepEvent) => void): Promise<RankOutcome>;

@@ -10,7 +10,7 @@ export interface OnceCommand {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How it went, and what it printed, a limited number of lines. */
+/** Its outcome, and a limited number of its output lines. */
 export interface OnceResult {
   readonly end: ProcessEnd;
   /** It was killed because its time was over. */

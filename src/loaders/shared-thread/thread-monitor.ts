@@ -10,7 +10,7 @@ const BUSY = 0.95;
 /** How a monitor reaches its thread. */
 interface MonitoredThread {
   readonly worker: Worker;
-  /** Has the thread answer, as soon as it handles anything. */
+  /** Makes the thread answer, as soon as it handles messages. */
   beat(): void;
   /** It has answered nothing for a second; called once until it answers again. */
   blocked(): void;

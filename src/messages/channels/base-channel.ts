@@ -8,7 +8,7 @@ import type { Backlog, Message, RequestMessage } from "../types.js";
  */
 export abstract class BaseChannel {
   protected readonly inbox: Inbox;
-  /** All that was sent and has not left this end, or was not reported as taken by the other; held requests too. */
+  /** All messages that have not left this end, or that the other end has not reported as taken; including held requests. */
   protected readonly untaken = new Tally();
   readonly #drainListeners: (() => void)[] = [];
 

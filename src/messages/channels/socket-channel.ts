@@ -62,7 +62,7 @@ class SocketChannel extends BaseChannel implements Channel {
   /** The last order to the other end. */
   #flow: FlowControl = "resume";
   #incompleteBytes = 0;
-  /** Has arrived, and not been decoded. */
+  /** Bytes that have arrived and are not decoded yet. */
   #unread: Buffer = NOTHING;
   #state: "open" | "closing" | "ending" | "closed" = "open";
 
@@ -195,7 +195,7 @@ class SocketChannel extends BaseChannel implements Channel {
     this.#scheduleFlush();
   }
 
-  /** Has the other end keep its requests while too many wait here, so that its responses are not stuck behind them. */
+  /** Makes the other end hold its requests while too many wait here, so that its responses do not queue behind them. */
   #sendFlow(): void {
     const { hold, resume } = WAITING_REQUESTS;
     const isTooMany = this.inbox.heldMessages >= (this.#flow === "hold" ? resume : hold);

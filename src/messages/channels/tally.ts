@@ -35,7 +35,7 @@ export class Tally {
     this.subtract(this);
   }
 
-  /** All that waits. */
+  /** The total of all waiting elements. */
   all(): Backlog {
     return { messages: this.messages, bytes: this.bytes };
   }

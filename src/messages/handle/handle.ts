@@ -274,7 +274,7 @@ export class ChannelHandle implements Handle {
       this.configuration.replace(readConfiguration(request.payload));
       try {
         const result = (await handler(request)) as Payload;
-        // One that returns nothing has accepted.
+        // A handler that returns nothing has accepted the configuration.
         if (result === undefined && !request.answered) this.respond(request);
         return result;
       } catch (error) {

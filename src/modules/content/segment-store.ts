@@ -17,7 +17,7 @@ const MIB = 1024 * 1024;
 /** A segment is full at this size, or at a share of the store: so there are never very many. */
 const SEGMENT_BYTES = 8 * MIB;
 const SEGMENTS_WANTED = 64;
-/** One that is smaller and still written to is not worth a new one. */
+/** A smaller active segment is not worth a new one. */
 const WORTH_BYTES = 32 * 1024;
 /** Most bytes of blobs of one batch that moves them. */
 const MOVE_BYTES = 4 * MIB;

@@ -290,7 +290,7 @@ function settled<T>(): {
   let resolve: (value: T) => void = () => undefined;
   let reject: (error: Error) => void = () => undefined;
   const promise = new Promise<T>((...both) => ([resolve, reject] = both));
-  // How it went may be asked later.
+  // The caller may read the result later.
   promise.catch(() => undefined);
   return { promise, resolve: (value) => resolve(value), reject: (error) => reject(error) };
 }

@@ -17,7 +17,7 @@ export interface ResourceLimit {
 /** The events of a running program. */
 export interface ProgramListener {
   output(stream: OutputStreamName, bytes: Buffer): void;
-  /** So many bytes were written and cannot be had: the reader was too slow. */
+  /** The number of lost bytes: the reader was too slow. */
   leftOut(stream: OutputStreamName, bytes: number): void;
   /** A datagram to `NOTIFY_SOCKET`. */
   notified(text: string): void;

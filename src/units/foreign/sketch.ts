@@ -98,7 +98,7 @@ export function unitName(name: string, taken?: Set<string>): string {
 export interface ImportedFile {
   readonly file: string;
   readonly units: readonly UnitSketch[];
-  /** Of keys outside of units. */
+  /** The remarks about keys outside of units. */
   readonly remarks: readonly Remark[];
 }
 

@@ -5,7 +5,7 @@ export interface Assignment {
   readonly section: string;
   readonly key: string;
   readonly value: string;
-  /** Of its beginning, from 1. */
+  /** The line of its beginning, from 1. */
   readonly line: number;
   /** As it is written, its lines joined. */
   readonly text: string;

@@ -8,7 +8,7 @@ export interface Session {
   readonly size: number;
   readonly rank: number;
   readonly actions: readonly string[];
-  /** Those that can be done with all units at once. */
+  /** The actions on all units at once. */
   readonly actionsOnAll: readonly string[];
 }
 

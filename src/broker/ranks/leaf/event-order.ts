@@ -1,7 +1,7 @@
 import type { EventMessage } from "../../../messages/index.js";
 import { sizeOf } from "../event-batch.js";
 
-/** So much is kept of what came before its turn. */
+/** The limit of kept early events. */
 const AHEAD_BYTES = 16 * 1024 * 1024;
 
 interface Early {
@@ -10,7 +10,7 @@ interface Early {
   readonly bytes: number;
 }
 
-/** Has a hole been filled, or was there none: what came of an event. */
+/** The outcome of an event: delivered, already known, or kept until its turn. */
 export type Arrived = "delivered" | "known" | "early";
 
 /**

@@ -69,7 +69,7 @@ export class FollowedEvents {
     else this.#resend();
   }
 
-  /** Nothing is sent to rank 0 until this rank is in again. */
+  /** Sends nothing to rank 0 until this rank has joined again. */
   pause(): void {
     this.#isIn = false;
     this.#own.pause();

@@ -247,7 +247,7 @@ export class Leaf implements Overlay {
 
   #drained(): void {
     if (this.#transport.direct !== undefined) this.#receiver?.drained(0);
-    // All that goes to other ranks goes this way.
+    // All messages to other ranks pass here.
     else for (const rank of this.#company.ranks) this.#receiver?.drained(rank);
   }
 
@@ -294,7 +294,7 @@ export class Leaf implements Overlay {
     });
   }
 
-  /** Nothing is sent to rank 0 until this rank has joined again. */
+  /** Sends nothing to rank 0 until this rank has joined again. */
   #rest(): void {
     this.#isAway = true;
     this.#events.pause();

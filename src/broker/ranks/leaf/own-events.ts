@@ -59,14 +59,14 @@ export class OwnEvents {
     this.#isSending = false;
   }
 
-  /** Those that wait for events have become void. */
+  /** Drops messages that wait for events. */
   dropMessages(): void {
     const all = [...this.#waiting];
     this.#waiting.clear();
     for (const item of all) if (item.kind === "event") this.#waiting.push(item);
   }
 
-  /** All that has been ordered before has come back: what is left was lost on its way. */
+  /** All earlier numbered events have come back: the remaining ones were lost on their way. */
   resend(): void {
     if (this.#isSending) return;
     this.#isSending = true;

@@ -2,7 +2,7 @@ import { type EventMessage, Fifo, type Message } from "../../../messages/index.j
 import { sizeOf } from "../event-batch.js";
 import { batchMessage, eventFrame } from "../overlay-wire.js";
 
-/** So much of the newest events is kept. */
+/** The limit of the kept newest events. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
 interface Kept {
@@ -22,7 +22,7 @@ export class RecentEvents {
   }
 
   /**
-   * Those after one, each as a message of rank 0.
+   * The events after a number, each as a message of rank 0.
    * @returns undefined if not all are kept
    */
   since(seq: number): Message[] | undefined {

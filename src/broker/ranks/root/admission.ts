@@ -284,10 +284,10 @@ export class Admission {
     }
     const { channel } = connection;
     const { rank, uuid } = hello;
-    // Those are before its first event.
+    // These events come before its first event.
     const seq = this.#host.seq();
     const there = this.#members.all.map((other) => other.hello);
-    // Those that are let in together know each other already.
+    // Ranks that are admitted together already know each other.
     const others = new Map([...company, ...there].map((other) => [other.rank, other.uuid]));
     others.delete(rank);
     const ranks = [0, ...others.keys()];

@@ -1,6 +1,6 @@
 import { Fifo, type Message } from "../../../messages/index.js";
 
-/** So much of the newest events is kept (docs/design/hosts.md §3), unless the site wants it otherwise. */
+/** The default size of the kept events (docs/design/hosts.md §3). */
 export const RING_BYTES = 64 * 1024 * 1024;
 
 /** The size of an entry without its payload. */

@@ -3,7 +3,7 @@ import type { EventMessage, Message } from "../../../messages/index.js";
 import { EventBatch } from "../event-batch.js";
 import { EventRing } from "./event-ring.js";
 
-/** So much is repeated at once. */
+/** The limit of events repeated at once. */
 const REPEAT_BYTES = 4 * 1024 * 1024;
 
 export interface NumberedEventsOptions {

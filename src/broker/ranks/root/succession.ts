@@ -32,7 +32,7 @@ export class Succession {
     return heir;
   }
 
-  /** Those that have come. */
+  /** The ranks that have joined. */
   get ranks(): readonly number[] {
     return [...this.#heirs.keys()];
   }
@@ -76,7 +76,7 @@ export class Succession {
   }
 }
 
-/** Has a rank send the events after one. */
+/** Requests the events after a number from a rank. */
 async function askFor(newest: Heir, least: number, timeoutMs: number): Promise<void> {
   const all = new Promise<void>((resolve) => (newest.repeatedAll = resolve));
   newest.connection.channel.send(noticeMessage({ kind: "missed", seq: least }));

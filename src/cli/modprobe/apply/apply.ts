@@ -197,7 +197,7 @@ function report(
   throw new ExitError(end.outcome === "rolled-back" ? 1 : INCOMPLETE);
 }
 
-/** Of one rank flat, of several by rank (docs/apply.md). */
+/** The report: for one rank flat, for several by rank (docs/apply.md). */
 function reportOf(
   ranks: readonly number[],
   proposals: readonly Proposal[],

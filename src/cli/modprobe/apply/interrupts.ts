@@ -6,7 +6,7 @@ import { PREFIX } from "../units.js";
 /** Ctrl-C. A SIGTERM ends the client alone: it may be that of a module which the apply removes, and that must not undo it. */
 const SIGNAL = "SIGINT";
 
-/** Has an apply undone at the first Ctrl-C, and stopped where it is at the second. */
+/** Undoes an apply at the first Ctrl-C, and stops it without undoing the rest at the second. */
 export class Interrupts {
   readonly #sessions: readonly ApplyTurn[];
   #count = 0;

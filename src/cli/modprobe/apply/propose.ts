@@ -18,7 +18,7 @@ export interface Proposal {
   readonly steps: JsonValue;
 }
 
-/** How it is to be carried out. */
+/** The options of the apply. */
 export interface ProposalOptions extends UnitOptions, ShuffleOption {
   readonly units: readonly string[];
   readonly rollback: boolean;

@@ -12,7 +12,7 @@ export function ranksOf(handle: Handle | undefined, { onRanks }: OnRanksOptions)
 }
 
 /**
- * Has another rank compose and plan by its own files and facts.
+ * Makes another rank compose and plan by its own files and facts.
  * @throws ExitError if it cannot, after it has printed the reason
  */
 export async function proposalOfRank(handle: Handle, rank: number): Promise<Proposal> {
