@@ -102,7 +102,7 @@ class SubprocessWaitRPC:
         """Waits for the end.
 
         :returns: ``{"status": as os.wait() has it, "output": its last output}``
-        :raises OSError: ``ENOENT`` if there is no such command; ``EINVAL`` if it is not waitable
+        :raises OSError: ``ENOENT`` if the command is unknown; ``EINVAL`` if it is not waitable
         """
         if self._command is None:
             raise OSError(errno.ENOENT, f"no such command {self._name}")
@@ -192,7 +192,7 @@ def kill(
 
     :returns: a future
     :raises ValueError: the call has neither or both
-    :raises OSError: ``ENOENT`` if there is no such command
+    :raises OSError: ``ENOENT`` if the command is unknown
     """
     command = _find(handle, pid, label, nodeid)
     number = command.id if command is not None else None

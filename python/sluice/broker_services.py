@@ -85,7 +85,7 @@ class BrokerServices:
         """An attribute of this rank's broker, a string.
 
         :param default: the value if it is not set
-        :raises FileNotFoundError: it is not set, and there is no default
+        :raises FileNotFoundError: it is not set, and the call has no default
         """
         if name in self.attrs:
             return self.attrs[name]

@@ -14,7 +14,7 @@ class Claim:
     """The claim that a call on a handle holds until it returns. The thread that holds it may make
     further calls, also from a callback.
 
-    There is no thread-local data: whichever thread calls next may be another one.
+    The handle keeps no thread-local data: any thread may make the next call.
     """
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ class Client:
     def of_this_thread(cls) -> "Client":
         """Opens a handle, if this thread has none.
 
-        :raises OSError: there is no instance
+        :raises OSError: no instance runs
         """
         client: "Optional[Client]" = getattr(cls._local, "client", None)
         if client is None:
@@ -224,7 +224,7 @@ class Connection:
     def serve(self, workers: ThreadPoolExecutor) -> None:
         """Answers requests until the client disconnects.
 
-        :raises OSError: there is no Flux instance
+        :raises OSError: no Flux instance runs
         """
         self.send(Message("control", raw=json.dumps(welcome()), control="welcome"))
         decoder = FrameDecoder()

@@ -19,7 +19,7 @@ Entry = Callable[..., Any]
 
 
 def library_of(module: ModuleType) -> Optional[Mapping[str, Any]]:
-    """The export ``SLUICE_LIBRARY`` of a file; None if the file is no library."""
+    """The export ``SLUICE_LIBRARY`` of a file; None if the file is not a library."""
     library = getattr(module, "SLUICE_LIBRARY", None)
     return library if isinstance(library, Mapping) else None
 
@@ -28,7 +28,7 @@ def find_member(module: ModuleType, path: str, name: str) -> Entry:
     """The entry function of one module of a library: its ``main``, a function or a ``BrokerModule`` subclass.
 
     :param path: for the message
-    :raises OSError: ``EINVAL`` if the file is no library, or has no such module
+    :raises OSError: ``EINVAL`` if the file is not a library, or lacks the module
     """
     library = library_of(module)
     if library is None:

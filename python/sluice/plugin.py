@@ -21,7 +21,7 @@ def plugin_entry(module: ModuleType, path: str, kind: Optional[str], symbols: Li
     :param path: for the message
     :param kind: the required kind of a file that declares a kind; None accepts any kind
     :param symbols: names of the functions
-    :raises OSError: ``EINVAL`` with everything that is missing
+    :raises OSError: ``EINVAL`` with all missing functions
     """
     own = next((getattr(module, name) for name in KIND_NAMES if hasattr(module, name)), None)
     functions = {symbol: getattr(module, symbol, None) for symbol in symbols}

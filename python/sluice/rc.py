@@ -130,7 +130,7 @@ class Context:
     def handle(self) -> "Sluice":
         """A handle of the instance, one for each thread, opened at its first use.
 
-        :raises OSError: ``ENOENT`` if there is no instance; the errno of connect(2) if no broker listens there
+        :raises OSError: ``ENOENT`` without an instance; the errno of connect(2) if no broker listens there
         """
         return self._host.handle()
 

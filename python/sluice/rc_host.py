@@ -128,7 +128,7 @@ class Host:
     def handle(self) -> "Sluice":
         """The handle of this thread, since a handle belongs to the thread that made it.
 
-        :raises OSError: ``ENOENT`` if there is no instance; the errno of connect(2) if no broker listens there
+        :raises OSError: ``ENOENT`` without an instance; the errno of connect(2) if no broker listens there
         """
         handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
         if handle is None and self._plans and not os.environ.get("SLUICE_URI"):

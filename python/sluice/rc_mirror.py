@@ -26,7 +26,7 @@ class Mirror:
         """Applies a state of the runner.
 
         :param state: ``{"rank"?, "attrs"?, "config"?, "brokerEnv"?, "providers"?, "args"?, "data"?, "env"?}``; an
-            update has only what has changed
+            update has only the changed parts
         """
         self.rank = state.get("rank", self.rank)
         self.attrs = state.get("attrs", self.attrs)
@@ -103,7 +103,7 @@ class PlannedHandle:
     def attr_get(self, name: str, default: Any = None) -> Any:
         """An attribute.
 
-        :raises FileNotFoundError: it is not set, and there is no default
+        :raises FileNotFoundError: it is not set, and the call has no default
         """
         if name not in self._mirror.attrs and default is None:
             raise FileNotFoundError(errno.ENOENT, f"attribute {name} is not set")

@@ -16,7 +16,7 @@ def notify(assignments: List[str], address: str) -> None:
 
     :param assignments: each ``NAME=VALUE``
     :param address: of the socket; one that begins with ``@`` is in the abstract name space
-    :raises OSError: with the errno of connect(2) or send(2), such as ``ENOENT`` if there is no such socket
+    :raises OSError: with the errno of connect(2) or send(2), such as ``ENOENT`` for a missing socket
     """
     message = "\n".join(assignments).encode()
     if address.startswith("@"):

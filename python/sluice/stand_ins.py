@@ -1,6 +1,6 @@
 """Inert stand-ins for missing imports, while the host reads an rc file for a plan (docs/design/flux.md §1).
 
-A plan needs what a file declares, not what its tasks do, so the packages that the tasks use may be
+A plan needs the declarations of a file, not the effects of its tasks, so packages of the tasks may be
 missing. If such a name affects the plan, the host records the place. A stand-in never affects a
 plan silently.
 """
@@ -208,7 +208,7 @@ class StandIn:
 
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "was compared, and taken for something else"))
+    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "was compared, and counted as different"))
 for _name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split():
     setattr(StandIn, f"__{_name}__", _gives_another)
     setattr(StandIn, f"__r{_name}__", _gives_another)

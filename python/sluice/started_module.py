@@ -39,7 +39,7 @@ class ModuleExit(NamedTuple):
 
 
 class _Helper:
-    """The process that hosts the module, and what it has reported."""
+    """The process that hosts the module, and its reports."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -210,7 +210,7 @@ def run_module(
         ``FLUX_MODULE_PATH``
     :param insecure: whether to run it even if other users may write to its file
     :param timeout: time limit of the start in seconds; None: no limit
-    :raises OSError: the module's own error; ``ENOENT`` if there is no such file, or no ``node``; ``ETIMEDOUT``
+    :raises OSError: the module's own error; ``ENOENT`` if the file or ``node`` is missing; ``ETIMEDOUT``
     """
     if not os.path.exists(_HELPER):
         raise request_error(errno.ENOENT, f"{_HELPER} is missing; run_module() needs the installed npm package")

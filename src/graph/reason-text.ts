@@ -23,7 +23,7 @@ export function ownReasonText(reason: Reason): string {
 }
 
 function needText(need: string, provider: string | undefined): string {
-  if (provider === undefined) return `needs ${need}, which nothing provides`;
+  if (provider === undefined) return `needs ${need}, which no unit provides`;
   return provider === need
     ? `needs ${need}, which is left out`
     : `needs ${need}, whose ${provider} is left out`;

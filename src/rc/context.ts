@@ -12,7 +12,7 @@ export interface Context {
   readonly rank: number;
   /**
    * A handle of the instance. The host opens it when it reads the first file.
-   * @throws SluiceError `BROKER_UNREACHABLE` if there is no instance
+   * @throws SluiceError `BROKER_UNREACHABLE` without an instance
    */
   readonly handle: Handle;
   /** Aborted when the task has to stop: at its time-out, or at a second signal. */

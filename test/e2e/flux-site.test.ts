@@ -266,7 +266,7 @@ task("t", { after: [names.first], ranks: "0" }, (c) => { if (flag) c.print(flag)
       expect.stringContaining(`12 ${name("names.first")}the after of task t depends on it`),
       expect.stringContaining(`4 ${name("hasQueue()")}a stand-in was taken for true`),
       expect.stringContaining(`5 ${name("flag")}a stand-in was taken for true`),
-      expect.stringContaining(`6 ${name("count")}a stand-in was compared, and taken for something else`),
+      expect.stringContaining(`6 ${name("count")}a stand-in was compared, and counted as different`),
       expect.stringContaining(`7 ${name("names")}a stand-in was iterated over as if it were empty`),
       expect.stringContaining(`8 ${name("hasQueue.module")}what loadModules() does depends on it`),
       expect.stringContaining(`9 ${name("count")}an argument of a module depends on it`),

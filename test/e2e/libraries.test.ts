@@ -293,7 +293,7 @@ describe("--modules", () => {
     expect((await box.run(["modprobe", "verify", modules], { env })).status).toBe(0);
     const wrong = await box.run(["modprobe", "show", "--modules=./lib/lib.mjs", "a"]);
     expect(wrong.status).toBe(2);
-    expect(wrong.stderr).toContain("'./lib/lib.mjs' picks nothing: it must be FILE#NAME or FILE:NAME.");
+    expect(wrong.stderr).toContain("'./lib/lib.mjs' picks no module: it must be FILE#NAME or FILE:NAME.");
   });
 });
 

@@ -190,7 +190,7 @@ describe("the text of a reason", () => {
     [{ kind: "rank", ranks: "0", rank: 3 }, "rank 3 is not in ranks 0"],
     [{ kind: "condition", key: "needs-attrs", condition: "x" }, "needs-attrs x: not set"],
     [{ kind: "condition", key: "needs-env", condition: "!X" }, "needs-env !X: X is set"],
-    [{ kind: "need", need: "x", because: undefined }, "needs x, which nothing provides"],
+    [{ kind: "need", need: "x", because: undefined }, "needs x, which no unit provides"],
     [
       { kind: "need", need: "s", because: { unit: "p", reason: disabled } },
       "needs s, whose p is left out: disabled by site.toml:3:1",

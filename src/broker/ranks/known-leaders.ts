@@ -47,7 +47,7 @@ export class KnownLeaders {
       this.#dropped.add(from);
       to.log(
         "warning",
-        `dropped what a broker with epoch ${epoch} has sent as rank 0: epoch ${this.#epoch} leads`,
+        `dropped a message that a broker with epoch ${epoch} has sent as rank 0: epoch ${this.#epoch} leads`,
       );
     }
     return "foreign";

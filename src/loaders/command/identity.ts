@@ -77,7 +77,7 @@ export function refuseWithoutHelper(options: ProgramOptions): void {
   if (wanted.length === 0) return;
   throw new SluiceError(
     "LOAD_FAILED",
-    `${wanted.join(", ")}: this needs the helper sluice-init, which the installation did not build (there was no C compiler)`,
+    `${wanted.join(", ")}: this needs the helper sluice-init, which the installation did not build (the build found no C compiler)`,
     { errnum: ERRNO.ENOSYS },
   );
 }

@@ -125,8 +125,8 @@ async function untilLine(
 ): Promise<boolean> {
   const matcher = new LineMatcher(expression);
   say(
-    `no line of its output matches ${expression}; it has written none (programs keep back what is for no terminal: ` +
-      "see whether it has an option for that)",
+    `no line of its output matches ${expression}; it has printed no line (many programs buffer their output without a terminal: ` +
+      "look for an option that turns this off)",
   );
   while (!signal.aborted) {
     const lines = events.takeLines();

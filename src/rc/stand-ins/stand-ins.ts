@@ -7,7 +7,7 @@ const MARK = "<stand-in for ";
 /** The texts of the uses. */
 const TEXTS: Readonly<Record<DecidingUse, string>> = {
   tested: "a stand-in was taken for true",
-  compared: "a stand-in was compared, and taken for something else",
+  compared: "a stand-in was compared, and counted as different",
 };
 
 /**

@@ -139,6 +139,6 @@ describe("an account of a unit", () => {
     const input = inputFor({ site: chain.join("") });
     const account = accountFor({ ...input, budget: 0 }, "c0");
     expect(account?.causes.length).toBe(20_000);
-    expect(account?.causes.at(-1)?.text).toBe("needs c20000, which nothing provides");
+    expect(account?.causes.at(-1)?.text).toBe("needs c20000, which no unit provides");
   });
 });

@@ -53,7 +53,7 @@ const CASES: readonly Case[] = [
     kind: "log",
     probe: () => ({ log: "^listening on \\d+$" }),
     becomeReady: (port) => `printf '\\033[32mlistening\\033[0m on ${port}\\n' >&2; exec sleep 1000`,
-    words: () => /no line of its output matches .*programs keep back what is for no terminal/,
+    words: () => /no line of its output matches .*many programs buffer their output without a terminal/,
   },
   {
     kind: "tcp",
