@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 sluice=(node "$PWD/dist/cli/main.cjs")
 
 if ! command -v flux > /dev/null; then
-  echo "try-on-flux: there is no command 'flux' on PATH; see docs/flux.md" >&2
+  echo "try-on-flux: PATH has no command 'flux'; see docs/flux.md" >&2
   exit 1
 fi
 

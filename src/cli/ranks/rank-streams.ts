@@ -15,7 +15,7 @@ interface RankStream {
 
 /**
  * Shows streams of every named rank, each as it comes, until all have ended, Ctrl-C, or the reader has gone. A rank
- * that fails says why while the others go on; the status is then 1.
+ * that fails prints the reason while the others continue; the status is then 1.
  */
 export async function followRanks(options: RankOptions, { open, show }: RankStream): Promise<void> {
   await withInstance(options, (handle) =>

@@ -76,7 +76,7 @@ export function bracketed(ranks: readonly number[]): string {
 }
 
 /**
- * Asks every rank that is named, at the same time, and shows what they answered. Where several failed each says why;
+ * Asks every rank that is named, at the same time, and shows their answers. If several failed, each prints the reason;
  * the status is then 1.
  * @param ask what to do with one rank; `any` if none is named
  * @param show gets the answers that came, in order of ranks

@@ -30,7 +30,7 @@ export interface LockDifference {
 
 /**
  * The differences between two plans, in terms of units: providers, membership, order, and the keys that control how a unit
- * is run. A unit that comes in or goes out because another provider was picked is one difference, that of the pick.
+ * is run. A unit that is added or removed because of another pick is one difference, that of the pick.
  */
 export function diffLocks(before: PlanLock, after: PlanLock): LockDifference[] {
   const found = new Map<string, Found>();
