@@ -1,5 +1,5 @@
 /**
- * Starts a number of workers or modules and prints how long it took and what it weighs, `{ ms, megabytes }`:
+ * Starts a number of workers or modules and prints the time and the memory, `{ ms, megabytes }`:
  * `loading-child.mjs bare|own|group COUNT`.
  */
 import { fileURLToPath } from "node:url";

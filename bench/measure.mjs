@@ -35,7 +35,7 @@ function run([file, ...args], env, stdio) {
 /**
  * Ratio of a process's time to that of `node -e 0`. The two alternate, so that a noisy moment of the machine meets both,
  * and the median of each counts.
- * @param prepare called before each run of the process, with its number; gives what to add to its arguments
+ * @param prepare called before each run of the process, with its number; returns further arguments
  */
 export function ratioToNode(argv, env, rounds, prepare = () => []) {
   const own = [];

@@ -1,6 +1,6 @@
 /**
  * Synthetic catalogs as TOML text, for the planning benchmarks: `moduleCount` modules of five relations each.
- * All of them lead to earlier modules, so that there is no cycle. They go over a range that keeps the graph
+ * All of them lead to earlier modules, so that the graph has no cycle. They go over a range that keeps the graph
  * neither a chain nor flat.
  */
 
@@ -28,7 +28,7 @@ export function syntheticRelations(moduleCount, seed = 1) {
       const reach = Math.min(module, 1000);
       relations[key].push(module - 1 - Math.floor(next() * reach));
     }
-    // What is needed is required too, as users write it; else most modules would be left out.
+    // A needed module is required too, as users write it; else most modules would be left out.
     relations.needs = [relations.requires[0]];
     return relations;
   });
@@ -38,7 +38,7 @@ export function moduleName(number) {
   return `module-${number}`;
 }
 
-/** Names that, as roots, bring in every module. */
+/** Names that, as roots, put every module into the plan. */
 export function syntheticRoots(moduleCount) {
   return Array.from({ length: moduleCount }, (_, module) => moduleName(module));
 }

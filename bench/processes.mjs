@@ -1,7 +1,7 @@
-/** What processes cost: their processor time, and the memory that is theirs. */
+/** The cost of processes: their processor time, and their own memory. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Of Linux on every machine that Node runs on. */
+/** The value of Linux on every machine that Node supports. */
 const TICKS_PER_SECOND = 100;
 
 /** Seconds of processor that the ended children of this process took, their own children included. */
@@ -34,7 +34,7 @@ export function commandLineOf(pid) {
   return textOf(pid, "cmdline").replaceAll("\0", " ").trim();
 }
 
-/** The fields behind the name of the process: the first is its state. */
+/** The fields behind the name of the process: the first field is its state. */
 function fieldsOf(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, "latin1");
   return text.slice(text.lastIndexOf(")") + 2).split(" ");

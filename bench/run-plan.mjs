@@ -37,7 +37,7 @@ const SHAPES = {
 };
 
 /**
- * @returns one entry a shape: what was measured, the ideal, and the ratio between them
+ * @returns one entry a shape: the measured time, the ideal time, and their ratio
  */
 export async function benchRunPlan() {
   const results = [];

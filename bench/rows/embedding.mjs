@@ -9,14 +9,14 @@ import { median } from "../measure.mjs";
 const ROUNDS = 5;
 const MEASURE_MS = 3000;
 const RATE = 20_000;
-/** Of the rate, what must be reached for the figure to count. */
+/** The part of the rate that a round must reach for its figure to count. */
 const ENOUGH = 0.98;
-/** Before the first measurement, to compile what is hot. */
+/** Before the first measurement, to compile the hot code. */
 const WARM_UP_MS = 2000;
 
 const fileOf = (name) => fileURLToPath(new URL(`../servers/${name}.mjs`, import.meta.url));
 
-/** A process, and what gives its next line. */
+/** A process, and a function that returns its next line. */
 function start(name, args, stdin) {
   const child = spawn(process.execPath, [fileOf(name), ...args], { stdio: [stdin, "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -39,7 +39,7 @@ async function measure() {
     const rounds = [];
     for (let i = 0; i < ROUNDS; i++) {
       const idle = await watch(MEASURE_MS);
-      // The timer is watched in the middle of it: how long a client takes to start is no matter.
+      // The timer is watched in the middle of it: the start of a client does not matter.
       const sending = send(MEASURE_MS + 2000);
       await new Promise((resolve) => setTimeout(resolve, 1000));
       const busy = await watch(MEASURE_MS);

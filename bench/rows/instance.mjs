@@ -1,4 +1,4 @@
-/** What a whole instance takes: to start and end, at rest, and to load modules by a plan. */
+/** The cost of a whole instance: its start and end, at rest, and loads of modules by a plan. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -78,7 +78,7 @@ function startEight({ against }) {
   });
 }
 
-/** Runs something beside a running instance. */
+/** Runs a function beside a running instance. */
 async function withInstance({ main = SLUICE, size = 1, options = [], env = {} }, run) {
   const mark = `SLUICE_BENCH_MARK=${process.pid}-${Math.random()}`;
   const [name, value] = mark.split("=");
@@ -170,7 +170,7 @@ async function modprobe() {
             SLUICE_URI: uri,
           }),
         );
-        // What the first round compiles stays; what the modules weigh is seen there.
+        // The code compiled in the first round stays; that round shows the memory of the modules.
         if (i === 0) megabytes = (residentMegabytes(broker) - before) / MODULES;
         times.remove.push(
           secondsOf([process.execPath, SLUICE, "modprobe", "remove", ...names], {

@@ -1,4 +1,4 @@
-/** What the page of an instance of 2,000 modules takes in a browser: its first table, its frames, its bytes and its memory. */
+/** The cost of the web page of an instance with 2,000 modules in a browser: its first table, its frames, its bytes and its memory. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const AT_A_TIME = 100;
 const ROUNDS = 5;
 const FRAMES_MS = 3000;
 
-/** A broker with so many modules, and a server of its page. */
+/** A broker with this number of modules, and a server of its web page. */
 async function served(dir, count) {
   const broker = await startServer("broker");
   const handle = await connect(broker.line);
@@ -35,7 +35,7 @@ async function served(dir, count) {
   return { url: String(line).trim(), close: () => Promise.all([stop(broker), stop({ child: web })]) };
 }
 
-/** Milliseconds from the address to the first row, in a browser that knows nothing of it. */
+/** Milliseconds from the address to the first row, in a browser with an empty cache. */
 async function firstTableMs(browser, url) {
   const context = await browser.newContext();
   const page = await context.newPage();

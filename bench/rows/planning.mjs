@@ -62,7 +62,7 @@ function showDeps(toml, roots, { anew, before, rounds }) {
     if (before === undefined) return rows;
     mkdirSync(cached.XDG_CACHE_HOME, { mode: 0o700 });
     mkdirSync(join(dir, "modprobe/modprobe.d"));
-    // What a plan depends on besides the large file differs each time.
+    // The other inputs of the plan, besides the large file, differ each time.
     const prepare = (round) => {
       writeFileSync(
         join(dir, "modprobe/modprobe.d/site.toml"),
@@ -75,7 +75,7 @@ function showDeps(toml, roots, { anew, before, rounds }) {
   });
 }
 
-/** Time, and where there is a goal for it the peak memory, of one command line. */
+/** Time, and the peak memory if it has a goal, of one command line. */
 function processRows(what, argv, env, { goal, megabytes, rounds, prepare = () => [] }) {
   const { ratio, seconds: own, baseSeconds } = ratioToNode(argv, env, rounds, prepare);
   const detail = `${seconds(own)}, N = ${seconds(baseSeconds)}`;

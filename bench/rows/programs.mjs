@@ -1,4 +1,4 @@
-/** What ordinary programs cost: to start and stop a hundred, to keep a silent one, to have one back. */
+/** The cost of ordinary programs: start and stop of a hundred, memory of a silent one, restart of one. */
 import { execFileSync, spawn } from "node:child_process";
 import { constants, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
@@ -70,7 +70,7 @@ function startAndStop() {
   });
 }
 
-/** What an instance weighs more for each silent program, beside the program itself: its helper, and what the broker keeps. */
+/** The additional memory of an instance for each silent program, besides the program itself: its helper, and the data of the broker. */
 function silent() {
   return withDirectory(async (dir) => {
     const unit = (i) => `[[modules]]\nname = "p${i}"\ncommand = ["sleep", "1000"]\n`;

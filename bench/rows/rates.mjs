@@ -1,4 +1,4 @@
-/** What messages cost, for people to know: from a client over the socket to a module of each loader, one way and there and back. */
+/** The cost of messages, without a goal: from a client over the socket to a module of each loader, one way and there and back. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ async function timed(lanes, send) {
   let count = 0;
   const lane = async () => {
     while (performance.now() - startedAt < MEASURE_MS) {
-      // Not in one expression: what other lanes count meanwhile would be lost.
+      // Not in one expression: counts of other lanes from meanwhile would be lost.
       const messages = await send();
       count += messages;
     }
@@ -31,8 +31,8 @@ async function timed(lanes, send) {
 }
 
 /**
- * Round trips keep so many under way. One way sends as many that want no response, and then a request: nothing else tells
- * that they have been taken.
+ * Round trips keep so many under way. One way sends as many that want no response, and then a request: only
+ * its answer proves that the module has taken them.
  */
 async function waysOf(handle, name, inFlight) {
   const request = async () => {

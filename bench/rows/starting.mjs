@@ -7,7 +7,7 @@ const SKELETON = fileURLToPath(new URL("../skeleton/start.mjs", import.meta.url)
 const RANKS = 8;
 const ROUNDS = 5;
 
-/** What the shipped units load: content, heartbeat, kvs, kvs-watch, resource; on rank 0 also cron and content-sqlite. */
+/** The modules of the shipped units: content, heartbeat, kvs, kvs-watch, resource; on rank 0 also cron and content-sqlite. */
 const MODULES = { first: 7, others: 5 };
 
 const ENV = { SLUICE_CONFDIR: "/nonexistent", SLUICE_URI: "" };

@@ -1,4 +1,4 @@
-/** What it costs to ask what waits, and what it costs requests that it can be asked. */
+/** The cost of `sluice waits`, and the cost of its bookkeeping for requests. */
 import { fileURLToPath } from "node:url";
 import { connect } from "../../dist/index.js";
 import { waitGraph } from "../../dist/waits/index.js";

@@ -1,4 +1,4 @@
-/** A module that gives back what it gets. */
+/** A module that returns its payload. */
 export async function modMain(handle) {
   handle.handle("echo", ({ payload }) => payload);
   await handle.run();

@@ -7,7 +7,7 @@ import { connect } from "../../dist/index.js";
 
 const PAYLOAD = { text: "x".repeat(64), n: 1 };
 
-/** Beyond this the machine cannot do it, and there is no sense in sending more. */
+/** Beyond this limit the machine is too slow, and more requests have no use. */
 const MOST_UNDER_WAY = 5000;
 
 const [uri, rate, durationMs] = process.argv.slice(2);

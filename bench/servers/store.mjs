@@ -1,4 +1,4 @@
-/** A broker with a state directory: `statedir=DIR`, and whatever attributes are given. Prints its URI. */
+/** A broker with a state directory: `statedir=DIR`, and any further attributes. Prints its URI. */
 import { Broker } from "../../dist/index.js";
 
 const attributes = Object.fromEntries(process.argv.slice(2).map((setting) => setting.split("=")));

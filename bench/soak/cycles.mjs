@@ -1,6 +1,6 @@
 /**
- * The lives that a module can have, each from a load to the moment when nothing of it is left. Each checks what it sees, so
- * that a cycle that did not do what it is for cannot pass for one.
+ * The lives that a module can have, each from a load until no part of it is left. Each checks its result,
+ * so that a cycle without its effect does not count.
  */
 import { once } from "node:events";
 
@@ -142,7 +142,7 @@ const PROGRAM_CYCLES = [
   },
 ];
 
-/** What an ordinary program has instead of methods of its own. */
+/** The status of an ordinary program, in place of its own methods. */
 async function pinged(handle, name) {
   const answer = await handle.rpc(`${name}.ping`, { name });
   if (answer?.name !== name) throw new Error(`${name} answered ${JSON.stringify(answer)}`);

@@ -25,7 +25,7 @@ const MAIN = createRequire(import.meta.url).resolve("../../dist/cli/main.cjs");
  * @param megabytes how much is published
  * @param say called with lines for the user
  * @param signal ends it
- * @returns a sentence for each thing that is wrong
+ * @returns a sentence for each problem
  */
 export async function soakFrozen(megabytes, say, signal) {
   const dir = mkdtempSync(join(tmpdir(), "sluice-frozen-"));
@@ -55,7 +55,7 @@ async function startServer(dir, children) {
   const server = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
   children.push(server);
   let said = "";
-  // It is read to its end: a server whose log nothing reads ends.
+  // Reads it to its end: a server with an unread log ends.
   await new Promise((resolve, reject) => {
     server.stderr.on("data", (chunk) => {
       said += chunk;

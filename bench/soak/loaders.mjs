@@ -1,4 +1,4 @@
-/** Modules for every loader, as files of a temporary directory: what `module.load` is asked for, and how often. */
+/** Modules for every loader, as files of a temporary directory: the requests `module.load`, and their shares. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ const MODULE = fileURLToPath(new URL("./module.mjs", import.meta.url));
 const PYTHON_MODULE = fileURLToPath(new URL("./module.py", import.meta.url));
 const MESSAGES = new URL("../../dist/messages/index.js", import.meta.url).href;
 
-/** A program that is no file of any loader: it finds its channel, and speaks the wire form on it. */
+/** A program without a loader of its own: it finds its channel, and speaks the wire form on it. */
 const PROGRAM = `#!${process.execPath}
 const fd = Number(/^fd:\\/\\/(\\d+)$/.exec(process.env.SLUICE_MODULE_URI)[1]);
 const socket = new (require("node:net").Socket)({ fd, readable: true, writable: true });
@@ -23,7 +23,7 @@ import(${JSON.stringify(MESSAGES)}).then(async ({ socketChannel, runModuleMain, 
 const HIDING = "(setsid sleep 1000 &); echo up; exec sleep 1000";
 
 /**
- * Writes what the loaders need.
+ * Writes the files for the loaders.
  * @param dir where to
  * @returns the configuration that the broker needs, and of each loader its part in a hundred loads and the
  *   request. The cheap ones have the larger parts.

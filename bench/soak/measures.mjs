@@ -1,11 +1,11 @@
-/** What a process holds on to, and whether that has grown. */
+/** The resources of a process, and their growth. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Handles that come and go with timers and sockets, by what `process.getActiveResourcesInfo()` calls them. */
 const IGNORED_RESOURCES = new Set(["Timeout", "Immediate", "TickObject", "FSReqPromise", "FSReqCallback"]);
 
 /**
- * Counts what must not be left behind. Needs /proc.
+ * Counts the resources that must not be left behind. Needs /proc.
  * @param pendingRequests those of the broker in this process
  * @param mark a variable that only what the broker has started has, with its value
  */
@@ -59,7 +59,7 @@ function childrenOfAllThreads() {
 }
 
 /**
- * Says which bounds are broken. Counts may not be larger than after the first tenth, memory may by a share of it.
+ * Returns the broken bounds. Counts may not be larger than after the first tenth, memory may by a share of it.
  * @param growth the share, 0.2 for a fifth
  * @returns a sentence for each
  */

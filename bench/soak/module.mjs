@@ -1,4 +1,4 @@
-/** What every loader but that of Python loads: it lives, fails when it is loaded, or fails when it runs. */
+/** The module for every loader except that of Python: it lives, fails when it is loaded, or fails when it runs. */
 export async function modMain(handle, ...args) {
   if (args.includes("fail")) throw Object.assign(new Error("no track"), { errnum: 19 });
   handle.handle("echo", ({ payload }) => payload);

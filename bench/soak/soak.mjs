@@ -1,4 +1,4 @@
-/** Cycles of modules of all loaders against a real broker in this process, and what is left after each tenth of them. */
+/** Cycles of modules of all loaders against a real broker in this process, and the remaining resources after each tenth of them. */
 import { EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ const LANES = 8;
 
 const SAMPLES = 10;
 
-/** What has ended may take this long to be gone. */
+/** How long an ended process or thread may take to disappear. */
 const SETTLE_MS = 5000;
 const POLL_MS = 20;
 
@@ -94,7 +94,7 @@ async function runCycle({ broker, loaders, restarts, signal }, number, done) {
   counts[cycle.cycle] = (counts[cycle.cycle] ?? 0) + 1;
 }
 
-/** What is held when that has come down to what it was, or when it has had its time to. */
+/** The held resources, after their return to the first value, or after the time for it. */
 async function settled({ broker, mark }, first) {
   const isDown = (held) =>
     first === undefined
@@ -102,10 +102,10 @@ async function settled({ broker, mark }, first) {
       : Object.entries(held).every(([name, count]) => count <= first[name]);
   const deadlineMs = performance.now() + SETTLE_MS;
   for (;;) {
-    // Handles without a reference are gone when they have been collected.
+    // Handles without a reference disappear with the next garbage collection.
     globalThis.gc();
     const held = countHeld(broker.pendingRequests, mark);
-    // Before there is something to compare with, let all of it end.
+    // Waits for the end of all cycles before the first comparison.
     if (performance.now() > deadlineMs || (first !== undefined && isDown(held))) return held;
     if (first === undefined && isDown(held) && (await isStable({ broker, mark }, held))) return held;
     await sleep(POLL_MS);

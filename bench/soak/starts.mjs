@@ -1,6 +1,6 @@
 /**
  * Starts in many orders: the shipped units, and those of examples/batch on top, have to pass with each seed; and in random
- * catalogs of modules that ask each other in order, `modprobe learn` has to find nothing to add.
+ * catalogs of modules that ask each other in order, `modprobe learn` must find no missing order.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ const ASKER = `export async function modMain(handle, ...asked) {
 
 /**
  * @param count seeds of each, and random catalogs
- * @returns sentences, each about something that did not pass
+ * @returns sentences, each about a failed start
  */
 export async function soakStarts(count, show, signal) {
   const broken = [];
@@ -49,7 +49,7 @@ export async function soakStarts(count, show, signal) {
   return broken;
 }
 
-/** What failed; undefined if nothing did. */
+/** The failure; undefined without one. */
 async function shuffled(count, env, signal) {
   const argv = [SLUICE, "shuffle", "-n", String(count), "--timeout", "120s", "--json"];
   const child = spawn(process.execPath, argv, {

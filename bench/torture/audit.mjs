@@ -8,7 +8,7 @@ const LANES = 16;
 const MOST_TOLD = 10;
 
 /**
- * @returns what is wrong, `{ kind, text, key? }` each; what is right is settled in the ledger
+ * @returns the problems, `{ kind, text, key? }` each; correct values are settled in the ledger
  */
 export async function auditStore(instance, ledger) {
   return await instance.ask(async (handle) => {
@@ -26,7 +26,7 @@ export async function auditStore(instance, ledger) {
 }
 
 /**
- * Holds an instance that a dump was restored into against what was there when the dump began, and what came since.
+ * Holds an instance that a dump was restored into against the values at the start of the dump, and later ones.
  * @param view of the ledger
  * @returns as `auditStore`
  */
@@ -36,7 +36,7 @@ export async function auditDump(instance, ledger, view) {
   return [...tornPairs(values), ...told(wrong)].map((one) => ({ ...one, text: `of the dump: ${one.text}` }));
 }
 
-/** The first few with all that is known of them, and how many more there are. */
+/** The first few with all their details, and the number of further ones. */
 function told(wrong) {
   const first = wrong.slice(0, MOST_TOLD).map((one) => ({ kind: one.kind, key: one.key, text: textOf(one) }));
   const more = wrong.length - first.length;

@@ -66,7 +66,7 @@ export class FailingDisk {
   }
 }
 
-/** Why there can be none here; undefined: there can. */
+/** Why this machine does not support it; undefined: it does. */
 export function failingDiskUnmet() {
   return spawnSync("cc", ["--version"]).error === undefined ? undefined : "there is no C compiler, cc";
 }

@@ -1,4 +1,4 @@
-/** One life of an instance: `sluice start`, from its start to the moment when nothing of it is left. */
+/** One life of an instance: `sluice start`, from its start until no part of it is left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import { MarkedProcesses } from "./processes.mjs";
 export const SLUICE = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
 const COMMANDS = fileURLToPath(new URL("../../node_modules/.bin", import.meta.url));
 
-/** Says that the instance is up, and ends when its standard input does. */
+/** Reports that the instance is up, and ends with its standard input. */
 const PROGRAM = ["sh", "-c", 'echo "up:$SLUICE_URI"; exec cat'];
 
 /** Longer than any of these takes on a busy machine. */
@@ -21,7 +21,7 @@ const COMMAND_TIMEOUT_MS = 120_000;
 const GONE_TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
 
-/** What an instance does that it must not. */
+/** A violation by an instance. */
 export class Misbehaviour extends Error {
   /** @param kind `start`, `end`, `hang`, `leftover` or `command` */
   constructor(kind, text) {
@@ -167,7 +167,7 @@ export class Instance {
   }
 
   /**
-   * Resolves to `{ status, signal }` when it has ended; then nothing of it may be left.
+   * Resolves to `{ status, signal }` when it has ended; no part of it may then be left.
    * @throws Misbehaviour
    */
   async end() {
@@ -193,7 +193,7 @@ export class Instance {
       throw new Misbehaviour("end", this.#account(`ended with ${outcomeText({ status, signal })}`));
   }
 
-  /** Kills what is left of it, whatever it is doing. */
+  /** Kills its remaining processes in any state. */
   async destroy() {
     this.#processes.kill();
     await this.#processes.gone(GONE_TIMEOUT_MS);

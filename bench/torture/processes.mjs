@@ -29,12 +29,12 @@ export class MarkedProcesses {
     });
   }
 
-  /** What they run, for people. */
+  /** Their command lines, for users. */
   describe(pids) {
     return pids.map((pid) => `${pid} (${readProc(pid, "cmdline").replaceAll("\0", " ").trim()})`).join(", ");
   }
 
-  /** @returns those that are still there after the time */
+  /** @returns those that still run after the time */
   async gone(timeoutMs) {
     const deadlineMs = performance.now() + timeoutMs;
     let left = this.list();
@@ -60,7 +60,7 @@ export function signalProcess(pid, signal) {
   }
 }
 
-/** A file of a process, empty if the process has gone meanwhile. */
+/** A file of a process, empty if the process has ended meanwhile. */
 function readProc(pid, file) {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "latin1");

@@ -1,4 +1,4 @@
-/** What people see of a run. */
+/** The output of a run for users. */
 
 import { clearInterval, setInterval } from "node:timers";
 
@@ -17,7 +17,7 @@ export function showRound({ number, seconds, totals, violations, title }) {
   console.log(`${cells.map((cell) => String(cell).padStart(8)).join(" ")}  ${title}`);
 }
 
-/** Each with what was done before it, and the command that does it again. */
+/** Each with the steps before it, and the command that repeats it. */
 export function showViolations({ number, violations, history, again, dir }) {
   console.error(`torture: round ${number} failed; again: ${again}`);
   for (const { kind, text } of violations) console.error(`  ${kind}: ${text}`);

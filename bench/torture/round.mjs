@@ -38,10 +38,10 @@ export class Round {
   /** Where its state directories are; a new one for each provider that it moves to. */
   storesDir;
   instance;
-  /** What faults need the instance to be started with: further variables, and a command line that runs it. */
+  /** The start options that faults need: further variables, and a command line that runs the instance. */
   environment = {};
   prefix;
-  /** What was done, and when: the account of a failure. */
+  /** The steps and their times: the account of a failure. */
   history = [];
   refused = {};
   #writers;

@@ -1,4 +1,4 @@
-/** One boot of modules that depend on each other, with a fault at a random step, and what must become of it. */
+/** One boot of modules that depend on each other, with a fault at a random step, and the expected result. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,7 +24,7 @@ export function planBoot(kind, random) {
 /**
  * Boots once.
  * @param dir of its own
- * @returns what must not be and was, `{ kind, text }`, or undefined
+ * @returns the violation, `{ kind, text }`, or undefined
  */
 export async function boot(plan, dir) {
   const { site, record } = prepareFiles(plan, dir);
@@ -95,8 +95,7 @@ function wrongOrders(recorded, { units }) {
 }
 
 /**
- * A boot that failed has status 1. Its last line names the cause: the unit or the file, and what became of
- * it.
+ * A boot that failed has status 1. Its last line names the cause: the unit or the file, and its outcome.
  */
 function wrongEnd({ kind, victim }, { status, signal }, lines) {
   const { cause, namesUnit = true } = KINDS[kind];

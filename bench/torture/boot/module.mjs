@@ -1,8 +1,7 @@
 /**
- * What a boot under torture loads: it records when it runs and when it shuts down. One of them does what it
- * must not.
+ * The module of a boot under torture: it records its start and its shutdown. One of them has the fault.
  *
- * Arguments: `record=FILE`, `fault=KIND` and `file=PATH`, what that kind of fault needs.
+ * Arguments: `record=FILE`, `fault=KIND` and `file=PATH`, the file for that kind of fault.
  */
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 

@@ -12,7 +12,7 @@ export const CHANGE = {
 };
 
 const INJECT = {
-  /** Nothing that is asked meanwhile may fail. */
+  /** No request may fail meanwhile. */
   async reload(round, random) {
     const name = random.pick([round.provider, "content", "kvs"]);
     await round.stopWriters();

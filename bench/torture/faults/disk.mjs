@@ -1,4 +1,4 @@
-/** A full disk: puts are refused for lack of space, what is there can be read, and freed space lets it go on. */
+/** A full disk: the store refuses puts for lack of space, answers reads, and continues after space becomes free. */
 import { join } from "node:path";
 import { SmallDisk, smallDiskUnmet } from "../small-disk.mjs";
 
@@ -9,7 +9,7 @@ export const DISK = {
   title: "a full disk of 3 MB, freed again; a start while it is full",
   needs: { disk: true },
   movesStores: true,
-  /** There is no room for two stores. */
+  /** The disk has no room for two stores. */
   excludes: ["switch"],
   unmet: smallDiskUnmet,
   async prepare(round) {
@@ -34,7 +34,7 @@ export const DISK = {
   },
 };
 
-/** Then all can be read, though nothing can be written. */
+/** Reads then succeed, and writes fail. */
 async function startWhileFull(round, random) {
   await round.endSomehow(random);
   await round.begin();

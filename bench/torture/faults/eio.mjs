@@ -34,7 +34,7 @@ export const EIO = {
     disk.mend();
     round.note(`${disk.failed - failedBefore} calls failed; the disk is whole again`);
     round.count("eio", disk.failed - failedBefore);
-    // It may go on or end by itself; what it has answered has to be there in both cases.
+    // It may go on or end by itself; acknowledged data must exist in both cases.
     await round.pass(random.between(0, 300));
     await round.endSomehow(random);
     return { ended: true };

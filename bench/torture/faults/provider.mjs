@@ -21,7 +21,7 @@ export const PROVIDER = {
   },
 };
 
-/** What becomes of an instance that goes on without its provider. */
+/** The behaviour of an instance that continues without its provider. */
 const AFTERWARDS = {
   async load(round) {
     round.note(`load ${round.provider} again`);

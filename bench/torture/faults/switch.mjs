@@ -22,7 +22,7 @@ const INJECT = {
     await restore(round, file);
     return { ended: false };
   },
-  /** What was put after the dump is gone, by order, in a version that is higher than all before. */
+  /** The restore removes later puts, in a version that is higher than all before. */
   async "back to a dump"(round, random) {
     await round.check();
     await round.stopWriters();
