@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define STREAMS 2
-/* How often to look for the command where the system cannot tell of its end. */
+/* How often to check the command if the system cannot report its end. */
 #define LOOK_MS 50
 
 static int source[STREAMS] = {-1, -1}, sink[STREAMS] = {-1, -1};

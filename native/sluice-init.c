@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Real-time signals are not sent by terminals, shells or service managers: this one says that the parent has ended. */
+/* Real-time signals are not sent by terminals, shells or service managers: this one reports that the parent has ended. */
 #define PARENT_ENDED (SIGRTMAX - 1)
 
 static int failed(const char *what) {
@@ -30,7 +30,7 @@ static int failed(const char *what) {
   return errno == ENOENT ? 127 : 126;
 }
 
-/* Kills every child there is. What those leave behind become children in their turn. */
+/* Kills every child. Processes that these leave behind then become children too. */
 static void kill_children(void) {
   DIR *proc = opendir("/proc");
   struct dirent *entry;

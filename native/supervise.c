@@ -78,7 +78,7 @@ static pid_t leader, main_pid;
 static int main_ended, killing, child_left = 1;
 static int out_fd[2] = {-1, -1}, notify_fd = -1, ready_in = -1, signals_fd = -1;
 
-/* What is to be sent: control frames in one buffer, output in a ring of entries "stream, length, bytes". */
+/* The data to send: control frames in one buffer, output in a ring of entries "stream, length, bytes". */
 static char *control_out;
 static size_t control_length, control_room;
 static char ring[KEPT];
@@ -333,7 +333,7 @@ static void reap(void) {
   if (killing && child_left) signal_all(SIGKILL);
 }
 
-/* A notification, with whatever descriptors came with it closed: who sent them waits for that (BARRIER=1). */
+/* A notification, after closing its descriptors: the sender waits for that (BARRIER=1). */
 static void receive_notification(void) {
   char text[4096], control[CMSG_SPACE(sizeof(int) * 253) + CMSG_SPACE(sizeof(struct ucred))];
   struct iovec part = {text, sizeof text - 1};
@@ -354,7 +354,7 @@ static void receive_notification(void) {
       }
     } else if (extra->cmsg_type == SCM_CREDENTIALS) memcpy(&sender, CMSG_DATA(extra), sizeof sender);
   }
-  /* The name of the socket is no secret: other users have no say. */
+  /* The name of the socket is not secret: messages of other users do not count. */
   if (sender.uid != 0 && sender.uid != getuid() && !(wanted.has_uid && sender.uid == wanted.uid)) return;
   say('N', text, (size_t)got);
   text[got] = '\0';
@@ -475,7 +475,7 @@ static int watch(void) {
     if (waits[0].revents) {
       struct signalfd_siginfo info;
       while (read(signals_fd, &info, sizeof info) > 0) continue;
-      /* What it said last comes before its end. */
+      /* Its last messages come before its end. */
       if (notify_fd >= 0) {
         struct pollfd said = {notify_fd, POLLIN, 0};
         while (poll(&said, 1, 0) > 0) receive_notification();

@@ -1,8 +1,8 @@
-/* What the parts of sluice-init share. */
+/* The shared declarations of sluice-init. */
 #ifndef SLUICE_SUPERVISE_H
 #define SLUICE_SUPERVISE_H
 
-/* Starts a command and tells the broker of it on a socket; returns the exit status of this program. */
+/* Starts a command and reports to the broker on a socket; returns the exit status of this program. */
 int supervise(int argc, char **argv);
 
 /* Becomes a command whose output goes through real pipes; returns an exit status only if that failed. */

@@ -1,4 +1,4 @@
-/** Start-up: what an instance loads, and what is done once it is there. Sites add files of their own in rc1.d. */
+/** Start-up: the modules that an instance loads, and the tasks after the loads. Sites add files of their own in rc1.d. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, task } from "sluice/rc";

@@ -42,7 +42,7 @@ task(
   (c) => flush(c),
 );
 
-/** What content keeps in memory because it never promised more is no loss; it has said so when it started. */
+/** Data that a content without durability keeps in memory is not lost data; content has logged this at its start. */
 async function flush(c: Context): Promise<void> {
   const status = await c.rpc("content.status");
   const isDurable = typeof status === "object" && status !== null && Reflect.get(status, "durable") === true;

@@ -51,7 +51,7 @@ local function respond(request, errnum, text, kind, payload)
   send(header, payload)
 end
 
--- What a handler throws: a table with errnum is an answer, anything else a fault of the program.
+-- The error of a handler: a table with errnum is an answer, any other value a fault of the program.
 local function with_traceback(thrown)
   if type(thrown) == "table" and thrown.errnum then return thrown end
   return { errnum = ECONNRESET, message = debug.traceback(tostring(thrown)), is_fault = true }
@@ -80,7 +80,7 @@ function Handle:handle(method, handler)
   self.handlers[method] = handler
 end
 
--- Sends a request and waits for the response. What comes meanwhile is dealt with afterwards, in its order.
+-- Sends a request and waits for the response. Messages that arrive meanwhile are handled afterwards, in their order.
 function Handle:rpc(topic, payload)
   self.matchtag = self.matchtag + 1
   local header = { type = "request", topic = topic, matchtag = self.matchtag, payload = payload ~= nil and "json" or nil }

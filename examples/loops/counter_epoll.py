@@ -40,7 +40,7 @@ def mod_main(h, *args):
         counter.wake_ups += 1
         if any(descriptor == own for descriptor, _ in ready):
             os.read(own, 1)
-        # Cheap when nothing is there for it: it does what is possible now and returns.
+        # Cheap without input: it handles what is possible now and returns.
         h.dispatch()
     epoll.close()
     os.close(own)

@@ -1,4 +1,4 @@
-/** What a policy of a scheduler is asked: which of the jobs that wait start now. */
+/** The question to a policy of a scheduler: which waiting jobs start now. */
 import { loadPlugin, type Plugin } from "sluice";
 
 /** A job that waits for cores. */
@@ -10,7 +10,7 @@ export interface WaitingJob {
 
 /** The functions of a plug-in of the kind `sched-policy`. */
 export interface SchedPolicy {
-  /** What people call the policy. */
+  /** The name of the policy for users. */
   title(): string;
   /**
    * @param queue in the order of submission

@@ -193,7 +193,7 @@ static void flush(struct sluice *h) {
         ssize_t n = send(h->fd, h->out.at + sent, h->out.len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-        /* The broker reads no more. What it sent before is still to be read, and reading finds the end. */
+        /* The broker reads no more. Its earlier messages must still be read, and reading finds the end. */
         sent = n < 0 ? h->out.len : sent + (size_t)n;
     }
     drop(&h->out, sent);
@@ -316,7 +316,7 @@ static void cancel(struct sluice_future *f) {
     if (!f->streaming || f->is_done || f->h->ended) return;
     snprintf(topic, sizeof topic, "%s.cancel", f->service);
     snprintf(payload, sizeof payload, "{\"matchtag\":%u}", (unsigned)f->matchtag);
-    /* Without the memory to say so, the service goes on until this connection ends. */
+    /* Without memory for the request, the service continues until this connection ends. */
     (void)send_request(f->h, topic, payload, 0, 1);
 }
 
@@ -334,7 +334,7 @@ static int enter(struct sluice *h, int *caller_errno) {
     return pthread_mutex_trylock(&h->claim) == 0 ? 0 : -EBUSY;
 }
 
-/* What the two calls without a claim answer is as fresh as the last call with one. */
+/* The results of the two calls without a claim are as fresh as the last call with one. */
 static int leave(struct sluice *h, int caller_errno, int result) {
     int has_more = h->events.first != NULL || h->ready != NULL;
     atomic_store(&h->wants, h->ended ? 0 : h->out.len > 0 ? 3 : 1);

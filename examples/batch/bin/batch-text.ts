@@ -1,4 +1,4 @@
-/** What `sluice batch` reads from its command line, and how it shows jobs. */
+/** Parses the command line of `sluice batch`, and formats jobs. */
 import { fields, type Payload } from "sluice";
 
 const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
@@ -32,7 +32,7 @@ export interface ListedJob {
   readonly ended: number | undefined;
 }
 
-/** Reads a job as job-manager tells it. */
+/** Reads a job in the form of job-manager. */
 export function listedJob(payload: Payload): ListedJob {
   const { end, placement, ...job } = fields(payload, {
     id: "integer",

@@ -1,4 +1,4 @@
-/** `sluice batch`: submits jobs, and tells what becomes of them. Found by `sluice` in SLUICE_EXEC_PATH or PATH. */
+/** `sluice batch`: submits jobs, and shows their results. Found by `sluice` in SLUICE_EXEC_PATH or PATH. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { connect, fields, type Handle, isErrno, messageOf } from "sluice";
 import { durationSeconds, jobTable, type ListedJob, listedJob, wholeNumber } from "./batch-text.js";
@@ -190,7 +190,7 @@ function leadingOptions<const T extends Options>(words: readonly string[], optio
   return { values, rest: words.slice(first?.kind === "option-terminator" ? end + 1 : end) };
 }
 
-/** What a function throws is wrong usage. */
+/** An error of a function is wrong usage. */
 function usage<T>(run: () => T): T {
   try {
     return run();

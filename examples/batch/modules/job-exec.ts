@@ -31,7 +31,7 @@ export async function modMain(h: Handle): Promise<void> {
     if (stream !== "out" && stream !== "err") throw requestError("EINVAL", "stream is 'out' or 'err'");
     return readOutput(join(directory, `${id}.${stream}`), offset);
   });
-  // A stream without answers: its end tells job-manager that this module has gone. A module that ends does not wait for it.
+  // A stream without answers: its end shows job-manager that this module has ended. A module that ends does not wait for it.
   h.handle("monitor", () => undefined);
   await h.subscribe("job-manager.online", () => void commands.hello());
   await commands.hello();

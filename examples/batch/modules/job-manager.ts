@@ -8,9 +8,9 @@ import { Records } from "./batch/records.js";
 /**
  * Keeps the jobs: accepts them, has a scheduler place them and job-exec run them, and knows what became of each.
  *
- * Their records are in the KVS (`job.ID`) before anybody is told of them, so that the module may be reloaded, and the
- * instance restarted, at any time. What else there is to know, the others know: when this module starts it publishes
- * `job-manager.online`, and the scheduler and job-exec answer with a hello that says where they stand.
+ * Their records are in the KVS (`job.ID`) before any client learns of them, so that the module may be reloaded, and the
+ * instance restarted, at any time. The other modules have the rest of the state: when this module starts it publishes
+ * `job-manager.online`, and the scheduler and job-exec answer with a hello that contains their state.
  *
  * Argument: `keep=N`, how many ended jobs are remembered, 1000 if absent. Requests: README.md.
  */
@@ -26,7 +26,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   await dispatcher.settle();
 }
 
-/** What users ask. */
+/** The requests of users. */
 function serveUsers(h: Handle, jobs: JobTable, dispatcher: Dispatcher): void {
   h.handle("submit", async (request) => {
     const spec = parseSpec(request.payload);
@@ -49,17 +49,17 @@ function serveUsers(h: Handle, jobs: JobTable, dispatcher: Dispatcher): void {
   });
 }
 
-/** @throws what `feasibility.check` says of a job that can never run */
+/** @throws the error of `feasibility.check` for a job that can never run */
 async function checkFeasible(h: Handle, cores: number): Promise<void> {
   try {
     await h.rpc("feasibility.check", { cores });
   } catch (error) {
-    // Without anybody to ask, time will tell.
+    // Without a scheduler, the job waits.
     if (!isAway(error)) throw error;
   }
 }
 
-/** What the scheduler and job-exec say. */
+/** The requests of the scheduler and job-exec. */
 function servePeers(h: Handle, dispatcher: Dispatcher): void {
   h.handle("sched-hello", () => dispatcher.schedulerHello());
   h.handle("exec-hello", (request) => {

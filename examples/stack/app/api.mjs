@@ -1,4 +1,4 @@
-/** Takes jobs (`POST /jobs`), tells what is done (`GET /jobs`), and whether it is well (`GET /healthz`). */
+/** Accepts jobs (`POST /jobs`), lists finished jobs (`GET /jobs`), and reports its health (`GET /healthz`). */
 import { createServer } from "node:http";
 import { query } from "./database.mjs";
 import { connect } from "./redis.mjs";

@@ -1,4 +1,4 @@
-/** Does jobs, one after the other. What it had begun when it was killed waits again when it is back. */
+/** Does jobs, one after the other. After a kill, the job that it had begun waits again. */
 import { query } from "./database.mjs";
 import { connect } from "./redis.mjs";
 

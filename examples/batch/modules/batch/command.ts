@@ -52,7 +52,7 @@ export class RunningCommand {
     });
   }
 
-  /** @throws a system error if its directory or its output files are not there */
+  /** @throws a system error if its directory or its output files are missing */
   static async start({ command, cwd, env, durationMs, output }: CommandOrder): Promise<RunningCommand> {
     const files = [await open(`${output}.out`, "w", 0o600)];
     try {
@@ -122,7 +122,7 @@ function statusOf(code: unknown, signal: unknown): number {
 }
 
 /**
- * What a file has from an offset on, up to a limit; nothing at its end.
+ * The bytes of a file from an offset on, up to a limit; empty at its end.
  * @throws `ENOENT`
  */
 export async function readOutput(path: string, offset: number): Promise<Uint8Array> {

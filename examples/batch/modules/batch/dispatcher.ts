@@ -59,7 +59,7 @@ export class Dispatcher {
     if (!this.#starting.has(id)) await this.#kill(id, progress.placement.rank);
   }
 
-  /** A scheduler is there: it is told what runs, and asked for all that waits. */
+  /** A scheduler has started: it gets the running jobs, and a request for each waiting job. */
   schedulerHello(): JsonValue {
     this.#schedulers++;
     const running: JsonValue[] = [];
@@ -72,7 +72,7 @@ export class Dispatcher {
     return { ranks: [...this.#executors], running };
   }
 
-  /** A job-exec is there, and says what it knows of. What should run and does not is lost. */
+  /** A job-exec has started, and reports its jobs. A job that should run and does not is lost. */
   async execHello(
     rank: number,
     running: readonly number[],
@@ -146,7 +146,7 @@ export class Dispatcher {
     try {
       await this.#h.rpc("job-exec.kill", { id }, { rank });
     } catch (error) {
-      // One that comes back finds that nobody wants the job any more.
+      // A job-exec that comes back learns that the job is unwanted.
       if (isAway(error)) await this.#end(id, { result: "CANCELED", status: 1, note: "job-exec is away" });
       // It has ended by itself, which is on its way to us.
       else if (!isErrno(error, "ENOENT")) throw error;

@@ -55,7 +55,7 @@ export class JobTable {
     try {
       await this.#records.save(job);
     } catch (error) {
-      // Nobody has been told of it: a later commit must not bring it back.
+      // No client knows of it: a later commit must not restore it.
       this.inBackground(this.#records.forget(id));
       throw error;
     }
@@ -100,7 +100,7 @@ export class JobTable {
     return this.#records.idle();
   }
 
-  /** Says what becomes of work that nobody waits for only if it fails. */
+  /** Logs work without a waiting client only if it fails. */
   inBackground(work: Promise<unknown>): void {
     work.catch((error: unknown) => this.#h.log("err", messageOf(error)));
   }

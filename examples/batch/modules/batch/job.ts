@@ -1,10 +1,10 @@
-/** What a job is, from its submission to its record. Plain data: it goes into the KVS and over requests as it stands. */
+/** A job, from its submission to its record. Plain data: the KVS and requests contain it unchanged. */
 import { fields, type JsonValue, messageOf, type Payload, requestError } from "sluice";
 
 /** Urgencies, as in Flux: higher is sooner. */
 export const URGENCY = { lowest: 1, default: 16, highest: 31 } as const;
 
-/** What its owner asks for. */
+/** The request of its owner. */
 export type JobSpec = {
   readonly command: readonly string[];
   /** On one host. */
@@ -24,7 +24,7 @@ export type JobResult = "COMPLETED" | "FAILED" | "CANCELED" | "TIMEOUT";
 /** How the command of a job ended; `status` as a shell has it, 128 and more for signals. */
 export type JobEnd = { readonly result: JobResult; readonly status: number; readonly note: string };
 
-/** How the command of a job ended, as job-exec tells it. */
+/** How the command of a job ended, as job-exec reports it. */
 export type CommandEnd = {
   readonly id: number;
   readonly status: number;
@@ -85,7 +85,7 @@ export function parseSpec(payload: Payload): JobSpec {
   return { command, cwd, cores, duration, urgency, env: Object.fromEntries(env) };
 }
 
-/** A job as `job-manager.list` tells it: all but its environment. */
+/** A job in the form of `job-manager.list`: all but its environment. */
 export function jobSummary({ id, submitted, spec, progress }: Job): Readonly<Record<string, JsonValue>> {
   const { command, cores, duration, urgency, cwd } = spec;
   return { id, submitted, command, cores, duration, urgency, cwd, ...progress };
@@ -101,7 +101,7 @@ export function idOf(payload: Payload): number {
   return fields(payload, { id: "integer" }).id;
 }
 
-/** What job-exec tells of a command that has ended. */
+/** The report of job-exec about an ended command. */
 export function endOf(payload: Payload): CommandEnd {
   return fields(payload, { id: "integer", status: "integer", isTimeout: "boolean", note: "string" });
 }

@@ -17,7 +17,7 @@ export interface Start {
   readonly placement: Placement;
 }
 
-/** What starts now. Takes its cores out of the pool. */
+/** A job that starts now. Takes its cores out of the pool. */
 export interface Policy {
   /** Who comes first. */
   readonly compare: (a: Pending, b: Pending) => number;
@@ -49,7 +49,7 @@ export const PRIORITY: Policy = { compare: byUrgency, starts: inOrder };
  */
 export const BACKFILL: Policy = { compare: byUrgency, starts: easyBackfill };
 
-/** Starts from the head of the queue until one does not fit. What fits on no host is passed over. */
+/** Starts from the head of the queue until one does not fit. Skips a job that fits on no host. */
 function inOrder(queue: readonly Pending[], pool: Pool): Start[] {
   const starts: Start[] = [];
   for (const job of queue) {
@@ -85,7 +85,7 @@ function easyBackfill(
     })),
   ];
   const reserved = reservation(head, pool, all, nowMs);
-  // Without declared durations nothing can be promised to the head but that nobody passes it.
+  // Without declared durations, the only promise to the head is that no job passes it.
   if (reserved === undefined) return starts;
   let { spareCores } = reserved;
   for (const job of others.slice(0, BACKFILL_DEPTH)) {
@@ -123,7 +123,7 @@ function reservation(
     const now = (free.get(rank) ?? 0) + released.length;
     free.set(rank, now);
     if (now < cores) continue;
-    // What else ends at that very time on that host is free by then, too.
+    // Cores of other jobs that end at the same time on that host are free by then, too.
     const together = ends.slice(i + 1).filter((other) => other.rank === rank && other.endsAtMs === endsAtMs);
     const spareCores = now + together.reduce((sum, other) => sum + other.cores.length, 0) - cores;
     return { rank, atMs: Math.max(endsAtMs, nowMs), spareCores };

@@ -13,7 +13,7 @@ export interface Running extends Placement {
   readonly endsAtMs: number;
 }
 
-/** The cores of all hosts that nobody holds. Placing takes the lowest cores of the lowest rank that has enough. */
+/** The free cores of all hosts. Placing takes the lowest cores of the lowest rank that has enough. */
 export class Pool {
   readonly #hosts: ReadonlyMap<number, number>;
   readonly #free: ReadonlyMap<number, number[]>;

@@ -8,7 +8,7 @@ const LAST_ID = `${DIRECTORY}.last-id`;
 /** Records that are read at the same time. */
 const READ_AT_ONCE = 64;
 
-/** The records of jobs in the KVS, `job.ID` each. What is saved together is committed together. */
+/** The records of jobs in the KVS, `job.ID` each. Records that are saved together are committed together. */
 export class Records {
   readonly #h: Handle;
   /** Id → the job, or undefined to forget it. */
@@ -42,7 +42,7 @@ export class Records {
     return this.#put(job.id, job);
   }
 
-  /** Resolves when the record is gone for good. */
+  /** Resolves when the record has been removed. */
   forget(id: number): Promise<void> {
     return this.#put(id, undefined);
   }

@@ -12,7 +12,7 @@ import { isAway } from "./away.js";
 import type { Pending, Policy } from "./policy.js";
 import { type Host, Pool, type Running } from "./pool.js";
 
-/** The queue and the cores of a scheduler. What it does not know, it asks job-manager. */
+/** The queue and the cores of a scheduler. It requests missing data from job-manager. */
 export class Scheduler {
   readonly #h: Handle;
   readonly #coresEach: number | undefined;
@@ -40,7 +40,7 @@ export class Scheduler {
     this.#policy = policy;
   }
 
-  /** Learns what runs, and says that from now on requests are welcome. */
+  /** Gets the running jobs, and reports that it accepts requests from now on. */
   async hello(): Promise<void> {
     const hello = ++this.#hellos;
     this.#freedMeanwhile = new Set();
@@ -109,7 +109,7 @@ export class Scheduler {
 
   async #useRanks(ranks: readonly number[]): Promise<void> {
     this.#ranks = new Set(ranks);
-    // What is gone must not be given away while the others are asked.
+    // Lost cores must not be assigned before the answers of the other ranks.
     this.#selectHosts();
     try {
       this.#known = hostsOf(await this.#h.rpc("resource.status"), this.#coresEach);
