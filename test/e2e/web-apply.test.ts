@@ -62,7 +62,7 @@ async function proposed() {
   await dialog.getByText("sluice modprobe apply", { exact: true }).waitFor();
   return {
     dialog,
-    said: dialog.getByLabel("What it says"),
+    said: dialog.getByLabel("Output"),
     yes: dialog.getByRole("button", { name: "apply" }),
   };
 }

@@ -89,9 +89,9 @@ test("offline the timeline has the runs of the statedir", async () => {
   expect(await page.getByLabel("Run", { exact: true }).locator("option").count()).toBe(runs.length);
 });
 
-test.each(["modules", "ranks"])("offline the view of %s says that there is no instance", async (view) => {
+test.each(["modules", "ranks"])("offline the view of %s reports that no instance runs", async (view) => {
   const page = await visitor.open(`?view=${view}`);
-  await page.getByText("There is no instance, and so there are no").waitFor();
+  await page.getByText("No instance runs, so the table has no").waitFor();
   await expectAccessible(page);
 });
 

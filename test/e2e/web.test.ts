@@ -221,7 +221,7 @@ test("an action says its command and what it would do, asks once, and is seen in
 test("waits are those of sluice waits, as they come and go", async () => {
   await run("modprobe", "load", "gamma");
   await view("Modules");
-  const waits = page.getByLabel("Who waits for whom");
+  const waits = page.getByLabel("Requests that wait");
   await waits.filter({ hasText: "nothing waits" }).waitFor();
   const asking = box.start(["rpc", "gamma.never"], { env: { ...env, SLUICE_URI: uri } });
   await waits.filter({ hasText: "gamma.never" }).waitFor();
@@ -248,7 +248,7 @@ test("a hostile name and topic are text in every view", async () => {
     // The topic of what waits.
     if (one === "modules")
       await page
-        .getByLabel("Who waits for whom")
+        .getByLabel("Requests that wait")
         .filter({ hasText: `beta.${name}` })
         .waitFor();
     expect(await page.locator("main img, main script").count()).toBe(0);

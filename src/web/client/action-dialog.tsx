@@ -88,7 +88,7 @@ function Buttons({ unit, actions }: ButtonsProps) {
 const ALL = "all units";
 
 const STATES = {
-  trying: "finding out what it would do",
+  trying: "reading the dry run",
   asking: "",
   running: "running",
   done: "done",
@@ -115,7 +115,7 @@ export function ActionDialog() {
         </p>
       )}
       {text !== "" && (
-        <pre tabIndex={0} aria-label="What it says">
+        <pre tabIndex={0} aria-label="Output">
           {text}
         </pre>
       )}

@@ -128,7 +128,7 @@ export class Model {
   runs = new Map<string, Run>();
   log: LogLine[] = [];
   output: LogLine[] = [];
-  /** Who waits for whom; null before the first look. */
+  /** The waits of the instance; null before the first report. */
   waits: readonly string[] | null = null;
   #isDrawn = true;
 

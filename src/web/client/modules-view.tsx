@@ -65,7 +65,7 @@ export function ModulesView({ model }: { readonly model: Model }) {
   redrawnWith(model);
   const rank = place.value.rank ?? session.value?.rank ?? 0;
   const here = model.byRank.get(rank);
-  if (session.value?.mode === "offline") return <p>There is no instance, and so there are no modules.</p>;
+  if (session.value?.mode === "offline") return <p>No instance runs, so the table has no modules.</p>;
   return (
     <>
       <h2 class="hidden">Modules</h2>
@@ -281,19 +281,19 @@ function UnitLog({ model, rank }: { readonly model: Model; readonly rank: number
       {failure !== undefined && <p role="alert">failed: {failure.message}</p>}
       <Actions unit={unit} />
       <pre ref={box} class="log" tabIndex={0} aria-label={`Log lines of ${unit}`}>
-        {lines.length === 0 ? "It has logged nothing." : lines.join("\n")}
+        {lines.length === 0 ? "The module has written no log lines." : lines.join("\n")}
       </pre>
     </section>
   );
 }
 
-/** What `sluice waits` says. */
+/** The output of `sluice waits`. */
 function Waits({ model }: { readonly model: Model }) {
   redrawnWith(model);
   return (
     <section aria-label="Waits">
-      <h3>Who waits for whom</h3>
-      <pre class="log" tabIndex={0} aria-label="Who waits for whom">
+      <h3>Requests that wait</h3>
+      <pre class="log" tabIndex={0} aria-label="Requests that wait">
         {model.waits === null ? "asking" : model.waits.join("\n")}
       </pre>
     </section>

@@ -7,7 +7,7 @@ export function RanksView({ model }: { readonly model: Model }) {
   redrawnWith(model);
   const { unit } = place.value;
   const { ranks } = model;
-  if (session.value?.mode === "offline") return <p>There is no instance, and so there are no ranks.</p>;
+  if (session.value?.mode === "offline") return <p>No instance runs, so the table has no ranks.</p>;
   if (ranks === null || ranks === undefined) return <p>Asking rank 0.</p>;
   return (
     <>
