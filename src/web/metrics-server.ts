@@ -9,7 +9,7 @@ import { type Listen, type PageServer, serveRequests, type ServerOptions } from 
 /** From one look at queues and rates to the next. */
 const PERIOD_MS = 1000;
 
-/** For which instance metrics are served, and to whom. */
+/** The instance of the metrics, and the access rules. */
 interface MetricsServerOptions extends Pick<ServerOptions, "log" | "tls"> {
   readonly handle: Handle;
   readonly listen: Listen;

@@ -17,7 +17,7 @@ export type Listen =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
-/** How a server is reached, and by whom. */
+/** The addresses of a server, and its access rules. */
 export interface Reach {
   readonly listen: Listen;
   readonly guard: Guard;

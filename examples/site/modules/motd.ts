@@ -1,5 +1,5 @@
 /**
- * The message of the day. `motd.get` answers `{text}`, `motd.set {text}` changes it for good; until somebody does, the
+ * The message of the day. `motd.get` answers `{text}`, `motd.set {text}` changes it permanently; until then, the
  * text is the first argument of the module.
  */
 import type { Handle, Payload } from "sluice";

@@ -22,7 +22,7 @@ export interface LeaseClock {
 
 export const LEASE_CLOCK: LeaseClock = { monotonic: () => performance.now(), wall: () => Date.now() };
 
-/** Who leads, as the bucket has it. */
+/** The leader in the bucket. */
 export interface LeaseValue {
   readonly uuid: string;
   readonly host: string;

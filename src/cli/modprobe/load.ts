@@ -24,7 +24,7 @@ export function command(): Command {
     .action((modules: readonly string[], options: LoadOptions) =>
       hereOrOnRanks(options, () =>
         withLiveContext(options, async (context) => {
-          // An operator who asks for a module by name is not held back by what the environment disables.
+          // A load by name also loads modules that the environment disables.
           const catalog = await composeFor(options, context, { disableFromEnv: false });
           const { facts, loaded } = context;
           const planOf = (from: Catalog): Plan =>

@@ -14,7 +14,7 @@ const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Runs "$@" as the leader of the group, and beside it one that waits for the end of descriptor 3 and then kills the group:
- * should the broker be killed, the kernel closes that, and nothing is left behind. It is nobody's child, so that
+ * if the broker is killed, the kernel closes that, and no process is left behind. It has no parent of ours, so that
  * the command has none that it did not start.
  */
 const WATCHED = `({ trap '' HUP INT TERM; read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 &); exec "$@" 3<&-`;

@@ -4,7 +4,7 @@ import { type Job, type JobEnd, type JobResult, parseSpec, placementOf, type Pro
 const RESULTS: readonly JobResult[] = ["COMPLETED", "FAILED", "CANCELED", "TIMEOUT"];
 
 /**
- * A job from its record, which somebody may have edited.
+ * A job from its record, which a user may have edited.
  * @throws `EPROTO` or `EINVAL`, naming the field
  */
 export function parseJob(record: JsonValue): Job {

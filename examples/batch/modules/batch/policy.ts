@@ -19,7 +19,7 @@ export interface Start {
 
 /** A job that starts now. Takes its cores out of the pool. */
 export interface Policy {
-  /** Who comes first. */
+  /** The order of jobs. */
   readonly compare: (a: Pending, b: Pending) => number;
   readonly starts: (
     queue: readonly Pending[],

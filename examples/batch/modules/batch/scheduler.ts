@@ -75,7 +75,7 @@ export class Scheduler {
     this.#dequeue(id);
     this.#waiting.set(id, { job, request });
     insert(this.#queue, job, this.#policy.compare);
-    // Who asks no longer, waits no longer: job-manager has gone, and will ask anew.
+    // Without its request, a job no longer waits: job-manager has ended, and will request again.
     request.signal.addEventListener("abort", () => {
       if (this.#waiting.get(id)?.job === job) this.#dequeue(id);
     });
