@@ -29,7 +29,7 @@ type Demands2 =
     };
 
 /**
- * What a library of modules says of itself: what a program prints for --sluice-manifest, and sluiceLibrary or SLUICE_LIBRARY without their functions.
+ * The manifest of a library of modules: the output of a program for --sluice-manifest, and sluiceLibrary or SLUICE_LIBRARY without their functions.
  */
 export interface LibraryManifest {
   /**
@@ -45,7 +45,7 @@ export interface LibraryManifest {
    */
   python?: string;
   /**
-   * Those of its modules that are picked run in one thread, and share the state of the file. Default false.
+   * Its picked modules run in one thread, and share the state of the file. Default false.
    */
   shared?: boolean;
   /**
@@ -57,7 +57,7 @@ export interface LibraryManifest {
    */
   pythonVersion?: string;
   /**
-   * Name of a module in the library to what is said of it.
+   * Name of a module in the library to its description.
    */
   modules: {
     [k: string]: ManifestModule;
@@ -81,17 +81,17 @@ export interface ManifestModule {
    */
   version?: string;
   /**
-   * One line for people.
+   * One line for users.
    */
   description?: string;
   /**
-   * Whether it can work in this host; a text says why it cannot.
+   * Whether it can work in this host; a text gives the reason against it.
    */
   compatible?: boolean | string;
   conflicts?: Demands;
   requires?: Demands1;
   /**
-   * Whether it has an entry function; a program need not say.
+   * Whether it has an entry function; optional for a program.
    */
   main?: boolean;
 }

@@ -26,14 +26,14 @@ var schema20 = {
       pattern: "^[0-9]+(?:\\.[0-9]+)*$",
     },
     version: { description: "Its own version, in the form of semver.", type: "string" },
-    description: { description: "One line for people.", type: "string" },
+    description: { description: "One line for users.", type: "string" },
     compatible: {
-      description: "Whether it can work in this host; a text says why it cannot.",
+      description: "Whether it can work in this host; a text gives the reason against it.",
       type: ["boolean", "string"],
     },
     conflicts: { description: "Modules that must not be picked beside it.", $ref: "#/$defs/demands" },
     requires: { description: "Modules that must be picked as well.", $ref: "#/$defs/demands" },
-    main: { description: "Whether it has an entry function; a program need not say.", type: "boolean" },
+    main: { description: "Whether it has an entry function; optional for a program.", type: "boolean" },
   },
   additionalProperties: false,
 };

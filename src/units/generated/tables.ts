@@ -8,22 +8,22 @@
  */
 type Name = string;
 /**
- * Further services that this unit provides, besides the one of its own name.
+ * Further services that this unit provides, besides its own name.
  */
 type Provides = Name[];
 /**
- * Rank among the providers of one service; the highest is picked. Default 100.
+ * Priority among the providers of one service; the plan picks the highest. Default 100.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "priority".
  */
 type Priority = number;
 /**
- * Services pulled in with this unit where they are usable. Says nothing about order.
+ * Services that load with this unit if they are usable. Sets no order.
  */
 type Requires = Name[];
 /**
- * Services without which this unit is left out. Pulls nothing in, says nothing about order.
+ * Services without which this unit stays out. Loads no unit, sets no order.
  */
 type Needs = Name[];
 /**
@@ -54,7 +54,7 @@ type NeedsAttrs = string[];
  */
 type NeedsEnv = string[];
 /**
- * Left out unless asked for by name. Default false.
+ * Left out unless requested by name. Default false.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "disabled".
@@ -68,14 +68,14 @@ type Disabled = boolean;
  */
 type Timeout = string;
 /**
- * One line for people.
+ * One line for users.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "description".
  */
 type Description = string;
 /**
- * What to load: a path, a bare name looked up on the module path, or library#module. Default: the name.
+ * The file to load: a path, a bare name looked up on the module path, or library#module. Default: the name.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "module".
@@ -93,42 +93,42 @@ type Args = string[];
  */
 type Exec = boolean;
 /**
- * Name of the loader, instead of the one inferred from the file, or the path of a program that is one; ./ and ../ count from this file.
+ * Name of the loader, instead of the one inferred from the file, or the path of a program that is a loader; ./ and ../ are relative to this file.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "loader".
  */
 type Loader = string;
 /**
- * "own", "shared" for one of the threads that modules share, or the name of a group that shares one. Default "own", or what broker.default-thread says.
+ * "own", "shared" for one of the threads that modules share, or the name of a group that shares one. Default "own", or the value of broker.default-thread.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "thread".
  */
 type Thread = string;
 /**
- * For a module in a process: over this it is killed. A number with B, kB, MB, GB, KiB, MiB or GiB.
+ * For a module in a process: Sluice kills the module above this size. A number with B, kB, MB, GB, KiB, MiB or GiB.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "memory-limit".
  */
 type MemoryLimit = string;
 /**
- * What follows when the module fails after running: shut the instance down, log it, or restart the module. Default "panic".
+ * The policy after a failure of the running module: shut the instance down, log it, or restart the module. Default "panic".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "on-failure".
  */
 type OnFailure = "panic" | "log" | "restart";
 /**
- * Longest time that the module may leave the broker's ping unanswered, before it has failed: a number with ms, s, m, h or d, or "infinity".
+ * Longest time without an answer to the broker's ping before the module fails: a number with ms, s, m, h or d, or "infinity".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "watchdog".
  */
 type Watchdog = string;
 /**
- * What a task runs once, or what a module is that is an ordinary program: a shell line, or an array of program and arguments.
+ * The command that a task runs once, or the ordinary program that is a module: a shell line, or an array of program and arguments.
  *
  * @minItems 1
  *
@@ -173,32 +173,32 @@ type Group = string;
  */
 type Output = string;
 /**
- * For a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".
+ * For a module with command: the policy after an unrequested exit with status 0: log it, restart it, or shut the instance down. Default "log".
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "on-exit".
  */
 type OnExit = "log" | "restart" | "shutdown";
 /**
- * For a module with command: signals and statuses beside 0 that are a clean end.
+ * For a module with command: further signals and statuses, besides 0, of a clean end.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "success".
  */
 type Success = (string | number)[];
 /**
- * Services: when one of them was restarted, reloaded or replaced, this module is restarted after it. Pulls nothing in, says nothing about order.
+ * Services: after a restart, reload or replacement of one of them, this module restarts. Loads no unit, sets no order.
  */
 type Follows = Name[];
 /**
- * Its failure is listed and logged, and what requires it runs without. Default false.
+ * Sluice lists and logs its failure, and units that require it run without it. Default false.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "optional".
  */
 type Optional = boolean;
 /**
- * Its arguments and the values of its environment are never shown. Default false.
+ * Sluice never shows its arguments and the values of its environment. Default false.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "secret".
@@ -348,7 +348,7 @@ interface UnitFile {
    */
   tasks?: TaskTable[];
   /**
-   * Modules to define from files that hold several.
+   * Modules to define from libraries, which are files with several modules.
    */
   libraries?: LibraryTable[];
   alternatives?: AlternativesTable;
@@ -526,7 +526,7 @@ interface Ready {
    */
   file?: string;
   /**
-   * So much time has passed.
+   * This time has passed.
    */
   after?: string;
   /**
@@ -542,12 +542,12 @@ interface Ready {
    */
   deadline?: string;
   /**
-   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: the number of failed attempts in a row that fail the module. Default 3.
    */
   failures?: number;
 }
 /**
- * For a module with command: asked for as long as it runs; it has failed after so many failures in a row.
+ * For a module with command: a probe that Sluice repeats while it runs; the module fails after some failed attempts in a row.
  */
 interface Alive {
   /**
@@ -601,7 +601,7 @@ interface Alive {
    */
   file?: string;
   /**
-   * So much time has passed.
+   * This time has passed.
    */
   after?: string;
   /**
@@ -617,7 +617,7 @@ interface Alive {
    */
   deadline?: string;
   /**
-   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: the number of failed attempts in a row that fail the module. Default 3.
    */
   failures?: number;
 }
@@ -629,11 +629,11 @@ interface Alive {
  */
 interface Stop {
   /**
-   * The signal that asks it to end. Default "SIGTERM".
+   * The signal that requests its end. Default "SIGTERM".
    */
   signal?: string;
   /**
-   * After this time everything that it started is killed. Default "10s".
+   * After this time Sluice kills all its processes. Default "10s".
    */
   timeout?: string;
   /**
@@ -663,20 +663,20 @@ interface Restart {
    */
   longest?: string;
   /**
-   * So many restarts within the time; a number or "infinity". Default 5.
+   * The number of restarts within the time; a number or "infinity". Default 5.
    */
   tries?: number | string;
   /**
-   * The time in which tries count; after so long without a failure the delay begins anew. Default "10m".
+   * The time in which tries count; after this time without a failure the delay begins anew. Default "10m".
    */
   within?: string;
   /**
-   * What follows when the tries are used up. Default "panic".
+   * The policy after the last try. Default "panic".
    */
   then?: "panic" | "log";
 }
 /**
- * One task: something that runs once.
+ * One task: a unit that runs once.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "taskTable".
@@ -723,7 +723,7 @@ export interface TaskTable {
   "runlevels-"?: Runlevels;
 }
 /**
- * A file that holds several modules, and which of them to use.
+ * A file with several modules, and the modules to use.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "libraryTable".
@@ -738,7 +738,7 @@ export interface LibraryTable {
    */
   modules: (Name | LibraryPick)[];
   /**
-   * Those of its modules that are refused are left out. Default false.
+   * Its refused modules are left out. Default false.
    */
   optional?: boolean;
 }
@@ -767,7 +767,7 @@ export interface AlternativesTable {
   [k: string]: string;
 }
 /**
- * How it is found out whether a program is ready, or alive: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys say how often, and for how long.
+ * The probe for a ready or running program: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys set its interval and times.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "probe".
@@ -824,7 +824,7 @@ interface Probe {
    */
   file?: string;
   /**
-   * So much time has passed.
+   * This time has passed.
    */
   after?: string;
   /**
@@ -840,7 +840,7 @@ interface Probe {
    */
   deadline?: string;
   /**
-   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: the number of failed attempts in a row that fail the module. Default 3.
    */
   failures?: number;
 }
@@ -902,7 +902,7 @@ interface Probe1 {
    */
   file?: string;
   /**
-   * So much time has passed.
+   * This time has passed.
    */
   after?: string;
   /**
@@ -918,12 +918,12 @@ interface Probe1 {
    */
   deadline?: string;
   /**
-   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: the number of failed attempts in a row that fail the module. Default 3.
    */
   failures?: number;
 }
 /**
- * For a module with command: asked for as long as it runs; it has failed after so many failures in a row.
+ * For a module with command: a probe that Sluice repeats while it runs; the module fails after some failed attempts in a row.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "alive".
@@ -980,7 +980,7 @@ interface Probe2 {
    */
   file?: string;
   /**
-   * So much time has passed.
+   * This time has passed.
    */
   after?: string;
   /**
@@ -996,12 +996,12 @@ interface Probe2 {
    */
   deadline?: string;
   /**
-   * For alive: so many failed attempts in a row are a failure of the module. Default 3.
+   * For alive: the number of failed attempts in a row that fail the module. Default 3.
    */
   failures?: number;
 }
 /**
- * Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- takes away.
+ * Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- removes from it.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
  * via the `definition` "updateTable".

@@ -1099,7 +1099,7 @@ function validate95(
 validate95.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema41 = {
   description:
-    'What follows when the module fails after running: shut the instance down, log it, or restart the module. Default "panic".',
+    'The policy after a failure of the running module: shut the instance down, log it, or restart the module. Default "panic".',
   enum: ["panic", "log", "restart"],
   default: "panic",
 };
@@ -1169,7 +1169,7 @@ function validate99(
 validate99.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema45 = {
   description:
-    "What a task runs once, or what a module is that is an ordinary program: a shell line, or an array of program and arguments.",
+    "The command that a task runs once, or the ordinary program that is a module: a shell line, or an array of program and arguments.",
   type: ["string", "array"],
   items: { type: "string" },
   minItems: 1,
@@ -1947,7 +1947,7 @@ function validate121(
 validate121.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema54 = {
   description:
-    "How it is found out whether a program is ready, or alive: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys say how often, and for how long.",
+    "The probe for a ready or running program: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys set its interval and times.",
   type: "object",
   properties: {
     started: { description: "The program was executed.", const: true },
@@ -1993,7 +1993,7 @@ var schema54 = {
       type: "string",
       minLength: 1,
     },
-    after: { description: "So much time has passed.", type: "string" },
+    after: { description: "This time has passed.", type: "string" },
     interval: { description: 'From one attempt to the next. Default "1s".', type: "string" },
     timeout: { description: 'Longest time of one attempt. Default "2s".', type: "string" },
     deadline: {
@@ -2001,7 +2001,7 @@ var schema54 = {
       type: "string",
     },
     failures: {
-      description: "For alive: so many failed attempts in a row are a failure of the module. Default 3.",
+      description: "For alive: the number of failed attempts in a row that fail the module. Default 3.",
       type: "integer",
       minimum: 1,
     },
@@ -3069,9 +3069,9 @@ var schema56 = {
     'For a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.',
   type: "object",
   properties: {
-    signal: { description: 'The signal that asks it to end. Default "SIGTERM".', type: "string" },
+    signal: { description: 'The signal that requests its end. Default "SIGTERM".', type: "string" },
     timeout: {
-      description: 'After this time everything that it started is killed. Default "10s".',
+      description: 'After this time Sluice kills all its processes. Default "10s".',
       type: "string",
     },
     command: {
@@ -3263,7 +3263,7 @@ function validate127(
 validate127.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var schema57 = {
   description:
-    'For a module with command: what follows when it exits with status 0 unasked: log it, restart it, or shut the instance down. Default "log".',
+    'For a module with command: the policy after an unrequested exit with status 0: log it, restart it, or shut the instance down. Default "log".',
   enum: ["log", "restart", "shutdown"],
   default: "log",
 };
@@ -3300,7 +3300,7 @@ function validate129(
 }
 validate129.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema58 = {
-  description: "For a module with command: signals and statuses beside 0 that are a clean end.",
+  description: "For a module with command: further signals and statuses, besides 0, of a clean end.",
   type: "array",
   items: { type: ["string", "integer"], minimum: 0, maximum: 255 },
 };
@@ -3399,19 +3399,16 @@ var schema59 = {
     delay: { description: 'Before the first restart; it doubles each time. Default "1s".', type: "string" },
     longest: { description: 'The longest delay. Default "60s".', type: "string" },
     tries: {
-      description: 'So many restarts within the time; a number or "infinity". Default 5.',
+      description: 'The number of restarts within the time; a number or "infinity". Default 5.',
       type: ["integer", "string"],
       minimum: 0,
     },
     within: {
       description:
-        'The time in which tries count; after so long without a failure the delay begins anew. Default "10m".',
+        'The time in which tries count; after this time without a failure the delay begins anew. Default "10m".',
       type: "string",
     },
-    then: {
-      description: 'What follows when the tries are used up. Default "panic".',
-      enum: ["panic", "log"],
-    },
+    then: { description: 'The policy after the last try. Default "panic".', enum: ["panic", "log"] },
   },
   additionalProperties: false,
 };
@@ -4893,7 +4890,7 @@ validate286.evaluated = { props: true, dynamicProps: false, dynamicItems: false 
 var validateTask = validate351;
 var schema67 = {
   title: "TaskTable",
-  description: "One task: something that runs once.",
+  description: "One task: a unit that runs once.",
   type: "object",
   properties: {
     name: {
@@ -5570,7 +5567,7 @@ var validateUpdate = validate388;
 var schema20 = {
   title: "UpdateTable",
   description:
-    "Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- takes away.",
+    "Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- removes from it.",
   type: "object",
   properties: {
     name: { $ref: "#/$defs/name" },
@@ -7339,25 +7336,25 @@ var schema77 = {
     },
     kinds: {
       description:
-        "The version of each kind of library module that this instance speaks: kind = version, or with the methods that it demands.",
+        "The version of each kind of library module in this instance: kind = version, or a table with the required methods.",
       type: "object",
       additionalProperties: {
         type: ["string", "object"],
         pattern: "^[0-9]+(?:\\.[0-9]+)*$",
         properties: {
           version: {
-            description: "The version that this instance speaks.",
+            description: "The version of the kind in this instance.",
             type: "string",
             pattern: "^[0-9]+(?:\\.[0-9]+)*$",
           },
           methods: {
-            description: "What a module of the kind must answer under the service of that name.",
+            description: "The methods that a module of the kind must answer, under the service of that name.",
             type: "array",
             items: { type: "string", minLength: 1 },
           },
           contract: {
             description:
-              "The file with the contract of the kind, in JSON; from the directory of the configuration file.",
+              "The file with the contract of the kind, in JSON; relative to the directory of the configuration file.",
             type: "string",
             minLength: 1,
           },
