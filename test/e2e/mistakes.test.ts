@@ -122,7 +122,7 @@ test("a command of others whose interpreter is not there is told as such", async
   const { status, stderr } = await box.run(["broken"], { env: { SLUICE_EXEC_PATH: join(box.dir, "bin") } });
   expect({ status, stderr }).toEqual({
     status: 1,
-    stderr: `sluice: ${file}: its interpreter /no/such/program is not there\n`,
+    stderr: `sluice: ${file}: its interpreter /no/such/program is missing\n`,
   });
 });
 

@@ -131,7 +131,7 @@ command = ["./bad.sh"]
 `,
     );
     const { stderr } = await box.shell("chmod +x bad.sh; sluice modprobe run ./bad.toml");
-    expect(stderr).toContain("bad: ./bad.sh: its interpreter /no/such/interpreter is not there");
+    expect(stderr).toContain("bad: ./bad.sh: its interpreter /no/such/interpreter is missing");
   });
 
   test("of exec can be opened, and lasts until each of its writers has gone", async () => {

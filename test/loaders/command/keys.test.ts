@@ -50,7 +50,7 @@ describe("the user of a program", () => {
       message: "p: no such user 'no-such-user'",
     });
     await expect(load({ command: "true", group: "no-such-group" })).rejects.toMatchObject({
-      message: "p: there is no group 'no-such-group'",
+      message: "p: no such group 'no-such-group'",
     });
   });
 });
