@@ -19,9 +19,9 @@ export function attemptConnection(where: NetConnectOpts, signal: AbortSignal): P
     const socket = connect(where);
     const settle = (outcome: AttemptOutcome): void => {
       signal.removeEventListener("abort", abort);
-      // A connection to itself must leave the port free, which only a reset does.
-      if (outcome === undefined) socket.destroy();
-      else socket.resetAndDestroy();
+      // A connection to itself must leave the port free, which only a reset does. A Unix socket has no reset.
+      if (isToItself(socket)) socket.resetAndDestroy();
+      else socket.destroy();
       resolve(outcome);
     };
     const abort = (): void => settle("no answer");
