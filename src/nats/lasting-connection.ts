@@ -159,12 +159,13 @@ export class LastingConnection {
     }
   }
 
-  /** Without rights for JetStream there is no lease, as on servers without it: that is no failure, nor is what is optional. */
+  /** A request to JetStream fails with what it lacks; what is optional is no failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;
     const subject = violation?.subject ?? "";
-    if (OF_JETSTREAM.test(subject) || this.#optional.has(subject)) {
+    if (OF_JETSTREAM.test(subject)) return;
+    if (this.#optional.has(subject)) {
       this.#listener.log("info", `NATS: ${messageOf(error)}`);
       return;
     }
