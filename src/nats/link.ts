@@ -149,8 +149,17 @@ export class Link extends Duplex {
     this.#watch();
   }
 
-  /** What was sent may be lost: the connection to the service was interrupted. */
-  recover(): void {
+  /**
+   * The connection to the service was interrupted. What was sent may be lost, and so may what the other end has sent: it may
+   * have another server, and know nothing of that.
+   */
+  reconnected(): void {
+    this.#recover();
+    if (!this.destroyed && this.#hasHeard) this.#sendFrame("gap");
+  }
+
+  /** What was sent may be lost. */
+  #recover(): void {
     if (this.destroyed) return;
     if (this.#awaitsAnswer) this.#sendFrame("data");
     if (!this.#hasHeard) this.#retry();
@@ -164,7 +173,7 @@ export class Link extends Duplex {
     this.#noRespondersCount += 1;
     const again = (): void => {
       this.#askTimer = undefined;
-      this.recover();
+      this.#recover();
     };
     this.#askTimer = startTimer(delayMs, again, { keepsAlive: false });
   }
@@ -286,7 +295,7 @@ export class Link extends Duplex {
     const restMs = this.#progressAtMs + this.#retryDelayMs() - performance.now();
     if (restMs <= 0) {
       this.#retryCount = Math.min(this.#retryCount + 1, MAX_RETRY_COUNT);
-      this.recover();
+      this.#recover();
     }
     this.#schedule(restMs > 0 ? restMs : this.#retryDelayMs());
   }
