@@ -16,8 +16,8 @@ const ENV = { SLUICE_CONFDIR: "/nonexistent", SLUICE_URI: "" };
 
 const PAYLOAD = { text: "x".repeat(64), n: 1 };
 const ROUNDS = 7;
-const IN_A_ROW = 2000;
-const PIPELINED = 10_000;
+const IN_A_ROW = 1000;
+const PIPELINED = 5000;
 const IN_FLIGHT = 256;
 
 /** Microseconds a request, one after the other, and with many in flight. */
