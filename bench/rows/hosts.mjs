@@ -90,7 +90,7 @@ async function events() {
     const connected = await Promise.all(ranks.map((rank) => rank.call("server")));
     const killed = await publishAll(ranks, "killed", () => servers[leader].kill());
     const lost = connected.filter((server) => server === host).length;
-    const detail = `${quiet.pauseMs.toFixed(0)} ms without that; ${lost} of ${RANKS} ranks and ${connected[0] === host ? "rank 0 were" : "not rank 0 were"} on that server`;
+    const detail = `${quiet.pauseMs.toFixed(0)} ms without that; ${lost} of ${RANKS} ranks were on that server, rank 0 ${connected[0] === host ? "too" : "not"}`;
     return [
       { what: "longest pause of a publisher", measured: killed.pauseMs / 1000, goal: 1, unit: "s", detail },
       {
