@@ -13,8 +13,8 @@ import { connectTo, startBroker } from "./brokers.mjs";
 /** By then the rank has joined. */
 const VALID_SECONDS = 15;
 
-/** What a broker may grow by while it is refused, in MiB. */
-const MOST_GROWTH_MIB = 40;
+/** What a broker may grow by while it is refused, in MiB: what waits to be collected is a part of it. */
+const MOST_GROWTH_MIB = 100;
 
 /** By then a rank with renewed credentials is there again. */
 const BACK_MS = 20_000;
