@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { buildOf } from "./against.mjs";
 import { DEATH } from "./rows/death.mjs";
 import { EMBEDDING } from "./rows/embedding.mjs";
+import { HOSTS } from "./rows/hosts.mjs";
 import { INSTANCE } from "./rows/instance.mjs";
 import { LOADING } from "./rows/loading.mjs";
 import { MESSAGING } from "./rows/messaging.mjs";
@@ -40,8 +41,13 @@ const ROWS = [
   ...PYTHON,
   ...PAGE,
   ...WAITS,
+  ...HOSTS,
 ];
-const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+/** `hosts` names all of its rows, such as `hosts-join`. */
+const isNamed = (name, given) => name === given || (given === "hosts" && name.startsWith("hosts-"));
+const rows = ROWS.filter(
+  ({ name }) => positionals.length === 0 || positionals.some((given) => isNamed(name, given)),
+);
 if (rows.length === 0) {
   console.error(`no such row; there are ${ROWS.map(({ name }) => name).join(", ")}`);
   process.exit(2);

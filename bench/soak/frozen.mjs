@@ -2,13 +2,12 @@
  * One of eight ranks over a NATS server is frozen while another publishes. Each broker is a process. Nothing may be lost, and
  * no broker may take more memory than what it has to keep, however much is published.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect } from "../../dist/index.js";
+import { startNats } from "../nats/servers.mjs";
+import { connectTo, startBroker } from "./brokers.mjs";
 
 const RANKS = 8;
 const FROZEN = 5;
@@ -19,8 +18,6 @@ const POLL_MS = 20;
 /** A broker of Node, 64 MiB that rank 0 keeps, as much that waits to be collected, and what is on its way. */
 const MOST_MIB = 300;
 
-const MAIN = createRequire(import.meta.url).resolve("../../dist/cli/main.cjs");
-
 /**
  * @param megabytes how much is published
  * @param say called with lines for the user
@@ -29,11 +26,17 @@ const MAIN = createRequire(import.meta.url).resolve("../../dist/cli/main.cjs");
  */
 export async function soakFrozen(megabytes, say, signal) {
   const dir = mkdtempSync(join(tmpdir(), "sluice-frozen-"));
-  const children = [];
+  const server = await startNats({ lines: ['write_deadline: "2s"'] });
+  const flags = [
+    `--overlay=${server.url}`,
+    "--instance=soak",
+    `--size=${RANKS}`,
+    "--connect-timeout=infinity",
+  ];
+  const brokers = Array.from({ length: RANKS }, (_, rank) =>
+    startBroker(dir, rank, { flags: [...flags, `--rank=${rank}`] }),
+  );
   try {
-    const { url } = await startServer(dir, children);
-    const brokers = Array.from({ length: RANKS }, (_, rank) => startBroker(dir, url, rank));
-    children.push(...brokers);
     const handles = await Promise.all(brokers.map((_, rank) => connectTo(dir, rank, signal)));
     const heard = await Promise.all(handles.map(listen));
     brokers[FROZEN].kill("SIGSTOP");
@@ -44,56 +47,9 @@ export async function soakFrozen(megabytes, say, signal) {
     if (signal.aborted) return [];
     throw error;
   } finally {
-    for (const child of children) child.kill("SIGKILL");
+    for (const broker of brokers) broker.kill("SIGKILL");
+    await server.kill();
     rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-async function startServer(dir, children) {
-  const config = join(dir, "server.conf");
-  writeFileSync(config, 'listen: "127.0.0.1:-1"\nwrite_deadline: "2s"\n');
-  const server = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
-  children.push(server);
-  let said = "";
-  // Reads it to its end: a server with an unread log ends.
-  await new Promise((resolve, reject) => {
-    server.stderr.on("data", (chunk) => {
-      said += chunk;
-      if (said.includes("Server is ready")) resolve();
-    });
-    server.once("error", reject);
-    server.once("close", () => reject(new Error(`nats-server has ended: ${said}`)));
-  });
-  return { url: `nats://127.0.0.1:${/client connections on 127\.0\.0\.1:(\d+)/.exec(said)[1]}` };
-}
-
-function startBroker(dir, url, rank) {
-  const flags = [
-    `--overlay=${url}`,
-    "--instance=soak",
-    `--rank=${rank}`,
-    `--size=${RANKS}`,
-    "--connect-timeout=infinity",
-  ];
-  const settings = ["-S", "broker.rc1_path=", "-S", "broker.rc3_path="];
-  return spawn(
-    process.execPath,
-    [MAIN, "broker", ...flags, `--rundir=${join(dir, String(rank))}`, ...settings],
-    {
-      stdio: "ignore",
-    },
-  );
-}
-
-async function connectTo(dir, rank, signal) {
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await connect(`local://${join(dir, String(rank))}/local-${rank}`);
-    } catch (error) {
-      if (error.code !== "BROKER_UNREACHABLE") throw error;
-      await sleep(POLL_MS);
-    }
   }
 }
 

@@ -3,16 +3,23 @@
  * reloads, restarts, fails and removes modules of all loaders, or of one. It exits 1 if more than a fifth of the memory, or anything else, has
  * stayed behind since the first tenth. It exits 2 for a mistake in the arguments, and 130 after Ctrl-C. The
  * cycles of the warm-up come before those that count. With `--starts=N` it starts in N orders instead, see starts.mjs. With
- * `--frozen=MB` it publishes so much while one of eight ranks is frozen, see frozen.mjs.
+ * `--frozen=MB` it publishes so much while one of eight ranks is frozen, see frozen.mjs. With `--expired=SECONDS` the
+ * credentials of a rank are expired for so long, see expired.mjs. With `--stopped=SECONDS` a broker is stopped for so long, see
+ * stopped.mjs.
  */
 import { parseArgs } from "node:util";
 import { brokenBounds } from "./measures.mjs";
 import { soak } from "./soak.mjs";
+import { soakExpired } from "./expired.mjs";
 import { soakFrozen } from "./frozen.mjs";
 import { soakStarts } from "./starts.mjs";
+import { soakStopped } from "./stopped.mjs";
 
 const MIB = 2 ** 20;
 const INTERRUPTED = 130;
+
+/** What is done in place of the cycles, by its option; each takes a number. */
+const OTHERS = { starts: soakStarts, frozen: soakFrozen, expired: soakExpired, stopped: soakStopped };
 
 function fail(message) {
   console.error(`soak: ${message}`);
@@ -34,8 +41,7 @@ function optionsOf() {
         "warm-up": { type: "string", default: "0" },
         growth: { type: "string", default: "20" },
         loader: { type: "string" },
-        starts: { type: "string" },
-        frozen: { type: "string" },
+        ...Object.fromEntries(Object.keys(OTHERS).map((name) => [name, { type: "string" }])),
         json: { type: "boolean", default: false },
       },
     });
@@ -54,14 +60,10 @@ if (globalThis.gc === undefined) fail("memory is only known after a collection: 
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 process.once("SIGTERM", () => stop.abort());
-if (options.starts !== undefined || options.frozen !== undefined) {
-  const isFrozen = options.starts === undefined;
-  const count = Math.round(numberOf(options.starts ?? options.frozen, isFrozen ? "frozen" : "starts", 1));
-  const sentences = await (isFrozen ? soakFrozen : soakStarts)(
-    count,
-    (text) => console.log(text),
-    stop.signal,
-  );
+const [other] = Object.keys(OTHERS).filter((name) => options[name] !== undefined);
+if (other !== undefined) {
+  const count = Math.round(numberOf(options[other], other, 1));
+  const sentences = await OTHERS[other](count, (text) => console.log(text), stop.signal);
   for (const sentence of sentences) console.error(`soak: ${sentence}`);
   process.exit(sentences.length > 0 ? 1 : stop.signal.aborted ? INTERRUPTED : 0);
 }

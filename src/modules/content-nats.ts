@@ -37,6 +37,8 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   const bucket = new NatsBucket(connection, `sluice-${instance}-content`, waitMs);
   try {
     const replicas = await bucket.open(Math.min(MAX_REPLICAS, servers.addresses.length));
+    // At the start its load fails with that.
+    bucket.onRefused((text) => h.log("err", text));
     const isDurable = replicas >= MAX_REPLICAS || synced === "1";
     tellPromise(h, { replicas, isSynced: synced === "1" });
     const store = await NatsStore.open(bucket, (text) => h.log("warning", text));

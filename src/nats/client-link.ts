@@ -88,7 +88,7 @@ class RankClient {
       },
     });
     connection.listen({
-      restored: () => this.link.recover(),
+      restored: () => this.link.reconnected(),
       log: (level, text) => {
         if (level === "err") this.#fail(overlayStateError(text, "EACCES"));
       },

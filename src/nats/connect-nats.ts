@@ -60,15 +60,11 @@ export function natsLibrary(): typeof Nats {
  *   each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
 export async function connectNats(options: NatsConnectOptions): Promise<NatsConnection> {
-  const { servers, connectTimeoutMs, signal } = options;
+  const { servers, connectTimeoutMs } = options;
   const deadlineMs = performance.now() + connectTimeoutMs - REPORT_MS;
-  const aborted = new Promise<undefined>((resolve) => {
-    signal?.addEventListener("abort", () => resolve(undefined), { once: true });
-    if (signal?.aborted === true) resolve(undefined);
-  });
   for (;;) {
     const leftMs = Math.max(deadlineMs - performance.now(), ROUND_PAUSE_MS);
-    const round = await tryAll(options, Math.min(leftMs, SERVER_TIMEOUT_MS), aborted);
+    const round = await tryAll(options, Math.min(leftMs, SERVER_TIMEOUT_MS));
     if (round === undefined) throw canceledError();
     if (round.connection !== undefined) return round.connection;
     const lines = round.failures.map(({ address, why }) => `${address}: ${why}`);
@@ -100,12 +96,8 @@ interface Round {
 }
 
 /** Tries every server once. @returns undefined if that was aborted */
-async function tryAll(
-  options: NatsConnectOptions,
-  timeoutMs: number,
-  aborted: Promise<undefined>,
-): Promise<Round | undefined> {
-  const { servers } = options;
+async function tryAll(options: NatsConnectOptions, timeoutMs: number): Promise<Round | undefined> {
+  const { servers, signal } = options;
   // In the order in which they were given.
   const failures: Failure[] = [];
   let isOver = false;
@@ -122,11 +114,24 @@ async function tryAll(
     });
     void Promise.all(attempts).then(() => resolve({ connection: undefined, failures }));
   });
-  const round = await Promise.race([tried, aborted]);
+  const round = await unlessAborted(tried, signal);
   isOver = true;
   // A connection that opens too late must close.
   if (round === undefined) void tried.then(({ connection }) => connection?.close());
   return round;
+}
+
+/** A race with a promise that lasts for all rounds would keep what each of them has come to. */
+function unlessAborted<T>(wanted: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const abort = (): void => resolve(undefined);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted === true) abort();
+    void wanted.then((value) => {
+      signal?.removeEventListener("abort", abort);
+      resolve(value);
+    });
+  });
 }
 
 async function tryOne(

@@ -3,8 +3,10 @@ export type { NatsConnectOptions, NatsCredentials } from "./connect-nats.js";
 export { LastingConnection } from "./lasting-connection.js";
 export {
   type BucketKeys,
+  JETSTREAM_INFO,
   JetStream,
   JetStreamError,
+  MissingRightError,
   type Stored,
   WRONG_LAST_SEQUENCE,
 } from "./jet-stream.js";

@@ -1,4 +1,9 @@
-import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import type {
+  MsgHdrs,
+  NatsConnection,
+  PermissionViolationError,
+  RequestOptions,
+} from "@nats-io/transport-node";
 import { natsLibrary } from "./connect-nats.js";
 
 /** The error answer of JetStream, with its number. */
@@ -12,6 +17,26 @@ export class JetStreamError extends Error {
     this.number = number;
   }
 }
+
+/** The servers do not give this NATS user a right that a request needs. */
+export class MissingRightError extends Error {
+  override readonly name = "MissingRightError";
+  /** What may not be published or subscribed to, as the right for it is given. */
+  readonly subject: string;
+
+  constructor(cause: PermissionViolationError) {
+    const { subject, operation } = cause;
+    // Keys of a bucket, and names of inboxes, are as many as there are requests.
+    const right = subject.replace(/^(\$KV\.[^.]*|_INBOX_[^.]*)\..*$/, "$1.>");
+    super(`this NATS user may not ${operation === "publish" ? "publish" : "subscribe to"} ${right}`, {
+      cause,
+    });
+    this.subject = right;
+  }
+}
+
+/** The subject that tells whether an account has JetStream. */
+export const JETSTREAM_INFO = "$JS.API.INFO";
 
 /** A write was refused: another one came first. */
 export const WRONG_LAST_SEQUENCE = 10071;
@@ -88,16 +113,15 @@ export class JetStream {
 
   /**
    * Whether there is JetStream for this account.
+   * @throws MissingRightError if the servers have it, and this user may not use it
    * @throws Error when this is unknown at the moment
    */
   async isOn(): Promise<boolean> {
-    const { PermissionViolationError, RequestError } = natsLibrary().errors;
     try {
-      await this.#ask("$JS.API.INFO", {}, Math.min(this.#timeoutMs, INFO_MS));
+      await this.#ask(JETSTREAM_INFO, {}, Math.min(this.#timeoutMs, INFO_MS));
       return true;
     } catch (error) {
-      const cause = error instanceof RequestError ? error.cause : error;
-      if (error instanceof JetStreamError || cause instanceof PermissionViolationError) return false;
+      if (error instanceof JetStreamError) return false;
       // While the servers elect a leader they do not answer either.
       if (this.#connection().info?.jetstream !== true && !this.#connection().isClosed()) return false;
       throw error;
@@ -201,13 +225,29 @@ export class JetStream {
     headers: MsgHdrs,
   ): Promise<number> {
     if (expected !== undefined) headers.set("Nats-Expected-Last-Subject-Sequence", String(expected));
-    const { data } = await this.#connection().request(subject, value, { timeout: this.#timeoutMs, headers });
+    const data = await this.#request(subject, value, { timeout: this.#timeoutMs, headers });
     return checked(parsed(data) as Answer & { readonly seq: number }).seq;
   }
 
   async #ask<T extends Answer>(subject: string, payload: unknown, timeout = this.#timeoutMs): Promise<T> {
-    const { data } = await this.#connection().request(subject, JSON.stringify(payload), { timeout });
+    const data = await this.#request(subject, JSON.stringify(payload), { timeout });
     return checked(parsed(data) as T);
+  }
+
+  /** @throws MissingRightError */
+  async #request(
+    subject: string,
+    payload: Uint8Array | string,
+    options: RequestOptions,
+  ): Promise<Uint8Array> {
+    try {
+      return (await this.#connection().request(subject, payload, options)).data;
+    } catch (error) {
+      const { errors } = natsLibrary();
+      const cause = error instanceof errors.RequestError ? error.cause : error;
+      if (!(cause instanceof errors.PermissionViolationError)) throw error;
+      throw new MissingRightError(cause);
+    }
   }
 
   /** @returns undefined for one of these errors */

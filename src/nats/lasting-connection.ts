@@ -159,12 +159,13 @@ export class LastingConnection {
     }
   }
 
-  /** Without rights for JetStream there is no lease, as on servers without it: neither this nor an optional right is a failure. */
+  /** A request to JetStream itself fails with the missing right; an optional right is no failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;
     const subject = violation?.subject ?? "";
-    if (OF_JETSTREAM.test(subject) || this.#optional.has(subject)) {
+    if (OF_JETSTREAM.test(subject)) return;
+    if (this.#optional.has(subject)) {
       this.#listener.log("info", `NATS: ${messageOf(error)}`);
       return;
     }

@@ -149,8 +149,17 @@ export class Link extends Duplex {
     this.#watch();
   }
 
-  /** Sent data may be lost: the connection to the service was interrupted. */
-  recover(): void {
+  /**
+   * The connection to the service was interrupted. Sent data may be lost. So may data of the other end: it may use another
+   * server, which does not report the loss.
+   */
+  reconnected(): void {
+    this.#recover();
+    if (!this.destroyed && this.#hasHeard) this.#sendFrame("gap");
+  }
+
+  /** Sends again what may be lost. */
+  #recover(): void {
     if (this.destroyed) return;
     if (this.#awaitsAnswer) this.#sendFrame("data");
     if (!this.#hasHeard) this.#retry();
@@ -164,7 +173,7 @@ export class Link extends Duplex {
     this.#noRespondersCount += 1;
     const again = (): void => {
       this.#askTimer = undefined;
-      this.recover();
+      this.#recover();
     };
     this.#askTimer = startTimer(delayMs, again, { keepsAlive: false });
   }
@@ -286,7 +295,7 @@ export class Link extends Duplex {
     const restMs = this.#progressAtMs + this.#retryDelayMs() - performance.now();
     if (restMs <= 0) {
       this.#retryCount = Math.min(this.#retryCount + 1, MAX_RETRY_COUNT);
-      this.recover();
+      this.#recover();
     }
     this.#schedule(restMs > 0 ? restMs : this.#retryDelayMs());
   }

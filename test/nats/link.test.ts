@@ -94,6 +94,23 @@ describe("what is written arrives once and in order", () => {
     expect(a.peer).toBe(B);
   });
 
+  test("at once when an end is connected again that has missed it, though the other one knows of no loss", async () => {
+    let fate: Fate = "arrives";
+    const { a, b } = pair((direction) => (direction === "to a" ? fate : "arrives"), {
+      retryMs: () => 60_000,
+    });
+    const got = all(a);
+    b.write("one ");
+    const heard = new Promise<void>((resolve) => b.onHeard(resolve));
+    await heard;
+    fate = "is lost";
+    b.end("two");
+    await new Promise((resolve) => setImmediate(resolve));
+    fate = "arrives";
+    a.reconnected();
+    expect(String(await got)).toBe("one two");
+  });
+
   test("in one megabyte for each that was written, when nothing is lost", async () => {
     const { a, b, sent } = pair(arrives, {
       windowBytes: () => 65_536,

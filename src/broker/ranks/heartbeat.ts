@@ -1,8 +1,12 @@
 import { systemClock } from "../clock.js";
+import { startTimer, type Timer } from "../../processes/index.js";
 import { Pulse } from "../pulse.js";
 
 /** The number of missed heartbeats after which a rank is stalled. */
 export const MISSED_BEATS = 3;
+
+/** A heartbeat that is late by less than this part of a period does not count as missed. */
+const GRACE = 0.25;
 
 /** The dependencies of a heartbeat. */
 export interface HeartbeatOptions {
@@ -31,6 +35,8 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #members = new Map<number, Member>();
   readonly #pulse: Pulse;
+  /** When the next rank will have missed too many, if that is before the next beat of this one. */
+  #due: Timer | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -78,6 +84,7 @@ export class Heartbeat {
 
   close(): void {
     this.#pulse.cancel();
+    this.#due?.cancel();
     this.#members.clear();
   }
 
@@ -87,15 +94,33 @@ export class Heartbeat {
 
   #check(): void {
     const { periodMs, lostAfterMs, stalled, lost } = this.#options;
-    const stalledAfterMs = periodMs * MISSED_BEATS;
+    const stalledAfterMs = periodMs * (MISSED_BEATS + GRACE);
+    let dueMs = Infinity;
     for (const [rank, member] of [...this.#members]) {
       const silentMs = performance.now() - member.heardAtMs;
-      if (silentMs < stalledAfterMs) continue;
+      if (silentMs < stalledAfterMs) {
+        dueMs = Math.min(dueMs, stalledAfterMs - silentMs);
+        continue;
+      }
       if (!member.isStalled) {
         member.isStalled = true;
         stalled(rank);
       }
       if (silentMs >= lostAfterMs()) lost(rank);
     }
+    this.#checkIn(dueMs);
+  }
+
+  /** Checks before the next beat of this rank, which would find out up to a period later. */
+  #checkIn(dueMs: number): void {
+    const { periodMs } = this.#options;
+    this.#due?.cancel();
+    if (dueMs >= periodMs) return;
+    const expectedMs = performance.now() + dueMs;
+    const check = (): void => {
+      // A process that was stopped itself leaves that to its next beat.
+      if (performance.now() - expectedMs < periodMs) setImmediate(() => this.#check());
+    };
+    this.#due = startTimer(dueMs, check, { keepsAlive: false });
   }
 }

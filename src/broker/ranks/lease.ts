@@ -2,9 +2,12 @@ import { messageOf } from "../../errors/index.js";
 import { type LogLevel } from "../../messages/index.js";
 import { sleep, startTimer, type Timer } from "../../processes/index.js";
 import type { LeadershipListener } from "./connection.js";
-import { type JetStream, JetStreamError, WRONG_LAST_SEQUENCE } from "../../nats/index.js";
+import { type JetStream, JetStreamError, MissingRightError, WRONG_LAST_SEQUENCE } from "../../nats/index.js";
 
 const KEY = "leader";
+
+/** What a broker that waits writes, so that a missing right is found before it has to lead. */
+const WAITING_KEY = "standby";
 
 /** A lease is renewed so many times while it lasts. */
 const RENEWALS = 4;
@@ -61,6 +64,8 @@ export class Lease {
   #listener: LeadershipListener | undefined;
   #timer: Timer | undefined;
   #renewing: Promise<void> = Promise.resolve();
+  /** The right that it was not renewed for, as it was logged. */
+  #missingRight: string | undefined;
   #isOver = false;
 
   private constructor(options: LeaseOptions, held: Held) {
@@ -74,7 +79,7 @@ export class Lease {
   /**
    * Waits until the lease is free, and takes it.
    * @param onHeld asked at each look while another one holds it; may throw to give up
-   * @throws the reason of the signal, or what `onHeld` has thrown
+   * @throws the reason of the signal, what `onHeld` has thrown, or MissingRightError at the first look
    */
   static async take(
     options: LeaseOptions,
@@ -87,6 +92,19 @@ export class Lease {
       if (held !== undefined) return new Lease(options, held);
       await sleep(options.ttlMs / MARGIN);
       signal?.throwIfAborted();
+    }
+  }
+
+  /**
+   * Finds out whether this broker may write the lease, while another one holds it.
+   * @throws MissingRightError
+   */
+  static async tryRight({ jetStream, instance, uuid, host }: LeaseOptions): Promise<void> {
+    try {
+      await jetStream.write(bucketOf(instance), WAITING_KEY, encodeValue({ uuid, host }, 0));
+    } catch (error) {
+      // Anything else may pass until it is free.
+      if (error instanceof MissingRightError) throw error;
     }
   }
 
@@ -155,10 +173,23 @@ export class Lease {
         this.#revision,
       );
       this.#provenAt = at;
+      if (this.#missingRight !== undefined)
+        this.#listener?.log("notice", "the lease of rank 0 is renewed again");
+      this.#missingRight = undefined;
     } catch (error) {
       if (this.#isOver) return;
-      this.#listener?.log("warning", `the lease of rank 0 was not renewed: ${messageOf(error)}`);
+      this.#logFailure(error);
       await this.#recover();
+    }
+  }
+
+  /** A right that is missing stays so until the operator gives it back: it is said once. */
+  #logFailure(error: unknown): void {
+    const text = `the lease of rank 0 was not renewed: ${messageOf(error)}`;
+    if (!(error instanceof MissingRightError)) this.#listener?.log("warning", text);
+    else if (error.message !== this.#missingRight) {
+      this.#missingRight = error.message;
+      this.#listener?.log("err", text);
     }
   }
 
@@ -194,7 +225,9 @@ export class Lease {
       this.#listener?.log("debug", `the lease of rank 0 cannot be read: ${messageOf(error)}`);
     }
     const patienceMs = this.#listener?.patienceMs() ?? Infinity;
-    if (this.#unprovenMs() > Math.max(patienceMs, this.#options.ttlMs)) this.#lose("its renewal failed");
+    if (this.#unprovenMs() <= Math.max(patienceMs, this.#options.ttlMs)) return;
+    const why = this.#missingRight === undefined ? "" : `: ${this.#missingRight}`;
+    this.#lose(`its renewal failed${why}`);
   }
 
   #lose(why: string): void {
@@ -227,6 +260,7 @@ class Taking {
   readonly #options: LeaseOptions;
   #known: number;
   #wasTrouble = false;
+  #hasLooked = false;
 
   /** @param known the highest epoch that is known to have been given */
   constructor(options: LeaseOptions, known = 0) {
@@ -243,6 +277,7 @@ class Taking {
     try {
       await this.#openBucket(bucket);
       const found = await jetStream.read(bucket, KEY);
+      this.#hasLooked ||= found !== undefined;
       holder = found?.value && decodeValue(found.value);
       if (found !== undefined && holder?.uuid === this.#options.uuid) {
         return { epoch: holder.epoch, revision: found.revision, at, isNew: false };
@@ -251,6 +286,8 @@ class Taking {
       this.#known = Math.max(this.#known, holder.epoch);
     } catch (error) {
       if (error instanceof LeaseMismatch) throw error;
+      // At the start that is a mistake; later an operator may be about to mend it.
+      if (error instanceof MissingRightError && !this.#hasLooked) throw error;
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
       if (!isLate && !this.#wasTrouble)
         log("warning", `the lease of rank 0 is not available now: ${messageOf(error)}`);

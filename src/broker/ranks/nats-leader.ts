@@ -1,10 +1,10 @@
 import { hostname } from "node:os";
-import { messageOf, overlayStateError, requestError } from "../../errors/index.js";
+import { messageOf, overlayStateError, requestError, type SluiceError } from "../../errors/index.js";
 import { encodeMessage } from "../../messages/index.js";
 import { sleep } from "../../processes/index.js";
 import type { Broadcast, Leadership, RootListener, RootTransport } from "./connection.js";
 import type { NatsAccess } from "../routing/overlay.js";
-import { JetStream, type NatsServers, UNKNOWN } from "../../nats/index.js";
+import { JETSTREAM_INFO, JetStream, MissingRightError, type NatsServers, UNKNOWN } from "../../nats/index.js";
 import { Lease, LEASE_CLOCK, type LeaseClock, LeaseMismatch } from "./lease.js";
 import { MISSED_BEATS } from "./heartbeat.js";
 import { linkConnection } from "./link-connection.js";
@@ -58,7 +58,7 @@ export interface Taken {
  * Waits until no other broker leads the instance.
  * @throws SluiceError `BROKER_STATE` `EEXIST` if another one leads and this is no standby. `ECANCELED` after
  *   an abort of the signal, or the end of the instance of a standby. `EHOSTUNREACH` when JetStream does not
- *   answer in time. `BROKER_REQUEST` `EINVAL`
+ *   answer in time. `EACCES` for a right of JetStream that is missing. `BROKER_REQUEST` `EINVAL`
  */
 export async function takeLease(network: NatsNetwork, options: LeadingOptions): Promise<Taken> {
   const { instance, leaseMs, servers, signal, standby = false, onWaiting } = options;
@@ -69,10 +69,15 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
     throwIfAborted(signal);
     return { lease: undefined, isSuccessor: false };
   }
+  const replicas = Math.min(MAX_REPLICAS, servers.addresses.length);
+  const log = (_level: string, text: string): void => onWaiting?.(text);
+  const place = { jetStream, instance, uuid: network.uuid, host: hostname(), ttlMs: leaseMs, replicas };
+  const wanted = { ...place, clock: options.clock ?? LEASE_CLOCK, log };
   let isOver = false;
   const hasEnded = (): boolean => isOver;
   let waitsFor: string | undefined;
   const onHeld = async ({ host, uuid }: { readonly host: string; readonly uuid: string }): Promise<void> => {
+    if (waitsFor === undefined) await Lease.tryRight(wanted);
     if (waitsFor !== uuid) onWaiting?.(`waits for the lease of rank 0, which a broker on host ${host} holds`);
     waitsFor = uuid;
     if (!standby) await refuseDouble(network, options);
@@ -84,11 +89,7 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
     if (isOver) throw overlayStateError(`instance ${instance} has ended`, "ECANCELED");
   };
   try {
-    const replicas = Math.min(MAX_REPLICAS, servers.addresses.length);
-    const log = (_level: string, text: string): void => onWaiting?.(text);
-    const place = { jetStream, instance, uuid: network.uuid, host: hostname(), ttlMs: leaseMs, replicas };
-    const clock = options.clock ?? LEASE_CLOCK;
-    const lease = await Lease.take({ ...place, clock, log }, onHeld, signal);
+    const lease = await Lease.take(wanted, onHeld, signal);
     // The lease that an instance gives back at its end is not there to be taken.
     if (hasEnded()) {
       await lease.release();
@@ -98,8 +99,15 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof LeaseMismatch) throw requestError("EINVAL", error.message);
+    if (error instanceof MissingRightError) throw rightError(error);
     throw error;
   }
+}
+
+/** The guide lists all rights that are needed. */
+function rightError(error: MissingRightError): SluiceError {
+  const text = `the lease of rank 0 needs a right for JetStream: ${error.message}`;
+  return overlayStateError(text, "EACCES", error);
 }
 
 async function refuseDouble(network: NatsNetwork, { instance, silenceMs }: LeadingOptions): Promise<void> {
@@ -116,6 +124,13 @@ async function hasJetStream(jetStream: JetStream, options: LeadingOptions): Prom
       return await jetStream.isOn();
     } catch (error) {
       throwIfAborted(options.signal);
+      if (error instanceof MissingRightError) {
+        // Without this right nothing is meant to use JetStream.
+        const isMeant = error.subject === JETSTREAM_INFO && options.standby !== true;
+        if (!isMeant) throw rightError(error);
+        options.onWaiting?.(`rank 0 has no lease: ${error.message}`);
+        return false;
+      }
       if (performance.now() > deadlineMs) {
         throw overlayStateError(`JetStream does not answer: ${messageOf(error)}`, "EHOSTUNREACH", error);
       }

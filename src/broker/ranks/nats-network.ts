@@ -284,7 +284,7 @@ export class NatsNetwork {
 
   #restored(): void {
     this.#readLimits();
-    for (const link of this.#links.values()) link.recover();
+    for (const link of this.#links.values()) link.reconnected();
     this.#listener.restored();
   }
 

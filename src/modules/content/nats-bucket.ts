@@ -4,6 +4,7 @@ import {
   JetStream,
   JetStreamError,
   type LastingConnection,
+  MissingRightError,
   type Stored,
   WRONG_LAST_SEQUENCE,
 } from "../../nats/index.js";
@@ -31,6 +32,9 @@ export class NatsBucket {
   readonly #jetStream: JetStream;
   readonly #waitMs: number;
   #isClosed = false;
+  #refused: (text: string) => void = () => undefined;
+  /** The right that is missing now, as it was reported. */
+  #missingRight: string | undefined;
 
   /** @param waitMs how long servers that do not answer are waited for */
   constructor(connection: LastingConnection, name: string, waitMs: number) {
@@ -38,6 +42,11 @@ export class NatsBucket {
     this.#connection = connection;
     this.#jetStream = new JetStream(() => connection.current, ANSWER_MS);
     this.#waitMs = waitMs;
+  }
+
+  /** @param listener called once for a right that the servers do not give, and again for another one */
+  onRefused(listener: (text: string) => void): void {
+    this.#refused = listener;
   }
 
   /** Makes it if it is missing. @returns the number of servers that keep it */
@@ -95,22 +104,36 @@ export class NatsBucket {
     await this.#connection.close();
   }
 
-  /** @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EIO` for what else the servers refuse */
+  /**
+   * @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EACCES` for a right that is missing, `EIO` for what
+   *   else the servers refuse
+   */
   async #patiently<T>(run: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + this.#waitMs;
     for (;;) {
       try {
-        return await run();
+        const result = await run();
+        this.#missingRight = undefined;
+        return result;
       } catch (error) {
         if (isConflict(error)) throw error;
-        if (error instanceof JetStreamError && !PASSING.includes(error.number)) throw this.#refused(error);
+        if (error instanceof MissingRightError) throw this.#forbidden(error);
+        if (error instanceof JetStreamError && !PASSING.includes(error.number)) throw this.#declined(error);
         if (this.#isClosed || performance.now() > deadlineMs) throw this.#away(error);
       }
       await sleep(RETRY_MS);
     }
   }
 
-  #refused(error: JetStreamError): Error {
+  /** What an operator has to change is not waited for. */
+  #forbidden(error: MissingRightError): Error {
+    const text = `NATS bucket ${this.name}: ${error.message}`;
+    if (this.#missingRight !== error.message) this.#refused(text);
+    this.#missingRight = error.message;
+    return requestError("EACCES", text, error);
+  }
+
+  #declined(error: JetStreamError): Error {
     const errno = FULL.includes(error.number) ? "ENOSPC" : "EIO";
     return requestError(errno, `NATS bucket ${this.name}: ${error.message}`, error);
   }
