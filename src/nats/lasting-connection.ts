@@ -1,6 +1,6 @@
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { messageOf } from "../errors/index.js";
-import { startTimer } from "../processes/index.js";
+import { sleep, startTimer } from "../processes/index.js";
 import { connectNats, type NatsConnectOptions, natsLibrary } from "./connect-nats.js";
 
 /** The time between two log lines while no server can be reached. */
@@ -8,6 +8,11 @@ const REMIND_MS = 30_000;
 
 /** After this time a right that a server has withdrawn may be back. */
 const RIGHT_RETRY_MS = 500;
+
+/** A connection that lasts less than this is brief: the next one waits, longer after each brief one. */
+const BRIEF_MS = 1000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 3200;
 
 /** How long the last messages may take to leave. */
 const CLOSE_TIMEOUT_MS = 500;
@@ -39,6 +44,9 @@ export class LastingConnection {
   #connection: NatsConnection;
   #listener = SILENT;
   #reminder: NodeJS.Timeout | undefined;
+  #connectedAtMs = performance.now();
+  /** The pause before the next connection, if the current one is brief. */
+  #pauseMs = FIRST_PAUSE_MS;
   /** The time of the last log line about a subject that this process may not send to. */
   #refusedAtMs = -Infinity;
   /** Subjects that this process may not receive, though it has to; how often each was refused. */
@@ -113,6 +121,7 @@ export class LastingConnection {
 
   #attach(connection: NatsConnection): void {
     this.#connection = connection;
+    this.#connectedAtMs = performance.now();
     for (const [subject, take] of this.#subscriptions) this.#subscribe(connection, subject, take);
     void this.#follow(connection);
     void connection.closed().then(() => this.#replace(connection));
@@ -177,6 +186,17 @@ export class LastingConnection {
     this.#listener.log("err", `NATS: ${messageOf(error)}`);
   }
 
+  /** A server may take every connection and end it, for credentials that expire in this second for example. */
+  async #pauseIfBrief(signal: AbortSignal): Promise<void> {
+    if (performance.now() - this.#connectedAtMs >= BRIEF_MS) {
+      this.#pauseMs = FIRST_PAUSE_MS;
+      return;
+    }
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    await sleep(pauseMs, signal).catch(() => undefined);
+  }
+
   /** The connection is lost: another one takes its place, whenever that is. */
   async #replace(lost: NatsConnection): Promise<void> {
     if (this.#closing.signal.aborted) return;
@@ -192,6 +212,7 @@ export class LastingConnection {
       );
     }, REMIND_MS).unref();
     const { signal } = this.#closing;
+    await this.#pauseIfBrief(signal);
     const failed = (lines: readonly string[], isRefused: boolean): void => {
       why = lines;
       if (!isRefused || isRefusalKnown) return;

@@ -1,7 +1,8 @@
-/** The first connection to NATS servers: what a failed attempt leaves behind. */
+/** Connections to NATS servers: the sockets of failed attempts, and the pauses between brief connections. */
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import { connectNats } from "../../src/nats/connect-nats.js";
+import { LastingConnection } from "../../src/nats/lasting-connection.js";
 import { type NatsServer, startNats } from "../helpers/nats.js";
 
 let nats: NatsServer;
@@ -55,4 +56,33 @@ test.each([
   await vi.waitFor(() => expect(open.size).toBe(1));
   await connection.close();
   await vi.waitFor(() => expect(open.size).toBe(0));
+});
+
+test("a server that takes each connection and ends it gets the next one later each time", async () => {
+  nats = await startNats();
+  const atMs: number[] = [];
+  server = createServer((near) => {
+    const far = createConnection(nats.port, "127.0.0.1");
+    far.on("error", () => near.destroy()).on("close", () => near.destroy());
+    near.on("error", () => undefined).on("close", () => far.destroy());
+    near.pipe(far);
+    far.on("data", (chunk: Buffer) => {
+      const isTaken = chunk.toString("latin1").includes("PONG");
+      if (isTaken) atMs.push(performance.now());
+      near.write(chunk, () => isTaken && near.destroy());
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("it listens on a port");
+  const connection = await LastingConnection.open({
+    servers: { addresses: [`127.0.0.1:${address.port}`], isTls: false, user: undefined, password: undefined },
+    connectTimeoutMs: 10_000,
+    name: "test",
+  });
+  await vi.waitFor(() => expect(atMs.length).toBeGreaterThanOrEqual(5), { timeout: 60_000 });
+  await connection.close();
+  const pauses = atMs.slice(1, 5).map((at, index) => at - (atMs[index] ?? 0));
+  // A timer may fire a fraction of a millisecond early.
+  expect(pauses.map((pauseMs, index) => pauseMs > 99 * 2 ** index)).toEqual([true, true, true, true]);
 });
