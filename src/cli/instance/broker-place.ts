@@ -154,8 +154,7 @@ async function followerPlace(
   if (rundir === undefined) {
     throw new UsageError(`rank ${rank} needs --rundir, or SLUICE_URI, to find the instance that it joins`);
   }
-  if (!existsSync(rundir))
-    throw new ExitError(1, `cannot join the instance in ${rundir}: the directory is missing`);
+  if (!existsSync(rundir)) throw new ExitError(1, `cannot join the instance in ${rundir}: no such directory`);
   if (given !== undefined && size !== undefined) {
     return { rank, size, rundir, instanceId: given, configuration: undefined };
   }
