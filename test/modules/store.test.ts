@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Database from "libsql";
 import { describe, expect, test } from "vitest";
@@ -105,6 +105,38 @@ test("fault-A3: no head is stored before all that it refers to, whatever a provi
     await client.close();
   });
 });
+
+/** Bytes of all files of a directory and those below it. */
+async function sizeOf(directory: string): Promise<number> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(
+    files.map(({ parentPath, name }) =>
+      // A collection may remove a segment meanwhile.
+      stat(join(parentPath, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+test.each(["content-sqlite", "content-files"] as const)(
+  "%s: commits of one key keep the directory below four times its size after 100",
+  async (provider) => {
+    await withDirectory(async (statedir) => {
+      const instance = await startOn(statedir, provider);
+      const sizes: number[] = [];
+      for (let n = 1; n <= 1500; n++) {
+        await instance.put("busy", `${n}`.padEnd(200, "x"));
+        if (n % 100 === 0) sizes.push(await sizeOf(statedir));
+      }
+      expect(Math.max(...sizes) / (sizes[0] ?? 0)).toBeLessThan(4);
+      await instance.close();
+    });
+  },
+);
 
 describe.each(PROVIDERS)("%s", (provider) => {
   test("fault-A3 trap-K1: when the newest version is broken, after a collection too, the one before it is whole", async () => {

@@ -9,8 +9,11 @@ const REQUEST_BYTES = 16 * 1024 * 1024;
 
 /** Where blobs and records go. What fails because `content` is away is asked again when it is back. */
 export interface Content {
-  /** Resolves when all of it is durable. What is too large for one request goes ahead of the records. */
-  commit(batch: Batch): Promise<void>;
+  /**
+   * Resolves when all of it is durable, to the bytes of the requests. What is too large for one request goes ahead of the
+   * records.
+   */
+  commit(batch: Batch): Promise<number>;
   /** Rejects with `ENOENT`. */
   load(ref: string): Promise<Uint8Array>;
   /** Undefined where there is none. */
@@ -29,8 +32,15 @@ export function contentOf(h: Handle, waitMs: number): Content {
     commit: async ({ blobs, ...rest }) => {
       const parts = inParts(blobs);
       const last = parts.pop() ?? [];
-      for (const part of parts) await remote.call("commit", encodeBatch({ blobs: part, records: {} }));
-      await remote.call("commit", encodeBatch({ ...rest, blobs: last }));
+      let bytes = 0;
+      const send = async (batch: Batch): Promise<void> => {
+        const payload = encodeBatch(batch);
+        await remote.call("commit", payload);
+        bytes += payload.length;
+      };
+      for (const part of parts) await send({ blobs: part, records: {} });
+      await send({ ...rest, blobs: last });
+      return bytes;
     },
     load: async (ref) => {
       const bytes = await remote.call("load", { ref });

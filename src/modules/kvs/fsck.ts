@@ -43,7 +43,10 @@ interface Range {
 /** A store as the KVS uses it, without the services in between. */
 export function directContent(store: Backing): Content {
   return {
-    commit: (batch: Batch) => store.commit(batch),
+    commit: async (batch: Batch) => {
+      await store.commit(batch);
+      return batch.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    },
     load: async (ref) => {
       const bytes = await store.load(ref);
       if (bytes === undefined) throw requestError("ENOENT", `blob ${ref} is missing`);

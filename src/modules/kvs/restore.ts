@@ -29,7 +29,7 @@ export class Restore {
   readonly #content: Content;
   readonly #release: () => void;
   readonly #tree = new BulkTree((blob) => this.#emit(blob));
-  readonly #sending = new Set<Promise<void>>();
+  readonly #sending = new Set<Promise<unknown>>();
   #blobs: StoredBlob[] = [];
   #bytes = 0;
   #lineNumber = 0;

@@ -337,10 +337,10 @@ export class KvsStore {
       ...(draft.counters !== this.#counters && { [this.#names.counters]: draft.counters }),
     };
     if (Object.keys(records).length > 0) {
-      await content.commit({ blobs, records, last: draft.isLast === true });
+      // With the records and all references: a store of files keeps them until a collection, too.
+      this.garbage.wrote(await content.commit({ blobs, records, last: draft.isLast === true }));
     }
     for (const { ref, node, bytes } of nodes) this.#nodes.set(ref, node, bytes);
-    this.garbage.wrote(blobs.reduce((sum, { bytes }) => sum + bytes.length, 0));
     if (head.version !== this.#snapshot.version) {
       this.#history = [...this.#history, ...heads].slice(-Math.max(1, history));
       this.#snapshot = this.#snapshotOf(head);
