@@ -12,12 +12,16 @@ export const noColours: Colours = pc.createColors(false);
  * elsewhere (docs/design/cli.md §1).
  * @param when what the user has asked for by an option; `auto` leaves it to the stream and the environment
  */
-export function coloursFor(stream: NodeJS.WriteStream, when = "auto", env = process.env): Colours {
+export function coloursFor(
+  stream: Pick<NodeJS.WriteStream, "isTTY">,
+  when = "auto",
+  env = process.env,
+): Colours {
   return pc.createColors(when === "auto" ? hasColours(stream, env) : when !== "never");
 }
 
 /** The rule of {@link coloursFor}. */
-export function hasColours(stream: NodeJS.WriteStream, env = process.env): boolean {
+export function hasColours(stream: Pick<NodeJS.WriteStream, "isTTY">, env = process.env): boolean {
   const { NO_COLOR = "", FORCE_COLOR = "", TERM } = env;
   if (NO_COLOR !== "") return false;
   if (FORCE_COLOR !== "") return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";

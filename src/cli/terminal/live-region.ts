@@ -11,7 +11,8 @@ const HIDE_CURSOR = "\u001b[?25l";
 const SHOW_CURSOR = "\u001b[?25h";
 const ERASE_BELOW = "\u001b[0J";
 
-type Terminal = NodeJS.WriteStream;
+/** A stream that may lead to a terminal. */
+type Terminal = Pick<NodeJS.WriteStream, "isTTY" | "write" | "getWindowSize">;
 
 /** Whether a live view can be drawn there. */
 export function canShowLive(stream: Terminal): boolean {
@@ -25,7 +26,7 @@ interface Drawing {
 }
 
 /** Makes a region at the lower end of a terminal's text, in which runs are shown while they last. */
-export async function openLiveRegion(stream: Terminal): Promise<LiveRegion> {
+export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRegion> {
   const [{ createLogUpdate }, { default: widthOf }] = await Promise.all([
     import("log-update"),
     import("string-width"),

@@ -5,7 +5,6 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import type { WriteStream } from "node:tty";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { EVENTS_FD, StartView } from "../../../src/cli/instance/start-view.js";
 import { LiveRegion } from "../../../src/cli/terminal/live-region.js";
@@ -35,12 +34,16 @@ const PLAN = `${JSON.stringify({
 test("what was said before the terminal is given away is above, though its pipe is found readable only later", async () => {
   const [stdout, stderr, events] = [pipe("stdout"), pipe("stderr"), pipe("events")];
   const kept = new PassThrough();
-  const stream = Object.assign(kept, { getWindowSize: () => [80, 24] }) as unknown as WriteStream;
+  const getWindowSize = (): [number, number] => [80, 24];
+  const stream = Object.assign(kept, { isTTY: false, getWindowSize });
   const update = Object.assign(() => undefined, { clear: () => undefined, done: () => undefined });
   const view = new StartView(new LiveRegion(stream, { update, widthOf: ({ length }) => length }));
-  const stdio = [null, null, null, null, events.end] as const;
-  expect(stdio).toHaveLength(EVENTS_FD + 1);
-  view.attach({ stdout: stdout.end, stderr: stderr.end, stdio: [...stdio] } as never);
+  expect(EVENTS_FD).toBe(4);
+  view.attach({
+    stdout: stdout.end,
+    stderr: stderr.end,
+    stdio: [null, stdout.end, stderr.end, null, events.end],
+  });
   // A poll has found standard output alone to be readable: rc1 ends before the next one.
   const left = new Promise<void>((resolve, reject) => {
     stdout.end.once("data", () => {
