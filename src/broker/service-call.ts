@@ -42,8 +42,10 @@ export class Call {
     return peer;
   }
 
-  get isStreaming(): boolean {
-    return (this.request.flags & FLAG.streaming) !== 0;
+  /** @throws SluiceError BROKER_REQUEST `EPROTO` if its sender takes one response only */
+  requireStreaming(): void {
+    if ((this.request.flags & FLAG.streaming) !== 0) return;
+    throw requestError("EPROTO", `invalid request ${this.request.topic}: send it as a streaming request`);
   }
 
   /** Identifies the sender, also in its `disconnect`. */

@@ -33,8 +33,7 @@ export class ApplySessions {
    * @returns to be called when the client has gone
    */
   open(call: Call, by: string): () => void {
-    if (!call.isStreaming)
-      throw requestError("EPROTO", "invalid request module.apply: send it as a streaming request");
+    call.requireStreaming();
     const fresh = { stage: "waiting", run: undefined, isHeld: false, isLeft: false } as const;
     const session: Session = { call, by, ...fresh };
     this.#queue.push(session);

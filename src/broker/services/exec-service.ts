@@ -23,8 +23,7 @@ export function execService(commands: ExecTable): ServiceDefinition {
     methods: {
       run: async (call) => {
         const request = call.fields(RUN);
-        if (!call.isStreaming)
-          throw requestError("EPROTO", "invalid request exec.run: send it as a streaming request");
+        call.requireStreaming();
         await commands.run(call, request);
       },
       write: (call) => {

@@ -41,8 +41,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
           new: isNewOnly,
           clear,
         } = call.fields({ follow: "boolean?", new: "boolean?", clear: "boolean?" });
-        if (!call.isStreaming)
-          throw requestError("EPROTO", "invalid request log.dmesg: send it as a streaming request");
+        call.requireStreaming();
         if (isNewOnly !== true) for (const entry of ring.entries()) call.respond(entryPayload(entry));
         // In the same turn: no line is lost between the two.
         if (clear === true) ring.clear();
@@ -55,8 +54,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
       },
       output: (call) => {
         const { units, lines = Infinity, since = -Infinity, follow } = call.fields(OUTPUT);
-        if (!call.isStreaming)
-          throw requestError("EPROTO", "invalid request log.output: send it as a streaming request");
+        call.requireStreaming();
         const unknown = units?.find((unit) => !programs.has(unit));
         if (unknown !== undefined && follow !== true) {
           throw requestError("ENOENT", `${unknown}: no program of this name has started`);

@@ -15,8 +15,7 @@ const TRACE = { names: "string[]?", topic: "string?", types: "string[]?", full: 
  * @returns ends it
  */
 export function traceMessages(call: Call, trace: MessageTrace, clock: Clock): () => void {
-  if (!call.isStreaming)
-    throw requestError("EPROTO", "invalid request module.trace: send it as a streaming request");
+  call.requireStreaming();
   const filter = readFilter(call);
   const { peer } = call;
   const sink = new BoundedSink({

@@ -28,8 +28,7 @@ interface WatchOptions {
  */
 export function watchModules(call: Call, modules: KnownModules, options: WatchOptions): () => void {
   const { periodMs = PERIOD_MS } = call.fields({ periodMs: "number?" });
-  if (!call.isStreaming)
-    throw requestError("EPROTO", "invalid request module.watch: send it as a streaming request");
+  call.requireStreaming();
   if (!(periodMs >= SHORTEST_PERIOD_MS)) {
     throw requestError("EINVAL", `invalid periodMs ${periodMs}: it must be at least ${SHORTEST_PERIOD_MS}`);
   }

@@ -33,8 +33,7 @@ export function overlayService(
       watch: {
         allowGuest: true,
         run: (call) => {
-          if (!call.isStreaming)
-            throw requestError("EPROTO", "invalid request overlay.watch: send it as a streaming request");
+          call.requireStreaming();
           const tell = (): void => call.respond(statusPayload(roster.ranks, places(), epoch()));
           tell();
           streams.add(call, roster.onChange(tell));
@@ -58,8 +57,7 @@ export function overlayService(
       // The rest is between the brokers.
       orders: (call) => {
         senderOf(call);
-        if (!call.isStreaming)
-          throw requestError("EPROTO", "invalid request overlay.orders: send it as a streaming request");
+        call.requireStreaming();
         streams.add(call, orders.follow(call));
       },
       report: (call) => {

@@ -44,8 +44,7 @@ export function runService(runs: Runs): ServiceDefinition {
         call.respond();
       },
       watch: (call) => {
-        if (!call.isStreaming)
-          throw requestError("EPROTO", "invalid request run.watch: send it as a streaming request");
+        call.requireStreaming();
         streams.add(
           call,
           runs.follow((payload) => call.respond(payload)),
