@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ERRNO, type ErrnoName } from "../../src/errors/index.js";
 import type { JsonValue } from "../../src/messages/index.js";
+import { Job } from "../../src/modules/cron/job.js";
 import { type Instance, withDirectory, withInstance } from "./instance.js";
 
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
@@ -114,6 +115,21 @@ describe("cron", () => {
         },
       ]);
     });
+  });
+
+  test("a command that prints much leaves turns to the other modules of the thread", async () => {
+    const lines: string[] = [];
+    const marks: number[] = [];
+    const everyTurn = (): void => {
+      marks.push(lines.length);
+      if (lines.length < 50_000) setImmediate(everyTurn);
+    };
+    everyTurn();
+    const job = new Job("seq 50000", { line: (_, text) => lines.push(text) });
+    expect(await job.ended).toBeUndefined();
+    await expect.poll(() => lines.length).toBe(50_000);
+    expect(lines).toEqual(Array.from({ length: 50_000 }, (_, index) => String(index + 1)));
+    expect(Math.max(...marks.map((mark, turn) => mark - (marks[turn - 1] ?? 0)))).toBeLessThanOrEqual(128);
   });
 
   test("never runs a command twice at a time", async () => {

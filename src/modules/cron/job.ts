@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   commandEndText,
   endOf,
@@ -12,6 +13,8 @@ import {
 
 /** A longer line of output is logged in pieces. */
 const LINE_MAX = 4096;
+/** Lines of one turn of the event loop: other modules share the thread, and a command may print without end. */
+const LINES_A_TURN = 64;
 /** Between SIGTERM and SIGKILL. */
 const GRACE_MS = 500;
 
@@ -34,8 +37,8 @@ export class Job {
       realPipes: true,
     });
     this.#child = child;
-    readLines(child.stdout, (text) => listener.line("stdout", text));
-    readLines(child.stderr, (text) => listener.line("stderr", text));
+    void readLines(child.stdout, (text) => listener.line("stdout", text));
+    void readLines(child.stderr, (text) => listener.line("stderr", text));
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
       child.once("error", (error) => resolve(error.message));
@@ -66,19 +69,27 @@ export class Job {
   }
 }
 
-function readLines(stream: Readable, take: (line: string) => void): void {
+/** What is left when the pipes are given up is lost with them. */
+async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
+  let taken = 0;
+  try {
+    for await (const line of linesOf(stream)) {
+      take(line);
+      if (++taken % LINES_A_TURN === 0) await nextTurn();
+    }
+  } catch (error) {
+    if (!stream.destroyed) throw error;
+  }
+}
+
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
   let rest = "";
   stream.setEncoding("utf8");
-  stream.on("data", (chunk: string) => {
-    const lines = (rest + chunk).split("\n");
+  for await (const chunk of stream) {
+    const lines = (rest + String(chunk)).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) take(line);
-    while (rest.length > LINE_MAX) {
-      take(rest.slice(0, LINE_MAX));
-      rest = rest.slice(LINE_MAX);
-    }
-  });
-  stream.once("end", () => {
-    if (rest !== "") take(rest);
-  });
+    yield* lines;
+    for (; rest.length > LINE_MAX; rest = rest.slice(LINE_MAX)) yield rest.slice(0, LINE_MAX);
+  }
+  if (rest !== "") yield rest;
 }
