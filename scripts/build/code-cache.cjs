@@ -55,15 +55,21 @@ class CodeCache {
   }
 
   /**
-   * Of the end of a process or thread that has used the bundle: keeps what was compiled, unless it was there.
+   * Whether V8 has taken the code that was kept. Nothing is to be written then, and nothing in here is of use any more.
    * @param {import("node:vm").Script} script made of the source and the code
    */
+  wasUsed(script) {
+    return this.#kept !== undefined && script.cachedDataRejected !== true;
+  }
+
+  /**
+   * Of the end of a process or thread that has used the bundle: keeps what was compiled.
+   * @param {import("node:vm").Script} script made of the source, without code or with code that V8 has refused
+   */
   write(script) {
-    const isUseless = script.cachedDataRejected === true;
-    if (!isUseless && this.#kept !== undefined) return;
     attempt(() => {
       // Another process may have written it meanwhile. What V8 has refused is of no use.
-      if (!isUseless && attempt(() => this.#read()) !== undefined) return;
+      if (script.cachedDataRejected !== true && attempt(() => this.#read()) !== undefined) return;
       if (!this.#isSettled || !this.#isUnchanged()) return;
       const file = this.#file();
       makeDirectory(dirname(file));

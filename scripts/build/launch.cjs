@@ -33,8 +33,8 @@ function partsOf(name, role) {
     `(function (exports, require, module, __filename, __dirname, importUrl) { ${cache.source}\n})`,
     { filename: bundle, cachedData: cache.code },
   );
-  // Wrong usage has used little, and has any word for a command.
-  process.on("exit", (status) => status !== 2 && cache.write(script));
+  // A listener would keep source and code in memory. Wrong usage has used little, and has any word for a command.
+  if (!cache.wasUsed(script)) process.on("exit", (status) => status !== 2 && cache.write(script));
   const module = new Module(bundle);
   Object.assign(module, { filename: bundle, loaded: true });
   require.cache[bundle] = module;
