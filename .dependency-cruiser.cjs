@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   typescript: ["caches"],
   run: ["graph", "units"],
   analysis: ["graph", "run"],
-  loaders: ["messages", "typescript"],
+  loaders: ["messages", "typescript", "caches"],
   libraries: ["loaders", "messages", "units"],
   broker: ["messages", "nats", "loaders", "libraries", "units", "waits"],
   rc: ["units", "messages", "run", "graph/types.ts", "typescript"],

@@ -1,7 +1,7 @@
 import { ERRNO, strerror } from "../errors/index.js";
 import { type Message, methodOf, type RequestMessage, ROLE } from "../messages/index.js";
 import type { MessageTrace } from "./routing/message-trace.js";
-import { Peer } from "./routing/peer.js";
+import { BUILTIN, Peer } from "./routing/peer.js";
 import type { Router } from "./routing/router.js";
 import { Call, type Method, type ServiceDefinition } from "./service-call.js";
 import { defaultMethods, ServiceCounts } from "./service-defaults.js";
@@ -23,7 +23,7 @@ export function attachService(
     byMethod.set(method, typeof handler === "function" ? { run: handler } : handler);
   }
   const peer: Peer = new Peer({
-    id: `#${name}`,
+    id: `${BUILTIN}${name}`,
     name,
     credentials: { userid: 0, rolemask: ROLE.owner },
     deliver: (message) => receive(message),

@@ -12,6 +12,11 @@ interface JitiPackage {
 /** Paths that this thread or process has imported before, and how often. */
 const imported = new Map<string, number>();
 
+/** How many versions of a file this thread or process has in memory: Node never lets go of an ES module. */
+export function generationsOf(path: string): number {
+  return imported.get(path) ?? 1;
+}
+
 /** Libraries that this thread has imported, by file and digest: their modules share the state of the file. */
 const libraries = new Map<string, Promise<unknown>>();
 
@@ -37,7 +42,7 @@ async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknow
     return runPrepared(prepared, (name) => ours[name]);
   }
   if (path.endsWith(".cjs")) return withSyntaxPlace(path, () => requireAnew(path));
-  if (isAddon(path)) return openAddon(path);
+  if (isAddon(path)) return openAddon(path, order.cacheDir);
   if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
   try {
     return await withSyntaxPlace(path, () => importPlain(order));

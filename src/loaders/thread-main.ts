@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { type Channel, portChannel, runModuleMain } from "../messages/index.js";
 import { describeFile } from "./describe-file.js";
 import { entryOf } from "./entry-of.js";
+import { generationsOf } from "./import-module.js";
 import { showWrittenPlaces } from "../typescript/stack-places.js";
 import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.js";
 
@@ -34,7 +35,10 @@ async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<voi
   if (current !== undefined) order.port.on("message", () => (current[0] = order.id));
   const channel = portChannel(order.port, UNDER_WAY_LIMITS);
   channels.add(channel);
-  const outcome = await runModuleMain(channel, () => entryOf(order, setup), order.member);
+  const outcome = await runModuleMain(channel, () => entryOf(order, setup), {
+    ...order.member,
+    generations: () => generationsOf(order.path),
+  });
   channels.delete(channel);
   report({ kind: "ended", id: order.id, outcome });
 }

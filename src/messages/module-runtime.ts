@@ -20,23 +20,36 @@ export type ModuleOutcome =
       readonly stack?: string | undefined;
     };
 
+/** The facts that the host of a module knows about it. */
+export interface HostedModule {
+  /** Of a module of a library: with a kind, the module reports its methods when it runs. */
+  readonly kind?: string | undefined;
+  /** Of a plug-in, which reports its methods too. */
+  readonly symbols?: readonly string[] | undefined;
+  /** After the load: how many versions of its file the thread has in memory. Default: 1. */
+  readonly generations?: (() => number) | undefined;
+}
+
+/** The log names every so many versions in memory. */
+const GENERATIONS_LOGGED = 20;
+
 /**
  * Lives the life of one module (docs/design/modules.md §3). It waits for `welcome`, registers the default
  * handlers, runs its entry function, reports finalizing and exited, and closes the channel. The same for
  * every host, thread or process.
  * @param channel the module's end, to a broker
  * @param load gives the entry function; runs while the welcome is awaited
- * @param member of a plug-in, or a module of a library that has a kind: it then reports its methods with its running
  * @returns how it ended; never rejects
  */
 export async function runModuleMain(
   channel: Channel,
   load: () => Promise<ModuleMain>,
-  member?: { readonly kind?: string | undefined; readonly symbols?: readonly string[] | undefined },
+  { kind, symbols, generations }: HostedModule = {},
 ): Promise<ModuleOutcome> {
   try {
     const [handle, entry] = await Promise.all([connectAs(channel, "module"), settle(load)]);
-    handle.tellsMethods = member?.kind !== undefined || member?.symbols !== undefined;
+    handle.tellsMethods = kind !== undefined || symbols !== undefined;
+    noteGenerations(handle, generations?.() ?? 1);
     registerDefaultHandlers(handle);
     const outcome = "error" in entry ? failure(entry.error) : await runEntry(handle, entry.main);
     await reportEnd(handle, outcome);
@@ -44,6 +57,12 @@ export async function runModuleMain(
   } catch (error) {
     return failure(error);
   }
+}
+
+function noteGenerations(handle: ChannelHandle, count: number): void {
+  handle.generations = count;
+  if (count % GENERATIONS_LOGGED !== 0) return;
+  handle.log("warning", `${count} versions of the file of this module are in memory until its thread ends`);
 }
 
 /** A module that cannot be loaded must still receive the welcome, so that it can report why. */

@@ -190,6 +190,8 @@ export type MessageCounts = Record<Message["type"], number>;
 export interface HandleStats {
   readonly tx: MessageCounts;
   readonly rx: MessageCounts;
+  /** How many versions of its file the thread of a module has in memory; absent where that is one. */
+  readonly generations?: number;
 }
 
 /**

@@ -19,7 +19,7 @@ export interface InstanceStepExecutorOptions {
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
-   * A module without `stop` that is not gone this long after its removal began is cancelled (docs/design/planning.md §7).
+   * A module without `stop`, no program, that is not gone this long after its removal began is cancelled (docs/design/planning.md §7).
    * Default: never.
    */
   readonly cancelRemovalAfterMs?: number | undefined;
@@ -107,10 +107,10 @@ export class InstanceStepExecutor implements StepExecutor {
     };
   }
 
-  async #remove({ name, stop }: ModuleUnit, signal: AbortSignal): Promise<void> {
+  async #remove({ name, stop, command }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    // A module whose unit has `stop` gets that time; the broker itself cancels it afterwards.
-    const isHurried = stop === undefined;
+    // Programs, and modules whose unit has `stop`, get that time; the broker itself cancels them afterwards.
+    const isHurried = stop === undefined && command === undefined;
     const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
     if (isHurried) this.#removals.add(removal);
     try {

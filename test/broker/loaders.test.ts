@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -397,10 +398,29 @@ describe("a Node-API addon", () => {
   let addon: string;
   beforeAll(() => {
     addon = join(files, "addon.node");
+    compile(addon);
+    copyFileSync(addon, `${addon}.1.2`);
+  });
+
+  const compile = (to: string, ...flags: readonly string[]): void => {
     const source = join(import.meta.dirname, "fixtures/addon.c");
     const warnings = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra"];
-    execFileSync("cc", [...warnings, "-fPIC", "-shared", "-o", addon, source]);
-    copyFileSync(addon, `${addon}.1.2`);
+    execFileSync("cc", [...warnings, "-fPIC", "-shared", ...flags, "-o", to, source]);
+  };
+
+  test("that was built anew is loaded beside the version that runs, in one process too", async () => {
+    const { handle } = await realBroker();
+    const path = join(files, "built.node");
+    for (const version of ["first", "second"]) {
+      compile(`${path}.draft`, `-DGREETING="${version}"`);
+      renameSync(`${path}.draft`, path);
+      await handle.rpc("module.load", { path, name: version, loader: "thread" });
+    }
+    expect(await handle.rpc("first.greet")).toBe("first");
+    expect(await handle.rpc("second.greet")).toBe("second");
+    await handle.rpc("module.reload", { name: "first" });
+    expect(await handle.rpc("first.greet")).toBe("second");
+    for (const name of ["first", "second"]) await handle.rpc("module.remove", { name });
   });
 
   test("runs in a process by default, with a version after its suffix too", async () => {

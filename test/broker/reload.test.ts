@@ -197,6 +197,48 @@ describe("module.reloaded", () => {
   });
 });
 
+describe("module.restart", () => {
+  test("starts the file that was found for the load, with the arguments and the environment that it had", async () => {
+    const { handle, loader } = await startBroker({ rec: recorder("gen", [], {}) });
+    await handle.rpc("broker.setenv", { env: { LINE: "first" } });
+    await handle.rpc("module.load", { path: "/mem/rec", args: ["a"], explicit: true });
+    await handle.rpc("broker.setenv", { env: { LINE: "second" } });
+    const restarted = fields(await handle.rpc("module.restart", { name: "rec" }), { uuid: "string" });
+    await handle.rpc("module.reload", { name: "/mem/rec" });
+    expect(loader.started.map(({ args, env }) => [args, env?.["LINE"]])).toEqual([
+      [["a"], "first"],
+      [["a"], "first"],
+      [["a"], "second"],
+    ]);
+    expect(loader.started[1]?.uuid).toBe(restarted.uuid);
+  });
+
+  test("holds requests meanwhile, and is announced as a reload is", async () => {
+    const seen: string[] = [];
+    const start = gate();
+    const { handle, loader } = await startBroker({ rec: recorder("old", seen, {}) });
+    await handle.rpc("module.load", { path: "/mem/rec" });
+    const announced = new Promise((resolve) => void handle.subscribe("module.reloaded", resolve));
+    loader.set("rec", recorder("new", seen, { start: start.opened }));
+    const restart = handle.rpc("module.restart", { name: "rec" });
+    const answer = handle.rpc("rec.put", 1);
+    start.open();
+    expect(await answer).toBe("new");
+    const { uuid } = fields(await restart, { uuid: "string" });
+    expect(await announced).toMatchObject({ payload: { name: "rec", uuid } });
+  });
+
+  test("of what is not loaded, and of a part of the broker, is refused", async () => {
+    const { handle } = await startBroker();
+    await expect(handle.rpc("module.restart", { name: "ghost" })).rejects.toMatchObject({
+      errnum: ERRNO.ENOENT,
+    });
+    await expect(handle.rpc("module.restart", { name: "attr" })).rejects.toThrow(
+      "attr is part of the broker",
+    );
+  });
+});
+
 describe("module.reload", () => {
   test("keeps the arguments when none are given, and the mark of an explicit load", async () => {
     const { handle, loader } = await startBroker({ rec: recorder("gen", [], {}) });

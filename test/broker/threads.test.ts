@@ -173,6 +173,28 @@ describe("modules in threads, asked over the socket", () => {
     await handle.rpc("module.remove", { name: "station" });
   });
 
+  test("that share a thread tell how many versions of a file it has, and the log names twenty", async () => {
+    const { handle, log } = await start();
+    await load(handle, { thread: "yard", name: "neighbour" });
+    await load(handle, { thread: "yard" });
+    const generations = async (): Promise<unknown> =>
+      fields(await handle.rpc("station.stats-get"), { generations: "integer?" }).generations;
+    const before = await generations();
+    for (let reload = 0; reload < 18; reload++) await handle.rpc("module.reload", { name: "station" });
+    expect([before, await generations()]).toEqual([2, 20]);
+    const told = log.filter(({ text }) => text.includes("versions of the file"));
+    expect(told).toEqual([
+      expect.objectContaining({
+        name: "station",
+        level: "warning",
+        text: "20 versions of the file of this module are in memory until its thread ends",
+      }),
+    ]);
+    await load(handle, { name: "alone" });
+    expect(await handle.rpc("alone.stats-get")).not.toHaveProperty("generations");
+    for (const name of ["station", "neighbour", "alone"]) await handle.rpc("module.remove", { name });
+  });
+
   test("left over at the end are named and ended", async () => {
     const { broker, handle, base } = await start();
     await load(handle);

@@ -150,6 +150,21 @@ describe("Ctrl-C", () => {
     expectNothingLeft();
   });
 
+  test("gives a program the time of its stop, which is longer than that of a module", async () => {
+    const left = join(box.dir, "left");
+    const script = `trap 'sleep 1.5; touch ${left}; exit 0' TERM; touch ${left}.up; while :; do sleep 0.05; done`;
+    const file = box.write(
+      "stack.toml",
+      `[[modules]]\nname = "slow"\ncommand = ["bash", "-c", ${JSON.stringify(script)}]\nready = { command = "test -e ${left}.up" }\n`,
+    );
+    const command = box.start(["start", "-f", file, "echo ready; exec sleep 1000"], { env });
+    await command.waitFor("ready\n");
+    command.kill("SIGTERM");
+    expect((await command.finished).status).toBe(143);
+    expect(existsSync(left)).toBe(true);
+    expectNothingLeft();
+  });
+
   test("twice kills a module that will not go", async () => {
     siteFile("modprobe.d/stubborn.toml", '[[modules]]\nname = "stubborn"\nmodule = "./stubborn.mjs"\n');
     siteFile(

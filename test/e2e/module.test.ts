@@ -1,4 +1,6 @@
 /** Every subcommand of `sluice module`, with every option under both of its names. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { liveInstance } from "../helpers/live-instance.js";
@@ -56,9 +58,45 @@ describe("sluice module list", () => {
     expect(longHead).toMatch(/^Module {20}Idle {2}S Sendq Recvq Service +Path$/);
     expect(long).toMatch(/ R {5}0 {5}0 svc-alpha,svc-beta,svc-\+ \/.*\/watched\.mjs$/);
     expect(JSON.parse(json)).toMatchObject([
-      { name: "one", services },
-      { name: "two", state: "R" },
+      { name: "one", services, loader: "thread", pid: null, thread: "own" },
+      { name: "two", state: "R", loader: "process", pid: expect.any(Number) as number, thread: null },
     ]);
+  });
+
+  test("tells what the file of a module was, and -l marks one that has changed or is gone", async () => {
+    const content = readFileSync(join(box.dir, "watched.mjs"));
+    const lines = await linesOf(`
+      for name in kept changed gone; do cp watched.mjs $name.mjs; sluice module load ./$name.mjs; done
+      echo "// more" >> changed.mjs; rm gone.mjs
+      sluice module list -l | tail -n +2 | sed 's|.*/||'
+      sluice module list --json
+      sluice module reload changed; sluice module list -l --json
+      for name in kept changed gone; do sluice module remove $name; done`);
+    const digest = `sha256-${createHash("sha256").update(content).digest("hex")}`;
+    const file = { digest, size: content.length };
+    expect(lines.slice(0, 3)).toEqual(["kept.mjs", "changed.mjs (changed)", "gone.mjs (missing)"]);
+    expect(JSON.parse(lines[3] ?? "")).toMatchObject([file, file, file]);
+    expect(JSON.parse(lines[4] ?? "")).toMatchObject([
+      { ...file, fileState: "same" },
+      { size: content.length + 8, fileState: "same" },
+      { ...file, fileState: "missing" },
+    ]);
+  });
+
+  test("with -a shows the services of the broker too", async () => {
+    const lines = await linesOf(`
+      sluice module load ./watched.mjs
+      sluice module list -a -l | tail -n +2 | tr -s ' ' | cut -d' ' -f 1,6 | grep -v watched
+      sluice module list -a --json
+      sluice module remove watched`);
+    const modules = JSON.parse(lines.pop() ?? "") as { name: string }[];
+    expect(lines).toEqual(
+      ["module", "service", "event", "attr", "config", "log", "exec", "broker", "run", "overlay"].map(
+        (name) => `${name} builtin`,
+      ),
+    );
+    expect(modules.map(({ name }) => name)).toContain("watched");
+    expect(modules[0]).toMatchObject({ path: "builtin", loader: "builtin", digest: null, state: "R" });
   });
 });
 

@@ -30,6 +30,12 @@ loader = "lua"
 thread = "group"
 memory-limit = "1MiB"
 on-failure = "restart"
+[[modules]]
+name = "web"
+command = "serve"
+[[modules]]
+name = "slow"
+stop = { timeout = "1h" }
 [[tasks]]
 name = "shell"
 command = "echo out; echo err >&2; printf end; test \\"$0\\" = bash"
@@ -183,6 +189,18 @@ describe("removing", () => {
     await executor.execute(step, never);
     expect(asked.at(-1)).toEqual(["module.remove", { name: "kvs", cancel: true }]);
   });
+});
+
+test.each(["web", "slow"])("a hurried removal leaves %s the time of its stop", async (name) => {
+  const controller = new AbortController();
+  const { executor, asked } = await bench(silentUnlessCancel, { cancelRemovalAfterMs: 0 });
+  const unhurried = executor.execute({ action: "remove", unit: moduleUnit(name) }, controller.signal);
+  await executor.execute({ action: "remove", unit: moduleUnit("kvs") }, never);
+  expect(asked.filter(([, payload]) => JSON.stringify(payload).includes(name))).toEqual([
+    ["module.remove", { name }],
+  ]);
+  controller.abort(new SluiceError("RUN_CANCELLED", "cancelled"));
+  await expect(unhurried).rejects.toMatchObject({ code: "RUN_CANCELLED" });
 });
 
 /** The orphan may still be a zombie, which runs no more. */

@@ -1,10 +1,13 @@
 import { requestError } from "../../errors/index.js";
 import type { ManifestModule, Others } from "../../libraries/index.js";
+import type { JsonValue } from "../../messages/index.js";
 import { isName } from "../../units/index.js";
 import type { WaitedModule } from "../../waits/index.js";
 import type { Clock } from "../clock.js";
+import { isOfBroker } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 import { LoadPlans } from "./load-plans.js";
+import { builtinDetails, detailsOf } from "./module-details.js";
 import { describeEntry, type ModuleEntry, type ModuleUsage } from "./module-entry.js";
 import { healthOf } from "./module-health.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
@@ -61,7 +64,8 @@ export class KnownModules {
   find(which: string): ModuleEntry {
     const entry = this.#entries.get(which) ?? this.entries().find((candidate) => candidate.isCalled(which));
     if (entry !== undefined) return entry;
-    if (this.#router.services.owner(which)?.id.startsWith("#") === true) {
+    const owner = this.#router.services.owner(which);
+    if (owner !== undefined && isOfBroker(owner)) {
       throw requestError("EPERM", `${which} is part of the broker`);
     }
     throw notLoaded(which);
@@ -86,7 +90,7 @@ export class KnownModules {
       .map(({ name }) => name);
   }
 
-  /** The modules for `module.list` and `module.usage`, in the order of loading. */
+  /** The modules for `module.usage`, in the order of loading. */
   list(): ModuleUsage[] {
     return this.entries().map((entry) => ({
       listed: describeEntry(entry, this.#router),
@@ -95,6 +99,19 @@ export class KnownModules {
       restarts: entry.restarts.total,
       health: healthOf(entry),
     }));
+  }
+
+  /**
+   * The modules for `module.list`, in the order of loading.
+   * @param isCompared whether to compare the files with those that the modules were loaded from
+   */
+  details(isCompared: boolean): Promise<Readonly<Record<string, JsonValue>>[]> {
+    return Promise.all(this.entries().map((entry) => detailsOf(entry, this.#router, isCompared)));
+  }
+
+  /** The services of the broker, in the form of {@link details}. */
+  builtins(): Readonly<Record<string, JsonValue>>[] {
+    return builtinDetails(this.#router);
   }
 
   /** How they stand, for what waits for them. */

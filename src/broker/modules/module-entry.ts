@@ -4,7 +4,7 @@ import type { ModuleOptions, StopRule } from "../../loaders/index.js";
 import type { JsonValue } from "../../messages/index.js";
 import type { Timer } from "../clock.js";
 import type { HoldQueue } from "./hold-queue.js";
-import type { FoundModule } from "./module-finder.js";
+import type { FileContent, FoundModule } from "./module-finder.js";
 import type { InstanceUsage, ModuleInstance } from "./module-instance.js";
 import type { VerifiedMember } from "./module-libraries.js";
 import { RestartPolicy } from "./restart-policy.js";
@@ -51,8 +51,10 @@ export interface Trial {
   failed(name: string, message: string): void;
 }
 
-/** The request `module.reload`; an undefined field keeps its value. */
+/** The request `module.reload` or `module.restart`; an undefined field keeps its value. */
 export interface ReloadRequest {
+  /** Whether it keeps the file that was found for its latest run, and the environment of that run. */
+  readonly isSame?: boolean | undefined;
   readonly args?: readonly string[] | undefined;
   readonly exec?: boolean | undefined;
   readonly loader?: string | undefined;
@@ -139,8 +141,8 @@ export class ModuleEntry {
   busy: Promise<void> = Promise.resolve();
   /** With what its latest run was started. */
   started: KeptEnvironment | undefined;
-  /** The digest of the file of its latest run; undefined for a program, and for an unreadable file. */
-  digest: Promise<string | undefined> = Promise.resolve(undefined);
+  /** The file of its latest run; undefined for a program, and for an unreadable file. */
+  content: Promise<FileContent | undefined> = Promise.resolve(undefined);
   /** Set while it has to show that it runs. */
   trial: Trial | undefined;
   /** It was cancelled while its loader is still at work. */
@@ -167,10 +169,11 @@ export class ModuleEntry {
   }
 
   /** Its load request, with the changes of a reload. */
-  requestAfter({ exec, loader, insecure }: ReloadRequest): LoadRequest {
+  requestAfter({ exec, loader, insecure, isSame }: ReloadRequest): LoadRequest {
     const isOtherLoader = exec !== undefined || loader !== undefined;
     const how = isOtherLoader ? { exec, loader } : {};
-    return { ...this.request, ...how, insecure: insecure ?? this.request.insecure, kept: undefined };
+    const kept = isSame === true ? this.started : undefined;
+    return { ...this.request, ...how, insecure: insecure ?? this.request.insecure, kept };
   }
 
   /** Records the current operation, so that others can wait for it. */
@@ -195,11 +198,16 @@ export class ModuleEntry {
     this.restarts.reset();
   }
 
-  /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew. */
+  /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew, unless it is to stay. */
   change(request: ReloadRequest): void {
     this.args = request.args ?? this.args;
     this.request = this.requestAfter(request);
-    this.file = undefined;
+    if (request.isSame !== true) this.file = undefined;
+  }
+
+  /** The digest of {@link content}. */
+  get digest(): Promise<string | undefined> {
+    return this.content.then((content) => content?.digest);
   }
 
   /** Whether it is an ordinary program, which the broker's own loader watches. */
@@ -218,9 +226,9 @@ export class ModuleEntry {
     return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
   }
 
-  /** Whether its unit has `stop`: it then gets that time even if the instance ends in a hurry. */
+  /** Whether it gets the time of `stop` even if the instance ends in a hurry: a program, or one whose unit has `stop`. */
   get hasOwnStop(): boolean {
-    return this.request.stop !== undefined;
+    return this.isProgram || this.request.stop !== undefined;
   }
 
   /** Path of its file, with `#NAME` if the file is a library; undefined until it is found. Of a program, its command. */

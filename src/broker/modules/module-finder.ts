@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import {
   configuredLoaders,
   createProgramSupervisor,
@@ -12,7 +12,7 @@ import {
   moduleNameOf,
 } from "../../loaders/index.js";
 import { commandText } from "../../errors/index.js";
-import { splitMember } from "../../libraries/index.js";
+import { digestOf, splitMember } from "../../libraries/index.js";
 import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import type { JsonObject } from "../configuration.js";
 
@@ -45,6 +45,24 @@ export interface FoundModule {
    * @throws SluiceError as finding it
    */
   readonly verify?: () => void;
+}
+
+/** The content of a file. */
+export interface FileContent {
+  /** `sha256-HEX`. */
+  readonly digest: string;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** @returns undefined if the file cannot be read */
+export async function contentOf(path: string): Promise<FileContent | undefined> {
+  try {
+    const [digest, { size }] = await Promise.all([digestOf(path), stat(path)]);
+    return { digest, size };
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -6,11 +6,11 @@ import type { ProgramLog } from "../../loaders/index.js";
 import type { Clock } from "../clock.js";
 import type { ModuleEntry } from "./module-entry.js";
 import type { MessageTrace } from "../routing/message-trace.js";
-import type { ModuleFinder } from "./module-finder.js";
+import { contentOf, type ModuleFinder } from "./module-finder.js";
 import { loadFailure, programLoadFailure } from "./load-failure.js";
 import { type ModuleEnd, ModuleInstance } from "./module-instance.js";
 import type { ModuleLibraries } from "./module-libraries.js";
-import { digestOf, type Others } from "../../libraries/index.js";
+import type { Others } from "../../libraries/index.js";
 import type { Router } from "../routing/router.js";
 
 /** The part of the broker that the module table uses. */
@@ -75,7 +75,7 @@ export async function startInstance(
   const env = request.kept?.env ?? host.environment();
   entry.started = { env, fileVariables: request.kept?.fileVariables };
   // Beside the start, which need not wait for it.
-  entry.digest = entry.isProgram ? Promise.resolve(undefined) : digestOf(file.path).catch(() => undefined);
+  entry.content = entry.isProgram ? Promise.resolve(undefined) : contentOf(file.path);
   const spec = {
     ...request,
     name,

@@ -19,6 +19,8 @@ import type { ModuleHost } from "./module-start.js";
 /** The replacement of a running module. */
 export interface Swap {
   readonly wanted: LoadRequest;
+  /** Undefined: it is to be looked for. */
+  readonly file?: FoundModule | undefined;
   /** Puts it into the entry, when no run is left. */
   readonly take: () => void;
   readonly cause?: Cause | undefined;
@@ -42,7 +44,8 @@ export class ModuleSwaps {
   /** Replaces a run by one from the same file, with what a reload asks for anew. */
   reload(entry: ModuleEntry, old: ModuleInstance, request: ReloadRequest, cause?: Cause): Promise<Loaded> {
     const wanted = { ...entry.requestAfter(request), name: entry.name };
-    return this.replace(entry, old, { wanted, take: () => entry.change(request), cause });
+    const file = request.isSame === true ? entry.file : undefined;
+    return this.replace(entry, old, { wanted, file, take: () => entry.change(request), cause });
   }
 
   /** Restarts a module because of another; that is no try of its own. */
@@ -62,7 +65,7 @@ export class ModuleSwaps {
   async replace(entry: ModuleEntry, old: ModuleInstance, swap: Swap): Promise<Loaded> {
     const hold = new HoldQueue(this.#host, old.peer);
     entry.state = { kind: "reloading", hold };
-    const file = await this.#findAgain(entry, old, { wanted: swap.wanted, hold });
+    const file = await this.#findAgain(entry, old, { ...swap, hold });
     old.hold = hold;
     old.shutdown();
     const end = await old.ended;
@@ -110,14 +113,19 @@ export class ModuleSwaps {
     this.#known.forget(entry);
   }
 
-  /** Finds, opens and compiles the file of a module before its load, and verifies its library. */
+  /**
+   * Finds, opens and compiles the file of a module before its load, and verifies its library.
+   * @param known the file, if it is not to be looked for
+   */
   async check(
     wanted: LoadRequest & { readonly name: string },
     going: readonly string[],
+    known?: FoundModule,
   ): Promise<FoundModule> {
     const { cacheDir } = this.#host;
     const { kept } = wanted;
-    const file = await this.#host.find(wanted);
+    known?.verify?.();
+    const file = known ?? (await this.#host.find(wanted));
     const env = kept?.env ?? this.#host.environment();
     await file.loader.check?.({
       ...{ ...wanted, path: file.path, cacheDir, env },
@@ -136,10 +144,10 @@ export class ModuleSwaps {
   async #findAgain(
     entry: ModuleEntry,
     old: ModuleInstance,
-    { wanted, hold }: { readonly wanted: LoadRequest; readonly hold: HoldQueue },
+    { wanted, file, hold }: Pick<Swap, "wanted" | "file"> & { readonly hold: HoldQueue },
   ): Promise<FoundModule> {
     try {
-      return await this.check({ ...wanted, name: entry.name }, [entry.name]);
+      return await this.check({ ...wanted, name: entry.name }, [entry.name], file);
     } catch (error) {
       const { state } = old;
       if (state.letter !== "E") hold.giveBack(old.peer);

@@ -20,6 +20,9 @@ export function ownerCredentials(): Credentials {
   return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
 }
 
+/** Begins the id of a service of the broker itself. */
+export const BUILTIN = "#";
+
 /** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */
 export type RequestKey = number | string;
 
@@ -179,4 +182,9 @@ export function stamp(message: Message, from: Peer): void {
   if (from.credentials === undefined) return;
   message.userid = from.credentials.userid;
   message.rolemask = from.credentials.rolemask;
+}
+
+/** Whether it is a service of the broker itself. */
+export function isOfBroker({ id }: Peer): boolean {
+  return id.startsWith(BUILTIN);
 }

@@ -1,6 +1,6 @@
 import { requestError } from "../../errors/index.js";
 import { isName } from "../../units/index.js";
-import type { Peer } from "./peer.js";
+import { isOfBroker, type Peer } from "./peer.js";
 
 /** Which peer serves a name. A name has one owner at a time. */
 export class ServiceTable {
@@ -10,6 +10,11 @@ export class ServiceTable {
 
   owner(name: string): Peer | undefined {
     return this.#owners.get(name);
+  }
+
+  /** The services that are part of the broker. */
+  ofBroker(): string[] {
+    return [...this.#owners].flatMap(([name, owner]) => (isOfBroker(owner) ? [name] : []));
   }
 
   /** Names of a peer in the order added. */

@@ -34,6 +34,8 @@ const RELOAD = {
   insecure: "boolean?",
 } as const;
 
+const LIST = { all: "boolean?", compare: "boolean?" } as const;
+
 const STATUS = {
   status: "integer",
   errnum: "integer?",
@@ -82,6 +84,10 @@ export function moduleService(
         const { name, ...request } = call.fields(RELOAD);
         call.respond({ ...(await modules.reload(name, request)) });
       },
+      restart: async (call) => {
+        const { name } = call.fields({ name: "string" });
+        call.respond({ ...(await modules.reload(name, { isSame: true })) });
+      },
       debug: (call) => {
         const { name, defer } = call.fields({ name: "string", defer: "boolean" });
         modules.defer(name, defer);
@@ -94,7 +100,11 @@ export function moduleService(
       ...applyMethods({ ...apply, streams }),
       messages: (call) => call.respond(messagesAsJson(messages())),
       usage: async (call) => call.respond(await moduleUsage(modules.known, facts, clock)),
-      list: (call) => call.respond({ modules: modules.known.list().map(({ listed }) => listed) }),
+      list: async (call) => {
+        const { all, compare } = call.fields(LIST);
+        const builtins = all === true ? modules.known.builtins() : [];
+        call.respond({ modules: [...builtins, ...(await modules.known.details(compare === true))] });
+      },
       status: (call) => {
         modules.peers.report(call.peer, call.fields(STATUS));
         call.respond();

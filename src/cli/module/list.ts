@@ -6,20 +6,23 @@ import { idleText, stateText } from "../top/table.js";
 
 interface ListOptions extends RankOptions {
   readonly long?: boolean;
+  readonly all?: boolean;
   readonly json?: boolean;
 }
 
 export function listCommand(): Command {
   return withRanks(new Command("list"))
     .description("list the loaded modules")
-    .option("-l, --long", "print their paths too")
+    .option("-l, --long", "print their paths too, and mark files that have changed since the load")
+    .option("-a, --all", "list the services of the broker too")
     .option("--json", "an array in the form of module.list, with the rank if the command names ranks")
     .addHelpText("after", "\nExample:\n  sluice module list -l")
     .action(async (options: ListOptions) => {
+      const request = { ...(options.all && { all: true }), ...(options.long && { compare: true }) };
       await onRanks(
         options,
         async (handle, rank) =>
-          fields(await handle.rpc("module.list", undefined, { rank }), { modules: "array" }).modules,
+          fields(await handle.rpc("module.list", request, { rank }), { modules: "array" }).modules,
         (answers) => {
           if (options.json) printJson(answers.flatMap(modulesWithRank));
           else printModules(answers, options.long === true);
@@ -31,6 +34,7 @@ export function listCommand(): Command {
 const LISTED = {
   name: "string",
   path: "string",
+  fileState: "json?",
   state: "string",
   idleSeconds: "number",
   owedSeconds: "number",
@@ -58,7 +62,9 @@ function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long
 }
 
 function listedLine(module: JsonValue, long: boolean): string {
-  const { name, path, state, idleSeconds, owedSeconds, sendq, recvq, services } = fields(module, LISTED);
+  const listed = fields(module, LISTED);
+  const { name, path, fileState, state, idleSeconds, owedSeconds, sendq, recvq, services } = listed;
+  const mark = fileState === "changed" || fileState === "missing" ? ` (${fileState})` : "";
   const cells: ModuleCells = [
     name,
     idleText(idleSeconds),
@@ -67,7 +73,7 @@ function listedLine(module: JsonValue, long: boolean): string {
     String(recvq),
     services.join(","),
   ];
-  return moduleLine(cells, long ? path : undefined);
+  return moduleLine(cells, long ? `${path}${mark}` : undefined);
 }
 
 type ModuleCells = readonly [

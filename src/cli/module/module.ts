@@ -28,6 +28,7 @@ export function command(): Command {
     .enablePositionalOptions()
     .addCommand(load())
     .addCommand(reload())
+    .addCommand(restart())
     .addCommand(remove())
     .addCommand(listCommand())
     .addCommand(infoCommand())
@@ -109,6 +110,18 @@ function reload(): Command {
         const name = options.name ?? (await loadedName(handle, which, rank));
         await sayWhatFilesSay(name, { ...(uri !== undefined && { uri }), ...(insecure && { insecure }) });
       });
+    });
+}
+
+function restart(): Command {
+  return withRanks(new Command("restart"))
+    .description("start a module anew from the same file, with the same arguments and the same environment")
+    .argument("<module|path>", "name of the module, or the path of its load")
+    .addHelpText("after", "\nExample:\n  sluice module restart motd")
+    .action(async (which: string, options: RankOptions) => {
+      await onRanks(options, (handle, rank) =>
+        handle.rpc("module.restart", { name: modulePath(which) }, { rank }),
+      );
     });
 }
 

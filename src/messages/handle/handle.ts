@@ -46,6 +46,8 @@ export class ChannelHandle implements Handle {
   readonly configuration: HandleConfiguration;
   /** Whether the report that it runs names its methods. */
   tellsMethods = false;
+  /** How many versions of the module's file its thread has in memory. */
+  generations = 1;
   /** Debug bits, as set with `NAME.debug`. */
   debugFlags = 0;
   readonly #kind: HandleKind;
@@ -222,7 +224,8 @@ export class ChannelHandle implements Handle {
 
   /** Messages sent and received since the beginning, or since {@link clearStats}. */
   get stats(): HandleStats {
-    return { tx: { ...this.#tx }, rx: { ...this.#rx } };
+    const { generations } = this;
+    return { tx: { ...this.#tx }, rx: { ...this.#rx }, ...(generations > 1 && { generations }) };
   }
 
   clearStats(): void {

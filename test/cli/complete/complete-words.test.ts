@@ -22,7 +22,7 @@ async function everyCommand(): Promise<Command[]> {
 describe("what may come next", () => {
   test("is a command, then a command below it", async () => {
     expect(await complete("modp")).toEqual(["modprobe"]);
-    expect(await complete("module re")).toEqual(["reload", "remove"]);
+    expect(await complete("module re")).toEqual(["reload", "restart", "remove"]);
   });
 
   test("hides what people do not type", async () => {
@@ -31,7 +31,14 @@ describe("what may come next", () => {
   });
 
   test("is an option by its long name, the short ones too after one dash", async () => {
-    expect(await complete("module list --")).toEqual(["--uri", "--rank", "--long", "--json", "--help"]);
+    expect(await complete("module list --")).toEqual([
+      "--uri",
+      "--rank",
+      "--long",
+      "--all",
+      "--json",
+      "--help",
+    ]);
     expect(await complete("module list -")).toContain("-l");
     expect(await complete("module list --lo")).toEqual(["--long"]);
   });

@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+// Not by way of the index: hosts need little of it.
+import { isOursAlone } from "../../caches/own-directory.js";
+import { replaceFile } from "../../caches/replace-file.js";
+
+/**
+ * Copies an addon to a file named by its digest. The system opens a path only once in a process, so that another version
+ * needs another path; and a file that is written over while it is in use ends the process.
+ * @param cacheDir a directory of this user alone
+ * @returns undefined if no copy can be made
+ */
+export async function addonCopy(path: string, cacheDir: string): Promise<string | undefined> {
+  try {
+    const bytes = await readFile(path);
+    const directory = join(cacheDir, "addons");
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (!isOursAlone(await lstat(directory))) return undefined;
+    const copy = join(directory, `${createHash("sha256").update(bytes).digest("hex")}.node`);
+    if (!existsSync(copy)) replaceFile(copy, [bytes]);
+    return copy;
+  } catch {
+    return undefined;
+  }
+}
