@@ -106,7 +106,8 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
     case "additionalProperties": {
       const unknown = String(error.params["additionalProperty"]);
       const fields = fieldsOfTable(rowOf(key)?.kind ?? "");
-      return unknownKey(unknown, [...path, unknown], fields ?? known);
+      const others = fields && `write one of ${fields.join(", ")}`;
+      return unknownKey(unknown, [...path, unknown], fields ?? known, others);
     }
     case "required":
       return missingKey(String(error.params["missingProperty"]), path);
@@ -137,9 +138,12 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
   }
 }
 
-/** `invalid config key K`. */
-function unknownKey(key: string, path: Path, known: readonly string[]): Problem {
-  const hint = () => similarKey(key, known);
+/**
+ * `invalid config key K`.
+ * @param others the hint where no known key is similar
+ */
+function unknownKey(key: string, path: Path, known: readonly string[], others?: string): Problem {
+  const hint = () => similarKey(key, known) ?? others;
   return {
     code: "UNIT_UNKNOWN_KEY",
     message: `invalid config key ${shortened(key)}`,

@@ -290,6 +290,9 @@ test("a near miss is asked about", () => {
   const hints = (text: string) => errorsOf(check(text)).map(({ hint }) => hint);
   expect(hints(`${UNIT}reqires = []\n`)).toEqual(["did you mean 'requires'?"]);
   expect(hints(`${UNIT}needsConfig = []\n`)).toEqual(["did you mean 'needs-config'?"]);
+  expect(hints(`${UNIT}command = "x"\nstop = { wait = "1s" }\n`)).toEqual([
+    "write one of signal, timeout, command, to",
+  ]);
   expect(hints('[[module]]\nname = "a"\n')).toEqual(["did you mean 'modules'?"]);
   expect(hints('[[modules]]\nname = "heartbeat"\n[hearbeat]\nranks = "0"\n')).toEqual([
     "did you mean 'heartbeat'?",
