@@ -91,7 +91,7 @@ def _expand(text: str, prefix: str, inside: str, suffix: str) -> Iterator[_Host]
             raise ValueError(f"invalid hostlist '{text}': '{part}' is neither a number nor a range of at most {MAX_RANGE}")
         width = len(found[1])
         for number in range(low, high + 1):
-            # A name that goes on after its number stands for itself.
+            # A name with more text after its number is taken literally.
             yield _host(f"{prefix}{number:0{width}}{suffix}", with_number=not suffix)
 
 

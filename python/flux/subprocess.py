@@ -112,7 +112,7 @@ class SubprocessWaitRPC:
         return {"status": self._command.status, "output": list(self._command.output)}
 
     def get_status(self) -> int:
-        """The status, for ``os.WEXITSTATUS()`` and the like."""
+        """The status, for functions such as ``os.WEXITSTATUS()``."""
         return int(self.get()["status"])
 
     def get_output(self) -> List[Dict[str, Any]]:

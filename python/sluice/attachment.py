@@ -37,7 +37,7 @@ class Attachable(Protocol):
         """Seconds until the next ``dispatch()``; None: not before input arrives."""
 
     def dispatch(self) -> int:
-        """Handles what is possible now."""
+        """Handles the messages that have arrived."""
 
     def entering(self) -> None:
         """Its event loop is about to begin."""

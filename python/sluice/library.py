@@ -1,4 +1,5 @@
-"""Several modules in one file (docs/design/modules.md §6). ``python3 -m sluice.library FD PATH`` writes what a file offers.
+"""Several modules in one file (docs/design/modules.md §6). ``python3 -m sluice.library FD PATH`` writes the
+description of a file.
 
 It reads ``{"host": {"version", "api", "kinds"}, "names": [NAME…] | null}`` from standard input, and writes to the
 descriptor ``{"manifest": {…} | null}`` or ``{"error": text}``, as JSON.

@@ -6,8 +6,7 @@ from typing import Any
 
 
 def die_with_parent() -> None:
-    """Makes the kernel kill this process when the broker that started it dies
-    (``PR_SET_PDEATHSIG``)."""
+    """Makes the kernel kill this process when the broker that started it ends (``PR_SET_PDEATHSIG``)."""
     _prctl(1, int(signal.SIGKILL))
 
 

@@ -85,8 +85,7 @@ class Mirror:
 
 
 class PlannedHandle:
-    """The ``context.handle`` of an rc file for a plan without an instance: it knows only the
-    facts."""
+    """The ``context.handle`` of an rc file for a plan without an instance: it has only the facts."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror

@@ -11,8 +11,8 @@ from typing import List
 
 
 def notify(assignments: List[str], address: str) -> None:
-    """Sends one message. If the system allows it, the message names the parent process as its
-    sender, because the manager knows only that process.
+    """Sends one message. If the system allows it, the message names the parent process as its sender,
+    because the manager accepts only that process.
 
     :param assignments: each ``NAME=VALUE``
     :param address: of the socket; one that begins with ``@`` is in the abstract name space

@@ -44,7 +44,8 @@ class _Helper:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         try:
-            # In a session of its own: Ctrl-C is for the program, which then ends the module as it likes.
+            # In a session of its own: Ctrl-C reaches only the program, which then decides how to end the
+            # module.
             self._process = subprocess.Popen([*_NODE, _HELPER], stdin=theirs, start_new_session=True)
         except FileNotFoundError:
             self._socket.close()

@@ -61,7 +61,7 @@ class MessageWatcher:
         self.stop()
 
     def wants(self, message: Message) -> bool:
-        """Whether the watcher wants this message."""
+        """Whether the watcher takes this message."""
         if not self.type_mask & TYPE_NUMBERS[message.type]:
             return False
         if self._match is None:
@@ -105,7 +105,7 @@ class MessageWatchers:
             self._started.remove(watcher)
 
     def for_request(self, request: Message) -> Optional[MessageWatcher]:
-        """The watcher that answers a request: the last one that wants the request, or None."""
+        """The watcher that answers a request: the last one that takes the request, or None."""
         for watcher in reversed(self._started):
             if watcher.wants(request):
                 return watcher
@@ -123,7 +123,7 @@ class MessageWatchers:
         return methods
 
     def deliver_event(self, event: Message) -> None:
-        """Calls every watcher that wants an event.
+        """Calls every watcher that takes an event.
 
         :raises BaseException: the exception of a callback
         """

@@ -47,7 +47,7 @@ class Stream:
 
 
 class FakeBroker:
-    """Answers requests as a test wants, and keeps them."""
+    """Answers requests as a test specifies, and keeps them."""
 
     def __init__(self, welcome: Optional[Dict[str, Any]] = None) -> None:
         self._ours, self.theirs = socket.socketpair()
@@ -79,7 +79,7 @@ class FakeBroker:
         self._ours.sendall(data)
 
     def pause(self) -> None:
-        """Reads nothing more, after what it is about to read."""
+        """Stops reading, after the message that it is about to read."""
         self._reads.clear()
 
     def go_on(self) -> None:

@@ -35,7 +35,8 @@ export interface Lesson {
 
 /**
  * Compares the order of a recorded run with the messages between its modules.
- * @param now the plan as it would be now: what it orders by now is not missing, and what it no longer has is not unused
+ * @param now the plan as it would be now. An order that it has by now is not missing, and an order that it has lost
+ *   is not unused
  * @returns undefined if the record has no messages
  */
 export function learn(record: RunRecord, now?: RecordedPlan): Lesson | undefined {
@@ -76,8 +77,8 @@ function luckyMessage(
 }
 
 /**
- * Direct relations of modules that speak, where no message went from one to the other, nor through others. A relation by a
- * wildcard is no single one, and tasks and ordinary programs send nothing that is noted.
+ * Direct relations of modules that send messages, where no message went from one to the other, directly or through
+ * others. A relation by a wildcard is no single one, and tasks and ordinary programs send nothing that is noted.
  */
 function unusedEdges(record: RunRecord, now: Orders | undefined): UnusedEdge[] {
   const { plan, messages } = record;

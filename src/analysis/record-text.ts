@@ -24,7 +24,7 @@ function shortened(event: RunEventJson): RunEventJson {
 }
 
 /**
- * Reads what {@link recordToText} wrote.
+ * Reads the text that {@link recordToText} wrote.
  * @param file for messages
  * @returns `RUN_RECORD` with the invalid line
  */

@@ -14,7 +14,8 @@ export interface StepCost {
 }
 
 /**
- * Runs a plan once more without running anything: with the runner's own frontier and priorities, and what each step took.
+ * Runs a plan once more without running anything, with the runner's own frontier and priorities and with the recorded
+ * durations.
  * @param costs by the number of the step; one without did not run, and is passed as soon as nothing is in its own way
  * @param jobs steps that may run at the same time
  * @param order the units as a shuffled run has started them
@@ -35,7 +36,10 @@ class Replay {
   /** In the order in which they were started. */
   readonly #started: number[] = [];
   readonly #endNs: Float64Array;
-  /** By their places in that order, the first to end on top; of those that end together, the first that started. */
+  /**
+   * A heap by their places in that order, the first to end on top. Of steps that end together, the first that started
+   * comes first.
+   */
   readonly #running: Heap;
   readonly #moves: Move[] = [];
   #nowNs = 0;

@@ -13,7 +13,7 @@ export interface StartFailure {
 export interface Attempt {
   /** Undefined: all went well. */
   readonly failure: StartFailure | undefined;
-  /** The runs of rc1 on each rank, that of a failed rank first; empty if no rc1 began. */
+  /** The runs of rc1 on each rank. The run of a failed rank comes first. Empty if no rc1 began. */
   readonly records: readonly RunRecord[];
 }
 
@@ -40,7 +40,7 @@ export interface ShuffleVerdict {
   readonly seeds: number;
   /** Orders that were tried because `modprobe learn` doubts them. */
   readonly doubts: number;
-  /** All starts, those of the search included. */
+  /** The number of all starts, including those of the search. */
   readonly starts: number;
   readonly failed:
     { readonly tried: Tried; readonly failure: StartFailure; readonly finding: Finding } | undefined;
@@ -55,8 +55,8 @@ export interface ShuffleHost {
 
 /**
  * Starts in one order after the other until one fails, and then looks for the pair of units whose order matters
- * (docs/design/planning.md §7). The orders are those of the seeds; but where the messages of a start that went well show what
- * may have been luck, that is tried first.
+ * (docs/design/planning.md §7). The seeds give the orders. Where the messages of a successful start show that an
+ * order may have been chance, the opposite order comes first.
  */
 export async function shuffleStarts(
   { first, count }: { readonly first: number; readonly count: number },
@@ -82,7 +82,7 @@ export async function shuffleStarts(
   return { ...counts, starts: search.starts, failed: undefined };
 }
 
-/** Doubted orders with a pair that none had before. */
+/** Doubted orders with a pair that no earlier order had. */
 function newDoubts(records: readonly RunRecord[], known: Set<string>): Tried[] {
   return records.flatMap(doubtedOrders).flatMap((order): Tried[] => {
     const before = known.size;
@@ -119,7 +119,10 @@ class Search {
     return found === undefined ? { kind: "not-repeated" } : { kind: "pair", pair: found.pair };
   }
 
-  /** One that went well before; else the failed unit as late as can be; else the canonical order. */
+  /**
+   * An order that succeeded before; else the order with the failed unit as late as possible; else the canonical
+   * order.
+   */
   async #passingOrder(
     record: RunRecord,
     failing: readonly string[],
@@ -153,7 +156,10 @@ function hasSame(some: readonly string[], others: readonly string[]): boolean {
   return names.size === others.length && others.every((name) => names.has(name));
 }
 
-/** The first failure of a recorded run; of one that was cut short, what it was waiting for. */
+/**
+ * Describes the first failure of a recorded run. For a run that was cut short, it describes the steps that the run
+ * waited for.
+ */
 export function failureIn({ events }: RunRecord): StartFailure | undefined {
   for (const event of events) {
     if ((event.type === "fail" || event.type === "timeout") && event.optional !== true) {

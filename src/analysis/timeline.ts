@@ -54,8 +54,8 @@ interface Moment {
 type StepTimeDraft = { -readonly [K in keyof StepTime]: StepTime[K] };
 
 /**
- * Lays a run out in time: for each step when it was ready, what it waited for, and its slack. Linear in the size of the
- * plan.
+ * Lays a run out in time. For each step it gives when the step was ready, which steps it waited for, and its slack.
+ * Linear in the size of the plan.
  */
 export function layOut(plan: RecordedPlan, { moves, jobs, durationNs }: Moves): Timeline {
   const layout = new Layout(dagOf(plan), jobs);
@@ -106,7 +106,7 @@ class Layout {
     const ready = this.#readyAt[step] ?? { order: -1, atNs: 0, step: undefined };
     const isSlotLast = this.#freed.order > ready.order;
     const eligible = isSlotLast ? this.#freed : ready;
-    // It was eligible when the one before was handed out, so that it had to wait for that to be done.
+    // It was eligible when the step before it was handed out, so that it had to wait for that step to be done.
     const isNext = this.#lastStart.order > eligible.order;
     if (isNext && this.#lastStarted !== undefined) this.#lastStarted.holdNs = atNs - this.#lastStart.atNs;
     const time: StepTimeDraft = {
@@ -177,8 +177,8 @@ function waitFor(step: number | undefined, isSlot: boolean): Wait {
 }
 
 /**
- * A step may take as much longer as what came after it, or took its slot, could have waited. Latest start of each node
- * backwards through the DAG; steps that did not run and barriers are passed through.
+ * The slack of a step is how long the steps after it, or the next in its slot, could have waited. Latest start of
+ * each node backwards through the DAG; steps that did not run and barriers are passed through.
  */
 function findSlack(
   times: readonly StepTimeDraft[],

@@ -14,7 +14,7 @@ export class Attributes {
   readonly #kinds = new Map<string, AttributeKind>();
   readonly #given = new Set<string>();
 
-  /** Makes an attribute that the broker itself knows. */
+  /** Makes an attribute that the broker itself sets. */
   define(name: string, value: string, kind: AttributeKind = {}): void {
     this.#values.set(name, value);
     this.#kinds.set(name, kind);

@@ -30,7 +30,7 @@ export interface BrokerOptions {
   readonly rundir?: string | undefined;
   /** Whether to listen on a socket in the rundir. Default: true. */
   readonly socket?: boolean | undefined;
-  /** A descriptor that listens at that socket already, as a service manager hands it over. */
+  /** A descriptor that listens at that socket already, from a service manager. */
   readonly socketFd?: number | undefined;
   /** Called when a change of the configuration begins, and when it is complete or undone. */
   readonly onReload?: ((isUnderWay: boolean) => void) | undefined;

@@ -70,7 +70,7 @@ export class Broker {
   readonly environment: Environment;
   readonly log: BrokerLog;
   readonly rundir: string;
-  /** The ranks of the instance that are present. Only rank 0 knows their states. */
+  /** The ranks of the instance that are present. Only rank 0 has their states. */
   readonly roster: Roster;
   /** The orders of rank 0 to other ranks. */
   readonly orders = new RankOrders();

@@ -84,7 +84,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   return attributes;
 }
 
-/** Attributes that the broker does not set, and that it or what is shipped asks for. */
+/** Attributes that the broker does not set, but that the broker or a shipped module reads. */
 const ASKED_FOR = [
   "broker.rc1_path",
   "broker.rc3_path",

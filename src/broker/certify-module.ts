@@ -58,7 +58,7 @@ export async function certifyModule(
   return breaches;
 }
 
-/** Answers what the module asks of others, as it was recorded. */
+/** Answers the requests of the module to other services with the recorded answers. */
 async function servePeers(handle: Handle, { peers }: Contract): Promise<void> {
   const methods = new Set<string>();
   const services = new Set<string>();

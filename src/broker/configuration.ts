@@ -2,7 +2,7 @@ import { isErrno, messageOf, requestError } from "../errors/index.js";
 import type { JsonValue } from "../messages/index.js";
 import { type ConfigTable, configToJson } from "../units/index.js";
 
-/** A configuration as it is sent to modules. */
+/** A configuration in the form that modules receive. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
 /** The part of the broker that the configuration uses. */
@@ -21,7 +21,7 @@ export interface ConfigHost {
   changing?(isUnderWay: boolean): void;
 }
 
-/** The configuration of one broker. It changes as a whole or not at all (docs/design/instance.md §3). */
+/** The configuration of one broker. It changes as a whole or stays as it was (docs/design/instance.md §3). */
 export class Configuration {
   readonly #host: ConfigHost;
   #current: JsonObject;
@@ -56,7 +56,7 @@ export class Configuration {
   /**
    * The configuration after a change, and the current one; informs no module.
    * @param config undefined: the contents of its files
-   * @throws SluiceError as {@link load} and {@link reload}, but for what modules refuse
+   * @throws SluiceError as {@link load} and {@link reload}, without refusals of modules
    */
   async check(config?: JsonObject): Promise<{ readonly config: JsonObject; readonly before: JsonObject }> {
     const wanted = config ?? configToJson(await this.#read());
@@ -131,7 +131,10 @@ export class Configuration {
     }
   }
 
-  /** A module that is being removed, or that has no handler for it, refuses nothing. One that it crashes does. */
+  /**
+   * A module that is being removed, or that has no handler for it, cannot refuse a configuration. One that it crashes
+   * does.
+   */
   #isNoConcern(module: string, error: unknown): boolean {
     return isErrno(error, "ENOSYS") || !this.#host.modules().includes(module);
   }

@@ -17,7 +17,7 @@ type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log" | "shu
 
 /**
  * Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3.
- * @param tellWaiting gets what the log has of a wait that takes long
+ * @param tellWaiting gets the line for the log when a wait takes long
  */
 export function leaderGates(
   broker: RankBroker,
@@ -99,7 +99,7 @@ function ranksText(ranks: readonly number[]): string {
   return `${ranks.length === 1 ? "rank" : "ranks"} ${formatRankSet(rankSetOf(ranks))}`;
 }
 
-/** Each rank keeps to the time-out itself; this is for a rank that does not. */
+/** Each rank keeps to the time-out itself; this grace is for a rank that does not. */
 const DEPARTURE_GRACE_MS = 1000;
 
 function waitForDepartures(broker: RankBroker): PhaseProcess {
@@ -169,7 +169,7 @@ export class Follower {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
       this.#log("warning", `the request to rank 0 for a shutdown failed: ${messageOf(error)}`);
-      // This rank then follows the request at least by itself.
+      // This rank then follows the request at least alone.
       stop(reason);
     }
   }

@@ -30,8 +30,8 @@ export interface LoneModule extends StartedModule {
  * program. The module has the services of a broker in memory, and the services that the caller registers. It
  * opens no socket.
  * @param path a file, or a bare name on the module path
- * @throws SluiceError with the errors of `module.load`: that of the module, or `ENOENT`; `ECANCELED` or
- * `ETIMEDOUT` at a limit
+ * @throws SluiceError with the errors of `module.load`: the error of the module, or `ENOENT`; `ECANCELED` or
+ *   `ETIMEDOUT` at a limit
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
   const { exec, loader, modulePath, insecure, ...how } = options;

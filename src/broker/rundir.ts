@@ -18,7 +18,7 @@ import { createFileGuard, refuseInsecureTree } from "../units/index.js";
 import { isServed } from "./routing/socket-server.js";
 import { RUNDIR_PREFIX, runtimeDirectory } from "./runtime-directory.js";
 
-/** Where a broker keeps what lives as long as it does. */
+/** Where a broker keeps files that last as long as it does. */
 export interface RunDirectory {
   /** Absolute, mode 0700. */
   readonly path: string;
@@ -60,7 +60,10 @@ export function openRunDirectory(
   };
 }
 
-/** Without a descriptor no directory can be read: then it goes when this process does, which has closed some by then. */
+/**
+ * Without a free descriptor no directory can be read. The directory then goes when this process ends, which has
+ * closed some by then.
+ */
 function removeNowOrAtExit(directory: string): void {
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
@@ -72,8 +75,8 @@ function removeNowOrAtExit(directory: string): void {
 }
 
 /**
- * Removes what a killed broker has left in the run directory of its instance: its socket, and state that was
- * to go with it.
+ * Removes the files that a killed broker has left in the run directory of its instance: its socket, and state that
+ * was to go with it.
  */
 export function removeRankFiles(rundir: string, rank: number): void {
   const isOurs = new RegExp(`^(local-${rank}|state-${rank}-.*)$`);
@@ -114,11 +117,11 @@ export function freshRunDirectory(env: Readonly<Record<string, string | undefine
 }
 
 /**
- * Makes a directory and those above it that are missing, as `mkdir -p` does. Node's own `recursive` loops for ever where
+ * Makes a directory and the missing ones above it, as `mkdir -p` does. Node's own `recursive` loops for ever where
  * a file system answers ENOENT to making a directory, as /proc does.
  * @param onMade called with the parent of each new directory
  * @returns whether it was missing
- * @throws the system error; `EEXIST` if there is something else of that name
+ * @throws the system error; `EEXIST` if there is another kind of file of that name
  */
 function makeDirectory(path: string, onMade: (parent: string) => void = () => undefined): boolean {
   const missing: string[] = [];

@@ -14,8 +14,8 @@ export function runtimeDirectory(env: Env): string {
 }
 
 /**
- * Where run directories of this user are looked for. A shell without `XDG_RUNTIME_DIR`, such as that of `su`, also finds
- * those of the user's other shells.
+ * Where run directories of this user are looked for. A shell without `XDG_RUNTIME_DIR`, such as a shell of `su`, also
+ * finds the instances of the user's other shells.
  */
 export function runtimeDirectories(env: Env): string[] {
   const own = runtimeDirectory(env);

@@ -63,7 +63,7 @@ export class Call {
     return requestFields(this.payload, spec);
   }
 
-  /** Answers with a payload, or with none. */
+  /** Answers with or without a payload. */
   respond(payload?: Payload): void {
     this.#answer(encodePayload(payload));
   }
@@ -93,7 +93,7 @@ export class Call {
   }
 }
 
-/** Answers a call, now or later. What it throws, or rejects with, is the answer. */
+/** Answers a call, now or later. The error that it throws, or rejects with, is the answer. */
 type CallHandler = (call: Call) => void | Promise<void>;
 
 /** How one method of a service is answered. */
@@ -105,6 +105,6 @@ export interface Method {
 /** The parts of a service of the broker. */
 export interface ServiceDefinition {
   readonly name: string;
-  /** By the topic after the first dot. A name that ends with a dot takes all topics that go on after it. */
+  /** By the topic after the first dot. A name that ends with a dot serves all topics that begin with it. */
   readonly methods: Readonly<Record<string, Method | CallHandler>>;
 }

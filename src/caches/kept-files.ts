@@ -57,7 +57,7 @@ export class KeptFiles {
     });
   }
 
-  /** Keeps a file, and removes those that were not used for the longest time if all together are too large. */
+  /** Keeps a file. If all files together are too large, it removes those that were not used for the longest time. */
   write(name: string, parts: readonly Uint8Array[]): void {
     if (parts.reduce((sum, { length }) => sum + length, 0) > this.#keeping.limit) return;
     const { directory, levels } = this.#keeping;
@@ -99,7 +99,7 @@ export class KeptFiles {
       this.#isOurs ??= isOwnDirectory(this.#keeping.directory);
       return this.#isOurs ? action() : undefined;
     } catch {
-      // Missing, full, read-only or meanwhile gone: as if nothing were kept.
+      // The directory is missing, full, read-only or just removed: then nothing is kept.
       return undefined;
     }
   }

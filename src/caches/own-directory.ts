@@ -25,8 +25,8 @@ export function isOwnDirectory(directory: string): boolean {
 }
 
 /**
- * Makes a directory of mode 0700, and those above it that are missing.
- * @param levels so many at most, itself among them
+ * Makes a directory of mode 0700, and the missing ones above it.
+ * @param levels so many at most, including itself
  * @throws Error if it would lie in a directory of another user: nothing of root comes into the home of another
  */
 export function makeOwnDirectory(directory: string, levels: number): void {

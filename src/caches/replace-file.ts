@@ -8,7 +8,7 @@ let drafts = 0;
 export const DRAFT = /^\.draft-[\d-]+$/;
 
 /**
- * Writes a file of mode 0600, whole or not at all: another process may read it at the same moment.
+ * Writes a file of mode 0600 as a whole, because another process may read it at the same moment.
  * @throws a system error, with nothing left behind
  */
 export function replaceFile(path: string, parts: readonly Uint8Array[]): void {

@@ -114,7 +114,10 @@ export function isOwnCommand(name: string): boolean {
   return COMMANDS.some((command) => command.name === name);
 }
 
-/** The whole command line, or what of it the words name: what is parsed, completed and described in manual pages. */
+/**
+ * The whole command line, or the part of it that the words name. It is parsed, completed and described in manual
+ * pages.
+ */
 export async function sluiceProgram(words: Words): Promise<Command> {
   const program = new Command("sluice")
     .enablePositionalOptions()

@@ -37,7 +37,7 @@ export function configFlags(options: ConfigOptions): string[] {
   );
 }
 
-/** The attribute `config.path`: what `-c` named first, if anything (docs/design/instance.md §3). */
+/** The attribute `config.path`: the first path of `-c`, if any (docs/design/instance.md §3). */
 export function configPathAttribute(options: ConfigOptions): Readonly<Record<string, string>> {
   const first = configInputs(options).find((input) => input.kind === "path");
   return first === undefined ? {} : { "config.path": first.path };

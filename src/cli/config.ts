@@ -95,7 +95,9 @@ function reload(): Command {
     });
 }
 
-/** Changes the configuration of all ranks that are named, or of none; without a name, of the first that answers. */
+/**
+ * Changes the configuration of all named ranks, or of none of them; without a name, of the first rank that answers.
+ */
 async function changeConfig(options: RankOptions, config?: JsonValue): Promise<void> {
   const { rank: named } = options;
   await withInstance(options, async (handle) => {

@@ -69,7 +69,7 @@ function inOrder(answers: readonly RankAnswer<readonly Payload[]>[]): RankAnswer
   const lines = answers.flatMap(({ rank, value }) =>
     value.map((entry) => ({ rank: isOne ? undefined : rank, value: entry })),
   );
-  // Those of one rank stay as they were written, whatever its clock has done meanwhile.
+  // Entries of one rank keep the order in which they were written, even if its clock has changed meanwhile.
   return isOne ? lines : lines.sort((a, b) => fields(a.value, ENTRY).time - fields(b.value, ENTRY).time);
 }
 

@@ -14,7 +14,7 @@ const SCRIPT_MAIN = fileURLToPath(new URL("../rc/script-main.cjs", import.meta.u
 /**
  * Runs a command that others have added: the first `sluice-NAME` in the directories of `SLUICE_EXEC_PATH`, then of
  * `PATH`, that is executable or a script. Its status becomes ours.
- * @returns false if there is none
+ * @returns false if there is no such program
  */
 export async function runExternal(name: string, args: readonly string[]): Promise<boolean> {
   // A path is no name of a command.

@@ -63,7 +63,7 @@ export interface PlanningContext {
   readonly loaded: readonly LoadedModule[];
   /** The handle of the instance, if there is one. */
   readonly handle: Handle | undefined;
-  /** Where the driver listens if the instance is one of Flux, which has no record of what Sluice did. */
+  /** Where the driver listens if the instance is a Flux instance, which has no record of Sluice's actions. */
   readonly fluxUri?: string | undefined;
   /** The guard for the files that it reads. */
   readonly guard: FileGuard;
@@ -126,7 +126,10 @@ export async function withFlux<T>(run: (driver: FluxDriver) => Promise<T>): Prom
   }
 }
 
-/** As {@link withPlanningContext}; what is not only planned is for the only instance of this user, if none is named. */
+/**
+ * As {@link withPlanningContext}. A command that does more than plan is for the only instance of this user, if it
+ * names none.
+ */
 export function withLiveContext<T>(
   options: FactOptions & { readonly dryRun?: boolean; readonly onRanks?: unknown },
   run: (context: PlanningContext) => Promise<T>,

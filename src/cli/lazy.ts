@@ -3,10 +3,10 @@ import { Command } from "commander";
 /** The words of a command line after a command, or `all` for every command. */
 export type Words = readonly string[] | "all";
 
-/** Makes the whole command line anew, for those few commands that are about it. */
+/** Makes the whole command line again, for the few commands that are about it. */
 export type MakeProgram = (words: Words) => Promise<Command>;
 
-/** A command that is loaded only when it is the one: `sluice modprobe show` must not pay for the broker. */
+/** A command that is loaded only when the user names it: `sluice modprobe show` must not pay for the broker. */
 export interface LazyCommand {
   readonly name: string;
   readonly aliases?: readonly string[];

@@ -20,7 +20,7 @@ export async function passThrough(
   const child = startProcess(file, args, { stdio: isInit ? "inherit" : inheritedStdio(), env });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   const end = (): boolean => child.kill("SIGTERM");
-  // A Ctrl-C in the terminal reaches it too; how it ends is what counts.
+  // A Ctrl-C in the terminal reaches it too; only its end matters.
   const ignore = (): void => undefined;
   const interrupt = isInit && !process.stdin.isTTY ? forward : ignore;
   process.on("SIGINT", interrupt).on("SIGTERM", forward).on("SIGHUP", forward);

@@ -64,7 +64,8 @@ async function ping(target: string, options: PingOptions): Promise<void> {
         await sleep(options.interval * 1000, interrupted.signal).catch(ignoreAbort);
       }
       if (interrupted.signal.aborted) break;
-      // One after the other: they would wait for each other, and that is not what is measured.
+      // One after the other: at the same time they would wait for each other, and the times would include those
+      // waits.
       for (const rank of ranks) times.push(...(await pingOnce(handle, { topic, seq, rank }, options)));
     }
     process.off("SIGINT", onSignal);

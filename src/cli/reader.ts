@@ -13,12 +13,12 @@ export function readerGone(): AbortSignal {
   const watcher = startProcess("tail", [`--pid=${process.pid}`, "-f", "/dev/null"], {
     stdio: ["ignore", process.stdout.fd, "ignore"],
   });
-  // It does not keep us waiting for it.
+  // The process need not wait for it.
   watcher.unref();
   watcher.once("exit", (_status, signal) => {
     if (signal === "SIGPIPE") gone.abort();
   });
-  // It holds the pipe open, so that its reader would wait for it.
+  // It holds the pipe open, so its reader would wait for it.
   process.once("exit", () => watcher.kill("SIGKILL"));
   return gone.signal;
 }

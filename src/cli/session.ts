@@ -20,11 +20,11 @@ export function withUri(command: Command): Command {
 
 /** The instance that the command is to talk to, or undefined outside of one. */
 export function instanceUri(options: { readonly uri?: string }): string | undefined {
-  // An empty variable means that no instance is wanted.
+  // An empty variable selects no instance.
   return options.uri ?? (process.env["SLUICE_URI"] || undefined);
 }
 
-/** Connects to the instance, runs the function, and closes the connection whatever happens. */
+/** Connects to the instance, runs the function, and closes the connection in any case. */
 export async function withInstance<T>(
   options: { readonly uri?: string },
   run: (handle: Handle) => Promise<T>,
@@ -39,12 +39,12 @@ async function requiredInstance(options: { readonly uri?: string }): Promise<str
 }
 
 /**
- * The instance that the command is to talk to; where none is named, the only one of this user.
- * @throws ExitError if none is named and more than one runs
+ * The named instance; if none is named, the only instance of this user.
+ * @throws ExitError if the command names none and more than one runs
  */
 export async function namedOrOnlyInstance(options: { readonly uri?: string }): Promise<string | undefined> {
   const uri = instanceUri(options);
-  // An empty variable means that no instance is wanted.
+  // An empty variable selects no instance.
   if (uri !== undefined || process.env["SLUICE_URI"] !== undefined) return uri;
   const { findOnlyInstance } = await import("../broker/life/find-instance.js");
   const found = findOnlyInstance(process.env);
@@ -89,7 +89,7 @@ function namesOf(instances: readonly RegisteredInstance[]): string {
 
 /**
  * Runs something until its end, until Ctrl-C, which makes the status 130, or until the reader of its output has gone.
- * Both abort the signal; what it rejects with after that is no error.
+ * Both abort the signal. It ignores an error that it rejects with after that.
  */
 export async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();

@@ -66,7 +66,7 @@ function realPath(file: string): string {
   }
 }
 
-/** Requests the orderly shutdown, and prints the warnings of the instance meanwhile. */
+/** Requests the orderly shutdown, and prints the warnings of the instance until it ends. */
 async function askToEnd({ uri, pid }: RegisteredInstance, signal: AbortSignal): Promise<void> {
   const { connect } = await import("../messages/index.js");
   const { signalProcess } = await import("../processes/index.js");

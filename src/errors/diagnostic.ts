@@ -54,7 +54,7 @@ export function fail(diagnostics: readonly Diagnostic[]): Result<never> {
   return { ok: false, diagnostics: [...new Set(diagnostics)].sort(compareDiagnostics) };
 }
 
-/** The sorting order of reports: those without a place first, then by file, line, column and message. */
+/** The sorting order of reports: reports without a place first, then by file, line, column and message. */
 export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   const left = a.location;
   const right = b.location;
@@ -69,7 +69,7 @@ export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   );
 }
 
-/** By UTF-16 unit, the same on every machine whatever its locale. */
+/** By UTF-16 unit, the same on every machine with any locale. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 
 /**
- * POSIX error numbers that cross the wire, with the text that users of C tools know. Numbers are those of Linux
- * where Node lacks the name.
+ * POSIX error numbers that cross the wire, with the text of C tools. Where Node lacks a name, the number is that of
+ * Linux.
  */
 const ERRNO_TEXT = {
   EPERM: "Operation not permitted",

@@ -1,8 +1,8 @@
 import { requestError } from "./sluice-error.js";
 
 /**
- * Characters that change what a terminal shows around them: controls of ASCII and of Latin-1, marks of direction, and ends of
- * lines other than `\n`. For a class of a regular expression.
+ * Characters that change how a terminal shows the text around them: controls of ASCII and of Latin-1, marks of
+ * direction, and ends of lines other than `\n`. For a class of a regular expression.
  */
 const CONTROL_RANGES = "\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
 const CONTROLS = new RegExp(`[${CONTROL_RANGES}]`);
@@ -36,7 +36,7 @@ export function onOneLine(text: string): string {
   return CONTROLS.test(text) ? text.replace(EACH_CONTROL, escaped) : text;
 }
 
-/** Text of others that a line of ours ends with: its further lines are indented, so that none looks like one of ours. */
+/** Foreign text at the end of a line of ours. It indents further lines, so that none looks like one of ours. */
 export function indentLines(text: string): string {
   return escapeControls(text).replace(/\n(?!$)/g, "\n  ");
 }

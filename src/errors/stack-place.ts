@@ -1,6 +1,6 @@
 /**
  * Where a stack, of Node or of Python, is in a file: in Node's the latest call comes first, in Python's last.
- * @param path of the file, as it is in the stack
+ * @param path of the file, in the same form as in the stack
  * @returns `LINE:COLUMN`, of Python `LINE`; undefined if the stack has nothing of the file
  */
 export function placeInStack(stack: string, path: string): string | undefined {

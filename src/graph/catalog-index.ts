@@ -6,9 +6,9 @@ import { RowList } from "./csr.js";
 export const WILDCARD = "*";
 
 /**
- * A catalog by integers. Units are numbered by load order. It numbers services too. First come the names of
- * the units, so that service `i < unitCount` is the name of unit `i`. Then come the names that units provide,
- * then those that they only mention.
+ * A catalog by integers. Units are numbered by load order. It numbers services too. First come the names of the
+ * units, so that service `i < unitCount` is the name of unit `i`. Then come the names that units provide, then the
+ * names that they only mention.
  */
 export interface CatalogIndex {
   readonly catalog: Catalog;
@@ -19,7 +19,7 @@ export interface CatalogIndex {
   readonly serviceIds: ReadonlyMap<string, number>;
   readonly priorities: Float64Array;
   readonly isTask: Uint8Array;
-  /** Units that are usable whatever the facts: enabled, on all ranks, without conditions. */
+  /** Units that are usable under any facts: enabled, on all ranks, without conditions. */
   readonly unconditional: Uint8Array;
   /** Unit → services, its own name first. Like all rows here: in the order written, without repeats. */
   readonly provides: Csr;
@@ -145,7 +145,7 @@ class IndexBuilder {
   }
 }
 
-/** Whether a unit is usable whatever the facts. */
+/** Whether a unit is usable under any facts. */
 function isUnconditional(unit: Unit): boolean {
   return (
     !unit.disabled &&

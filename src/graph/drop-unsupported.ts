@@ -36,17 +36,16 @@ export interface Dropped {
 }
 
 /**
- * Removes units that have lost a need, and then units that no other unit requests, until none is left to remove. What stays is
- * the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
+ * Removes units that have lost a need, and then units that no other unit requests, until none is left to remove. The
+ * rest is the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
  *
  * Levels distinguish causes: a node that lost a need has a higher level than the last member of the group it needed.
- * They are those of simultaneous passes, all lost needs first, then all orphans at once, and so on in turn.
+ * The levels are those of simultaneous passes: first all lost needs, then all orphans at once, and so on.
  *
- * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring. Per component of
- * `asks` a counter tells support from outside. Inside of a component each node hangs from one that supports
- * it, as in a tree. It looks again only at a subtree whose support went away. Work is linear, but for
- * subtrees inside of one component that lose one support after another. (The general problem is that of Büchi
- * games.)
+ * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring. For each component of
+ * `asks`, a counter gives the support from outside. Inside of a component each node hangs from one that supports it,
+ * as in a tree. It looks again only at a subtree whose support went away. Work is linear, but for subtrees inside of
+ * one component that lose one support after another. (The general problem is that of Büchi games.)
  */
 export function dropUnsupported(graph: SupportGraph): Dropped {
   return new Dropper(graph).run();
@@ -143,7 +142,7 @@ function countMembers({ included, groups, needers }: SupportGraph): Uint32Array 
   return members;
 }
 
-/** Which node keeps which: see {@link dropUnsupported}. */
+/** For each node, the nodes that it keeps: see {@link dropUnsupported}. */
 class Support {
   readonly #asks: Csr;
   readonly #askers: Csr;
@@ -220,7 +219,7 @@ class Support {
     }
   }
 
-  /** Hangs nodes that are adrift where there is support, and from them whatever else is adrift. */
+  /** Attaches unsupported nodes where there is support, and then further unsupported nodes to those. */
   #attach(adrift: readonly number[], supports: (node: number) => boolean): void {
     const queue: number[] = [];
     for (const node of adrift) {

@@ -2,7 +2,7 @@ import type { CatalogIndex } from "./catalog-index.js";
 import type { LoadOrder } from "./types.js";
 import { Csr, PairList, RowList } from "./csr.js";
 
-/** Units with something to do, and what comes before what. */
+/** Units with something to do, and the order between them. */
 export interface OrderGraph {
   /** Node → unit, ascending; nodes from `units.length` on are barriers. */
   readonly units: Uint32Array;
@@ -132,7 +132,7 @@ class EdgeBuilder {
     }
   }
 
-  /** Links units as an order has it; what it has besides them is a node of its own. */
+  /** Links units in a given order. A name in the order that is no unit becomes a node of its own. */
   addOrder({ nodes, offsets, targets }: LoadOrder): void {
     const nodeOf = new Map<string, number>();
     for (const [node, unit] of this.#units.entries()) nodeOf.set(this.#index.units[unit]?.name ?? "", node);

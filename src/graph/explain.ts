@@ -95,7 +95,7 @@ class Explainer {
   }
 }
 
-/** By what name, and by which unit, a unit was first asked for; no unit for a root. */
+/** The name by which a unit was first asked for, and the unit that asked; no unit for a root. */
 interface Asker {
   readonly service: number;
   readonly unit: number | undefined;
@@ -111,7 +111,7 @@ function findAskers(situation: Situation, { picks, members }: Membership): (Aske
     askers[pick] = { service, unit };
     reached.push(pick);
   };
-  // A unit's number is that of the service of its name.
+  // A unit has the same number as the service of its name.
   for (const unit of roots.units) reach(unit, unit, undefined);
   for (const service of roots.services) reach(picks[service] ?? NO_PROVIDER, service, undefined);
   for (const unit of reached) {

@@ -1,7 +1,7 @@
 import { type Condition, configGet, rankSetHas, type Unit } from "../units/index.js";
 import type { Facts, FactsInput, Reason } from "./types.js";
 
-/** {@link Facts} in full: what the caller left out is empty. */
+/** {@link Facts} in full: a field that the caller left out is empty. */
 export function completeFacts(input: FactsInput): Facts {
   return {
     rank: input.rank,
@@ -44,7 +44,7 @@ export function* unmetConditions(unit: Unit, facts: Facts): Generator<UnmetCondi
   }
 }
 
-/** Present, whatever the value. Own properties only: `constructor` is not an attribute of every broker. */
+/** Present, with any value. Own properties only: `constructor` is not an attribute of every broker. */
 function isSet(table: Readonly<Record<string, string | undefined>>, key: string): boolean {
   return Object.hasOwn(table, key) && table[key] !== undefined;
 }

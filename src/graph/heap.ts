@@ -1,12 +1,12 @@
 /**
- * A binary heap of integers: the one that precedes all others comes out first. It keeps numbers only, so that 200,000
+ * A binary heap of integers: the first in the order comes out first. It keeps numbers only, so that 200,000
  * ready steps cost no objects.
  */
 export class Heap {
   readonly #precedes: (a: number, b: number) => boolean;
   readonly #items: number[] = [];
 
-  /** @param precedes a strict order; that of two items must not change while they are in the heap */
+  /** @param precedes a strict order; the order of two items must not change while they are in the heap */
   constructor(precedes: (a: number, b: number) => boolean) {
     this.#precedes = precedes;
   }

@@ -9,7 +9,7 @@ export interface SetAside {
   readonly missing: number;
 }
 
-/** Units asked for by roots or by what they require, before needs are looked at. */
+/** Units that roots ask for, and units that those require, before needs are considered. */
 export interface Closure {
   readonly active: Uint8Array;
   /** The units that a root requests. */
@@ -28,7 +28,7 @@ export interface Round {
 
 /** The result of the last round. */
 export interface Membership extends Round {
-  /** Units that stay; those that are loaded already are among them if something asks for them. */
+  /** Units that stay, including loaded ones if something asks for them. */
   readonly members: Uint8Array;
   readonly setAside: ReadonlyMap<number, SetAside>;
 }
@@ -36,11 +36,11 @@ export interface Membership extends Round {
 /**
  * Which units are in the plan: the rule of rounds (docs/design/planning.md §5.1).
  *
- * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs
- * nothing meets, with what only they required. Picks are fixed during a round, so that the order of work does
- * not matter. A dropped unit may be the pick of a unit that stays, while another viable provider exists.
- * Such units are set aside, all other removals are forgotten, and the next round picks anew. Each round is
- * linear, and there is another one only if it sets aside one more unit.
+ * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs have no
+ * provider, and units that only those required. Picks are fixed during a round, so that the order of work does not
+ * matter. A dropped unit may be the pick of a unit that stays, while another viable provider exists. Such units are
+ * set aside, all other removals are undone, and the next round picks again. Each round is linear, and there is
+ * another one only if it sets aside one more unit.
  *
  * @param run makes one round without the units that are set aside: unit → 1
  */
@@ -153,7 +153,7 @@ function findReplaceable(situation: Situation, membership: Membership): Map<numb
   return losers;
 }
 
-/** The need for which a unit was removed: the first written of those that had run out by then. */
+/** The need for which a unit was removed: the first written need that had no provider by then. */
 export function lostNeed(needs: Uint32Array, removal: Dropped, unit: number): number {
   const level = removal.level[unit] ?? 0;
   return (

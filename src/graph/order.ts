@@ -22,7 +22,7 @@ export interface UnorderedSteps {
 
 /**
  * Puts units in order (docs/design/planning.md §5.2–4).
- * @param recorded what is removed goes in the order that was recorded when it was loaded. The relations of units as they
+ * @param recorded removals go in the order that was recorded at the load. The relations of units as they
  *   are now count besides; if that makes a cycle they are set aside, and the cycle is a warning
  * @returns errors GRAPH_CYCLE, one for each strongly connected component
  */

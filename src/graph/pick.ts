@@ -3,12 +3,12 @@ import type { PickedBy } from "./types.js";
 
 /** A service that no unit of the catalog provides. */
 export const NO_PROVIDER = -1;
-/** A service that a loaded module provides which the catalog does not know. */
+/** A service whose provider is a loaded module that the catalog lacks. */
 const FOREIGN_PROVIDER = -2;
 
 /**
- * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}. What is
- * loaded serves before anything else (docs/design/planning.md §6). Looks once at each provider of each service.
+ * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}. Loaded
+ * providers serve before any other (docs/design/planning.md §6). Looks once at each provider of each service.
  */
 export function pickProviders(situation: Situation, viable: Uint8Array): Int32Array {
   const { index, served, servedBy, loaded } = situation;

@@ -11,10 +11,10 @@ import type { Facts, Reason } from "./types.js";
 import { NEVER } from "./viability.js";
 
 /**
- * Why each unit that is not in a plan is not: the one reason that comes first (docs/design/planning.md §5).
+ * Why each unit outside a plan is left out: the one reason that comes first (docs/design/planning.md §5).
  *
  * What counts as a lost need: one without any viable provider, or one for which the unit was removed after it
- * had been asked for. A unit that was never asked for is not said to lack what would have come with it. A
+ * had been asked for. A unit that was never asked for does not count as one that lacks a need. A
  * unit that the round set aside had viable providers for all its needs at that time. What became of these
  * later is not why.
  */
@@ -70,7 +70,10 @@ export class Reasons {
     return reason;
   }
 
-  /** The service for want of which a unit is left out, or -1. Levels make sure that it went before the unit did. */
+  /**
+   * The service without a provider because of which a unit is left out, or -1. Levels make sure that it went before
+   * the unit did.
+   */
   #lackingNeed(unit: number): number {
     const { index, blocked } = this.#situation;
     const { viability, removal, setAside } = this.#membership;

@@ -119,7 +119,7 @@ interface PlanInputBase {
   readonly loaded?: readonly LoadedModule[] | undefined;
   /** Names of units or services whose units are force-enabled (docs/design/planning.md §3). */
   readonly enabled?: readonly string[] | undefined;
-  /** The recorded order in which a stop removes what runs; default: that of the units as they are now. */
+  /** The recorded order in which a stop removes the running modules; default: that of the units as they are now. */
   readonly order?: LoadOrder | undefined;
   /** The origin of each root or named module, by its name; for errors about unknown names. */
   readonly origins?: ReadonlyMap<string, Origin> | undefined;

@@ -255,7 +255,7 @@ export class Broker {
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {
-      // Roots stand for rc1's files, and so nothing of rc3's files is known to fit.
+      // Roots replace rc1's files, so rc3's files may not match them.
       const files = this.#options.roots === undefined ? await this.#files("rc3") : [];
       const running = runStop(this.#settings, { files, cancelAfterMs }, this.#hurry.signal);
       this.#phase = running;

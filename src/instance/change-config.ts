@@ -13,9 +13,9 @@ interface Checked {
 }
 
 /**
- * Changes the configuration of ranks in two steps: none takes anything unless all could check it. What some have taken
- * is put back if another one's modules refuse it (docs/design/programs.md §3).
- * @param config undefined: what each rank reads from its own files
+ * Changes the configuration of ranks in two steps: no rank takes it unless all ranks could check it. What some have
+ * taken is put back if another one's modules refuse it (docs/design/programs.md §3).
+ * @param config undefined: each rank reads its own files
  * @returns the ranks that could not; empty if it is changed everywhere
  */
 export async function changeConfigOnAll(

@@ -15,7 +15,7 @@ import {
 
 /** A live Flux instance that is driven by a helper in Flux's own Python (docs/design/flux.md §2). */
 export interface FluxDriver {
-  /** Answers what a broker is asked for, of the Flux instance. */
+  /** Answers the requests that a broker would answer, from the Flux instance. */
   readonly handle: Handle;
   /** Where others connect to it, such as hosts of rc files. */
   readonly uri: string;
@@ -26,7 +26,7 @@ export interface FluxDriver {
 /** Milliseconds that the helper is given to end by itself. */
 const EXIT_MS = 2000;
 
-/** How much is kept of what the helper writes on its standard error, for the error when it ends. */
+/** How much of the helper's standard error is kept for the error message when the helper ends. */
 const WORDS_KEPT = 2000;
 
 /**

@@ -58,7 +58,7 @@ export type StartSource =
 
 /**
  * Plans rc1 and runs it (docs/design/planning.md §5, §7).
- * @param signal aborted: nothing more starts, and what runs is cancelled
+ * @param signal aborted: nothing more starts, and running steps are cancelled
  * @throws StartError with all problems of the rc files, of the units or of the plan
  */
 export async function runStart(
@@ -91,7 +91,7 @@ export async function runStart(
 }
 
 /**
- * Plans rc3 from what the broker has recorded, and runs it. Files that cannot be read are logged and left out.
+ * Plans rc3 from the broker's records, and runs it. Files that cannot be read are logged and left out.
  * @param signal aborted: what still runs is cancelled
  */
 export async function runStop(

@@ -21,11 +21,11 @@ export type PlanOrder =
       /** Without its origins. */
       readonly input: PlanInput;
       readonly alternatives: readonly { readonly service: string; readonly unit: string }[];
-      /** Names of which it can be asked what named them. */
+      /** Names whose origin the thread can be asked for. */
       readonly named: readonly string[];
     };
 
-/** A question about what set something, for the messages of problems. */
+/** A question about the origin of a setting, for the messages of problems. */
 export type OriginQuestion =
   | {
       readonly of: "unit";

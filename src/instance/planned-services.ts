@@ -2,7 +2,7 @@ import { messageOf } from "../errors/index.js";
 import type { Plan } from "../graph/index.js";
 import type { Handle } from "../messages/index.js";
 
-/** Names of the services that a run is going to load, with commas between: what a module may count on to come. */
+/** Names of the services that a run is going to load, with commas between. A module may wait for these. */
 const PLANNED = "modprobe.planned";
 
 /** Runs the function while an attribute of the instance lists the services that the plan loads; without such services it sets no attribute. */

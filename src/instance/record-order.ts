@@ -3,7 +3,7 @@ import { fields, type Handle } from "../messages/index.js";
 
 /**
  * Gives the broker the order in which a plan loads, for the way down.
- * @returns what the broker calls the plan; undefined if it loads nothing
+ * @returns the broker's name for the plan; undefined if it loads nothing
  */
 export async function recordOrder(
   plan: Plan,

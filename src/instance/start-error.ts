@@ -37,7 +37,7 @@ export class StartError extends SluiceError {
     return true;
   }
 
-  /** The error for input with problems. Its code is that of the first error. */
+  /** The error for input with problems. Its code is the code of the first error. */
   static of(diagnostics: readonly Diagnostic[]): StartError {
     const first = diagnostics.find(({ severity }) => severity === "error") ?? diagnostics[0];
     return new StartError(first?.code ?? "INTERNAL", diagnostics.map(renderDiagnostic).join("\n"), {

@@ -1,6 +1,9 @@
 /** A contract between modules of libraries and their users (docs/design/modules.md §6). */
 export interface Kind {
-  /** That this host speaks: the major is raised when a method goes or changes, the minor when one is added. */
+  /**
+   * The version that this host implements: the major rises when a method goes or changes, the minor when one is
+   * added.
+   */
   readonly version: string;
   /** The methods that a module of the kind must answer, under the service of the kind's name. */
   readonly methods: readonly string[];
@@ -17,8 +20,8 @@ const SHIPPED: Readonly<Record<string, Kind>> = {
 };
 
 /**
- * The kinds that an instance knows: ours, and those of the table `kinds` of its configuration, which win.
- * @param table checked against schema/instance-config.schema.json; anything else in it counts as absent
+ * The kinds of an instance: ours, and those of the table `kinds` of its configuration, which win.
+ * @param table checked against schema/instance-config.schema.json; any other entry in it counts as absent
  */
 export function kindsOf(table: unknown): Kinds {
   const kinds = new Map(Object.entries(SHIPPED));
@@ -35,7 +38,7 @@ export function kindsOf(table: unknown): Kinds {
   return kinds;
 }
 
-/** The methods of a kind that are not among those that a module has. */
+/** The methods of a kind that a module lacks. */
 export function missingMethods(kind: Kind, methods: readonly string[]): string[] {
   return methods.includes("*") ? [] : kind.methods.filter((method) => !methods.includes(method));
 }

@@ -41,12 +41,12 @@ export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Pr
   }
 }
 
-/** The text that identifies a library in its file: the name of its export, or of the option that a program must know. */
+/** The texts that mark a library in its file: the name of its export, or of the option that a program must accept. */
 const TRACES = ["sluiceLibrary", "sluice.library", "SLUICE_LIBRARY", "sluice-manifest"];
 
 /**
- * Whether the text of a file speaks of being a library. For questions about any file: code that says nothing of it is not
- * to be run for an answer.
+ * Whether a file contains a text that marks a library. For questions about any file: code that says nothing of it is
+ * not to be run for an answer.
  */
 export function looksLikeLibrary(file: Uint8Array): boolean {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);

@@ -11,8 +11,8 @@ export interface SearchOptions {
 }
 
 /**
- * The file of a module. Something with a slash is a path. It looks a bare name up in each directory, as it is
- * if it has a known suffix, and with each known suffix (docs/design/modules.md §4).
+ * The file of a module. Something with a slash is a path. It looks a bare name up in each directory, unchanged if it
+ * has a known suffix, and with each known suffix (docs/design/modules.md §4).
  * @param nameOrPath a relative path counts from the working directory
  * @returns an absolute path
  * @throws SluiceError `LOAD_NOT_FOUND` with `ENOENT`

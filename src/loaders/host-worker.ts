@@ -25,7 +25,7 @@ interface HostUse {
   readonly log?: ModuleSpec["log"];
 }
 
-/** A module that is being loaded, without what the worker adds itself. */
+/** A module that is being loaded, without the fields that the worker adds itself. */
 type LoadOrder = Omit<WorkerOrder & { readonly kind: "load" }, "kind" | "id" | "current"> & {
   readonly name: string;
 };
@@ -47,7 +47,7 @@ const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
  * A worker thread and the modules in it.
  *
  * It is open while it has modules, and for the first. When the last has ended it gets the order to exit, and
- * a group's next module gets a new one. When the thread dies every module in it has ended.
+ * a group's next module gets a new one. When the thread ends, every module in it has ended.
  */
 export class HostWorker {
   #name = "";
@@ -67,7 +67,7 @@ export class HostWorker {
   /** Outcomes of modules that are reported once the thread has gone. */
   #last: { readonly module: LiveModule; readonly exit: ModuleExit } | undefined;
 
-  /** @param env default: a copy of that of this process */
+  /** @param env default: a copy of the environment of this process */
   constructor(env?: Readonly<Record<string, string>>) {
     const marked = partEnvironment(env ?? process.env);
     this.#mark = marked.mark;
@@ -92,7 +92,7 @@ export class HostWorker {
     });
   }
 
-  /** Says what it is for, before the first module. */
+  /** Sets the use of the worker, before its first module. */
   use({ name, isShared = false, log }: HostUse): this {
     this.#name = name;
     this.#log = log;

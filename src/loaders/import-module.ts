@@ -26,8 +26,8 @@ export function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unk
 }
 
 /**
- * The exports of a module's file. Each load evaluates the file anew: modules of one thread share no state, and a file that
- * was edited is read again.
+ * The exports of a module's file. Each load evaluates the file again: modules of one thread share no state, and an
+ * edited file is read again.
  * @returns the namespace object, or the exports of a CommonJS module
  */
 async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
@@ -52,7 +52,7 @@ async function withSyntaxPlace(path: string, load: () => unknown): Promise<unkno
     return await load();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // Rarely needed, so not part of what every thread starts with.
+    // Rarely needed, so no thread loads it at its start.
     const { withPlace } = await import("./source/syntax-place.js");
     throw await withPlace(error, path);
   }

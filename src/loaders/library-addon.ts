@@ -12,7 +12,7 @@ import type { DescribeReport } from "./thread-protocol.js";
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * Reads a library that is a Node-API addon in a process of its own: a crash of it must not end this one.
+ * Reads a library that is a Node-API addon in its own process, because a crash of it must not end this one.
  * @returns undefined if the file is no library
  * @throws SluiceError `LOAD_LIBRARY`
  */

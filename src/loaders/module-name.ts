@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { ModuleLoader } from "./module-loader.js";
 
 /**
- * The name of a module whose load gives none: what the file calls itself, else its base name up to the first dot
+ * The name of a module whose load gives none: the name that the file states, else its base name up to the first dot
  * (docs/design/modules.md §5). Nothing of the file runs.
  */
 export async function moduleNameOf(path: string, loader: ModuleLoader): Promise<string> {

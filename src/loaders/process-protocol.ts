@@ -11,7 +11,7 @@ export interface ProcessSetup {
   readonly describe?: DescribeQuery | undefined;
 }
 
-/** Whether a module is a WASI program, which speaks the wire form itself. */
+/** Whether a module is a WASI program, which uses the wire form itself. */
 export function isWasi(path: string): boolean {
   return /\.wasm(?:\.\d+)*$/.test(path);
 }

@@ -25,9 +25,9 @@ const QUIET = "--disable-warning=ExperimentalWarning";
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * The loader of the same modules as the thread loader, each in a Node process of its own
- * (docs/design/modules.md §4). It also loads Node-API addons, and WASI programs, which speak the wire form
- * themselves. Unlike threads, processes harm no other module however they fail, and can always be removed.
+ * The loader of the same modules as the thread loader, each in its own Node process (docs/design/modules.md §4).
+ * It also loads Node-API addons, and WASI programs, which use the wire form themselves. Unlike threads, processes
+ * harm no other module however they fail, and can always be removed.
  */
 export function createProcessLoader(): ModuleLoader {
   return new ProcessLoader();
@@ -65,7 +65,7 @@ class ProcessLoader implements ModuleLoader {
     const limits = memoryLimitBytes === undefined ? [] : [`--max-old-space-size=${inMib(memoryLimitBytes)}`];
     return startChild({
       spec,
-      // The path is for people who look at the list of processes.
+      // The path is for people who read the list of processes.
       command: [
         ...prefix,
         ...NODE_COMMAND,

@@ -71,7 +71,7 @@ const RESTART_FIELDS = {
   then: "string?",
 } as const;
 
-/** The backoff of a module's restarts; what is undefined has its default (docs/design/programs.md §1). */
+/** The backoff of a module's restarts; an undefined field has its default (docs/design/programs.md §1). */
 export interface RestartRule {
   readonly delayMs?: number | undefined;
   readonly longestMs?: number | undefined;
@@ -100,7 +100,7 @@ export const PROGRAM_OPTION_FIELDS = {
 
 /**
  * Checks options whose fields are of their kinds.
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for what is invalid in them
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for an invalid option
  */
 export function checkProgramOptions(read: Fields<typeof PROGRAM_OPTION_FIELDS>): ProgramOptions {
   return {

@@ -20,7 +20,7 @@ export interface CommandLoaderOptions {
 }
 
 /**
- * The loader of executables that speak the wire form on the descriptor that `SLUICE_MODULE_URI=fd://N` names
+ * The loader of executables that use the wire form on the descriptor that `SLUICE_MODULE_URI=fd://N` names
  * (docs/wire-protocol.md).
  */
 export function createProgramLoader(): ModuleLoader {

@@ -13,7 +13,7 @@ export interface LoaderChoice {
   readonly exec?: boolean | undefined;
 }
 
-/** How much of a file a loader sees to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
+/** How much of a file a loader gets to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
 const HEAD_BYTES = 256;
 
 /** Other names of loaders (docs/design/modules.md §4). */
@@ -23,7 +23,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   "module-python-exec": "python",
 };
 
-/** The loaders of a broker, and the rule which of them takes a file (docs/design/modules.md §4). */
+/** The loaders of a broker, and the rule that chooses one for a file (docs/design/modules.md §4). */
 export class LoaderRegistry {
   readonly #loaders = new Map<string, ModuleLoader>();
 
@@ -37,13 +37,13 @@ export class LoaderRegistry {
     this.#loaders.set(loader.name, loader);
   }
 
-  /** All known suffixes, those of the first loaders first. */
+  /** All known suffixes, beginning with those of the first loaders. */
   get suffixes(): string[] {
     return [...new Set([...this.#loaders.values()].flatMap((loader) => loader.suffixes))];
   }
 
   /**
-   * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches
+   * The loader for a file: the requested one, else the loader of the longest matching suffix (`x.node.1.2` matches
    * `.node`). Else it is one that recognises the beginning of the file.
    * @param path of the file; read only if no suffix matches
    * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders, or for a shared object, which looks like a program; a system error if the file cannot be read

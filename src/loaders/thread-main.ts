@@ -1,6 +1,7 @@
 /**
- * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other or
- * side by side. Bundled into one file, and whatever is not needed for a plain `.mjs` module is imported when it is.
+ * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other
+ * or side by side. Bundled into one file. Parts that a plain `.mjs` module does not need are imported when a module
+ * needs them.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { type Channel, portChannel, runModuleMain } from "../messages/index.js";

@@ -32,10 +32,10 @@ export type WorkerOrder =
       readonly id: number;
       /** The module's end of its channel. */
       readonly port: MessagePort;
-      /** In a thread that modules share: takes the number of the one that was given a message last. */
+      /** In a thread that modules share: takes the number of the module that received a message last. */
       readonly current?: Int32Array | undefined;
     })
-  /** Say what the file offers as a library. */
+  /** Describes the file as a library. */
   | (ModuleFile & {
       readonly kind: "describe";
       readonly host: LibraryHost;
@@ -55,7 +55,7 @@ export type WorkerReport =
     }
   | { readonly kind: "beat" };
 
-/** From a worker that was asked what a file offers. */
+/** From a worker that was asked to describe a file. */
 export type DescribeReport =
   /** As JSON; undefined if it is no library. */
   { readonly manifest: string | undefined } | { readonly error: string; readonly stack?: string | undefined };

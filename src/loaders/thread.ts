@@ -14,7 +14,7 @@ import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./mo
 /** The name of shared threads in a unit or in the attribute `broker.default-thread`. */
 const SHARED = "shared";
 
-/** The loader of threads, which can have a thread ready before it knows what for. */
+/** The loader of threads, which can have a thread ready before it has a module for it. */
 export interface ThreadLoader extends ModuleLoader {
   /**
    * Starts a thread, which the first module with this environment that needs one takes.

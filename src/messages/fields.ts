@@ -26,7 +26,7 @@ type FieldValue<K extends string> = K extends `${infer Base extends FieldKind}?`
 /** The value that {@link fields} gives for a spec. */
 export type Fields<S extends FieldSpec> = { readonly [K in keyof S]: FieldValue<S[K]> };
 
-/** For each kind, how to recognise it, and what to call it. */
+/** For each kind, how to recognise it, and its name in messages. */
 const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => boolean, label: string]>> = {
   string: [(value) => typeof value === "string", "a string"],
   number: [(value) => typeof value === "number", "a number"],

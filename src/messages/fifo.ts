@@ -3,7 +3,7 @@ const TRIM_LENGTH = 1024;
 
 /** A queue whose both ends cost the same however long it is; `Array.shift` moves every element. */
 export class Fifo<T> {
-  /** Those before the head are taken: what they were is not held on to. */
+  /** Those before the head are taken; the queue does not keep references to them. */
   #items: (T | undefined)[] = [];
   #head = 0;
 

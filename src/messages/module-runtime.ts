@@ -85,7 +85,10 @@ async function reportEnd(handle: ChannelHandle, outcome: ModuleOutcome): Promise
   await handle.close();
 }
 
-/** The answer means that no more requests will come: whatever had been sent before it has been refused by then. */
+/**
+ * The answer means that no more requests will come. By then the module has refused every request that had been sent
+ * before it.
+ */
 async function reportFinalizing(handle: ChannelHandle): Promise<void> {
   try {
     await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });

@@ -10,7 +10,7 @@ export interface PluginDemand {
   readonly symbols: readonly string[];
 }
 
-/** A function of a plug-in, whatever it takes. */
+/** A function of a plug-in, with any arguments. */
 export type PluginFunction = (...args: readonly unknown[]) => unknown;
 
 /**

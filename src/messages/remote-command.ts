@@ -125,7 +125,7 @@ export class RemoteCommand {
       await this.#options.onOutput(stream, bytes);
       await this.#ask("exec.credit", { stream, bytes: bytes.length });
     })();
-    // A failure is that of the whole, which waits for all that is in here.
+    // A failure ends the whole command, which waits for all that is in here.
     this.#taking.add(taking);
     taking.then(
       () => this.#taking.delete(taking),

@@ -16,7 +16,7 @@ const MAX_REPLICAS = 3;
  * Provides `content-backing` from a bucket of JetStream on the NATS servers of the instance, so that another host can
  * take over. The bucket is `sluice-INSTANCE-content`.
  *
- * Arguments: `synced=1`, where the operator knows that the servers write to the disk before they answer
+ * Arguments: `synced=1`, where the operator has checked that the servers write to the disk before they answer
  * (`sync_interval: always`).
  */
 export async function modMain(h: Handle, ...args: string[]): Promise<void> {

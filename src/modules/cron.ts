@@ -65,7 +65,7 @@ class Crontab {
     });
   }
 
-  /** Ends what runs. */
+  /** Ends the running jobs. */
   async stop(): Promise<void> {
     await Promise.all([...this.#entries.values()].map((entry) => entry.disarm()));
     await Promise.all([...this.#jobs].map((job) => job.kill()));

@@ -2,9 +2,9 @@ import { messageOf, requestError } from "../errors/index.js";
 import { fields, type Handle, type JsonValue, type Payload, requestFields } from "../messages/index.js";
 
 /**
- * Follows keys of the KVS. Answers the streaming request `watch {key}` with what the key has now, then with
- * what it has after each commit that touches it. That is `{value, version}`, without `value` while it is
- * unset or a directory. Commits in quick succession may be answered once, with the last of them.
+ * Follows keys of the KVS. Answers the streaming request `watch {key}` with the present value of the key, then with
+ * its value after each commit that touches it. That is `{value, version}`, without `value` while it is unset or a
+ * directory. Commits in quick succession may be answered once, with the last of them.
  */
 export async function modMain(h: Handle): Promise<void> {
   const watchers = new Watchers();
@@ -65,7 +65,7 @@ async function read(
   return value === undefined ? { version } : { value, version };
 }
 
-/** One stream: the version that it has sent, and the newest version that it knows. */
+/** One stream: the version that it has sent, and the newest version that it has received. */
 class Watcher {
   readonly #signal: AbortSignal;
   #seen = -1;
@@ -86,7 +86,7 @@ class Watcher {
     this.#seen = version;
   }
 
-  /** @param anew versions have begun again, so that none of them was seen */
+  /** @param anew versions have begun again, so the watcher has seen none of them */
   committed(version: number, anew: boolean): void {
     if (anew) this.#seen = -1;
     this.#heard = version;

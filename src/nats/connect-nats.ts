@@ -8,7 +8,7 @@ import { sleep, startTimer } from "../processes/index.js";
 import { withoutRemains } from "./own-sockets.js";
 import { formatNatsServers, type NatsServers } from "./servers.js";
 
-/** How a broker shows to the servers that it may connect. Files are read anew at each connect. */
+/** How a broker shows to the servers that it may connect. The files are read again at each connect. */
 export interface NatsCredentials {
   /** A file of credentials, as `nsc` makes it. */
   readonly creds?: string | undefined;
@@ -39,7 +39,7 @@ const SERVER_TIMEOUT_MS = 1000;
 /** Between two rounds of the first connection. */
 const ROUND_PAUSE_MS = 100;
 
-/** What is left for the answer when the greeting was late, in milliseconds. */
+/** The time that is left for the answer when the greeting was late, in milliseconds. */
 const LEAST_MS = 250;
 
 /** How a NATS server begins (https://docs.nats.io/reference/reference-protocols/nats-protocol). */
@@ -48,14 +48,14 @@ const GREETING = "INFO ";
 /** The last part of the time is reserved for the error message. */
 const REPORT_MS = 1000;
 
-/** The library is loaded by what connects. */
+/** The library is loaded at the first connection. */
 export function natsLibrary(): typeof Nats {
   return createRequire(import.meta.url)("@nats-io/transport-node") as typeof Nats;
 }
 
 /**
- * Connects to the first server that answers. All are tried at once, so that one that is down costs nothing. A connection that
- * is lost closes, and is not made anew.
+ * Connects to the first server that answers. All are tried at once, so that one that is down costs nothing. A
+ * connection that is lost closes, and is not made again.
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
  *   each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
@@ -121,7 +121,7 @@ async function tryAll(options: NatsConnectOptions, timeoutMs: number): Promise<R
   return round;
 }
 
-/** A race with a promise that lasts for all rounds would keep what each of them has come to. */
+/** A race with a promise that lasts for all rounds would keep the result of each round in memory. */
 function unlessAborted<T>(wanted: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   return new Promise((resolve) => {
     const abort = (): void => resolve(undefined);
@@ -154,8 +154,8 @@ async function tryOne(
 }
 
 /**
- * Waits for the first message of a server. The library would leave the socket of one that is silent open, and with it this
- * process.
+ * Waits for the first message of a server. The library would leave the socket of a server that sends nothing open,
+ * and this process would not end.
  */
 function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
   const { hostname, port } = new URL(`nats://${address}`);
@@ -193,7 +193,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
     name,
     // Learned servers of a cluster have other names than those in their certificates.
     ignoreClusterUpdates: true,
-    // A rank sends nothing to itself; so it learns whether another has its number.
+    // A rank does not receive its own messages, so an answer shows that another rank has its number.
     noEcho: true,
     authenticator,
     ...(inboxPrefix !== undefined && { inboxPrefix }),

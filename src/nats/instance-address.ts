@@ -29,7 +29,7 @@ export function withoutPassword(uri: string): string {
   return uri.replace(/:\/\/[^/@]*@/g, "://");
 }
 
-/** The uuid of a client, by what stands for it where the number of a rank would; undefined for anything else. */
+/** The uuid of a client, from its place in a subject, where a rank has its number; undefined for any other place. */
 export function clientOf(place: string): string | undefined {
   return CLIENT.exec(place)?.[1];
 }
@@ -49,7 +49,7 @@ export function parseInstanceAddress(uri: string): InstanceAddress {
   }
   checkInstanceName(instance);
   const [scheme = ""] = /^\w+:\/\//.exec(servers) ?? [];
-  // The scheme of the first one is that of all.
+  // All have the scheme of the first one.
   const list = servers.split(",").map((server) => (server.includes("://") ? server : `${scheme}${server}`));
   return {
     servers: parseNatsServers(list.join(",")),

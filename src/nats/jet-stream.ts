@@ -21,7 +21,7 @@ export class JetStreamError extends Error {
 /** The servers do not give this NATS user a right that a request needs. */
 export class MissingRightError extends Error {
   override readonly name = "MissingRightError";
-  /** What may not be published or subscribed to, as the right for it is given. */
+  /** The subject whose use was refused, in the form in which rights name it. */
   readonly subject: string;
 
   constructor(cause: PermissionViolationError) {
@@ -35,7 +35,7 @@ export class MissingRightError extends Error {
   }
 }
 
-/** The subject that tells whether an account has JetStream. */
+/** The subject that answers whether an account has JetStream. */
 export const JETSTREAM_INFO = "$JS.API.INFO";
 
 /** A write was refused: another one came first. */
@@ -86,7 +86,7 @@ interface StreamAnswer extends Answer {
 /** The keys of a bucket. */
 export interface BucketKeys {
   readonly keys: readonly string[];
-  /** The newest revision at that time; 0 in an empty bucket. */
+  /** The newest revision at that time; 0 in a bucket without entries. */
   readonly lastRevision: number;
 }
 
@@ -103,7 +103,7 @@ export class JetStream {
   readonly #timeoutMs: number;
 
   /**
-   * @param connection the one that there is now; asked each time
+   * @param connection returns the present connection; called for each request
    * @param timeoutMs how long one answer may take, in milliseconds
    */
   constructor(connection: () => NatsConnection, timeoutMs: number) {
@@ -203,7 +203,7 @@ export class JetStream {
 
   /**
    * Writes a value.
-   * @param expected the revision that it must have now; 0: none
+   * @param expected the revision that it must have now; 0: no revision
    * @returns its new revision
    * @throws JetStreamError {@link WRONG_LAST_SEQUENCE} for another revision
    */

@@ -24,7 +24,7 @@ const NOTHING = new Uint8Array();
 
 /** The events of a connection. */
 export interface ConnectionListener {
-  /** The connection was made anew: messages on their way may be lost. */
+  /** The connection was made again: messages on their way may be lost. */
   restored(): void;
   log(level: "err" | "warning" | "notice" | "info", text: string): void;
 }
@@ -32,8 +32,8 @@ export interface ConnectionListener {
 const SILENT: ConnectionListener = { restored: () => undefined, log: () => undefined };
 
 /**
- * A connection to NATS servers that is replaced whenever it is lost, by one to whatever server answers then
- * (docs/design/hosts.md §1). What is sent meanwhile is lost, as it may be on the way.
+ * A connection to NATS servers. Whenever it is lost, one to any server that answers replaces it (docs/design/hosts.md
+ * §1). Messages that are sent meanwhile are lost, as they may be on the way.
  */
 export class LastingConnection {
   readonly #options: NatsConnectOptions;
@@ -79,8 +79,8 @@ export class LastingConnection {
   }
 
   /**
-   * Takes the messages of a subject, also after the connection was made anew.
-   * @param options `isOptional`: without the right to receive them all else goes on
+   * Takes the messages of a subject, also after a new connection.
+   * @param options `isOptional`: without the right to receive them, the rest still works
    */
   subscribe(
     subject: string,
@@ -154,7 +154,7 @@ export class LastingConnection {
       this.#listener.restored();
     };
     const run = (): void => {
-      // Another connection takes the place of one that is lost meanwhile.
+      // If the connection is lost meanwhile, another one takes its place.
       again().catch(() => this.#withdrawn.delete(subject));
     };
     startTimer(RIGHT_RETRY_MS, run, { keepsAlive: false });
@@ -168,7 +168,7 @@ export class LastingConnection {
     }
   }
 
-  /** A request to JetStream itself fails with the missing right; an optional right is no failure. */
+  /** A request to JetStream itself fails with the missing right; a missing optional right is no failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;

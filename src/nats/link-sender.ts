@@ -23,8 +23,8 @@ export interface LinkSenderOptions {
 }
 
 /**
- * The sending side of a link: keeps what is written until it is acknowledged, and sends no more than the other end has room
- * for. What is lost is sent again from there on, all of it.
+ * The sending side of a link: keeps written bytes until they are acknowledged, and sends no more than the other end
+ * has room for. When bytes are lost, it sends all bytes from there on again.
  */
 export class LinkSender {
   readonly #options: LinkSenderOptions;
@@ -62,7 +62,7 @@ export class LinkSender {
     this.#written += length;
   }
 
-  /** Sends what there is room for. */
+  /** Sends as many bytes as there is room for. */
   pump(): void {
     for (let chunk = this.#chunks[this.#next]; chunk !== undefined; chunk = this.#chunks[this.#next]) {
       const length = Math.min(chunk.start + chunk.length - this.#sent, this.#mostBytes());

@@ -16,7 +16,7 @@ const MAX_UNKNOWN_RETRY_MS = 200;
 /** When to ask again after the service has found no receiver: a new subscription is not known at once everywhere. */
 const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 
-/** The other end has been silent for so many retries: it is asked half as often each time, up to this. */
+/** The other end has not answered so many retries: each time the pause doubles, up to this. */
 const MAX_RETRY_FACTOR = 8;
 
 /** How long the other end may take to receive the last written data. */
@@ -44,7 +44,7 @@ export interface LinkOptions {
 }
 
 /**
- * A stream of bytes between two brokers over a service that loses, doubles and delays messages: what is written arrives
+ * A stream of bytes between two brokers over a service that loses, doubles and delays messages. Written bytes arrive
  * once, in order (docs/design/hosts.md §2). It ends when both sides have ended it, or at once when one is destroyed.
  */
 export class Link extends Duplex {
@@ -104,7 +104,7 @@ export class Link extends Duplex {
 
   /**
    * Checks the other end once a period. Gives up after three checks without an answer.
-   * Turns of the timer are counted, so that a process that was stopped itself gives up nothing.
+   * It counts turns of the timer, so that a process that was stopped itself does not end the link.
    * @param periodMs milliseconds
    */
   keepAlive(periodMs: number): void {
@@ -117,7 +117,7 @@ export class Link extends Duplex {
         missed += 1;
         if (missed > 1) this.#sendFrame("ask", this.#sender.sentBytes);
         if (missed <= MISSED_BEATS) return;
-        // Timers come before input: what has come may not have been read yet.
+        // Timers come before input, so bytes that have arrived may not have been read yet.
         setImmediate(() => {
           if (missed > MISSED_BEATS) this.destroy(silentError(periodMs * MISSED_BEATS));
         });
@@ -158,7 +158,7 @@ export class Link extends Duplex {
     if (!this.destroyed && this.#hasHeard) this.#sendFrame("gap");
   }
 
-  /** Sends again what may be lost. */
+  /** Sends again all bytes that may be lost. */
   #recover(): void {
     if (this.destroyed) return;
     if (this.#awaitsAnswer) this.#sendFrame("data");
@@ -166,7 +166,7 @@ export class Link extends Duplex {
     else this.#sendFrame("ask", this.#sender.sentBytes);
   }
 
-  /** The service knew no receiver of the sent data. */
+  /** The service found no receiver of the sent data. */
   noResponders(): void {
     const delayMs = NO_RESPONDERS_DELAYS_MS[this.#noRespondersCount];
     if (this.destroyed || this.#askTimer !== undefined || delayMs === undefined) return;
@@ -218,7 +218,7 @@ export class Link extends Duplex {
         this.#sendFrame("gap");
       }
     } else if (kind === "data") {
-      // The receiver may know a part of what is sent again.
+      // The receiver may already have a part of the bytes that are sent again.
       const fresh = bytes.subarray(this.#received - number);
       this.#received += fresh.length;
       if (fresh.length > 0) this.push(fresh);
@@ -230,7 +230,7 @@ export class Link extends Duplex {
     this.#acknowledge();
   }
 
-  /** Soon, with what is sent then; at once when the other end may be about to wait for it. */
+  /** Acknowledges soon, with the next bytes; at once when the other end may be about to wait for it. */
   #acknowledge(): void {
     if (this.#hasRoomToTell()) this.#sendFrame("ack");
     else if (this.#ackTimer === undefined) {
@@ -270,10 +270,10 @@ export class Link extends Duplex {
     done?.();
   }
 
-  /** The other end knows nothing of this link, or nothing more. */
+  /** The other end has no such link, or no longer has it. */
   #reset(): void {
     const hasAll = this.#hasEnd && this.writableEnded;
-    // It has received our end, or it would not be gone: only its word of that was lost.
+    // It has received our end, or it would still exist: only its acknowledgement was lost.
     if (hasAll) this.#finish();
     else this.destroy(new SluiceError("BROKER_STATE", "the other end has closed the connection"));
   }

@@ -27,7 +27,7 @@ export async function withoutRemains<T>(connect: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Where Node tells of each socket of a client when it is made. */
+/** Where Node reports each socket of a client when it is made. */
 const CHANNEL = "net.client.socket";
 
 function note(message: unknown): void {

@@ -12,7 +12,10 @@ export interface Box {
   readonly members: readonly PictureNode[];
 }
 
-/** A relation between two boxes; `backward`: from the later to the earlier, since what requires usually comes later. */
+/**
+ * A relation between two boxes; `backward`: from the later to the earlier, because a unit usually comes after the
+ * units that it requires.
+ */
 export interface TieRelation {
   readonly relation: PictureEdge["relation"];
   readonly backward: boolean;

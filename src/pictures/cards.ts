@@ -47,14 +47,17 @@ export const PADDING = { x: 12, y: 8 } as const;
 
 /** Widest text of a card of a unit, and of one of a level. */
 const TEXT_WIDTH = { unit: 230, level: 620 } as const;
-/** Names that the card of a fold shows, and those of its title, before it says how many more there are. */
+/**
+ * The number of names that the card of a fold shows, and that its title shows. Above it, the text says how many more
+ * there are.
+ */
 const NAMES_SHOWN = { unit: 5, level: 24, title: 200 } as const;
 
 /** Characters of a reason that are shown, on a card and in its title. */
 const REASON_MAX = 240;
 const TITLE_MAX = 4000;
 
-/** The texts of cards besides the unit itself. */
+/** The texts of cards besides the name of the unit. */
 export class CardWriter {
   readonly #centre: string | undefined;
   readonly #services = new Map<string, PictureService[]>();

@@ -12,7 +12,7 @@ export interface Drawing {
 }
 
 interface Drawn {
-  /** In pixels: of the SVG as it says of itself, of the PNG really. */
+  /** In pixels: for an SVG its stated size, for a PNG its real size. */
   readonly widthPx: number;
   readonly heightPx: number;
   /** Units that share a box with others because there are too many. */

@@ -1,6 +1,6 @@
 import { type Box, type BoxGraph, ORDER_BIT } from "./boxes.js";
 
-/** A graph without the boxes that come before, or after, all the rest of it. */
+/** A graph without the boxes that come before, or after, all its other boxes. */
 export interface GraphWithEnds {
   readonly graph: BoxGraph;
   readonly first: readonly Box[];
@@ -11,8 +11,8 @@ export interface GraphWithEnds {
 const LINES_MIN = 4;
 
 /**
- * Sets apart what comes after all the rest and has no other relation, such as a task with `after = ["*"]`; likewise what
- * comes before. One bracket shows that better than a line from everywhere.
+ * Sets apart the boxes that come after all the rest and have no other relation, such as a task with `after = ["*"]`.
+ * It does the same for those that come before. One bracket shows that better than a line from everywhere.
  */
 export function setEndsApart(graph: BoxGraph): GraphWithEnds {
   const last = endsOf(graph, ([first, then, bits]) => ({ end: then, other: first, bits }));
@@ -43,7 +43,7 @@ function endsOf(
   const ends = new Set<number>();
   for (const [box, neighbours] of others.entries())
     if (isPlain[box] === true && neighbours.length >= LINES_MIN) ends.add(box);
-  // Whether one has all the rest on its side depends on which others are no part of the rest.
+  // Whether a box has all others on its side depends on which boxes are already set apart.
   for (;;) {
     const loose = looseOf(graph, lines, ends);
     const wrong = [...ends].filter(

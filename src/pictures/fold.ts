@@ -1,6 +1,6 @@
 import type { Box, BoxGraph } from "./boxes.js";
 
-/** Up to here each unit has a box of its own. */
+/** Up to this number each unit has a box of its own. */
 const UNITS_MAX = 120;
 /** Boxes and lines that can still be looked through, and are laid out within seconds. Above, levels are drawn. */
 const BOXES_MAX = 300;
@@ -12,11 +12,11 @@ const LEVELS_MAX = 40;
 const NONE = -1;
 const SEVERAL = -2;
 
-/** How much may be folded: what is needed, or all units of a level into one box in any case. */
+/** How much may be folded: as much as is needed, or always all units of a level into one box. */
 export type Folding = "as-needed" | "levels";
 
 /**
- * Fewer boxes where there are too many to look at. First units that hang together with the same others and
+ * Fewer boxes where a reader could not follow all of them. First units that hang together with the same others and
  * chains become one box each, which loses no relation. If that does not help, all units of a level do.
  * @param centre stays a box of its own
  */
@@ -83,7 +83,7 @@ function chains(graph: BoxGraph, centre: string | undefined): BoxGraph {
   return graph.merged([...new Set(rowOf.values())], "chain");
 }
 
-/** One box a level; a unit is one level after the last of those before it. Many levels become bands of several. */
+/** One box a level; a unit is one level after the last of its predecessors. Many levels become bands of several. */
 function levels(graph: BoxGraph): BoxGraph {
   const level = new Uint32Array(graph.boxes.length);
   let deepest = 0;

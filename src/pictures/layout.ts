@@ -19,8 +19,8 @@ const PIXELS_PER_INCH = 72;
 const MANY = 4;
 
 /**
- * Places boxes by Graphviz: what comes first on the left, or on top.
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up
+ * Places boxes by Graphviz, with the first ones on the left, or on top.
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails
  */
 export async function layOut(
   sizes: readonly Size[],
@@ -76,8 +76,8 @@ function graphOf(sizes: readonly Size[], ties: readonly Tie[], direction: "LR" |
 }
 
 /**
- * How much a line wants to be short and straight: what orders most. Not so the lines to one that comes after many, which
- * would pull all of those away from what they themselves come after.
+ * The weight that keeps a line short and straight. A line that orders has the most. Lines to a box that comes after
+ * many have little weight: they would pull all of those away from their own predecessors.
  */
 function weightOf({ relations }: Tie, comers: number): number {
   if (comers > MANY) return 1;

@@ -27,7 +27,7 @@ export interface Sheet {
   readonly title: string;
   readonly headings: readonly Heading[];
   readonly legend: readonly (LegendEntry & Point)[];
-  /** Those that ties speak of come first, in their numbers. */
+  /** Cards that ties refer to come first, in the order of their numbers. */
   readonly cards: readonly PlacedCard[];
   readonly ties: readonly PlacedTie[];
   readonly brackets: readonly Bracket[];
@@ -44,9 +44,9 @@ const LONE_MIN = 3;
 const TITLE = { size: 15, isBold: true } as const;
 
 /**
- * Lays a picture out on a sheet: title and legend, the graph, and below it what is left out. In the neighbourhood of a
- * unit that is part of the graph, as it may be what the picture is about.
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up
+ * Lays a picture out on a sheet: title and legend, the graph, and below it the units that are left out. In the
+ * neighbourhood of a unit, left-out units are part of the graph, because the picture may be about one of them.
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails
  */
 export async function layOutSheet(picture: Picture, title: string, folding: Folding): Promise<Sheet> {
   const { ends, aside } = boxesOf(picture, folding);
@@ -103,7 +103,10 @@ function boxesOf(
   };
 }
 
-/** The graph alone, from 0, 0 on: what hangs together, below it what has no relations, and around both what has all. */
+/**
+ * The graph alone, from 0, 0 on: connected boxes, below them those without relations, and around both the brackets
+ * for relations to all.
+ */
 async function layOutGraph({ graph, first, last }: GraphWithEnds, write: (boxes: readonly Box[]) => Card[]) {
   const isLone = loneBoxes(graph);
   const tied = graph.only((box) => !isLone(box));

@@ -126,7 +126,7 @@ function line(
   return element("g", attributes, element("title", {}, escapeText(title)), path);
 }
 
-/** Arrows lead from the graph to what comes after it, and from what comes before to the graph. */
+/** Arrows lead from the graph to the cards after it, and from the cards before it to the graph. */
 function bracketLines({ side, x, y, height, arm, reach, arrows }: Bracket): string {
   const inwards = side === "right" ? -arm : arm;
   const frame = element("path", { d: `M${x + inwards},${y}H${x}V${y + height}H${x + inwards}` });

@@ -1,4 +1,4 @@
-/** Attributes of an element; those that are undefined are left out. */
+/** Attributes of an element; it leaves out undefined ones. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** An element of XML with children that are XML already. */

@@ -138,8 +138,8 @@ export class ProgramCgroup {
 
   /**
    * Makes them.
-   * @param mark that of the program
-   * @returns undefined where none can be made
+   * @param mark the mark of the program
+   * @returns undefined where the process cannot make one
    */
   static make(mark: string, memoryLimitBytes: number | undefined): ProgramCgroup | undefined {
     const { unified, memory } = cgroupPlaces();
@@ -182,7 +182,7 @@ export class ProgramCgroup {
   }
 }
 
-/** Kills what programs have left whose brokers were killed, and removes their cgroups. */
+/** Kills the processes that programs of killed brokers have left, and removes their cgroups. */
 export async function clearLostCgroups(): Promise<void> {
   const all = Object.values(cgroupPlaces()) as readonly (string | undefined)[];
   const lost = all.flatMap((place) =>

@@ -3,9 +3,8 @@ import type { Mark } from "./mark.js";
 import { spawnSafely } from "./spawn-safely.js";
 
 /**
- * Keeps the process groups that it receives, and kills them once its standard input has ended. That ends
- * however this process dies. After the grace it also kills all that bears the mark. A shell, grep and sleep
- * are all that it takes.
+ * Keeps the process groups that it receives, and kills them once its standard input has ended. That ends however this
+ * process ends. After the grace it also kills all that bears the mark. A shell, grep and sleep are all that it takes.
  */
 const SCRIPT = `
 groups=
@@ -38,8 +37,9 @@ export interface GuardOptions {
 }
 
 /**
- * Sees to it that what this process has started dies with it, even if it is killed. The kernel does that for a child
- * (`parentDeathPrefix`), but not for what the child has started. One small process does it for all, from the first on.
+ * Ensures that the processes that this one has started end with it, even if it is killed. The kernel does that for a
+ * child (`parentDeathPrefix`), but not for processes that the child has started. One small process does it for all,
+ * from the first on.
  */
 export class Guard {
   readonly #options: GuardOptions;
@@ -87,7 +87,8 @@ export class Guard {
   /** Called with all groups: an earlier guard may have been killed. */
   #start(): ChildProcess {
     const { mark, graceSeconds = 0, onError } = this.#options;
-    // In a session of its own: what ends this process must not end it before its work is done. It bears no mark itself.
+    // In a session of its own, so that a signal to this process does not end it before its work is done. The guard
+    // itself has no mark.
     const guard = spawnSafely(
       "/bin/sh",
       ["-c", SCRIPT, "sluice-guard", mark?.text ?? "", String(graceSeconds)],

@@ -4,8 +4,8 @@ import { readdirSync, readlinkSync } from "node:fs";
 const LOOP = "anon_inode:";
 
 /**
- * The descriptors from 3 up that this process was started with, as far as can be told from those that Node opened for
- * itself. Node keeps all of them from its children, which a command that stands for another one has to undo.
+ * The descriptors from 3 up that this process was started with. It leaves out those that look as if Node opened them
+ * for itself. Node does not pass them to its children. A command that replaces this process has to pass them on.
  * @returns ascending; empty without `/proc`
  */
 function inheritedDescriptors(): number[] {
@@ -47,7 +47,7 @@ function descriptors(): { readonly descriptor: number; readonly target: string }
   }
 }
 
-/** Undefined for what was open for the look at the directory only. */
+/** Undefined for the descriptor that was open only while the directory was read. */
 function targetOf(name: string): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${name}`);

@@ -3,8 +3,8 @@ import { arch, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 
 /**
- * The program that reaps what others leave behind and ends all that a command has started (`native/sluice-init.c`). The
- * build makes it where there is a C compiler; the path holds in `dist/processes` and in the bundle.
+ * The program that reaps orphans and ends all processes that a command has started (`native/sluice-init.c`).
+ * The build makes it where there is a C compiler; the path is valid in `dist/processes` and in the bundle.
  */
 const HELPER = fileURLToPath(new URL(`../bin/sluice-init-${platform}-${arch}`, import.meta.url));
 

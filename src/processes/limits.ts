@@ -76,8 +76,8 @@ export function watchLimits(
 }
 
 /**
- * Waits for a result, at most as long as the limits allow. What makes the result goes on.
- * @throws SluiceError `ECANCELED`, `ETIMEDOUT`; else as the result
+ * Waits for a result, at most as long as the limits allow. The work on the result continues.
+ * @throws SluiceError `ECANCELED`, `ETIMEDOUT`; else the error of the result
  */
 export async function withinLimits<T>(what: string, limits: Limits, result: Promise<T>): Promise<T> {
   if (limits.signal === undefined && limits.timeoutMs === undefined) return result;

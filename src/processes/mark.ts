@@ -49,15 +49,15 @@ export function inheritedMark(): Mark | undefined {
   return text === undefined ? undefined : { text };
 }
 
-/** A part of what a mark stands for. It is found by the whole, too. */
+/** A mark for a part of the processes of a mark. It is found by the whole, too. */
 export function partOf(whole: Mark): Mark {
-  // Each thread of a process counts by itself.
+  // Each thread of a process counts separately.
   const thread = isMainThread ? "" : `t${threadId}-`;
   return { text: `${whole.text}${thread}${++lastPart}.` };
 }
 
 /**
- * An environment with a mark of its own, for what a part of this process starts, and the mark.
+ * The mark for the processes of one part of this process, and an environment with it.
  * @param env which has the marks of the whole
  */
 export function partEnvironment(env: NodeJS.ProcessEnv): {
@@ -72,7 +72,9 @@ export function partEnvironment(env: NodeJS.ProcessEnv): {
   return { env: { ...env, [MARK_VARIABLE]: [...marks, mark.text].join(",") }, mark };
 }
 
-/** An environment for a child: with the marks that it has, else those of this process, and one more. */
+/**
+ * An environment for a child. It has the marks of its own variables, else the marks of this process, and one more.
+ */
 export function markedEnvironment(env: NodeJS.ProcessEnv, mark: Mark | undefined): NodeJS.ProcessEnv {
   const inherited = env[MARK_VARIABLE] ?? process.env[MARK_VARIABLE] ?? "";
   const isMarked = mark === undefined || marksIn(inherited).some((text) => text.startsWith(mark.text));
@@ -80,12 +82,12 @@ export function markedEnvironment(env: NodeJS.ProcessEnv, mark: Mark | undefined
   return value === "" ? env : { ...env, [MARK_VARIABLE]: value };
 }
 
-/** Processes that a mark stands for and that run, this one left out. */
+/** Running processes with a mark, without this one. */
 function processesOf(mark: Mark): number[] {
   return processIds().filter((pid) => pid !== process.pid && isStartedBy(pid, mark));
 }
 
-/** Whether a mark stands for a process. */
+/** Whether a process has a mark. */
 export function isStartedBy(pid: number, mark: Mark): boolean {
   return marksOf(pid).some((text) => text.startsWith(mark.text));
 }
@@ -110,13 +112,13 @@ export async function sweep(mark: Mark | undefined): Promise<readonly number[]> 
   return mark === undefined ? [] : killUntilGone(() => processesOf(mark));
 }
 
-/** Kills all that a mark stands for at this moment, for a process that is about to end. */
+/** Kills all processes that have a mark at this moment, for a process that is about to end. */
 export function killMarked(mark: Mark | undefined): void {
   for (const pid of mark === undefined ? [] : processesOf(mark)) signalProcess(pid, "SIGKILL");
 }
 
 /**
- * Kills what owners have left that were killed themselves, together with all owners above them.
+ * Kills the processes that killed owners have left. An owner counts as killed only together with all owners above it.
  * @param isSpared whether a process will end by itself, by its command line
  */
 export async function sweepOrphans(isSpared: (words: readonly string[]) => boolean): Promise<void> {

@@ -32,7 +32,10 @@ export function hardOpenFilesLimit(): string | undefined {
   return /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec(readProc(process.pid, "limits"))?.[1];
 }
 
-/** A command that runs another one under the limit; undefined where that is what it inherits, or sets itself. */
+/**
+ * A command that runs another one under the limit; undefined where the command inherits that limit, or sets it
+ * itself.
+ */
 export function underOpenFilesLimit(command: readonly string[]): readonly string[] | undefined {
   const limit = openFilesLimit();
   if (limit === undefined || command.includes(process.execPath)) return undefined;

@@ -5,8 +5,8 @@ import { startProcess } from "./start-process.js";
 const ARGUMENTS = ["--pdeathsig", "KILL", "--"];
 
 /**
- * The prefix of a command with which the kernel kills it when the broker dies: `setpriv` of
- * util-linux. Empty where the system has none that can; our own hosts then still end when their channel closes.
+ * The prefix of a command with which the kernel kills it when the broker ends: `setpriv` of util-linux. Empty where
+ * the system has no such program; our own hosts then still end when their channel closes.
  */
 export async function parentDeathPrefix(): Promise<readonly string[]> {
   try {

@@ -16,7 +16,7 @@ export type OutputStreamName = "stdout" | "stderr";
 /** How long output may still come when the process has ended but something that it started holds its pipes. */
 const LAST_OUTPUT_MS = 100;
 
-/** The same where the pipes end with the process: that takes no time but what a busy machine takes. */
+/** The same where the pipes end with the process. Only a busy machine needs that time. */
 const LAST_PIPED_MS = 10_000;
 
 /** The names of fatal signals by C's `strsignal`, as shells print them. */
@@ -42,8 +42,8 @@ const SIGNAL_TEXT: Readonly<Record<string, string>> = {
 };
 
 /**
- * Waits until a process has ended and its output is read. What it left in the background may keep its pipes open for as
- * long as it likes: that is not waited for.
+ * Waits until a process has ended and its output is read. A process that it left in the background may keep its pipes
+ * open for any time, so this does not wait for that.
  * @throws the error of a process that could not be started, or that an AbortSignal ended
  */
 export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {
@@ -93,7 +93,7 @@ export function commandEndText(end: ProcessEnd): string {
 
 /**
  * The end of a part of the instance, a broker or a phase: `ended with status N`, or `was killed by SIGKILL`.
- * @param verb `failed` for a part whose status is its verdict, as that of rc1 is
+ * @param verb `failed` for a part whose status is its verdict, such as rc1
  */
 export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended"): string {
   return end.kind === "exited" ? `${verb} with status ${end.status}` : `was killed by ${end.signal}`;

@@ -9,13 +9,13 @@ interface ProcessLine {
 }
 
 /**
- * Kills a process and all that it started, in whichever process groups those are. A killed process cannot see
- * to its own children any more. Where there is no `/proc`, the process group is all that can be found.
+ * Kills a process and all that it started, in all of their process groups. A killed process cannot end its own
+ * children any more. Where there is no `/proc`, the process group is all that can be found.
  */
 export function killTree(root: number): void {
   const tree = treeUnlessBusy(root);
   for (const { pid, group } of tree) {
-    // The group of a process that did not make its own may be that of others.
+    // A process that made no group may be in a group of other processes.
     if (tree.some((line) => line.pid === group)) signalGroup(group, "SIGKILL");
     else signalProcess(pid, "SIGKILL");
   }

@@ -4,7 +4,7 @@
  */
 export type SignalOutcome = "sent" | "gone" | "denied";
 
-/** A process that was started, alone in its process group or in that of others. */
+/** A process that was started, alone in its process group or in a group with others. */
 export interface ProgramProcess {
   readonly pid: number;
   readonly ownGroup: boolean;
@@ -35,7 +35,7 @@ export function killGroup(leaderPid: number): SignalOutcome {
 }
 
 function send(target: number, signal: NodeJS.Signals | number): SignalOutcome {
-  // To the system 0 and -0 are the group of this process itself, and -1 is every process there is.
+  // For the system, 0 and -0 are the group of this process itself, and -1 is every process.
   if (target === 0 || target === -1) return "gone";
   try {
     process.kill(target, signal);

@@ -9,17 +9,17 @@ import { owner } from "./owner.js";
 import { noteRealPipes, withRealPipes } from "./real-pipes.js";
 import { spawnSafely } from "./spawn-safely.js";
 
-/** How a process is started; the rest is as `spawn` has it. */
+/** How a process is started; the other options are those of `spawn`. */
 export type ProcessOptions = Pick<
   SpawnOptions,
   "cwd" | "env" | "stdio" | "detached" | "signal" | "killSignal"
 > & {
   /**
    * Whether its standard output and error are to be real pipes, which can be opened (`> /dev/stderr`); Node gives sockets.
-   * `all`: they end when each writer has gone; else when the process has.
+   * `all`: they end when each writer has gone; else when the process has ended.
    */
   readonly realPipes?: boolean | "all";
-  /** It gives what it runs the limit of open files by itself. */
+  /** The program sets the limit of open files for its own children. */
   readonly setsOpenFiles?: boolean;
 };
 
@@ -33,8 +33,8 @@ export function hasStartedProcesses(): boolean {
 type WithStdio<I, O, E> = ProcessOptions & { readonly stdio: [I, O, E] };
 
 /**
- * Starts a process; the one place where that is done. It never throws: a process that cannot be started, for whatever
- * reason, has no `pid` and emits `error`, which ends nothing if nothing listens. Its streams exist in any case.
+ * Starts a process; the one place where that is done. It never throws: a process that cannot be started has no `pid`
+ * and emits `error`, which ends nothing even without a listener. Its streams exist in any case.
  * @param file a path, or a name to be looked up in `PATH`
  */
 export function startProcess(

@@ -4,7 +4,7 @@ import { processEnd } from "./process-end.js";
 import { startProcess } from "./start-process.js";
 import type { Identity } from "./programs/supervised-program.js";
 
-/** A user, and what its programs find in their environment. */
+/** A user, and the variables for its programs. */
 export interface KnownUser {
   readonly identity: Identity;
   readonly name: string;

@@ -64,7 +64,7 @@ export interface HostStart {
 /** Milliseconds that a host is given to exit by itself. */
 const EXIT_MS = 1000;
 
-/** An {@link RcHost} that is spoken to as in host-protocol.ts, whatever it runs in. */
+/** An {@link RcHost} that is driven by the messages of host-protocol.ts, in a process or a thread. */
 export class ConnectedHost implements RcHost {
   readonly #transport: HostTransport;
   readonly #listener: RcHostListener;
@@ -216,7 +216,7 @@ export class ConnectedHost implements RcHost {
     );
   }
 
-  /** Waits for its end, whatever that is, and lets nothing wait for it any longer. */
+  /** Waits for its end in any case, and then ends all waits for it. */
   async #watch(ended: Promise<HostEnd>): Promise<void> {
     const { how, cause } = await ended;
     const error = this.#gone(how, cause);

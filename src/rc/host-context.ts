@@ -13,7 +13,7 @@ export interface ContextHost {
   send(message: FromHost): void;
   /** Sends a request to the runner and waits for its `reply`. */
   ask(make: (id: number) => FromHost): Promise<void>;
-  /** The handle of the instance, or why there is none. */
+  /** The handle of the instance, or the error if there is none. */
   handle(): Handle | SluiceError;
   output(stream: "stdout" | "stderr", text: string): void;
 }
@@ -164,7 +164,7 @@ export class HostContext implements Context {
     this.#effects.push(effect);
   }
 
-  /** The next reader must see what it does to attributes and configuration. */
+  /** The next reader must see its changes to attributes and configuration. */
   #refresh(): Promise<void> {
     return this.#host.ask((id) => ({ op: "refresh", id }));
   }
@@ -204,7 +204,7 @@ function nameList(method: string, names: unknown): readonly string[] {
   throw new SluiceError("RC_INVALID", `${method}: expected an array of names`);
 }
 
-/** The value as every other host will see it. */
+/** The value in the form that every other host gets. */
 function jsonCopy(key: string, value: unknown): JsonValue {
   const text: unknown = JSON.stringify(value);
   if (typeof text !== "string")

@@ -2,8 +2,8 @@ import type { JsonValue } from "../messages/index.js";
 import type { HostState, JsonObject, ModuleOptionEdit } from "./host-protocol.js";
 
 /**
- * A host's copy of what the runner knows, so that reading it never waits. The runner's word is law: what a host changes
- * it changes here, and the host sends the change to the runner, which sends it to the other hosts.
+ * A host's copy of the runner's state, so that reading it never waits. The runner has the valid state. A host changes
+ * its copy and sends the change to the runner, which sends it to the other hosts.
  */
 export class HostMirror {
   rank = 0;
@@ -52,7 +52,7 @@ export class HostMirror {
   setEnv(values: Readonly<Record<string, string | null>>): void {
     const brokerEnv = { ...this.#brokerEnv };
     for (const [name, value] of Object.entries(values)) {
-      // Variables of the environment are few and their names made up by people: a computed delete is what is meant.
+      // Variables of the environment are few and people make up their names, so a computed delete is right here.
       if (value === null) Reflect.deleteProperty(this.#env, name);
       else this.#env[name] = value;
       Reflect.deleteProperty(brokerEnv, name);

@@ -10,7 +10,7 @@ import type {
 
 /** A line that a task, a command or a host as a whole printed, without its end. */
 export interface OutputLine {
-  /** The task, where it is known: what a task's own children write directly has no task. */
+  /** The task, where it is known: lines that a task's own children write directly have no task. */
   readonly unit: string | undefined;
   readonly stream: "stdout" | "stderr";
   readonly text: string;
@@ -25,7 +25,7 @@ export interface RcFileReport {
   readonly effects: readonly SetupEffect[];
   /** Imports that were not found. */
   readonly standIns: readonly StandIn[];
-  /** Where one of them decided what is planned. */
+  /** Places where a stand-in decided a part of the plan. */
   readonly uses: readonly StandInUse[];
 }
 
@@ -41,12 +41,12 @@ export interface ReadMode {
 export interface RcHost {
   /**
    * Reads one file. One at a time.
-   * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host dies
+   * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host ends
    */
   read(file: string, mode: ReadMode): Promise<RcFileReport>;
   /**
    * Runs a task of a file that was read. An abort aborts the signal of the task, and kills the host when its other tasks have ended.
-   * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal
+   * @throws SluiceError `RC_FAILED` with the error of the task; after an abort the reason of the signal
    */
   run(task: string, signal: AbortSignal): Promise<void>;
   update(state: HostState): void;

@@ -1,6 +1,6 @@
 /**
  * The messages between the runner and a host of rc files: one JSON object a line, in UTF-8. The host
- * inherits the socket for it as the descriptor that `SLUICE_RC_URI=fd://N` names. Any language can speak it.
+ * inherits the socket for it as the descriptor that `SLUICE_RC_URI=fd://N` names. A host in any language can use it.
  *
  * The runner sends `init` first. It sends `read` for one file at a time. The host answers with `tasks` as
  * soon as it has read the file, runs its `setup` if asked to, and answers `read`. Then come `run`s, several
@@ -11,7 +11,7 @@ import type { JsonValue } from "../messages/index.js";
 /** The environment variable that names the descriptor. */
 export const HOST_URI_VARIABLE = "SLUICE_RC_URI";
 
-/** Configuration and the like as JSON. */
+/** JSON objects such as the configuration. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
 /** The data that a host mirrors, so that reading it never waits. An update contains only the changed parts. */
@@ -39,7 +39,7 @@ export type ToHost =
   | { readonly op: "run"; readonly task: string }
   | { readonly op: "cancel"; readonly task: string }
   | { readonly op: "update"; readonly state: HostState }
-  /** To a `setenv` or `refresh`; what changed is in an `update` before it. */
+  /** To a `setenv` or `refresh`; an `update` before it has the changes. */
   | { readonly op: "reply"; readonly id: number; readonly error?: string }
   | { readonly op: "exit" };
 

@@ -19,7 +19,7 @@ export class InstanceState {
 
   /**
    * Asks the instance again.
-   * @returns what may have changed
+   * @returns reads all values that may have changed
    * @throws SluiceError `BROKER_REQUEST`
    */
   async refresh(): Promise<HostState> {
@@ -31,7 +31,7 @@ export class InstanceState {
       handle.rpc("config.get", {}),
       handle.rpc("broker.getenv", {}),
     ]);
-    // The answer may be older than what was set meanwhile.
+    // The answer may be older than a value that was set meanwhile.
     if (changes !== this.#changes) return this.refresh();
     const attrs = texts(objectIn(attributes, "attrs"));
     const brokerEnv = texts(objectIn(environment, "env"));

@@ -25,11 +25,11 @@ export interface InstanceStepExecutorOptions {
   readonly cancelRemovalAfterMs?: number | undefined;
   /** Load modules even if others may write to their files (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
-  /** The plan is that of a start: it names modules, and no person. */
+  /** The plan is the plan of a start: its loads come from no request of a user. */
   readonly isStart?: boolean | undefined;
   /** The broker's id of the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
-  /** Digests of libraries that were verified for the plan, by unit: what is loaded must still have them. */
+  /** Digests of libraries that were verified for the plan, by unit; the loaded file must still have them. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -88,7 +88,7 @@ export class InstanceStepExecutor implements StepExecutor {
       await handle.rpc("module.load", this.#loadRequest(unit, explicit), { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
-      // The broker goes on loading what nothing waits for any more.
+      // The broker continues with a load even if no request waits for it any more.
       await removeModule(handle, unit.name, true);
       throw signal.reason;
     }
@@ -109,7 +109,7 @@ export class InstanceStepExecutor implements StepExecutor {
 
   async #remove({ name, stop }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    // A module whose unit has `stop` gets that time; the broker itself cancels it afterwards.
+    // A module whose unit has `stop` gets that time, after which the broker itself cancels it.
     const isHurried = stop === undefined;
     const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
     if (isHurried) this.#removals.add(removal);
@@ -132,7 +132,7 @@ export class InstanceStepExecutor implements StepExecutor {
       await runCommand({ name, command, env: session?.env ?? env ?? process.env }, onOutput, signal);
       return;
     }
-    // A task with neither command nor code is a milestone: others order themselves around it.
+    // A task with neither command nor code is a milestone for the order of other units.
     if (session?.hasTask(name) === true) await session.runTask(name, signal);
   }
 
@@ -173,7 +173,7 @@ export function loadRequest(
   };
 }
 
-/** Removes a module; one that is gone already is what was wanted. */
+/** Removes a module. If the module is gone already, that is a success. */
 async function removeModule(
   handle: Handle,
   name: string,

@@ -1,14 +1,14 @@
 import type { Catalog, ModuleUnit, Unit } from "../units/index.js";
 import type { ModuleOptionEdit } from "./host-protocol.js";
 
-/** The arguments for later loads: those of the units, changed by `setopt` (docs/design/planning.md §8). */
+/** The arguments for later loads: the arguments of the units, changed by `setopt` (docs/design/planning.md §8). */
 export class ModuleArguments {
   #edits: ModuleOptionEdit[] = [];
   #catalog: Catalog | undefined;
   #picks: ReadonlyMap<string, Unit> = new Map();
 
   /**
-   * What names stand for from now on, with the arguments that units have. Forgets earlier edits: the catalog was composed
+   * Sets the unit for each name of a module, with its arguments. Forgets earlier edits: the catalog was composed
    * with them.
    * @param picks provider of each service, where a plan has chosen; else the catalog's own first choice counts
    */

@@ -55,7 +55,9 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** Services that the code of rc files names in `setAlternative` or `set_alternative`, whatever it then decides. */
+/**
+ * Services that the code of rc files names in `setAlternative` or `set_alternative`, even if it then chooses none.
+ */
 export function servicesChosenByCode(files: readonly string[]): Set<string> {
   const calls = files
     .filter((file) => hostProgramFor(file) !== undefined)

@@ -29,7 +29,7 @@ export interface RcReading {
   readonly remove: readonly NamedReference[] | "all";
   /** Units and services to force-enable (docs/design/planning.md §3). */
   readonly enabled: readonly string[];
-  /** Files that were read with stand-ins, and what those stand for (docs/design/flux.md §1). */
+  /** Files that were read with stand-ins, and the names of the missing packages (docs/design/flux.md §1). */
   readonly standIns: readonly ReadWithStandIns[];
 }
 
@@ -41,10 +41,10 @@ export interface ReadWithStandIns {
 }
 
 /**
- * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read
- * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and
- * `codeFragment`; of all files at once. Warnings: `RC_STAND_IN`.
- * @param session has the hosts of those with code
+ * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read (docs/design/planning.md
+ * §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and the errors of `readRcFragment` and `codeFragment`; of
+ * all files at once. Warnings: `RC_STAND_IN`.
+ * @param session has the hosts of the files with code
  * @param onLoading gets each file before it is read, for `loading FILE`
  * @param reading how files are read
  */
@@ -132,7 +132,7 @@ class RcReadingDraft implements RcReading {
     this.#remove(fragment.remove);
   }
 
-  /** Takes what a `setup()` did to the plan, and returns what it did to units. */
+  /** Takes the changes of a `setup()` to the plan, and returns its changes to units. */
   apply({ file, effects, standIns }: RcFileReport): SetupEdit[] {
     if (standIns.length > 0) this.standIns.push({ file, names: standIns.map(({ name }) => name) });
     const origin = namedOrigin(`setup() of ${file}`);

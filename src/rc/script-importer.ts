@@ -20,8 +20,9 @@ const LIBRARY_FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 const require = createRequire(import.meta.url);
 
 /**
- * Imports rc files in TypeScript and JavaScript into this process. What they import as `sluice/rc` is what this process
- * has, not a second copy of it. TypeScript that needs no loader of its own runs without one, which starts far sooner.
+ * Imports rc files in TypeScript and JavaScript into this process. Their import of `sluice/rc` gives the copy that
+ * this process has, not a second copy of it. TypeScript that needs no loader runs without one, which starts far
+ * sooner.
  */
 export class ScriptImporter {
   readonly #transpiler = new Transpiler();
@@ -36,7 +37,8 @@ export class ScriptImporter {
 
   /**
    * The exports of a file. It runs once, also if it fails. Its errors name the place of a mistake in it.
-   * @param standIns for a plan: what stands for packages that cannot be found; without it, they are errors
+   * @param standIns for a plan: the stand-ins for packages that cannot be found; without it, those packages are
+   *   errors
    */
   async import(file: string, standIns?: StandIns): Promise<object> {
     const prepared = /\.m?ts$/.test(file) ? await this.#transpiler.prepare(file, this.#cacheDir) : undefined;
@@ -49,7 +51,7 @@ export class ScriptImporter {
       if (standIns === undefined) throw error;
       takeDeclaredTasks();
       const result = await this.#withStandIns(file, standIns, jiti);
-      // It was not for want of a package, or it would have some now.
+      // The cause was no missing package, or there would be a stand-in now.
       if (standIns.names.length === 0) throw error;
       return result;
     }

@@ -3,7 +3,7 @@ import { type CamelKey, camelKey, type UnitKeyRow } from "../units/keys/keys.js"
 import { UNIT_KEYS } from "../units/keys/unit-keys.js";
 import type { Context } from "./context.js";
 
-/** Kind of a key → what a task of an rc file gives for it: what unit files have. */
+/** Kind of a key → the type of its value in a task of an rc file, the same as in unit files. */
 interface OptionValues {
   strings: readonly string[];
   conditions: readonly string[];
@@ -15,7 +15,9 @@ interface OptionValues {
   duration: string;
 }
 
-/** The rows of the keys that tasks of rc files have: those of all units, but for what only files can say. */
+/**
+ * The rows of the keys that tasks of rc files have: the keys of all units, without those that only files can have.
+ */
 type TaskRow = Exclude<Extract<UnitKeyRow, { on: "both" }>, { isOfFiles: true }>;
 
 /**
@@ -59,7 +61,7 @@ const KEYS: ReadonlyMap<string, string> = new Map(
 
 /**
  * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest.
- * Kept for the whole process. What a plain JavaScript file finds as `sluice/rc` is up to Node. It may be a
+ * Kept for the whole process. Node decides which file a plain JavaScript file gets as `sluice/rc`. It may be a
  * copy of this that a site has installed beside its files.
  */
 const DECLARED = Symbol.for("sluice.rc.declared-tasks");

@@ -125,8 +125,8 @@ function unread(file: string | undefined, message: string, hint?: string): Diagn
 }
 
 /**
- * Executable files of `rcN.d` that nothing runs: those of the search path, of the configuration directory and of
- * `FLUX_RC_EXTRA`. An rc file that calls `run_all_rc_scripts(N)` runs the latter two. Warning: `UNIT_NOT_READ`.
+ * Executable files of `rcN.d` that nothing runs, in the search path, the configuration directory and `FLUX_RC_EXTRA`.
+ * An rc file that calls `run_all_rc_scripts(N)` runs the latter two. Warning: `UNIT_NOT_READ`.
  * @param files the rc files of the phase
  */
 export function idleScriptWarnings(env: Env, runlevel: Runlevel, files: readonly string[]): Diagnostic[] {

@@ -7,14 +7,14 @@ export interface Skipped {
   readonly via: string;
 }
 
-/** How a step depends on another; what needs it does not run without it. */
+/** How a step depends on another; the dependent step does not run without it. */
 export type Link = "requires" | "needs";
 
 /** The providers of one name, or its pick, and the units that request it. */
 interface Supply {
   readonly link: Link;
   readonly dependents: number[];
-  /** How many of those that serve it have not failed. */
+  /** How many of its providers have not failed. */
   left: number;
 }
 

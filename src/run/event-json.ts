@@ -55,7 +55,7 @@ export function eventToJson(event: RunEvent): RunEventJson {
   }
 }
 
-/** Clocks give more digits than they can tell apart. */
+/** Clocks give more digits than their resolution. */
 function toNanosecond(timeMs: number): number {
   return Math.round(timeMs * 1e6) / 1e6;
 }

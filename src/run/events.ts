@@ -51,7 +51,7 @@ export interface FailEvent extends AfterStart {
   /** For people, to be shown after `NAME: `. */
   readonly message: string;
   readonly error: Error;
-  /** The unit is optional: what requires it runs without, and the run has not failed for it. */
+  /** The unit is optional: units that require it run without it, and the run has not failed because of it. */
   readonly optional?: true;
 }
 
@@ -76,19 +76,19 @@ export interface SkipEvent extends OfStep {
   readonly type: "skip";
   /** The unit that failed, at the end of the chain. */
   readonly because: string;
-  /** The unit that this one asks for itself: `because`, or one that was skipped for it. */
+  /** The unit that this one asks for itself: `because`, or a unit that was skipped for it. */
   readonly via: string;
   readonly message: string;
 }
 
-/** A step was never started because the run stopped before its turn. No error of its own. */
+/** A step was never started because the run stopped before its turn. It has no error of its own. */
 export interface NotStartedEvent extends OfStep {
   readonly type: "not-started";
   readonly because: StopCause;
   readonly message: string;
 }
 
-/** The caller's signal: nothing more starts (`stop`), or what runs is cancelled as well (`cancel`). */
+/** The caller's signal: nothing more starts (`stop`), or running steps are cancelled as well (`cancel`). */
 export interface InterruptEvent extends AtTime {
   readonly type: "interrupt";
   readonly stage: "stop" | "cancel";

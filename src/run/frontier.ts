@@ -2,9 +2,8 @@ import { type Dag, greatestFirst, Heap } from "../graph/index.js";
 import { inDegrees } from "./schedule.js";
 
 /**
- * How far a run has come into its DAG: which steps are ready, by counts of predecessors that are still in the way.
- * Barriers, and steps that were withdrawn, are passed as soon as nothing is in their own way: the order that leads
- * through them still holds.
+ * How far a run has come into its DAG: which steps are ready, by counts of predecessors that have not ended. Barriers
+ * and withdrawn steps pass as soon as they have no such predecessors, so the order through them still applies.
  */
 export class Frontier {
   readonly #dag: Dag;
@@ -40,7 +39,7 @@ export class Frontier {
     }
   }
 
-  /** A taken step is out of the way of those that come after it. */
+  /** A taken step no longer blocks the steps after it. */
   pass(step: number): void {
     const arrived: number[] = [];
     this.#passInto(step, arrived);

@@ -41,8 +41,9 @@ export async function findPair(
 }
 
 /**
- * Makes the first exchanges on the way from one order to another. Each unit of the goal is brought to its place in turn, past
- * units that come after it in the goal. As it comes after them in the other order, no relation is between them.
+ * Makes the first exchanges on the way from one order to another. It brings each unit of the goal to its place, one
+ * after the other, past units that come later in the goal. As it comes after them in the other order, no relation is
+ * between them.
  */
 function walk(
   from: readonly string[],

@@ -7,7 +7,7 @@ import { Frontier } from "./frontier.js";
  */
 export type Shuffle =
   | { readonly kind: "seed"; readonly text: string; readonly seed: number }
-  /** The first of these that is ready; what is not among them comes after. */
+  /** The first of these that is ready; all others come after. */
   | { readonly kind: "order"; readonly text: string; readonly units: readonly string[] };
 
 /** A seed as a shuffle. */
@@ -16,8 +16,8 @@ export function seeded(seed: number): Shuffle {
 }
 
 /**
- * The weights by which a {@link Frontier} gives steps in the order of a shuffle. That of a seed depends on the seed and the
- * name of the unit alone, so that another unit in the plan changes nothing in the order of the rest.
+ * The weights by which a {@link Frontier} gives steps in the order of a shuffle. The order of a seed depends on the
+ * seed and the name of the unit alone. So another unit in the plan does not change the order of the others.
  * @param names of the steps, by their numbers
  */
 export function shuffleWeights(names: readonly string[], shuffle: Shuffle): Float64Array {

@@ -6,8 +6,8 @@ import { digestOf, isOursAlone, replaceFile, SealedFiles } from "../caches/index
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /**
- * Generated code on disk, by what it was made from: in the directory of an instance, which its ranks share, and in
- * that of the user, which stays. Other users can write to neither.
+ * Generated code on disk, by its source: in the directory of an instance, which its ranks share, and in that of the
+ * user, which stays. Other users can write to neither.
  */
 export class CodeCache {
   readonly #directory: string | undefined;
@@ -18,7 +18,7 @@ export class CodeCache {
     this.#userCode = userCode;
   }
 
-  /** Keeps nothing: the code of the package is made anew in each build. */
+  /** Keeps nothing, because the code of the package is made in each build. */
   static none(): CodeCache {
     return new CodeCache(undefined, undefined);
   }
@@ -50,7 +50,7 @@ export class CodeCache {
     return kept;
   }
 
-  /** Whole or not at all, as another broker may read it at the same moment. */
+  /** Written as a whole, because another broker may read it at the same moment. */
   write(origin: string, code: string): void {
     this.#share(origin, code);
     this.#userCode?.write(userName(origin), Buffer.from(code));
@@ -74,8 +74,8 @@ function userName(origin: string): string {
 }
 
 /**
- * Code that came with the package, made when that was built, and trusted as much as the rest of it. A file is known by
- * its name and its source: an edited file has other code.
+ * Code that came with the package and was made at its build. It is as safe as the other files of the package. A file
+ * is known by its name and its source: an edited file has other code.
  */
 export class ShippedCode {
   readonly #directory: string;

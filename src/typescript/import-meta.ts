@@ -35,15 +35,18 @@ interface MetaOfFile {
 /** Members that jiti puts the value of in their place. */
 const MEMBERS: ReadonlySet<string | undefined> = new Set(["url", "filename", "dirname"]);
 
-/** For a path Node makes a URL, whether there is such a file or not; jiti looks for it. jiti has no URL of a module of Node. */
+/**
+ * Node makes a URL for a path even without such a file; jiti searches for the file. jiti has no URL for a module of
+ * Node.
+ */
 const RESOLVE = `(to) => {
   if (/^(?:[.]{0,2}[/]|[a-z][a-z0-9+.-]*:)/i.test(to)) return new URL(to, URL_OF_FILE).href;
   return process.getBuiltinModule("node:module").isBuiltin(to) ? "node:" + to : import.meta.resolve(to);
 }`.replaceAll("\n", " ");
 
 /**
- * Makes `import.meta` itself an object, as in Node. jiti knows members of it only where they are named, so that
- * `const { dirname } = import.meta` would find nothing.
+ * Makes `import.meta` itself an object, as in Node. jiti replaces only members that the code names, so that `const {
+ * dirname } = import.meta` would find nothing.
  */
 export function importMetaPlugin({ filename, dirname, url }: MetaOfFile): (api: BabelApi) => BabelPlugin {
   return ({ types, template }) => ({

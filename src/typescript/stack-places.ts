@@ -18,7 +18,7 @@ const MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
 
 const made = new Map<string, MadeFile>();
 
-/** Keeps what is needed to find places of a file whose code was made from it. */
+/** Keeps the data that finds places of a file whose code was made from it. */
 export function rememberCode(path: string, code: string, linesBefore = 0): void {
   if (code.includes(MAP_MARK)) made.set(path, { code, linesBefore });
 }
@@ -30,7 +30,7 @@ export function forgetCode(path: string): void {
 
 /**
  * Makes the stacks of errors in this thread name the places in the source files. For threads and processes that are
- * ours alone: what formats stacks is one function for all code in them.
+ * ours alone, because one function formats stacks for all code in them.
  */
 export function showWrittenPlaces(): void {
   Error.prepareStackTrace = (error, calls) =>
@@ -52,7 +52,7 @@ function textOf(call: Call): string {
   return place === undefined ? text : text.replace(`${file}:${line}:${column}`, () => `${file}:${place}`);
 }
 
-/** `LINE:COLUMN` in a file of what is at a place in its code; undefined if its code was not made. */
+/** The `LINE:COLUMN` in a file for a place in its code; undefined if its code was not made. */
 function writtenPlace(path: string, line: number, column: number): string | undefined {
   const file = made.get(path);
   if (file === undefined) return undefined;
@@ -63,7 +63,7 @@ function writtenPlace(path: string, line: number, column: number): string | unde
   return "originalLine" in entry ? `${entry.originalLine + 1}:${entry.originalColumn + 1}` : undefined;
 }
 
-/** The compiler makes `(0, a.f)()` of a call of what was imported. V8 places it at the second parenthesis, `f()` at `f`. */
+/** The compiler turns a call of an import into `(0, a.f)()`. V8 places it at the second parenthesis, `f()` at `f`. */
 function startOfCall(line: string, index: number): number {
   const called = line[index] === "(" ? /\(0, [\w$]+\.[\w$]+\)$/.exec(line.slice(0, index)) : null;
   return called?.index ?? index;

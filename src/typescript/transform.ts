@@ -11,7 +11,7 @@ export function transformed(
   source: string,
   options: Partial<Jiti.TransformOptions> = {},
 ): string {
-  // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
+  // Not import(): it does not work in code that V8 got in compiled form, such as the command line.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(filename, { fsCache: false });
   const code = jiti.transform({

@@ -34,16 +34,17 @@ export class Transpiler {
   readonly #shipped: ShippedCode;
   readonly #done = new Map<string, Promise<string>>();
 
-  /** @param shippedDir where code of known files lies that needs no compiler; default: that of the package */
-  // This form of the path holds in the bundles as well.
+  /**
+   * @param shippedDir the directory with code of known files that needs no compiler; default: the one of the package
+   */
+  // This form of the path is valid in the bundles as well.
   constructor(shippedDir = fileURLToPath(new URL("../typescript/shipped", import.meta.url))) {
     this.#shipped = new ShippedCode(shippedDir);
   }
 
   /**
-   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports
-   * anything else but Node's own modules and our library, or does what only a loader of modules can do. Then
-   * jiti has to import it.
+   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports anything else
+   * but Node's own modules and our library, or uses a feature that needs a module loader. Then jiti has to import it.
    * @param path of a TypeScript file
    * @param cacheDir the 0700 directory of an instance where code is kept, besides the cache of the user
    * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error; a system error if it cannot be read
@@ -156,7 +157,10 @@ function compiles(code: string): boolean {
   }
 }
 
-/** The TypeScript files that a file requires, by what it calls them; undefined if it requires a file of another kind. */
+/**
+ * The TypeScript files that a file requires, by the names in its `require` calls; undefined if it requires a file of
+ * another kind.
+ */
 async function neighboursOf(path: string, code: string): Promise<Record<string, string> | undefined> {
   const neighbours: Record<string, string> = {};
   for (const name of requiredNames(withoutMap(code)).filter(isRelative)) {

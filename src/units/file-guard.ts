@@ -11,8 +11,8 @@ import { wholeFile } from "./source.js";
  */
 export interface FileGuard {
   /**
-   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for it, for each directory above it
-   * and each link on its path. Repeated calls return the same objects. A missing file has no problems.
+   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
+   * link on its path. Repeated calls return the same objects. A missing file has no problems.
    * @param path relative paths start at the working directory
    */
   check(path: string): readonly Diagnostic[];
@@ -28,10 +28,10 @@ const LINK_LIMIT = 40;
 const PROGRAM_DIR = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /**
- * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, belongs to root
- * or to the user. Neither others nor its group may write to it, except for the user's primary group and
- * sticky directories such as `/tmp`. For a link, the rule also applies to its target, and to the directories
- * above both. The guard caches its results, so use one guard for one command or one load.
+ * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, belongs to root or to
+ * the user. No other user may write to it. No group may either, except for the user's primary group and in sticky
+ * directories such as `/tmp`. For a link, the rule also applies to its target, and to the directories above both. The
+ * guard caches its results, so use one guard for one command or one load.
  */
 export function createFileGuard(): FileGuard {
   return new OwnerGuard();
@@ -39,7 +39,7 @@ export function createFileGuard(): FileGuard {
 
 /**
  * For files that are loaded rather than read.
- * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all that speaks against the file, one a line
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all objections to the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
   refuse(path, guard.check(path));
@@ -75,7 +75,7 @@ interface Way {
 
 class OwnerGuard implements FileGuard {
   readonly #entries = new Map<string, Entry | undefined>();
-  /** By directory as it is written: files come many in one. */
+  /** By directory as it is written, because many files come from one directory. */
   readonly #ways = new Map<string, Way>();
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #gid = process.getegid?.() ?? 0;
@@ -104,7 +104,7 @@ class OwnerGuard implements FileGuard {
 
   /**
    * Goes down a path as the kernel does, one name after the other, so that no link is passed over.
-   * @param wanted what it is done for
+   * @param wanted the path that the caller wants in the end
    */
   #follow(path: string, wanted: string): Way {
     const problems = new Set<Diagnostic>();
@@ -223,7 +223,7 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** The names that a path is made of, in order; those of the same directory have none. */
+/** The names in a path, in order; names for the same directory are left out. */
 function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }

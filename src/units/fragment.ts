@@ -2,7 +2,7 @@ import type { Diagnostic, Origin } from "../errors/index.js";
 import type { ListEdit, Setting } from "./settings.js";
 import type { Source } from "./source.js";
 
-/** A unit as one source defines it; or, if an earlier one has defined it, what this one changes. */
+/** A unit as one source defines it; or, if an earlier source has defined it, the changes of this one. */
 export interface Definition extends Setting {
   readonly kind: "module" | "task";
   readonly name: string;
@@ -18,7 +18,7 @@ export type Change =
   | { readonly kind: "update"; readonly target: string; readonly setting: Setting }
   /** The provider of a service. */
   | { readonly kind: "alternative"; readonly service: string; readonly unit: string; readonly origin: Origin }
-  /** Arguments of a module; of a service, those of all its providers. Applied after everything else. */
+  /** Arguments of a module; for a service, the arguments of all its providers. Applied after all other edits. */
   | {
       readonly kind: "options";
       readonly target: string;
@@ -46,7 +46,7 @@ export interface Fragment {
 
 /** The readable part of a source, and its problems. */
 export interface Reading {
-  /** The sound part: a value that is wrong is left out, and nothing else. */
+  /** The valid part: only invalid values are left out. */
   readonly fragment: Fragment;
   readonly diagnostics: readonly Diagnostic[];
   /** The source is unreadable, so that names may be missing. */

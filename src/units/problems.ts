@@ -14,7 +14,7 @@ export interface Problem {
   readonly path: Path;
   /** Which end of `key = value` to point at. */
   readonly part: Part;
-  /** Worked out for what is shown only, where it takes a search, or the text of the file. */
+  /** Worked out only when the problem is shown, where it takes a search, or the text of the file. */
   readonly hint?: string | ((written: Written) => string | undefined) | undefined;
 }
 
@@ -52,8 +52,8 @@ export function locateProblems(source: Source, problems: readonly Problem[]): Di
 
 /**
  * The errors of a validator, as problems with our own messages.
- * @param errors what it left behind
- * @param value what it looked at
+ * @param errors the errors that the validator left
+ * @param value the value that it validated
  * @param base path of that value in its document
  * @param known keys that the table may have, for hints
  */
@@ -202,7 +202,7 @@ function setting(format: Format | undefined, key: string, value: string): string
   return format === "yaml" ? `${key}: ${value}` : `${key} = ${value}`;
 }
 
-/** A text that is not what its key wants. */
+/** A text that its key does not accept. */
 function explainText(key: string, text: string): Pick<Problem, "code" | "message" | "hint"> {
   if (key.startsWith("needs-")) {
     return {

@@ -89,7 +89,7 @@ export function rankSetHas(set: RankSet, rank: number): boolean {
 }
 
 /**
- * The canonical text of a set: `all`, `>N` for what has no upper end, else an idset with neighbours joined.
+ * The canonical text of a set: `all`, `>N` for a set without an upper end, else an idset with neighbours joined.
  * The empty set is the empty string, which is not a value of `ranks`.
  */
 export function formatRankSet(set: Pick<RankSet, "ranges">): string {

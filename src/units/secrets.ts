@@ -5,8 +5,8 @@ import type { ModuleUnit } from "./types.js";
 const HIDDEN: ReadonlySet<string> = new Set(["args", "environment", "command"]);
 
 /**
- * A value of a key of a secret unit as it may be shown: names of variables and programs stay, what they are given does
- * not (docs/design/programs.md §3).
+ * A value of a key of a secret unit as it may be shown: it keeps names of variables and programs, and hides their
+ * values and arguments (docs/design/programs.md §3).
  */
 export function withoutSecrets(key: string, value: unknown): unknown {
   if (value === undefined || value === null) return value;

@@ -73,11 +73,11 @@ export function readSetting(table: UpdateTable, source: Source, path: Path, prob
       if (value !== undefined) settings[name] = value;
     } else if (name !== "name") edits = readEdit(table, name, path, problems, edits);
   }
-  // Each value is of the kind of its row: the schema and readValue see to that.
+  // Each value is of the kind of its row, because the schema and readValue check that.
   return { source, path, settings, edits: edits ?? NO_EDITS };
 }
 
-/** Where a value stands, and what gets the problems with it. */
+/** The place of a value, and the list for its problems. */
 interface ValuePlace {
   readonly source: Source;
   /** The table's place in its source. */
@@ -94,7 +94,7 @@ function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace)
   if (kind === "ends") {
     place.problems.push(...endProblems(key, value as readonly (string | number)[], [...place.path, key]));
   }
-  // Those of the parser have room to grow, five times what most lists need.
+  // The parser's arrays have spare room, five times the size that most lists need.
   if (Array.isArray(value)) return value.slice();
   if (typeof value !== "string") return value;
   if (kind === "path") return resolvePath(value, place.source);
@@ -126,7 +126,7 @@ function editList(list: readonly string[], { op, items }: ListEdit): readonly st
   }
 }
 
-/** Keys that a table sets or edits; those that it sets in the order of docs/design/planning.md §1. */
+/** Keys that a table sets or edits; the keys that it sets come in the order of docs/design/planning.md §1. */
 export function keysSetBy({ settings, edits }: Setting): UnitKey[] {
   return [...keysOf(settings), ...edits.map((edit) => edit.key)];
 }
@@ -181,7 +181,7 @@ function resolvePath(path: string, { directory }: Source): string {
   return /^\.\.?\//.test(path) ? resolve(directory, path) : path;
 }
 
-/** The edits of a table so far, and the one that a name in it stands for. */
+/** The edits of a table so far, with the edit that a name in it makes. */
 function readEdit(
   table: UpdateTable,
   name: string,

@@ -20,7 +20,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** Where settings come from: a file, or something else with a name. */
+/** Where settings come from: a file, or another named source. */
 export interface Source {
   /** For people: the path as it was given, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
   readonly name: string;
@@ -36,7 +36,7 @@ export function namedSource(name: string): Source {
 }
 
 /**
- * A declaration in the code of a file: its host knows only the line.
+ * A declaration in the code of a file: its host has only the line.
  * @param line from 1; 0 or undefined if not known
  */
 export function codeSource(file: string, line = 0, column = 0): Source {
@@ -65,7 +65,7 @@ export class DocumentSource implements Source {
     this.#positions ??= this.#makePositions();
     const exact = this.#positions.find(path, part);
     if (exact !== undefined) return this.at(exact);
-    // For a missing or computed value, the place is that of its container.
+    // For a missing or computed value, the place is the place of its container.
     for (let length = path.length - 1; length > 0; length--) {
       const around = this.#positions.find(path.slice(0, length), "key");
       if (around !== undefined) return this.at(around);

@@ -6,8 +6,8 @@ import { type FileGuard, refuse } from "./file-guard.js";
 /**
  * For a directory whose files are written as well as read.
  * @param directory absolute; it need not exist
- * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of it, of a directory above
- *   it, or of what is in it at any depth. Links count, and so does what they lead to
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of the directory, of a directory
+ *   above it, or of a file in it at any depth. It checks links and their targets
  */
 export function refuseInsecureTree(guard: FileGuard, directory: string): void {
   const problems = new Set<Diagnostic>(guard.check(directory));
@@ -26,7 +26,7 @@ export function refuseInsecureTree(guard: FileGuard, directory: string): void {
   refuse(directory, [...problems]);
 }
 
-/** @returns undefined for what leads nowhere */
+/** @returns undefined for a path that leads nowhere */
 function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
@@ -36,7 +36,7 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** @returns nothing for a file, and for what another process has just removed */
+/** @returns nothing for a file, or for a directory that another process has just removed */
 function entriesOf(path: string): Dirent[] {
   try {
     return readdirSync(path, { withFileTypes: true });

@@ -27,7 +27,7 @@ export interface UnitParts {
   readonly directory?: string | undefined;
 }
 
-/** A module from the set values, with defaults for the rest. */
+/** A module from the set values, with defaults for the others. */
 export function makeModule({ name, order, settings, directory }: UnitParts): ModuleUnit {
   const unit = { ...EMPTY_MODULE };
   unit["name"] = name;
@@ -39,7 +39,7 @@ export function makeModule({ name, order, settings, directory }: UnitParts): Mod
   return unit as object as ModuleUnit;
 }
 
-/** A task from the set values, with defaults for the rest. */
+/** A task from the set values, with defaults for the others. */
 export function makeTask({ name, order, settings }: UnitParts): TaskUnit {
   const unit = { ...EMPTY_TASK };
   unit["name"] = name;
@@ -79,8 +79,8 @@ function toCondition(text: string): Condition {
 type OptionValue = string | number | boolean | readonly (string | number)[] | Table;
 
 /**
- * The options of a module that `module.load` carries to the broker and the loader, by the names of its payload. What is
- * not set or empty, and a time without an end, is left out.
+ * The options of a module that `module.load` carries to the broker and the loader, by the names of its payload. It
+ * leaves out unset and empty values, and a time without an end.
  */
 export function optionsOf(unit: ModuleUnit): Readonly<Record<string, OptionValue>> {
   const options: Record<string, OptionValue> = {};

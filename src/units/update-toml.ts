@@ -13,7 +13,10 @@ export interface UnitUpdate {
   readonly isProposed?: boolean | undefined;
 }
 
-/** Edits of units as the lines of a unit file that comes after those that define them; edits of one unit stand together. */
+/**
+ * Edits of units as the lines of a unit file that comes after the files that define them. The edits of one unit stand
+ * together.
+ */
 export function updatesToToml(updates: readonly UnitUpdate[]): string[] {
   return [...grouped(updates)].flatMap(([, group]) => {
     const [first] = group;

@@ -1,4 +1,4 @@
-/** Open requests of one sender for one topic, as the broker of one rank sees them (`broker.waits`). */
+/** Open requests of one sender for one topic, at the broker of one rank (`broker.waits`). */
 export interface OpenRequests {
   /** Identifies the sender in the whole instance. */
   readonly origin: string;
@@ -20,7 +20,7 @@ export interface OpenRequests {
   readonly isHeld: boolean;
 }
 
-/** A module of one rank, as far as others may wait for it. */
+/** A module of one rank, with the data for waits on it. */
 export interface WaitedModule {
   readonly uuid: string;
   readonly name: string;
@@ -65,9 +65,9 @@ export interface WaitEdge {
 /** Which part of an instance waits for which. */
 export interface WaitGraph {
   readonly edges: readonly WaitEdge[];
-  /** From what no other waits for to the last link, the longest wait first. */
+  /** From a unit that no other waits for to the last link, the longest wait first. */
   readonly chains: readonly (readonly WaitEdge[])[];
-  /** Rings of edges that have been there for a while: none of them can be answered. */
+  /** Rings of edges that have lasted for a while: no request in them can be answered. */
   readonly deadlocks: readonly (readonly WaitEdge[])[];
   /** Open streams, which are not part of the graph. */
   readonly streams: number;

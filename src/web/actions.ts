@@ -1,4 +1,7 @@
-/** An action: the commands that do the same, one after the other while they succeed, and those that only try it. */
+/**
+ * An action: the commands that carry it out, one after the other while they succeed, and the commands that only try
+ * it.
+ */
 interface Action {
   readonly commands: readonly (readonly string[])[];
   readonly dryRun?: readonly string[];
@@ -66,7 +69,7 @@ export function commandText(commands: readonly (readonly string[])[]): string {
   return commands.map((words) => ["sluice", ...withoutDashes(words)].map(quoted).join(" ")).join(" && ");
 }
 
-/** The end of options is said only where a name begins like one. */
+/** The mark `--` for the end of options is written only where a name begins like an option. */
 function withoutDashes(words: readonly string[]): readonly string[] {
   const name = words.at(-1) ?? "";
   return name.startsWith("-") ? words : words.filter((word) => word !== "--");

@@ -50,7 +50,7 @@ export class Commands {
     }
   }
 
-  /** Ends those that run. */
+  /** Ends the running commands. */
   close(): void {
     this.#ended.abort();
   }

@@ -15,7 +15,7 @@ const KEPT_BYTES = 1024 * 1024;
 /** After so many comments that did not get through, a stream is closed. */
 const SILENT_COMMENTS = 8;
 
-/** A change as it is sent. */
+/** A change in the form that is sent. */
 interface KeptChange {
   readonly seq: number;
   readonly text: string;
@@ -24,7 +24,7 @@ interface KeptChange {
 export interface HubOptions {
   /** The id of the instance: numbers of another one have no meaning here. */
   readonly uuid: string;
-  /** Everything that a page knows, as it is now. */
+  /** All the data of a page, as it is now. */
   readonly picture: () => unknown;
   /** From one comment to the next, by which streams without a reader are found. */
   readonly commentMs: number;
@@ -33,7 +33,7 @@ export interface HubOptions {
 /** The streams of events of all pages (docs/design/web.md §1). */
 export class Hub {
   readonly #options: HubOptions;
-  /** With a part of this server's own: its numbers begin anew with it. */
+  /** Has a part of this server's own, so that its numbers begin again with it. */
   readonly #epoch: string;
   readonly #streams = new Set<Stream>();
   readonly #timer: Pick<Timer, "cancel">;
@@ -52,7 +52,7 @@ export class Hub {
   }
 
   /**
-   * Opens a stream: with what came after the number that the page knows, else with a full picture.
+   * Opens a stream. It begins with the changes after the number that the page has, else with a full picture.
    * @returns false if there are too many
    */
   open(response: ServerResponse, lastEventId: string | undefined): boolean {
@@ -114,7 +114,7 @@ export class Hub {
   }
 }
 
-/** One of them. What its reader does not take is not kept for it. */
+/** One of them. It drops changes that its reader does not take. */
 class Stream {
   readonly #response: ServerResponse;
   readonly #picture: () => string;

@@ -32,7 +32,7 @@ export interface WebOptions extends Pick<
   readonly pageDirectory: string;
   /** Describes the waits of an instance, in lines. */
   readonly waits?: (handle: Handle) => Promise<readonly string[]>;
-  /** From one look at queues and rates to the next. */
+  /** The time between two readings of queues and rates. */
   readonly periodMs: number;
   readonly commentMs: number;
 }

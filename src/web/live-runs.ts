@@ -1,7 +1,7 @@
 import { fields, type JsonValue, type Payload } from "../messages/index.js";
 import type { Change } from "./change.js";
 
-/** How a unit stands in a run: what a picture is coloured by. */
+/** The state of a unit in a run, which decides its colour in a picture. */
 type StepState = "waiting" | "starting" | "done" | "failed" | "left-out";
 
 /** The unit, its state, the action, and perhaps a message. */

@@ -54,7 +54,7 @@ export class LiveInstance {
     this.#options = options;
   }
 
-  /** Begins to watch. It goes on until {@link close}, or until the instance has ended. */
+  /** Begins to watch. It runs until {@link close}, or until the instance has ended. */
   start(): void {
     const { handle } = this.#options;
     this.#follow("overlay.watch", { rank: 0 }, (payload) => this.#takeRanks(payload));

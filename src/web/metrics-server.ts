@@ -6,14 +6,14 @@ import { metricsModule } from "./metrics-module.js";
 import { HttpError, sendText } from "./replies.js";
 import { type Listen, type PageServer, serveRequests, type ServerOptions } from "./server.js";
 
-/** From one look at queues and rates to the next. */
+/** The time between two readings of queues and rates. */
 const PERIOD_MS = 1000;
 
 /** The instance of the metrics, and the access rules. */
 interface MetricsServerOptions extends Pick<ServerOptions, "log" | "tls"> {
   readonly handle: Handle;
   readonly listen: Listen;
-  /** Undefined: none is needed. */
+  /** Undefined: no token is needed. */
   readonly token: string | undefined;
   readonly allowedHosts: readonly string[];
 }

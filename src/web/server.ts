@@ -31,7 +31,7 @@ export interface Reach {
 
 export interface ServerOptions extends RouteOptions, Reach {}
 
-/** What a server has. */
+/** The parts of a server's service. */
 export interface Service {
   /** The access that a path below the base path needs; undefined for an unknown path. */
   readonly accessTo: (place: string) => Access | undefined;
@@ -59,7 +59,7 @@ export function servePage(options: ServerOptions): Promise<PageServer> {
 }
 
 /**
- * Serves what a service has, behind the guards.
+ * Serves a service, behind the guards.
  * @throws SluiceError `WEB_LISTEN` if it cannot listen there
  */
 export async function serveRequests(reach: Reach, service: Service): Promise<PageServer> {
@@ -110,7 +110,7 @@ async function serve(
     await service.answer(place, { request, response, query: new URLSearchParams(queries.join("?")) });
   } catch (error) {
     const status = error instanceof HttpError ? error.status : 500;
-    // Without what follows the path: it is of others, and long.
+    // Without the part after the path, which comes from others and may be long.
     if (status === 403 || status === 500) {
       options.log(`${status} ${request.method ?? ""} ${path.slice(0, 200)}: ${messageOf(error)}`);
     }
@@ -122,7 +122,7 @@ async function serve(
 /** What of a path is below the base path; undefined if only the slash at its end is missing. */
 function placeOf(path: string, basePath: string): string | undefined {
   if (path.startsWith(basePath)) return path.slice(basePath.length);
-  // Begins with what no place of ours begins with.
+  // Begins with a prefix that no path of ours has.
   return `${path}/` === basePath ? undefined : "/";
 }
 
@@ -154,7 +154,10 @@ function opened(server: Server, listen: () => void): Promise<void> {
   });
 }
 
-/** What a server that was killed has left. A socket that answers is in use, and anything else is not ours to remove. */
+/**
+ * Removes the socket that a killed server has left. A socket that answers is in use, and no other file is ours to
+ * remove.
+ */
 async function removeDeadSocket(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const isDead = await new Promise<boolean>((resolve) => {

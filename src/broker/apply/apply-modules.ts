@@ -2,7 +2,7 @@ import type { EntryState, LoadRequest, Removal, Trial } from "../modules/module-
 import type { GoneModule } from "../modules/known-modules.js";
 import type { LoadOrder, TakeDownOrder } from "../modules/take-down-order.js";
 
-/** A module as an apply sees it. */
+/** The data of a module that an apply uses. */
 export interface ApplyModule {
   readonly state: { readonly kind: EntryState["kind"]; readonly isStalled?: boolean | undefined };
   readonly instance: { readonly uuid: string } | undefined;
@@ -14,7 +14,7 @@ export interface ApplyModule {
   trial: Trial | undefined;
 }
 
-/** The modules that an apply changes: those of the broker, whose table they are, or those of another system. */
+/** The modules that an apply changes: those of the broker in its own table, or those of another system. */
 export interface ApplyModules {
   /** Whether no module can be loaded any more. */
   readonly isSealed: boolean;

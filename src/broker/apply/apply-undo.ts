@@ -10,7 +10,7 @@ interface Before {
   readonly request: LoadRequest;
   readonly digest: string | undefined;
   readonly uuid: string | undefined;
-  /** Whether it ran: what had failed need not work again. */
+  /** Whether it ran: a module that had failed need not work again. */
   readonly wasUp: boolean;
 }
 
@@ -123,7 +123,7 @@ export class Undo {
   }
 }
 
-/** An order with only some of its modules; what is between them still holds. */
+/** An order with only some of its modules. It keeps the order between those. */
 export function restricted(order: TakeDownOrder, names: ReadonlySet<string>): TakeDownOrder {
   return { ...order, nodes: order.nodes.map((name) => (names.has(name) ? name : "")) };
 }

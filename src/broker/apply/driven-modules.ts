@@ -93,7 +93,7 @@ export class DrivenModules implements ApplyModules {
   /** After a failed load no module has the name: the running module had to end first. */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<void> {
     if (this.has(name)) await this.remove(name, "ask");
-    // The environment of the broker is that of all its modules there.
+    // The broker of that system has one environment for all its modules.
     const asked = { ...request, name, kept: undefined };
     await this.#handle.rpc("module.load", asJson(asked));
     const entry = this.#enter(name, asked);
@@ -115,7 +115,7 @@ export class DrivenModules implements ApplyModules {
     return before;
   }
 
-  /** Records the changes of modules that were not loaded anew. */
+  /** Records the changes of modules that were not loaded again. */
   async note(): Promise<void> {
     for (const [name, entry] of this.#entries) {
       if (entry.noted === undefined || sameRequest(entry.noted, entry.request)) continue;

@@ -47,10 +47,10 @@ interface ExecListener {
 }
 
 /**
- * A command in a process group of its own, which dies with the broker.
+ * A command in a process group of its own, which ends with the broker.
  *
- * It has finished when it has exited and its outputs are closed, as with `ssh`: what a background pipeline still writes is
- * not lost. The rest of its group is then killed. SIGKILL ends it in any case.
+ * It has finished when it has exited and its outputs are closed, as with `ssh`. So the output of a background
+ * pipeline is not lost. The rest of its group is then killed. SIGKILL ends it in any case.
  */
 export class ExecProcess {
   readonly pid: number;
@@ -177,7 +177,7 @@ export class ExecProcess {
 
 type Child = ChildProcessByStdio<Writable | null, Readable, Readable>;
 
-/** Checked once: the result holds for the machine. */
+/** Checked once, because the result is the same for the whole machine. */
 let deathPrefix: Promise<readonly string[]> | undefined;
 
 /** The command to start: the given words, after a check that they can start. */

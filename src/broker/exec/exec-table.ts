@@ -39,7 +39,7 @@ interface Entry {
   /** Whether it is to end: its requester has gone, or the broker goes down. */
   isEnding: boolean;
   killTimer: Timer | undefined;
-  /** Takes it out of what keeps this process alive. */
+  /** Takes it out of the list that keeps this process alive. */
   release: (() => void) | undefined;
 }
 
@@ -163,7 +163,7 @@ export class ExecTable {
   async #endAll(): Promise<void> {
     const gone = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const entry of [...this.#entries.values()]) {
-      // A command that is ending already has no one waiting for it: no log line.
+      // No requester waits for a command that is already ending, so there is no log line for it.
       if (!entry.isEnding) {
         const what = `'${entry.words.join(" ")}' (pid ${entry.process?.pid ?? 0})`;
         this.#options.log("warning", `exec: ${what} still runs at shutdown; terminating it`);

@@ -70,7 +70,7 @@ export interface BrokerProcessOptions {
  */
 export const PHASE_MARK = "SLUICE_PHASE_OF";
 
-/** How long the processes of a broker that died may take to notice it, before they are killed. */
+/** How long the processes of a broker that was killed may take to notice it, before they are killed. */
 const ORPHAN_GRACE_MS = 2000;
 const ORPHAN_CHECK_MS = 50;
 
@@ -86,7 +86,8 @@ export class BrokerProcess {
 
   constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
     this.rank = rank;
-    // In a session of its own: what a terminal sends reaches the broker through the supervisor alone, once.
+    // In a session of its own, so that a signal of the terminal reaches the broker through the supervisor alone,
+    // once.
     this.#child = startProcess(file, args, {
       env,
       detached: true,
@@ -120,7 +121,7 @@ export class BrokerProcess {
   }
 
   order(order: SupervisorOrder): void {
-    // Without a callback, a broker that dies meanwhile would be an error of ours.
+    // Without a callback, a broker that ends meanwhile would count as an error of ours.
     if (this.#child.connected) this.#child.send(order, () => undefined);
   }
 
@@ -144,7 +145,7 @@ export class BrokerProcess {
     // A broker may be killed as it starts a process. That one has no mark yet, and only the second look finds it.
     let wasClean = signalCode === null;
     for (;;) {
-      // One that ended by itself has waited for its rc1 and rc3.
+      // A broker that ended by itself has waited for its rc1 and rc3.
       const phases = signalCode === null ? [] : processesWith(PHASE_MARK, String(pid));
       const isClean = phases.length === 0 && signalGroup(pid, 0) !== "sent";
       if (isClean && wasClean) return;

@@ -10,7 +10,7 @@ export type FoundInstance =
   | { readonly kind: "missing" }
   | { readonly kind: "several"; readonly instances: readonly RegisteredInstance[] };
 
-/** The name of an instance of files: that of the first file, without its suffix. */
+/** The name of an instance of files: the name of the first file, without its suffix. */
 export function stackName(file: string): string {
   return basename(file, extname(file));
 }

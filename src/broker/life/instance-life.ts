@@ -15,7 +15,7 @@ import { startTimer, type Timer } from "../../processes/index.js";
  *              │        └── failed, or told to stop ──────────┘
  *              └── told to stop: nothing was begun ──────────────────────────► goodbye
  *
- * Every state takes `stop`: it asks the phase of that state to end and lets the machine go on to `finalize`.
+ * Each state accepts `stop`: it asks the phase of that state to end, and the state machine continues to `finalize`.
  * A second signal, or the shutdown time-out, kills the phase of every state that is still to come.
  */
 export type LifeState = "join" | "init" | "quorum" | "run" | "cleanup" | "shutdown" | "finalize" | "goodbye";
@@ -50,7 +50,10 @@ export interface LifeOptions {
   /** Each is undefined when the phase is empty. `stopping` means that the instance has received a stop. */
   readonly startRc1: (() => PhaseProcess) | undefined;
   readonly startRc3: ((stopping: boolean) => PhaseProcess) | undefined;
-  /** Takes down what rc3 has left, by what the broker itself knows; undefined where that is left to others. */
+  /**
+   * Takes down the modules that rc3 has left, from the broker's own records; undefined where another process does
+   * that.
+   */
   readonly startTakeDown?: ((stopping: boolean) => PhaseProcess) | undefined;
   /** Waits until this rank may begin, unless it may at once. A status other than 0: it may not. */
   readonly startJoin?: (() => PhaseProcess) | undefined;
@@ -112,7 +115,9 @@ export class InstanceLife {
     this.#resolveStopped();
   }
 
-  /** Lives from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance. */
+  /**
+   * Runs from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance.
+   */
   async run(): Promise<number> {
     const joined = await this.#phase("join", this.#options.startJoin);
     const hasBegun = joined === 0 && (this.#options.startJoin === undefined || !this.#isStopping());

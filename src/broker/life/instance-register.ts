@@ -20,9 +20,9 @@ import { type Env, RUNDIR_PREFIX, runtimeDirectories, runtimeDirectory } from ".
 /** An instance of this user, as it stands in the register. */
 export interface RegisteredInstance {
   readonly id: string;
-  /** Its name for users: that of its first file, that of an instance over hosts, else the id. */
+  /** Its name for users: the name of its first file, else its name over hosts, else its id. */
   readonly name: string;
-  /** The process that runs it: that of `sluice start`, or of a broker that was started by itself. */
+  /** The process that runs it: `sluice start`, or a broker that was started by itself. */
   readonly pid: number;
   readonly uri: string;
   readonly rundir: string;
@@ -82,12 +82,12 @@ export function registerInstance(instance: RegisteredInstance, env: Env): Regist
   };
 }
 
-/** The instances of this user that run, those that were started first before others. */
+/** The running instances of this user, in the order in which they were started. */
 export function runningInstances(env: Env): RegisteredInstance[] {
   return entriesIn(env).filter(isRunning).map(withoutMark);
 }
 
-/** The same, with what their processes bear; those of systems without `/proc` are left out. */
+/** The same, with the marks of their processes. Instances of systems without `/proc` are left out. */
 export function markedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).filter(isRunning).flatMap(withMark);
 }
@@ -169,7 +169,7 @@ function isFound(rundir: string, env: Env): boolean {
   return isListed && rundir.slice(dirname(rundir).length + 1).startsWith(RUNDIR_PREFIX);
 }
 
-/** @returns the link, or undefined where none can be made: the instance is then found by its directory alone */
+/** @returns the link, or undefined where no link can be made: the instance is then found by its directory alone */
 function linkTo(rundir: string, env: Env): string | undefined {
   const parent = runtimeDirectory(env);
   // A broker that was killed has left its own.

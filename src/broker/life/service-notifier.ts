@@ -53,7 +53,7 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
-  /** `STATUS=` anything else that people should know. */
+  /** `STATUS=` other news for people. */
   status(text: string): void {
     this.#last = this.#last.then(() => this.#send([`STATUS=${text}`]));
   }

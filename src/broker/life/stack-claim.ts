@@ -8,7 +8,9 @@ import { killedInstances, type RegisteredInstance, type Registration } from "./i
 
 const CHECK_MS = 20;
 
-/** A look at the register takes far less: a process that holds the turn for longer has no right to it. */
+/**
+ * A use of the register takes far less time, so a process that holds the turn for longer has lost its right to it.
+ */
 const TURN_MS = 5000;
 
 /** How long the processes of a killed stack may take to end: longer than its brokers give their modules. */
@@ -37,8 +39,8 @@ export async function claimStack(file: string, env: Env, register: () => Registr
 }
 
 /**
- * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their ports. What
- * it left below the temporary directory goes too.
+ * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their
+ * ports. It also waits until the files of that instance below the temporary directory are gone.
  * @param onWaiting called once with the processes that it waits for, if any
  */
 export async function awaitRemains(

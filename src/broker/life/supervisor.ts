@@ -22,7 +22,7 @@ export interface SupervisorOptions {
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** How long an orderly shutdown may take. Brokers keep to it themselves; this is for those that cannot. */
+  /** How long an orderly shutdown may take. Brokers keep to it themselves; this limit is for a broker that cannot. */
   readonly shutdownTimeoutMs: number;
   /** Within this time of the first, a further signal is the same one. Default: {@link SAME_SIGNAL_MS}. */
   readonly sameSignalMs?: number | undefined;
@@ -42,9 +42,8 @@ export interface SupervisorOptions {
 const KILL_GRACE_MS = 5000;
 
 /**
- * The process apart from the brokers that `sluice start` is. It starts the brokers, and runs the initial
- * program on its own standard input and output. It cleans up after all of them whatever becomes of them, and
- * knows the exit status.
+ * The process apart from the brokers that `sluice start` is. It starts the brokers, and runs the initial program on
+ * its own standard input and output. It cleans up after all of them however they end, and has the exit status.
  *
  * Rank 0 takes the others down with it; without it, they notice that themselves.
  */
@@ -98,9 +97,9 @@ export class Supervisor {
     for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
   }
 
-  /** Passes on a signal; the second one kills what is left, unless it comes so soon that it is the same one. */
+  /** Passes on a signal. A second signal kills all that is left, unless it comes so soon that it is the same one. */
   stop(signal: StopSignal): void {
-    // A terminal has sent it to the initial program too, and that decides what comes of it.
+    // The terminal has sent it to the initial program too, and that program decides how it ends.
     if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
     if (!this.#signals.isNew()) return;
     this.#stopCount += 1;
@@ -167,7 +166,7 @@ export class Supervisor {
   /** After rank 0 has ended, cleanly or not. */
   async #endOthers(): Promise<void> {
     for (const broker of this.#brokers.slice(1)) {
-      // Joined ranks already know it, and would count it as a second signal.
+      // Joined ranks have already received it, and would count it as a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
     // If rank 0 shut down cleanly, it has already given them their time.
@@ -210,7 +209,7 @@ export class Supervisor {
     }
   }
 
-  /** The leader knows what its modules may take; a second signal is not for it to put off. */
+  /** Only the leader can compute how long its modules may take, and a second signal must not extend that time. */
   #allow(timeoutMs: number): void {
     if (this.#stopCount !== 1 || timeoutMs <= this.#options.shutdownTimeoutMs) return;
     this.#lastResort?.cancel();
@@ -220,7 +219,7 @@ export class Supervisor {
 
   async #handOver(env: Readonly<Record<string, string>>): Promise<void> {
     await this.#options.view?.leave();
-    // It may have died meanwhile.
+    // The process may have ended meanwhile.
     if (this.#brokers[0]?.isConnected) this.#startProgram(env);
   }
 

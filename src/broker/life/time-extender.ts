@@ -24,7 +24,7 @@ export class TimeExtender {
     this.#options = options;
   }
 
-  /** @param limitMs how long what begins may take; Infinity: as long as it likes */
+  /** @param limitMs how long the next part may take; Infinity: without limit */
   begin(limitMs: number): void {
     this.end();
     const { everyMs, extend } = this.#options;

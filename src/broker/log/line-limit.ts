@@ -4,7 +4,7 @@ import type { Clock } from "../clock.js";
 const LINES = 20;
 const WINDOW_MS = 10_000;
 
-/** Keeps one cause that repeats itself from pushing everything else out of the log. */
+/** Keeps the lines of one repeated cause from replacing all other lines of the log. */
 export class LineLimit {
   readonly #clock: Clock;
   readonly #append: (text: string) => void;

@@ -10,9 +10,12 @@ import { type LogRotation, rotate } from "./rotation.js";
 export interface LogFile {
   /** Appends a line. The kernel has it when this returns, so that a crash takes nothing with it. */
   write(entry: LogEntry): void;
-  /** Goes on in the file that has the path now, and makes it if it is missing: what was moved away is done with. */
+  /**
+   * Goes on in the file that has the path now, and makes it if it is missing. The log is done with the file that was
+   * moved away.
+   */
   reopen(): void;
-  /** The bytes that this rank has written, and those removed with the oldest files. */
+  /** The bytes that this rank has written, and the bytes removed with the oldest files. */
   readonly sizes: { readonly writtenBytes: number; readonly droppedBytes: number };
   close(): void;
 }
@@ -69,7 +72,7 @@ class RotatedLogFile implements LogFile {
       this.close();
       this.#part = next;
     } catch (error) {
-      // It goes on where it is.
+      // It continues in the present file.
       this.#failed(error);
     }
   }
@@ -131,7 +134,7 @@ class RotatedLogFile implements LogFile {
   }
 }
 
-/** One open file, and what makes lines for it. */
+/** One open file, and the logger that makes lines for it. */
 interface LogPart {
   readonly fd: number;
   readonly file: ReturnType<typeof Pino.destination>;
@@ -161,7 +164,7 @@ function openPart(fd: number): LogPart {
 function openForLog(path: string): number {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new Error("is not a regular file");
-  // Opening a named pipe that comes meanwhile would otherwise wait for a reader.
+  // If a named pipe takes the place of the file meanwhile, opening it would otherwise wait for a reader.
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);

@@ -1,6 +1,6 @@
 import { LOG_LEVELS, type LogLevel } from "../../messages/index.js";
 
-/** How many lines a broker remembers (docs/design/instance.md §3). */
+/** How many lines a broker keeps (docs/design/instance.md §3). */
 const LOG_RING_SIZE = 1024;
 
 /** One line of the log. */
@@ -49,7 +49,7 @@ export class LogRing {
     this.#next = 0;
   }
 
-  /** Calls with every line from now on; returns what ends that. */
+  /** Calls with every line from now on; returns a function that ends that. */
   follow(follower: (entry: LogEntry) => void): () => void {
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);

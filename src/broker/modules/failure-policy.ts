@@ -30,7 +30,7 @@ export function afterFailure(
 }
 
 /**
- * Counts a try of a module that is to be started again, and carries out what follows when they are used up.
+ * Counts a try of a module that is to be started again. When no tries are left, it carries out `then`.
  * @param message why it is
  * @returns milliseconds until then, or undefined if it does not start again
  */

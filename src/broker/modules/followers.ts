@@ -15,7 +15,7 @@ export interface FollowedTable {
   log(level: LogLevel, text: string): void;
 }
 
-/** Modules that one event has restarted: none of them is restarted by it again. */
+/** Modules that one event has restarted: the same event restarts none of them twice. */
 export type Cause = Set<string>;
 
 /** A follower that failed, and may have done so because its source was down. */
@@ -30,9 +30,9 @@ const BEFORE_MS = 1000;
 /**
  * Restarts modules after those that they follow (docs/design/programs.md §1).
  *
- * A module follows a service from the moment on that both it and a provider of that have run. What restarts
- * it is the start of another provider, or of the same again. So followers wait until their source runs, and
- * one that never does restarts none.
+ * A module follows a service from the moment on that both it and a provider of that have run. What restarts it is the
+ * start of another provider, or of the same again. So followers wait until their source runs. A source that never
+ * runs restarts none of them.
  */
 export class Followers {
   readonly #table: FollowedTable;
@@ -82,7 +82,7 @@ export class Followers {
   }
 
   async #restartFollowers(source: ModuleEntry, services: readonly string[], cause: Cause): Promise<void> {
-    // One after the other, in the order loaded: what comes later may need what comes before.
+    // One after the other, in the order loaded, because a later module may need an earlier one.
     for (const entry of [...this.#table.entries()]) {
       const followed = services.filter((service) => followsOf(entry).includes(service));
       if (followed.length === 0 || entry === source || cause.has(entry.name)) continue;

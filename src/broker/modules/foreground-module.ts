@@ -39,8 +39,8 @@ const OWN_MATCHTAG = 0xffff_fff0;
 const MOST_UNDER_WAY = 1024;
 
 /**
- * A module that a process of the user runs as a client of an instance, to debug it (docs/design/modules.md §4). What a
- * module has from its broker, it has from here: its welcome, its name as a service, and its states.
+ * A module that a process of the user runs as a client of an instance, to debug it (docs/design/modules.md §4). Gives
+ * a module the things that its broker gives it otherwise: its welcome, its name as a service, and its states.
  */
 export class ForegroundModule {
   readonly name: string;

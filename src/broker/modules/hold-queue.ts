@@ -18,7 +18,7 @@ const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
  * new instance. A request leaves it when its sender goes away.
  */
 export class HoldQueue {
-  /** Owns the services meanwhile. */
+  /** Owns the services while the module is reloaded. */
   readonly peer: Peer;
   /** Services that the new instance has registered; it gets them when it runs. */
   readonly claimed = new Set<string>();
@@ -38,7 +38,7 @@ export class HoldQueue {
       name: old.name,
       credentials: undefined,
       deliver: (message) => this.#take(message),
-      // By their bytes they are bounded as what waits for any receiver is.
+      // The bytes of its messages count toward the same bounds as those of any receiver.
       queue: { backlog: () => this.#backlog(), requestBacklog: () => this.#backlog() },
     });
     router.attach(this.peer);

@@ -26,7 +26,7 @@ export interface GoneModule {
   readonly state: "failed" | "ended";
 }
 
-/** The modules that a broker knows: those that are loaded, those that have ended by themselves, and why modules failed. */
+/** The modules of a broker: those that are loaded, those that have ended by themselves, and why modules failed. */
 export class KnownModules {
   readonly #router: Router;
   readonly #clock: Clock;
@@ -97,7 +97,7 @@ export class KnownModules {
     }));
   }
 
-  /** How they stand, for what waits for them. */
+  /** The states of the modules, for the report of the modules that wait for them. */
   waited(): WaitedModule[] {
     return waitedModules(this.#entries, this.#plans);
   }
@@ -120,7 +120,7 @@ export class KnownModules {
 
   /**
    * Checks that a module can have this name.
-   * @throws SluiceError `EINVAL` for what cannot be a name, `ECANCELED` if loads are refused, `EEXIST` if the name is taken
+   * @throws SluiceError `EINVAL` for an invalid name, `ECANCELED` if loads are refused, `EEXIST` if the name is taken
    */
   checkName(name: string): void {
     if (!isName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
@@ -218,7 +218,7 @@ export class KnownModules {
     return this.#plans.add(order, this.#turns());
   }
 
-  /** The turn of a module that is loaded now: that of its plan, else one of its own. */
+  /** The turn of a module that is loaded now: the turn of its plan, else a turn of its own. */
   turnOf(plan: number | undefined): number {
     return this.#plans.turnOf(plan);
   }

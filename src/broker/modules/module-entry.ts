@@ -25,9 +25,9 @@ export interface LoadRequest extends ModuleOptions {
   readonly digest?: string | undefined;
   /** Units and services that its unit requires, and so uses. */
   readonly requires?: readonly string[] | undefined;
-  /** How long its removal may take before it is cancelled; undefined: as long as it likes. */
+  /** The most time that its removal may take before it is cancelled; undefined: no limit. */
   readonly timeoutMs?: number | undefined;
-  /** The arguments of its unit, where those of the load are others: code has changed them. */
+  /** The arguments of its unit, if code has changed the arguments of the load. */
   readonly unitArgs?: readonly string[] | undefined;
   /** A start has named it, and no person. */
   readonly ofStart?: boolean | undefined;
@@ -62,7 +62,7 @@ export interface ReloadRequest {
 /** How a module is to end: asked to, or cancelled at once, or cancelled although that ends its thread group. */
 export type Removal = "ask" | "cancel" | "force";
 
-/** A module as `module.list` has it, and what its run has done. */
+/** A module in the form of `module.list`, and the usage of its run. */
 export interface ModuleUsage {
   readonly listed: Readonly<Record<string, JsonValue>>;
   /** Undefined until its loader has started it. */
@@ -105,7 +105,7 @@ export type EntryState =
   | {
       readonly kind: "backoff";
       readonly timer: Timer;
-      /** Called if it is removed or started by something else, when a load waits for the next try. */
+      /** Called if it is removed or started in another way, when a load waits for the next try. */
       readonly giveUp?: (() => void) | undefined;
     };
 
@@ -115,7 +115,7 @@ const SHIPPED_WATCHDOG_MS = 30_000;
 /** Time-out of `stop` where a unit sets none (docs/design/programs.md §1). */
 const STOP_MS = 10_000;
 
-/** After its time-out a program is killed; what outlives that for so long fails its removal. */
+/** After its time-out a program is killed. If a process of it still runs after this time, its removal fails. */
 const KILL_MS = 6000;
 
 /** A module of the table: its name is taken as long as it exists. */
@@ -124,7 +124,7 @@ export class ModuleEntry {
   request: LoadRequest;
   policy: FailurePolicy;
   restarts: RestartPolicy;
-  /** When it was loaded, as one of a plan or by itself: what comes later goes down earlier. */
+  /** When it was loaded, as one of a plan or by itself. A module with a later turn goes down earlier. */
   turn: number;
   args: readonly string[];
   /** Looked for once: a reload takes the same file, unless another loader is to take it. */
@@ -137,7 +137,7 @@ export class ModuleEntry {
   instance: ModuleInstance | undefined;
   /** Settles, never rejects, when the start or reload under way is decided. */
   busy: Promise<void> = Promise.resolve();
-  /** With what its latest run was started. */
+  /** The environment that its latest run was started with. */
   started: KeptEnvironment | undefined;
   /** The digest of the file of its latest run; undefined for a program, and for an unreadable file. */
   digest: Promise<string | undefined> = Promise.resolve(undefined);
@@ -179,7 +179,7 @@ export class ModuleEntry {
     return work;
   }
 
-  /** Takes another request, for what runs and for the next run. */
+  /** Takes another request, for the present run and for the next one. */
   amend(request: LoadRequest): void {
     const isSameRule = JSON.stringify(request.restart) === JSON.stringify(this.request.restart);
     if (!isSameRule) this.restarts = new RestartPolicy(request.restart);
@@ -188,14 +188,14 @@ export class ModuleEntry {
     this.args = request.args ?? [];
   }
 
-  /** Takes another request for the next run. The file is to be looked for anew. */
+  /** Takes another request for the next run. The next load looks for the file again. */
   become(request: LoadRequest): void {
     this.amend(request);
     this.file = undefined;
     this.restarts.reset();
   }
 
-  /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew. */
+  /** Takes the fields of a reload, for the next run. The next load looks for the file again. */
   change(request: ReloadRequest): void {
     this.args = request.args ?? this.args;
     this.request = this.requestAfter(request);
@@ -213,7 +213,7 @@ export class ModuleEntry {
     return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
   }
 
-  /** How long its removal may take; undefined: as long as it likes. */
+  /** The most time that its removal may take; undefined: no limit. */
   get removalTimeoutMs(): number | undefined {
     return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
   }
@@ -263,12 +263,15 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
   };
 }
 
-/** The longest time that stopping a program takes by itself: its time-out, and what the system takes to kill it. */
+/**
+ * The longest time that stopping a program takes by itself: its time-out, and the time that the system takes to kill
+ * it.
+ */
 function stopLimitMs({ timeoutMs = STOP_MS }: StopRule = {}): number {
   return timeoutMs + KILL_MS;
 }
 
-/** It is removed, or started by something else than its timer. */
+/** It is removed, or started by another caller than its timer. */
 export function leaveBackoff({ timer, giveUp }: EntryState & { readonly kind: "backoff" }): void {
   timer.cancel();
   giveUp?.();

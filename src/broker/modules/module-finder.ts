@@ -66,7 +66,7 @@ interface FinderOptions {
 }
 
 /**
- * Looks on the module path of the options. It runs what it finds with our loaders, theirs, and those of the
+ * Looks on the module path of the options. It runs the files that it finds with our loaders, theirs, and those of the
  * configuration; the later of these win.
  */
 export function moduleFinder({
@@ -116,7 +116,10 @@ function verifyFiles(guard: FileGuard, file: string, { loader }: FindRequest): v
   if (loader?.includes("/") === true) refuseInsecure(guard, loader);
 }
 
-/** Loaders of the configuration are made anew only when it has changed, as each keeps what it has found out. */
+/**
+ * Makes the loaders of the configuration again only when the configuration has changed, because each loader keeps its
+ * findings.
+ */
 function registryCache(
   fixed: readonly ModuleLoader[],
   verifyPlugin: (path: string) => void,

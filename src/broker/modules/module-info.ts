@@ -25,7 +25,7 @@ export interface LibraryModuleInfo {
   readonly kindVersion: string | null;
   readonly version: string | null;
   readonly description: string | null;
-  /** Why this host would refuse it, whatever else the user picks. */
+  /** Why this host would refuse it, even if the user picks nothing else. */
   readonly refused: readonly string[];
 }
 
@@ -61,8 +61,8 @@ interface InfoOptions extends LoaderChoice {
 }
 
 /**
- * The first two steps of a load, open and verify. Finds the file, chooses its loader, and reads its identity;
- * of a library, what is inside.
+ * The first two steps of a load, open and verify. Finds the file, chooses its loader, and reads its identity. For a
+ * library it reads the modules inside.
  * @param path a file, or a bare name; with `#NAME`, one module of a library
  * @param modulePath colon-separated directories for bare names
  * @param choice how it would be loaded, and the configuration, which may have further loaders and kinds

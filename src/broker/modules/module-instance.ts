@@ -194,7 +194,7 @@ export class ModuleInstance {
     return this.peer.queue?.backlog().messages ?? 0;
   }
 
-  /** Messages that it has sent and the broker has not taken: those held for a receiver, or for its turn. */
+  /** Messages that it has sent and the broker has not taken: they wait for a receiver, or for their turn. */
   get receiveQueue(): number {
     const parked = this.peer.wait?.parked === undefined ? 0 : 1;
     return this.#running.channel.unread() + parked;
@@ -210,7 +210,7 @@ export class ModuleInstance {
     };
   }
 
-  /** Holds back what the module is to receive, or lets it go on; for tests of others. */
+  /** Holds back the messages for the module, or delivers them again; for tests of other modules. */
   defer(on: boolean): void {
     if (on) {
       this.#deferred ??= new DeferredMessages();
@@ -247,7 +247,7 @@ export class ModuleInstance {
 
   /**
    * From now on, fails the module if it does not answer a ping within this time; undefined: turns the watchdog off.
-   * @param waiting what waits for it then, in words
+   * @param waiting describes what waits for the module at that time, in words
    */
   watch(timeMs: number | undefined, waiting: () => string | undefined): void {
     this.#watchdog?.stop();
@@ -266,7 +266,7 @@ export class ModuleInstance {
     return this.#running.sharedThread;
   }
 
-  /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
+  /** How long it has not answered a ping of its watchdog; 0 if no answer is due. */
   get owedSeconds(): number {
     return this.#watchdog?.owedSeconds ?? 0;
   }
@@ -276,7 +276,7 @@ export class ModuleInstance {
     return this.#watchdog !== undefined;
   }
 
-  /** How the probe stands by which its loader asks whether it is alive; undefined while it asks nothing. */
+  /** The state of the probe with which its loader checks that it is alive; undefined while there are no checks. */
   get probe(): ProbeState | undefined {
     return this.#running.probe;
   }
@@ -297,7 +297,7 @@ export class ModuleInstance {
     this.#running.amend?.(options);
   }
 
-  /** Ends the wait for it to run, if its loader can. */
+  /** Ends the wait until it runs, if its loader can. */
   giveUp(): void {
     this.#running.giveUp?.();
   }
@@ -411,7 +411,7 @@ function failed(message: string, errnum: number = ERRNO.ECONNRESET, stack?: stri
   return { kind: "failed", errnum, message, detail: stack ?? message };
 }
 
-/** A failure as its requester sees it. */
+/** The error that the requester gets for a failure. */
 export function failureError(end: ModuleFailure): SluiceError {
   return new SluiceError("BROKER_REQUEST", end.message, { errnum: end.errnum });
 }

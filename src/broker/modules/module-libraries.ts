@@ -68,7 +68,8 @@ export class ModuleLibraries {
   }
 
   /**
-   * Verifies a module of a library before it is started; one that was verified for its plan must be what it was then.
+   * Verifies a module of a library before it is started. A module that was verified for its plan must still have the
+   * same digest.
    * @param asked the name and options of the load
    * @param digest that it had when its plan was verified; undefined: it is verified now
    * @throws SluiceError `LOAD_LIBRARY` with every reason, one a line

@@ -74,7 +74,7 @@ export async function startInstance(
   const { library } = entry;
   const env = request.kept?.env ?? host.environment();
   entry.started = { env, fileVariables: request.kept?.fileVariables };
-  // Beside the start, which need not wait for it.
+  // In parallel with the start, which need not wait for it.
   entry.digest = entry.isProgram ? Promise.resolve(undefined) : digestOf(file.path).catch(() => undefined);
   const spec = {
     ...request,

@@ -27,7 +27,7 @@ export class RestartPolicy {
     this.#delayMs = delayMs;
   }
 
-  /** How often it was restarted, whatever was forgotten since. */
+  /** How often it was restarted in all, with the restarts that no longer count. */
   get total(): number {
     return this.#total;
   }

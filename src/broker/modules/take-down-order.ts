@@ -1,4 +1,4 @@
-/** The order in which a plan loads: what comes before what, among its modules and whatever else it has. */
+/** The order in which a plan loads: the order between its modules and its other units. */
 export interface LoadOrder {
   /** Names of modules; empty for other nodes, such as tasks. */
   readonly nodes: readonly string[];
@@ -18,11 +18,11 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which the broker takes modules down (docs/design/instance.md §1). The last one in goes first,
- * and what one plan loaded goes in the reverse of its order. Where the two disagree the plan is right. A
- * provider that went and came again by name still outlives what the plan loaded after it.
+ * The order in which the broker takes modules down (docs/design/instance.md §1). The last module in goes first, and
+ * the modules of one plan go in the reverse of its order. Where the two disagree the plan is right. A provider that
+ * went and came again by name still outlives the modules that the plan loaded after it.
  * @param loaded in the order of loading
- * @param plans those that loaded them, in order
+ * @param plans the plans that loaded them, in order
  */
 export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrder>): TakeDownOrder {
   const graph = reversedPlans(loaded, plans);
@@ -42,7 +42,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
 
 interface Graph {
   nodeCount: number;
-  /** Pairs: what goes first, what goes then. */
+  /** Pairs: the module that goes first, and the one that goes then. */
   readonly edges: (readonly [number, number])[];
 }
 
@@ -67,7 +67,7 @@ interface Turns {
   isHonoured(first: number, then: number): boolean;
 }
 
-/** Orders the nodes; where nothing is free, as in a ring, the one that was loaded last is next. */
+/** Orders the nodes. Where no node is free, as in a ring, the one that was loaded last is next. */
 function sortedTurns(loaded: readonly Loaded[], { nodeCount, edges }: Graph): Turns {
   const rows: number[][] = Array.from({ length: nodeCount }, () => []);
   const waiting = new Uint32Array(nodeCount);

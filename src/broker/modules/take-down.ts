@@ -17,11 +17,11 @@ interface Surroundings {
   readonly log: (level: LogLevel, text: string) => void;
 }
 
-/** Removing a module that was loaded meanwhile, by one that was on its way, is tried this often. */
+/** How often it tries to remove modules that were loaded while it removed others. */
 const ROUNDS = 3;
 
 /**
- * Takes down every loaded module, from what the broker itself has recorded. It needs no file, no socket and
+ * Takes down every loaded module, from the broker's own records. It needs no file, no socket and
  * no other process (docs/design/instance.md §1). One that fails on its way does not strand the others.
  * @returns names of the modules that did not end cleanly
  */
@@ -87,7 +87,9 @@ async function removeWithin(
   }
 }
 
-/** The longest time that taking an order down may need by what each module is allowed (0 for one without a limit). */
+/**
+ * The longest time that taking an order down may need by the limits of its modules (0 for a module without a limit).
+ */
 export function longestRemovalMs(
   order: TakeDownOrder,
   limitMsOf: (name: string) => number | undefined,

@@ -19,14 +19,14 @@ interface WatchedModule {
 /**
  * Pings a module, and reports when it leaves a ping unanswered for too long (docs/design/modules.md §3).
  *
- * Time counts only while this process runs: a check that comes late by more than its period starts the time
- * anew. So does a request that the module answers, as the ping may wait behind it.
+ * Time counts only while this process runs: a check that comes late by more than its period resets the time. So does
+ * a request that the module answers, as the ping may wait behind it.
  */
 export class Watchdog {
   readonly #clock: Clock;
   readonly #module: WatchedModule;
   readonly #pulse: Pulse;
-  /** When the ping was sent that is not answered; undefined when none is owed. */
+  /** When the unanswered ping was sent; undefined when no answer is due. */
   #owedSinceMs: number | undefined;
   /** Checks since the ping, or since the last sign of life. */
   #checks = 0;
@@ -40,7 +40,7 @@ export class Watchdog {
     this.#pulse = new Pulse(clock, timeMs / CHECKS, (isLate) => this.#check(isLate));
   }
 
-  /** How long the module has owed an answer, in seconds; 0 if it owes none for longer than a check. */
+  /** How long an answer has been due from the module, in seconds; 0 if that is no longer than one check. */
   get owedSeconds(): number {
     if (this.#owedSinceMs === undefined || this.#checks === 0) return 0;
     return (this.#clock.now() - this.#owedSinceMs) / 1000;

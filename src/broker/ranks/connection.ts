@@ -6,7 +6,7 @@ import { startTimer } from "../../processes/index.js";
 /** A connection between two ranks, however it is made. */
 export interface Connection {
   readonly channel: Channel;
-  /** Ends it now, whatever waits to be sent. */
+  /** Ends it now, without sending the waiting messages. */
   readonly destroy: () => void;
   /** Calls back whenever anything has come from the other end; undefined: only messages come. */
   readonly onHeard?: ((listener: () => void) => void) | undefined;
@@ -30,7 +30,7 @@ export interface RootTransport {
   listen(to: RootListener): Promise<void>;
   /** The broadcast to all members; undefined: every member gets its own messages. */
   readonly broadcast?: Broadcast | undefined;
-  /** By what right this broker leads; undefined: there can be no other. */
+  /** The right by which this broker leads; undefined: there can be no other leader. */
   readonly leadership?: Leadership | undefined;
   /** The server that this rank is connected to, if there are any. */
   readonly server?: (() => string) | undefined;
@@ -41,7 +41,7 @@ export interface RootTransport {
 
 /** The right to lead, which another broker may get. */
 export interface Leadership {
-  /** Higher than that of each leader before. */
+  /** Higher than the epoch of each leader before. */
   epoch(): number;
   /** Whether no other broker can lead now. */
   isHeld(): boolean;
@@ -61,7 +61,7 @@ export interface LeadershipListener {
 }
 
 export interface RootListener {
-  /** @param from the rank whose connection it must be, where the transport knows */
+  /** @param from the rank whose connection it must be, where the transport can tell */
   connected(connection: Connection, from?: number): void;
   /** A client on another machine has connected. */
   client(link: Link): void;
@@ -76,7 +76,7 @@ export interface RootListener {
 export type Assignment =
   { readonly rank: number; readonly problem?: undefined } | { readonly problem: string };
 
-/** Sends to all members at once. What is sent so may be lost on the way to some of them. */
+/** Sends to all members at once. A message that is sent in this way may not reach all of them. */
 export interface Broadcast {
   /**
    * Events one after the other.
@@ -96,7 +96,8 @@ export interface LeafTransport {
    */
   connect(signal: AbortSignal): Promise<OwnConnection>;
   /**
-   * Connects once more, after rank 0 has closed the connection. This rank is another broker then, as far as the others know.
+   * Connects once more, after rank 0 has closed the connection. For the other ranks, this rank is then another
+   * broker.
    * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH` when rank 0 has left; `ECANCELED` when the signal was aborted
    */
   reconnect(signal: AbortSignal): Promise<NewConnection>;
@@ -115,7 +116,7 @@ export interface DirectTransport {
   joined(rank: number, uuid: string): void;
   left(rank: number): void;
   /**
-   * This rank is another broker from now on, as far as the others know.
+   * For the other ranks, this rank is another broker from now on.
    * @returns its uuid
    */
   renew(): string;
@@ -136,7 +137,7 @@ export interface DirectListener {
   beat(seq: number, hasStandby: boolean): void;
   /** Another broker leads now; a connection to rank 0 is one to it. */
   leads(uuid: string): void;
-  /** The way to the others was interrupted: what rank 0 has sent meanwhile may be lost. */
+  /** The way to the others was interrupted: messages that rank 0 has sent meanwhile may be lost. */
   restored(): void;
   /** Rank 0 has sent an invalid message. */
   failed(error: Error): void;

@@ -12,7 +12,7 @@ const GRACE = 0.25;
 export interface HeartbeatOptions {
   /** How often each rank sends one, in milliseconds. */
   readonly periodMs: number;
-  /** How long a rank may be silent before it is lost, in milliseconds; asked at each beat. */
+  /** How long a rank may send nothing before it is lost, in milliseconds; called at each beat. */
   readonly lostAfterMs: () => number;
   /** Sends the beat of this rank. */
   readonly send: () => void;
@@ -29,7 +29,7 @@ interface Member {
 
 /**
  * Sends the heartbeat of this rank, and watches those of others (docs/design/instance.md §5). Whatever a rank sends counts
- * as a beat. A process that was stopped itself, or a machine that slept, starts the time of all others anew.
+ * as a beat. After this process was stopped, or the machine slept, the times of all other ranks start again.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -43,7 +43,7 @@ export class Heartbeat {
     this.#pulse = new Pulse(systemClock, options.periodMs, (isLate) => {
       options.send();
       if (isLate) this.#forgive();
-      // Timers come before input: what the others have sent may not have been read yet.
+      // Timers come before input, so this rank may not yet have read the messages of the others.
       else setImmediate(() => this.#check());
     });
   }

@@ -6,7 +6,7 @@ import { type JetStream, JetStreamError, MissingRightError, WRONG_LAST_SEQUENCE 
 
 const KEY = "leader";
 
-/** What a broker that waits writes, so that a missing right is found before it has to lead. */
+/** The key that a waiting broker writes, so that it finds a missing right before it has to lead. */
 const WAITING_KEY = "standby";
 
 /** A lease is renewed so many times while it lasts. */
@@ -29,7 +29,7 @@ export const LEASE_CLOCK: LeaseClock = { monotonic: () => performance.now(), wal
 export interface LeaseValue {
   readonly uuid: string;
   readonly host: string;
-  /** Each leader has a higher one than those before it. */
+  /** Each leader has a higher epoch than the leaders before it. */
   readonly epoch: number;
 }
 
@@ -78,8 +78,8 @@ export class Lease {
 
   /**
    * Waits until the lease is free, and takes it.
-   * @param onHeld asked at each look while another one holds it; may throw to give up
-   * @throws the reason of the signal, what `onHeld` has thrown, or MissingRightError at the first look
+   * @param onHeld called at each check while another broker holds the lease; an error that it throws ends the wait
+   * @throws the reason of the signal, the error of `onHeld`, or MissingRightError at the first look
    */
   static async take(
     options: LeaseOptions,
@@ -103,7 +103,7 @@ export class Lease {
     try {
       await jetStream.write(bucketOf(instance), WAITING_KEY, encodeValue({ uuid, host }, 0));
     } catch (error) {
-      // Anything else may pass until it is free.
+      // Any other error may pass until the lease is free.
       if (error instanceof MissingRightError) throw error;
     }
   }
@@ -123,8 +123,8 @@ export class Lease {
   }
 
   /**
-   * Takes a higher epoch: ranks have known the one that it has from another broker.
-   * @param known the highest that they know
+   * Takes a higher epoch, because ranks have received this one from another broker.
+   * @param known the highest epoch that they have
    */
   async raise(known: number): Promise<void> {
     await this.#renewing;
@@ -142,7 +142,7 @@ export class Lease {
     try {
       if (wasHeld) await jetStream.remove(bucketOf(instance), KEY, this.#revision);
     } catch {
-      // It runs out by itself.
+      // It expires by itself.
     }
   }
 
@@ -183,7 +183,7 @@ export class Lease {
     }
   }
 
-  /** A right that is missing stays so until the operator gives it back: it is said once. */
+  /** A missing right stays missing until the operator restores it, so it logs that once. */
   #logFailure(error: unknown): void {
     const text = `the lease of rank 0 was not renewed: ${messageOf(error)}`;
     if (!(error instanceof MissingRightError)) this.#listener?.log("warning", text);
@@ -193,7 +193,7 @@ export class Lease {
     }
   }
 
-  /** Finds out what became of the lease. */
+  /** Finds out which broker has the lease. */
   async #recover(): Promise<void> {
     try {
       const taking = new Taking(

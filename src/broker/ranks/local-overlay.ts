@@ -66,7 +66,7 @@ function listener(path: string): RootTransport {
 function connector(path: string, joinTimeoutMs: number): LeafTransport {
   return {
     connect: async (signal) => connectionOf(await connect(path, performance.now() + joinTimeoutMs, signal)),
-    // A socket that does not answer now is that of a process which has ended.
+    // A socket that does not answer now belongs to a process that has ended.
     reconnect: async (signal) => ({
       connection: connectionOf(await connect(path, performance.now(), signal)),
       uuid: newUuid(),

@@ -33,20 +33,20 @@ export interface LeadingOptions {
   readonly instance: string;
   /** How long a rank waits for rank 0, and rank 0 for JetStream, in milliseconds. */
   readonly joinTimeoutMs: number;
-  /** How long another broker of this rank that is silent is waited for, in milliseconds. */
+  /** How long it waits for another broker of this rank that sends nothing, in milliseconds. */
   readonly silenceMs: number;
   /** How long the lease of rank 0 lasts, in milliseconds. */
   readonly leaseMs: number;
   /** Waits until no other broker leads, as rank 0. */
   readonly standby?: boolean | undefined;
-  /** Tells what rank 0 waits for before it leads. */
+  /** Reports why rank 0 waits before it leads. */
   readonly onWaiting?: ((text: string) => void) | undefined;
   readonly clock?: LeaseClock | undefined;
   /** Ends the joining. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** By what right this broker leads. */
+/** The right by which this broker leads. */
 export interface Taken {
   /** Undefined where the servers have no JetStream: then only a broker that answers keeps this one from leading. */
   readonly lease: Lease | undefined;
@@ -151,7 +151,7 @@ interface LeaderOptions {
   readonly access: NatsAccess;
 }
 
-/** Rank 0 over NATS: takes links, broadcasts under its epoch, and finds out what ranks know of leaders before it. */
+/** Rank 0 over NATS: takes links, broadcasts under its epoch, and asks the ranks about leaders before it. */
 export class NatsLeader implements RootTransport {
   readonly leadership: Leadership | undefined;
   readonly broadcast: Broadcast;
@@ -219,8 +219,8 @@ export class NatsLeader implements RootTransport {
   }
 
   /**
-   * Asks the ranks which leader they know. One that has followed another one may be about to connect to another server, and
-   * must not be missed: the numbers of events would begin again.
+   * Asks the ranks which leader they follow. One that has followed another one may be about to connect to another
+   * server, and must not be missed: the numbers of events would begin again.
    */
   async #probe(enough: Promise<void>): Promise<void> {
     const { probeMs } = this.#options;
@@ -251,7 +251,7 @@ export class NatsLeader implements RootTransport {
     };
   }
 
-  /** A rank knows another leader. */
+  /** A rank follows another leader. */
   #reported(rank: number, leader: string): void {
     const [epochText = "", uuid = ""] = leader.split(" ");
     const epoch = Number(epochText);

@@ -17,12 +17,12 @@ import { assignmentSubject, hostOf } from "./nats-assignment.js";
 /** The size of a message without its payload: its subject, its reply subject and its header. */
 const OVERHEAD_BYTES = 1024;
 
-/** Half of what makes a server hold back all that send to a receiver which does not read. */
+/** A server holds back all senders to a receiver that does not read, at twice this size. */
 const UNREAD_BYTES = 16 * 1024 * 1024;
 
 /**
- * However many ranks there are, each may send this much, and not more than this. It is about what a socket
- * takes, so that a held sender has not sent much more meanwhile.
+ * However many ranks there are, each may send this much, and not more than this. The size is about that of a socket's
+ * buffer, so that a held sender does not send much more meanwhile.
  */
 const WINDOW_BYTES = { least: 64 * 1024, most: 256 * 1024 };
 
@@ -56,7 +56,7 @@ export interface NatsListener {
   reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
-  /** The connection was made anew: broadcasts from meanwhile are lost. */
+  /** The connection was made again. Broadcasts in between are lost. */
   restored(): void;
   log(level: LogLevel, text: string): void;
 }
@@ -75,8 +75,8 @@ const SILENT: NatsListener = {
 };
 
 /**
- * One rank's place among the subjects of its instance (docs/design/hosts.md §2): links to other ranks, and what rank 0
- * broadcasts. Lives through the loss of any server.
+ * One rank's place among the subjects of its instance (docs/design/hosts.md §2): links to other ranks, and the
+ * broadcasts of rank 0. Lives through the loss of any server.
  */
 export class NatsNetwork {
   readonly rank: number;
@@ -84,10 +84,10 @@ export class NatsNetwork {
   #uuid: string;
   /** By place and uuid of the other end; a uuid that is not known yet is `-`. */
   readonly #links = new Map<string, Link>();
-  /** Brokers to which a link has been closed: what still comes of them is late. */
+  /** Brokers to which a link has been closed: their later frames are too late. */
   readonly #past = new Set<string>();
   readonly #connection: LastingConnection;
-  /** On rank 0: no other broker leads, so that what is for another one is too late. */
+  /** On rank 0: whether no other broker leads. Messages for another broker are then too late. */
   #isLeading: () => boolean = () => false;
   #listener = SILENT;
   #segmentBytes = 0;
@@ -127,7 +127,7 @@ export class NatsNetwork {
     return this.#uuid;
   }
 
-  /** Another life begins: all links end, and what is still sent to the one before is not received. */
+  /** Begins another life: all links end, and messages to the life before are no longer received. */
   renew(uuid: string): void {
     const links = [...this.#links.values()];
     this.#links.clear();
@@ -150,7 +150,7 @@ export class NatsNetwork {
     this.#listener.log("info", `connected to the NATS server ${this.server}`);
   }
 
-  /** Shares what a receiver may have unread among so many senders. */
+  /** Divides the bytes that a receiver may have unread among so many senders. */
   setSize(size: number): void {
     const share = Math.floor(UNREAD_BYTES / Math.max(size - 1, 1));
     this.#windowBytes = Math.min(Math.max(share, WINDOW_BYTES.least), WINDOW_BYTES.most);
@@ -184,7 +184,7 @@ export class NatsNetwork {
     return link;
   }
 
-  /** Sends to all at once what may be lost; false if it is too large for that. */
+  /** Sends a message that may be lost to all ranks at once; false if it is too large for that. */
   broadcast(header: Readonly<Record<string, string>>, payload: Uint8Array = NOTHING): boolean {
     if (payload.length > this.#segmentBytes) return false;
     this.#connection.publish(`${this.#prefix}.ev`, header, payload);
@@ -194,7 +194,7 @@ export class NatsNetwork {
   /**
    * Asks for another broker of this rank, which answers if it leads.
    * @param timeoutMs how long another broker may take to answer, in milliseconds
-   * @returns its answer; undefined without another broker, or if it is silent
+   * @returns its answer; undefined without another broker, or if it does not answer
    */
   async findDouble(timeoutMs: number): Promise<string | undefined> {
     const own = `${this.#prefix}.r.${this.rank}`;
@@ -237,14 +237,14 @@ export class NatsNetwork {
     this.#onClaim = listener;
   }
 
-  /** Tells whatever leads which leader this rank follows. */
+  /** Tells every leading broker which leader this rank follows. */
   report(leader: string): void {
     this.#connection.publish(`${this.#prefix}.r.0.${this.rank}`, { leader });
   }
 
   /**
    * Broadcasts to the ranks that there are, which are to {@link report}.
-   * @returns whether there is any, as far as the server knows; resolves after the time if it does not say that there is not
+   * @returns resolves at once if the server reports that there is no rank, else after the time
    */
   probe(header: Readonly<Record<string, string>>, timeoutMs: number, enough: Promise<void>): Promise<void> {
     return new Promise((resolve) => {
@@ -331,7 +331,7 @@ export class NatsNetwork {
       return;
     }
     const isMeant = frame.to !== UNKNOWN && ["data", "end", "ask"].includes(frame.kind);
-    // Another broker may want the same rank meanwhile.
+    // Another broker may claim the same rank meanwhile.
     const isOver = frame.to === this.uuid ? this.#past.has(frame.from) : this.#isLeading();
     if (!isMeant || !isOver) return;
     const reset = { from: frame.to, to: frame.from, kind: "reset", number: 0, ack: 0, room: 0 } as const;

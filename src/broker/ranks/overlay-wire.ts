@@ -16,9 +16,12 @@ import {
 import type { JsonObject } from "../configuration.js";
 import type { Departure } from "../routing/overlay.js";
 
-/** Messages between the overlays of two ranks, as against those that they carry for peers. */
+/** Messages between the overlays of two ranks themselves, which they do not carry for peers. */
 export type Notice =
-  /** From a broker that has yet to learn what instance it joins; from rank 0: answer if you live. */
+  /**
+   * From a broker that does not yet have the data of the instance that it joins; from rank 0: a request for an
+   * answer.
+   */
   | { readonly kind: "ask" }
   | ({ readonly kind: "about" } & AboutInstance)
   /** The first from a rank that joins. */
@@ -55,7 +58,7 @@ export type Notice =
    * none of its modules runs any more; 0: it keeps them.
    */
   | { readonly kind: "alive"; readonly seq: number; readonly server: string; readonly stopsMs: number }
-  /** From rank 0 to one that wants to join: another broker may still be this rank. */
+  /** From rank 0 to a broker that joins: another broker may still be this rank. */
   | { readonly kind: "wait"; readonly why: string }
   /** From rank 0: a rank has stalled, or sends heartbeats again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
@@ -78,7 +81,7 @@ export interface AboutInstance {
   readonly config: JsonObject;
 }
 
-/** Which broker speaks for a rank. */
+/** The broker that is a rank. */
 export interface Whereabouts {
   /** Identifies this life of the broker: another one under the same number has another. */
   readonly uuid: string;
@@ -107,7 +110,7 @@ const PRELUDE_BYTES = 8;
 const ENVELOPE_BYTES = 64;
 
 /**
- * Larger than between a broker and its clients, so that whatever fits there fits here. A route is two names
+ * Larger than between a broker and its clients, so that every message of a client fits. A route is two names
  * longer, and an event travels with its header inside of a payload.
  */
 export const OVERLAY_LIMITS: WireLimits = {

@@ -22,7 +22,7 @@ export interface RankEventsOptions {
   readonly shutdownTimeoutMs: () => number;
   /** Whether this rank was started as one that may join again. */
   readonly mayRejoin: boolean;
-  /** This rank has left the instance for good. */
+  /** This rank has left the instance permanently. */
   readonly onAbandoned: (message: string) => void;
 }
 

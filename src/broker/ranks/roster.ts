@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import type { Departure } from "../routing/overlay.js";
 
 /**
- * The state of a rank, as rank 0 sees it.
+ * The state of a rank at rank 0.
  *
  *     joining, online, failed ◄─► stalled (missed its heartbeats)
  *

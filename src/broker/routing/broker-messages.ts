@@ -40,7 +40,7 @@ export function cancelOf({
   };
 }
 
-/** The notice to a service that a sender has gone that used it, by itself or with the peer that it came through. */
+/** The notice to a service that one of its senders has gone, by itself or with the peer that it came through. */
 export function disconnectOf(service: string, route: readonly string[], peer: Peer): RequestMessage {
   return {
     type: "request",

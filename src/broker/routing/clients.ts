@@ -33,7 +33,7 @@ export class Clients {
     );
   }
 
-  /** Makes a channel a peer, as long as it is open. */
+  /** Makes a channel a peer for as long as it is open. */
   add(channel: Channel, { isGuest, name }: { readonly isGuest: boolean; readonly name?: string }): void {
     const { router, welcome, log } = this.#options;
     if (name === undefined) this.#count += 1;

@@ -52,16 +52,19 @@ interface Slice {
  * Divides the broker's time between the senders of requests. A sender that awaits answers before it sends more is routed
  * at once. Flooding senders are served in slices, round robin.
  *
- * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it.
- * That is the time since the last interactive request, or the answer to one. The next interactive request
- * therefore waits for a small part of the time that its sender has let pass itself. No delay on its way, not
- * even of the machine, makes slices longer. A flooding sender that is alone is hardly slowed down. Responses
- * are not held: there are as many as there were requests.
+ * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it. That is
+ * the time since the last interactive request, or the answer to one. The next interactive request therefore waits for
+ * a small part of the time for which its sender sent nothing. No delay on its way, not even of the machine, makes
+ * slices longer. A flooding sender that is alone is hardly slowed down. Responses are not held: there are as many as
+ * there were requests.
  */
 export class FairShare {
   /** In the order of their last slices. */
   readonly #waiting = new Set<Sender>();
-  /** Outlives the requests that waited for it until another sender is routed or waits: a lone flooding one is not stopped. */
+  /**
+   * Lasts longer than the requests that waited for it, until another sender is routed or waits. A lone flooding
+   * sender is not stopped.
+   */
   #slice: Slice | undefined;
   /** Whether the requests that waited for the slice are being routed. */
   #isStarting = false;
@@ -71,7 +74,7 @@ export class FairShare {
   /** Interactive requests of all senders that have no response. */
   #awaited = 0;
 
-  /** Makes the requests of a channel compete with those of others. */
+  /** Makes the requests of a channel compete with the requests of others. */
   add(channel: Channel): Share {
     let resume = (): void => undefined;
     const sender: Sender = {

@@ -7,7 +7,9 @@ export type TraceDirection = "tx" | "rx";
 export interface TraceFilter {
   /** Names of modules, loaded or not; empty = all of them. */
   readonly names: ReadonlySet<string>;
-  /** Topics of requests, responses and events; control messages have no topic, so that none of them passes. */
+  /**
+   * Topics of requests, responses and events. Control messages have no topic, so the filter lets none of them pass.
+   */
   readonly matchesTopic: ((topic: string) => boolean) | undefined;
   /** None = all. */
   readonly types: ReadonlySet<Message["type"]>;
@@ -18,10 +20,13 @@ export interface TraceFilter {
 /** A message as `module.trace` shows it. */
 export type TraceRecord = Readonly<Record<string, JsonValue>>;
 
-/** Beyond this the payload itself is left out: the trace is for people, and must not cost the broker its time. */
+/**
+ * Beyond this size the payload itself is left out, because the trace is for people, and must not cost the broker its
+ * time.
+ */
 const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
 
-/** A topic that reports messages: a module that traces it would receive an endless stream about itself. */
+/** A topic that reports messages. A module that traces it would receive an endless stream about itself. */
 const OWN_TOPIC = "module.trace";
 
 /** The open traces of the messages of one broker's modules. */
@@ -30,7 +35,9 @@ export class MessageTrace {
    * To be called with each message of a module; undefined while no trace is open, and then that is all that tracing costs.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
-  /** The same for the services of the broker, which are traced only by name; undefined while none is. */
+  /**
+   * The same for the services of the broker, which are traced only by name; undefined while none of them is traced.
+   */
   serviceTap: MessageTrace["tap"];
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
 

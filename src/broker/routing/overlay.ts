@@ -20,7 +20,7 @@ export type PublishOutcome =
 /** How a rank left: it shut down cleanly, or its connection was lost. */
 export type Departure = "goodbye" | "lost";
 
-/** The broker as its overlay sees it. */
+/** The parts of the broker that its overlay uses. */
 export interface OverlayReceiver {
   /** A request or response that another rank has sent here. */
   message(from: number, message: RequestMessage | ResponseMessage): void;
@@ -29,14 +29,14 @@ export interface OverlayReceiver {
    * @param sender the peer here that they are from, as their routes name it
    */
   setFlow(from: number, sender: string, flow: FlowControl): void;
-  /** Some of what waited for another rank has been sent. */
+  /** Some of the messages that waited for another rank have been sent. */
   drained(rank: number): void;
   /**
    * The next event of the instance. Called in order of `seq`, without gaps from the first one on, also for events
-   * published here. A rank that joins later gets what is published from then on.
+   * published here. A rank that joins later gets only the events that are published after it has joined.
    */
   event(event: EventMessage): void;
-  /** A client on another machine has connected to this rank; what it sends comes by the stream. */
+  /** A client on another machine has connected to this rank; its messages come through the stream. */
   client(stream: Duplex): void;
   /** Another rank can be reached from now on; called also for ranks that joined before this one. */
   joined(rank: number): void;
@@ -44,27 +44,27 @@ export interface OverlayReceiver {
   stalled(rank: number): void;
   /** A stalled rank sends heartbeats again. */
   resumed(rank: number): void;
-  /** The configuration of this rank, for one that joins without any of its own. */
+  /** The configuration of this rank, for a rank that joins without a configuration of its own. */
   config(): Readonly<Record<string, JsonValue>>;
   /** How often each rank sends a heartbeat, in milliseconds. */
   heartbeatPeriodMs(): number;
-  /** How long a rank may be silent before it is lost, in milliseconds. */
+  /** How long a rank may send nothing before it is lost, in milliseconds. */
   lostAfterMs(): number;
   /** How much of the newest events rank 0 keeps for ranks that have missed some, in bytes. */
   keptEventsBytes(): number;
-  /** How long a rank that is without rank 0 waits for it, or for another one, in milliseconds. */
+  /** How long a rank without rank 0 waits for a leader, in milliseconds. */
   leaderTimeoutMs(): number;
   /**
    * The time in milliseconds after the last message of rank 0 when no module of this rank runs any more; 0
    * if a rank without rank 0 keeps its modules.
    */
   stopsAfterMs(): number;
-  /** Whether a rank that was lost joins again; else it has left for good. */
+  /** Whether a rank that was lost joins again; else it has left permanently. */
   isToRejoin(): boolean;
   /** A rank has left: its pending requests will not be answered. A rank that has lost rank 0 gets this call for all other ranks. */
   left(rank: number, how: Departure): void;
   /**
-   * This rank has left the instance for good. There is no rank 0 any more, it does not take this rank back,
+   * This rank has left the instance permanently. There is no rank 0 any more, it does not take this rank back,
    * or another broker leads in place of this one.
    */
   abandoned(why: string): void;
@@ -73,9 +73,9 @@ export interface OverlayReceiver {
 }
 
 /**
- * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two ranks, gives
- * events one order, and knows which ranks are there. Credentials on what it delivers were stamped by the broker where
- * the message entered.
+ * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two
+ * ranks, gives events one order, and keeps the list of ranks. The broker where a message entered has stamped the
+ * credentials of each message that this delivers.
  */
 export interface Overlay {
   readonly rank: number;
@@ -84,9 +84,8 @@ export interface Overlay {
   readonly upstream: number | undefined;
   /**
    * Joins, as rank 0 by being there and as another rank by being let in by it; messages may arrive from then on.
-   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank has joined already. `EINVAL` it is of another
-   *   instance or size. `EHOSTUNREACH` rank 0 does not appear in time. `ECANCELED` after a {@link close}
-   *   meanwhile
+   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank has joined already. `EINVAL` it is of another instance or
+   *   size. `EHOSTUNREACH` rank 0 does not appear in time. `ECANCELED` after a {@link close} during the start
    */
   start(receiver: OverlayReceiver): Promise<void>;
   /** Whether another rank can receive requests: it has joined, and is not stalled. */

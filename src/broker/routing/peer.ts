@@ -20,10 +20,13 @@ export function ownerCredentials(): Credentials {
   return { userid: process.getuid?.() ?? 0, rolemask: ROLE.owner };
 }
 
-/** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */
+/**
+ * Identifies one request among the requests between two peers: its matchtag, or matchtag and route when it crossed
+ * other brokers.
+ */
 export type RequestKey = number | string;
 
-/** A sender that used services of a peer: the end of a link itself, or a peer behind it on another rank. */
+/** A sender that used services of a peer: the peer at the end of a link, or a peer behind it on another rank. */
 interface LinkUser {
   readonly route: readonly string[];
   readonly services: Set<string>;
@@ -67,9 +70,9 @@ export class Link {
 export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
 
 export interface PeerOptions {
-  /** Unique within the broker; what it pushes on route stacks. */
+  /** Unique within the broker. Each message that the peer sends has it on its route stack. */
   readonly id: string;
-  /** For messages and logs: the module's name, or that of the connection. */
+  /** For messages and logs: the name of the module, or of the connection. */
   readonly name: string;
   /** Stamped on all it sends; undefined for another broker, which has done so already. */
   readonly credentials: Credentials | undefined;
@@ -83,7 +86,7 @@ export interface PeerOptions {
   readonly setFlow?: (flow: FlowControl) => void;
   /**
    * For one that stands for another rank: has that rank hold the requests of one of its own peers, or resume them.
-   * @param id by which that rank knows it
+   * @param id the name of the peer on that rank
    */
   readonly setFlowBehind?: (id: string, flow: FlowControl) => void;
   /** Its share of the broker's time; undefined for one whose requests are routed at once. */
@@ -111,13 +114,13 @@ export class Peer {
   readonly incoming = new Set<Link>();
   /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
   refusing = false;
-  /** When a module began to run, by `performance.now()`; Infinity before. Undefined for what is no module. */
+  /** When a module began to run, by `performance.now()`; Infinity before. Undefined for a peer that is no module. */
   runsFromMs: number | undefined;
   /** Topics of events of a module. */
   published: Set<string> | undefined;
   /** Whether it is in the router. */
   isAttached = false;
-  /** Peers whose requests are held until it has taken some of what waits for it. */
+  /** Peers whose requests are held until this peer has taken some of the messages that wait for it. */
   readonly waiters = new Set<Peer>();
   /** The same of those on other ranks, by the peers that stand for those. */
   readonly waitersBehind = new Map<Peer, Set<string>>();

@@ -22,7 +22,7 @@ import { Subscriptions } from "./subscriptions.js";
 import { noteAnswer } from "./unit-messages.js";
 import { WaitingRequests } from "./waiting-requests.js";
 
-/** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
+/** A matchtag is unique per sender. For a request that came through other brokers, the whole route is the sender. */
 function requestKey(route: readonly string[], matchtag: number): RequestKey {
   return route.length === 1 ? matchtag : `${matchtag}/${route.join("/")}`;
 }
@@ -33,9 +33,9 @@ export function noSuchService(topic: string): string {
 }
 
 /**
- * Carries messages between peers by the first word of their topics, and never looks into payloads.
+ * Carries messages between peers by the first word of their topics, and never parses payloads.
  *
- * It never changes a `route` array that it was given: between peers in one thread the sender may still hold it.
+ * It never changes a `route` array that it was given: between peers in one thread the sender may still use it.
  */
 export class Router {
   readonly services = new ServiceTable();
@@ -65,7 +65,7 @@ export class Router {
   /**
    * Takes a peer out: its services and subscriptions vanish, and requests to it fail. The services that it
    * used learn that it has gone, for each sender that was behind it. Does nothing the second time.
-   * @param error what requests to it fail with; `ECONNRESET` by default
+   * @param error the error of requests to it; `ECONNRESET` by default
    */
   detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
     if (!peer.isAttached) return;
@@ -89,7 +89,7 @@ export class Router {
     peer.onDetach?.();
   }
 
-  /** To be called when a peer has taken some of what waits for it. */
+  /** To be called when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     this.#pressure.drained(peer);
   }
@@ -113,7 +113,9 @@ export class Router {
     return count;
   }
 
-  /** Routes what a peer has sent. Control messages end at the channel; events come only from the overlay. */
+  /**
+   * Routes a message that a peer has sent. Control messages end at the channel; events come only from the overlay.
+   */
   receive(message: Message, from: Peer): void {
     // A disconnected one may go on for a moment, but it could not be answered any more.
     if (!from.isAttached) return;
@@ -144,7 +146,7 @@ export class Router {
   }
 
   /**
-   * Routes a response back to the requester that it is for. One that is not awaited is dropped: its requester has gone, or
+   * Routes a response back to its requester. One that is not awaited is dropped: its requester has gone, or
    * the responder made it up.
    */
   respond(response: ResponseMessage, from: Peer): void {
@@ -226,12 +228,13 @@ export class Router {
   /** Another rank has the requests of one of our peers held, or resumed. The peer may have gone meanwhile. */
   setFlowForRank(rank: number, id: string, flow: FlowControl): void {
     const peer = this.#peers.get(id);
-    // By its number: for what waits to be sent there, the peer may be held for the peer of the rank besides.
+    // By the number of the rank. The peer may also be held for the peer of the rank, because of messages that wait to
+    // be sent there.
     if (flow === "hold") peer?.holdFor(rank);
     else peer?.resumeFor(rank);
   }
 
-  /** Some of what waited for another rank has been sent. */
+  /** Some of the messages that waited for another rank have been sent. */
   rankDrained(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer !== undefined) this.drained(peer);
@@ -252,7 +255,7 @@ export class Router {
     for (const other of this.#peers.values()) other.resumeFor(rank);
   }
 
-  /** A rank can be reached again, or will not be: what has waited goes on, or fails. */
+  /** A rank can be reached again, or will not come back. The messages that have waited for it go on, or fail. */
   rankSettled(rank: number): void {
     for (const { request, from } of this.#waiting.take(rank)) {
       if (from.isAttached) this.#dispatch(request, from);

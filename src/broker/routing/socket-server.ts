@@ -17,7 +17,7 @@ import type { Clock } from "../clock.js";
 import { checkHandedSocket } from "./handed-socket.js";
 import { IncompleteMessages } from "./incomplete-messages.js";
 
-/** How long clients may take to read what was sent to them before they are disconnected. */
+/** How long clients may take to read the messages sent to them before the server disconnects them. */
 const CLOSE_GRACE_MS = 500;
 
 /** Connections that may wait to be accepted; `net.core.somaxconn` of the kernel limits the number. */
@@ -32,15 +32,15 @@ interface SocketServerOptions {
   readonly clock: Clock;
   /** Called at each connection, as the limit may change while the broker runs. */
   readonly limits: () => WireLimits;
-  /** @param destroy ends the connection now, whatever waits to be sent */
+  /** @param destroy ends the connection now, without sending the waiting messages */
   readonly onConnection: (channel: Channel, destroy: () => void) => void;
-  /** A fault of the server itself, such as no descriptors left; it goes on. */
+  /** A fault of the server itself, such as no descriptors left; the server continues. */
   readonly onError: (error: Error) => void;
 }
 
 /**
- * The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. One that is removed is
- * made anew.
+ * The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. If the socket
+ * is removed, it is made again.
  */
 export class SocketServer {
   readonly path: string;
@@ -49,13 +49,13 @@ export class SocketServer {
   readonly #incomplete: IncompleteMessages;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
-  /** Inode of its socket, which distinguishes it from that of a successor. */
+  /** Inode of its socket, which distinguishes it from the socket of a successor. */
   #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
-  /** One at a time: to listen, to look after the socket, to close. */
+  /** One at a time: to listen, to check the socket, to close. */
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
-  /** Whether something else has made the socket, and will remove it. */
+  /** Whether another program has made the socket, and will remove it. */
   #isHanded = false;
 
   private constructor(options: SocketServerOptions) {
@@ -77,7 +77,7 @@ export class SocketServer {
     return result;
   }
 
-  /** Makes the socket anew if it is missing; resolves when clients can connect, or the error is reported. */
+  /** Makes the socket again if it is missing; resolves when clients can connect, or the error is reported. */
   ensure(): Promise<void> {
     this.#last = this.#last.then(async () => {
       if (this.#isClosed || inodeOf(this.path) === this.#inode) return;
@@ -180,9 +180,9 @@ export class SocketServer {
 let lastDraft = 0;
 
 /**
- * Where the socket is made. Node takes away what it made, by name, when a server closes. Under its own name
- * that would be the socket of a successor by then. No longer than the name itself, as there are 108 bytes for
- * all of a path.
+ * Where the socket is made. Node removes the socket that it made, by name, when a server closes. Under its own name,
+ * the path could belong to the socket of a successor by then. No longer than the name itself, because a whole path
+ * has only 108 bytes.
  */
 function draftPath(path: string): string {
   return join(dirname(path), `.${process.pid.toString(36)}-${(++lastDraft).toString(36)}`);
@@ -226,12 +226,12 @@ function listenAt(server: Server, where: { readonly path: string } | { readonly 
   });
 }
 
-/** Removes the socket of a broker that was killed, never that of a live one. */
+/** Removes the socket of a broker that was killed, never the socket of a live broker. */
 async function clearStale(path: string): Promise<void> {
   const stale = inodeOf(path);
   if (stale === undefined) return;
   if (await isServed(path)) throw anotherServes(path);
-  // Another broker may have done the same meanwhile, and serve there by now.
+  // Another broker may have done the same meanwhile, and may already serve there.
   if (inodeOf(path) === stale) rmSync(path, { force: true });
 }
 

@@ -11,7 +11,7 @@ interface BrokerServiceOptions {
   readonly waits: () => RankWaits;
 }
 
-/** The instance as a whole: its environment, what waits in it, and its end. */
+/** The instance as a whole: its environment, the units that wait in it, and its end. */
 export function brokerService({
   environment,
   requestShutdown,

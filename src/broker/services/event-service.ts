@@ -17,7 +17,7 @@ const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;
 
 const PUBLISH = "event.publish.";
 
-/** Subscriptions, and the way into the one order of events. */
+/** Subscriptions, and the publishing of events into their one order. */
 export function eventService(router: Router, enter: Overlay["publish"]): ServiceDefinition {
   const publish = (call: Call, topic: string, payload: RawPayload): void => {
     if (!isTopic(topic)) throw requestError("EINVAL", `invalid event topic '${topic}'`);

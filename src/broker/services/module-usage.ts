@@ -31,7 +31,7 @@ export async function moduleUsage(
   facts: BrokerFacts,
   clock: Clock,
 ): Promise<Readonly<Record<string, JsonValue>>> {
-  // Ages are those of now, not of the end of the look.
+  // Ages count up to now, not up to the end of the reading.
   const time = clock.now() / 1000;
   const all = modules.list();
   const processes = await Promise.all(

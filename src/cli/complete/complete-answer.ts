@@ -1,4 +1,4 @@
-/** The additional actions of the shell, as a sum; the numbers are those of the shells' scripts. */
+/** The additional actions of the shell, as a sum; the shells' scripts have the same numbers. */
 export const DIRECTIVE = { noSpace: 2, noFiles: 4 } as const;
 
 /** One thing that may stand where the cursor is. */
@@ -12,7 +12,7 @@ export interface Answer {
   readonly candidates: readonly Candidate[];
   /** File names may stand there too. */
   readonly files: boolean;
-  /** More belongs to the same word, as after `name=`. */
+  /** The same word continues, as after `name=`. */
   readonly noSpace: boolean;
 }
 

@@ -53,7 +53,7 @@ export function placeholderOf(source: Argument | Option): string {
   return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";
 }
 
-/** Values that may stand for an argument or an option; none where they cannot be looked up just now. */
+/** Candidates for an argument or an option; empty where the look-up fails. */
 export async function valuesOf({ source, begun, given, tell }: ValueQuestion): Promise<Answer> {
   if (source.argChoices !== undefined) return names(source.argChoices.map((value) => ({ value })));
   const lookup = Object.hasOwn(LOOKUPS, placeholderOf(source)) ? LOOKUPS[placeholderOf(source)] : undefined;
@@ -164,7 +164,7 @@ async function attributes(): Promise<Candidate[]> {
   }));
 }
 
-/** Keys of the directory that the word has got to; a directory goes on after its dot. */
+/** Keys of the directory that the word has reached; the key of a directory continues after its dot. */
 async function keys(begun: string): Promise<Answer> {
   const above = begun.slice(0, Math.max(0, begun.lastIndexOf(".")));
   const { entries } = await ask("kvs.dir", { entries: "array" }, above === "" ? {} : { key: above });

@@ -9,7 +9,7 @@ interface Place {
   readonly argumentCount: number;
   /** The option whose value is to come. */
   readonly option: Option | undefined;
-  /** After `--`, or after the first argument of a command that passes the rest on: no options any more. */
+  /** After `--`, or after the first argument of a command that passes on the remaining ones: no options any more. */
   readonly onlyArguments: boolean;
   /** The words that belong to the command before the cursor, without options. */
   readonly given: readonly string[];
@@ -17,7 +17,7 @@ interface Place {
 
 /**
  * The candidates at the cursor.
- * @param words what was typed after the command's name, the last word begun or empty
+ * @param words the words typed after the command's name, the last word begun or empty
  * @param program makes the command line that words are for
  * @param tell called with the error that prevented the lookup of names
  */
@@ -94,7 +94,7 @@ function placeOf(root: Command, words: readonly string[]): Place {
       const next = given.length === 0 ? subcommand(command, word) : undefined;
       if (next === undefined) given.push(word);
       else [command, given] = [next, []];
-      // The library keeps this setting to itself; a variadic last argument named `args` or `command` has it.
+      // The library does not publish this setting; a variadic last argument named `args` or `command` has it.
       onlyArguments ||= next === undefined && passesOn(command, given.length);
     }
   }
@@ -114,7 +114,7 @@ function awaitingValue(command: Command, word: string): Option | undefined {
   if (word.startsWith("--")) {
     return word.includes("=") ? undefined : takesValue(findOption(command, word));
   }
-  // Letters in one word, as in `-vS`: the first one that takes a value takes what follows it.
+  // Letters in one word, as in `-vS`: the first option that takes a value takes the rest of the word.
   for (let i = 1; i < word.length; i++) {
     const option = takesValue(findOption(command, `-${word[i]}`));
     if (option !== undefined) return i === word.length - 1 ? option : undefined;

@@ -3,8 +3,8 @@ import { passThrough } from "../pass-through.js";
 import { PACKAGE_ROOT } from "../version.js";
 
 /**
- * As process 1, as in a container, runs the command line of this process once more below the helper. That
- * reaps what others leave behind: Node cannot (ADR 16).
+ * As process 1, as in a container, runs the command line of this process once more below the helper. That process
+ * reaps the orphans of others, which Node cannot do (ADR 16).
  * @param env further variables of that command line
  * @returns false if this is not process 1, or there is no helper
  */

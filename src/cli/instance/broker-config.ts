@@ -42,7 +42,7 @@ export async function reloadedConfig(options: BrokerConfigOptions): Promise<Conf
   throw requestError("EINVAL", `the new configuration is invalid; the broker keeps the old one\n${problems}`);
 }
 
-/** Checks the files anew each time: they may have another owner now. */
+/** Checks the files each time, because they may have another owner now. */
 async function readChecked(options: BrokerConfigOptions): Promise<Result<LayeredConfiguration>> {
   const read = await readConfiguration(configInputs(options), guardFor(options));
   return read.ok ? checkConfiguration(read.value) : fail(read.diagnostics);

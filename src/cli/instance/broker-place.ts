@@ -59,11 +59,11 @@ const JOIN_TIMEOUT_MS = 60_000;
 /** The defaults of `overlay.heartbeat-period`, `overlay.retry` and `overlay.lease`, which are needed before there are attributes. */
 const OVERLAY_MS = { heartbeat: 2000, retry: 1000, lease: 20_000 } as const;
 
-/** The number of heartbeats that a silent broker of the same rank may miss. */
+/** The number of heartbeats that another broker of the same rank may miss. */
 const MISSED_BEATS = 3;
 
 /**
- * Works out what the command line leaves open; a rank other than 0 asks the instance that it is to join.
+ * Works out the values that the command line leaves open; a rank other than 0 asks the instance that it is to join.
  * @param signal ends the waiting for that
  * @param onWaiting called with the reason for which rank 0 waits before it leads
  * @throws UsageError if the flags do not go together, ExitError if the directory of the instance is missing, SluiceError `BROKER_STATE` if

@@ -40,7 +40,7 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
     return await Broker.start({
       overlay,
       attributes: {
-        // The host of the other one has no files of this one.
+        // The host of the other broker has no files of this one.
         ...(options.standby === true && !isPlaced(options) && { "content.backing-module": "content-nats" }),
         ...(place.isSuccessor === true && { "overlay.successor": "1" }),
         ...Object.fromEntries(options.setattr ?? []),

@@ -89,7 +89,7 @@ function rankNumber(text: string): number | "auto" {
   return text === "auto" ? text : wholeNumber(text);
 }
 
-/** How long what a broker has started may take to end by itself if that is killed; a supervisor is sooner. */
+/** How long the processes of a killed broker may take to end by themselves; a supervisor ends them sooner. */
 const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
@@ -137,7 +137,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
 }
 
 /**
- * Verifies what `--modules` picks, before the instance has a state (docs/design/modules.md §6).
+ * Verifies the modules that `--modules` picks, before the instance has a state (docs/design/modules.md §6).
  * @throws ExitError after every failure was printed and the broker closed
  */
 async function verifyPicked(broker: Broker, options: BrokerCommandOptions, prefix: string): Promise<void> {
@@ -205,7 +205,7 @@ async function live({
   const waiting = new ShutdownNote(broker, tellWaiting);
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
-    // Asked when it is time: attributes may have been set meanwhile.
+    // Read only when the phase begins, because attributes may have been set meanwhile.
     get startRc1() {
       return phases.starter(broker, "rc1");
     },

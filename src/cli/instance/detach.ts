@@ -8,7 +8,7 @@ import { ExitError, printLine, say } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
 import { EVENTS_FD, openStartView, type StartView } from "./start-view.js";
 
-/** Whether a live view of what the process in the background does is on a terminal. */
+/** Whether a live view of the process in the background is on a terminal. */
 export type Detached = "seen" | "unseen";
 
 /** Tells a process that it is the one in the background. */
@@ -26,7 +26,8 @@ interface StopOrder {
 }
 
 /**
- * Runs this command line in a session of its own, and gives the terminal back once all is ready. Ctrl-C until then ends it.
+ * Runs this command line in a session of its own, and releases the terminal once all is ready. Ctrl-C until then ends
+ * it.
  * @param isQuiet shows no live view
  * @throws ExitError with its status if it ended before
  */

@@ -43,7 +43,7 @@ export function realFiles({ file = [] }: FilesOption): string[] {
   });
 }
 
-/** The files to compose, by the flag, else those of the instance; undefined if it has shipped and site units. */
+/** The files to compose, by the flag, else the files of the instance; undefined if it has shipped and site units. */
 export function filesOf(
   { file }: FilesOption,
   attrs: Readonly<Record<string, string>>,

@@ -4,7 +4,7 @@ import { messageOf } from "../../errors/index.js";
 import { hidePasswords } from "../session.js";
 import { UsageError } from "../terminal/output.js";
 
-/** The flags of what joins ranks over NATS, beside `--overlay` and `--instance`; the names of the last ones are files. */
+/** The flags of commands that join ranks over NATS, beside `--overlay` and `--instance`. The last ones name files. */
 export interface OverlayOptions {
   readonly overlay?: string;
   readonly instance?: string;
@@ -62,7 +62,7 @@ export interface OverlayPlace {
 }
 
 /**
- * The overlay in the flags; undefined for that of one machine.
+ * The overlay in the flags; undefined for an overlay of one machine.
  * @throws UsageError for flags that do not go together, or a list of servers that is invalid
  */
 export function overlayPlace(options: OverlayOptions): OverlayPlace | undefined {

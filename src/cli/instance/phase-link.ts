@@ -7,10 +7,10 @@ export type PhaseOrder =
   | { readonly type: "stop"; readonly signal: StopSignal }
   /** The time after which modules that have not ended are cancelled. */
   | { readonly type: "hurry"; readonly cancelAfterMs: number }
-  /** Its time is over. */
+  /** Its time has run out. */
   | { readonly type: "expire"; readonly message: string };
 
-/** With what a phase begins. */
+/** The data that a phase begins with. */
 export interface PhaseStart {
   readonly phase: "rc1" | "rc3";
   readonly env: Readonly<Record<string, string>>;
@@ -93,7 +93,7 @@ export class PhaseChannel {
 export class PhaseLink {
   /** Aborted when nothing more is to be started. */
   readonly stop = new AbortController();
-  /** Aborted when what runs is to be cancelled. */
+  /** Aborted when the running steps are to be cancelled. */
   readonly cancel = new AbortController();
   /** The exit status after an interrupt. */
   status = 143;
@@ -115,7 +115,7 @@ export class PhaseLink {
     this.#send(news);
   }
 
-  /** Starts nothing more, and cancels what runs. */
+  /** Starts nothing more, and cancels the running steps. */
   abort(): void {
     this.stop.abort();
     this.cancel.abort();

@@ -15,7 +15,7 @@ export function registerStart(
   return register({ ...instance, rank: 0, uri: `local://${instance.rundir}/local-0` });
 }
 
-/** A broker that was started by itself. Ranks that share the run directory of rank 0 are found by that. */
+/** Registers a broker that was started by itself. Ranks that share the run directory of rank 0 are found by that. */
 export async function registerBroker(
   broker: Broker,
   { instance }: BrokerCommandOptions,

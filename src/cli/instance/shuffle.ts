@@ -91,7 +91,7 @@ async function run(program: readonly string[], options: ShuffleOptions): Promise
   if (verdict.failed !== undefined) process.exitCode = 1;
 }
 
-/** Starts instances, each with a state directory of its own, and reads how their rc1 went. */
+/** Starts instances, each with a state directory of its own, and reads the records of their rc1. */
 class Starts {
   readonly #program: readonly string[];
   readonly #options: ShuffleOptions;
@@ -129,7 +129,7 @@ class Starts {
     return { failure: failed ?? { unit: undefined, message: message === "" ? ended : message }, records };
   }
 
-  /** The records of all ranks; that of a failed rank comes first. */
+  /** The records of all ranks; the record of a failed rank comes first. */
   async #recordsIn(statedir: string): Promise<RunRecord[]> {
     const records: RunRecord[] = [];
     for (let rank = 0; rank < this.#options.size; rank++) {

@@ -5,7 +5,7 @@ import { startInterval, type Timer } from "../../processes/index.js";
 const LOOK_MS = 200;
 
 /**
- * Says once which modules a shutdown waits for, with the processes of those that have one. It does so when
+ * Says once which modules a shutdown waits for, with the processes of the modules that have one. It does so when
  * one takes longer to go than the attribute `broker.stopping-after` says.
  */
 export class ShutdownNote {

@@ -6,7 +6,7 @@ import { LineSplitter } from "../../rc/index.js";
 import { isRunEventJson } from "../../run/index.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
 
-/** The descriptor on which a broker gets the pipe for the events of its rc files; 3 is that of its orders. */
+/** The descriptor on which a broker gets the pipe for the events of its rc files; descriptor 3 is for its orders. */
 export const EVENTS_FD = 4;
 
 /** The live view of rc1 and rc3 on the terminal of `start`, or undefined where there is none. */
@@ -48,7 +48,7 @@ export class StartView {
     this.#region.above(`${line}\n`, process.stdout);
   }
 
-  /** Talk as it is. */
+  /** Text that is shown unchanged. */
   talk(text: string): void {
     this.#region.above(text);
   }

@@ -104,7 +104,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
     return;
   }
   const stops = new EarlyStops();
-  // The brokers see to what they start, and end by themselves if this process is killed.
+  // The brokers look after their own processes, and end by themselves if this process is killed.
   const mark = becomeOwner({ graceSeconds: undefined });
   const view = await openView(options, stops);
   const say = (text: string): void => (view ?? { say: sayPlain }).say(`sluice-start: ${text}`);
@@ -261,7 +261,7 @@ class EarlyStops {
     this.#take(signal);
   }
 
-  /** From now on this acts on them, beginning with those that came before. */
+  /** From now on this acts on the signals, beginning with the earlier ones. */
   passOn(act: (signal: StopSignal) => void): void {
     this.#take = act;
     this.#early.forEach(act);
@@ -313,7 +313,7 @@ function brokerArgvs(
     ...overlayFlags(options, options.instance ?? id, rank),
     ...shared,
     ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
-    // Only we show what happens.
+    // Only this process shows progress.
     ...(rank === 0 && hasView ? [`--events-fd=${EVENTS_FD}`] : ["--quiet"]),
   ]);
 }

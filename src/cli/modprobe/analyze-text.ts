@@ -34,7 +34,7 @@ export function linkText({ unit, startNs, durationNs, slackNs, slotWaitNs, lagNs
     `${unit} @${timespan(startNs)} +${timespan(durationNs)}`,
     ...(slackNs > 0 ? [`slack ${timespan(slackNs)}`] : []),
     ...(slotWaitNs > 0 ? [`waited ${timespan(slotWaitNs)} for a slot`] : []),
-    // Less than a millisecond is what every start takes.
+    // Every start takes up to a millisecond.
     ...(lagNs >= 1e6 ? [`handed out ${timespan(lagNs)} late`] : []),
   ];
   return parts.join(", ");

@@ -67,7 +67,7 @@ export function command(): Command {
   return analyze;
 }
 
-/** Commander takes a view that it does not know for an argument too many. */
+/** Commander takes an unknown view for a surplus argument. */
 function refuseUnknownView(analyze: Command): void {
   const [name] = analyze.args;
   if (name === undefined) return;

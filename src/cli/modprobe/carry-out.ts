@@ -87,8 +87,8 @@ export async function withRunView<T>(
 }
 
 /**
- * Carries out a plan, telling people how it goes, and records the run. The first SIGINT or SIGTERM starts nothing more,
- * the second cancels what runs (docs/design/planning.md §7).
+ * Carries out a plan, telling people how it goes, and records the run. The first SIGINT or SIGTERM starts nothing
+ * more, the second cancels the running steps (docs/design/planning.md §7).
  * @param onReport gets the report however the run ended
  * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; after all messages
  */
@@ -159,7 +159,7 @@ export async function carryOut(
   }
 }
 
-/** Why what loads or removes modules was refused. */
+/** Why a request to load or remove modules was refused. */
 function noInstance(): ExitError {
   return new ExitError(
     1,
@@ -189,14 +189,14 @@ function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly strin
 interface Interrupts {
   /** Aborted when nothing more is to be started. */
   readonly first: AbortSignal;
-  /** Aborted when what runs is to be cancelled. */
+  /** Aborted when the running steps are to be cancelled. */
   readonly second: AbortSignal;
   /** The exit status in that case. */
   readonly status: number;
   stop(): void;
 }
 
-/** Those of a run for a broker, which reports them itself. */
+/** The interrupts of a run for a broker, which reports them itself. */
 class HostInterrupts implements Interrupts {
   readonly #link: PhaseLink;
   readonly first: AbortSignal;

@@ -53,7 +53,10 @@ export function command(): Command {
     });
 }
 
-/** A lock as it was written; or what the plan is on a rank, or with a configuration over the other ones. */
+/**
+ * Reads a lock as it was written. Otherwise works out the plan of a rank, or the plan with a configuration over the
+ * other ones.
+ */
 async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise<LockSide> {
   if (/^\d+$/.test(text)) {
     const rank = Number(text);

@@ -52,7 +52,10 @@ export async function withVerifiedLibraries(
   return { plan, digests: {} };
 }
 
-/** The failures of the libraries of all units, with those of the plan verified together; empty without libraries. */
+/**
+ * The failures of the libraries of all units. The libraries of the plan are verified together. Empty without
+ * libraries.
+ */
 export async function checkLibrariesOf(
   { catalog, steps }: Plan,
   { configuration, guard }: Pick<PlanningContext, "configuration" | "guard">,

@@ -83,7 +83,7 @@ export function plannedSide(
   };
 }
 
-/** A difference, and what is behind it. */
+/** A difference and its causes. */
 export interface CausedDifference extends Pick<LockDifference, "ranks" | "change"> {
   readonly causes: readonly Cause[];
 }
@@ -97,7 +97,7 @@ export function diffSides(before: LockSide, after: LockSide): CausedDifference[]
   }));
 }
 
-/** Lines for people: what differs, and below it the causes. */
+/** Lines for people: the difference, and below it the causes. */
 export function differenceLines({ causes, ...difference }: CausedDifference): string[] {
   return [differenceText(difference), ...causeLines(causes).map((line) => `  ${line}`)];
 }

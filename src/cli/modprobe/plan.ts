@@ -93,7 +93,7 @@ function classLines({ ranks, plan }: RankedPlan, loaded: ReadonlySet<string>): s
 
 /**
  * Plans for the size and rank of a lock, unless flags override them.
- * @throws ExitError if the plan is not the locked one; what differs is printed before
+ * @throws ExitError if the plan is not the locked one; the differences are printed before
  */
 export async function check(
   path: string,

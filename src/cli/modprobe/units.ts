@@ -113,7 +113,7 @@ export function valueOf<T>(result: Result<T>): T {
   return result.value;
 }
 
-/** Prints problems, and gives what to throw for them. */
+/** Prints problems, and returns the error to throw for them. */
 export function refused(diagnostics: readonly Diagnostic[]): ExitError {
   sayDiagnostics(diagnostics, PREFIX);
   return new ExitError(1, "", placeAbove(diagnostics.filter(({ severity }) => severity === "error")));

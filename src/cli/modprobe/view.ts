@@ -13,7 +13,7 @@ export interface ViewOptions {
   readonly quiet?: boolean;
   /** Events as JSON lines on standard output. */
   readonly json?: boolean;
-  /** Standard output is read into the log of the broker: what tasks print goes there, with their names. */
+  /** Standard output is read into the log of the broker: the output of tasks goes there, with their names. */
   readonly log?: { readonly isOnStderr: boolean } | undefined;
   /** A file descriptor of the process that shows the run: lines of `{command, event}`. */
   readonly eventsFd?: number;
@@ -49,8 +49,8 @@ export function printOutput({ stream, text }: OutputLine): void {
 }
 
 /**
- * Each line goes to the log, whatever stream it was written to. What was meant for people is for them too, unless they are
- * shown the log anyway.
+ * Each line goes to the log, whichever stream it was written to. Lines that were meant for people are for them here
+ * too, unless they see the log anyway.
  */
 function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {
   return (line) => {
@@ -236,7 +236,7 @@ class ReportingView implements RunView {
   }
 }
 
-/** For people at a terminal: what runs right now, below what is to stay. */
+/** For people at a terminal: shows the running steps below the lines that stay. */
 class LiveView implements RunView {
   readonly isQuiet = true;
   readonly #region: LiveRegion;

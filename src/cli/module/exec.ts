@@ -84,7 +84,7 @@ function endedBySignal(): AbortController {
   return controller;
 }
 
-/** Reports a failed request, and still sends the next one: a test wants to see all results. */
+/** Reports a failed request, and still sends the next one, because a test needs all results. */
 async function request({ name, handle }: LoneModule, line: string): Promise<void> {
   const [, method = "", json] = /^(\S+)(?:\s+(.*))?$/.exec(line) ?? [];
   try {

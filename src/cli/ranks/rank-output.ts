@@ -5,13 +5,13 @@ const LONGEST_LINE = 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
-/** Cuts output of one rank into whole lines, so that those of several do not mix; bytes stay as they are. */
+/** Cuts output of one rank into whole lines, so that lines of several ranks do not mix. It does not change bytes. */
 export class RankLines {
   readonly #label: Buffer | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
 
-  /** @param label put before each line; undefined: none */
+  /** @param label put before each line; undefined: no label */
   constructor(label: string | undefined) {
     this.#label = label === undefined ? undefined : Buffer.from(label);
   }
@@ -62,7 +62,7 @@ export type Gathering = "lines" | "json";
 export interface RankOutput {
   /** Resolves when all of it has been written, or is held until its line is whole. */
   write(stream: OutputStream, bytes: Buffer): Promise<void> | undefined;
-  /** Writes what is held. */
+  /** Writes the bytes that it holds back. */
   end(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export interface RankOutputOptions {
   readonly stderr?: LineOptions | undefined;
 }
 
-/** Writes what one rank prints to our own standard output and error. */
+/** Writes the output of one rank to our own standard output and error. */
 export function rankOutput(options: RankOutputOptions): RankOutput {
   const splitters = { stdout: splitterOf(options.stdout), stderr: splitterOf(options.stderr) };
   return {

@@ -37,7 +37,7 @@ function rankSet(text: string): RankSet {
 /**
  * The ranks of an instance that are in a set, ascending.
  * @param status of the error
- * @throws ExitError if the set names ranks that the instance does not have, or none that it has
+ * @throws ExitError if the set names ranks that the instance does not have, or no rank that it has
  */
 export function ranksIn(set: RankSet, size: number, status = 1): number[] {
   // `all`, `>N` and `<N` are of the ranks that there are; an idset means exactly its ids.
@@ -78,7 +78,7 @@ export function bracketed(ranks: readonly number[]): string {
 /**
  * Asks every rank that is named, at the same time, and shows their answers. If several failed, each prints the reason;
  * the status is then 1.
- * @param ask what to do with one rank; `any` if none is named
+ * @param ask the action for one rank; `any` if the command names no rank
  * @param show gets the answers that came, in order of ranks
  */
 export async function onRanks<T>(

@@ -19,7 +19,7 @@ export interface RanksRun extends Pick<RemoteCommandOptions, "command" | "cwd" |
   /** Passed on to all of them; undefined: they find it empty. */
   readonly input?: Readable | undefined;
   readonly outputOf: (rank: number) => RankOutput;
-  /** Says what went wrong, and with `verbose` what goes on. */
+  /** Tells the user about failures, and with `verbose` about progress. */
   readonly say: (text: string) => void;
   readonly verbose?: boolean;
 }
@@ -46,9 +46,9 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const satisfies Nod
 const PLAIN = ["SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
 
 /**
- * Runs a command on ranks to its end everywhere. Signals that come meanwhile go to all of its process groups.
- * If one of those that end programs comes again, it kills them; once more, and it gives them up.
- * @returns the highest status: that of the command, or 128 + N if signal N killed it. Else 127 not found, 126
+ * Runs a command on ranks to its end everywhere. Signals that come during the run go to all of its process groups.
+ * If a terminating signal comes again, it kills them. At a third one, it abandons them.
+ * @returns the highest status: the status of the command, or 128 + N if signal N killed it. Else 127 not found, 126
  *   not executable, 68 for a rank out of reach
  * @throws ExitError if they were given up
  */

@@ -3,7 +3,7 @@ import type { RunEvent, RunEventJson } from "../../run/index.js";
 import { colouredFrame, coloursFor } from "./colours.js";
 import { RunProgress, type TerminalSize } from "./run-progress.js";
 
-/** Shorter runs show no frame at all: it would only flicker. */
+/** Shorter runs show no frame, because it would only flicker. */
 const FIRST_FRAME_MS = 100;
 const FRAME_MS = 100;
 
@@ -45,13 +45,13 @@ export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRe
 
 function sizeOf(stream: Terminal): TerminalSize {
   const [columns, rows] = stream.getWindowSize();
-  // A terminal that does not know its size reports 0.
+  // A terminal of unknown size reports 0.
   return { columns: columns || 80, rows: rows || 24 };
 }
 
 /**
- * The live view of one run after the other on a terminal (docs/design/planning.md §7). Whatever else is to be on that
- * terminal while one lasts has to go through {@link above}.
+ * The live view of one run after the other on a terminal (docs/design/planning.md §7). All other output to that
+ * terminal has to go through {@link above} during that time.
  */
 export class LiveRegion {
   readonly #stream: Terminal;
@@ -69,7 +69,7 @@ export class LiveRegion {
     this.#drawing = drawing;
   }
 
-  /** Takes what happens in a run; its last event takes the view away. */
+  /** Takes the events of a run; its last event removes the view. */
   show(event: RunEvent | RunEventJson): void {
     if (event.type === "plan") {
       this.#progress = new RunProgress();

@@ -27,7 +27,7 @@ export function watchOutput(): void {
   });
 }
 
-/** Talk that cannot be written is no reason to stop in the middle of a boot or a shutdown, nor to fail. */
+/** A failure to write messages must not stop a boot or a shutdown, nor make it fail. */
 export function outliveListener(): void {
   process.stderr.on("error", () => {
     // The reader has gone.

@@ -17,12 +17,12 @@ export function printLine(text: string): void {
   process.stdout.write(`${escapeControls(text)}\n`);
 }
 
-/** Writes a result with colours of ours; what it has of others is escaped already. */
+/** Writes a result with colours of ours; its parts from other sources are escaped already. */
 export function printStyled(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Writes a JSON result to standard output: compact on one line, which is what scripts read. */
+/** Writes a JSON result to standard output, compact on one line for scripts. */
 export function printJson(value: unknown): void {
   printStyled(printableJson(value));
 }
@@ -79,7 +79,7 @@ let memory: { readonly known: ReadonlySet<string>; readonly tell: (text: string)
 
 /**
  * Prints each problem once for several processes, such as rc1 and rc3 of an instance.
- * @param known those that were printed before
+ * @param known those that another process has already printed
  * @param tell gets each that this process prints
  */
 export function shareDiagnostics(known: readonly string[], tell: (text: string) => void): void {

@@ -14,7 +14,7 @@ interface Running {
   readonly startedAtMs: number;
 }
 
-/** How far a run has come, from its events, and what to show of that. */
+/** The progress of a run, from its events, and the text to show for it. */
 export class RunProgress {
   readonly #running = new Map<string, Running>();
   #stepCount = 0;

@@ -3,7 +3,7 @@ import { sleep } from "../../processes/index.js";
 import type { Sampler } from "./sample.js";
 import type { RankSample } from "./table.js";
 
-/** A rank to show, and what reads it. */
+/** A rank to show, and the function that reads it. */
 export interface RankFeed {
   readonly rank: number;
   readonly sampler: Sampler;
@@ -36,7 +36,7 @@ export class RankFeeds {
 
   /**
    * Takes samples until each rank has given as many as there are to be. A rank that fails is asked again after a period.
-   * @throws SluiceError that of a rank when all have failed; `ECANCELED` once the signal is aborted
+   * @throws SluiceError of one rank when all have failed; `ECANCELED` once the signal is aborted
    */
   async follow(signal: AbortSignal): Promise<void> {
     const ended = new AbortController();

@@ -1,6 +1,6 @@
 import { fields, type Handle, type NodeId, type Payload } from "../../messages/index.js";
 
-/** A module at one time, with what it did per second since the time before. */
+/** A module at one time, with its rates per second since the time before. */
 export interface ModuleSample {
   readonly name: string;
   readonly uuid: string;
@@ -9,12 +9,12 @@ export interface ModuleSample {
   readonly phase: string;
   /** How often it was restarted after a failure. */
   readonly restarts: number;
-  /** `ok`, `silent`, `failing` or `failed`; absent where nothing asks. */
+  /** `ok`, `silent`, `failing` or `failed`; absent without a probe. */
   readonly health?: string | undefined;
   /** Attempts of its probe that have failed in a row, and how many are a failure. */
   readonly probe?: { readonly failures: number; readonly limit: number } | undefined;
   readonly idleSeconds: number;
-  /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
+  /** How long an answer to a ping of its watchdog has been due; 0 if none is due. */
   readonly owedSeconds: number;
   readonly sendq: number;
   readonly recvq: number;
@@ -126,7 +126,7 @@ export class Sampler {
   #before = new Map<string, Counted>();
   #rates = new Map<string, Rates>();
 
-  /** @param rank whose broker is asked; default: that of the handle */
+  /** @param rank the rank whose broker answers; default: the rank of the handle */
   constructor(
     handle: Handle,
     { rank = "any", periodMs }: { readonly rank?: NodeId; readonly periodMs: number },
@@ -180,7 +180,7 @@ export class Sampler {
     return { isDue, sample: { time, broker: { ...facts, cpuPercent: rates.cpuPercent }, modules: all } };
   }
 
-  /** Makes rates of what was counted since they were made last. */
+  /** Works out the rates since the sample before. */
   #measure(time: number, broker: { uptimeSeconds: number; cpuSeconds: number }): void {
     const before = this.#before;
     this.#before = new Map();

@@ -20,7 +20,7 @@ export interface ScreenOptions {
   readonly sort: Sort;
 }
 
-/** As less(1) and top(1) do: what was on the terminal is there again afterwards. */
+/** As less(1) and top(1) do: afterwards the terminal shows its earlier text again. */
 const ALTERNATE_SCREEN = { enter: "\u001b[?1049h\u001b[H", leave: "\u001b[?1049l" } as const;
 const CLEAR = "\u001b[2J\u001b[H";
 
@@ -135,7 +135,7 @@ class Screen {
   }
 
   #keys(text: string): void {
-    // An arrow or function key is several characters, none of them meant.
+    // An arrow or function key is several characters, and none of them counts as a key press.
     for (const key of stripVTControlCharacters(text)) this.#press(key);
   }
 

@@ -177,7 +177,7 @@ function moduleCells(module: ModuleSample): string[] {
   ];
 }
 
-/** The first columns are those of `sluice module list`. */
+/** The first columns are the same as in `sluice module list`. */
 function rowOf(cells: readonly string[], width: number): string {
   const [name = "", idle = "", state = "", sendq = "", recvq = "", rx = "", tx = "", cpu = "", memory = ""] =
     cells;

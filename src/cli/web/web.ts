@@ -80,7 +80,7 @@ async function web(options: WebCommandOptions): Promise<void> {
   else await withConnection(uri, (handle) => serve(options, handle, uri));
 }
 
-/** From one comment to the next in a stream that is silent. */
+/** The time between two comments in a stream that has nothing to send. */
 const COMMENT_MS = 15_000;
 
 async function serve(
@@ -141,7 +141,10 @@ function tokenOf({ listen, tokenFile, tlsCert }: WebCommandOptions): Token | und
   return listen.kind === "unix" ? undefined : new Token();
 }
 
-/** The token goes to terminals, and to files that only the owner reads: what is collected from pipes is read by many. */
+/**
+ * The token goes to terminals, and to files that only the owner can read. Many people read text that a program
+ * collects from pipes.
+ */
 function tellAddress(options: WebCommandOptions, url: string | undefined, token: Token | undefined): void {
   const { listen, tokenFile, open } = options;
   if (url === undefined) {

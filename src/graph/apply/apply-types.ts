@@ -7,7 +7,7 @@ export type RecordedValue = unknown;
 /** A module as the broker has recorded it (`module.record`). */
 export interface RecordedModule {
   readonly name: string;
-  /** With which its unit was written: what code has added since is not among them. */
+  /** The arguments in its unit, without those that code has added since. */
   readonly args: readonly string[];
   /** As `module.load` had them. */
   readonly options: Readonly<Record<string, RecordedValue>>;
@@ -16,7 +16,7 @@ export interface RecordedModule {
   readonly state: "up" | "waits" | "failed" | "ended";
   /** Loaded by a person and not by a start: only a removal by name takes it away. */
   readonly byName: boolean;
-  /** Loaded as a unit of a plan; else past all units, from a path. */
+  /** Loaded as a unit of a plan; else directly, from a path. */
   readonly isPlanned: boolean;
   readonly file: ModuleFile;
 }
@@ -44,7 +44,7 @@ export interface ApplyInput {
   readonly only?: readonly string[] | undefined;
 }
 
-/** A key whose value differs from what a module was loaded with. */
+/** A key whose value differs from the value that a module was loaded with. */
 export interface KeyChange {
   /** As unit files spell it. */
   readonly key: string;
@@ -72,7 +72,7 @@ export type ApplyChange =
       readonly action: "load" | "reload" | "restart" | "change";
       readonly unit: ModuleUnit;
       readonly causes: readonly ApplyCause[];
-      /** Whether the further arguments of its load stay: those that code has added. */
+      /** Whether the load keeps the further arguments that code has added. */
       readonly keepsArgs: boolean;
     }
   | { readonly action: "remove"; readonly name: string; readonly causes: readonly ApplyCause[] };
@@ -97,6 +97,8 @@ export interface ApplyPlan {
   /** Names of modules that run and that no unit describes: they are left alone. */
   readonly unknown: readonly string[];
   readonly renamings: readonly Renaming[];
-  /** The order of loads, reloads and restarts: that of the plan, with followers after the units that they follow. */
+  /**
+   * The order of loads, reloads and restarts: the order of the plan, with followers after the units that they follow.
+   */
   readonly order: LoadOrder;
 }

@@ -23,7 +23,7 @@ const PROBE_DEFAULTS = { intervalMs: 1000, timeoutMs: 2000 };
 const CHOOSE_LOADER: ReadonlySet<string> = new Set(["exec", "loader"]);
 
 /**
- * The keys of a unit whose values differ in meaning from what its module was loaded with, in the order of
+ * The keys of a unit whose values differ in meaning from the values that its module was loaded with, in the order of
  * docs/design/planning.md §1. A default that is written out is no difference.
  */
 export function keyChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: Catalog): KeyChange[] {

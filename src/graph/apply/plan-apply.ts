@@ -145,7 +145,7 @@ function isOther(before: string | null, now: string | null | undefined): boolean
   return before !== null && now !== null && now !== undefined && before !== now;
 }
 
-/** The modules outside the plan: those to remove, and those that no unit describes. */
+/** The modules outside the plan: modules to remove, and modules that no unit describes. */
 function judgeOthers(
   { plan, recorded }: ApplyInput,
   isConcerned: (name: string) => boolean,
@@ -211,7 +211,7 @@ function resolveNames({ only, plan, recorded }: ApplyInput): Result<ReadonlySet<
       knownModule(catalog, name) !== undefined || recorded.some((module) => module.name === name);
     if (isUnit) found.add(name);
     else if (catalog.providers.has(name) && catalog.byName.get(name)?.kind !== "task") {
-      // Of a service, whatever has to do with it: the one that serves and the one that is to.
+      // For a service, all units that have to do with it: the present provider, and the one that is to serve it.
       for (const { name: unit } of catalog.providers.get(name) ?? []) found.add(unit);
     } else problems.push(unknownName(name, catalog));
   }

@@ -52,7 +52,7 @@ class CycleSearch {
     return best.length === 0 ? this.through(0, Infinity) : best;
   }
 
-  /** A shortest cycle through a unit if it is shorter than the limit, else an empty one. Breadth first. */
+  /** A shortest cycle through a unit if it is shorter than the limit, else an empty cycle. Breadth first. */
   through(start: number, limit: number): number[] {
     this.#searches += 1;
     this.#markLeadingBack(start);
@@ -69,7 +69,7 @@ class CycleSearch {
 
   /**
    * Shortens a cycle that is a shortest one through its first unit. Its chords can only lead backwards, else there
-   * would be a shorter way; the one that spans least closes a cycle that has none.
+   * would be a shorter way. The shortest chord closes a cycle without chords.
    */
   withoutChords(cycle: readonly number[]): number[] {
     const place = new Map(cycle.map((unit, position) => [unit, position]));

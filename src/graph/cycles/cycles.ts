@@ -61,7 +61,7 @@ export function findCycles(
   });
 }
 
-/** Finds again what made an edge; edges do not remember it, for there are many and errors are few. */
+/** Searches again for the cause of an edge. Edges do not store it, because there are many edges and few errors. */
 function explainEdge(index: CatalogIndex, from: number, to: number, isReversed: Uint8Array): Edge {
   const sources = [
     ...sourcesOf(index, to, from, isReversed[to] === 1 ? "before" : "after", isReversed),
@@ -99,7 +99,7 @@ const NAMES_SHOWN = 20;
 /** Edges shown in the hint. */
 const CUTS_SHOWN = 10;
 
-/** A cycle as an error: every edge with its key and origin, and what to take away. */
+/** A cycle as an error: every edge with its key and origin, and the relations to remove. */
 export function cycleDiagnostic(cycle: Cycle): Diagnostic {
   const related = cycle.edges.flatMap(edgeNotes);
   return {

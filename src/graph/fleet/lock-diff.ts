@@ -30,7 +30,7 @@ export interface LockDifference {
 
 /**
  * The differences between two plans, in terms of units: providers, membership, order, and the keys that control how a unit
- * is run. A unit that is added or removed because of another pick is one difference, that of the pick.
+ * is run. A unit that is added or removed because of another pick is one difference, which is that of the pick.
  */
 export function diffLocks(before: PlanLock, after: PlanLock): LockDifference[] {
   const found = new Map<string, Found>();
@@ -128,7 +128,7 @@ function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   const groups = new Map<string, { services: string[]; from: string; to: string }>();
   for (const [service, from] of Object.entries(old.picks)) {
     const to = fresh.picks[service];
-    // A service that is not asked for any longer has no provider to speak of.
+    // A service that is not asked for any longer has no provider to report.
     if (to === undefined || to === from) continue;
     const key = `${from} ${to}`;
     const group = groups.get(key) ?? { services: [], from, to };

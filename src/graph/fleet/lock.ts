@@ -14,12 +14,12 @@ export interface LockedClass {
   readonly leftOut: Readonly<Record<string, string>>;
 }
 
-/** Plans of a start as plain data that depends on nothing but what is planned: no places in files, no times. */
+/** Plans of a start as plain data. They depend on nothing but the plan: they have no places in files and no times. */
 export interface PlanLock {
   readonly format: "sluice-plan";
   readonly version: 1;
   readonly size: number;
-  /** The only rank that it is for, or null for all. */
+  /** The only rank that the plan is for, or null for all. */
   readonly rank: number | null;
   /** Planned unit → the keys that affect its action and its order, by unit. */
   readonly units: Readonly<Record<string, UnitJson>>;

@@ -2,9 +2,9 @@ import { formatRankSet, MAX_RANK, type RankSet, type Unit } from "../../units/in
 import { decisiveRankSets, type RankFacts } from "./rank-facts.js";
 
 /**
- * The ranks of an instance in classes. All ranks of one class are to have the same units, so that one plan
- * does for all of them. Costs as much as there are different sets of ranks that units or facts name, whatever
- * the size.
+ * The ranks of an instance in classes. All ranks of one class are to have the same units, so that one plan does for
+ * all of them. The cost grows with the number of different sets of ranks that units or facts name, and not with the
+ * size.
  * @param size of the instance
  * @param perRank facts that hold on some ranks only
  * @returns by their lowest rank; `text` is an idset, or `all`

@@ -7,7 +7,7 @@ export type MatrixCell =
   | { readonly kind: "planned"; readonly action: Step["action"] }
   | { readonly kind: "left-out"; readonly reason: Reason["kind"]; readonly text: string };
 
-/** Units against classes of ranks: which unit is where. As wide as there are classes, whatever the size. */
+/** Units against classes of ranks: which unit is where. Its width is the number of classes, for any size. */
 export interface RankMatrix {
   /** Idsets. */
   readonly classes: readonly string[];

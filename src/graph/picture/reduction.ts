@@ -1,6 +1,6 @@
 import type { Csr } from "../csr.js";
 
-/** Number of nodes whose order is known at a time: 32 words a node, whatever the number of nodes. */
+/** Number of nodes whose order is computed at a time: 32 words a node, for any number of nodes. */
 const BLOCK = 1024;
 
 /**
@@ -20,7 +20,7 @@ export function impliedEdges(predecessors: Csr): Uint8Array {
   return implied;
 }
 
-/** @param ancestors filled on the way: of each node those in the block, a bit each */
+/** @param ancestors filled on the way: for each node its predecessors in the block, a bit each */
 function markBlock(
   predecessors: Csr,
   first: number,

@@ -24,15 +24,17 @@ interface DependencyRow {
 
 /** The direct and indirect requirements of a unit. */
 interface DependencyTree {
-  /** From the top down, parents before children. With `full` there may be exponentially many: take what you need. */
+  /**
+   * From the top down, parents before children. With `full` the number of rows may be exponential, so take only the
+   * rows that you need.
+   */
   rows(): Iterable<DependencyRow>;
 }
 
 /**
- * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without
- * what the plan would leave out. For a unit whose own conditions do not hold, it has all of it. Breadth
- * first: a dependency is shown at its shallowest place and not again; `full` shows each occurrence, but
- * nothing below itself.
+ * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without the units
+ * that the plan would leave out. For a unit whose own conditions do not hold, it has all of it. Breadth first: a
+ * dependency is shown at its shallowest place and not again; `full` shows each occurrence, but nothing below itself.
  * @param name of a unit, else of a service, which stands for its pick
  * @returns errors GRAPH_UNKNOWN_NAME
  */
@@ -97,7 +99,7 @@ class RequirementTree {
   shallowest(): Iterable<DependencyRow> {
     const seen = new Set([this.#root.unit]);
     const below = new Map<number, Requirement[]>();
-    // The iterator of a set also visits what is added on the way: this is the queue.
+    // The iterator of a set also visits elements that are added on the way: this is the queue.
     for (const unit of seen) {
       const children: Requirement[] = [];
       for (const child of this.#requirements(unit)) {

@@ -42,7 +42,7 @@ interface CatalogParts {
   readonly originOf: (unit: string, key: string, element?: string) => Origin | undefined;
 }
 
-/** Plans, for another thread. A removal looks only at what is loaded, and needs none. */
+/** Plans, for another thread. A removal looks only at the loaded modules, and needs no units. */
 export function planPortable(
   parts: CatalogParts,
   input: PlanInput,

@@ -20,7 +20,7 @@ const PLACES = 3;
 /**
  * Warnings GRAPH_REQUIRES_UNORDERED: a planned module asks a service that it requires before it runs. Nothing
  * in the plan has the provider of that service come first.
- * @param requests what modules send before they run, by unit
+ * @param requests the requests of modules before they run, by unit
  */
 export function startupRequestWarnings(
   plan: Plan,

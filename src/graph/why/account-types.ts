@@ -35,13 +35,13 @@ export interface Cause {
   readonly unit: string;
   /** For people, one line. */
   readonly text: string;
-  /** Without what a need lacks, which is the next cause. */
+  /** Without the provider that a need lacks, which is the next cause. */
   readonly reason:
     Omit<Extract<Reason, { kind: "need" }>, "because"> | Exclude<Reason, { kind: "need" }> | undefined;
   readonly statements: readonly Statement[];
 }
 
-/** A unit that provides a service, and how it fared. */
+/** A unit that provides a service, and the result of the pick for it. */
 export interface Candidacy {
   readonly unit: string;
   readonly priority: number;

@@ -3,10 +3,10 @@ import { type Candidate, candidatesFor } from "./change-candidates.js";
 import { plan } from "../plan.js";
 import type { Plan } from "../types.js";
 
-/** Changes that together bring a unit in, and what else they do. */
+/** Changes that together bring a unit in, and their other effects. */
 export interface Remedy {
   readonly changes: readonly Change[];
-  /** Other units that come in too, those that a change names as roots left out, in canonical order. */
+  /** Other units that come in too, without those that a change names as roots, in canonical order. */
   readonly alsoIn: readonly string[];
   /** Units that were in and then are not, in canonical order. */
   readonly thenOut: readonly string[];
@@ -17,8 +17,8 @@ export interface Advice {
   /** Remedies with as few changes as any, the gentlest first: at most three of one change, or one of two. */
   readonly remedies: readonly Remedy[];
   /**
-   * Whether everything smaller was tried: with remedies, that there are none with fewer changes; without, that neither
-   * one change nor two help. False if the catalog is too large to try them all.
+   * Whether all smaller sets were tried. With remedies: none has fewer changes. Without remedies: neither one change
+   * nor two help. False if the catalog is too large to try them all.
    */
   readonly isExhaustive: boolean;
   /** How many plans were made. */
@@ -63,7 +63,7 @@ class Search {
   readonly #current: readonly string[];
   readonly #unit: string;
   readonly #limit: number;
-  /** While the unit itself is not usable, only changes to that can help. */
+  /** While the unit itself is not usable, only changes to the unit can help. */
   readonly #isUnusable: boolean;
   /** Near changes that alone make a plan that fails. */
   readonly #failing: Candidate[] = [];

@@ -18,8 +18,8 @@ export interface ApplyEnd {
 }
 
 /**
- * Carries proposals out in two steps: none starts unless all could be checked; a failure on one rank has all of them undone
- * (docs/design/programs.md §3).
+ * Carries proposals out in two steps. None starts unless all could be checked. A failure on one rank undoes all of
+ * them (docs/design/programs.md §3).
  * @param isRollback whether the others are undone if one fails
  */
 export async function applyOnAll(

@@ -13,13 +13,13 @@ export interface ApplyMode {
   readonly insecure?: boolean | undefined;
   /** Whether only some units are touched. */
   readonly isPartial: boolean;
-  /** The order of the starts, one at a time, in place of that of the plan. */
+  /** The order of the starts, one at a time, in place of the order of the plan. */
   readonly shuffle?: Shuffle | undefined;
 }
 
 /**
  * The payload of `module.apply-prepare`.
- * @param recorded what runs, as it was when the changes were planned
+ * @param recorded the modules that ran when the changes were planned
  */
 export function applyPayload(
   { plan, changes, order }: ApplyPlan,

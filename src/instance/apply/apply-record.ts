@@ -18,7 +18,7 @@ const RECORD = {
 
 const FILE = { digest: "string?", loader: "string?", member: "string?", variables: "string?" } as const;
 
-/** Asks a broker what runs or has ended, with all that it was loaded with. */
+/** Asks a broker which modules run or have ended, with the data that each was loaded with. */
 export async function recordedIn(handle: Handle): Promise<RecordedModule[]> {
   return (await askRecord(handle, [])).recorded;
 }
@@ -31,7 +31,7 @@ interface ComparisonOptions {
 }
 
 /**
- * Compares what a broker runs with a plan of all that is to run.
+ * Compares the modules of a broker with a plan of all that is to run.
  * @returns the steps; or the unknown names of `only`
  */
 export async function compareWith(

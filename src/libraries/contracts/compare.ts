@@ -22,8 +22,8 @@ export interface ContractDiff {
 }
 
 /**
- * Compares two versions of a contract: major is what breaks a module that was certified, or those that call it; minor is what
- * comes on top (docs/design/modules.md §6).
+ * Compares two versions of a contract. A major change breaks a certified module or its callers; a minor change only
+ * adds (docs/design/modules.md §6).
  */
 export function compareContracts(old: Contract, now: Contract): ContractDiff {
   const names = new Set([...old.methods.keys(), ...now.methods.keys()]);

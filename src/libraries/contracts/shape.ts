@@ -37,7 +37,7 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
 /**
  * Reads a shape. A keyword that is not checked would promise too much, and is an error.
  * @param path for messages
- * @param isPayload whether it is that of a whole payload
+ * @param isPayload whether it is the shape of a whole payload
  * @throws SluiceError `LOAD_LIBRARY` with the place of the problem
  */
 export function readShape(value: JsonValue | undefined, path: string, isPayload = true): Shape {

@@ -29,7 +29,7 @@ interface Call {
   readonly reject: (error: SluiceError) => void;
 }
 
-/** A plug-in in a process of its own, called by messages: what happens to it is an error here, and nothing more. */
+/** A plug-in in its own process, called by messages. A crash of it is only an error here. */
 export class PluginProcess {
   readonly #name: string;
   readonly #running: RunningModule;

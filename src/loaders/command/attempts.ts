@@ -25,7 +25,7 @@ export interface ProbePlace {
 /** One attempt of a probe; ends soon when the signal aborts. */
 type Attempt = (signal: AbortSignal) => Promise<AttemptOutcome>;
 
-/** How a probe that asks again and again makes an attempt; undefined for one that waits for the program to speak. */
+/** The function for one attempt of a probe; undefined for a probe that waits for a report of the program. */
 export function attemptOf(probe: Probe, place: ProbePlace): Attempt | undefined {
   const { tcp, unix, http, command, file } = probe;
   if (tcp !== undefined) {

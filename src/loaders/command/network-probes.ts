@@ -5,7 +5,7 @@ import { isErrno, messageOf } from "../../errors/index.js";
 import type { HttpRequester } from "./http-requests.js";
 import { LineMatcher } from "./line-matcher.js";
 
-/** How an attempt went: undefined is success, else why it failed, in words for people. */
+/** The outcome of an attempt: undefined for success, else the cause of the failure, in words for people. */
 export type AttemptOutcome = string | undefined;
 
 /** How much of an answer is looked at. */
@@ -64,8 +64,8 @@ export interface HttpWish {
 }
 
 /**
- * Whether a URL gives the status and body that are wanted. A connection of its own, no redirect is followed, variables for
- * proxies are ignored.
+ * Whether a URL gives the expected status and body. It uses a connection of its own, follows no redirect, and ignores
+ * variables for proxies.
  */
 export async function attemptHttp(wish: HttpWish, signal: AbortSignal): Promise<AttemptOutcome> {
   const { requesterOf } = await import("./http-requests.js");

@@ -12,7 +12,7 @@ export class ProgramEvents {
   #lines: string[] = [];
   #collects: boolean;
 
-  /** @param collectsLines whether anything will look at its lines */
+  /** @param collectsLines whether a probe reads its lines */
   constructor(collectsLines: boolean) {
     this.#collects = collectsLines;
   }

@@ -34,7 +34,7 @@ export class Program {
   readonly #directory: string;
   readonly #events: ProgramEvents;
   readonly #lastLines: string[] = [];
-  /** With what it was started. */
+  /** The environment that it was started with. */
   #env: NodeJS.ProcessEnv = {};
   #stage: Stage = "starting";
   #program: SupervisedProgram | undefined;
@@ -117,7 +117,7 @@ export class Program {
     if (this.#program !== undefined) await killProgram(this.#program);
   }
 
-  /** Takes what needs no new start: how it is looked after, and how it is stopped. */
+  /** Takes new values that need no new start: how it is supervised, and how it is stopped. */
   amend({ alive, stop, success, watchdogMs }: ModuleOptions): void {
     this.#spec = { ...this.#spec, alive, stop, success, watchdogMs };
     this.#watchAnew();
@@ -183,7 +183,7 @@ export class Program {
   }
 
   async #waitUntilReady(program: SupervisedProgram, handle: Handle): Promise<void> {
-    // It was, whatever has become of it since.
+    // It was ready once, even if it has failed since.
     if (this.#ready.started === true) return;
     const giveUp = new AbortController();
     const readiness = untilReady({

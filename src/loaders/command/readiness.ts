@@ -13,7 +13,7 @@ const DEADLINE_MS = 60_000;
 /** The part of a load's time for its own message. */
 const MOST_SPARED_MS = 500;
 
-/** Pauses between two looks at new lines, so that a program that writes much has few looks. */
+/** Pauses between two checks for new lines, so that a program that writes much causes few checks. */
 const LINES_EVERY_MS = 10;
 
 /** The parameters of the wait for a program. */
@@ -85,7 +85,7 @@ async function waitFor(
   return afterMs === undefined || pause(afterMs, signal);
 }
 
-/** Asked anew after an await, which the type of the property does not know of. */
+/** Reads the property again after an await, because its type does not include such a change. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }

@@ -22,8 +22,8 @@ export interface StopOptions {
 }
 
 /**
- * Stops a program and all that it has started. First it uses the command or signal of its unit, then SIGTERM
- * for what its main process left. After the time-out all that is left gets SIGKILL.
+ * Stops a program and all that it has started. First it uses the command or signal of its unit, then SIGTERM for
+ * processes that the main process left. After the time-out all that is left gets SIGKILL.
  * @throws SluiceError `LOAD_FAILED` with `EBUSY` if something of it outlives even that
  */
 export async function stopProgram(options: StopOptions): Promise<void> {
@@ -44,7 +44,7 @@ export async function stopProgram(options: StopOptions): Promise<void> {
 }
 
 /**
- * Stops what the main process has left, in the time that a stop may take.
+ * Stops the processes that the main process has left, in the time that a stop may take.
  * @throws SluiceError as {@link stopProgram}
  */
 export async function stopRest(

@@ -8,7 +8,7 @@ export function isAddon(path: string): boolean {
 
 /**
  * Opens a Node-API addon. `require` takes one only by its suffix.
- * @returns what it exports
+ * @returns the exports of the addon
  * @throws SluiceError `LOAD_FAILED` for one that this Node has too few functions for; an Error if the system refuses it
  */
 export async function openAddon(path: string): Promise<Readonly<Record<string, unknown>>> {
@@ -25,12 +25,12 @@ export async function refuseAddon(path: string): Promise<void> {
   throw new SluiceError("LOAD_FAILED", `${path}: ${problem}`, { errnum: ERRNO.EINVAL });
 }
 
-/** The version that stands for functions which are still being tried; every Node takes it. */
+/** The version for functions that are still experimental; every Node takes it. */
 const EXPERIMENTAL = 2 ** 31 - 1;
 
 /**
- * Why an addon does not fit this host. This does not open the addon: a Node that is too old for it may end by
- * that, rather than throw.
+ * Why an addon does not fit this host. This does not open the addon, because a Node that is too old for it may crash
+ * instead of throwing.
  * @param hostVersion of Node-API
  * @returns undefined for an addon that fits, that does not declare a version, or that is not for this kind of machine
  * @throws a system error if the file cannot be read

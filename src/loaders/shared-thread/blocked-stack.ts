@@ -25,7 +25,8 @@ interface Pause {
 }
 
 /**
- * Where a worker thread is that answers nothing. The engine interrupts it for a moment, and it goes on; no port is opened.
+ * Where a worker thread is that answers nothing. The engine interrupts it for a moment, and then it continues; no
+ * port is opened.
  * @returns undefined if it cannot be interrupted
  */
 export async function stackOfThread(threadId: number): Promise<readonly StackCall[] | undefined> {
@@ -54,7 +55,7 @@ function ask(session: Session, threadId: number, answer: (stack: readonly StackC
     session.post("NodeWorker.sendMessageToWorker", { sessionId: wanted, message });
   };
   session.on("NodeWorker.attachedToWorker", ({ params }) => {
-    // `workerId` is a count of the session; the title has the number that the thread itself knows.
+    // `workerId` is a count of the session; the title has the thread's own number.
     if (!params.workerInfo.title.startsWith(`[worker ${threadId}]`)) return;
     wanted = params.sessionId;
     send("Debugger.enable");

@@ -20,8 +20,8 @@ export interface Blame {
 }
 
 /**
- * Finds the module whose code runs: the one whose file is on the stack. Where several modules are of that file, or none is
- * on the stack, it is the one that was given a message last.
+ * Finds the module whose code runs, by its file on the stack. Where several modules have that file, or no file of a
+ * module is on the stack, it is the module that received a message last.
  * @param lastId number of that one
  */
 export function blameFor(

@@ -22,7 +22,7 @@ export class ThreadMonitor {
   readonly #timer: NodeJS.Timeout;
   #last: ReturnType<Worker["performance"]["eventLoopUtilization"]> | undefined;
   #lookedAtMs = performance.now();
-  /** Looks since it was asked for an answer; undefined when it owes none. */
+  /** Checks since it was asked for an answer; undefined when no answer is due. */
   #owed: number | undefined;
   #isStopped = false;
 
@@ -47,7 +47,7 @@ export class ThreadMonitor {
     const { utilization } = clock.eventLoopUtilization(now, this.#last);
     this.#last = now;
     const atMs = performance.now();
-    // Time in which this thread did not run does not count for the other one.
+    // Time in which this thread did not run does not count against the other one.
     const isLate = atMs - this.#lookedAtMs > 2 * LOOK_MS;
     this.#lookedAtMs = atMs;
     if (this.#owed === undefined) {

@@ -4,9 +4,9 @@ const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|^#![^\n]*)+/y;
 const WORD = /[#@]?[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*/uy;
 const NUMBER = /\.?\d(?:[eE][+-]|[\w.])*/y;
 const STRING = /"(?:[^"\\\n]|\\[\s\S])*"?|'(?:[^'\\\n]|\\[\s\S])*'?/y;
-/** Length is bounded: where no expression ends, a line of slashes must not be read anew from each of them. */
+/** Its length is bounded: otherwise each slash in a line of slashes would start another scan of the line. */
 const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,999}\]){1,999}\/\w*/y;
-/** Up to the end of a template, or to what is worked out in it. */
+/** Up to the end of a template, or to the first expression in it. */
 const CHUNK = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{|$)/y;
 const PUNCTUATION = /=>|\?\.(?!\d)|\.\.\.|[\s\S]/y;
 
@@ -16,7 +16,7 @@ const BEFORE_EXPRESSION = new Set(
 );
 
 /**
- * The tokens of JavaScript or TypeScript. What is wrong in the text is passed over: running it reports that.
+ * The tokens of JavaScript or TypeScript. It passes over errors in the text, because running the file reports them.
  * Expressions within templates are tokens too, between `${` and `}`.
  */
 export function scriptTokens(text: string): TokenList {

@@ -1,8 +1,8 @@
 /** A token of a source text; comments and white space are no tokens. Offsets are of UTF-16 units, the end exclusive. */
 export interface Token {
-  /** `open`: a text with parts that are worked out; `text` is then what comes before the first of them. */
+  /** `open`: a template with expressions in it; `text` is then the part before the first of them. */
   readonly kind: "word" | "string" | "open" | "number" | "regex" | "punctuation";
-  /** As written; of a string, what is between its quotes. */
+  /** As written; for a string, the text between its quotes. */
   readonly text: string;
   readonly start: number;
   readonly end: number;

@@ -4,7 +4,7 @@ import type { Location } from "../../errors/index.js";
 export interface StartupRequest {
   /** The word of its topic that names the service, up to the first dot. */
   readonly service: string;
-  /** As far as it is written out: `kvs.get`, or `kvs.…` where the rest is worked out. */
+  /** The written part of it: `kvs.get`, or `kvs.…` where an expression computes the remaining part. */
   readonly topic: string;
   /** From the name of the method that sends it to the end of the topic. */
   readonly location: Location;
@@ -19,7 +19,7 @@ export interface RequestSpan {
   readonly end: number;
 }
 
-/** Requests with names and places, in the order written; those whose service is not written out are dropped. */
+/** Requests with names and places, in the order written. It drops requests whose service is not a written word. */
 export function placeRequests(file: string, text: string, spans: readonly RequestSpan[]): StartupRequest[] {
   if (spans.length === 0) return [];
   const lines = lineStarts(text);

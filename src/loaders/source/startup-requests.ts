@@ -10,8 +10,8 @@ const SOURCE_BYTES_MAX = 1024 * 1024;
 /**
  * The requests that a module sends before it runs, read from its source; nothing of it runs. What its start-up calls
  * elsewhere is not followed.
- * @param path of a JavaScript, TypeScript or Python file; of others, of one over 1 MiB, and of one that may not be read,
- *   nothing is told
+ * @param path of a JavaScript, TypeScript or Python file. The list is empty for other files, for one over 1 MiB, and
+ *   for one that may not be read
  */
 export async function readStartupRequests(path: string): Promise<StartupRequest[]> {
   const scan = scannerFor(path);

@@ -8,9 +8,9 @@ export interface Frame {
 }
 
 /**
- * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival until the other end holds
- * requests: then the requests stay, and the rest overtakes them. After a resume they go on as the stream takes them, so
- * that each is moved once however often they are held.
+ * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival until the
+ * other end holds requests. Then the requests stay, and other frames overtake them. After a resume the queue sends
+ * them as the stream takes them, so that each is moved once however often they are held.
  */
 export class FrameQueue {
   /** While no request is held, requests are among these. */

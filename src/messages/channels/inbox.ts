@@ -32,7 +32,9 @@ export class Inbox {
     return this.#held.size;
   }
 
-  /** Number of messages that no listener has been given: those that came before there was one, and held requests. */
+  /**
+   * Number of messages that no listener has received: those that came before the first listener, and held requests.
+   */
   get unread(): number {
     return this.#early.size + this.#held.size;
   }
@@ -49,7 +51,7 @@ export class Inbox {
 
   receive(message: Message): void {
     if (this.#end !== undefined) return;
-    // Behind what came before the listener, as long as that has not been delivered.
+    // Behind the messages that came before the listener, until those have been delivered.
     if (this.#listener === undefined || this.#early.size > 0) this.#early.push(message);
     else this.#route(message, this.#listener);
   }
@@ -86,7 +88,7 @@ export class Inbox {
     this.setFlow("resume");
   }
 
-  /** This end was closed: reported now, and what was not delivered is dropped. */
+  /** This end was closed. The inbox reports that now, and drops the messages that were not delivered. */
   abandon(): void {
     this.#early.clear();
     this.#held.clear();

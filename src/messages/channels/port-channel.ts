@@ -18,7 +18,10 @@ const REPORT_MESSAGES = 64;
 const REPORT_BYTES = 1024 * 1024;
 const REPORT_MS = 20;
 
-/** Messages that are delivered in one turn of the loop: what has gathered meanwhile must not keep a host from its timers. */
+/**
+ * Messages that are delivered in one turn of the loop. The messages gathered before must not keep a host from its
+ * timers.
+ */
 const TURN_MESSAGES = 64;
 
 /** Copies at least this large are moved to the other thread; below, copying once more is cheaper. */
@@ -40,8 +43,9 @@ type Parcel = readonly [
 const PARCEL_HEAD = 4;
 
 /**
- * A channel over a `MessagePort`, between threads. What is sent within one turn of the loop travels together. Both ends
- * must be made by this function: each tells the other what it has taken, which is what the backlog is counted from.
+ * A channel over a `MessagePort`, between threads. Messages that are sent within one turn of the loop travel
+ * together. Both ends must be made by this function: each reports the messages that it has taken, and the other end
+ * computes its backlog from that.
  * @param port not used elsewhere
  * @param limits how much may be under way before requests are held here
  */
@@ -266,7 +270,7 @@ class PortChannel extends BaseChannel implements Channel {
   }
 }
 
-/** With room for what has been taken. */
+/** With room for the counts of taken messages. */
 function emptyParcel(): PortItem[] {
   return [0, 0, 0, 0];
 }

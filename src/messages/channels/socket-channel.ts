@@ -35,9 +35,9 @@ export interface SocketChannelOptions {
 /**
  * A channel over a byte stream, in the wire form of docs/design/modules.md §2.
  *
- * Messages sent within one turn of the loop leave as one write. When the stream is full, frames wait here until it has
- * drained. `close()` sends what waits and then ends the stream. Anything malformed destroys this stream alone; the cause
- * given to `onClose` is then a SluiceError `BROKER_PROTOCOL`.
+ * Messages sent within one turn of the loop leave as one write. When the stream is full, frames wait here until it
+ * has drained. `close()` sends the bytes that wait and then ends the stream. Anything malformed destroys this stream
+ * alone; the cause given to `onClose` is then a SluiceError `BROKER_PROTOCOL`.
  * @param stream a `net.Socket` or any other duplex stream of bytes, not used elsewhere
  * @param limits of frames in both directions; default {@link WIRE_LIMITS}
  */
@@ -262,7 +262,8 @@ class SocketChannel extends BaseChannel implements Channel {
   #finish(): void {
     this.#state = "ending";
     this.#stream.end(() => {
-      // Closing at once with unread bytes would make the kernel reset the other end, so it may close first.
+      // Closing at once with unread bytes would make the kernel reset the other end, so the other end gets time to
+      // close first.
       const linger = setTimeout(() => this.#stream.destroy(), LINGER_MS).unref();
       this.#stream.once("close", () => clearTimeout(linger));
       this.unref();

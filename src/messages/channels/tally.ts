@@ -23,7 +23,7 @@ export class Tally {
     this.requestBytes -= bytes;
   }
 
-  /** Takes away what another has counted. */
+  /** Subtracts the counts of another. */
   subtract({ messages, bytes, requests, requestBytes }: Readonly<TallyCounts>): void {
     this.messages -= messages;
     this.bytes -= bytes;

@@ -4,7 +4,7 @@ import type { ChannelHandle } from "./handle.js";
 import { resourceUsage } from "../rusage.js";
 import type { JsonValue, Payload, Request } from "../types.js";
 
-/** Guests may call these, too; the rest is for the owner. */
+/** Guests may call these, too; the other methods are for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
 /** How long a module that is to end may take to answer the requests that it has received. */
@@ -44,7 +44,7 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
     .catch((error: unknown) => handle.log("err", `stats-clear: ${messageOf(error)}`));
 }
 
-/** Also for a payload of none, which a handler cannot return as an answer. */
+/** Also for a request without a payload, which a handler cannot return as an answer. */
 function answerSame(handle: ChannelHandle, request: Request): undefined {
   handle.respond(request, request.payload);
 }
@@ -54,7 +54,7 @@ function asJson(value: object): Payload {
 }
 
 /**
- * Does what a `debug` request asks for.
+ * Carries out a `debug` request.
  * @returns the bits as they are then
  * @throws SluiceError BROKER_REQUEST `EPROTO` for an unknown operation
  */

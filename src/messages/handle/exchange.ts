@@ -46,7 +46,7 @@ export class Exchange {
     this.#waiter.onFailure(error);
   }
 
-  /** Lets go of everything; what still comes for this request is dropped. */
+  /** Releases everything. Later messages for this request are dropped. */
   release(): void {
     this.#timer?.cancel();
     // A cancelled timer that is restarted would run again.

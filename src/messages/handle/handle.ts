@@ -140,7 +140,7 @@ export class ChannelHandle implements Handle {
     await this.rpc("service.remove", { name }, limits);
   }
 
-  /** Does nothing once the channel has closed: a log line must never be what fails a program. */
+  /** Does nothing once the channel has closed, because a log line must never make a program fail. */
   log(level: LogLevel, text: string): void {
     if (!this.isOpen) return;
     this.notify("log.append", { level, text });
@@ -167,10 +167,10 @@ export class ChannelHandle implements Handle {
     if (this.#kind === "module" && this.isOpen) {
       const methods = this.tellsMethods ? { methods: this.#server.methods } : {};
       this.notify("module.status", { status: MODULE_STATUS.running, ...methods });
-      // The module may go on to compute for a minute, and its load waits for this.
+      // The module may then compute for a minute, and its load waits for this.
       this.#channel.flush();
     }
-    // After what the caller does in this turn: often it registers the last handlers.
+    // After the caller's own code in this turn: often it registers the last handlers.
     queueMicrotask(() => this.#serveEarly());
   }
 
@@ -240,7 +240,7 @@ export class ChannelHandle implements Handle {
     return this.#loop;
   }
 
-  /** Answers all requests with `ENOSYS` from now on, those that have waited for the module to run too. */
+  /** Answers all requests with `ENOSYS` from now on, also those that have waited for the module to run. */
   refuseRequests(): void {
     this.#server.refuse();
     this.#serveEarly();

@@ -9,7 +9,7 @@ import type { NodeId, Payload, RequestMessage, ResponseMessage, RpcOptions } fro
 
 const LAST_MATCHTAG = 0xffff_ffff;
 
-/** The requests that a handle has sent, and by matchtag those whose responses it awaits. */
+/** The requests of a handle that await a response, by matchtag. */
 export class OutgoingRequests {
   readonly #send: (message: RequestMessage) => void;
   readonly #exchanges = new Map<number, Exchange>();
@@ -109,7 +109,7 @@ export class OutgoingRequests {
     if (this.#closedBy === undefined) this.notify(`${serviceOf(topic)}.cancel`, { matchtag }, rank);
   }
 
-  /** Counts up, and skips those of requests that have outlasted four thousand million others. */
+  /** Counts up, and skips the matchtags of requests that are still open after four thousand million others. */
   #nextMatchtag(): number {
     do {
       this.#lastMatchtag = this.#lastMatchtag === LAST_MATCHTAG ? 1 : this.#lastMatchtag + 1;

@@ -29,7 +29,10 @@ interface Handler {
   readonly allowGuest: boolean;
 }
 
-/** Answers requests: finds the handler, sends what it returns or throws, and drops answers that are no longer awaited. */
+/**
+ * Answers requests: finds the handler, sends the value that it returns or the error that it throws, and drops answers
+ * that are no longer awaited.
+ */
 export class RequestServer {
   readonly #port: ServerPort;
   readonly #handlers = new Map<string, Handler>();
@@ -103,7 +106,7 @@ export class RequestServer {
     if (!isErrnum(errnum)) {
       throw requestError("EINVAL", `invalid error number ${String(errnum)}`);
     }
-    // Modules in plain JavaScript give what they like.
+    // Modules in plain JavaScript may pass any value.
     this.#answer(request, { errnum, error: error === undefined ? undefined : messageOf(error) });
   }
 
@@ -175,7 +178,7 @@ export class RequestServer {
   /** An error that carries a number is an answer; any other is also a fault of the program. */
   #fail(request: IncomingRequest, error: unknown): void {
     const errnum = errnumOf(error);
-    // By name: what a module throws comes from its own copy of the library.
+    // By its name, because an error of a module comes from the module's own copy of the library.
     const meant = errnum !== undefined || (error instanceof Error && error.name === SLUICE_ERROR);
     const text = messageOf(error);
     if (!request.answered) this.respondError(request, errnum ?? (meant ? ERRNO.EIO : ERRNO.ECONNRESET), text);

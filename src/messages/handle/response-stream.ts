@@ -19,7 +19,10 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
   #error: Error | undefined;
   #onEnd: ((early: boolean) => void) | undefined;
 
-  /** @param listener called once when no more responses are wanted; `early` unless the service ended the stream */
+  /**
+   * @param listener called once when the requester needs no more responses; `early` unless the service ended the
+   * stream
+   */
   onEnd(listener: (early: boolean) => void): void {
     this.#onEnd = listener;
   }
@@ -66,7 +69,7 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
     else this.#decode(message).then((result) => reader.resolve(result), reader.reject);
   }
 
-  /** A payload that is not JSON ends the stream, as the rest of the stream may be damaged too. */
+  /** A payload that is not JSON ends the stream, because the later part of the stream may be damaged too. */
   async #decode(message: ResponseMessage): Promise<IteratorResult<Payload, undefined>> {
     try {
       return { done: false, value: payloadOf(message) };

@@ -3,7 +3,7 @@
  */
 export type LoopState = "starting" | "running" | "stopped";
 
-/** The event loop of a module as its program sees it: entered once, left at shutdown or with an error. */
+/** The event loop of a module: entered once, left at shutdown or with an error. */
 export class RunLoop {
   #state: LoopState = "starting";
   #entered = false;

@@ -3,7 +3,9 @@ import type { Channel } from "../types.js";
 /** Streams wait when this many messages are under way. */
 const AHEAD_MESSAGES = 256;
 
-/** Keeps streams from running ahead of a channel: an endless stream would fill the memory and starve everything else. */
+/**
+ * Keeps streams from running ahead of a channel: an endless stream would fill the memory and starve all other work.
+ */
 export class StreamFlowControl {
   readonly #channel: Channel;
   #waiting: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;

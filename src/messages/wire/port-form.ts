@@ -9,9 +9,9 @@ const CODE = { request: 0, response: 1, event: 2, control: 3 } as const;
 const FIXED_ITEMS = 9;
 
 /**
- * Appends a message to what travels between threads. All messages of a turn go as one flat array. Cloning an
- * object with its property names takes several times as long, at both ends of every hop. That is most of what
- * a hop costs.
+ * Appends a message to the items that travel between threads. All messages of a turn go as one flat array. Cloning an
+ * object with its property names takes several times as long, at both ends of every hop. Packing is most of the cost
+ * of a hop.
  */
 export function packMessage(message: Message, into: PortItem[]): void {
   const { payload, userid, rolemask } = message;

@@ -46,7 +46,7 @@ export class BackingLink {
     await this.#write(0, () => this.#remote.call("checkpoint-put", { key, value }));
   }
 
-  /** Undefined where the provider has none. */
+  /** Undefined where the provider has no such blob. */
   async load(ref: string): Promise<Uint8Array | undefined> {
     const bytes = await unlessMissing(this.#remote.call("load", { ref }));
     if (bytes === undefined) return undefined;

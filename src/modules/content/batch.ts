@@ -6,7 +6,7 @@ import { parseJson } from "./json.js";
 /** Named JSON values of a store: the heads and checkpoints that refer to its blobs. */
 export type Records = Readonly<Record<string, JsonValue>>;
 
-/** The data of one transaction: the store writes all of it or none. */
+/** The data of one transaction: the store writes either all of it or nothing. */
 export interface Batch {
   readonly blobs: readonly StoredBlob[];
   readonly records: Records;

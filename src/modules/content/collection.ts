@@ -28,7 +28,7 @@ const NODES_A_TURN = 64;
 const INNER = '{"inner":[';
 const LEAF = '{"leaf":[';
 
-/** The collections of a store: one at a time, as each has to know all blobs that arrive while it runs. */
+/** The collections of a store, one at a time, because each needs all blobs that arrive while it runs. */
 export class Collector {
   readonly #store: Sweepable;
   #current: Collection | undefined;
@@ -67,10 +67,10 @@ export class Collector {
 }
 
 /**
- * One collection of garbage. Marking follows the trees of all records and pins. It reads the records last,
- * when nothing is left to follow, and the sweep begins in that same turn. It renews blobs that a client
- * stores meanwhile, whether known or not. A head that arrives during a collection therefore refers only to blobs
- * that stay: those of the head before it, and its own.
+ * One collection of garbage. Marking follows the trees of all records and pins. It reads the records last, when
+ * nothing is left to follow, and the sweep begins in that same turn. It renews blobs that a client stores meanwhile,
+ * whether known or not. A head that arrives during a collection therefore refers only to blobs that stay: the blobs
+ * of the head before it, and its own.
  */
 class Collection {
   readonly #store: Sweepable;

@@ -28,7 +28,7 @@ export const STORES: Readonly<Record<string, string>> = {
 export const REMOTE = "content-nats";
 
 /**
- * @returns undefined if there is none
+ * @returns undefined if there is no such file
  * @throws `EIO` if it cannot be read as one
  */
 export function readInstanceFile(directory: string): InstanceFile | undefined {
@@ -73,7 +73,7 @@ export class StateClaim {
 
   /**
    * Sees whether the directory is this provider's, before anything of it is touched.
-   * @param provider as its shipped file is called, whatever name it was loaded under
+   * @param provider the name of its shipped file, even if it was loaded under another name
    * @throws `EEXIST` if another provider has its data, or its own store is missing
    */
   static async make(h: Handle, directory: string, provider: string): Promise<StateClaim> {
@@ -89,7 +89,7 @@ export class StateClaim {
   }
 
   /**
-   * Sees whether the store that was opened is the one that the directory had, and notes whose it is.
+   * Checks whether the opened store is the one that the directory had, and notes its owner.
    * @throws `EEXIST` if it is not
    */
   async settle(store: Backing): Promise<void> {
@@ -147,7 +147,7 @@ export class StateClaim {
     );
   }
 
-  /** A standby leads, and what the rank 0 before it has stored cannot be reached from here. */
+  /** A standby leads, and cannot reach the data that the rank 0 before it has stored. */
   #elsewhere(): Error {
     return requestError(
       "EEXIST",

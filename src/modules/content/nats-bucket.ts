@@ -63,7 +63,7 @@ export class NatsBucket {
     return this.#patiently(() => this.#jetStream.read(this.name, key));
   }
 
-  /** Writes what may be written twice. @returns its revision */
+  /** Writes a value that may be written twice. @returns its revision */
   write(key: string, value: Uint8Array): Promise<number> {
     return this.#patiently(() => this.#jetStream.write(this.name, key, value));
   }
@@ -105,8 +105,8 @@ export class NatsBucket {
   }
 
   /**
-   * @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EACCES` for a right that is missing, `EIO` for what
-   *   else the servers refuse
+   * @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EACCES` for a missing right, `EIO` for any
+   *   other refusal of the servers
    */
   async #patiently<T>(run: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + this.#waitMs;

@@ -25,7 +25,7 @@ const KEY =
 /** A value of the bucket. */
 interface Value {
   readonly key: string;
-  /** Undefined: that of the key when the store was opened. */
+  /** Undefined: the revision of the key when the store was opened. */
   readonly revision?: number;
 }
 
@@ -35,8 +35,8 @@ interface Place extends Value {
   /** In order; empty where it is in one value. */
   readonly pieces: readonly Value[];
   /**
-   * It was written by this process, and never read otherwise. All others are written again when they are
-   * stored again: what another process takes away late has an older revision.
+   * It was written by this process, and never read otherwise. All others are written again when they are stored
+   * again, because a late removal by another process has an older revision.
    */
   isSure: boolean;
 }
@@ -52,8 +52,8 @@ interface Head {
 
 /**
  * Blobs and records in a bucket of JetStream. A blob has a key by its digest, so it may be written twice. All records
- * are one value, which is written over the revision that this process knows, after the blobs: so a batch counts as a
- * whole or not at all, and a process whose place another one has taken writes nothing.
+ * are one value. The store writes it after the blobs, and only over the revision that this process has read. So a
+ * batch counts as a whole or not at all, and a process that has been replaced writes nothing.
  */
 export class NatsStore implements Backing, Sweepable {
   readonly #bucket: NatsBucket;
@@ -79,7 +79,7 @@ export class NatsStore implements Backing, Sweepable {
     this.#warn = onWarning;
   }
 
-  /** Opens the store, and takes it from a process that had it. @throws `EIO` for what cannot be read */
+  /** Opens the store, and takes it from a process that had it. @throws `EIO` for unreadable records */
   static async open(bucket: NatsBucket, onWarning: (text: string) => void): Promise<NatsStore> {
     const store = new NatsStore(bucket, onWarning);
     await store.#take();
@@ -199,7 +199,7 @@ export class NatsStore implements Backing, Sweepable {
     return !this.#writes.isEmpty || this.#sweeps.length > 0;
   }
 
-  /** One thing at a time: what arrives in one turn, and while another group is written, shares a write. */
+  /** One write at a time: batches that arrive in one turn, or during another write, share a write. */
   async #run(): Promise<void> {
     await Promise.resolve();
     while (this.#hasWork()) {

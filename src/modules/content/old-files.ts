@@ -14,7 +14,7 @@ export class OldFiles {
     this.#hasBlobs = existsSync(join(base, "00"));
   }
 
-  /** A file whose writer died. */
+  /** A file whose writer has ended. */
   clearTemporary(): void {
     rmSync(join(this.#base, "temporary"), { recursive: true, force: true });
   }

@@ -82,7 +82,7 @@ function entryAt(file: Buffer, at: number): FoundEntry | undefined {
   return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end, isWhole };
 }
 
-/** The readable part of a damaged batch; do not trust its records. */
+/** The readable part of a damaged batch; its records may be wrong. */
 function blobsOf(body: Buffer): Batch | undefined {
   try {
     return { ...decodeBatch(body), records: {} };

@@ -30,9 +30,9 @@ export interface SegmentStoreOptions {
 }
 
 /**
- * Blobs and records in segments: files with batches one behind the other. There is one wait for the disk for
- * all batches that have come meanwhile. Segments that are mostly garbage have the rest moved to the end, and
- * go.
+ * Blobs and records in segments: files with batches one behind the other. There is one wait for the disk for all
+ * batches that arrived during the last one. The live blobs of segments that are mostly garbage move to the end, and
+ * those segments go.
  */
 export class SegmentStore implements Backing, Sweepable {
   readonly #base: string;
@@ -219,7 +219,7 @@ export class SegmentStore implements Backing, Sweepable {
   }
 
   async #writeAll(): Promise<void> {
-    // Whatever else comes in this turn goes along.
+    // All other batches of this turn are written with it.
     await nextTurn();
     while (!this.#writes.isEmpty) {
       const group = this.#writes.take();
@@ -297,7 +297,7 @@ export class SegmentStore implements Backing, Sweepable {
     return Math.min(0xffff_ffff, Math.max(SEGMENT_BYTES, all / SEGMENTS_WANTED));
   }
 
-  /** Begins a new segment, with all records, so that none is needed of the older ones. */
+  /** Begins a new segment, with all records, so that no older segment is needed for them. */
   async #roll(): Promise<Segment> {
     const last = this.#segments.at(-1);
     const number = (last?.number ?? 0) + 1;
@@ -310,7 +310,7 @@ export class SegmentStore implements Backing, Sweepable {
       segment.remove();
       throw error;
     }
-    // From here on a start takes it for the newest: whatever else fails, the next write goes there.
+    // From here on a start takes it for the newest segment. Even if a later step fails, the next write goes there.
     this.#segments.push(segment);
     this.#seal(last);
     return segment;

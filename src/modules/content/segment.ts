@@ -56,7 +56,7 @@ export class Segment {
     return index !== undefined;
   }
 
-  /** Reads all of it, and knows its blobs from then on. */
+  /** Reads all of it, and keeps the places of its blobs from then on. */
   scan(): SegmentScan {
     const scanned = scanSegment(readFileSync(this.#file));
     const places = new Map<string, BlobPlace>();
@@ -65,7 +65,7 @@ export class Segment {
     return scanned;
   }
 
-  /** Takes away what comes after the last whole batch. */
+  /** Removes the bytes after the last whole batch. */
   cut(end: number): void {
     if (end < this.#size) ftruncateSync(this.#file, end);
     this.#size = end;
@@ -111,7 +111,7 @@ export class Segment {
 
   /**
    * Nothing more will be written to it. Its index is kept beside it, so that a start need not read it all.
-   * @returns why it has no index; that costs the next start time, and nothing else
+   * @returns why it has no index; that only makes the next start slower
    */
   seal(): Error | undefined {
     if (this.#places instanceof Map) this.#places = BlobIndex.of(this.#places);

@@ -5,7 +5,10 @@ import { messageOf, requestError } from "../../errors/index.js";
 const KIB = 1024;
 /** A file of version 0.3 up to this size is rewritten once, so that it can give space back. */
 const REWRITE_MAX_BYTES = 64 * KIB * KIB;
-/** Pages of the write-ahead log before it is written back into the file, and at most what is left of it afterwards. */
+/**
+ * The number of pages in the write-ahead log before SQLite writes it back into the file, and the most bytes that the
+ * log keeps afterwards.
+ */
 const WAL_PAGES = 512;
 const WAL_BYTES = 2048 * KIB;
 
@@ -13,7 +16,7 @@ const WAL_BYTES = 2048 * KIB;
  * Opens the file of a store; makes it, with its tables, if it is missing. A commit waits for the disk (WAL,
  * `synchronous=FULL`). Space is given back page by page, which SQLite allows only where it was chosen before the first
  * table.
- * @throws `EIO` for what is no database
+ * @throws `EIO` for a file that is no database
  */
 export function openSqlite(path: string): Database.Database {
   // SQLite makes files that others may read; the log takes its mode from this one.
@@ -66,7 +69,7 @@ export function allowVacuum(db: Database.Database): void {
   db.exec("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
 }
 
-/** A value that a pragma tells. */
+/** A value that a pragma returns. */
 export function pragma(db: Database.Database, name: string): number {
   const row: unknown = db.prepare(`PRAGMA ${name}`).get();
   const value: unknown = typeof row === "object" && row !== null ? Object.values(row)[0] : undefined;

@@ -35,7 +35,7 @@ export class SqliteStore implements Backing, Sweepable {
 
   /**
    * @param directory where the reserve is
-   * @throws `EIO` for what is no database
+   * @throws `EIO` for a file that is no database
    */
   constructor(path: string, directory: string) {
     this.#path = path;
@@ -69,7 +69,7 @@ export class SqliteStore implements Backing, Sweepable {
     return Promise.resolve(data instanceof Uint8Array ? data : undefined);
   }
 
-  /** @throws `EIO` when what was stored is damaged */
+  /** @throws `EIO` when the stored record is damaged */
   record(key: string): Promise<JsonValue | undefined> {
     return settled(() => {
       const value = read(() => this.#statements.getRecord.get(key), "value");
@@ -191,7 +191,7 @@ export class SqliteStore implements Backing, Sweepable {
     for (const { resolve } of group) resolve();
   }
 
-  /** On a full disk the end of an instance takes what was kept for it, and nothing else gets any of it. */
+  /** On a full disk only the last writes of an instance may use the space that is reserved for its end. */
   #writeLast(group: readonly Write[], failure: Error): void {
     this.#reserve.release();
     for (const write of group) {

@@ -27,7 +27,7 @@ export interface JobListener {
 export class Job {
   readonly #child: ChildProcess;
   #settle: (failure: string | undefined) => void = () => undefined;
-  /** Resolves to what went wrong, in words, or undefined after exit status 0. */
+  /** Resolves to the cause of a failure, in words, or undefined after exit status 0. */
   readonly ended: Promise<string | undefined>;
 
   constructor(command: string, listener: JobListener) {
@@ -69,7 +69,7 @@ export class Job {
   }
 }
 
-/** What is left when the pipes are given up is lost with them. */
+/** Output that is left when the pipes are given up is lost with them. */
 async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
   let taken = 0;
   try {

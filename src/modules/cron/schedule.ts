@@ -10,7 +10,7 @@ export type Schedule =
   | { readonly kind: "event"; readonly topic: string }
   | { readonly kind: "crontab"; readonly pattern: string };
 
-/** Longer than this is what a crontab line is for. */
+/** A crontab line suits a longer interval. */
 const INTERVAL_MAX_S = 2_147_483;
 const INTERVAL_MIN_S = 0.01;
 
@@ -41,7 +41,7 @@ export function parseSchedule({ interval, event, crontab }: Fields<typeof SCHEDU
 
 /**
  * Calls `due` at each time of the schedule, until the caller calls the function to which the promise resolves.
- * @throws what the subscription to an event fails with
+ * @throws the error of a failed subscription to an event
  */
 export async function arm(
   schedule: Schedule,

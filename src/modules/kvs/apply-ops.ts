@@ -25,7 +25,7 @@ export interface Applied extends Keyspace {
 
 /**
  * The changes of a `commit` request: `{ops: [{key, value} | {key, unlink: true} | {key, add: N}]}`.
- * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, none or several of value, unlink and add
+ * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, or for none or several of value, unlink and add
  */
 export function parseOps(payload: Payload): readonly Op[] {
   return requestFields(payload, { ops: "array" }).ops.map(parseOp);
@@ -79,7 +79,7 @@ type Target = Pick<Op, "key" | "encoded">;
 async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry: Entry): Promise<Keyspace> {
   const before = await tree.nearest(encoded, "before");
   if (before?.key !== encoded) {
-    // The order of keys has all that lies below a key right after it, so that its two neighbours tell all.
+    // In the order of keys, all keys below a key follow it directly, so a check of its two neighbours is enough.
     if (before !== undefined && isBelow(encoded, before.key)) {
       throw requestError("ENOTDIR", `cannot set ${key}: a key that it begins with is a value`);
     }

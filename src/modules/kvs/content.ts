@@ -16,7 +16,7 @@ export interface Content {
   commit(batch: Batch): Promise<number>;
   /** Rejects with `ENOENT`. */
   load(ref: string): Promise<Uint8Array>;
-  /** Undefined where there is none. */
+  /** Undefined where there is no such record. */
   record(key: string): Promise<JsonValue | undefined>;
   /** Resolves to the bytes that are live; undefined where nothing can be collected now. */
   collect(pins: readonly string[]): Promise<number | undefined>;

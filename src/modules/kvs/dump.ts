@@ -8,9 +8,9 @@ import type { KvsStore } from "./store.js";
 const CHUNK_BYTES = 512 * 1024;
 
 /**
- * The newest version as a stream of text in bytes. It has a line for each key, in the order of the tree,
- * between a first and a last line. Values go through as they are stored, and what is read is kept from being
- * collected until the end.
+ * The newest version as a stream of text in bytes. It has a line for each key, in the order of the tree, between a
+ * first and a last line. Values go through as they are stored. Garbage collection keeps the blobs that it reads until
+ * the end.
  */
 export async function* dump(store: KvsStore, content: Content): AsyncGenerator<Payload, void> {
   const { snapshot, release } = store.pin();

@@ -59,7 +59,7 @@ export function directContent(store: Backing): Content {
   };
 }
 
-/** The versions that a store keeps, newest first; with what cannot be read of its records. */
+/** The versions that a store keeps, newest first, and the unreadable parts of its records. */
 export async function keptHeads(
   store: Backing,
   name: string,
@@ -122,7 +122,7 @@ export class VersionWalk {
       if (item === undefined) continue;
       if (node.kind === "leaf") yield await this.#entry(key, item as Entry);
       else if (typeof item === "string") {
-        // The first key of a node is the boundary that the one above has for it.
+        // The first key of a node is its boundary in the node above.
         const from = index === 0 ? range.from : key;
         yield* this.#below(item, { from, until: node.keys[index + 1] ?? range.until });
       }

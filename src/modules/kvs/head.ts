@@ -80,10 +80,10 @@ function parseCounters(record: JsonValue): Counters {
 
 /**
  * Loads the state in the records of a store: the newest head, or the previous head if the newest is unreadable.
- * Failing both it takes the newest readable checkpoint. Only the root and what is right below it is read
- * (K10): the rest shows when it is used.
+ * Failing both it takes the newest readable checkpoint. It reads only the root and the nodes right below it (K10).
+ * Damage further down shows when a read meets it.
  * @param warn called for each unreadable head, and for the head that replaces it
- * @throws `EIO` when there are heads, and none can be read
+ * @throws `EIO` when there are heads, and all are unreadable
  */
 export async function recoverHead(
   content: Content,
@@ -122,7 +122,7 @@ export async function recoverHead(
   if (!isOlder) {
     return { head: newest ?? { root: undefined, version: 0 }, previous, checkpoints, counters, isOlder };
   }
-  // The recovered state gets a new version, above every lost version that watchers and caches may know.
+  // The recovered state gets a new version, above every lost version that watchers and caches may have received.
   const known = Math.max(...candidates.map(({ head }) => head.version));
   const version = known + (newest === undefined ? BATCH_MAX : 0) + 1;
   return { head: { root: chosen.head.root, version }, previous: chosen.head, checkpoints, counters, isOlder };

@@ -4,9 +4,8 @@ import { requestError } from "../../errors/index.js";
 export const KEY_MAX_BYTES = 1024;
 
 /**
- * The separator of the words of a key in the tree. It sorts before every character that a word may have, so
- * that all that lies below a key follows it directly. One look at its two neighbours tells whether a new key
- * clashes with another.
+ * The separator of the words of a key in the tree. It sorts before every character that a word may have, so that all
+ * keys below a key follow it directly. A check of its two neighbours shows whether a new key clashes with another.
  */
 const SEPARATOR = "\t";
 
@@ -45,7 +44,7 @@ export function isBelow(encoded: string, directory: string): boolean {
   return encoded.startsWith(directory + SEPARATOR);
 }
 
-/** Sorts after a key and all that lies below it, and before everything else that follows it. */
+/** Sorts after a key and all keys below it, and before all other keys that follow it. */
 export function pastSubtree(encoded: string): string {
   return encoded + String.fromCharCode(SEPARATOR.charCodeAt(0) + 1);
 }

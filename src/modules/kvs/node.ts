@@ -3,7 +3,9 @@ import type { JsonValue } from "../../messages/index.js";
 import { blobref, type StoredBlob } from "../content/blob.js";
 import { parseJson } from "../content/json.js";
 
-/** A longer value (bytes of its JSON text) is a blob of its own, so that a leaf that is written anew stays small. */
+/**
+ * A longer value (bytes of its JSON text) is a blob of its own, so that a leaf stays small when it is written again.
+ */
 const INLINE_MAX_BYTES = 256;
 
 /** A value in a leaf; `pending` is the text of a blob that was not stored yet. */
@@ -25,8 +27,8 @@ export interface NodeOf<Kind, Item> {
 export type Leaf = NodeOf<"leaf", Entry>;
 
 /**
- * `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`. Where the node has a parent, `keys[0]` is
- * the key that the parent has for it; a search does not look at it.
+ * `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`. Where the node has a parent, `keys[0]`
+ * is the parent's key for it; a search ignores it.
  */
 export type Inner = NodeOf<"inner", Child>;
 

@@ -44,8 +44,8 @@ interface Salvage {
 }
 
 /**
- * Reads all that a store keeps, and with `repair` makes a version of what can be read. Keys of a damaged node are looked
- * for in earlier versions; those, and what is left of damaged values, come below `lost+found`.
+ * Reads all data that a store keeps. With `repair` it makes a version of the readable part. It looks for the keys of
+ * a damaged node in earlier versions. Those keys, and the rest of damaged values, come below `lost+found`.
  * @param name of the KVS module
  */
 export async function checkStore(store: Backing, name: string, repair: boolean): Promise<Report> {

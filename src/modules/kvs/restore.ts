@@ -21,8 +21,8 @@ export interface Restored {
 }
 
 /**
- * Takes the lines of a dump, stores what they have, and at the end puts it in the place of all keys. Until then nothing
- * changes for others; what was stored is collected if the end never comes.
+ * Takes the lines of a dump, stores their values, and at the end puts them in the place of all keys. Until then
+ * nothing changes for others. Garbage collection removes the stored values if the end never comes.
  */
 export class Restore {
   readonly #store: KvsStore;
@@ -123,7 +123,7 @@ export class Restore {
   }
 }
 
-/** All keys of a tree in the place of those before; no counter comes back lower than it ever was. */
+/** All keys of a tree in the place of the earlier ones. No counter becomes lower than it ever was. */
 export async function replaced(before: Keyspace, tree: Tree): Promise<Keyspace> {
   let counters: Counters = before.counters;
   for await (const { keys, items } of before.tree.leaves()) {

@@ -71,9 +71,9 @@ interface Change {
 }
 
 /**
- * Keys with JSON values as a copy-on-write tree of blobs; the head has its root and the version. Commits that come while
- * one is being written share the next write, each with a version of its own. A write is one batch of blobs and records:
- * no head is ever there before what it refers to.
+ * Keys with JSON values as a copy-on-write tree of blobs; the head has its root and the version. Commits that arrive
+ * during a write share the next write, each with a version of its own. A write is one batch of blobs and records, so
+ * no head is ever stored before the blobs that it refers to.
  */
 export class KvsStore {
   readonly #options: StoreOptions;
@@ -151,7 +151,7 @@ export class KvsStore {
   }
 
   /**
-   * Reads one version, which nothing is collected of meanwhile.
+   * Reads one version, which is protected from garbage collection meanwhile.
    * @throws `ENODATA` for a version that is not kept
    */
   async read<T>(version: number | undefined, reader: (snapshot: Snapshot) => Promise<T>): Promise<T> {
@@ -169,7 +169,7 @@ export class KvsStore {
     return { snapshot, release: this.#pins.take(snapshot.root) };
   }
 
-  /** Makes all of the changes or none; resolves when they are durable. */
+  /** Makes either all of the changes or no change; resolves when they are durable. */
   async commit(ops: readonly Op[]): Promise<Pick<Applied, "values"> & { readonly version: number }> {
     return await this.#change(async (draft) => {
       const { values, ...keyspace } = await applyOps(draft, ops);
@@ -217,7 +217,7 @@ export class KvsStore {
     });
   }
 
-  /** Collects what no version reaches. @throws `EBUSY` during a restore */
+  /** Collects blobs that no version reaches. @throws `EBUSY` during a restore */
   async collect(): Promise<void> {
     for (let isDone = false; !isDone;) {
       const { started, ended } = await this.#between(() => this.garbage.start());

@@ -23,10 +23,9 @@ interface Passage {
 }
 
 /**
- * A B+-tree that never changes: a change makes a new tree. That shares with the old one all nodes but the log
- * n that lie on the way to the key. So a reader keeps a consistent picture while commits go on, and a commit
- * that fails needs no undoing. Nodes are held only while they are new; stored ones are read through `load`,
- * which caches them.
+ * A B+-tree that never changes: a change makes a new tree. That shares with the old one all nodes but the log n that
+ * lie on the way to the key. So a reader keeps a consistent picture while commits continue, and a commit that fails
+ * needs no undoing. Nodes are held only while they are new; stored ones are read through `load`, which caches them.
  */
 export class Tree {
   readonly root: Child | undefined;
@@ -113,7 +112,7 @@ export class Tree {
     return new Tree(this.#load, topOf(pieces));
   }
 
-  /** Puts what became of a child in its place; one that became too small is joined with its neighbour first. */
+  /** Replaces a child by its new pieces; a piece that became too small is first joined with its neighbour. */
   async #replace({ parent, index }: Passage, pieces: readonly TreeNode[]): Promise<Inner> {
     const [only] = pieces;
     if (pieces.length > 1 || only === undefined || !isSmall(only) || parent.items.length === 1) {
@@ -188,7 +187,7 @@ function halves<Kind, Item>(node: NodeOf<Kind, Item>): readonly NodeOf<Kind, Ite
   return [splice(node, [half, half + 1]), splice(node, [0, half])];
 }
 
-/** The first key of an inner node is the boundary that its parent has for it, and so becomes one inside. */
+/** The first key of an inner node is its boundary in the parent, and so becomes a key inside. */
 function join(left: TreeNode, right: TreeNode): TreeNode {
   if (left.kind === "leaf" && right.kind === "leaf") return append(left, right);
   if (left.kind === "inner" && right.kind === "inner") return append(left, right);

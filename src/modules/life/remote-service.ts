@@ -24,7 +24,7 @@ export function isAway(error: unknown): boolean {
 
 /**
  * Requests to a service that may be away. One that finds it away waits, and goes out again as soon as the
- * service is there. What it asks for must therefore be the same when done twice.
+ * service is there. Its requests must therefore have the same effect when sent twice.
  */
 export class RemoteService {
   readonly #h: Handle;
@@ -55,7 +55,7 @@ export class RemoteService {
 
   /**
    * Makes an attempt again and again while the service is away.
-   * @throws `EAGAIN` when it was away for too long; what the attempt fails with otherwise
+   * @throws `EAGAIN` when it was away for too long; otherwise the error of the attempt
    */
   async patiently(attempt: Attempt): Promise<Payload> {
     const deadlineMs = performance.now() + this.#place.waitMs;
@@ -99,7 +99,7 @@ export class RemoteService {
     tooLate.catch(() => undefined);
     try {
       const there = this.appears().then(() => "there" as const);
-      // Where it cannot be watched, as of a rank that is away itself, it is tried again after a pause.
+      // Where it cannot be watched, for example because its rank is away, it is tried again after a pause.
       const seen = there.catch((error: unknown) => this.#unwatched(error, pauseMs, timer.signal));
       const outcome = await Promise.race([seen, tooLate, this.#given.then(() => "late" as const)]);
       if (outcome === "late") throw this.#gaveUp(cause);

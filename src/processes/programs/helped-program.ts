@@ -15,13 +15,13 @@ import { startTimer } from "../timers.js";
 const CONTROL_FD = 3;
 const HEAD_BYTES = 5;
 
-/** Handling output takes at most this share of the loop: what takes a millisecond is followed by so many of rest. */
+/** Handling output takes at most this share of the loop: after a millisecond of work come so many of rest. */
 const REST_FACTOR = 3;
 
 /** Below this, output is no burden, and more is asked for at once. */
 const LIGHT_MS = 1;
 
-/** Orders to the helper, by what a signal is for (`native/supervise.c`). */
+/** Orders to the helper, by the target of a signal (`native/supervise.c`). */
 const SIGNAL_ORDERS: Readonly<Record<SignalTarget, string>> = { main: "m", group: "g", all: "t" };
 
 /** Whether programs are started by the helper: it was built, and the environment does not forbid it. */
@@ -29,7 +29,7 @@ export function canSupervise(): boolean {
   return helper() !== undefined;
 }
 
-/** Starts a program by the helper, which does for it what Node cannot do. */
+/** Starts a program by the helper, which does the parts that Node cannot do. */
 export async function startUnderHelper(start: ProgramStart): Promise<SupervisedProgram> {
   const { env, mark } = partEnvironment(start.env);
   const own =
@@ -262,7 +262,9 @@ class HelpedProgram implements SupervisedProgram {
     } else if (!this.#isResting) this.#restFor(this.#spentMs * REST_FACTOR);
   }
 
-  /** Asks for more after a while. The helper keeps what it can meanwhile, and counts the rest. */
+  /**
+   * Asks for more after a while. Meanwhile the helper keeps as many events as it has room for, and counts the rest.
+   */
   #restFor(restMs: number): void {
     this.#isResting = true;
     const goOn = (): void => {
@@ -281,7 +283,7 @@ class HelpedProgram implements SupervisedProgram {
   }
 }
 
-/** A promise, and what settles it. */
+/** A promise, and the functions that settle it. */
 function settled<T>(): {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;

@@ -15,7 +15,7 @@ const LOOK_MS = 50;
 /** How long output may still come when all processes have gone. */
 const LAST_OUTPUT_MS = 100;
 
-/** Starts a program from Node directly, where there is no helper. Its processes are those that bear its mark. */
+/** Starts a program from Node directly, where there is no helper. Its processes are those with its mark. */
 export async function startAlone(start: ProgramStart): Promise<SupervisedProgram> {
   const { env, mark } = partEnvironment(start.env);
   const { output, readyFd } = start;

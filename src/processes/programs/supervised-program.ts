@@ -32,7 +32,7 @@ export interface ProgramStart {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** `capture`: to the listener; `inherit`: those of this process; a number: an open file of this process. */
+  /** `capture`: to the listener; `inherit`: the outputs of this process; a number: an open file of this process. */
   readonly output: "capture" | "inherit" | "discard" | number;
   /** A descriptor above 2 on which it reports that it is ready. */
   readonly readyFd?: number | undefined;
@@ -66,7 +66,7 @@ export interface SupervisedProgram {
   /** When nothing of it is left and its output is read; never rejects. */
   readonly gone: Promise<void>;
   signal(signal: NodeJS.Signals, target: SignalTarget): void;
-  /** Kills all of it, and what that starts meanwhile. */
+  /** Kills all its processes, and those that they start meanwhile. */
   kill(): void;
   /** Whether it keeps this process alive, as it does at first. */
   setRef(isRef: boolean): void;

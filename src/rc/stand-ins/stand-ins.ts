@@ -12,8 +12,8 @@ const TEXTS: Readonly<Record<DecidingUse, string>> = {
 
 /**
  * Inert stand-ins for imports that cannot be found, while an rc file in TypeScript or JavaScript is read for a plan
- * (docs/design/flux.md §1). Attributes and calls of one are stand-ins too. Where one decides what is planned, that is kept
- * with its place, and never taken for an answer in silence.
+ * (docs/design/flux.md §1). Attributes and calls of one are stand-ins too. Where one decides a part of the plan, that
+ * is kept with its place, and always reported.
  */
 export class StandIns {
   readonly names: StandIn[] = [];

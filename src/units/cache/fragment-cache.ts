@@ -12,7 +12,7 @@ import { unpackFragment } from "./unpack-fragment.js";
 /** All files of a cache in a directory of an instance. */
 const LIMIT_BYTES = 64 * 2 ** 20;
 
-/** A file that was read, and what decides what its text means. */
+/** A file that was read, and the options that decide the meaning of its text. */
 export interface ReadFile {
   readonly file: string;
   readonly bytes: Uint8Array;

@@ -118,7 +118,7 @@ class Packer {
   }
 }
 
-/** An array that grows: an ordinary one of a million takes twice the room, and is copied in the end. */
+/** An array that grows: an ordinary one of a million takes twice the memory, and is copied at the end. */
 class Codes {
   #codes = new Int32Array(1024);
   #length = 0;

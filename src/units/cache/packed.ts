@@ -1,5 +1,5 @@
 /**
- * What a sound file says, in few and large pieces that load quickly. `codes` is a row of whole numbers: the
+ * The contents of a valid file, in few and large pieces that load quickly. `codes` is a row of whole numbers: the
  * numbers of texts and values, and how many follow.
  */
 export interface Packed {
@@ -7,7 +7,7 @@ export interface Packed {
   readonly texts: readonly string[];
   /** Values that are no lists of texts. */
   readonly values: readonly unknown[];
-  /** The numbers of those values that are tables without a prototype, as parsers make them. */
+  /** The numbers of the values that are tables without a prototype, in the form that parsers make. */
   readonly bare: readonly number[];
   readonly codes: Int32Array;
 }

@@ -6,9 +6,9 @@ import type { Alternative, Catalog, Unit } from "../types.js";
 
 /** The settings besides files. */
 export interface ComposeOptions {
-  /** Providers of services, over those of all fragments, e.g. of a flag `-S`. */
+  /** Providers of services, over the ones of all fragments, e.g. of a flag `-S`. */
   readonly alternatives?: readonly Alternative[];
-  /** Units, or services with all their providers, to disable when everything else is done. */
+  /** Units, or services with all their providers, to disable when all other steps are done. */
   readonly disable?: readonly DisableRequest[];
 }
 

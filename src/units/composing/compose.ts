@@ -20,7 +20,7 @@ export function compose(fragments: readonly Fragment[], options: ComposeOptions 
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** The valid part of some sources, and the problems of the rest. */
+/** The valid part of some sources, and the problems of the invalid part. */
 export interface SoundCatalog {
   readonly catalog: Catalog;
   /** Errors, by source. */
@@ -79,7 +79,7 @@ const NOTHING: readonly never[] = [];
 
 /**
  * Composes fragments over a catalog, as if they had come after all its sources.
- * Errors and warnings: those of {@link compose}.
+ * Errors and warnings: the same as those of {@link compose}.
  * @param catalog made by {@link compose}
  * @param disable units to disable besides
  */
@@ -99,7 +99,7 @@ export function composeOver(
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(composed.catalog, warnings);
 }
 
-/** The last alternative of each service, in the order in which those were set. */
+/** The last alternative of each service, in the order in which they were set. */
 function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
   const last = new Map<string, Alternative>();
   for (const { service, unit, origin } of alternatives) {

@@ -13,7 +13,7 @@ import type { Alternative } from "../types.js";
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
-  /** All that provide the service, also beside a unit of that name; none is no error. */
+  /** All units that provide the service, also beside a unit of that name; no such unit is no error. */
   readonly isService?: boolean;
 }
 
@@ -178,7 +178,7 @@ export class Composer {
   }
 
   #applyOptions({ target, args, overwrite, source }: OptionsChange): void {
-    // For an unknown name there is nothing to do: a file of rc may speak of modules that only some sites have.
+    // An unknown name changes nothing, because an rc file may name modules that only some sites have.
     const drafts = this.#named(target);
     const setting: Setting = overwrite
       ? { source, path: [], settings: { args }, edits: [] }

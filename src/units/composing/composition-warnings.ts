@@ -8,9 +8,9 @@ import { quoted } from "../text.js";
 import type { Catalog } from "../types.js";
 
 /**
- * Warnings about how a catalog came about. UNIT_NO_EFFECT: a table sets the value that a key already has. UNIT_OVERRIDE: a
- * file replaces what a fragment of `modprobe.d` had set. UNIT_UNKNOWN_UNIT: `setopt` for a name that nothing
- * has. A catalog that was not composed has none. Sorted by place.
+ * Warnings about how a catalog came about. UNIT_NO_EFFECT: a table sets the value that a key already has.
+ * UNIT_OVERRIDE: a file replaces a value that a fragment of `modprobe.d` had set. UNIT_UNKNOWN_UNIT: `setopt` for a
+ * name that nothing has. A catalog that was not composed has no warnings. Sorted by place.
  */
 export function compositionWarnings(catalog: Catalog): Diagnostic[] {
   if (!(catalog instanceof ComposedCatalog)) return [];

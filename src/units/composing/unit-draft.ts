@@ -43,7 +43,7 @@ export class UnitDraft {
     return this.#settings.priority ?? DEFAULT_PRIORITY;
   }
 
-  /** Services besides the one of its name. */
+  /** Services besides the service of its name. */
   get provides(): readonly string[] {
     return this.#settings.provides ?? NOTHING;
   }

@@ -11,8 +11,8 @@ export type ProcessComposeResult =
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /**
- * Reads a file of process-compose (docs/design/programs.md §2). `$$` becomes `$`; a value with a variable in it is a
- * comment, as the environment of the importer is not that of the stack.
+ * Reads a file of process-compose (docs/design/programs.md §2). `$$` becomes `$`. A value with a variable in it
+ * becomes a comment, because the importer has another environment than the stack.
  * @param hasDotenv whether there is a `.env` beside it, which its tool reads
  */
 export function importProcessCompose(text: string, file: string, hasDotenv: boolean): ProcessComposeResult {
@@ -22,7 +22,7 @@ export function importProcessCompose(text: string, file: string, hasDotenv: bool
   return { ok: true, value: { file, ...reader.read(hasDotenv) } };
 }
 
-/** Keys of one file, and what became of them. */
+/** The keys of one file, and their results. */
 class FileReader implements ProcessFile {
   readonly #lines: readonly string[];
   readonly #source: DocumentSource;

@@ -19,7 +19,7 @@ export interface Remark extends SourceKey {
 interface SketchedKey {
   readonly value: FragmentValue;
   readonly from: readonly SourceKey[];
-  /** By which rule of the source, if the source does not have it itself. */
+  /** The rule of the source, if the source does not have the key itself. */
   readonly rule?: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export class UnitSketch {
   readonly keys = new Map<string, SketchedKey>();
   readonly remarks: Remark[] = [];
 
-  /** @param source what defines it */
+  /** @param source the key that defines it */
   constructor(name: string, source: SourceKey) {
     this.name = name;
     this.source = source;
@@ -42,7 +42,7 @@ export class UnitSketch {
     this.keys.set(key, { value, from });
   }
 
-  /** Writes out what the source's tool does by itself. */
+  /** Writes out a value that the source's tool sets by itself. */
   setByRule(key: string, value: FragmentValue, rule: string, ...from: readonly SourceKey[]): void {
     this.keys.set(key, { value, from, rule });
   }
@@ -140,7 +140,7 @@ function comment(text: string): string {
   return `# ${text.replace(/[^\P{Cc}\t]/gu, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`)}`;
 }
 
-/** Strings of JSON are strings of TOML, but for the one control character that JSON leaves as it is. */
+/** Strings of JSON are strings of TOML, except for one control character that JSON does not escape. */
 function valueText(value: FragmentValue): string {
   if (typeof value !== "object") return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
   if (isList(value)) return `[${value.map(valueText).join(", ")}]`;

@@ -60,7 +60,7 @@ function readEscape(rest: string): { readonly text: string; readonly length: num
     : { text: String.fromCodePoint(code), length: all.length };
 }
 
-/** A text with `%%` made `%`; undefined if it has a specifier, whose value only systemd knows. */
+/** A text with `%%` made `%`; undefined if it has a specifier, whose value only systemd can work out. */
 export function withoutSpecifiers(text: string): string | undefined {
   return /%(?!%)/.test(text.replaceAll("%%", "")) ? undefined : text.replaceAll("%%", "%");
 }

@@ -2,7 +2,7 @@ import { type FragmentValue, type ImportedFile, type SourceKey, unitName, UnitSk
 import { type Assignment, bytesOf, durationOf, readAssignments } from "./systemd-file.js";
 import { commandWords, splitWords, withoutSpecifiers } from "./systemd-words.js";
 
-/** Statuses of sysexits.h and of the LSB that `SuccessExitStatus=` may name; systemd has more of its own. */
+/** Statuses of sysexits.h and of the LSB that `SuccessExitStatus=` may name; systemd has more of them. */
 const STATUSES: Readonly<Record<string, number>> = {
   USAGE: 64,
   DATAERR: 65,
@@ -257,7 +257,7 @@ class ServiceReader {
     this.#limitsOfRestart(onFailure === "restart" || onExit === "restart" ? restart : undefined);
   }
 
-  /** The start limit and the delay hold for restarts only, here. */
+  /** The start limit and the delay apply to restarts only, here. */
   #limitsOfRestart(restart: Assignment | undefined): void {
     const unit = this.#unit;
     const delay = this.#service("RestartSec");

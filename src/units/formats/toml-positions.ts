@@ -13,9 +13,9 @@ const require = createRequire(import.meta.url);
 const PIECE_LIMIT = 1_000_000;
 
 /**
- * The places of the values of a TOML document. The parser that knows positions is slow and hungry, so it
- * loads only when a caller asks for a place. It gets only the one table that holds it: cutting the document
- * into its tables first is quick.
+ * The places of the values of a TOML document. The parser with positions is slow and needs much memory, so it loads
+ * only when a caller asks for a place. It gets only the one table with the value, because cutting the document into
+ * its tables first is quick.
  */
 export class TomlPositions implements Positions {
   readonly #text: string;
@@ -135,9 +135,8 @@ function parseTables(text: string): readonly (AST.TOMLKeyValue | AST.TOMLTable)[
   try {
     return parser.parseTOML(text, { tomlVersion: "1.1" }).body[0].body;
   } catch (error) {
-    // The document is valid, or we would not be here. The two parsers may disagree, or this one may run out
-    // of stack on deep nesting. The place is then that of the table around: less exact, and no reason to
-    // fail.
+    // The document is valid, or we would not be here. The two parsers may disagree, or this one may run out of stack
+    // on deep nesting. The place is then the place of the surrounding table, which is less exact but enough.
     if (error instanceof parser.ParseError || error instanceof RangeError) return [];
     throw error;
   }

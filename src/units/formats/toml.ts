@@ -4,8 +4,9 @@ import { findLineStarts, type Path } from "../source.js";
 import { TomlPositions } from "./toml-positions.js";
 
 /**
- * Parses TOML into plain values; tables have no prototype, so that a key like `constructor` is a key and nothing else.
- * `__proto__` alone is refused, as in YAML. Line ends of strings over several lines are LF, whatever the file has.
+ * Parses TOML into plain values; tables have no prototype, so that a key like `constructor` is a key and nothing
+ * else. `__proto__` alone is refused, as in YAML. Line ends of strings over several lines are LF, for any line ends
+ * in the file.
  */
 export function parseToml(text: string): ParsedDocument {
   try {

@@ -4,7 +4,9 @@ import type { SyntaxProblem } from "./parsed-document.js";
 import type { Span } from "../source.js";
 import { quoted } from "../text.js";
 
-/** Values after aliases are followed, so that a kilobyte of them cannot stand for a billion. */
+/**
+ * The limit counts values with their aliases resolved, so that a kilobyte of aliases cannot become a billion values.
+ */
 const VALUE_LIMIT = 1_000_000;
 
 interface Anchored {

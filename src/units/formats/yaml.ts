@@ -45,7 +45,7 @@ interface Composed {
   readonly problems: readonly SyntaxProblem[];
 }
 
-/** As the library's own `parseDocument`, but gives up on a text that is wrong again and again. */
+/** As the library's own `parseDocument`, but stops at a text with many errors. */
 function composeDocument(yaml: typeof Yaml, text: string): Composed {
   const problems: SyntaxProblem[] = [];
   let document: Document.Parsed | undefined;

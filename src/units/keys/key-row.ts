@@ -32,13 +32,13 @@ export interface UnitValues {
 /** How the value of a key is read, and its type in a unit. */
 export type KeyKind = keyof UnitValues;
 
-/** All there is to know of a key of units, other than `name`. */
+/** All properties of a key of units, other than `name`. */
 export interface KeyRow {
   /** As unit files spell it. */
   readonly key: string;
   /**
-   * What `apply` does where it differs from what a module loaded with (docs/design/programs.md §3). It loads
-   * the module anew, has the running one take it, or does nothing.
+   * What `apply` does where the key differs from the value that a module was loaded with (docs/design/programs.md
+   * §3). `apply` loads the module again, changes the running module, or does nothing.
    */
   readonly change: "reload" | "in place" | "nothing";
   /** The units that have it. */

@@ -10,7 +10,7 @@ export type UnitKey = UnitKeyRow["key"];
 /** A key whose value is a list that `KEY+` and `KEY-` edit. */
 export type ListKey = Extract<UnitKeyRow, { merge: "edit" }>["key"];
 
-/** The rows of a kind of unit, without those that both kinds have; or the rows of both. */
+/** The rows of a kind of unit, without the rows that both kinds have; or the rows of both. */
 type RowsOn<On extends KeyRow["on"]> = Extract<UnitKeyRow, { on: On }>;
 
 type UnitValue<Row extends UnitKeyRow> =
@@ -31,7 +31,10 @@ export function textPropertyOf(key: UnitKey): string {
   return TEXT_PROPERTIES.get(key) ?? "";
 }
 
-/** The properties that units have for their keys: of those that both kinds have, or that one has besides. */
+/**
+ * The properties that units have for their keys: for the keys that both kinds have, or for the further keys of one
+ * kind.
+ */
 export type PropertiesOf<On extends KeyRow["on"]> = {
   readonly [Row in RowsOn<On> as Row["json"]]: UnitValue<Row>;
 } & {

@@ -27,7 +27,7 @@ export function isConfigTable(value: ConfigValue | undefined): value is ConfigTa
   return isTable(value);
 }
 
-/** Lays one configuration over another: tables are merged key by key, everything else is replaced. */
+/** Lays one configuration over another: tables are merged key by key, other values are replaced. */
 export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable {
   const merged = fresh(below);
   for (const [key, value] of Object.entries(above)) {
@@ -39,7 +39,7 @@ export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable
 
 /**
  * A document as a configuration. Null means that a key is not set.
- * @param problems gets what does not belong in one
+ * @param problems gets the problem of each invalid value
  */
 export function toConfigTable(root: unknown, problems: Problem[]): ConfigTable {
   if (isTable(root)) return readTable(root, [], problems);

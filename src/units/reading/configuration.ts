@@ -31,8 +31,8 @@ export class LayeredConfiguration {
   }
 
   /**
-   * A table that is in no file, such as the one that a broker answers with.
-   * @param label what errors call it
+   * A table that is in no file, such as the answer of a broker.
+   * @param label its name in errors
    */
   static of(table: ConfigTable, label = "configuration"): LayeredConfiguration {
     return new LayeredConfiguration([{ table, source: namedSource(label) }]);
@@ -50,9 +50,9 @@ export class LayeredConfiguration {
 }
 
 /**
- * Checks the tables that are ours: `modules`, `loaders`, `kinds`. Others are the site's own
- * (docs/design/instance.md §3). Errors: `BROKER_CONFIG`, and for `modules` those of `parseFragment`. Whether the units
- * that it names exist is for composition to say.
+ * Checks the tables that are ours: `modules`, `loaders`, `kinds`. Others are the site's own (docs/design/instance.md
+ * §3). Errors: `BROKER_CONFIG`, and for `modules` the errors of `parseFragment`. Whether the units that it names
+ * exist is for composition to say.
  */
 export function checkConfiguration(configuration: LayeredConfiguration): Result<LayeredConfiguration> {
   const diagnostics = [

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { type Diagnostic, isErrno } from "../../errors/index.js";
 import { unreadable } from "./read-file.js";
 
-/** Names of files in a directory, and what kept us from looking. */
+/** Names of files in a directory, and the error if it cannot be read. */
 export interface FileList {
   readonly names: readonly string[];
   readonly diagnostics: readonly Diagnostic[];

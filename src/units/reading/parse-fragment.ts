@@ -16,10 +16,9 @@ export interface FragmentText {
 }
 
 /**
- * Reads the text of a unit file (docs/design/planning.md §1–2).
- * Errors: `UNIT_SYNTAX`, and what the keys of units demand: `UNIT_UNKNOWN_KEY`, `UNIT_WRONG_TYPE`, `UNIT_MISSING_KEY`,
- * `UNIT_INVALID_NAME`, `UNIT_INVALID_RANKS`, `UNIT_INVALID_DURATION`, `UNIT_INVALID_SIZE`, `UNIT_INVALID_VALUE`,
- * `UNIT_LIST_EDIT_CONFLICT`; all of them at once.
+ * Reads the text of a unit file (docs/design/planning.md §1–2). Errors: `UNIT_SYNTAX`, and those of invalid keys:
+ * `UNIT_UNKNOWN_KEY`, `UNIT_WRONG_TYPE`, `UNIT_MISSING_KEY`, `UNIT_INVALID_NAME`, `UNIT_INVALID_RANKS`,
+ * `UNIT_INVALID_DURATION`, `UNIT_INVALID_SIZE`, `UNIT_INVALID_VALUE`, `UNIT_LIST_EDIT_CONFLICT`; all of them at once.
  */
 export function parseFragment(text: string, options: FragmentText): Result<Fragment> {
   return resultOf(parseReading(text, options, "unit-file"));

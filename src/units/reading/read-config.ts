@@ -17,7 +17,7 @@ import type { ConfigTable } from "../types.js";
 export type ConfigInput =
   /** A TOML, YAML or JSON file, or a directory of them. */
   | { readonly kind: "path"; readonly path: string }
-  /** `KEY=VALUE`, or the path of a file: what a flag `--conf` has. */
+  /** `KEY=VALUE`, or the path of a file: the value of a flag `--conf`. */
   | { readonly kind: "flag"; readonly text: string };
 
 type Refused = Extract<LoadedDocument, { readonly ok: false }>;
@@ -31,7 +31,7 @@ interface Layers {
 /**
  * Reads a configuration; later inputs win over earlier ones.
  * Errors, all at once: `BROKER_CONFIG`, `UNIT_SYNTAX`, `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`,
- * `UNIT_UNKNOWN_FORMAT`. Says nothing about what the tables hold: see `checkConfiguration`.
+ * `UNIT_UNKNOWN_FORMAT`. Does not check the contents of the tables: see `checkConfiguration`.
  */
 export async function readConfiguration(
   inputs: readonly ConfigInput[],
@@ -51,7 +51,7 @@ export async function readConfiguration(
  * Reads the text of a configuration.
  * Errors: `UNIT_SYNTAX`, `BROKER_CONFIG`.
  * @param label its name in errors; the suffix determines the format
- * @param format default: by the suffix, else by the looks of the text
+ * @param format default: by the suffix, else by the form of the text
  */
 export function configurationFromText(
   text: string,
@@ -68,7 +68,7 @@ export function parseConfigText(text: string, label: string, format?: Format): R
   return read.ok ? succeed(read.value.table) : read;
 }
 
-/** Text of no known format, such as standard input: JSON starts with a brace, and YAML is what is not TOML. */
+/** Text of no known format, such as standard input: JSON starts with a brace, and a text that is not TOML is YAML. */
 function parseAny(text: string, label: string, format: Format | undefined): LoadedDocument {
   if (format !== undefined) return parseDocument(text, label, format);
   if (text.trimStart().startsWith("{")) return parseDocument(text, label, "json");

@@ -25,9 +25,9 @@ const SUFFIXES = ["toml", "yaml", "yml"];
 const CONCURRENCY = 16;
 
 /**
- * Reads all unit files in the order of composition (docs/design/planning.md §2).
- * Errors, of all files at once and sorted by place: those of `parseFragment`, `UNIT_INSECURE`, `UNIT_UNREADABLE`,
- * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
+ * Reads all unit files in the order of composition (docs/design/planning.md §2). Errors, of all files at once and
+ * sorted by place: the errors of `parseFragment`, `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`,
+ * `UNIT_NOT_UTF8`.
  */
 export async function readFragments(options: ReadFragmentsOptions): Promise<Result<Fragment[]>> {
   const readings = await readAll(options);

@@ -26,8 +26,8 @@ const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 export type DocumentKind = "unit-file" | "stack-file" | "rc-file" | "configuration";
 
 /**
- * Reads the tables of a document (docs/design/planning.md §2). It reports everything that is wrong, and keeps
- * what is sound. So one slip does not hide the next, nor make it look as if a name were missing.
+ * Reads the tables of a document (docs/design/planning.md §2). It reports all errors, and keeps the valid parts. So
+ * one slip does not hide the next, nor make a name seem missing.
  * @param root the document, or for a configuration its `modules` table
  * @param base path of `root` in the source
  */
@@ -101,7 +101,7 @@ class TablesReader {
   ): void {
     if (!Object.hasOwn(root, key)) return;
     const value = root[key];
-    // What is put together so has no room to grow.
+    // An array that is made in this way has no spare room.
     const path: Path = [...this.#base, key];
     if (!Array.isArray(value)) {
       this.problems.push(wrongType(key, "tables", value, path));
@@ -143,7 +143,7 @@ class TablesReader {
     });
   }
 
-  /** A library defines a module for each of those picked from it (docs/design/modules.md §6). */
+  /** A library defines a module for each of its picked modules (docs/design/modules.md §6). */
   #readLibrary(entry: unknown, path: Path): void {
     const library = this.#check(checkLibrary, entry, path, LIBRARY_KEYS);
     if (library === undefined) return;
@@ -219,7 +219,7 @@ class TablesReader {
     return references;
   }
 
-  /** A table that satisfies its schema; if it does not, what is left of it without what is wrong. */
+  /** A table that satisfies its schema; if it does not, the table without its invalid parts. */
   #check<T>(validator: Validator<T>, value: unknown, path: Path, known: readonly string[]): T | undefined {
     // To a validator, a date is an object.
     if (isTable(value) && validator(value)) return value;
@@ -235,8 +235,8 @@ class TablesReader {
   }
 
   /**
-   * The keys of a table in the order written. JavaScript puts keys that look like array indices first; a unit may be
-   * named so, and then places tell.
+   * The keys of a table in the order written. JavaScript puts keys that look like array indices first. A unit may
+   * have such a name, and then the places give the order.
    */
   #keysInFileOrder(table: object, path: Path): string[] {
     const keys = Object.keys(table);

@@ -121,7 +121,7 @@ const SHORTEST_SAMPLE_SECONDS = 0.3;
 /** The data of the page. Views read `version`, so that they redraw when it changes. */
 export class Model {
   readonly version = signal(0);
-  /** Counts runs that were recorded, and changes of what is loaded. */
+  /** Counts recorded runs, and changes of the loaded modules. */
   readonly recorded = signal(0);
   ranks: Picture["ranks"] = null;
   byRank = new Map<number, RankModules>();
@@ -245,8 +245,8 @@ export class Model {
 }
 
 /**
- * Has a component drawn anew at each change of what it shows: reading the signal is what does it. Each that shows a part
- * of the model needs it, for its properties stay the same.
+ * Draws a component again at each change of the data that it shows: reading the signal subscribes it. Each that shows
+ * a part of the model needs it, for its properties stay the same.
  */
 export function redrawnWith({ version }: Model): number {
   return version.value;

@@ -13,7 +13,7 @@ export interface CompanyOptions {
   readonly receive: (rank: number, arrival: Arrival) => void;
 }
 
-/** The other ranks that a rank knows of, and its ways to them. */
+/** The other ranks that a rank has heard of, and its ways to them. */
 export class Company {
   readonly #options: CompanyOptions;
   /** The ranks that can be reached, each with the broker that it is. */
@@ -40,7 +40,7 @@ export class Company {
     return this.#stalled.has(rank);
   }
 
-  /** Ranks that are present now; one that is another broker than before has left meanwhile. */
+  /** Sets the ranks that are present now. A rank whose broker has changed has left meanwhile. */
   meet(brokers: ReadonlyMap<number, string>): void {
     for (const [rank, uuid] of [...this.#present]) if (brokers.get(rank) !== uuid) this.drop(rank, "lost");
     for (const [rank, uuid] of brokers) this.joined(rank, uuid);
@@ -74,7 +74,7 @@ export class Company {
     this.#stalled.clear();
   }
 
-  /** This rank leaves: it forgets all of them. */
+  /** This rank leaves, so it drops all of them. */
   clear(): void {
     this.#present.clear();
   }

@@ -14,7 +14,7 @@ interface Early {
 export type Arrived = "delivered" | "known" | "early";
 
 /**
- * Puts the events of an instance into their order, each once, whatever way they came and however often
+ * Puts the events of an instance into their order, each once, even if they come in several ways or several times
  * (docs/design/hosts.md §3).
  */
 export class EventOrder {

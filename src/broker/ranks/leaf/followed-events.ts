@@ -19,8 +19,8 @@ export interface FollowedEventsOptions {
 }
 
 /**
- * The events of an instance as a rank follows them: in the order of rank 0, each once, whatever is lost on the way. Its own
- * go to rank 0 and come back with their numbers.
+ * The events of an instance on a rank that follows: in the order of rank 0, each once, even if messages are lost. Its
+ * own go to rank 0 and come back with their numbers.
  */
 export class FollowedEvents {
   readonly #options: FollowedEventsOptions;
@@ -33,7 +33,7 @@ export class FollowedEvents {
   #isIn = false;
   /** Rank 0 has been asked for events that were missed. */
   #isCatchingUp = false;
-  /** All own events up to this one have been ordered; those after it are to be sent again. */
+  /** All own events up to this one have been ordered; later ones are to be sent again. */
   #resendAfter: number | undefined;
 
   constructor(options: FollowedEventsOptions) {
@@ -54,7 +54,9 @@ export class FollowedEvents {
     this.#isCatchingUp = false;
   }
 
-  /** @throws SluiceError `BROKER_REQUEST` `ENODATA` if a rank 0 at this event does not know all that this rank has received */
+  /**
+   * @throws SluiceError `BROKER_REQUEST` `ENODATA` if a rank 0 at this event lacks events that this rank has received
+   */
   checkResume(seq: number): void {
     if (seq >= this.seq) return;
     throw requestError("ENODATA", `rank 0 has lost events after ${seq}, which this rank has received`);

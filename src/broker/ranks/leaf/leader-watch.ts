@@ -8,7 +8,7 @@ export interface LeaderWatchOptions {
   readonly company: Company;
   /** Sends the beat of this rank. */
   readonly beat: () => void;
-  /** Rank 0 has been silent for too long. */
+  /** Rank 0 has sent nothing for too long. */
   readonly lost: (cause: Error) => void;
   /** There was no rank 0 in time. */
   readonly gaveUp: (cause: Error) => void;
@@ -86,7 +86,10 @@ export class LeaderWatch {
     );
   }
 
-  /** While rank 0 is silent nothing is known of the others; those that another leader will find again are sent to meanwhile. */
+  /**
+   * While rank 0 sends nothing, the states of the other ranks are unknown. This rank still sends to those that
+   * another leader will find again.
+   */
   get stalledWithRankZero(): readonly number[] {
     if (this.#heartbeat?.isStalled(0) !== true) return [];
     return this.#hasStandby ? [0] : this.#options.company.ranks;

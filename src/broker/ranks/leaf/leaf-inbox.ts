@@ -9,7 +9,7 @@ export interface LeafInboxOptions {
   readonly events: FollowedEvents;
   /** Undefined while this rank is not in. */
   readonly receiver: () => OverlayReceiver | undefined;
-  /** Rank 0 wants to know whether this rank lives. */
+  /** Rank 0 asks whether this rank is still alive. */
   readonly asked: () => void;
   /** Rank 0 is about to shut down cleanly. */
   readonly goodbye: () => void;

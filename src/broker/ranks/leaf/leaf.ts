@@ -32,8 +32,8 @@ export interface LeafOptions {
 }
 
 /**
- * Every rank but 0 of an overlay: has a connection to rank 0. That carries everything, or what is for rank 0
- * if there are direct ones to the others.
+ * Every rank but 0 of an overlay: has a connection to rank 0. That connection carries all messages, or only those for
+ * rank 0 if there are direct connections to the other ranks.
  */
 export class Leaf implements Overlay {
   readonly rank: number;
@@ -52,7 +52,7 @@ export class Leaf implements Overlay {
   /** How rank 0 has left if the connection ends now. */
   #departure: Departure = "lost";
   #uuid: string;
-  /** The connection to rank 0 was lost, and none has taken its place yet. */
+  /** The connection to rank 0 was lost, and there is no new one yet. */
   #isAway = false;
   /** Counts the connections that were begun. */
   #attempt = 0;
@@ -187,7 +187,7 @@ export class Leaf implements Overlay {
     connection.destroy();
   }
 
-  /** Takes what does not come by the connection to rank 0. */
+  /** Takes the messages that do not come through the connection to rank 0. */
   #listen(receiver: OverlayReceiver): void {
     this.#transport.direct?.listen({
       connected: (rank, connection) => this.#company.take(rank, connection),
@@ -287,7 +287,7 @@ export class Leaf implements Overlay {
     receiver.log("notice", "another broker leads as rank 0");
     void this.#rejoin(receiver, () => {
       if (direct === undefined) throw goneError();
-      // Messages that it has sent to that broker, before it knew the new leader, are void.
+      // Messages that it has sent to that broker, before it received the new leader's name, are void.
       const own = wasLost ? direct.renew() : this.#uuid;
       direct.joined(0, uuid);
       return Promise.resolve({ connection: direct.open(0), uuid: own });

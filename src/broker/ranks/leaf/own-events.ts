@@ -12,7 +12,7 @@ type Waiting =
   | { readonly kind: "message"; readonly send: () => void };
 
 /**
- * The events that a rank has published and rank 0 has not ordered yet, as far as this rank knows. They come back in the order
+ * The events that a rank has published and whose number it has not received from rank 0. They come back in the order
  * that they were sent in. When another connection takes the place of one, they are sent again.
  */
 export class OwnEvents {

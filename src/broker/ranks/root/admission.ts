@@ -12,7 +12,7 @@ import { type Heir, type Succession, takeRepeated } from "./succession.js";
 const HELLO_TIMEOUT_MS = 10_000;
 
 interface Claim {
-  /** The member is silent, and the number is free only when its modules have stopped. */
+  /** The member sends nothing, and the number is free only when its modules have stopped. */
   readonly wait: () => void;
   /** The member has sent something. */
   readonly refuse: () => void;
@@ -27,12 +27,12 @@ export interface RootOptions {
   readonly uuid: string;
 }
 
-/** Rank 0, as {@link Admission} sees it. */
+/** The parts of rank 0 that {@link Admission} uses. */
 export interface AdmissionHost {
   /** Undefined once it has left. */
   receiver(): OverlayReceiver | undefined;
   heartbeat(): Heartbeat | undefined;
-  /** Takes those that come before this rank knows where to begin. */
+  /** Takes those that come before this rank has the event to begin with. */
   succession(): Succession | undefined;
   /** How many leaders there were, with this one. */
   epoch(): number;
@@ -44,7 +44,7 @@ export interface AdmissionHost {
 /** A connection, before or after it has sent its rank. */
 interface Guest {
   readonly connection: Connection;
-  /** The rank that it must be, where the transport knows. */
+  /** The rank that it must be, where the transport can tell. */
   readonly from: number | undefined;
   member: Member | undefined;
   heir: Heir | undefined;
@@ -57,7 +57,7 @@ export class Admission {
   readonly #hasHosts: boolean;
   readonly #members: Members;
   readonly #host: AdmissionHost;
-  /** Brokers that want the rank of a member which has been asked whether it lives. */
+  /** Brokers that claim the rank of a member; the member was asked whether it is still alive. */
   readonly #claims = new Map<number, Claim>();
   readonly #numbers: RankNumbers;
 
@@ -96,7 +96,7 @@ export class Admission {
     this.#numbers.close();
   }
 
-  /** This broker follows another leader: missing ranks may not know this, and may still run. */
+  /** This broker follows another leader. Missing ranks may not have heard of this, and may still run. */
   inherited(ranks: readonly number[]): void {
     const stopsMs = this.#host.receiver()?.stopsAfterMs() ?? 0;
     if (stopsMs === 0) return;
@@ -105,7 +105,7 @@ export class Admission {
     }
   }
 
-  /** @param silentMs how long it has been silent */
+  /** @param silentMs how long it has sent nothing */
   departed({ rank, alive }: Member, how: Departure, silentMs: number): void {
     const { stopsMs } = alive;
     // On one machine a connection ends with its process.
@@ -214,8 +214,8 @@ export class Admission {
   }
 
   /**
-   * Another broker wants the rank of a member: the host of that may have died. It is refused when the member answers, and
-   * takes its place once that has missed its heartbeats.
+   * Another broker claims the rank of a member, whose host may have failed. It is refused when the member answers,
+   * and takes its place once that has missed its heartbeats.
    */
   #claim(connection: Connection, { rank }: Hello, admit: () => void): void {
     if (this.#claims.has(rank)) {
@@ -287,7 +287,7 @@ export class Admission {
     // These events come before its first event.
     const seq = this.#host.seq();
     const there = this.#members.all.map((other) => other.hello);
-    // Ranks that are admitted together already know each other.
+    // Ranks that are admitted together already have each other's names.
     const others = new Map([...company, ...there].map((other) => [other.rank, other.uuid]));
     others.delete(rank);
     const ranks = [0, ...others.keys()];

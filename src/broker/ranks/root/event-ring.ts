@@ -29,7 +29,7 @@ export class EventRing {
     this.#limitBytes = limitBytes;
   }
 
-  /** Adds events that follow those added before; the oldest go when it becomes too much, all but these. */
+  /** Adds events that follow the earlier ones. When they become too many, the oldest go, except these. */
   add(batch: Message, last: number): void {
     const { payload } = batch;
     const bytes = ENTRY_BYTES + (payload instanceof Uint8Array ? payload.length : 0);

@@ -3,7 +3,7 @@ import type { Departure } from "../../routing/overlay.js";
 import type { Connection } from "../connection.js";
 import { type Notice, noticeMessage } from "../overlay-wire.js";
 
-/** A rank is disconnected when more than this waits for it. */
+/** A rank is disconnected when more bytes than this wait for it. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export type Hello = Extract<Notice, { kind: "hello" }>;
@@ -26,7 +26,7 @@ export interface MembersListener {
   tooSlow(member: Member, why: string): void;
 }
 
-/** The joined ranks, as rank 0 knows them, and the messages to them. */
+/** The joined ranks as rank 0 has them, and the messages to them. */
 export class Members {
   readonly #members = new Map<number, Member>();
   readonly #listener: MembersListener;

@@ -20,7 +20,9 @@ export interface NumberedEventsOptions {
   readonly keptBytes: () => number;
 }
 
-/** Rank 0's order of the events: gives each its number, sends it out, and keeps the newest for those that miss some. */
+/**
+ * Rank 0's order of the events: gives each its number, sends it out, and keeps the newest for ranks that miss some.
+ */
 export class NumberedEvents {
   readonly #options: NumberedEventsOptions;
   readonly #batch: EventBatch;
@@ -68,7 +70,7 @@ export class NumberedEvents {
     return sequenced.seq;
   }
 
-  /** Some of those after one, oldest first; undefined if not all are kept. */
+  /** Some of the events after one, oldest first; undefined if not all are kept. */
   since(seq: number): readonly Message[] | undefined {
     this.flush();
     return this.#ring.since(seq, REPEAT_BYTES);

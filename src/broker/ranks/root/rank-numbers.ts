@@ -14,7 +14,7 @@ interface Reservation {
  */
 export class RankNumbers {
   readonly #size: number;
-  /** Ranks whose modules may still run, until the time is over. */
+  /** Ranks whose modules may still run, until the time has passed. */
   readonly #held = new Map<number, Timer>();
   /** By the uuid of the broker. */
   readonly #reserved = new Map<string, Reservation>();
@@ -66,10 +66,10 @@ export class RankNumbers {
   }
 
   /**
-   * Gives a broker a number, the same one each time that it asks: the lowest that is free of those that its host has had;
-   * otherwise the lowest that is free.
+   * Gives a broker a number, the same one each time that it asks. It takes the lowest free number that its host has
+   * had, otherwise the lowest free number.
    * @param isThere whether a broker has this number, or is about to
-   * @returns undefined if none is free
+   * @returns undefined if no number is free
    */
   reserve(uuid: string, host: string, isThere: (rank: number) => boolean): number | undefined {
     const ranks = Array.from({ length: this.#size - 1 }, (_, at) => at + 1);

@@ -43,7 +43,7 @@ export class Root implements Overlay {
   readonly #members: Members;
   readonly #admission: Admission;
   readonly #events: NumberedEvents;
-  /** Set until this broker knows the events numbered by another leader. */
+  /** Set until this broker has the events numbered by another leader. */
   #succession: Succession | undefined;
   #heartbeat: Heartbeat | undefined;
   #receiver: OverlayReceiver | undefined;

@@ -20,7 +20,7 @@ export interface Inheritance {
   readonly ring: EventRing;
 }
 
-/** Ranks that send hello before rank 0 knows the events numbered by another leader (docs/design/hosts.md §4). */
+/** Ranks that send hello before rank 0 has the events numbered by another leader (docs/design/hosts.md §4). */
 export class Succession {
   readonly #heirs = new Map<number, Heir>();
   #onHeir: () => void = () => undefined;
@@ -44,10 +44,10 @@ export class Succession {
   /**
    * Waits for the ranks that have followed another leader. The newest event that any of them has received counts. Those that
    * have received less get it from that rank.
-   * @param ranks those that are about to come
+   * @param ranks those that are about to join
    * @param timeoutMs how long they may take, in milliseconds
    * @param keptBytes how much of the newest events is kept; asked each time
-   * @returns undefined if none of them has received any
+   * @returns undefined if none of them has received any event
    */
   async inherit(
     ranks: ReadonlySet<number>,
@@ -85,7 +85,7 @@ async function askFor(newest: Heir, least: number, timeoutMs: number): Promise<v
 
 function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): Inheritance {
   const { seq } = newest.hello;
-  // Without all of them it can give none.
+  // Without the answers of all of them it can give no number.
   let last = least;
   const ring = new EventRing(least, keptBytes);
   for (const batch of newest.repeated) {
@@ -97,7 +97,7 @@ function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): In
   return { seq, ring: last === seq ? ring : new EventRing(seq, keptBytes) };
 }
 
-/** Events from the one that has received the most. */
+/** Takes events from the rank that has received the most. */
 export function takeRepeated(heir: Heir, arrival: Arrival, message: Message): void {
   if (arrival.type === "events") heir.repeated.push(message);
   if (arrival.type === "notice" && arrival.notice.kind === "repeated") heir.repeatedAll();

@@ -27,7 +27,7 @@ export interface ProposalOptions extends UnitOptions, ShuffleOption {
 }
 
 /**
- * Composes and plans anew, and compares with what a rank runs.
+ * Composes and plans again, and compares with the modules that a rank runs.
  * @throws ExitError after all problems were printed, or without an instance
  */
 export async function propose(

@@ -105,7 +105,10 @@ function unusedLines(unused: Advice["unused"]): string[] {
   ];
 }
 
-/** A unit file that adds the missing relations; what could go is in comments, as messages are not all that orders units. */
+/**
+ * A unit file that adds the missing relations. Unused relations are in comments, because units may also need an order
+ * without messages.
+ */
 export function fragmentLines({ missing, unused }: Advice, headline: string): string[] {
   const added = missing.flatMap(({ unit, asked, topics, closesRing, add }): UnitUpdate[] => {
     if (closesRing || add === undefined) return [];
