@@ -12,8 +12,8 @@ export interface DoubtedOrder {
 }
 
 /**
- * The orders that `modprobe learn` doubts. In them, each unit that only by chance started after the unit that it
- * asked comes before it. One order tries as many as it can.
+ * The orders that `modprobe learn` doubts. If a unit started only by chance after the unit that it asked, they
+ * put it before that unit. One order tries as many as it can.
  */
 export function doubtedOrders(record: RunRecord): DoubtedOrder[] {
   const lesson = learn(record);

@@ -47,10 +47,7 @@ export const PADDING = { x: 12, y: 8 } as const;
 
 /** Widest text of a card of a unit, and of one of a level. */
 const TEXT_WIDTH = { unit: 230, level: 620 } as const;
-/**
- * The number of names that the card of a fold shows, and that its title shows. Above it, the text says how many more
- * there are.
- */
+/** How many names the card of a fold shows, and its title. It counts the others. */
 const NAMES_SHOWN = { unit: 5, level: 24, title: 200 } as const;
 
 /** Characters of a reason that are shown, on a card and in its title. */
