@@ -41,8 +41,8 @@ export interface EditedPlan {
 
 /**
  * The plan as it would have been without some units. It also leaves out the units that need them, and the units that
- * only those had asked for. Order that led through a unit that goes is gone with it: it is only there while the unit
- * is in the plan (docs/design/planning.md §1).
+ * only those had asked for. An order that led through a left-out unit is gone with it, because it depends on that
+ * unit (docs/design/planning.md §1).
  * @param steps numbers of the steps to leave out
  */
 export function without(plan: RecordedPlan, steps: readonly number[]): EditedPlan {

@@ -13,7 +13,7 @@ export type Move =
   /** The run skips the step. Steps that come after it no longer wait for it. */
   | { readonly kind: "skip"; readonly step: number; readonly atNs: number };
 
-/** A run as far as time goes. */
+/** The times of a run. */
 export interface Moves {
   readonly moves: readonly Move[];
   readonly jobs: number;

@@ -8,7 +8,7 @@ export interface StepCost {
   readonly durationNs: number;
   /** Between being eligible and being started. */
   readonly lagNs: number;
-  /** After its start, before the next one can be handed out. */
+  /** The time after its start until the next step can be handed out. */
   readonly holdNs: number;
   readonly ended: StepEnd;
 }
@@ -16,7 +16,8 @@ export interface StepCost {
 /**
  * Runs a plan once more without running anything, with the runner's own frontier and priorities and with the recorded
  * durations.
- * @param costs by the number of the step; one without did not run, and is passed as soon as nothing is in its own way
+ * @param costs by the number of the step; a step without a duration did not run, and is passed as soon as its
+ *   predecessors are
  * @param jobs steps that may run at the same time
  * @param order the units as a shuffled run has started them
  */
@@ -43,7 +44,7 @@ class Replay {
   readonly #running: Heap;
   readonly #moves: Move[] = [];
   #nowNs = 0;
-  /** Handing out is done one step at a time. */
+  /** Steps are handed out one at a time. */
   #freeFromNs = 0;
 
   constructor(

@@ -11,7 +11,7 @@ export interface StartFailure {
 
 /** A start in one order of its units. */
 export interface Attempt {
-  /** Undefined: all went well. */
+  /** Undefined: the start succeeded. */
   readonly failure: StartFailure | undefined;
   /** The runs of rc1 on each rank. The run of a failed rank comes first. Empty if no rc1 began. */
   readonly records: readonly RunRecord[];
@@ -25,7 +25,7 @@ export type Tried =
 
 /** The finding about a failed order. */
 export type Finding =
-  /** In one order all as in the other but for these two, which stand side by side; only this way round it fails. */
+  /** Two orders differ only in these two neighbours, and only this order of them fails. */
   | { readonly kind: "pair"; readonly pair: Adjacent }
   /** The same order once more did not fail. */
   | { readonly kind: "not-repeated" }
@@ -36,7 +36,7 @@ export type Finding =
 
 /** The result of starts in several orders. */
 export interface ShuffleVerdict {
-  /** Seeds that were tried, one that failed included. */
+  /** Seeds that were tried, including a failed one. */
   readonly seeds: number;
   /** Orders that were tried because `modprobe learn` doubts them. */
   readonly doubts: number;
@@ -49,7 +49,7 @@ export interface ShuffleVerdict {
 /** The actions of the search outside this module. */
 export interface ShuffleHost {
   attempt(shuffle: Shuffle): Promise<Attempt>;
-  /** After each order that is tried. */
+  /** Called after each order that is tried. */
   onTried(tried: Tried, failure: StartFailure | undefined): void;
 }
 
@@ -98,7 +98,7 @@ function shuffleOf(tried: Tried): Shuffle {
 class Search {
   readonly #host: ShuffleHost;
   starts = 0;
-  /** The last order that went well. */
+  /** The last order that succeeded. */
   passing: readonly string[] | undefined;
 
   constructor(host: ShuffleHost) {
@@ -145,7 +145,7 @@ function listed(units: readonly string[]): Shuffle {
   return { kind: "order", text: "", units };
 }
 
-/** All units of a recorded plan in the order of a shuffle, whether they came to run or not. */
+/** All units of a recorded plan in the order of a shuffle, including those that did not run. */
 function orderOf({ plan }: RunRecord, shuffle: Shuffle): string[] {
   const names = plan.steps.map(({ unit }) => unit);
   return oneByOne(dagOf(plan), shuffleWeights(names, shuffle)).map((step) => names[step] ?? "");

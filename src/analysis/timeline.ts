@@ -44,7 +44,7 @@ export interface Timeline {
   readonly byStep: ReadonlyMap<number, StepTime>;
 }
 
-/** Something that happened, and its place in the order of all. */
+/** An event, and its place in the order of all events. */
 interface Moment {
   readonly order: number;
   readonly atNs: number;
@@ -142,7 +142,7 @@ class Layout {
     if (this.#readyAt[step] !== undefined) this.#pass([step], { order, atNs, step: undefined });
   }
 
-  /** @param nodes that are out of the way; grows while it is walked */
+  /** @param nodes nodes that are passed; the list grows during the walk */
   #pass(nodes: number[], moment: Moment): void {
     const { offsets, targets } = this.#dag;
     for (const node of nodes) {
@@ -187,7 +187,7 @@ function findSlack(
 ): void {
   const lastEndNs = times.reduce((last, { endNs }) => Math.max(last, endNs), 0);
   const before = [...plan.steps.map(({ after }) => after), ...plan.barriers];
-  /** By when a node must be out of the way. */
+  /** The latest time at which each node must be passed. */
   const deadline = new Float64Array(before.length).fill(lastEndNs);
   const tighten = (node: number, byNs: number): void => {
     deadline[node] = Math.min(deadline[node] ?? byNs, byNs);

@@ -53,7 +53,7 @@ export interface BrokerOptions {
 export type ShutdownReason =
   /** `broker.shutdown`. */
   | { readonly kind: "request" }
-  /** A module failed whose policy is `panic`; the exit status is to be 1. */
+  /** A module with the policy `panic` failed; the exit status is to be 1. */
   | { readonly kind: "panic"; readonly message: string };
 
 /** How a broker ended. */

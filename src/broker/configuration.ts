@@ -9,11 +9,11 @@ export type JsonObject = Readonly<Record<string, JsonValue>>;
 export interface ConfigHost {
   /** Returns the problems of a configuration, before any module gets it; undefined without problems. */
   check(config: JsonObject): string | undefined;
-  /** Reads the configuration again from where it came; undefined if it came from no file. */
+  /** Reads the configuration again from its source; undefined if it came from no file. */
   readonly read: (() => Promise<ConfigTable>) | undefined;
   /** Names of the modules that get the configuration. */
   modules(): readonly string[];
-  /** Sends it to one module; rejects if the module refuses, with `ETIMEDOUT` if it does not answer in time. */
+  /** Sends it to one module. Rejects if the module refuses it, or with `ETIMEDOUT` if it does not answer in time. */
   tell(module: string, config: JsonObject): Promise<void>;
   /** Logs the problems after a change that was undone. */
   warn(text: string): void;
@@ -46,7 +46,7 @@ export class Configuration {
   }
 
   /**
-   * Reads it again from its files.
+   * Reads the configuration again from its files.
    * @throws SluiceError as {@link load}; `ENOENT` if it came from no file
    */
   reload(): Promise<void> {
@@ -111,7 +111,8 @@ export class Configuration {
     const [first] = failures;
     if (first === undefined) return;
     this.#current = before;
-    // A module that has not answered takes the new one later, and then the old one, which need not be waited for.
+    // A module that has not answered takes the new configuration later, and then the old one. The broker need not
+    // wait for that.
     const late = failures.filter(({ reason }) => isErrno(reason, "ETIMEDOUT")).map(({ name }) => name);
     void this.#putBack(late, before);
     const refusing = new Set(failures.map(({ name }) => name));
@@ -132,8 +133,8 @@ export class Configuration {
   }
 
   /**
-   * A module that is being removed, or that has no handler for it, cannot refuse a configuration. One that it crashes
-   * does.
+   * A module that is being removed, or that has no handler for it, cannot refuse a configuration. A module that
+   * crashes on a configuration does refuse it.
    */
   #isNoConcern(module: string, error: unknown): boolean {
     return isErrno(error, "ENOSYS") || !this.#host.modules().includes(module);

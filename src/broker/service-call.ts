@@ -33,7 +33,7 @@ export class Call {
   }
 
   /**
-   * The peer that it came through.
+   * The peer that the request came through.
    * @throws SluiceError BROKER_REQUEST `ECONNRESET` if it has gone, as in its `disconnect`
    */
   get peer(): Peer {
@@ -77,7 +77,7 @@ export class Call {
     this.#answerError(ERRNO[errno], message ?? strerror(ERRNO[errno]));
   }
 
-  /** Answers with the error number and text of the thrown error; an error without a number is a defect of ours. */
+  /** Answers with the error number and text of the thrown error. An error without a number is a defect of ours. */
   failWith(error: unknown): void {
     this.#answerError(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
   }
@@ -105,6 +105,6 @@ export interface Method {
 /** The parts of a service of the broker. */
 export interface ServiceDefinition {
   readonly name: string;
-  /** By the topic after the first dot. A name that ends with a dot serves all topics that begin with it. */
+  /** Keyed by the topic after the first dot. A name that ends with a dot serves all topics that begin with it. */
   readonly methods: Readonly<Record<string, Method | CallHandler>>;
 }

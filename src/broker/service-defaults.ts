@@ -32,7 +32,7 @@ export class ServiceCounts {
   }
 }
 
-/** The methods that every service of the broker has unless it has its own, as every module has them. */
+/** The methods that every service of the broker has unless it has its own. Every module has them too. */
 export function defaultMethods(counts: ServiceCounts): ServiceDefinition["methods"] {
   return {
     ping: { allowGuest: true, run: (call) => call.echo() },

@@ -21,7 +21,7 @@ export interface StartModuleOptions extends Limits {
   readonly socket?: boolean | undefined;
 }
 
-/** Which module to start. */
+/** The module to start. */
 export interface ModuleChoice {
   /** A file, or a bare name on the module path; `#NAME` after it is a module of a library. */
   readonly path: string;
@@ -65,7 +65,7 @@ export async function startModule(
         try {
           if (unloading === undefined) await control.rpc("module.remove", { name: loaded.name }, limits);
         } catch (error) {
-          // It has ended before, or is made to.
+          // It has ended before, or its end was requested.
           if (!isErrno(error, "ENOENT") && unloading === undefined) throw error;
         }
         await unloading;

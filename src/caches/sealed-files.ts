@@ -3,10 +3,10 @@ import { type Keeping, KeptFiles } from "./kept-files.js";
 
 /** Bytes of a SHA-256. */
 const DIGEST_BYTES = 32;
-/** All files of one cache of a user together. */
+/** The limit for all files of one cache of a user together. */
 const USER_LIMIT_BYTES = 64 * 2 ** 20;
 
-/** {@link KeptFiles} with a digest each: a file that was changed or cut counts as missing. */
+/** {@link KeptFiles} with a digest each: a changed or shortened file counts as missing. */
 export class SealedFiles {
   readonly #files: KeptFiles;
 

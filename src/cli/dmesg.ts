@@ -63,7 +63,7 @@ async function dmesg(options: DmesgOptions): Promise<void> {
   );
 }
 
-/** The lines of all ranks by their time, each with its rank if there are several. */
+/** The lines of all ranks in the order of their times, each with its rank if there are several. */
 function inOrder(answers: readonly RankAnswer<readonly Payload[]>[]): RankAnswer<Payload>[] {
   const isOne = answers.length === 1;
   const lines = answers.flatMap(({ rank, value }) =>

@@ -19,14 +19,14 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly attr?: readonly (readonly [string, string])[];
   /** False for `--no-cache`. */
   readonly cache?: boolean;
-  /** The other system whose instance is driven; only `flux` is one. */
+  /** The other system whose instance is driven; only `flux` is supported. */
   readonly on?: string;
   /** Takes the instance that this process was started in, whatever the value of `uri`. */
   readonly here?: boolean;
 }
 
 interface Planning {
-  /** It is to be carried out, so that the only instance of this user counts as named. */
+  /** The plan is to be carried out, so that the only instance of this user counts as named. */
   readonly isLive?: boolean;
 }
 
@@ -55,7 +55,7 @@ export function withOn(command: Command): Command {
   );
 }
 
-/** Everything that planning asks of the world. */
+/** All data that planning needs from outside. */
 export interface PlanningContext {
   readonly facts: Facts;
   readonly configuration: LayeredConfiguration;
@@ -65,7 +65,7 @@ export interface PlanningContext {
   readonly handle: Handle | undefined;
   /** Where the driver listens if the instance is a Flux instance, which has no record of Sluice's actions. */
   readonly fluxUri?: string | undefined;
-  /** The guard for the files that it reads. */
+  /** The guard for the files that planning reads. */
   readonly guard: FileGuard;
   /** The cache of earlier reads. */
   readonly cache: FragmentCache | undefined;
@@ -147,7 +147,7 @@ function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void 
 
 /**
  * Reads the configuration that flags name.
- * @throws ExitError after the problems were printed
+ * @throws ExitError after it has printed the problems
  */
 async function configurationOf(
   options: ConfigOptions,
@@ -160,7 +160,10 @@ async function configurationOf(
   throw new ExitError(1);
 }
 
-/** @param directory attribute `cachedir` of an instance, which lives as long as that; without one, the user's */
+/**
+ * @param directory attribute `cachedir` of an instance, which lasts as long as the instance; without an instance, the
+ * user's
+ */
 function cacheOf({ cache }: FactOptions, directory: string | undefined): FragmentCache | undefined {
   if (cache === false) return undefined;
   return directory === undefined || directory === ""
@@ -174,7 +177,7 @@ function factsOf(options: FactOptions, configuration: LayeredConfiguration, base
     size: options.size ?? base.size,
     config: configuration.table,
     attrs: { ...base.attrs, ...Object.fromEntries(options.attr ?? []) },
-    // The local environment counts; the broker's is asked where that lacks a variable.
+    // The local environment counts. A variable that it lacks comes from the broker.
     env: { ...base.env, ...process.env },
   };
 }

@@ -75,7 +75,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Two units of one name would be one unit, changed. */
+/** Two units of one name would become one changed unit. */
 function refuseDoubles(imported: readonly ImportedFile[]): void {
   const owners = new Map<string, string>();
   let isRefused = false;

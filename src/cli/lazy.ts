@@ -11,7 +11,7 @@ export interface LazyCommand {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;
-  /** Not for people: it is not in lists of commands. */
+  /** Hidden in lists of commands. */
   readonly hidden?: boolean;
   readonly load: () => Promise<{
     readonly command: (words: Words, program: MakeProgram) => Command | Promise<Command>;
@@ -19,8 +19,8 @@ export interface LazyCommand {
 }
 
 /**
- * Adds the command that the first word names; without one, the names and summaries of all, for help. `help NAME` names
- * one too.
+ * Adds the command that the first word names; without one, the names and summaries of all, for help. `help NAME` also
+ * names a command.
  */
 export async function addCommands(
   parent: Command,

@@ -13,7 +13,7 @@ export interface Location {
 
 /**
  * The origin of a value: a place in a file, or another named source, such as an environment variable or a flag.
- * `location` may be worked out only when it is read.
+ * `location` may be computed only when it is read.
  */
 export interface Origin {
   /** For people: `PATH:LINE:COL`, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
@@ -22,13 +22,13 @@ export interface Origin {
   readonly location: Location | undefined;
 }
 
-/** Something that also has to do with a diagnostic: the first definition of a duplicate, an edge of a cycle. */
+/** Another place that belongs to a diagnostic: the first definition of a duplicate, or an edge of a cycle. */
 export interface Related {
   readonly message: string;
   readonly location: Location | undefined;
 }
 
-/** One error or warning about a user's input. Bad input is data, never an exception. */
+/** One error or warning about a user's input. Invalid input is data, never an exception. */
 export interface Diagnostic {
   readonly code: ErrorCode;
   readonly severity: "error" | "warning";
@@ -49,7 +49,7 @@ export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Resu
   return { ok: true, value, warnings };
 }
 
-/** Each once: a directory that is to blame for many files is one problem. */
+/** Each diagnostic once: one invalid directory, for example, causes the same problem for many files. */
 export function fail(diagnostics: readonly Diagnostic[]): Result<never> {
   return { ok: false, diagnostics: [...new Set(diagnostics)].sort(compareDiagnostics) };
 }

@@ -52,7 +52,7 @@ export function errnoName(errnum: number): ErrnoName | undefined {
   return nameByNumber.get(errnum);
 }
 
-/** The text of an error number as C's `strerror` has it. */
+/** The text of an error number, in the words of C's `strerror`. */
 export function strerror(errnum: number): string {
   const name = errnoName(errnum);
   return name === undefined ? `Unknown error ${errnum}` : ERRNO_TEXT[name];

@@ -7,14 +7,14 @@ interface SluiceErrorOptions {
   readonly cause?: unknown;
   /** POSIX error number; see {@link ERRNO}. */
   readonly errnum?: number | undefined;
-  /** Name of the unit that it is about. */
+  /** Name of the unit of the error. */
   readonly unit?: string | undefined;
   readonly location?: Location | undefined;
   /** The remedy, such as `did you mean 'after'?`. */
   readonly hint?: string | undefined;
 }
 
-/** The same in every copy of this library that a process has. */
+/** The same in every copy of this library in a process. */
 const BRAND = Symbol.for("sluice.error");
 
 /**

@@ -10,7 +10,7 @@ import type { AskedFor, Explanation, Facts, Reason, Step } from "./types.js";
 
 /**
  * The answers of a plan about its units, computed on demand.
- * @param facts absent for requests that leave nothing out
+ * @param facts absent for requests that leave no unit out
  */
 export function explainMembers(
   situation: Situation,
@@ -27,7 +27,7 @@ export function explainMembers(
   };
 }
 
-/** Answers why units are in a plan, or not, once it is made. */
+/** Explains why units are in a plan, or not, after the plan is made. */
 class Explainer {
   readonly #situation: Situation;
   readonly #membership: Membership;
@@ -38,8 +38,8 @@ class Explainer {
   #askers: readonly (Asker | undefined)[] | undefined;
 
   /**
-   * Does nothing yet: most plans are carried out without a question.
-   * @param reasonsOf absent for requests that leave nothing out
+   * Does no work yet, because most plans are carried out without a question.
+   * @param reasonsOf absent for requests that leave no unit out
    */
   constructor(
     situation: Situation,

@@ -8,7 +8,7 @@ import type { LoadedModule, LoadOrder, Plan } from "./types.js";
 export interface LoadedIndex {
   /** Unit → 1 if it runs. */
   readonly units: Uint8Array;
-  /** Service → 1 if something that runs provides it, known to the catalog or not. */
+  /** Service → 1 if a running module provides it, known to the catalog or not. */
   readonly services: Uint8Array;
   /** Service → units that registered it without declaring it. */
   readonly undeclared: ReadonlyMap<number, readonly number[]>;
@@ -50,8 +50,8 @@ function unitOfForeignModule({ name, services, timeoutMs }: LoadedModule, order:
 }
 
 /**
- * A catalog of nothing but the modules that run, in load order, strangers last. Its services are the declared and the
- * registered ones, so that "the providers" of a service are its loaded providers.
+ * A catalog that contains only the running modules, in load order, with foreign ones last. Its services are the
+ * declared and the registered ones, so that "the providers" of a service are its loaded providers.
  */
 export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[]): Catalog {
   const known: { module: LoadedModule; unit: ModuleUnit }[] = [];
@@ -81,7 +81,8 @@ export function withForeignModules(catalog: Catalog, strangers: readonly LoadedM
 }
 
 /**
- * The order of the modules that a plan loads, among each other and beside the loaded ones (docs/design/planning.md §6).
+ * The order of the modules that a plan loads, relative to each other and to the loaded ones (docs/design/planning.md
+ * §6).
  * @param loaded the modules that run before the plan does
  */
 export function loadOrder(plan: Plan, loaded: readonly LoadedModule[]): LoadOrder {

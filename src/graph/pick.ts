@@ -35,7 +35,7 @@ export function pickProviders(situation: Situation, viable: Uint8Array): Int32Ar
   return picks;
 }
 
-/** Whether unit `a` comes before unit `b` as the provider of a service. */
+/** Whether unit `a` wins over unit `b` as the provider of a service. */
 function outranks(situation: Situation, viable: Uint8Array, service: number, a: number, b: number): boolean {
   const { loaded, lastResort, alternatives } = situation;
   const both = viable[a] === 1 && viable[b] === 1;
@@ -57,7 +57,7 @@ function comesLater({ index }: Situation, a: number, b: number): boolean {
   return difference === 0 ? a > b : difference > 0;
 }
 
-/** The reason why the pick comes before another viable unit. */
+/** The reason why the pick wins over another viable unit. */
 export function pickedBy(situation: Situation, picked: number, other: number): PickedBy {
   const { index, loaded, alternatives } = situation;
   if (loaded[picked] === 1) return "loaded";

@@ -37,7 +37,7 @@ export interface PreparedRequest {
 
 /** Members of a plan that still have to be put into steps. */
 export interface PlanDraft {
-  /** Units with something to do. */
+  /** Units with an action. */
   readonly unordered: UnorderedSteps;
   readonly errors: readonly Diagnostic[];
   readonly warnings: readonly Diagnostic[];
@@ -90,7 +90,7 @@ function prepareLoad(basis: PlanBasis, request: RequestOf<"load">): PreparedRequ
   };
 }
 
-/** The members that are not loaded yet, each to be loaded or run. */
+/** The members that are not loaded yet, each with its action: load or run. */
 function bringUp(
   situation: Situation,
   { members }: Membership,
@@ -158,7 +158,7 @@ function unknownRemovals(basis: PlanBasis, { index }: Situation, names: readonly
   ).map((diagnostic) => ({ ...diagnostic, severity: "warning" }));
 }
 
-/** The numbers of the units that are meant, ascending. */
+/** The numbers of the selected units, ascending. */
 function selectUnits(count: number, isMeant: (unit: number) => boolean): Uint32Array {
   const selected = new Uint32Array(count);
   let found = 0;
@@ -166,7 +166,7 @@ function selectUnits(count: number, isMeant: (unit: number) => boolean): Uint32A
   return selected.subarray(0, found);
 }
 
-/** Modules to remove in a stop: the running ones among the named; an ended one is no error. */
+/** Modules to remove in a stop: the running ones of the named modules. An ended one is no error. */
 function namedForRemoval(situation: Situation, names: readonly string[]): Uint8Array {
   const { index, loaded } = situation;
   const removed = new Uint8Array(index.unitCount);

@@ -26,7 +26,7 @@ export interface SituationBasis {
   readonly enabled: readonly string[];
 }
 
-/** A situation and the names that made no sense on the way to it. */
+/** A situation, and the invalid names that were found on the way to it. */
 export interface RequestSituation {
   readonly situation: Situation;
   readonly unknown: readonly UnknownName[];
@@ -44,7 +44,7 @@ export function situationForStart(basis: SituationBasis, rootNames: readonly str
 /**
  * A start whose only root is one unit, which is in the plan despite its conditions and needs. Views show it for a
  * unit that the plan would leave out. The name is read as a unit first, else as a service, which stands for its pick.
- * @returns `isUsable`: whether the conditions of the unit hold by themselves
+ * @returns `isUsable`: whether the unit's own conditions are met
  */
 export function situationForUnit(
   basis: SituationBasis,
@@ -86,8 +86,8 @@ export interface LoadSituation extends RequestSituation {
 }
 
 /**
- * `load M…` (docs/design/planning.md §6): it loads the named units despite their conditions. Their
- * requirements come from providers whose rank and conditions hold, disabled ones only if there is no other.
+ * `load M…` (docs/design/planning.md §6): it loads the named units despite their conditions. Their requirements come
+ * from providers whose rank and conditions are met; from disabled ones only if there is no other.
  */
 export function situationForLoad(basis: SituationBasis, moduleNames: readonly string[]): LoadSituation {
   const frame = new SituationBuilder(basis);
@@ -157,7 +157,7 @@ class SituationBuilder {
     this.#unknown.add(name);
   }
 
-  /** A task is its own root; a module is asked for as the service of its name, which another may provide. */
+  /** A task is its own root. A module is asked for as the service of its name, which another module may provide. */
   roots(names: readonly string[]): Roots {
     const units: number[] = [];
     const services: number[] = [];
@@ -170,7 +170,7 @@ class SituationBuilder {
       }
       if (seen[service] === 1) continue;
       seen[service] = 1;
-      // Beyond the units there are no tasks: services are numbered after them.
+      // Numbers above the units are services, and no tasks.
       (this.index.isTask[service] === 1 ? units : services).push(service);
     }
     return { units, services };

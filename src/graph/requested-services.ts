@@ -36,7 +36,7 @@ export function requestedPicks(situation: Situation, membership: Membership): Ma
   return picks;
 }
 
-/** Names in the `requires` of planned units that nothing provides. A left-out unit may name any unit. */
+/** Names in the `requires` of planned units that nothing provides. A left-out unit may name an unknown unit. */
 export function unknownRequirements(situation: Situation, membership: Membership): UnknownName[] {
   const { index, loaded, served } = situation;
   const unknown: UnknownName[] = [];

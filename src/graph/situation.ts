@@ -4,7 +4,7 @@ import type { CatalogIndex } from "./catalog-index.js";
 export const FREE = 0;
 /** Disabled, off-rank or with an unmet condition; the cause is worked out when it is needed. */
 export const UNUSABLE = 1;
-/** In a stop: a module that is not loaded, and that nothing here will load. */
+/** In a stop: a module that is not loaded, and that this plan will not load. */
 export const ABSENT = 2;
 
 /** A catalog under facts and a request: all the data for picking and closing, as integers. */
@@ -12,15 +12,15 @@ export interface Situation {
   readonly index: CatalogIndex;
   /** Unit → {@link FREE}, or why it cannot be used. */
   readonly blocked: Uint8Array;
-  /** Unit → its needs are not checked: loaded already, or named to be loaded. */
+  /** Unit → its needs are not checked, because it is loaded already, or named to be loaded. */
   readonly exempt: Uint8Array;
   /** Unit → runs already. It gets no step and is never left out. */
   readonly loaded: Uint8Array;
   /** Service → a loaded module provides it, perhaps one that the catalog lacks. */
   readonly served: Uint8Array;
-  /** Service → unit, as a running module may provide services that its unit does not declare. */
+  /** Service → units, because a running module may provide services that its unit does not declare. */
   readonly servedBy: ReadonlyMap<number, readonly number[]>;
-  /** Unit → picked only where no other provider is viable: a disabled one in an explicit load. */
+  /** Unit → 1 if it is picked only without another viable provider: a disabled one in an explicit load. */
   readonly lastResort: Uint8Array;
   readonly alternatives: AlternativeIndex;
   /** Whether the requirements of a loaded module are asked for too. */

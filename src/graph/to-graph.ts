@@ -3,7 +3,7 @@ import { directPredecessors } from "./show-deps.js";
 import type { Plan, Step } from "./types.js";
 
 /**
- * Loads the library when the first graph is asked for: planning does not need it, and the command line starts without.
+ * Loads the library at the first graph. Planning does not need it, so the command line starts without it.
  * `getBuiltinModule` rather than an import, because this folder does no I/O and may not import modules that do.
  */
 function loadGraphlib(): typeof Graphlib {
@@ -17,8 +17,8 @@ let graphClass: (new (options: Graphlib.GraphOptions) => PlanGraph) | undefined;
 
 /**
  * The library keeps nodes as properties of plain objects, where it also finds inherited names such as `toString`.
- * This class gives it objects without inherited properties, so that every name is right. Version 4 of the library has
- * no other way in.
+ * This class uses objects without inherited properties, so that every name works. Version 4 of the library offers no
+ * other way.
  */
 function planGraphClass(): new (options: Graphlib.GraphOptions) => PlanGraph {
   const { Graph } = loadGraphlib();

@@ -232,7 +232,7 @@ export class Broker {
     return rcFiles(path, runlevel, directories.libexecDir);
   }
 
-  /** Cleans up after a failed start. */
+  /** Undoes a start that failed. */
   async #takeBack(): Promise<void> {
     this.#down ??= this.#goDown(this.#giveUp.signal.aborted ? STOPPING_GRACE_MS : undefined);
     await this.#down;
@@ -294,7 +294,7 @@ export class Broker {
   }
 }
 
-/** Why a start that was carried out counts as failed. */
+/** Why a start counts as failed although it was carried out. */
 function failureOf({ report, units }: PhaseResult): StartError | undefined {
   if (report.ok) return undefined;
   const [first] = report.failed;

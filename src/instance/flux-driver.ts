@@ -17,7 +17,7 @@ import {
 export interface FluxDriver {
   /** Answers the requests that a broker would answer, from the Flux instance. */
   readonly handle: Handle;
-  /** Where others connect to it, such as hosts of rc files. */
+  /** Where other programs connect to it, such as hosts of rc files. */
   readonly uri: string;
   /** Ends the helper; pending requests fail. */
   close(): Promise<void>;
@@ -32,7 +32,7 @@ const WORDS_KEPT = 2000;
 /**
  * Starts the helper, `flux python -m sluice.flux_driver`, inside the Flux instance of `FLUX_URI`.
  * @param env of the helper
- * @param onEnd gets why it ended, if it was not closed
+ * @param onEnd called with the reason for its end, unless it was closed
  * @throws SluiceError `BROKER_UNREACHABLE`: no `FLUX_URI`, no command `flux`, or no instance there
  */
 export async function startFluxDriver(
@@ -114,7 +114,7 @@ class Helper {
     timer.cancel();
   }
 
-  /** Says why the connection ended, unless it was closed from here. */
+  /** Reports why the connection ended, unless this end closed it. */
   async #sayWhy(): Promise<void> {
     if (this.#isClosing) return;
     this.#kill();

@@ -18,7 +18,7 @@ export async function withPlannedServices<T>(
     return await run();
   } finally {
     await handle.rpc("attr.rm", { name: PLANNED }).catch((error: unknown) => {
-      // The run may have been about the end of the instance, or another run has taken it away.
+      // The run may have ended the instance, or another run has removed the attribute.
       handle.log("debug", `${PLANNED}: ${messageOf(error)}`);
     });
   }

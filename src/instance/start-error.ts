@@ -1,7 +1,7 @@
 import { type Diagnostic, renderDiagnostic, SluiceError } from "../errors/index.js";
 import type { UnitOutcome } from "./unit-outcome.js";
 
-/** The same in every copy of this library that a process has. */
+/** The same in every copy of this library in a process. */
 const BRAND = Symbol.for("sluice.start-error");
 
 interface StartErrorParts {

@@ -84,6 +84,6 @@ export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
     const missing = lost.map((root) => `${root}: not run, because its plan failed`);
     return { plan: rest.value, diagnostics: [...whole.diagnostics, ...rest.warnings], missing };
   }
-  // Without tasks only the record is left, and that has no cycle.
+  // Without tasks only the record remains, and it has no cycle.
   throw new TypeError("the recorded order of the modules has a cycle");
 }

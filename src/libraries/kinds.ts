@@ -5,7 +5,7 @@ export interface Kind {
    * added.
    */
   readonly version: string;
-  /** The methods that a module of the kind must answer, under the service of the kind's name. */
+  /** The methods that a module of the kind must have, under the service of the kind's name. */
   readonly methods: readonly string[];
   /** The file with its contract, if the configuration has one. */
   readonly contract?: string | undefined;
@@ -13,7 +13,7 @@ export interface Kind {
 
 export type Kinds = ReadonlyMap<string, Kind>;
 
-/** The kinds of the services that we ship or show. */
+/** The kinds of the services that we ship or use in examples. */
 const SHIPPED: Readonly<Record<string, Kind>> = {
   "content-backing": { version: "1.0", methods: ["load", "store", "checkpoint-get", "checkpoint-put"] },
   sched: { version: "1.0", methods: ["alloc", "free"] },

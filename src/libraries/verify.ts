@@ -16,7 +16,7 @@ export interface LibraryPick {
   readonly loader?: string | undefined;
   /** Its thread group; `own` or undefined: none. */
   readonly thread?: string | undefined;
-  /** Left out if it is refused. */
+  /** Whether it is left out if it is refused. */
   readonly optional?: boolean | undefined;
 }
 
@@ -84,7 +84,7 @@ export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
 
 /**
  * The problems of one module of a library, regardless of the other picks.
- * @param loader that takes the library
+ * @param loader the loader of the library
  */
 export function verifyAlone(
   library: OpenedLibrary,
@@ -147,7 +147,7 @@ function sharingProblems(picks: readonly LibraryPick[]): string[] {
   ];
 }
 
-/** The thread groups that picks name. */
+/** The thread groups that the picks name. */
 export function groupsOf(picks: readonly LibraryPick[]): string[] {
   const named = picks.flatMap(({ thread }) => (thread === undefined || thread === "own" ? [] : [thread]));
   return [...new Set(named)];

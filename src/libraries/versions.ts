@@ -3,7 +3,7 @@ import satisfies from "semver/functions/satisfies.js";
 import validRange from "semver/ranges/valid.js";
 
 /**
- * Whether a range of versions takes a host, whose pre-release counts as the release that it comes before. So users
+ * Whether a range of versions includes a host, whose pre-release counts as the release after it. So users
  * can try a candidate of 1.2 with modules for 1.2.
  * @returns undefined if the range is invalid
  */
@@ -13,7 +13,7 @@ export function takesRelease(range: string, version: string): boolean | undefine
   return parsed !== null && satisfies(`${parsed.major}.${parsed.minor}.${parsed.patch}`, range);
 }
 
-/** Whether a range takes the version of a module, as semver has it; undefined if the range is invalid. */
+/** Whether a range includes the version of a module, by the rules of semver; undefined if the range is invalid. */
 export function takesVersion(range: string, version: string): boolean | undefined {
   return validRange(range) === null ? undefined : satisfies(version, range);
 }

@@ -22,9 +22,9 @@ export interface ChildStart {
   readonly spec: ModuleSpec;
   /** Absolute path of the program, and its arguments. */
   readonly command: readonly string[];
-  /** For its standard input, which ends after it. Default: nothing. */
+  /** Text for its standard input, which ends after it. Default: nothing. */
   readonly input?: string | undefined;
-  /** The text to add to the cause of its end. */
+  /** Returns a text to add to the cause of its end. */
   readonly remark?: ((signal: NodeJS.Signals) => string | undefined) | undefined;
 }
 
@@ -39,7 +39,7 @@ const STDERR_FD = 2;
  */
 const LAST_MESSAGES_MS = 50;
 
-/** Milliseconds that a process is given to exit when its channel has closed. */
+/** Milliseconds that a process has to exit when its channel has closed. */
 const EXIT_MS = 1000;
 
 /**
@@ -74,7 +74,7 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
 /**
  * A module in a process.
  *
- * The end of the process kills all processes that it left in its group. Its channel closes even if something that
+ * The end of the process kills all processes that it left in its group. Its channel closes even if a process that
  * left the group holds the descriptor. When the channel closes first, the process has a second to end as well.
  */
 class ChildModule implements RunningModule {
@@ -87,7 +87,7 @@ class ChildModule implements RunningModule {
   #settle: (exit: ModuleExit) => void = () => undefined;
   #hasExited = false;
   #isTerminated = false;
-  /** Why the channel was closed on our side. */
+  /** Why this side closed the channel. */
   #fault: SluiceError | undefined;
   #isOverdue = false;
   #patience: NodeJS.Timeout | undefined;
@@ -127,7 +127,7 @@ class ChildModule implements RunningModule {
   }
 
   #channelClosed(cause: Error | undefined): void {
-    // Other causes, such as a reset, follow from its end, which explains more.
+    // Other causes, such as a reset, follow from its end, and that end explains more.
     if (cause instanceof SluiceError && cause.code === "BROKER_PROTOCOL") this.#fault = cause;
     if (this.#hasExited) return;
     this.#patience = setTimeout(() => {

@@ -15,7 +15,7 @@ const LOADER = {
  * The loaders that the table `loaders` of a configuration describes (docs/design/modules.md §4), in its order.
  * @param verifyPlugin called before each loading of a plug-in, with its path; an error that it throws refuses the
  *   plug-in
- * @param table checked against schema/instance-config.schema.json, paths in it are absolute
+ * @param table checked against schema/instance-config.schema.json; its paths are absolute
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for a value of another type
  */
 export function configuredLoaders(

@@ -1,7 +1,7 @@
 import type { createJiti } from "jiti";
 import { isAddon, openAddon } from "./native/addon.js";
 import { importUrl } from "./import-url.js";
-// Not by way of the index: the compiler has no place in the bundles of hosts.
+// Not through the index, because the bundles of hosts do not contain the compiler.
 import { runPrepared } from "../typescript/prepared-code.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
@@ -9,7 +9,7 @@ interface JitiPackage {
   readonly createJiti: typeof createJiti;
 }
 
-/** Paths that this thread or process has imported before, and how often. */
+/** Paths that this thread or process has imported before, with the number of imports. */
 const imported = new Map<string, number>();
 
 /** Libraries that this thread has imported, by file and digest: their modules share the state of the file. */
@@ -62,12 +62,12 @@ async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
   const times = imported.get(path) ?? 0;
   imported.set(path, times + 1);
   if (times === 0) return await importUrl(url);
-  // The query makes a new ES module; CommonJS ones are remembered by path.
+  // The query makes a new ES module; the cache has CommonJS modules by path.
   Reflect.deleteProperty(requireFrom(path).cache, path);
   return await importUrl(`${url}?load=${times}`);
 }
 
-/** Spares the thread the start of the loader of ES modules, which takes a fifth of its start. */
+/** Saves the thread the start of the loader of ES modules, which takes a fifth of its own start. */
 function requireAnew(path: string): unknown {
   const require = requireFrom(path);
   Reflect.deleteProperty(require.cache, path);
@@ -82,7 +82,7 @@ async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: Worker
     import("../typescript/jiti-code.js"),
   ]);
   const jiti = jitiPackage.createJiti(url, {
-    // Never the shared temporary directory, where others may have put code.
+    // It never uses the shared temporary directory, where other users may have put code.
     fsCache: false,
     transform: await jitiTransform(cacheDir),
     moduleCache: false,
@@ -99,7 +99,7 @@ async function importLibrary(
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** Whether a file failed to import something and our library cannot be found from where it lies. */
+/** Whether an import failed, and our library cannot be found from the directory of the file. */
 function lacksLibrary(path: string, error: unknown): boolean {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") return false;
   try {

@@ -8,7 +8,7 @@ import type { LibraryQuery } from "./module-loader.js";
 import type { ProcessSetup } from "./process-protocol.js";
 import type { DescribeReport } from "./thread-protocol.js";
 
-// This form holds both in dist/loaders and in the bundled command line next to it.
+// This form is valid both in dist/loaders and in the bundled command line next to it.
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**

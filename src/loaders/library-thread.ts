@@ -6,7 +6,7 @@ import { hostSetup, moduleFile } from "./module-file.js";
 import type { LibraryQuery } from "./module-loader.js";
 import type { DescribeReport, WorkerOrder } from "./thread-protocol.js";
 
-// This form holds both in dist/loaders and in the bundled command line next to it.
+// This form is valid both in dist/loaders and in the bundled command line next to it.
 const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
 
 /**
@@ -30,7 +30,7 @@ export async function readScriptLibrary(query: LibraryQuery, transpiler: Transpi
 }
 
 /**
- * The manifest of a library, of which its host has reported.
+ * The manifest in a host's report about a library.
  * @returns undefined if the file is no library
  * @throws SluiceError `LOAD_LIBRARY`
  */

@@ -44,13 +44,14 @@ async function hostScript({ file, setup, ...limits }: ProcessSetup, fd: number):
   const socket = new Socket({ fd, readable: true, writable: true });
   const channel = socketChannel(socket, { ...WIRE_LIMITS, payloadBytes });
   let status = 1;
-  // Called at the end of its life, and when the broker has gone: no message could reach the module any more.
+  // Called at the end of its life, and when the broker has gone, because then no message can reach the module any
+  // more.
   socket.once("close", () => process.exit(status));
   reportUncaught(channel);
   // When a module ends the process, its last messages are still sent: closing writes those that wait, as far as the
   // system takes them.
   process.once("exit", () => channel.close());
-  // For a plug-in it is known which methods there must be, and whether they exist.
+  // For a plug-in the required methods are known, and the host reports whether they exist.
   const reporting = file.plugin ?? file.member;
   const outcome = await runModuleMain(channel, () => entryOf(file, setup), reporting);
   if (outcome.kind === "ok") status = 0;
@@ -91,7 +92,7 @@ function reportUncaught(channel: Channel): void {
   });
 }
 
-/** The report of a module's end, by its own error. */
+/** The report of a module's end with its own error. */
 function exitReport(error: unknown): RequestMessage {
   const stack = stackOf(error);
   const report = {

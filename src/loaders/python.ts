@@ -31,7 +31,7 @@ except (OSError, ValueError) as error:
     print(f"{path}: {error}")
 `;
 
-/** `moduleName = "…"`, also as Python spells names, at the beginning of a line. */
+/** `moduleName = "…"`, or `module_name` in the spelling of Python, at the beginning of a line. */
 const OWN_NAME = /^(?:moduleName|module_name)\s*(?::[^=\n]+)?=\s*(["'])([^"'\n.\\]+)\1/m;
 
 /**

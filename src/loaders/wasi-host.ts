@@ -12,7 +12,7 @@ const STDERR_FD = 2;
 /**
  * Runs a WASI program that uses the wire form itself, on the descriptor that `SLUICE_MODULE_URI` names there. Returns
  * when it has ended. Its reads block this thread, which has no other work.
- * @param path of a module with `_start` and `memory`, as compilers make commands
+ * @param path the module, with `_start` and `memory`, in the form that compilers give commands
  * @param channelFd the descriptor here
  * @returns its exit status
  */

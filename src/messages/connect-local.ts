@@ -92,7 +92,7 @@ function opened(socket: Socket, uri: string): Promise<void> {
       socket.removeAllListeners("error").removeAllListeners("close");
       resolve();
     });
-    // Given up before it was connected.
+    // The attempt was abandoned before it was connected.
     socket.once("close", () => reject(new SluiceError("BROKER_UNREACHABLE", `no broker at ${uri}: closed`)));
   });
 }

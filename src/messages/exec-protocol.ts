@@ -11,7 +11,7 @@ export function encodeIo(bytes: Uint8Array): { data: string; encoding?: "base64"
     : { data: view.toString("base64"), encoding: "base64" };
 }
 
-/** The bytes that {@link encodeIo} was given. */
+/** The inverse of {@link encodeIo}. */
 export function decodeIo({ data, encoding }: { data: string; encoding?: string | undefined }): Buffer {
   return Buffer.from(data, encoding === "base64" ? "base64" : "utf8");
 }

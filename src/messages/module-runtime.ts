@@ -12,22 +12,22 @@ export type ModuleOutcome =
   | { readonly kind: "ok" }
   | {
       readonly kind: "error";
-      /** The module's own text. */
+      /** The text of the module. */
       readonly message: string;
-      /** The module's own, or `ECONNRESET`. */
+      /** The error number of the module, or `ECONNRESET`. */
       readonly errnum: number;
-      /** Only of errors that carry no number: faults of the program. */
+      /** Only for errors without a number, which are faults of the program. */
       readonly stack?: string | undefined;
     };
 
 /**
- * Lives the life of one module (docs/design/modules.md §3). It waits for `welcome`, registers the default
- * handlers, runs its entry function, reports finalizing and exited, and closes the channel. The same for
- * every host, thread or process.
+ * Runs one module from its start to its end (docs/design/modules.md §3). It waits for `welcome`, registers the
+ * default handlers, runs its entry function, reports finalizing and exited, and closes the channel. The same code
+ * runs in every host, thread or process.
  * @param channel the module's end, to a broker
- * @param load gives the entry function; runs while the welcome is awaited
- * @param member of a plug-in, or a module of a library that has a kind: it then reports its methods with its running
- * @returns how it ended; never rejects
+ * @param load returns the entry function; it runs during the wait for the welcome
+ * @param member whether it reports its methods when it runs: for a plug-in, or a module of a library that has a kind
+ * @returns how the module ended; never rejects
  */
 export async function runModuleMain(
   channel: Channel,
@@ -93,7 +93,7 @@ async function reportFinalizing(handle: ChannelHandle): Promise<void> {
   try {
     await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });
   } catch (error) {
-    // The broker has gone, or keeps no states; the module ends all the same.
+    // The broker has gone, or has no such service; the module ends in any case.
     handle.log("debug", `module.status: ${messageOf(error)}`);
   }
 }

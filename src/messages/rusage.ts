@@ -58,18 +58,19 @@ function processUsage(): ResourceUsage {
 }
 
 function times(path: string, utime: number, stime: number): ResourceUsage {
-  // Read synchronously, because a thread pool would read the figures of its own thread. It is no disk that is read.
+  // Read synchronously, because a thread pool would read the figures of its own thread. Reading it causes no access
+  // to a disk.
   const columns = columnsOf(process.getBuiltinModule("node:fs").readFileSync(path, "utf8"));
   return { utime: secondsAt(columns, utime), stime: secondsAt(columns, stime) };
 }
 
-/** CPU time, user and system, of the process that a proc(5) `stat` is of, in seconds. */
+/** CPU time, user and system, from the proc(5) `stat` of a process, in seconds. */
 export function cpuSeconds(stat: string): number {
   const columns = columnsOf(stat);
   return secondsAt(columns, STAT_FIELD.utime) + secondsAt(columns, STAT_FIELD.stime);
 }
 
-/** Those after the name in brackets, which may have blanks and brackets in it. */
+/** The fields after the name in brackets, which may itself have blanks and brackets. */
 function columnsOf(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }

@@ -37,7 +37,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   const bucket = new NatsBucket(connection, `sluice-${instance}-content`, waitMs);
   try {
     const replicas = await bucket.open(Math.min(MAX_REPLICAS, servers.addresses.length));
-    // At the start its load fails with that.
+    // At the start, the load of the module fails with this error.
     bucket.onRefused((text) => h.log("err", text));
     const isDurable = replicas >= MAX_REPLICAS || synced === "1";
     tellPromise(h, { replicas, isSynced: synced === "1" });
@@ -52,7 +52,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   }
 }
 
-/** The promise of an answer: by default JetStream answers before it writes to the disk. */
+/** Logs the meaning of an answer: by default JetStream answers before it writes to the disk. */
 function tellPromise(
   h: Handle,
   { replicas, isSynced }: { readonly replicas: number; readonly isSynced: boolean },

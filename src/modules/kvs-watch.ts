@@ -17,7 +17,7 @@ export async function modMain(h: Handle): Promise<void> {
       });
       watchers.committed(version, all === true ? "all" : keys);
     } catch (error) {
-      // Any client may publish this topic, so an event that is no commit must not end all streams.
+      // Any client may publish this topic, so an invalid event must not end all streams.
       h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
     }
   });
@@ -102,7 +102,7 @@ class Watcher {
 }
 
 class Watchers {
-  /** Each under its key and all that the key lies below, because unlinking a directory takes the key away, too. */
+  /** Each watcher is under its key and all keys above it, because unlinking a directory also removes the key. */
   readonly #byKey = new Map<string, Set<Watcher>>();
   #version = -1;
 
@@ -122,9 +122,9 @@ class Watchers {
     }
   }
 
-  /** @param keys that a commit has touched; all of them after a restore */
+  /** @param keys the keys that a commit has touched; all keys after a restore */
   committed(version: number, keys: readonly string[] | "all"): void {
-    // A KVS that was started without its state counts from the beginning.
+    // A KVS that was started without its state counts versions from the beginning.
     const anew = version <= this.#version;
     this.#version = version;
     const sets =

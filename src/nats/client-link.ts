@@ -11,7 +11,7 @@ import { formatNatsServers } from "./servers.js";
 /** How long a client may take to be connected to its rank, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** The servers are given up before, so that the rank has some of the time. */
+/** The time for the servers is shorter, so that some is left for the rank. */
 const SERVERS_TIMEOUT_MS = 4500;
 
 /** How often the client checks that the rank answers, in milliseconds. */
@@ -36,8 +36,8 @@ const SERVICE_UNAVAILABLE = 503;
 const MAX_UNHEARD = 4;
 
 /**
- * Connects to a rank of an instance from anywhere (docs/design/hosts.md §1): a stream of bytes, as a local socket is one.
- * It ends when the rank ends it, or has missed three beats.
+ * Connects to a rank of an instance from any machine (docs/design/hosts.md §1): a stream of bytes, like a local
+ * socket. The stream ends when the rank ends it, or has missed three beats.
  * @throws SluiceError `BROKER_STATE` within 5 s that names the servers: `EHOSTUNREACH` when no server answers, or the
  *   rank does not; `EACCES` for a refusal
  */
@@ -110,7 +110,7 @@ class RankClient {
     this.link.once("close", () => void connection.close());
   }
 
-  /** Resolves when the rank has sent something, which it does when it takes the client. */
+  /** Resolves when the rank has sent a message, which it does when it accepts the client. */
   opened(what: string, deadlineMs: number, servers: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {

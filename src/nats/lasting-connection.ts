@@ -6,10 +6,10 @@ import { connectNats, type NatsConnectOptions, natsLibrary } from "./connect-nat
 /** The time between two log lines while no server can be reached. */
 const REMIND_MS = 30_000;
 
-/** After this time a right that a server has withdrawn may be back. */
+/** After this time the operator may have restored a right that a server has withdrawn. */
 const RIGHT_RETRY_MS = 500;
 
-/** A connection that lasts less than this is brief: the next one waits, longer after each brief one. */
+/** A connection shorter than this is brief: the next one waits, and longer after each brief one. */
 const BRIEF_MS = 1000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 3200;
@@ -49,7 +49,7 @@ export class LastingConnection {
   #pauseMs = FIRST_PAUSE_MS;
   /** The time of the last log line about a subject that this process may not send to. */
   #refusedAtMs = -Infinity;
-  /** Subjects that this process may not receive, though it has to; how often each was refused. */
+  /** Subjects that this process has to receive but may not, with the number of refusals of each. */
   readonly #withdrawn = new Map<string, number>();
 
   private constructor(options: NatsConnectOptions, connection: NatsConnection) {
@@ -64,12 +64,12 @@ export class LastingConnection {
     return new LastingConnection(options, await connectNats(options));
   }
 
-  /** The connection that there is now, or was last. */
+  /** The present connection, or the last one. */
   get current(): NatsConnection {
     return this.#connection;
   }
 
-  /** The server that this process is, or was last, connected to. */
+  /** The server that this process is connected to, or was last. */
   get server(): string {
     return this.#connection.getServer();
   }
@@ -138,7 +138,10 @@ export class LastingConnection {
     });
   }
 
-  /** The server does not give the right to receive a subject, or has withdrawn it. It does not report the return of the right. */
+  /**
+   * The server has refused or withdrawn the right to receive a subject. The server does not report when the right
+   * returns.
+   */
   #lostRight(connection: NatsConnection, subject: string, take: (message: Msg) => void, error: Error): void {
     const times = this.#withdrawn.get(subject) ?? 0;
     this.#withdrawn.set(subject, times + 1);
@@ -163,7 +166,7 @@ export class LastingConnection {
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === "error") this.#refused(status.error);
-      // A server that is about to end.
+      // The server is about to end.
       else if (status.type === "ldm") await connection.close();
     }
   }
@@ -180,13 +183,13 @@ export class LastingConnection {
     }
     // The subscription has received these errors.
     if (violation?.operation === "subscription") return;
-    // A forbidden message is tried again and again.
+    // A forbidden message is tried repeatedly.
     if (violation !== undefined && performance.now() - this.#refusedAtMs < REMIND_MS) return;
     if (violation !== undefined) this.#refusedAtMs = performance.now();
     this.#listener.log("err", `NATS: ${messageOf(error)}`);
   }
 
-  /** A server may take every connection and end it, for credentials that expire in this second for example. */
+  /** A server may accept every connection and end it, for example with credentials that expire in this second. */
   async #pauseIfBrief(signal: AbortSignal): Promise<void> {
     if (performance.now() - this.#connectedAtMs >= BRIEF_MS) {
       this.#pauseMs = FIRST_PAUSE_MS;
@@ -197,7 +200,7 @@ export class LastingConnection {
     await sleep(pauseMs, signal).catch(() => undefined);
   }
 
-  /** The connection is lost: another one takes its place, whenever that is. */
+  /** The connection is lost. A new one replaces it, at any later time. */
   async #replace(lost: NatsConnection): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#listener.log("warning", `disconnected from the NATS server ${lost.getServer()}`);

@@ -1,4 +1,4 @@
-/** Below this many acknowledged chunks, dropping them is not worth a copy. */
+/** Below this number of acknowledged chunks, a copy to drop them is too expensive. */
 const TRIM_LENGTH = 1024;
 
 /** One write: some bytes, or the end, which counts as one byte. */
@@ -18,7 +18,7 @@ export interface LinkSenderOptions {
    * @param start number of bytes before them
    */
   readonly send: (start: number, bytes: Uint8Array | undefined) => void;
-  /** The most that may be sent at once; asked each time. */
+  /** The most bytes for one message; called each time. */
   readonly segmentBytes: () => number;
 }
 
@@ -29,13 +29,13 @@ export interface LinkSenderOptions {
 export class LinkSender {
   readonly #options: LinkSenderOptions;
   #chunks: (Chunk | undefined)[] = [];
-  /** Chunks before this one are acknowledged, and not held on to. */
+  /** Chunks before this one are acknowledged, and the sender keeps no references to them. */
   #head = 0;
   /** The next chunk to be sent from. */
   #next = 0;
   #written = 0;
   #acknowledged = 0;
-  /** The number of sent bytes; lower than before while it sends some again. */
+  /** The number of sent bytes; it decreases when bytes have to be sent again. */
   #sent = 0;
   #everSent = 0;
   /** Before the first report of the other end, one segment may be under way. */
@@ -45,7 +45,7 @@ export class LinkSender {
     this.#options = options;
   }
 
-  /** Whether all that was added is acknowledged. */
+  /** Whether all added bytes are acknowledged. */
   get isIdle(): boolean {
     return this.#acknowledged === this.#written;
   }
@@ -55,7 +55,7 @@ export class LinkSender {
     return this.#sent;
   }
 
-  /** @param sent called when all of it is on its way */
+  /** @param sent called when all bytes of it have been sent */
   add(bytes: Uint8Array | undefined, sent?: () => void): void {
     const length = bytes?.length ?? 1;
     this.#chunks.push({ start: this.#written, bytes, length, sent });
@@ -79,7 +79,7 @@ export class LinkSender {
 
   /**
    * The other end has received so many bytes, and has room for so many in all.
-   * @returns whether it has received more than before
+   * @returns whether the number of received bytes has increased
    */
   acknowledged(bytes: number, room: number): boolean {
     this.#room = Math.max(this.#room ?? 0, room);

@@ -4,16 +4,19 @@ import { startInterval, startTimer, type Timer } from "../processes/index.js";
 import { type LinkFrame, type LinkFrameKind, UNKNOWN } from "./link-frame.js";
 import { LinkSender } from "./link-sender.js";
 
-/** How long an acknowledgement waits for something to go along with. */
+/** How long an acknowledgement waits for a message that it can go with. */
 const ACK_DELAY_MS = 20;
 
 /** The first retry interval for an end without an answer, which may not have joined; it doubles each time. */
 const FIRST_RETRY_MS = 25;
 
-/** An expected message may arrive at any time. */
+/** The limit of the interval, because the other end may join at any time. */
 const MAX_UNKNOWN_RETRY_MS = 200;
 
-/** When to ask again after the service has found no receiver: a new subscription is not known at once everywhere. */
+/**
+ * When to ask again after the service has found no receiver, because a new subscription does not reach all servers at
+ * once.
+ */
 const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 
 /** The other end has not answered so many retries: each time the pause doubles, up to this. */
@@ -25,17 +28,17 @@ const END_TIMEOUT_MS = 10_000;
 /** The number of checks in a row that the other end may leave unanswered. */
 const MISSED_BEATS = 3;
 
-/** From there on they are as rare as they become. */
+/** From this number on, retries do not become rarer. */
 const MAX_RETRY_COUNT = 20;
 
 export interface LinkOptions {
-  /** Uuid of this life of this broker. */
+  /** The uuid of this run of this broker. */
   readonly self: string;
-  /** Uuid of the other end; undefined if the first that answers is meant. */
+  /** The uuid of the other end; undefined if any broker may answer. */
   readonly peer: string | undefined;
   /** The limit of unread bytes under way or waiting here; called each time. */
   readonly windowBytes: () => number;
-  /** The most that one message may carry; asked each time. */
+  /** The most bytes for one message; called each time. */
   readonly segmentBytes: () => number;
   /** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
   readonly retryMs: () => number;
@@ -45,20 +48,21 @@ export interface LinkOptions {
 
 /**
  * A stream of bytes between two brokers over a service that loses, doubles and delays messages. Written bytes arrive
- * once, in order (docs/design/hosts.md §2). It ends when both sides have ended it, or at once when one is destroyed.
+ * once, in order (docs/design/hosts.md §2). It ends when both sides have ended it, or at once when a side is
+ * destroyed.
  */
 export class Link extends Duplex {
   readonly #options: LinkOptions;
   readonly #sender: LinkSender;
   readonly #heardListeners: (() => void)[] = [];
   #peer: string | undefined;
-  /** The other end has sent something. */
+  /** Whether the other end has sent a message. */
   #hasHeard = false;
   /** This end has sent its greeting, and waits for an answer. */
   #isGreeting = false;
   /** The number of received bytes. */
   #received = 0;
-  /** That more is missing after so many bytes was reported. */
+  /** The number of bytes at which a gap was last reported. */
   #gapReportedAt = -1;
   /** The last acknowledgement to the other end. */
   #told = { ack: 0, room: 0 };
@@ -69,7 +73,7 @@ export class Link extends Duplex {
   #beat: Pick<Timer, "cancel"> | undefined;
   /** The other end has sent its last byte. */
   #hasEnd = false;
-  /** Called when all that was written has arrived, once the last of it is. */
+  /** Called when the other end has received all written bytes. */
   #finished: (() => void) | undefined;
   #retryCount = 0;
   #noRespondersCount = 0;
@@ -90,12 +94,12 @@ export class Link extends Duplex {
     return this.#peer;
   }
 
-  /** Calls back whenever something has come from the other end. */
+  /** Calls back whenever a message has come from the other end. */
   onHeard(listener: () => void): void {
     this.#heardListeners.push(listener);
   }
 
-  /** Begins the link before there is anything to write: the other end writes first. */
+  /** Begins the link without data, because the other end writes first. */
   greet(): void {
     this.#isGreeting = true;
     this.#sendFrame("data");
@@ -103,7 +107,7 @@ export class Link extends Duplex {
   }
 
   /**
-   * Checks the other end once a period. Gives up after three checks without an answer.
+   * Checks the other end once a period. Ends the link after three checks without an answer.
    * It counts turns of the timer, so that a process that was stopped itself does not end the link.
    * @param periodMs milliseconds
    */
@@ -126,7 +130,7 @@ export class Link extends Duplex {
     );
   }
 
-  /** A message of the other end has come. */
+  /** A message of the other end has arrived. */
   receive(frame: LinkFrame, bytes: Uint8Array): void {
     if (this.destroyed) {
       if (frame.kind === "data" || frame.kind === "end" || frame.kind === "ask") this.#sendFrame("reset");
@@ -150,8 +154,8 @@ export class Link extends Duplex {
   }
 
   /**
-   * The connection to the service was interrupted. Sent data may be lost. So may data of the other end: it may use another
-   * server, which does not report the loss.
+   * The connection to the service was interrupted. Sent data may be lost. Data of the other end may be lost too: it
+   * may use another server, which does not report the loss.
    */
   reconnected(): void {
     this.#recover();

@@ -5,7 +5,7 @@ import type { Point, Size } from "./geometry.js";
 export interface Bracket extends Point {
   readonly side: "left" | "right";
   readonly height: number;
-  /** How far its arms reach towards the graph, and its arrows away from it. */
+  /** The length of its arms towards the graph, and of its arrows away from it. */
   readonly arm: number;
   readonly reach: number;
   /** Heights of the arrows, and their meaning in words. */
@@ -14,7 +14,7 @@ export interface Bracket extends Point {
 
 const ARM = 8;
 const REACH = 40;
-/** Between the graph and a bracket, and between cards one above the other. */
+/** The distance between the graph and a bracket, and between cards one above the other. */
 const GAP = 18;
 
 /** A graph with the cards beside it. */

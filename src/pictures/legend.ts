@@ -32,7 +32,7 @@ export function signWidth(sign: LegendSign): number {
 }
 
 const GAP = 22;
-/** From one line of entries to the next. */
+/** The height of a line of entries. */
 const LEGEND_LINE = 22;
 
 /** The entries for the signs in a picture, each with its place, broken into lines of at most so many pixels. */

@@ -4,9 +4,9 @@ import type * as ResvgModule from "@resvg/resvg-js";
 import { SluiceError } from "../errors/index.js";
 import { FONT_FAMILY } from "./font.js";
 
-/** 32 Mpx are 128 MB while it is drawn. */
+/** Drawing 32 Mpx takes 128 MB. */
 const PIXELS_MAX = 32e6;
-/** Longest side in pixels; many viewers take no more. */
+/** The longest side in pixels; many viewers accept no more. */
 const SIDE_MAX = 16_000;
 
 const FONTS = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) =>
@@ -51,7 +51,7 @@ export function svgToPng(svg: string, size: SvgSize): Png {
   }
 }
 
-/** Less than was asked for if it would be too large. */
+/** Smaller than requested if the picture would be too large. */
 function scaleFor({ width, height, scale }: SvgSize): number {
   return Math.min(scale, Math.sqrt(PIXELS_MAX / (width * height)), SIDE_MAX / Math.max(width, height));
 }

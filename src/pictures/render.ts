@@ -62,7 +62,7 @@ function isPositive(value: number): boolean {
   return Number.isFinite(value) && value > 0;
 }
 
-/** @returns undefined if the time was over first */
+/** @returns undefined if the time ran out first */
 async function drawInThread(
   drawing: Drawing,
   signal: AbortSignal | undefined,

@@ -10,7 +10,7 @@ import { layOut } from "./layout.js";
 import { boxLeftOut } from "./left-out.js";
 import { type LegendEntry, placeLegend } from "./legend.js";
 
-/** A text and where it begins: the left end of its base line. */
+/** A text and its place: the left end of its base line. */
 interface Heading extends Point {
   readonly text: string;
 }
@@ -36,9 +36,9 @@ export interface Sheet {
 const MARGIN = 24;
 const GAP = 18;
 const WIDTH_MIN = 420;
-/** Columns of units that are left out may make a small picture so wide. */
+/** The least width for the columns of left-out units, even in a small picture. */
 const LEFT_OUT_WIDTH_MIN = 800;
-/** So may units without relations, of which there must be some to stand apart. */
+/** The same for units without relations, which have a place of their own if there are several. */
 const LONE_WIDTH_MIN = 600;
 const LONE_MIN = 3;
 const TITLE = { size: 15, isBold: true } as const;
@@ -133,7 +133,7 @@ async function layOutGraph({ graph, first, last }: GraphWithEnds, write: (boxes:
   };
 }
 
-/** Boxes without a line, if there are several: Graphviz would put them all into one column. */
+/** Boxes without a line, if there are several, because Graphviz would put them all into one column. */
 function loneBoxes(graph: BoxGraph): (box: number) => boolean {
   const tied = new Set(graph.entries().flatMap(([first, then]) => [first, then]));
   const isFew = graph.boxes.length - tied.size < LONE_MIN;
@@ -144,7 +144,7 @@ function columnWidth(cards: readonly Card[]): number {
   return cards.reduce((widest, { width }) => Math.max(widest, width), 0);
 }
 
-/** Width of all cards side by side, but no more than so many pixels. */
+/** Width of all cards side by side, with a limit in pixels. */
 function gridWidth(cards: readonly Card[], most: number): number {
   return Math.min(most, cards.length * (columnWidth(cards) + GAP) - GAP);
 }

@@ -58,7 +58,10 @@ const DARK: Palette = {
 /** For a picture that is drawn on light paper only, or in the viewer's colours. */
 export type Theme = "light" | "viewer";
 
-/** The style sheet of a picture. Names begin with `sluice-`, for in a page of HTML it counts for all of that. */
+/**
+ * The style sheet of a picture. Names begin with `sluice-`, because in a page of HTML the style sheet applies to the
+ * whole page.
+ */
 export function styleSheet(theme: Theme): string {
   const rules = `.sluice-picture text{font-family:"${FONT_FAMILY}",Verdana,sans-serif;font-size:11px;font-kerning:none}
 .sluice-picture .name{font-size:13px;font-weight:bold}

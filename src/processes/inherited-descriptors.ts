@@ -15,9 +15,9 @@ function inheritedDescriptors(): number[] {
   const lastOfLoop = Math.max(...ofLoop.map(({ descriptor }) => descriptor));
   return all
     .filter(({ descriptor, target }) => {
-      // Polls and counters of Node's event loop, and pipes that wake it, of which both ends are here.
+      // Polls and counters of Node's event loop, and the pipes that wake it, both of whose ends are in this process.
       const isPair = target.startsWith("pipe:") && targets.indexOf(target) !== targets.lastIndexOf(target);
-      // The event loop keeps one in reserve for when no more files can be opened; it opens that last.
+      // The event loop keeps one in reserve for the case that no more files can be opened; it opens this one last.
       const isReserve = target === "/dev/null" && descriptor > lastOfLoop;
       return !isPair && !isReserve && !target.startsWith(LOOP);
     })
@@ -25,7 +25,7 @@ function inheritedDescriptors(): number[] {
     .sort((a, b) => a - b);
 }
 
-/** `stdio` of a child that is to have the same descriptors as this process was given. */
+/** The `stdio` for a child with the same descriptors as this process. */
 export function inheritedStdio(): ("inherit" | "ignore" | number)[] {
   const inherited = inheritedDescriptors();
   const count = Math.max(2, ...inherited) + 1;

@@ -10,7 +10,7 @@ const HELPER = fileURLToPath(new URL(`../bin/sluice-init-${platform}-${arch}`, i
 
 const SWITCH_OFF = "SLUICE_NO_HELPER";
 
-/** The helper, where it was built and the environment does not forbid it. */
+/** The helper, if it was built and the environment does not forbid it. */
 export function helper(): string | undefined {
   return (process.env[SWITCH_OFF] ?? "") === "" && existsSync(HELPER) ? HELPER : undefined;
 }

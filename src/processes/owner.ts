@@ -13,8 +13,8 @@ export interface OwnerOptions {
 }
 
 /**
- * Makes this process the owner of all that it starts from now on: it bears its mark, and is killed if this process is.
- * A process that ends cleanly does not kill them, unless it sweeps them itself.
+ * Makes this process the owner of all processes that it starts from now on. They have its mark, and are killed if
+ * this process is. A process that ends cleanly does not kill them, unless it sweeps them itself.
  * @returns the mark; undefined without `/proc`
  */
 export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {

@@ -20,7 +20,7 @@ export async function parentDeathPrefix(): Promise<readonly string[]> {
   }
 }
 
-/** Other makes of it lack the option. */
+/** Other implementations of it lack the option. */
 function succeeds([command, ...args]: readonly [string, ...string[]]): Promise<boolean> {
   return new Promise((resolve) => {
     const child = startProcess(command, args, { stdio: "ignore" });

@@ -31,7 +31,7 @@ export function setRefOf(handle: { ref(): unknown; unref(): unknown }, isRef: bo
   else handle.unref();
 }
 
-/** The same of a process that was started, with the pipes to it. */
+/** The same for a child process, with the pipes to it. */
 export function setChildRef(child: ChildProcess, isRef: boolean): void {
   setRefOf(child, isRef);
   for (const stream of child.stdio) if (stream instanceof Socket) setRefOf(stream, isRef);

@@ -7,13 +7,13 @@ import type { Readable, Writable } from "node:stream";
  * even without a listener. Its streams exist in any case.
  */
 export function spawnSafely(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  // Not imported at the top: it takes 3 ms to load, and most commands start nothing.
+  // Not imported at the top, because it takes 3 ms to load, and most commands start no process.
   const node = process.getBuiltinModule("node:child_process");
   let child: ChildProcess;
   try {
     child = node.spawn(file, args, options);
   } catch (error) {
-    // Node reports few reasons by an event and throws the others, such as ENOTDIR and E2BIG.
+    // Node reports a few errors by an event and throws the others, such as ENOTDIR and E2BIG.
     child = new node.ChildProcess();
     process.nextTick(() => child.emit("error", error));
   }

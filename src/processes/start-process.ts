@@ -15,8 +15,8 @@ export type ProcessOptions = Pick<
   "cwd" | "env" | "stdio" | "detached" | "signal" | "killSignal"
 > & {
   /**
-   * Whether its standard output and error are to be real pipes, which can be opened (`> /dev/stderr`); Node gives sockets.
-   * `all`: they end when each writer has gone; else when the process has ended.
+   * Whether its standard output and error are real pipes, which programs can open (`> /dev/stderr`); Node gives
+   * sockets. `all`: they end when each writer has gone; else when the process has ended.
    */
   readonly realPipes?: boolean | "all";
   /** The program sets the limit of open files for its own children. */
@@ -25,7 +25,7 @@ export type ProcessOptions = Pick<
 
 let hasStarted = false;
 
-/** Whether this process has started others, which may have left something behind. */
+/** Whether this process has started others, whose files or processes may remain. */
 export function hasStartedProcesses(): boolean {
   return hasStarted;
 }
@@ -67,7 +67,7 @@ export function startProcess(
   const env = withOpenFilesLimit(markedEnvironment(options.env ?? process.env, owner()));
   const pipes = realPipes === false ? undefined : withRealPipes([file, ...args], realPipes);
   const command = (setsOpenFiles ? undefined : underOpenFilesLimit(pipes ?? [file, ...args])) ?? pipes;
-  // A command that the helper could not start must fail as without the helper.
+  // A command that the helper could not start must fail in the same way as without the helper.
   const isFound =
     command !== undefined &&
     isDirectory(options.cwd) &&

@@ -20,7 +20,7 @@ export interface ContextHost {
 
 /** The part of a context that only `setup()` has. */
 interface SetupParts {
-  /** Where it leaves its effects. */
+  /** The list that receives its effects. */
   readonly effects?: SetupEffect[];
   readonly standIns?: StandIns | undefined;
 }
@@ -29,7 +29,7 @@ interface SetupParts {
 export class HostContext implements Context {
   readonly signal: AbortSignal;
   readonly #host: ContextHost;
-  /** Where a `setup()` leaves its effects; undefined in a task. */
+  /** The list for the effects of a `setup()`; undefined in a task. */
   readonly #effects: SetupEffect[] | undefined;
   readonly #pending: Promise<void>[] = [];
 
@@ -152,7 +152,7 @@ export class HostContext implements Context {
     this.#effect("enable", { kind: "enable", name });
   }
 
-  /** Whether a stand-in decides it: the host then records the use and ignores the value. */
+  /** Whether a value comes from a stand-in. The host then records the use and ignores the value. */
   #isUnknown(what: string, values: readonly unknown[]): boolean {
     return this.#standIns?.decides(what, values) === true;
   }
@@ -198,7 +198,7 @@ function assertEnvironment(env: Record<string, unknown>): asserts env is Record<
   }
 }
 
-/** Rc files may be plain JavaScript: a lone string would be taken for its letters. */
+/** Rc files may be plain JavaScript, where a single string would count as a list of letters. */
 function nameList(method: string, names: unknown): readonly string[] {
   if (Array.isArray(names) && names.every((name) => typeof name === "string")) return [...names];
   throw new SluiceError("RC_INVALID", `${method}: expected an array of names`);

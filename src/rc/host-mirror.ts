@@ -35,7 +35,7 @@ export class HostMirror {
     return own(this.#attrs, name);
   }
 
-  /** @param key dotted; below a plain value nothing is set */
+  /** @param key dotted; it sets no key below a plain value */
   conf(key: string): JsonValue | undefined {
     let value: JsonValue | undefined = this.#config;
     for (const word of key.split(".")) {
@@ -82,7 +82,7 @@ export class HostMirror {
   }
 }
 
-/** A value of a record whose keys others chose: `constructor` is no key unless they say so. */
+/** A value of a record with foreign keys: `constructor` is a key only if the record has it. */
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }

@@ -8,7 +8,7 @@ import type {
   TaskReport,
 } from "./host-protocol.js";
 
-/** A line that a task, a command or a host as a whole printed, without its end. */
+/** A line of output without its end, from a task, a command or a host as a whole. */
 export interface OutputLine {
   /** The task, where it is known: lines that a task's own children write directly have no task. */
   readonly unit: string | undefined;
@@ -33,14 +33,14 @@ export interface RcFileReport {
 export interface ReadMode {
   /** Whether its `setup()` runs. */
   readonly setup: boolean;
-  /** Whether stand-ins take the place of imports that are not found. */
+  /** Whether stand-ins replace missing imports. */
   readonly standIns: boolean;
 }
 
 /** A process that runs the code of rc files in one language (docs/design/planning.md §8). */
 export interface RcHost {
   /**
-   * Reads one file. One at a time.
+   * Reads one file. Called for one file at a time.
    * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host ends
    */
   read(file: string, mode: ReadMode): Promise<RcFileReport>;
@@ -50,9 +50,9 @@ export interface RcHost {
    */
   run(task: string, signal: AbortSignal): Promise<void>;
   update(state: HostState): void;
-  /** Whether it is to be killed, or is gone: it takes no more work. */
+  /** Whether it is to be killed, or has ended; it then takes no more work. */
   readonly doomed: boolean;
-  /** Lets it exit; kills it if it does not. Resolves when it is gone and its output is read. */
+  /** Lets it exit; kills it if it does not. Resolves when it has ended and its output has been read. */
   close(): Promise<void>;
 }
 

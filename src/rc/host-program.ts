@@ -46,7 +46,7 @@ export function fluxHostPrograms(driverUri: string): readonly HostProgram[] {
 /** The shipped hosts. */
 export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST, PYTHON_HOST];
 
-/** The program for a file, or undefined if it holds no code that one of them runs. */
+/** The program for a file, or undefined if the file has no code for one of them. */
 export function hostProgramFor(file: string, programs = HOST_PROGRAMS): HostProgram | undefined {
   const suffix = extname(file);
   return programs.find(({ suffixes }) => suffixes.includes(suffix));

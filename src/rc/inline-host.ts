@@ -12,9 +12,8 @@ interface InlineOptions {
 }
 
 /**
- * A host in this process, for the rc files that come with Sluice. They never block, and a process for them alone
- * would take longer to start than they take to run. It cannot be killed. Its tasks receive an abort, and it no longer
- * waits for them.
+ * A host in this process, for the rc files that come with Sluice. They never block, and the start of a process would
+ * take longer than their run. It cannot be killed. Its tasks receive an abort, and it no longer waits for them.
  */
 export class InlineHost implements HostTransport {
   readonly name = "typescript";

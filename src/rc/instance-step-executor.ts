@@ -10,16 +10,16 @@ import type { RcSession } from "./session.js";
 
 /** The dependencies of the executor. */
 export interface InstanceStepExecutorOptions {
-  /** Reaches the instance to load modules into; needed by plans that load or remove. */
+  /** The instance that loads the modules; needed by plans that load or remove. */
   readonly handle?: Handle | undefined;
   /** Holds the code of tasks and the arguments that they set; plans with tasks of rc files need it. */
   readonly session?: RcSession | undefined;
-  /** Gets every line that commands print. */
+  /** Gets every output line of commands. */
   readonly onOutput: (line: OutputLine) => void;
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
-   * A module without `stop` that is not gone this long after its removal began is cancelled (docs/design/planning.md §7).
+   * The time after which the removal of a module without `stop` cancels the module (docs/design/planning.md §7).
    * Default: never.
    */
   readonly cancelRemovalAfterMs?: number | undefined;
@@ -34,8 +34,8 @@ export interface InstanceStepExecutorOptions {
 }
 
 /**
- * Carries out the steps of a plan: modules through the broker, tasks of rc files in their host, declarative
- * tasks as processes. Every method throws an error, whose message appears after `NAME: `.
+ * Carries out the steps of a plan: modules through the broker, tasks of rc files in their host, declarative tasks as
+ * processes. Every method throws an error, whose message appears after `NAME: `.
  */
 export class InstanceStepExecutor implements StepExecutor {
   readonly #options: InstanceStepExecutorOptions;
@@ -148,12 +148,12 @@ export class InstanceStepExecutor implements StepExecutor {
 /** The options of a load besides the keys of the unit. */
 interface LoadMode {
   readonly explicit: boolean;
-  /** A start has named it, and no person. */
+  /** A start has named it, and no user. */
   readonly ofStart?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }
 
-/** The request `module.load` for a unit as in the files. */
+/** The request `module.load` for a unit of the files. */
 export function loadRequest(
   unit: ModuleUnit,
   { explicit, ofStart, insecure }: LoadMode,
@@ -167,7 +167,7 @@ export function loadRequest(
     // Without the key in its unit, the broker decides.
     ...(thread === undefined || (thread === "own" && unit.hasOwnThread !== true) ? {} : { thread }),
     ...(unit.requires.length === 0 ? {} : { requires: unit.requires }),
-    // Infinity has no place in JSON, and is no limit.
+    // JSON has no Infinity, which means no limit.
     ...(timeoutMs === undefined || !Number.isFinite(timeoutMs) ? {} : { timeoutMs }),
     ...(insecure === true ? { insecure } : {}),
   };
@@ -188,7 +188,7 @@ async function removeModule(
   }
 }
 
-/** A signal that is aborted with another, or after a while. */
+/** A signal that aborts with another signal, or after a time. */
 interface Limited {
   readonly signal: AbortSignal;
   /** From now on. */

@@ -33,7 +33,7 @@ export interface RcReading {
   readonly standIns: readonly ReadWithStandIns[];
 }
 
-/** A file some of whose imports were not found. */
+/** A file with missing imports. */
 export interface ReadWithStandIns {
   readonly file: string;
   /** In the order of their first imports. */
@@ -107,7 +107,7 @@ async function readCode(
   try {
     await access(file, constants.R_OK);
   } catch (error) {
-    // The host would report it with the text of its module loader.
+    // The host would report the error with the text of its module loader.
     return fail([unreadable(file, error)]);
   }
   const report = await session.read(file);

@@ -16,7 +16,9 @@ import { takeDeclaredTasks } from "./task.js";
 
 const LIBRARY_FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 
-/** Resolves as `require()`, since `import()` does not work in code that V8 was given compiled (ADR 5). */
+/**
+ * Resolves in the way of `require()`, because `import()` does not work in code that V8 got in compiled form (ADR 5).
+ */
 const require = createRequire(import.meta.url);
 
 /**
@@ -36,7 +38,7 @@ export class ScriptImporter {
   }
 
   /**
-   * The exports of a file. It runs once, also if it fails. Its errors name the place of a mistake in it.
+   * The exports of a file. It runs once, even if it fails. Errors name the place of a mistake in the file.
    * @param standIns for a plan: the stand-ins for packages that cannot be found; without it, those packages are
    *   errors
    */
@@ -71,7 +73,7 @@ export class ScriptImporter {
     return createJiti(import.meta.url, {
       alias: { sluice: LIBRARY_FILE },
       virtualModules: { "sluice/rc": authoring },
-      // Its own default is a shared temporary directory, where others could leave code for us to run.
+      // jiti's default is a shared temporary directory, where others could leave code for us to run.
       fsCache: false,
       transform: await jitiTransform(this.#cacheDir),
       interopDefault: false,
@@ -79,14 +81,14 @@ export class ScriptImporter {
   }
 }
 
-/** By itself jiti would run a file by Node first, and once more in its own way if that failed. */
+/** By default jiti would run a file by Node first, and then again in its own way if that failed. */
 async function evaluate(jiti: Jiti.Jiti, file: string, source: string): Promise<object> {
   const known = jiti.cache[file];
   if (known?.loaded === true) return known.exports as object;
   return (await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true })) as object;
 }
 
-/** Whether a file of JavaScript has nothing that only an ES module may have. */
+/** Whether a JavaScript file has no syntax that only ES modules may have. */
 function isCommonJs(file: string, source: string): boolean {
   if (!/\.c?js$/.test(file)) return false;
   return file.endsWith(".cjs") || !/^\s*(?:import\b(?!\s*\()|export\b)|\bimport\.meta\b/m.test(source);
@@ -96,7 +98,7 @@ function requireFile(file: string, source: string): object {
   try {
     return require(file) as object;
   } catch (error) {
-    // V8 gives the place only where the error is printed to a terminal: the compiler finds it again.
+    // V8 gives the place only if the error is printed to a terminal, so the compiler finds it again.
     if (error instanceof SyntaxError) makeCode({ filename: file, source });
     throw error;
   }

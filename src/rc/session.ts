@@ -32,19 +32,19 @@ export interface RcFacts {
 /** The shared data of all code of one run, in any host. */
 export interface RcSessionOptions {
   readonly facts: RcFacts;
-  /** The handle of the instance; without one facts stay as they are, and `setenv` acts on this run alone. */
+  /** The handle of the instance. Without one, facts do not change, and `setenv` affects only this run. */
   readonly handle?: Handle | undefined;
   /** Environment of hosts and commands at the start; a copy is taken. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** Gets every line that tasks print. */
+  /** Gets every output line of tasks. */
   readonly onOutput: (line: OutputLine) => void;
   /** Gets the text of `print()`, for standard error in verbose mode. */
   readonly onPrint: (text: string) => void;
-  /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
+  /** A private directory, mode 0700, for transpiled files; without one, the disk has no cache. */
   readonly cacheDir?: string | undefined;
-  /** Default: all that Sluice comes with. */
+  /** Default: all hosts of Sluice. */
   readonly programs?: readonly HostProgram[] | undefined;
-  /** Whether files are read for a plan: stand-ins take the place of imports that are not found. Default: no. */
+  /** Whether files are read for a plan, so that stand-ins replace missing imports. Default: no. */
   readonly standIns?: boolean | undefined;
   /** Whether a file came with Sluice and is unchanged. Such a file runs in this process. Default: no file is. */
   readonly isShipped?: ((file: string) => boolean) | undefined;
@@ -94,7 +94,7 @@ export class RcSession {
     return this.#env;
   }
 
-  /** Whether a host exists for such a file. */
+  /** Whether there is a host for such a file. */
   reads(file: string): boolean {
     return hostProgramFor(file, this.#programs) !== undefined;
   }
@@ -125,7 +125,7 @@ export class RcSession {
   }
 
   /**
-   * Reads one file, then runs its `setup()`. One at a time.
+   * Reads one file, then runs its `setup()`. Called for one file at a time.
    * @returns its tasks and the changes of its setup; `RC_INVALID` if it cannot be read, `RC_FAILED` if its setup
    *   fails
    */

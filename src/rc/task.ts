@@ -41,17 +41,17 @@ export type TaskFunction = (context: Context) => void | Promise<void>;
  */
 export type SetupFunction = (context: Context) => void | Promise<void>;
 
-/** A task as its file declared it. */
+/** A task in the declaration of its file. */
 export interface DeclaredTask {
   readonly name: string;
-  /** By the keys of unit files, e.g. `needs-attrs`; values are checked where files are composed. */
+  /** By the keys of unit files, e.g. `needs-attrs`; the composition checks the values. */
   readonly keys: Readonly<Record<string, unknown>>;
   readonly run: TaskFunction;
   /** The stack of the declaration, for its file and line. */
   readonly stack: string;
 }
 
-/** camelCase → the key of unit files. A key that is not here is unknown. */
+/** camelCase → the key of unit files. A key that is missing here is unknown. */
 const KEYS: ReadonlyMap<string, string> = new Map(
   UNIT_KEYS.filter((row) => row.on === "both" && !("isOfFiles" in row)).map(({ key }) => [
     camelKey(key),
@@ -60,9 +60,9 @@ const KEYS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest.
- * Kept for the whole process. Node decides which file a plain JavaScript file gets as `sluice/rc`. It may be a
- * copy of this that a site has installed beside its files.
+ * Tasks since they were last taken. A host reads one file after the other, so all of them come from the latest file.
+ * The list lasts as long as the process. Node decides which file a plain JavaScript file gets as `sluice/rc`. It may
+ * be a copy of this library that a site has installed beside its files.
  */
 const DECLARED = Symbol.for("sluice.rc.declared-tasks");
 
@@ -102,7 +102,7 @@ export function takeDeclaredTasks(): DeclaredTask[] {
   return taken;
 }
 
-/** Rc files may be plain JavaScript, so their values have no certain type. */
+/** Rc files may be plain JavaScript, so their values may have any type. */
 function read(given: readonly unknown[]): { name: unknown; options: object; run: unknown } {
   const [first, second, third] = given;
   if (typeof first === "object" && first !== null) {

@@ -1,6 +1,7 @@
 /**
- * Entry point of the process that hosts TypeScript and JavaScript rc files. Started by the runner only, with a socket on
- * an inherited descriptor (host-protocol.ts). Bundled into one file, as its start is part of every rc1 and rc3.
+ * Entry point of the process that hosts TypeScript and JavaScript rc files. Only the runner starts it, with a socket
+ * on an inherited descriptor (host-protocol.ts). Bundled into one file, because its start is part of every rc1 and
+ * rc3.
  */
 import { Socket } from "node:net";
 import { messageOf } from "../errors/index.js";

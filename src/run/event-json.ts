@@ -13,7 +13,7 @@ import type {
   TimeoutEvent,
 } from "./events.js";
 
-/** A failure as JSON has it: the code of its error in place of the error. */
+/** A failure in the form of JSON: the code of its error in place of the error. */
 type Coded<T extends FailEvent | TimeoutEvent> = Omit<T, "error"> & { readonly code: string };
 
 /**

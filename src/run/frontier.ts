@@ -10,10 +10,10 @@ export class Frontier {
   readonly #waitsFor: Uint32Array;
   readonly #withdrawn: Uint8Array;
   readonly #ready: Heap;
-  /** Withdrawn steps stay in the heap until they come up. */
+  /** Withdrawn steps stay in the heap until their turn. */
   #readyCount = 0;
 
-  /** @param weights of each node; the ready step with the greatest is taken first */
+  /** @param weights of each node; the ready step with the greatest weight is taken first */
   constructor(dag: Dag, weights: Float64Array) {
     this.#dag = dag;
     this.#waitsFor = inDegrees(dag);
@@ -24,7 +24,7 @@ export class Frontier {
     this.#arrive(roots);
   }
 
-  /** Steps that {@link take} has to give. */
+  /** The number of steps that {@link take} can return. */
   get readyCount(): number {
     return this.#readyCount;
   }
@@ -46,7 +46,7 @@ export class Frontier {
     this.#arrive(arrived);
   }
 
-  /** A step that was not taken never will be. */
+  /** A step that was not taken before will not run. */
   withdraw(step: number): void {
     this.#withdrawn[step] = 1;
     if (this.#waitsFor[step] !== 0) return;
@@ -54,7 +54,7 @@ export class Frontier {
     this.pass(step);
   }
 
-  /** @param nodes whose last predecessor is out of the way; grows while it is walked */
+  /** @param nodes nodes whose last predecessor is done; the list grows during the loop */
   #arrive(nodes: number[]): void {
     for (const node of nodes) {
       if (node < this.#dag.stepCount && this.#withdrawn[node] !== 1) {

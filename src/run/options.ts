@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "./clock.js";
 import type { Shuffle } from "./shuffle.js";
 import type { StepExecutor } from "./step-executor.js";
 
-/** How a plan is to be run. */
+/** The options of a run. */
 export interface RunOptions {
   readonly executor: StepExecutor;
   /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
@@ -18,8 +18,7 @@ export interface RunOptions {
   /** Default 2000: how long the run waits for a cancelled step before it continues without it. */
   readonly graceMs?: number | undefined;
   /**
-   * After a failure, continues with all units that do not require or need the failed one. Always so where modules are
-   * removed.
+   * After a failure, continues with all units that do not require or need the failed one. Removals always do so.
    */
   readonly keepGoing?: boolean | undefined;
   /** The durations of units in the last recorded run, by name; a missing unit counts as 1. */
@@ -29,7 +28,7 @@ export interface RunOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** {@link RunOptions} with nothing left to default. */
+/** {@link RunOptions} with all defaults set. */
 export type RunSettings = Required<Omit<RunOptions, Defaulted>> & {
   readonly [K in Defaulted]-?: Exclude<RunOptions[K], undefined>;
 };

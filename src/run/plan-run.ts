@@ -19,18 +19,20 @@ interface RunningStep {
   readonly controller: AbortController;
   /** Stops the present timer: first the time-out, then the grace time. */
   stopTimer: () => void;
-  /** The promise no longer matters: its last event has been sent. */
+  /** The promise no longer matters, because its last event has been sent. */
   reported: boolean;
-  /** An interrupt has cancelled it. */
+  /** An interrupt has cancelled the step. */
   cancelled: boolean;
 }
 
-/** Steps handed out in one go before other callbacks of the process get a turn. */
+/** How many steps are started at once before other callbacks of the process have a turn. */
 const STARTS_A_TURN = 256;
 
 const noTimer = (): void => undefined;
 
-/** One run of one plan; `runPlan` is its face. Everything happens in callbacks of steps, timers and signals. */
+/**
+ * One run of one plan; `runPlan` is its public function. All its code runs in callbacks of steps, timers and signals.
+ */
 export class PlanRun {
   readonly events = new EventQueue();
   readonly #plan: Plan;
@@ -80,7 +82,7 @@ export class PlanRun {
     this.#advance();
   }
 
-  /** `stop`: starts nothing more, and cancels running steps a while later. `cancel`: both at once. */
+  /** `stop`: starts nothing more, and cancels running steps a while later. `cancel`: does both at once. */
   interrupt(stage: "stop" | "cancel"): void {
     if (this.#finished || this.#interrupted === stage || this.#interrupted === "cancel") return;
     this.#interrupted = stage;
@@ -120,7 +122,7 @@ export class PlanRun {
     );
   }
 
-  /** Steps that end at once would otherwise keep timers and signals waiting for as long as there are such steps. */
+  /** Steps that end at once would otherwise delay timers and signals for as long as there are such steps. */
   #advanceLater(): void {
     this.#nextTurn ??= setImmediate(() => {
       this.#nextTurn = undefined;
@@ -236,7 +238,7 @@ export class PlanRun {
     this.#frontier.pass(index);
   }
 
-  /** One removal that fails must not strand the others (docs/design/planning.md §6). */
+  /** One removal that fails must not block the others (docs/design/planning.md §6). */
   #goesOnAfter(step: Step): boolean {
     const { kind } = this.#plan.request;
     return this.#settings.keepGoing || step.action === "remove" || kind === "stop" || kind === "remove";
@@ -337,7 +339,7 @@ function asError(cause: unknown, step: Step): Error {
   return new SluiceError("RUN_FAILED", messageOf(cause), { cause, unit: step.unit.name });
 }
 
-/** How long a step may take. A program is stopped in the time that its own unit gives for that. */
+/** How long a step may take. A program is stopped within the time that its own unit sets. */
 function limitOf({ action, unit }: Step): number | undefined {
   return action === "remove" && unit.command !== undefined ? undefined : unit.timeoutMs;
 }

@@ -61,7 +61,7 @@ export class Undo {
   }
 
   /**
-   * Loads modules again as they were, in the order in which they had been loaded.
+   * Loads modules again as they were, in the order of their first loads.
    * @param isOver asked before each module: whether to stop the undo
    * @returns those that could not be restored
    */
@@ -128,7 +128,7 @@ export function restricted(order: TakeDownOrder, names: ReadonlySet<string>): Ta
   return { ...order, nodes: order.nodes.map((name) => (names.has(name) ? name : "")) };
 }
 
-/** One after the other. */
+/** An order in which the modules follow one after the other. */
 export function chain(names: readonly string[]): TakeDownOrder {
   const offsets = Uint32Array.from([...names, ""], (_, node) =>
     Math.min(node, Math.max(names.length - 1, 0)),

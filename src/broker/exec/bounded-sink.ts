@@ -1,7 +1,7 @@
 import type { Backlog, JsonValue } from "../../messages/index.js";
 import type { Clock, Timer } from "../clock.js";
 
-/** How much may lie before a reader that is too slow. */
+/** How much may wait for a reader that is too slow. */
 const LIMITS = { messages: 1000, bytes: 8 * 1024 * 1024 } as const;
 
 /** How often the sink checks whether the reader has caught up, so that it gets the count even without new records. */

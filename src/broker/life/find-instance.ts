@@ -41,7 +41,7 @@ export function findOnlyInstance(env: Env): FoundInstance {
   return oneOf(runningInstances(env));
 }
 
-/** Instances whose first file this is, by its real path. */
+/** The instances with this first file, by its real path. */
 export function instancesOf(file: string, env: Env): RegisteredInstance[] {
   return runningInstances(env).filter(({ files }) => files[0] === file);
 }

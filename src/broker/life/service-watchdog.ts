@@ -7,7 +7,7 @@ interface WatchdogOptions {
   readonly keepAlive: () => void;
 }
 
-/** Tells a service manager that the broker still answers, at half of the time after which the manager would end it. */
+/** Reports to a service manager that the broker still answers, at half of the manager's time-out. */
 export class ServiceWatchdog {
   readonly #options: WatchdogOptions;
   readonly #timer: Pick<Timer, "cancel">;

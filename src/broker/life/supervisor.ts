@@ -24,7 +24,7 @@ export interface SupervisorOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How long an orderly shutdown may take. Brokers keep to it themselves; this limit is for a broker that cannot. */
   readonly shutdownTimeoutMs: number;
-  /** Within this time of the first, a further signal is the same one. Default: {@link SAME_SIGNAL_MS}. */
+  /** Within this time after the first signal, a further one counts as the same. Default: {@link SAME_SIGNAL_MS}. */
   readonly sameSignalMs?: number | undefined;
   /** Whether a terminal sends its own signals to the initial program. */
   readonly onTerminal: boolean;
@@ -34,7 +34,7 @@ export interface SupervisorOptions {
   readonly welcome?: string | undefined;
   /** Gets the reports of rank 0. */
   readonly onReport?: ((report: BrokerReport) => void) | undefined;
-  /** Shows how rc1 and rc3 go. Without one, the brokers have our standard error themselves. */
+  /** Shows the progress of rc1 and rc3. Without a view, the brokers have our standard error themselves. */
   readonly view?: PhaseView | undefined;
 }
 
@@ -42,16 +42,16 @@ export interface SupervisorOptions {
 const KILL_GRACE_MS = 5000;
 
 /**
- * The process apart from the brokers that `sluice start` is. It starts the brokers, and runs the initial program on
+ * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on
  * its own standard input and output. It cleans up after all of them however they end, and has the exit status.
  *
- * Rank 0 takes the others down with it; without it, they notice that themselves.
+ * Rank 0 takes the other ranks down with it. If it is lost, they notice that themselves.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   /** By rank. Rank 0 is the first to be started. */
   readonly #brokers: BrokerProcess[] = [];
-  /** Settle when the others have ended and nothing of them is left. */
+  /** Settle when the other brokers have ended and all their processes are gone. */
   readonly #watched: Promise<void>[] = [];
   #program: PhaseProcess | undefined;
   readonly #signals: SignalWindow;
@@ -89,7 +89,10 @@ export class Supervisor {
     return broker;
   }
 
-  /** Not more than there are processors for until rank 0 is there to be joined: they would stand in its way. */
+  /**
+   * Until rank 0 can be joined, it starts no more brokers than there are processors, because they would slow rank 0
+   * down.
+   */
   #startOthers(most = Infinity): void {
     if (this.#stopCount > 0) return;
     const started = this.#brokers.length;
@@ -109,7 +112,7 @@ export class Supervisor {
       this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
       return;
     }
-    // The first was for rank 0 to pass on, so that they need both now.
+    // Rank 0 was to pass on the first signal, so the others need both now.
     for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
     this.#killAfter(KILL_GRACE_MS);
   }
@@ -119,7 +122,7 @@ export class Supervisor {
     for (const broker of this.#brokers) broker.order({ type: "reopen-log" });
   }
 
-  /** Passes on a signal that is the initial program's affair alone. */
+  /** Passes on a signal that only concerns the initial program. */
   forward(signal: NodeJS.Signals): void {
     this.#program?.signal(signal);
   }
@@ -136,7 +139,7 @@ export class Supervisor {
     return this.#otherFailed ? Math.max(status, 1) : status;
   }
 
-  /** Sees to it that a rank other than 0 that ends leaves nothing. */
+  /** Cleans up after a rank other than 0 that ends. */
   async #watch(broker: BrokerProcess): Promise<void> {
     const { rundir, say } = this.#options;
     const { rank } = broker;
@@ -157,7 +160,7 @@ export class Supervisor {
     await broker.cleanUp();
   }
 
-  /** Whether rank 0 has ordered the shutdown of the others. */
+  /** Whether rank 0 has ordered the shutdown of the other ranks. */
   #isGoingDown(): boolean {
     const state = this.#brokers[0]?.state;
     return state === "shutdown" || state === "finalize" || state === "goodbye";
@@ -169,12 +172,12 @@ export class Supervisor {
       // Joined ranks have already received it, and would count it as a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
-    // If rank 0 shut down cleanly, it has already given them their time.
+    // If rank 0 shut down cleanly, the other ranks have already had their time.
     this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
     await Promise.all(this.#watched);
   }
 
-  /** Ends all that is left after a time, unless that comes earlier already. */
+  /** Ends all remaining processes after a time, unless they have ended before. */
   #killAfter(delayMs: number): void {
     const atMs = performance.now() + delayMs;
     if (atMs >= this.#lastResortAtMs) return;

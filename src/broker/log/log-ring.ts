@@ -26,10 +26,10 @@ export function reaches(level: LogLevel, threshold: LogLevel): boolean {
 /** The last lines of the log, and its followers. */
 export class LogRing {
   readonly #entries: LogEntry[] = [];
-  /** Where the next line goes; the oldest line is there once the ring is full. */
+  /** The place of the next line. Once the ring is full, the oldest line is there. */
   #next = 0;
   readonly #followers = new Set<(entry: LogEntry) => void>();
-  /** Number of lines that had to make room for later ones. */
+  /** The number of lines that were dropped for later ones. */
   dropped = 0;
 
   append(entry: LogEntry): void {

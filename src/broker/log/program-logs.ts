@@ -8,7 +8,7 @@ const RING_BYTES = 1024 * 1024;
 /** The number of last lines in the report of a failed program. */
 const LAST_LINES = 5;
 
-/** A program that writes nothing but line ends must not fill the memory either. */
+/** A program that writes only line ends must not fill the memory either. */
 const RING_LINES = 65_536;
 
 /**
@@ -17,7 +17,7 @@ const RING_LINES = 65_536;
  */
 const PROGRAMS_KEPT = 4096;
 
-/** A line of a program, or a stretch of its output that could not be kept. */
+/** A line of a program, or a part of its output that was not kept. */
 export interface ProgramLine {
   /** Seconds since 1970. */
   readonly time: number;
@@ -107,7 +107,7 @@ export class ProgramLogs {
     }));
   }
 
-  /** Number of lines that had to make room for later ones. */
+  /** The number of lines that were dropped for later ones. */
   get droppedLines(): number {
     let lines = this.#forgottenLines;
     for (const ring of this.#rings.values()) lines += ring.droppedLines;

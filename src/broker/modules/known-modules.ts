@@ -10,10 +10,10 @@ import { healthOf } from "./module-health.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 import { waitedModules } from "./waited-modules.js";
 
-/** Failures that are remembered. */
+/** The number of failures that are kept. */
 const KEPT_FAILURES = 1000;
 
-/** Why a module does not run any more. */
+/** Why a module no longer runs. */
 interface PastFailure {
   readonly message: string;
   /** Milliseconds since 1970. */
@@ -54,7 +54,7 @@ export class KnownModules {
   }
 
   /**
-   * A module that is loaded.
+   * Finds a loaded module.
    * @param which its name, or the path that it was loaded from
    * @throws SluiceError `ENOENT` if it is not loaded, `EPERM` if it is part of the broker
    */
@@ -67,7 +67,7 @@ export class KnownModules {
     throw notLoaded(which);
   }
 
-  /** Whether a module has this name, or is to have it in a moment. */
+  /** Whether a module has this name, or is about to get it. */
   has(name: string): boolean {
     return this.#entries.has(name);
   }
@@ -140,7 +140,7 @@ export class KnownModules {
     this.#changed();
   }
 
-  /** Gives the name of a module free. */
+  /** Releases the name of a module. */
   forget(entry: ModuleEntry): void {
     if (this.#entries.get(entry.name) !== entry) return;
     this.#entries.delete(entry.name);
@@ -172,12 +172,12 @@ export class KnownModules {
     this.#gone.set(entry.name, { entry, state });
   }
 
-  /** Notes that the end of a module was asked for. */
+  /** Notes that the end of a module was requested. */
   forgetGone(name: string): void {
     this.#gone.delete(name);
   }
 
-  /** Puts on record again that a module had ended, if nothing of its name is loaded. */
+  /** Records again that a module had ended, if no module of its name is loaded. */
   recall(gone: GoneModule): void {
     if (!this.#entries.has(gone.entry.name)) this.#gone.set(gone.entry.name, gone);
   }
@@ -187,7 +187,7 @@ export class KnownModules {
     return this.#failures;
   }
 
-  /** Keeps why a module failed, for later readers; the oldest go when there are too many. */
+  /** Keeps why a module failed, for later readers. The oldest failures go when there are too many. */
   noteFailure(name: string, message: string): void {
     this.#failures.delete(name);
     this.#failures.set(name, { message, timeMs: this.#clock.now() });
@@ -210,7 +210,7 @@ export class KnownModules {
   }
 
   /**
-   * Keeps the order in which a plan loads, for the way down.
+   * Keeps the order in which a plan loads, for the later take-down.
    * @returns its number, for the loads
    * @throws SluiceError `EINVAL` if it is no graph
    */

@@ -21,7 +21,7 @@ export interface LoadRequest extends ModuleOptions {
   readonly insecure?: boolean | undefined;
   /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
   readonly plan?: number | undefined;
-  /** That its library had when the plan was verified; undefined: it is verified when it is loaded. */
+  /** The digest of its library when the plan was verified; undefined: the library is verified at the load. */
   readonly digest?: string | undefined;
   /** Units and services that its unit requires, and so uses. */
   readonly requires?: readonly string[] | undefined;
@@ -29,13 +29,13 @@ export interface LoadRequest extends ModuleOptions {
   readonly timeoutMs?: number | undefined;
   /** The arguments of its unit, if code has changed the arguments of the load. */
   readonly unitArgs?: readonly string[] | undefined;
-  /** A start has named it, and no person. */
+  /** A start has named it, and no user. */
   readonly ofStart?: boolean | undefined;
   /** The environment that it is to be started with; undefined: the current environment, with the variables of its files. */
   readonly kept?: KeptEnvironment | undefined;
 }
 
-/** With which environment a run of a module was started. */
+/** The environment with which a run of a module was started. */
 export interface KeptEnvironment {
   /** The environment of the broker at that time. */
   readonly env: Readonly<Record<string, string>>;
@@ -43,11 +43,11 @@ export interface KeptEnvironment {
   readonly fileVariables: Readonly<Record<string, string>> | undefined;
 }
 
-/** The time in which a module that was changed has to show that it runs (docs/design/programs.md §3). */
+/** The time in which a changed module has to prove that it runs (docs/design/programs.md §3). */
 export interface Trial {
-  /** Modules that are not restarted because of another: their turn comes, or has come. */
+  /** Modules that are not restarted because of another: the apply restarts them itself. */
   readonly cause: Set<string>;
-  /** Called when the module fails after it was running. Its policy does not count. */
+  /** Called when the module fails after it was running. The module's own policy does not count. */
   failed(name: string, message: string): void;
 }
 
@@ -59,13 +59,13 @@ export interface ReloadRequest {
   readonly insecure?: boolean | undefined;
 }
 
-/** How a module is to end: asked to, or cancelled at once, or cancelled although that ends its thread group. */
+/** How a module is to end: by a request, by a cancellation, or by a cancellation that also ends its thread group. */
 export type Removal = "ask" | "cancel" | "force";
 
 /** A module in the form of `module.list`, and the usage of its run. */
 export interface ModuleUsage {
   readonly listed: Readonly<Record<string, JsonValue>>;
-  /** Undefined until its loader has started it. */
+  /** Undefined until the loader has started the module. */
   readonly usage: InstanceUsage | undefined;
   /** The current operation of the broker on it. */
   readonly phase: EntryState["kind"];
@@ -99,7 +99,7 @@ export type EntryState =
   | {
       readonly kind: "reloading";
       readonly hold: HoldQueue;
-      /** It does not run: its new run has failed, and the apply that changed it decides. */
+      /** It does not run: its new run has failed, and the apply that changed it decides what follows. */
       readonly isStalled?: boolean | undefined;
     }
   | {
@@ -127,23 +127,23 @@ export class ModuleEntry {
   /** When it was loaded, as one of a plan or by itself. A module with a later turn goes down earlier. */
   turn: number;
   args: readonly string[];
-  /** Looked for once: a reload takes the same file, unless another loader is to take it. */
+  /** Searched once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
-  /** The library that it is from, as its latest run was verified. */
+  /** The library of the module, as verified for its latest run. */
   library: VerifiedMember | undefined;
   /** Called at each change of its state. */
   onChange: () => void = () => undefined;
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
-  /** Settles, never rejects, when the start or reload under way is decided. */
+  /** Settles when the start or reload under way has been decided; it never rejects. */
   busy: Promise<void> = Promise.resolve();
   /** The environment that its latest run was started with. */
   started: KeptEnvironment | undefined;
   /** The digest of the file of its latest run; undefined for a program, and for an unreadable file. */
   digest: Promise<string | undefined> = Promise.resolve(undefined);
-  /** Set while it has to show that it runs. */
+  /** Set while it has to prove that it runs. */
   trial: Trial | undefined;
-  /** It was cancelled while its loader is still at work. */
+  /** It was cancelled before its loader had finished. */
   isAbandoned = false;
   #state: EntryState = { kind: "starting" };
 
@@ -207,7 +207,7 @@ export class ModuleEntry {
     return this.request.command !== undefined;
   }
 
-  /** How long it may leave a ping unanswered, or undefined: for ever. */
+  /** How long it may leave a ping unanswered; undefined: no limit. */
   get watchdogMs(): number | undefined {
     const isOurs = this.file !== undefined && isShipped(this.file.path);
     return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
@@ -218,12 +218,14 @@ export class ModuleEntry {
     return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
   }
 
-  /** Whether its unit has `stop`: it then gets that time even if the instance ends in a hurry. */
+  /** Whether its unit has `stop`. It then gets that time even if the instance ends in a hurry. */
   get hasOwnStop(): boolean {
     return this.request.stop !== undefined;
   }
 
-  /** Path of its file, with `#NAME` if the file is a library; undefined until it is found. Of a program, its command. */
+  /**
+   * Path of its file, with `#NAME` if the file is a library; undefined until it is found. For a program, its command.
+   */
   get path(): string | undefined {
     const { command, secret } = this.request;
     if (command !== undefined) return commandText(command, secret);
@@ -243,7 +245,7 @@ export class ModuleEntry {
   }
 }
 
-/** A module as `module.list` has it. */
+/** A module in the form of `module.list`. */
 export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
   const { name, instance, shownArgs: args, request, state } = entry;
   const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;

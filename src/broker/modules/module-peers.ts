@@ -14,7 +14,7 @@ export class ModulePeers {
     this.#router = router;
   }
 
-  /** Knows a run of a module until it has ended. */
+  /** Keeps a run of a module until it has ended. */
   add(instance: ModuleInstance, entry: ModuleEntry): void {
     this.#byPeer.set(instance.peer, { instance, entry });
     void instance.ended.then(() => this.#byPeer.delete(instance.peer));

@@ -106,7 +106,7 @@ export class ModuleRuns {
   }
 
   /**
-   * Ends a run, and resolves when nothing is left of the module.
+   * Ends a run, and resolves when all parts of the module have ended.
    * @throws SluiceError the module's own error, if it ended with one
    */
   async stop(entry: ModuleEntry, instance: ModuleInstance, isCancel: boolean): Promise<void> {
@@ -137,7 +137,7 @@ export class ModuleRuns {
     }
   }
 
-  /** The policy after a run has failed. */
+  /** Applies the failure policy after a run has failed. */
   failed(entry: ModuleEntry, failure: ModuleFailure): void {
     this.#known.noteFailure(entry.name, failure.message);
     if (entry.trial !== undefined) {
@@ -179,7 +179,10 @@ export class ModuleRuns {
     });
   }
 
-  /** The last phase of a module of a library: it gets the service of its kind; or ends, if it does not fulfil that. */
+  /**
+   * The last phase of a module of a library. It gets the service of its kind, or it ends if it lacks methods of that
+   * kind.
+   */
   async #bind({ library }: ModuleEntry, instance: ModuleInstance): Promise<void> {
     if (library === undefined) return;
     const { services } = this.#host.router;

@@ -19,7 +19,7 @@ import type { ModuleHost } from "./module-start.js";
 /** The replacement of a running module. */
 export interface Swap {
   readonly wanted: LoadRequest;
-  /** Puts it into the entry, when no run is left. */
+  /** Puts the new run into the entry, when no other run is left. */
   readonly take: () => void;
   readonly cause?: Cause | undefined;
   readonly trial?: Trial | undefined;
@@ -58,7 +58,7 @@ export class ModuleSwaps {
     }
   }
 
-  /** Replaces a run by another; if that cannot be found or does not compile, the old one still runs. */
+  /** Replaces a run by another. If the other one cannot be found or does not compile, the old one still runs. */
   async replace(entry: ModuleEntry, old: ModuleInstance, swap: Swap): Promise<Loaded> {
     const hold = new HoldQueue(this.#host, old.peer);
     entry.state = { kind: "reloading", hold };

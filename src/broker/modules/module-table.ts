@@ -22,7 +22,7 @@ import { groupRefusal } from "./thread-group.js";
 
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
-  /** Knows modules by the peer that a request comes from. */
+  /** Finds modules by the peer that a request comes from. */
   readonly peers: ModulePeers;
   /** The loaded modules, and those that have ended. */
   readonly known: KnownModules;
@@ -147,8 +147,8 @@ export class ModuleTable {
   }
 
   /**
-   * Replaces a module by the module of another request; requests to it are held until then. If the new run fails,
-   * nothing of the module runs, requests stay held, and the next exchange or removal decides.
+   * Replaces a module by the module of another request; requests to it are held until then. If the new run fails, the
+   * module does not run and requests stay held. The next exchange or removal decides.
    * @throws SluiceError as {@link load} and {@link remove}; if its file cannot be found or does not compile, it still runs
    */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<Loaded> {
@@ -243,7 +243,7 @@ export class ModuleTable {
   }
 
   /**
-   * Ends every module that is left.
+   * Ends all remaining modules.
    * @returns names of the modules that could not be removed
    */
   async close(): Promise<string[]> {
@@ -271,7 +271,7 @@ export class ModuleTable {
     return this.#host.find(request);
   }
 
-  /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
+  /** Takes the name, so that other loads find it taken, and removals find it, during the search for the file. */
   #admit(
     name: string,
     request: LoadRequest,
@@ -298,7 +298,7 @@ function withOwnProcess(request: LoadRequest): LoadRequest {
   return { ...request, exec: true };
 }
 
-/** Ends the wait for a program that may take long to become ready. */
+/** Ends the wait until a slow program becomes ready. */
 function giveUp(entry: ModuleEntry): void {
   entry.isAbandoned = true;
   entry.instance?.giveUp();

@@ -12,7 +12,7 @@ export interface ModulesInUse {
 }
 
 /**
- * Why a module may not just be removed: others require it, or a service that it alone provides. A module that the
+ * Why a removal of a module needs force: others require it, or a service that only it provides. A module that the
  * plan of both started earlier can run without it, as `content` can without its provider.
  * @returns undefined if nothing uses it; else an error with `EBUSY` that names its users
  */

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import { Pulse } from "../pulse.js";
 
-/** How often a watchdog looks within its time. */
+/** How many times a watchdog checks within its time. */
 const CHECKS = 4;
 
 /** How a watchdog reaches its module. */
@@ -12,15 +12,15 @@ interface WatchedModule {
   answers(): number;
   /** Whether messages to it are held back on purpose. */
   isDeferred(): boolean;
-  /** It has left a ping unanswered for all the time that it has. */
+  /** It has not answered a ping within its time. */
   expired(): void;
 }
 
 /**
  * Pings a module, and reports when it leaves a ping unanswered for too long (docs/design/modules.md §3).
  *
- * Time counts only while this process runs: a check that comes late by more than its period resets the time. So does
- * a request that the module answers, as the ping may wait behind it.
+ * Time counts only while this process runs: a check that comes late by more than its period resets the time. A
+ * request that the module answers also resets the time, because the ping may wait behind it.
  */
 export class Watchdog {
   readonly #clock: Clock;
@@ -67,7 +67,7 @@ export class Watchdog {
       this.#checks = 0;
     } else {
       this.#checks += 1;
-      // Timers come before input: an answer may have arrived that was not read yet.
+      // Timers come before input, so an answer may have arrived that was not read yet.
       if (this.#checks >= CHECKS) setImmediate(() => this.#expire());
     }
   }

@@ -9,15 +9,18 @@ const KEY = "leader";
 /** The key that a waiting broker writes, so that it finds a missing right before it has to lead. */
 const WAITING_KEY = "standby";
 
-/** A lease is renewed so many times while it lasts. */
+/** How many times a lease is renewed within its duration. */
 const RENEWALS = 4;
 
-/** This part of it: how early its holder stops, how often others look, and how long a winner waits until it looks again. */
+/**
+ * This part of the duration is the margin: how early its holder stops, how often others check, and how long a winner
+ * waits before its second check.
+ */
 const MARGIN = 10;
 
-/** The clocks that a lease is judged by: one stands still while a machine sleeps, the other may be set. */
+/** The clocks that judge a lease. One stops while a machine sleeps, and the operator may set the other. */
 export interface LeaseClock {
-  /** Milliseconds since any moment. */
+  /** Milliseconds since a fixed moment. */
   monotonic(): number;
   /** Milliseconds since 1970. */
   wall(): number;
@@ -42,7 +45,7 @@ export interface LeaseOptions {
   readonly ttlMs: number;
   readonly replicas: number;
   readonly clock: LeaseClock;
-  /** While it is not held yet. */
+  /** The log until the lease is held. */
   readonly log: (level: LogLevel, text: string) => void;
 }
 
@@ -52,9 +55,9 @@ interface Moment {
 }
 
 /**
- * The right to number the events of an instance (docs/design/hosts.md §4). It is a key of a bucket that one
- * broker holds at a time, for as long as it writes it. Only a write that succeeded proves it, counted from
- * its start.
+ * The right to number the events of an instance (docs/design/hosts.md §4). It is a key of a bucket. One broker holds
+ * it at a time, for as long as it renews the key. Only a successful write proves it, counted from the start of the
+ * write.
  */
 export class Lease {
   readonly #options: LeaseOptions;
@@ -64,7 +67,7 @@ export class Lease {
   #listener: LeadershipListener | undefined;
   #timer: Timer | undefined;
   #renewing: Promise<void> = Promise.resolve();
-  /** The right that it was not renewed for, as it was logged. */
+  /** The missing right because of which it was not renewed, as last logged. */
   #missingRight: string | undefined;
   #isOver = false;
 
@@ -112,7 +115,7 @@ export class Lease {
     return this.#epoch;
   }
 
-  /** Whether no other broker can hold it now: asked right before each number. */
+  /** Whether it is certain that no other broker holds it: called right before each number. */
   isHeld(): boolean {
     const { ttlMs } = this.#options;
     return !this.#isOver && this.#unprovenMs() < ttlMs - ttlMs / MARGIN;
@@ -133,7 +136,7 @@ export class Lease {
     await this.#renew();
   }
 
-  /** Gives it back, so that another broker need not wait. */
+  /** Gives the lease back, so that another broker need not wait. */
   async release(): Promise<void> {
     const wasHeld = this.isHeld();
     this.#end();
@@ -210,7 +213,7 @@ export class Lease {
         this.#epoch = own.epoch;
         this.#provenAt = own.at;
       } else {
-        // The write that made it may be older than this look: only another one proves it.
+        // The write that made the lease may be older than this check, so only another write proves it.
         const at = momentOf(this.#options.clock);
         const { jetStream, instance } = this.#options;
         this.#revision = await jetStream.write(
@@ -249,9 +252,9 @@ export class Lease {
 interface Held {
   readonly epoch: number;
   readonly revision: number;
-  /** The start of the write that made it. */
+  /** The start of the write that made the lease. */
   readonly at: Moment;
-  /** It was free, and has been taken now. */
+  /** The lease was free, and this broker has taken it now. */
   readonly isNew: boolean;
 }
 
@@ -262,13 +265,13 @@ class Taking {
   #wasTrouble = false;
   #hasLooked = false;
 
-  /** @param known the highest epoch that is known to have been given */
+  /** @param known the highest epoch that is known to be in use */
   constructor(options: LeaseOptions, known = 0) {
     this.#options = options;
     this.#known = known;
   }
 
-  /** @returns undefined if it is another one's, or cannot be had now */
+  /** @returns undefined if another broker holds it, or it cannot be taken now */
   async look(onHeld: (holder: LeaseValue) => Promise<void>): Promise<Held | undefined> {
     const { jetStream, instance, log } = this.#options;
     const bucket = bucketOf(instance);
@@ -286,7 +289,7 @@ class Taking {
       this.#known = Math.max(this.#known, holder.epoch);
     } catch (error) {
       if (error instanceof LeaseMismatch) throw error;
-      // At the start that is a mistake; later an operator may be about to mend it.
+      // At the start a missing right is a mistake; later an operator may be about to restore it.
       if (error instanceof MissingRightError && !this.#hasLooked) throw error;
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
       if (!isLate && !this.#wasTrouble)
@@ -311,14 +314,14 @@ class Taking {
       throw new LeaseMismatch(`bucket ${name} has other settings: ${differs.join("; ")}`);
   }
 
-  /** @throws JetStreamError {@link WRONG_LAST_SEQUENCE} if another one was first */
+  /** @throws JetStreamError {@link WRONG_LAST_SEQUENCE} if another broker was first */
   async #create(bucket: string, expected: number): Promise<Held | undefined> {
     const { jetStream, uuid, ttlMs, replicas, clock } = this.#options;
     const epoch = this.#known + 1;
     const at = momentOf(clock);
     const revision = await jetStream.write(bucket, KEY, encodeValue(this.#options, epoch), expected);
     if (replicas === 1) return { epoch, revision, at, isNew: true };
-    // Old servers have confirmed two holders at once.
+    // Old servers have confirmed two holders at the same time.
     await sleep(ttlMs / MARGIN);
     const again = await jetStream.read(bucket, KEY);
     const isOwn = again?.value !== undefined && decodeValue(again.value)?.uuid === uuid;

@@ -21,7 +21,7 @@ const OVERHEAD_BYTES = 1024;
 const UNREAD_BYTES = 16 * 1024 * 1024;
 
 /**
- * However many ranks there are, each may send this much, and not more than this. The size is about that of a socket's
+ * Each rank may send this much, and no more, for any number of ranks. The size is about that of a socket's
  * buffer, so that a held sender does not send much more meanwhile.
  */
 const WINDOW_BYTES = { least: 64 * 1024, most: 256 * 1024 };
@@ -36,7 +36,7 @@ const NOTHING = new Uint8Array();
 export interface NatsNetworkOptions extends NatsConnectOptions {
   readonly instance: string;
   readonly rank: number;
-  /** Identifies this life of this broker. */
+  /** Identifies this run of the broker. */
   readonly uuid: string;
   /** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
   readonly retryMs: () => number;
@@ -46,11 +46,11 @@ export interface NatsNetworkOptions extends NatsConnectOptions {
 export interface NatsListener {
   /** Whether a broker may begin a link to this rank. */
   accepts(rank: number, frame: LinkFrame): boolean;
-  /** Another broker has begun one. */
+  /** Another broker has begun a link. */
   linked(rank: number, link: Link): void;
-  /** A command somewhere on the network has begun a link. Whether one may is up to the listener. */
+  /** A command somewhere on the network has begun a link. The listener decides whether it may. */
   client?(link: Link): void;
-  /** On rank 0: a broker asks for a number; undefined: it is to ask again. */
+  /** On rank 0: a broker asks for a number; undefined: the broker is to ask again. */
   assign(uuid: string, host: string): Assignment | undefined;
   /** A rank has reported the leader that it follows; called on rank 0. */
   reported(rank: number, leader: string): void;
@@ -76,13 +76,13 @@ const SILENT: NatsListener = {
 
 /**
  * One rank's place among the subjects of its instance (docs/design/hosts.md §2): links to other ranks, and the
- * broadcasts of rank 0. Lives through the loss of any server.
+ * broadcasts of rank 0. It survives the loss of any server.
  */
 export class NatsNetwork {
   readonly rank: number;
   readonly #options: NatsNetworkOptions;
   #uuid: string;
-  /** By place and uuid of the other end; a uuid that is not known yet is `-`. */
+  /** By place and uuid of the other end; `-` for an unknown uuid. */
   readonly #links = new Map<string, Link>();
   /** Brokers to which a link has been closed: their later frames are too late. */
   readonly #past = new Set<string>();
@@ -117,12 +117,12 @@ export class NatsNetwork {
     return new NatsNetwork(options, await LastingConnection.open({ ...options, inboxPrefix }));
   }
 
-  /** The connection that there is now, or was last. */
+  /** The present connection, or the last one. */
   get connection(): NatsConnection {
     return this.#connection.current;
   }
 
-  /** Identifies this life of the broker for the other ranks. */
+  /** Identifies this run of the broker for the other ranks. */
   get uuid(): string {
     return this.#uuid;
   }
@@ -136,7 +136,7 @@ export class NatsNetwork {
     this.#uuid = uuid;
   }
 
-  /** The server that this rank is, or was last, connected to. */
+  /** The server that this rank is connected to, or was last. */
   get server(): string {
     return this.#connection.server;
   }
@@ -216,8 +216,8 @@ export class NatsNetwork {
 
   /**
    * Leads from now on: answers other brokers of this rank that the rank is taken.
-   * @param isLeading whether no other broker can lead; asked each time
-   * @param onStandby another broker waits for its end
+   * @param isLeading whether it is certain that no other broker leads; called each time
+   * @param onStandby called when another broker waits for the end of this one
    */
   lead(holder: string, isLeading: () => boolean, onStandby: () => void): void {
     this.#isLeading = isLeading;
@@ -227,7 +227,7 @@ export class NatsNetwork {
     };
   }
 
-  /** Tells other brokers of this rank something. */
+  /** Sends a text to other brokers of this rank. */
   claim(text: string): void {
     this.#connection.publish(`${this.#prefix}.r.${this.rank}.${this.rank}`, { claim: text });
   }
@@ -243,7 +243,7 @@ export class NatsNetwork {
   }
 
   /**
-   * Broadcasts to the ranks that there are, which are to {@link report}.
+   * Broadcasts to the present ranks, which are to {@link report}.
    * @returns resolves at once if the server reports that there is no rank, else after the time
    */
   probe(header: Readonly<Record<string, string>>, timeoutMs: number, enough: Promise<void>): Promise<void> {
@@ -288,7 +288,7 @@ export class NatsNetwork {
     this.#listener.restored();
   }
 
-  /** `sluice.<instance>.r.<own>.<from>`, or `….n.<to>.0` for a message to a rank that nothing receives. */
+  /** `sluice.<instance>.r.<own>.<from>`, or `….n.<to>.0` for a message to a rank without a receiver. */
   #receive({ subject, headers, data }: Msg): void {
     const [from = "", to = ""] = subject.slice(`${this.#prefix}.r.${this.rank}.`.length).split(".");
     if (from === "n") {
@@ -309,7 +309,7 @@ export class NatsNetwork {
     if (frame !== undefined) this.#take(Number(from), frame, data);
   }
 
-  /** A broker that may be any rank asks for a number. */
+  /** A broker that accepts any rank asks for a number. */
   #assign({ subject, data }: Msg): void {
     const uuid = subject.split(".").at(-1) ?? "";
     const host = hostOf(data);

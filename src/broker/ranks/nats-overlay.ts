@@ -36,7 +36,7 @@ export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
 export interface NatsOverlay {
   readonly overlay: Overlay;
   readonly about: AboutInstance;
-  /** This rank 0 was a standby, and another one has led before. */
+  /** This rank 0 was a standby, and another broker has led before. */
   readonly isSuccessor: boolean;
 }
 

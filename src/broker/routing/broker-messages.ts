@@ -9,7 +9,7 @@ export function responseTo(
   return { type: "response", topic: request.topic, matchtag: request.matchtag, route: request.route };
 }
 
-/** Fails a request that was given to no peer. */
+/** Fails a request that no peer has received. */
 export function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
   if ((request.flags & FLAG.noresponse) !== 0) return;
   if (request.flags === 0) sender.share?.answered();
@@ -21,7 +21,7 @@ export function refuse(request: RequestMessage, sender: Peer, error: unknown): v
   });
 }
 
-/** The notice to a service that a stream is not read any more. */
+/** The notice to a service that its requester no longer reads a stream. */
 export function cancelOf({
   topic,
   matchtag,

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { ERRNO, SluiceError, systemMessage } from "../../errors/index.js";
 
 /**
- * Checks that a descriptor which a service manager hands over is the local socket that clients look for.
- * @param fd of a stream socket that listens
+ * Checks that a descriptor from a service manager is the local socket that clients look for.
+ * @param fd the descriptor of a listening stream socket
  * @param path the path where clients look for it
  * @throws SluiceError `BROKER_STATE` if it is another one, with `EPERM` if others may connect
  */

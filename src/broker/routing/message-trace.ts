@@ -3,7 +3,7 @@ import type { JsonValue, Message } from "../../messages/index.js";
 /** From the module's point of view: sent, and received. */
 export type TraceDirection = "tx" | "rx";
 
-/** Which messages a trace shows, and how much of each. */
+/** The messages that a trace shows, and the part of each that it shows. */
 export interface TraceFilter {
   /** Names of modules, loaded or not; empty = all of them. */
   readonly names: ReadonlySet<string>;
@@ -17,7 +17,7 @@ export interface TraceFilter {
   readonly isFull: boolean;
 }
 
-/** A message as `module.trace` shows it. */
+/** A message in the form of `module.trace`. */
 export type TraceRecord = Readonly<Record<string, JsonValue>>;
 
 /**
@@ -32,7 +32,8 @@ const OWN_TOPIC = "module.trace";
 /** The open traces of the messages of one broker's modules. */
 export class MessageTrace {
   /**
-   * To be called with each message of a module; undefined while no trace is open, and then that is all that tracing costs.
+   * To be called with each message of a module. It is undefined while no trace is open, so that tracing then costs
+   * only this check.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
   /**
@@ -42,7 +43,7 @@ export class MessageTrace {
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
 
   /**
-   * Calls back with each message that passes the filter, from now on.
+   * Calls back with each later message that passes the filter.
    * @returns ends it
    */
   watch(filter: TraceFilter, callback: (record: TraceRecord) => void): () => void {
@@ -94,7 +95,7 @@ function payloadFields({ payload }: Message, isFull: boolean): TraceRecord {
   if (payload === undefined) return { payloadBytes: 0 };
   const payloadBytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
   if (!isFull || payloadBytes > SHOWN_PAYLOAD_BYTES) return { payloadBytes };
-  // As it travelled: the reader finds out whether it is JSON.
+  // In its original form: the reader finds out whether it is JSON.
   if (typeof payload === "string") return { payloadBytes, payload };
   return { payloadBytes, payload: Buffer.from(payload).toString("base64"), encoding: "base64" };
 }

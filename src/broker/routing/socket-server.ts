@@ -27,10 +27,10 @@ interface SocketServerOptions {
   /** The references that keep this process alive. */
   readonly refs?: Refs | undefined;
   readonly path: string;
-  /** A descriptor that listens there already; the socket is then its maker's. */
+  /** A descriptor that already listens there; its maker then owns the socket. */
   readonly handedFd?: number | undefined;
   readonly clock: Clock;
-  /** Called at each connection, as the limit may change while the broker runs. */
+  /** Called at each connection, because the limit may change while the broker runs. */
   readonly limits: () => WireLimits;
   /** @param destroy ends the connection now, without sending the waiting messages */
   readonly onConnection: (channel: Channel, destroy: () => void) => void;
@@ -39,7 +39,7 @@ interface SocketServerOptions {
 }
 
 /**
- * The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. If the socket
+ * The local socket of a broker. Its directory (0700) protects it; the socket's own mode is 0600 too. If the socket
  * is removed, it is made again.
  */
 export class SocketServer {
@@ -93,7 +93,7 @@ export class SocketServer {
     return this.#last;
   }
 
-  /** Closes the socket and every connection that is left. */
+  /** Closes the socket and every remaining connection. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#watcher?.close();
@@ -103,13 +103,13 @@ export class SocketServer {
     if (isOurs && inodeOf(this.path) === this.#inode) rmSync(this.path, { force: true });
     const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
-    // A client that does not read must not keep the broker.
+    // A client that does not read must not delay the end of the broker.
     const deadline = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
     await closed;
     clearTimeout(deadline);
   }
 
-  /** Goes on with a socket that listens already: earlier clients wait there. */
+  /** Continues with a socket that already listens, because earlier clients wait there. */
   async #take(fd: number): Promise<void> {
     const { path } = this.#options;
     checkHandedSocket(fd, path);
@@ -161,7 +161,9 @@ export class SocketServer {
     this.#options.onConnection(channel, () => socket.destroy());
   }
 
-  /** If the system cannot report it, the broker checks the socket at the latest when the instance shuts down. */
+  /**
+   * If the system cannot report its removal, the broker checks the socket at the latest when the instance shuts down.
+   */
   #watch(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
@@ -180,9 +182,9 @@ export class SocketServer {
 let lastDraft = 0;
 
 /**
- * Where the socket is made. Node removes the socket that it made, by name, when a server closes. Under its own name,
- * the path could belong to the socket of a successor by then. No longer than the name itself, because a whole path
- * has only 108 bytes.
+ * The path at which the socket is first made. Node removes the socket that it made, by name, when a server closes.
+ * Under its own name, the path could belong to the socket of a successor by then. No longer than the name itself,
+ * because a whole path has only 108 bytes.
  */
 function draftPath(path: string): string {
   return join(dirname(path), `.${process.pid.toString(36)}-${(++lastDraft).toString(36)}`);
@@ -236,8 +238,8 @@ async function clearStale(path: string): Promise<void> {
 }
 
 /**
- * Whether a broker listens at a socket, which one that was killed leaves behind.
- * @throws the system error if that cannot be found out
+ * Whether a broker listens at a socket. A killed broker leaves its socket behind.
+ * @throws the system error if the socket gives no answer
  */
 export function isServed(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -247,7 +249,7 @@ export function isServed(path: string): Promise<boolean> {
       resolve(true);
     });
     probe.once("error", (error) => {
-      // Reset by one that closes just now.
+      // A socket that closes just now resets the connection.
       const isGone = (["ECONNREFUSED", "ENOENT", "ECONNRESET"] as const).some((code) => isErrno(error, code));
       if (isGone) resolve(false);
       else reject(error);

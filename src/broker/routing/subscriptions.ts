@@ -9,7 +9,7 @@ const MAX_TOPIC_BYTES = 4 * 1024 * 1024;
 /** The subscriptions of one peer. */
 interface Asked {
   readonly topics: Set<string>;
-  /** About: characters of all topics. */
+  /** Approximately: the characters of all topics. */
   bytes: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Compiles a pattern of topics as a shell would read it. `*` is any text, dots too, `?` one character,
+ * Compiles a pattern of topics with the rules of a shell. `*` is any text, dots too, `?` one character,
  * `[a-c]` and `[!a-c]` one of a set, `\` takes the next character as it is.
  *
  * Every `*` first matches as little as it can. It grows only when the part after it fails. So no pattern takes
@@ -43,7 +43,7 @@ function readSet(
 ): { readonly test: (character: string) => boolean; readonly end: number } | undefined {
   const isNegated = pattern[start + 1] === "!" || pattern[start + 1] === "^";
   const first = start + (isNegated ? 2 : 1);
-  // A bracket that comes first is one of the set.
+  // A bracket in the first place belongs to the set.
   const end = pattern.indexOf("]", first + 1);
   if (end === -1) return undefined;
   const ranges: (readonly [from: string, to: string])[] = [];

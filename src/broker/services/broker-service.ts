@@ -41,7 +41,7 @@ export function brokerService({
   };
 }
 
-/** @param own the topic of the request that asks, which is left out */
+/** @param own the topic of the present request, which is left out */
 function waitsAsJson({ rank, requests, modules }: RankWaits, own: string): JsonValue {
   return {
     rank,

@@ -13,11 +13,11 @@ export interface BrokerFacts {
   clients(): number;
   /** Requests that were passed on and not answered yet. */
   pendingRequests(): number;
-  /** Requests for modules that are being reloaded, and senders that wait for a receiver with enough to do. */
+  /** Requests for modules that are being reloaded, and senders that wait for an overloaded receiver. */
   heldRequests(): number;
   /** Events that were published here. */
   publishedEvents(): number;
-  /** Lines of the log, and of the output of programs, that made room for later ones. */
+  /** Lines of the log, and of the output of programs, that were dropped for later ones. */
   droppedLogLines(): number;
   /** The totals of the runs so far. */
   runs(): readonly RunTotals[];

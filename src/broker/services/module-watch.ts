@@ -10,10 +10,10 @@ import { type BrokerFacts, moduleUsage } from "./module-usage.js";
 const PERIOD_MS = 1000;
 const SHORTEST_PERIOD_MS = 100;
 
-/** A burst of changes is one report. */
+/** A burst of changes makes one report. */
 const BURST_MS = 20;
 
-/** Answers that a watcher may leave unread; after that it gets the next ones together, once it has read. */
+/** Answers that a watcher may leave unread. After that it gets the next ones together, once it has read. */
 const MOST_UNREAD = 4;
 
 interface WatchOptions {
@@ -46,7 +46,7 @@ class ModuleWatch {
   #told = new Map<string, string>();
   #toldFailures = "";
   #burst: Timer | undefined;
-  /** The look under way; a second one would answer out of order. */
+  /** The report in progress; a second one would answer out of order. */
   #look: Promise<void> | undefined;
   #isFirst = true;
   #isStopped = false;
@@ -136,7 +136,7 @@ function timed(module: JsonValue, time: number): Readonly<Record<string, JsonVal
   const rest = Object.entries(module as Readonly<Record<string, JsonValue>>).filter(
     ([key]) => !Object.hasOwn(AGES, key),
   );
-  // A millisecond of jitter is no news.
+  // A millisecond of jitter is no change.
   return {
     ...Object.fromEntries(rest),
     activeTime: Math.round(time - idleSeconds),

@@ -8,7 +8,7 @@ export interface ValueQuestion {
   /** Its placeholder, such as `<unit>` or `[unit...]`. */
   readonly source: Argument | Option;
   readonly begun: string;
-  /** The arguments before it. */
+  /** The arguments before the value. */
   readonly given: readonly string[];
   readonly tell: (problem: unknown) => void;
 }
@@ -114,10 +114,10 @@ async function providers(begun: string): Promise<Answer> {
   return names(by.map(({ name }) => ({ value: `${wanted}=${name}` })));
 }
 
-/** How long an instance may take to answer before a name is left for the user to type. */
+/** How long an instance may take to answer before the completion gives no candidates. */
 const PATIENCE_MS = 2000;
 
-/** Sends a request to the instance that the environment names. */
+/** Sends a request to the instance in the environment. */
 async function ask<const S extends FieldSpec>(
   topic: string,
   spec: S,

@@ -3,11 +3,11 @@ import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 import { valuesOf } from "./complete-values.js";
 import type { MakeProgram } from "../lazy.js";
 
-/** Where the cursor stands: in a command, after so many of its arguments, or in the value of one of its options. */
+/** The place of the cursor: in a command, after so many of its arguments, or in the value of one of its options. */
 interface Place {
   readonly command: Command;
   readonly argumentCount: number;
-  /** The option whose value is to come. */
+  /** The option whose value comes next. */
   readonly option: Option | undefined;
   /** After `--`, or after the first argument of a command that passes on the remaining ones: no options any more. */
   readonly onlyArguments: boolean;
@@ -18,7 +18,7 @@ interface Place {
 /**
  * The candidates at the cursor.
  * @param words the words typed after the command's name, the last word begun or empty
- * @param program makes the command line that words are for
+ * @param program makes the command line for the given words
  * @param tell called with the error that prevented the lookup of names
  */
 export async function answer(
@@ -74,7 +74,7 @@ function startingWith(begun: string, answer: Answer): Answer {
   return { ...answer, candidates: answer.candidates.filter(({ value }) => value.startsWith(begun)) };
 }
 
-/** Follows the words down to the command that the cursor is in. */
+/** Follows the words to the command at the cursor. */
 function placeOf(root: Command, words: readonly string[]): Place {
   let command = root;
   let given: string[] = [];
@@ -141,7 +141,7 @@ function subcommands(command: Command): Candidate[] {
     .map((child) => ({ value: child.name(), description: child.summary() || child.description() }));
 }
 
-/** Long names; the short one of each as long as only a dash was typed. */
+/** Long names; if only a dash was typed, also the short ones. */
 function optionNames(command: Command, begun: string): Candidate[] {
   return command
     .createHelp()

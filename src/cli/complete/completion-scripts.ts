@@ -2,7 +2,7 @@ import { DIRECTIVE } from "./complete-answer.js";
 
 /**
  * The script that completes a command in each shell. It passes the words up to the cursor to `NAME complete`, which
- * works out the proposals, and shows them. May be sourced any number of times.
+ * works out the proposals, and shows them. The user may source it any number of times.
  */
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
 

@@ -19,7 +19,7 @@ import type { BrokerCommandOptions } from "./broker-place.js";
 import { say } from "../terminal/output.js";
 import { eachLine, PhaseHost } from "./phase-host.js";
 
-/** The attribute that bounds rc1; without it, a module that never runs is waited for. */
+/** The attribute that bounds rc1; without it, rc1 waits without limit for a module that never runs. */
 const RC1_TIMEOUT = "broker.rc1-timeout";
 
 /** The attribute for the time that the host of rc1 stays, so that a short instance does not start another one. */
@@ -33,24 +33,24 @@ export interface PhaseFailure {
 }
 
 /**
- * rc1 and rc3. They are ours unless an attribute has a command for them; an empty one skips the phase
+ * rc1 and rc3. They are our own unless an attribute has a command for them; an empty one skips the phase
  * (docs/design/instance.md §3). Their host is started ahead: the host of rc1 beside the broker, the host of rc3 as
- * soon as the shutdown begins. If that is soon after rc1, the host of rc1 runs rc3 too. Their standard output goes to
- * the log.
+ * soon as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard
+ * output goes to the log.
  */
 export class Phases {
   readonly #options: BrokerCommandOptions;
   readonly #hosts = new Map<"rc1" | "rc3", PhaseHost>();
   /** The first failure that a phase has reported. */
   failure: PhaseFailure | undefined;
-  /** Problems of files that a phase has printed: the next one need not. */
+  /** Problems of files that a phase has printed, so that the next phase need not print them. */
   readonly #said: string[] = [];
   /** Called with the units that a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
   /** Called when a unit of a phase is done. */
   onProgress: () => void = () => undefined;
 
-  /** Whether rc1 is ours, so that it will load modules. */
+  /** Whether rc1 is our own, so that it will load modules. */
   readonly hasOwnStart: boolean;
 
   constructor(options: BrokerCommandOptions) {
@@ -59,7 +59,7 @@ export class Phases {
     if (this.hasOwnStart) this.#prepare("rc1");
   }
 
-  /** Starts the host of rc3, if that is ours. */
+  /** Starts the host of rc3, if rc3 is our own. */
   prepareShutdown(broker: Broker): void {
     if (broker.attributes.get("broker.rc3_path") === undefined) this.#prepare("rc3");
   }
@@ -183,7 +183,7 @@ export function brokerPrefix({
   return size === 1 ? "sluice-broker" : `sluice-broker[${rank}]`;
 }
 
-/** Tells the supervisor, if there is one. */
+/** Sends a report to the supervisor, if there is one. */
 export function report(message: BrokerReport): void {
   // Without a callback, a supervisor that ends meanwhile would count as an error of ours. Its end is reported in
   // another way.

@@ -71,12 +71,12 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
   }
 }
 
-/** Whether the operator has set the place of the store. */
+/** Whether the operator has chosen the place of the store. */
 function isPlaced({ setattr = [] }: BrokerCommandOptions): boolean {
   return setattr.some(([name]) => name === "statedir" || name === "content.backing-module");
 }
 
-/** A name that is nearly one that means something. */
+/** Warns of a name that is nearly the name of an attribute. */
 function warnOfAttributes({ setattr = [] }: BrokerCommandOptions, prefix: string): void {
   for (const [name, value] of setattr) {
     const hint = attributeHint(name);

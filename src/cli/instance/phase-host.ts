@@ -18,7 +18,7 @@ const EXPIRED_GRACE_MS = 5000;
 
 type Phase = PhaseStart["phase"];
 
-/** How a phase is begun. */
+/** The start of a phase. */
 export interface PhaseBegin extends PhaseStart {
   /** The longest time that it may take; Infinity: without limit. */
   readonly timeoutMs: number;
@@ -93,7 +93,7 @@ export class PhaseHost {
     const patience = startTimer(timeoutMs + EXPIRED_GRACE_MS, () => this.#process.kill());
     const timer = startTimer(timeoutMs, () => this.#order({ type: "expire", message: timeoutText }));
     const exited = Promise.race([done, this.#process.exited]).then(async (status) => {
-      // Its messages came through other pipes, and earlier.
+      // Its messages came through other pipes, and came earlier.
       await allIsRead();
       timer.cancel();
       patience.cancel();
@@ -107,7 +107,7 @@ export class PhaseHost {
     };
   }
 
-  /** Ends one that is not needed. */
+  /** Ends a host that is not needed. */
   async discard(): Promise<void> {
     this.#process.kill();
     await this.#process.exited;

@@ -36,7 +36,7 @@ interface ShuffleOptions extends ConfigOptions, FilesOption, InsecureOption, Mod
   readonly json?: boolean;
 }
 
-/** Attributes that each start gets from us. */
+/** Attributes that the search sets for each start. */
 const OWN_ATTRIBUTES = ["statedir", SHUFFLE_ATTRIBUTE, "broker.rc1-timeout"];
 
 export function command(): Command {
@@ -177,7 +177,7 @@ class Starts {
     return { ended: isSuccess(end) ? undefined : `the start: ${commandEndText(end)}`, said };
   }
 
-  /** The terminal may have sent the signal to the start too, which counts both as one. */
+  /** The terminal may have sent the signal to the start too, which counts the two as one. */
   #stop(signal: "SIGINT" | "SIGTERM"): void {
     this.#signal ??= signal;
     this.#kill(signal);

@@ -23,7 +23,7 @@ interface DiffOptions extends Omit<FactOptions, "rank">, UnitOptions, RankFactOp
 
 export function command(): Command {
   const diff = withRankFacts(withUnitOptions(withFacts(new Command("diff"))));
-  // Elsewhere the last rank counts; here there are two of them.
+  // For other commands the last rank counts; here there are two ranks.
   diff.options.find((option) => option.long === "--rank")?.argParser(collect(wholeNumber));
   return diff
     .argument("[a]", "a lock, a rank, or a configuration file or directory")

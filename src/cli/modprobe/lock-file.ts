@@ -45,7 +45,7 @@ function readText(path: string): string {
   }
 }
 
-/** The value of a text as JSON; undefined if it is not JSON, and so no lock. */
+/** The value of a text as JSON; undefined if the text is not JSON, and so no lock. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

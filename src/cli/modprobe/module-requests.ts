@@ -41,7 +41,7 @@ async function requestsOf(
   try {
     return await readStartupRequests(await findModule(module, search));
   } catch (error) {
-    // A plan for another machine names modules that this one need not have.
+    // A plan for another machine names modules that this machine need not have.
     if (error instanceof SluiceError && error.code === "LOAD_NOT_FOUND") return [];
     throw error;
   }

@@ -3,11 +3,11 @@ import type { RankSet } from "../../units/index.js";
 import type { Gathering } from "../ranks/rank-output.js";
 import { rankOption } from "../ranks/ranks.js";
 
-/** On which ranks of an instance a command is to do its work. */
+/** The ranks of an instance on which a command is to do its work. */
 export interface OnRanksOptions {
   readonly uri?: string;
   readonly onRanks?: RankSet;
-  /** This is the process that does it on one of them. */
+  /** Whether this process does the work on one of these ranks. */
   readonly here?: boolean;
 }
 
@@ -38,7 +38,7 @@ export async function hereOrOnRanks(
     await doHere();
     return;
   }
-  // Loaded only by commands that ask other ranks.
+  // Loaded only by commands that send requests to other ranks.
   const { doOnRanks } = await import("./delegate.js");
   if ((await doOnRanks(options, onRanks, gathering)) === "own rank") await doHere();
 }

@@ -21,9 +21,9 @@ import { say, sayDiagnostics } from "../terminal/output.js";
 /** The options of the plan. */
 export interface Phase {
   readonly files: readonly string[];
-  /** Whose declarative tasks are roots; undefined for `run FILE`. */
+  /** The runlevel whose declarative tasks are roots; undefined for `run FILE`. */
   readonly runlevel?: Runlevel;
-  /** Modules that a person has loaded by name, and that stay. */
+  /** Modules that a user has loaded by name, and that stay. */
   readonly kept?: readonly string[];
   /** Default: the modules that the instance has loaded. */
   readonly loaded?: readonly LoadedModule[];
@@ -31,7 +31,7 @@ export interface Phase {
 
 export interface PlanningOptions extends UnitOptions {
   readonly verbose?: boolean;
-  /** Only plans: settings of rc files must not reach the instance. */
+  /** Only plans, so settings of rc files must not reach the instance. */
   readonly planOnly?: boolean;
   /** Where the output of tasks goes; to standard output and error without a view. */
   readonly view?: RunView;
@@ -49,7 +49,7 @@ export interface Asked {
 
 /**
  * Reads the rc files, composes, plans, and runs the function with the plan and the host of the files' code.
- * @throws ExitError after all problems of all files were printed
+ * @throws ExitError after it has printed all problems of all files
  */
 export async function withPlan<T>(
   phase: Phase,

@@ -70,7 +70,9 @@ function withRunOptions(command: Command): Command {
     );
 }
 
-/** Here, or on the ranks that `-r` names; each prints one JSON object if it is to show dependencies. */
+/**
+ * Runs here, or on the ranks that `-r` names; with `--json`, each rank prints one JSON object of its dependencies.
+ */
 function onRanks(options: RunOptions, run: (context: PlanningContext) => Promise<void>): Promise<void> {
   return hereOrOnRanks(options, () => withPlanningContext(options, run), options.showDeps ? "json" : "lines");
 }

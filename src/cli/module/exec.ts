@@ -72,7 +72,10 @@ async function runInForeground(module: ForegroundModule, signal: AbortSignal): P
   await module.ended;
 }
 
-/** Aborted by the first signal that would end us, before there is anything to leave behind; the second one does end us. */
+/**
+ * The first signal that would end this process aborts it, before anything has to be cleaned up. The second one does
+ * end the process.
+ */
 function endedBySignal(): AbortController {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

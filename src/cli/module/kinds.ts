@@ -39,7 +39,7 @@ function contractOf(name: string, kinds: Kinds): string | undefined {
   return kinds.get(name)?.contract ?? (/^[\w-]+$/.test(name) && existsSync(file) ? file : undefined);
 }
 
-/** The contract that a module has to keep. */
+/** The contract that a module has to fulfil. */
 async function contractFor({ kind, contract: given, ...options }: CertifyOptions): Promise<Contract> {
   if (given !== undefined) return contractIn(given, kind);
   return withPlanningContext(options, ({ configuration }) => {

@@ -10,7 +10,7 @@ export function modulePath(text: string): string {
 /**
  * The name of a module, for a request to the module itself.
  * @param text its name, or the path that it was loaded from
- * @param rank where it is loaded
+ * @param rank the rank on which it is loaded
  */
 export async function loadedName(handle: Handle, text: string, rank: NodeId = "any"): Promise<string> {
   if (!text.includes("/")) return text;

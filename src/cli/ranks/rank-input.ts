@@ -3,8 +3,8 @@ import { systemMessage } from "../../errors/index.js";
 import type { RemoteCommand } from "../../messages/index.js";
 
 /**
- * Passes the bytes of standard input on to every command that still takes them. The next piece is read when all have
- * taken the last: nothing piles up for one that is slow.
+ * Passes the bytes of standard input on to every command that still takes them. It reads the next piece when all
+ * ranks have taken the last one, so a slow rank makes no data pile up.
  */
 export class RankInput {
   readonly #source: Readable;

@@ -14,8 +14,8 @@ interface RankStream {
 }
 
 /**
- * Shows streams of every named rank, each as it comes, until all have ended, Ctrl-C, or the reader has gone. A rank
- * that fails prints the reason while the others continue; the status is then 1.
+ * Shows the streams of every named rank as they come. It ends when all have ended, at Ctrl-C, or when the reader has
+ * gone. A rank that fails prints the reason while the others continue; the status is then 1.
  */
 export async function followRanks(options: RankOptions, { open, show }: RankStream): Promise<void> {
   await withInstance(options, (handle) =>

@@ -16,7 +16,7 @@ import { bracketed } from "./ranks.js";
 /** A command to be run on several ranks at the same time. */
 export interface RanksRun extends Pick<RemoteCommandOptions, "command" | "cwd" | "env"> {
   readonly ranks: readonly number[];
-  /** Passed on to all of them; undefined: they find it empty. */
+  /** Passed on to all commands; undefined: their input is empty. */
   readonly input?: Readable | undefined;
   readonly outputOf: (rank: number) => RankOutput;
   /** Tells the user about failures, and with `verbose` about progress. */
@@ -39,10 +39,13 @@ export const EX_NOHOST = 68;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 
-/** Signals that are passed on, and end a program unless it takes them otherwise. */
+/** Signals that are passed on, and that end a program without a handler for them. */
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const satisfies NodeJS.Signals[];
 
-/** Those that a program has its own use for, as often as they come. Node would wait for a debugger. */
+/**
+ * Signals that programs use for themselves, each as often as it comes. Node's own action for SIGUSR1 would be a wait
+ * for a debugger.
+ */
 const PLAIN = ["SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
 
 /**
@@ -50,7 +53,7 @@ const PLAIN = ["SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
  * If a terminating signal comes again, it kills them. At a third one, it abandons them.
  * @returns the highest status: the status of the command, or 128 + N if signal N killed it. Else 127 not found, 126
  *   not executable, 68 for a rank out of reach
- * @throws ExitError if they were given up
+ * @throws ExitError if it abandoned the commands
  */
 export async function runOnRanks(handle: Handle, run: RanksRun): Promise<readonly RankEnd[]> {
   const outputs = new Map(run.ranks.map((rank) => [rank, run.outputOf(rank)]));
@@ -91,7 +94,7 @@ export function highestStatus(ends: readonly RankEnd[]): number {
   return ends.reduce((highest, { status }) => Math.max(highest, status), 0);
 }
 
-/** Says how commands ended that failed, ranks with the same end together: `[0-3]: Exit 2`. */
+/** Prints how failed commands ended. Ranks with the same end share a line: `[0-3]: Exit 2`. */
 export function failureLines(ends: readonly RankEnd[]): string[] {
   const ranksByText = new Map<string, number[]>();
   for (const end of ends) {

@@ -31,7 +31,7 @@ export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRe
     import("log-update"),
     import("string-width"),
   ]);
-  // The size is asked for each time: a process in another session than the terminal gets no signal of a change.
+  // The size is read each time, because a process in another session than the terminal gets no signal of a change.
   const view = new Proxy(stream, {
     get: (target, key) => {
       if (key === "columns") return sizeOf(target).columns;
@@ -96,7 +96,7 @@ export class LiveRegion {
     return this.#progress;
   }
 
-  /** Takes the view away and gives the cursor back. */
+  /** Removes the view and shows the cursor again. */
   end(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -113,7 +113,7 @@ export class LiveRegion {
       this.#draw();
       this.#drawAfter(FRAME_MS);
     };
-    // A view is no reason to stay.
+    // A view must not keep the process alive.
     this.#timer = startTimer(delayMs, drawNext, { keepsAlive: false });
   }
 

@@ -12,7 +12,7 @@ export interface RankFeed {
 export interface FeedOptions {
   /** Samples of each rank until it ends by itself. */
   readonly iterations: number;
-  /** How long a rank that has failed is left alone. */
+  /** The time between a rank's failure and the next attempt. */
   readonly periodMs: number;
   /** Called at each sample, and when a rank fails. */
   readonly onChange: () => void;
@@ -35,7 +35,8 @@ export class RankFeeds {
   }
 
   /**
-   * Takes samples until each rank has given as many as there are to be. A rank that fails is asked again after a period.
+   * Takes samples until each rank has given the requested number. After a failure, it tries the rank again after a
+   * period.
    * @throws SluiceError of one rank when all have failed; `ECANCELED` once the signal is aborted
    */
   async follow(signal: AbortSignal): Promise<void> {

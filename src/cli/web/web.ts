@@ -73,7 +73,7 @@ export function command(): Command {
 }
 
 async function web(options: WebCommandOptions): Promise<void> {
-  // Each request would fail for them.
+  // Without the check, each request would fail because of them.
   realFiles(options);
   const uri = instanceUri(options);
   if (uri === undefined) await serve(options, undefined, undefined);
@@ -119,7 +119,7 @@ async function serve(
   }
 }
 
-/** Further ones are counted. */
+/** Above this number, waits are only counted. */
 const MOST_WAITS = 100;
 
 async function waitsOf(handle: Handle): Promise<string[]> {
@@ -130,7 +130,7 @@ async function waitsOf(handle: Handle): Promise<string[]> {
   return [...shown, ...unreachable.map(({ rank, reason }) => `rank ${rank}: ${messageOf(reason)}`)];
 }
 
-/** None is needed on a socket that only the owner opens. */
+/** A socket that only the owner can open needs no token. */
 function tokenOf({ listen, tokenFile, tlsCert }: WebCommandOptions): Token | undefined {
   if (isReachableByOthers(listen) && (tokenFile === undefined || tlsCert === undefined)) {
     throw new UsageError(

@@ -1,8 +1,8 @@
 import type { LoadOrder, Plan } from "../types.js";
 
 /**
- * The order of a plan's loads, in which each follower comes after the unit that it follows. Where the plan has it the
- * other way round, the plan counts.
+ * The order of a plan's loads, in which each follower comes after the unit that it follows. If the plan has the
+ * opposite order, the plan's order applies.
  * @param follows pairs: a unit and its follower
  */
 export function orderWithFollowers(

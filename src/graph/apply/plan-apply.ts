@@ -17,7 +17,7 @@ import { keyChanges, loaderChanges } from "./key-changes.js";
 
 /**
  * Compares the running modules with the files, and returns the smallest change that makes them match
- * (docs/design/programs.md §3). A pure function: files are known by their digests.
+ * (docs/design/programs.md §3). A pure function: it compares the digests of files.
  *
  * @returns the changes; or `GRAPH_UNKNOWN_NAME` for each name of `only` that neither a unit nor a module has
  */
@@ -189,7 +189,7 @@ function keptByName(catalog: Catalog, recorded: readonly RecordedModule[]): Set<
   return kept;
 }
 
-/** Lists a module without a unit as unknown, if no plan has loaded it. */
+/** Lists a module without a unit as unknown, unless a plan has loaded it. */
 function isOrWasKnown(name: string, catalog: Catalog, recorded: readonly RecordedModule[]): boolean {
   if (knownModule(catalog, name) !== undefined) return true;
   return recorded.some((module) => module.name === name && module.isPlanned);
@@ -239,7 +239,7 @@ function inPlanOrder(changes: readonly ApplyUp[], steps: ApplyInput["plan"]["ste
   );
 }
 
-/** A unit that goes and one that comes with the same command or file: most likely one was renamed. */
+/** A removed unit and a new one with the same command or file: most likely the user has renamed it. */
 function renamingsOf(changes: readonly ApplyChange[], { recorded, files }: ApplyInput): Renaming[] {
   const known = new Map(recorded.map((module) => [module.name, module]));
   return changes.flatMap((change): Renaming[] => {

@@ -15,7 +15,7 @@ interface EdgeSource {
   readonly origin: Origin | undefined;
 }
 
-/** `from` comes before `to`, because of each of the sources. */
+/** `from` comes before `to` because of each of the sources. */
 interface Edge {
   readonly from: string;
   readonly to: string;
@@ -35,7 +35,7 @@ export interface Cycle {
 
 /**
  * All components of the order that hold a cycle, by their first unit in load order.
- * @param ordered nodes that have a place in the order, and so are in no cycle
+ * @param ordered nodes that have a place in the order, and so belong to no cycle
  * @param isReversed as in `buildEdges`
  */
 export function findCycles(
@@ -70,7 +70,7 @@ function explainEdge(index: CatalogIndex, from: number, to: number, isReversed: 
   return { from: unitAt(index, from).name, to: unitAt(index, to).name, sources };
 }
 
-/** The names in a list of one unit that mean the other. */
+/** The names in a list of one unit that refer to the other. */
 function sourcesOf(
   index: CatalogIndex,
   owner: number,
@@ -82,7 +82,7 @@ function sourcesOf(
   const mirrored = isReversed[owner] === isReversed[other] ? key : key === "after" ? "before" : "after";
   const otherUnit = unitAt(index, other);
   const provided = new Set([otherUnit.name, ...otherUnit.provides]);
-  // A wildcard means every unit without the same wildcard; a reversed unit has it in the other key.
+  // A wildcard refers to every unit without the same wildcard; a reversed unit has it in the other key.
   if (!otherUnit[mirrored].includes(WILDCARD)) provided.add(WILDCARD);
   return [...new Set(unit[key])]
     .filter((name) => provided.has(name))

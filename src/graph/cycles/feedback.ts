@@ -8,7 +8,7 @@ export interface FeedbackEdges {
   readonly total: number;
 }
 
-/** A component of k units that all wait for each other has k²/2 such edges: they are counted, not listed. */
+/** A component of k units that all wait for each other has k²/2 such edges, so further ones are only counted. */
 const LISTED = 1000;
 
 /**
@@ -96,7 +96,10 @@ class FeedbackWalk {
     return undefined;
   }
 
-  /** Edges from a unit to its ancestors, when all behind it has been walked. A unit may reach one in several ways. */
+  /**
+   * Edges from a unit to its ancestors, when all units behind it have been visited. A unit may reach one ancestor in
+   * several ways.
+   */
   #collect(unit: number): void {
     const { successors, predecessors, unitCount } = this.#component;
     const ancestors = new Set<number>();

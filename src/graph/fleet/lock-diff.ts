@@ -123,7 +123,7 @@ function diffClasses(old: LockedClass, fresh: LockedClass): LockChange[] {
 
 type ProviderChange = Extract<LockChange, { kind: "provider" }>;
 
-/** Services that change from one provider to the same other one share a line. */
+/** Services that change between the same two providers share a line. */
 function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   const groups = new Map<string, { services: string[]; from: string; to: string }>();
   for (const [service, from] of Object.entries(old.picks)) {
@@ -138,7 +138,7 @@ function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   return Array.from(groups.values(), (group) => ({ kind: "provider", ...group }));
 }
 
-/** The first place where the same units come in another order. */
+/** The first place where the order of the same units differs. */
 function diffOrder(before: readonly string[], after: readonly string[]): LockChange[] {
   const place = after.findIndex((unit, i) => unit !== before[i]);
   const [unit, overtaken] = [after[place], before[place]];

@@ -24,8 +24,8 @@ export function factsAt(facts: Facts, perRank: readonly RankFacts[], rank: numbe
 }
 
 /**
- * The sets of ranks that distinguish plans. They are the different values of `ranks`, and the ranks that have
- * a fact which a condition of some unit asks for. A fact that nothing asks for makes no difference.
+ * The sets of ranks that distinguish plans. They are the different values of `ranks`, and the ranks with a fact that
+ * a condition of some unit checks. A fact that no condition checks makes no difference.
  */
 export function decisiveRankSets(units: readonly Unit[], perRank: readonly RankFacts[]): RankSet[] {
   const sets = new Map<string, RankSet>();

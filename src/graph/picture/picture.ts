@@ -14,7 +14,7 @@ export interface PictureNode {
   readonly serves: readonly string[];
 }
 
-/** `order`: `from` comes before `to`. `requires`, `needs`: `from` names a service that `to` provides. */
+/** For `order`, `from` comes before `to`. `requires`, `needs`: `from` names a service that `to` provides. */
 export interface PictureEdge {
   readonly from: string;
   readonly to: string;

@@ -52,7 +52,7 @@ function canMeet(ranks: RankSet, provider: Unit): boolean {
   return !provider.disabled && overlaps(ranks, provider.ranks);
 }
 
-/** Whether two sets have a rank in common; walks both once. */
+/** Whether two sets have a common rank; it walks both once. */
 function overlaps(a: RankSet, b: RankSet): boolean {
   let i = 0;
   let j = 0;
@@ -65,7 +65,7 @@ function overlaps(a: RankSet, b: RankSet): boolean {
   }
 }
 
-/** A unit that no facts make usable. */
+/** A unit that is not usable under any facts. */
 function neverUsableWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
   const found: Diagnostic[] = [];
   if (unit.ranks.ranges.length === 0) {
@@ -123,8 +123,8 @@ function isAlwaysUsable(unit: Unit): boolean {
 }
 
 /**
- * A provider with a lower priority is a reserve on purpose. One with the same or a higher one, that for all its
- * services still comes second on all its ranks, was meant to serve.
+ * A provider with a lower priority is a reserve on purpose. A unit of the same or a higher priority was meant to
+ * serve. It comes second on all its ranks for all its services.
  */
 function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<string, Unit>): Diagnostic[] {
   const shared = unit.provides.filter((service) => service !== unit.name);
@@ -145,7 +145,7 @@ function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<str
   ];
 }
 
-/** Whether the unit beats the other after all, by (priority, load order) with nothing forced against it. */
+/** Whether the unit does win, by (priority, load order) without an alternative against it. */
 function ranksAbove(catalog: Catalog, other: Unit, unit: Unit, service: string): boolean {
   const isForced = catalog.alternatives.some((set) => set.service === service && set.unit === other.name);
   const isLater = unit.priority === other.priority && unit.order > other.order;

@@ -30,7 +30,9 @@ interface Link {
   readonly reason: Reason;
 }
 
-/** Leads from a unit that is left out to its first causes. As deep as the chain of needs, without recursion. */
+/**
+ * Leads from a unit that is left out to its first causes. It handles chains of needs of any depth, without recursion.
+ */
 export function causesOfLeftOut(input: AccountInput, unit: string, reason: Reason): Cause[] {
   const causes: Cause[] = [];
   // Units that need each other without a request would cause an endless loop.
@@ -131,7 +133,7 @@ function statementsOfChoice({ plan }: AccountInput, service: string, picked: str
   return [...choiceBetween(plan.catalog, service, winner, rival).statements];
 }
 
-/** A unit that could have served: nothing was wrong with it but that another was better. */
+/** A unit that could have served, but lost to a better one. */
 function isBeaten(reason: Reason | undefined): boolean {
   return reason?.kind === "other-provider";
 }

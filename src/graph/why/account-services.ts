@@ -6,7 +6,7 @@ import type { PickedBy, Plan } from "../types.js";
 /**
  * For each service of a unit that others provide too: the picked provider, and the rule by which each of the others
  * lost (docs/design/planning.md §4).
- * @param asked a service to account for even if it has one provider only
+ * @param asked a service to account for even if it has only one provider
  */
 export function servicesOf(plan: Plan, unit: Unit, asked: string): ServiceAccount[] {
   return [...new Set([asked, unit.name, ...unit.provides])].flatMap((service) => {
@@ -38,7 +38,7 @@ function candidacy(plan: Plan, service: string, picked: Unit | undefined, unit: 
   return { unit: name, priority, lost: { by: choice.by, text: choice.text }, statements: choice.statements };
 }
 
-/** Why one usable provider comes before another, with the statements. */
+/** Why one usable provider wins over another, with the statements. */
 export function choiceBetween(
   catalog: Catalog,
   service: string,

@@ -23,9 +23,9 @@ export async function recordedIn(handle: Handle): Promise<RecordedModule[]> {
   return (await askRecord(handle, [])).recorded;
 }
 
-/** How a comparison is to be made. */
+/** The options of a comparison. */
 interface ComparisonOptions {
-  /** Units or services that are touched; default: all. */
+  /** Units or services to compare; default: all. */
   readonly only?: readonly string[] | undefined;
   readonly insecure?: boolean | undefined;
 }

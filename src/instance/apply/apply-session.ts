@@ -43,7 +43,7 @@ export interface ApplyTurn {
   keep(): Promise<void>;
   /** Undoes the held changes. */
   undo(): Promise<RankOutcome>;
-  /** Gives the place in the queue to the next one. */
+  /** Gives the turn to the next apply in the queue. */
   close(): Promise<void>;
 }
 

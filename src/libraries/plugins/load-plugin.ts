@@ -23,8 +23,8 @@ import { digestOf } from "../digest.js";
 import { pluginError, PluginProcess } from "./plugin-process.js";
 
 /**
- * Kinds of plug-ins: name → the functions that a plug-in of the kind has. A program adds its own, and `loadPlugin` is typed
- * by them:
+ * Kinds of plug-ins: name → the functions that a plug-in of the kind has. A program adds its own, and they give
+ * `loadPlugin` its types:
  *
  * ```ts
  * declare module "sluice" {
@@ -70,7 +70,7 @@ export interface PluginOptions {
 
 const LOAD_MS = 10_000;
 
-/** How each plug-in is unloaded. */
+/** The function that unloads each plug-in. */
 const unloaders = new WeakMap<object, () => Promise<void>>();
 
 /** Digests of the files that this process has imported, because Node keeps a file as it was at its first import. */

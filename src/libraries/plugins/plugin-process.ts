@@ -37,7 +37,7 @@ export class PluginProcess {
   #lastMatchtag = 0;
   /** Undefined until it runs. */
   #methods: readonly string[] | undefined;
-  /** Why it answers no more. */
+  /** The reason why it no longer answers. */
   #end: SluiceError | undefined;
   #settleReady: () => void = () => undefined;
 
@@ -87,7 +87,7 @@ export class PluginProcess {
     });
   }
 
-  /** Asks it to end, and ends it if it does not. */
+  /** Asks it to end, and kills it if it does not. */
   async unload(): Promise<void> {
     this.#end ??= pluginError("PLUGIN_FAILED", this.#name, "is unloaded", ERRNO.ECANCELED);
     this.#request("shutdown", undefined, 0);

@@ -52,7 +52,7 @@ class CommandLoader implements ModuleLoader {
       amend: (options) => program.amend(options),
       terminate: async () => {
         isTerminated = true;
-        // The broker has not welcomed it yet, and will not.
+        // The broker has not sent it a welcome yet, and will not.
         if (!program.hasBegun) brokerEnd.close();
         // The exit message already reports that a process has outlived this one.
         await program.kill().catch(() => undefined);

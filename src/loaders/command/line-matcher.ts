@@ -20,7 +20,7 @@ export class LineMatcher {
     this.#script = new Script(`lines.some((line) => new RegExp(${JSON.stringify(expression)}).test(line))`);
   }
 
-  /** @param lines without their ends; sequences for colours in them are not looked at */
+  /** @param lines without their ends; colour sequences in them are ignored */
   test(lines: readonly string[]): MatchOutcome {
     const context = createContext({ lines: lines.map(withoutEscapes) });
     try {
@@ -32,7 +32,7 @@ export class LineMatcher {
   }
 }
 
-/** The error is of the other context, and no `Error` of this one. */
+/** The error belongs to the other context, and is no `Error` of this one. */
 function isTimeout(error: unknown): boolean {
   return (
     typeof error === "object" &&

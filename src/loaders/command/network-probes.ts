@@ -8,12 +8,12 @@ import { LineMatcher } from "./line-matcher.js";
 /** The outcome of an attempt: undefined for success, else the cause of the failure, in words for people. */
 export type AttemptOutcome = string | undefined;
 
-/** How much of an answer is looked at. */
+/** How much of an answer is read. */
 const BODY_BYTES = 1024 * 1024;
 
 const ANY_STATUS = "200-399";
 
-/** Whether something accepts a connection. */
+/** Whether a server accepts a connection. */
 export function attemptConnection(where: NetConnectOpts, signal: AbortSignal): Promise<AttemptOutcome> {
   return new Promise((resolve) => {
     const socket = connect(where);

@@ -13,7 +13,7 @@ export class OutputLines {
   readonly #onLine: (line: OutputLine) => void;
   #pieces: Buffer[] = [];
   #pending = 0;
-  /** Parts of the line that have been handed on. */
+  /** Parts of the line that have been passed on. */
   #parts = 0;
 
   constructor(stream: OutputStreamName, onLine: (line: OutputLine) => void) {
@@ -44,7 +44,7 @@ export class OutputLines {
     while (this.#pending > LONGEST_LINE_BYTES + 1) this.#cut();
   }
 
-  /** Hands on a part, which ends between two characters. */
+  /** Passes on a part, which ends between two characters. */
   #cut(): void {
     const whole = Buffer.concat(this.#pieces);
     let at = LONGEST_LINE_BYTES;

@@ -39,7 +39,7 @@ export class ProgramEvents {
     return lines;
   }
 
-  /** Stops collecting lines: no probe reads them any more. */
+  /** Stops collecting lines, because no probe reads them any more. */
   stopCollecting(): void {
     this.#collects = false;
     this.#lines = [];

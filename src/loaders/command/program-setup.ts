@@ -42,7 +42,7 @@ export async function setUp(spec: SetupSpec): Promise<ProgramSetup> {
   };
 }
 
-/** Where a program runs. */
+/** The directory in which a program runs. */
 export function directoryOf({ directory }: Pick<ModuleSpec, "directory">): string {
   return directory ?? process.cwd();
 }

@@ -23,7 +23,7 @@ export interface ReadinessOptions {
   readonly events: ProgramEvents;
   /** The unit's `timeout`, in which a probe without a deadline must come to an end. */
   readonly timeoutMs: number | undefined;
-  /** Gives the waiting up; it ends then as if ready. */
+  /** Ends the wait; the wait then ends as if the program was ready. */
   readonly signal: AbortSignal;
 }
 
@@ -50,7 +50,7 @@ export async function untilReady(options: ReadinessOptions): Promise<void> {
   });
 }
 
-/** A little less than a load may take, so that it ends with the words of the last attempt and not by being cut off. */
+/** A little less than a load may take, so that the error has the text of the last attempt. */
 function shortOf(timeoutMs: number): number {
   return Math.round(timeoutMs - Math.min(MOST_SPARED_MS, timeoutMs / 10));
 }
@@ -102,7 +102,7 @@ async function pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
 }
 
 /**
- * @param listen calls back when it has happened, at once if it has already
+ * @param listen calls back when the event has happened, or at once if it has happened before
  * @returns whether it has; else the signal has aborted
  */
 function untilEvent(signal: AbortSignal, listen: (done: () => void) => void): Promise<boolean> {

@@ -13,7 +13,7 @@ export interface OnceCommand {
 /** Its outcome, and a limited number of its output lines. */
 export interface OnceResult {
   readonly end: ProcessEnd;
-  /** It was killed because its time was over. */
+  /** It was killed because its time had passed. */
   readonly isAborted: boolean;
   readonly lines: readonly string[];
 }

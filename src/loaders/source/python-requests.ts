@@ -11,7 +11,7 @@ const OTHERWISE = new Set(["nodeid", "RPC_NORESPONSE", "FLUX_RPC_NORESPONSE"]);
 
 /**
  * Requests that a Python module sends itself in `mod_main`, or in `__init__` and `run` of its `BrokerModule`, before
- * `run()` or `set_running()`. What nested functions and lambdas do is not looked at: they may be called at any time.
+ * `run()` or `set_running()`. It ignores nested functions and lambdas, because they may be called at any time.
  * It also ignores requests to other ranks, which no order of units here concerns, and those that expect no answer.
  */
 export function pythonRequests(text: string): RequestSpan[] {
@@ -116,7 +116,7 @@ function requestsIn(
   return found;
 }
 
-/** Adds the requests of a line. @returns whether the module does not run yet after it */
+/** Adds the requests of a line. @returns whether the module still does not run after it */
 function scanLine(
   list: TokenList,
   { from, to }: PythonLine,

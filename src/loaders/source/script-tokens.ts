@@ -10,7 +10,7 @@ const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,999}\]){1,999}\/\w*/y;
 const CHUNK = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{|$)/y;
 const PUNCTUATION = /=>|\?\.(?!\d)|\.\.\.|[\s\S]/y;
 
-/** After these words comes an expression, so that a slash begins a regular expression. */
+/** An expression follows these words, so a slash begins a regular expression. */
 const BEFORE_EXPRESSION = new Set(
   "return typeof instanceof in of new delete void throw case do else yield await".split(" "),
 );
@@ -26,7 +26,7 @@ export function scriptTokens(text: string): TokenList {
 class ScriptScanner {
   readonly #text: string;
   readonly #tokens: Token[] = [];
-  /** For each template that we are within: how many braces are open in the expression. */
+  /** For each template around this place: how many braces are open in the expression. */
   readonly #templates: number[] = [];
   #at = 0;
   #isFirst = true;
@@ -101,7 +101,7 @@ class ScriptScanner {
     else this.#add("string", from, chunk);
   }
 
-  /** Whether a value is due here, rather than an operator between two. */
+  /** Whether a value must follow here, rather than an operator between two. */
   #expectsValue(): boolean {
     const last = this.#tokens.at(-1);
     if (last === undefined) return true;

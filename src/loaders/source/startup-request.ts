@@ -12,7 +12,7 @@ export interface StartupRequest {
 
 /** A request by offsets into the text, the end exclusive. */
 export interface RequestSpan {
-  /** The topic up to where it is worked out; whole unless `isOpen`. */
+  /** The topic up to its first expression; the whole topic unless `isOpen`. */
   readonly head: string;
   readonly isOpen: boolean;
   readonly start: number;

@@ -3,7 +3,7 @@ import { NODE_COMMAND, processEnd, startProcess } from "../../processes/index.js
 
 /**
  * A syntax error of a JavaScript module with its place. V8 gives the place only where the error is printed to a
- * terminal. So Node checks the file again, which costs a process, but only once something is wrong.
+ * terminal. So Node checks the file again, which takes a process, but only after an error.
  * @returns `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`; the unchanged error if the file itself is valid,
  *   for example when an import of it is invalid
  */

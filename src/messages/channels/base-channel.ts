@@ -8,7 +8,10 @@ import type { Backlog, Message, RequestMessage } from "../types.js";
  */
 export abstract class BaseChannel {
   protected readonly inbox: Inbox;
-  /** All messages that have not left this end, or that the other end has not reported as taken; including held requests. */
+  /**
+   * The messages that have not left this end, or whose receipt the other end has not reported, including held
+   * requests.
+   */
   protected readonly untaken = new Tally();
   readonly #drainListeners: (() => void)[] = [];
 

@@ -37,7 +37,7 @@ class MemoryChannel implements Channel {
   }
 
   flush(): void {
-    // Both ends share one loop: nothing can arrive before its next turn.
+    // Both ends share one loop, so no message can arrive before its next turn.
   }
 
   onMessage(listener: (message: Message) => void): void {
@@ -89,7 +89,7 @@ class MemoryChannel implements Channel {
     queueMicrotask(() => this.#inbox.abandon());
   }
 
-  /** Nothing to do: no handle of the event loop belongs to it. */
+  /** No action, because the channel has no handle of the event loop. */
   ref(): void {
     return;
   }
@@ -98,7 +98,7 @@ class MemoryChannel implements Channel {
     return;
   }
 
-  /** The other end has handed a message to its listener. */
+  /** The other end has delivered a message to its listener. */
   taken(message: Message): void {
     this.#tally.remove(payloadBytes(message.payload), message.type === "request");
     for (const listener of this.#drainListeners) listener();

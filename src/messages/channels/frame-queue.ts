@@ -23,7 +23,7 @@ export class FrameQueue {
     return this.#held.size;
   }
 
-  /** Whether nothing may be written. */
+  /** Whether there is no frame to write now. */
   get isIdle(): boolean {
     return this.#frames.size === 0 && (this.#isHolding || this.#held.size === 0);
   }
@@ -33,12 +33,12 @@ export class FrameQueue {
     (mustWait ? this.#held : this.#frames).push(frame);
   }
 
-  /** The next frame to write, if one may go. */
+  /** The next frame to write, if there is one. */
   shift(): Frame | undefined {
     return this.#frames.shift() ?? (this.#isHolding ? undefined : this.#held.shift());
   }
 
-  /** Holds the requests, or lets them leave again. */
+  /** Holds the requests, or releases them. */
   setFlow(flow: FlowControl): void {
     this.#isHolding = flow === "hold";
     if (!this.#isHolding || this.#held.size > 0) return;

@@ -1,6 +1,9 @@
 import type { Backlog } from "../types.js";
 
-/** Counts messages that wait, and the requests among them. Sizes are the caller's measure: payload, or wire form. */
+/**
+ * Counts messages that wait, and the requests among them. The caller chooses the measure of sizes: payload, or wire
+ * form.
+ */
 export class Tally {
   messages = 0;
   bytes = 0;

@@ -7,7 +7,7 @@ import type { JsonValue, Payload, Request } from "../types.js";
 /** Guests may call these, too; the other methods are for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
-/** How long a module that is to end may take to answer the requests that it has received. */
+/** How long an ending module may take to answer the requests that it has received. */
 const ANSWERS_MS = 5000;
 
 /** The methods that every module has. */
@@ -35,7 +35,7 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
   });
   handle.handle("rusage", (request) => asJson(resourceUsage(request.payload)), FOR_GUESTS);
   handle.handle("debug", (request) => ({ flags: changeDebugFlags(handle, request.payload) }));
-  // The handle has put the new configuration in place before this runs.
+  // The handle has the new configuration before this runs.
   handle.handle("config-reload", (request) => {
     handle.respond(request);
   });
@@ -55,7 +55,7 @@ function asJson(value: object): Payload {
 
 /**
  * Carries out a `debug` request.
- * @returns the bits as they are then
+ * @returns the new bits
  * @throws SluiceError BROKER_REQUEST `EPROTO` for an unknown operation
  */
 export function changeDebugFlags(handle: { debugFlags: number }, payload: Payload): number {

@@ -16,7 +16,7 @@ interface ListenersPort {
 
 /** The requests to the broker for subscriptions. */
 interface BrokerCalls {
-  /** @param signal aborted when nothing waits for the answer any more */
+  /** @param signal aborted when no call waits for the answer any more */
   subscribe(signal: AbortSignal): Promise<unknown>;
   unsubscribe(): void;
 }
@@ -24,13 +24,13 @@ interface BrokerCalls {
 /** A subscription that the broker has. */
 interface KnownTopic {
   readonly answer: Promise<unknown>;
-  /** Gives the waiting for the answer up. */
+  /** Ends the wait for the answer. */
   readonly giveUp: AbortController;
   /** Calls that wait for the answer. */
   waiting: number;
 }
 
-/** The event listeners of a handle. The broker gets one subscription a topic, however many listeners it has. */
+/** The event listeners of a handle. The broker gets one subscription for each topic, for any number of listeners. */
 export class EventListeners {
   readonly #table = new SubscriptionTable<EventListener>();
   readonly #known = new Map<string, KnownTopic>();

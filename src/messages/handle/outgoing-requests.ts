@@ -68,12 +68,12 @@ export class OutgoingRequests {
     this.#post(topic, payload, FLAG.noresponse, nodeid, 0);
   }
 
-  /** Hands a response to the request that it answers; one that is not awaited any more is dropped. */
+  /** Passes a response on to its request. If no caller waits for it any more, it is dropped. */
   settle(message: ResponseMessage): void {
     this.#exchanges.get(message.matchtag)?.receive(message);
   }
 
-  /** Fails every pending request, and every one that is still to come. */
+  /** Fails every pending request, and every later one. */
   close(error: Error): void {
     if (this.#closedBy !== undefined) return;
     this.#closedBy = error;

@@ -18,7 +18,7 @@ interface ServerPort {
   ready(): Promise<void> | undefined;
   /** A handler threw an error without a number: a fault of the program. */
   fault(error: Error): void;
-  /** An error that no requester will be sent. */
+  /** Logs an error that cannot be sent to a requester. */
   warn(text: string): void;
 }
 
@@ -86,7 +86,9 @@ export class RequestServer {
     }
   }
 
-  /** Resolves when every request that was received is answered, or not awaited any more; streams do not count. */
+  /**
+   * Resolves when every received request has an answer, or no requester waits for it any more; streams do not count.
+   */
   async answered(): Promise<void> {
     if (!this.#owesAnswers()) return;
     await new Promise<void>((resolve) => {
@@ -161,7 +163,7 @@ export class RequestServer {
     }
     const iterator = source[Symbol.asyncIterator]();
     const stop = (): void => {
-      // Not awaited: a generator that waits for something returns only after that.
+      // Not awaited, because a generator that waits for a promise returns only after that.
       iterator.return?.().catch((error: unknown) => this.#port.fault(asError(error)));
     };
     request.signal.addEventListener("abort", stop, { once: true });
@@ -224,7 +226,7 @@ export class RequestServer {
     this.#onAnswered();
   }
 
-  /** Ends one stream of this sender, as its requester has stopped listening (RFC 6). */
+  /** Ends one stream of this sender, because its requester has stopped listening (RFC 6). */
   #cancel(cancel: IncomingRequest): void {
     const matchtag = (cancel.payload as { readonly matchtag: number }).matchtag;
     const request = this.#open.get(cancel.sender)?.get(matchtag);
@@ -236,7 +238,10 @@ export class RequestServer {
   }
 }
 
-/** The request that {@link OutgoingRequests} sends when a program leaves a stream; it differs from a module's own method `cancel`. */
+/**
+ * The request that {@link OutgoingRequests} sends when a program leaves a stream. A module's own method `cancel` is a
+ * different request.
+ */
 function isCancel(request: IncomingRequest): boolean {
   if (request.method !== "cancel" || !request.noresponse) return false;
   const raw = request.message.payload;

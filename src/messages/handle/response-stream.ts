@@ -9,8 +9,8 @@ interface Reader {
 }
 
 /**
- * The responses of a streaming request as an async iterator. Responses wait here until they are asked for; an error
- * comes after all that preceded it, and once.
+ * The responses of a streaming request as an async iterator. Responses wait here until they are requested. An error
+ * comes once, after all earlier responses.
  */
 export class ResponseStream implements AsyncIterableIterator<Payload> {
   readonly #responses = new Fifo<ResponseMessage>();
@@ -51,7 +51,7 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
   }
 
-  /** Ends the stream from this side; a `for await` loop that is left calls it. */
+  /** Ends the stream from this side; the end of a `for await` loop calls it. */
   return(): Promise<IteratorResult<Payload, undefined>> {
     this.#responses.clear();
     this.#error = undefined;

@@ -31,7 +31,7 @@ export class StreamFlowControl {
     return this.#waiting.promise;
   }
 
-  /** The channel has closed: no stream has to wait any more. */
+  /** The channel has closed, so no stream has to wait any more. */
   close(): void {
     this.#closed = true;
     this.#resume();

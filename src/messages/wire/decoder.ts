@@ -8,7 +8,7 @@ const FIRST_CAPACITY = 4096;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Makes messages out of a byte stream that arrives in pieces of any size.
+ * Reads messages from a byte stream that arrives in pieces of any size.
  *
  * Frames that lie in one piece are read in place; only the remaining part of a piece is kept. Its buffer grows by
  * doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a bounded number
@@ -26,7 +26,7 @@ export class FrameDecoder {
   }
 
   /**
-   * Takes the next bytes and delivers each message that they complete, in order. Messages share no memory with the chunk.
+   * Takes the next bytes, and delivers each completed message in order. Messages share no memory with the chunk.
    * @param atMost so many messages
    * @returns the rest of the chunk after these, to be given first the next time; empty when all of it was taken
    * @throws SluiceError `BROKER_PROTOCOL` if the bytes are no message; earlier whole messages have been delivered,
@@ -53,7 +53,7 @@ export class FrameDecoder {
     return rest;
   }
 
-  /** Bytes that are kept of an incomplete message. */
+  /** Kept bytes of an incomplete message. */
   get incompleteBytes(): number {
     return this.#kept;
   }

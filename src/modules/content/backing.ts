@@ -2,9 +2,9 @@ import type { JsonValue } from "../../messages/index.js";
 import type { Batch } from "./batch.js";
 import type { Collected } from "./collection.js";
 
-/** How large a store is. */
+/** The size of a store. */
 export interface StoreSize {
-  /** On the disk, or in memory, with all that goes with it. */
+  /** On the disk or in memory, including its overhead. */
   readonly bytes: number;
   /** Size of the write-ahead log, where there is one. */
   readonly walBytes?: number;

@@ -12,7 +12,7 @@ export interface Batch {
   readonly records: Records;
   /** Its blobs stay even where nothing refers to them: a client stored them, and keeps the references itself. */
   readonly kept?: boolean;
-  /** It may use the space that is kept in reserve for the end of an instance. */
+  /** Whether it may use the space that is reserved for the end of an instance. */
   readonly last?: boolean;
 }
 

@@ -5,7 +5,7 @@ import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import type { Backing } from "./backing.js";
 import { syncDirectorySync } from "./state-directory.js";
 
-/** The record of a store that names its owner; an emptied store has lost it. */
+/** The record of a store that names its owner; a store that was emptied lacks it. */
 const IDENTITY = "sluice.instance";
 const FORMAT = 1;
 
@@ -18,13 +18,13 @@ export interface InstanceFile {
   readonly format: number;
 }
 
-/** Where each provider that Sluice ships keeps its data, below the state directory. */
+/** The place of the data of each shipped provider, below the state directory. */
 export const STORES: Readonly<Record<string, string>> = {
   "content-sqlite": "content.sqlite",
   "content-files": "content",
 };
 
-/** Keeps its data elsewhere: the directory only has this entry. */
+/** This provider keeps its data elsewhere, so the directory only has this entry. */
 export const REMOTE = "content-nats";
 
 /**
@@ -72,7 +72,7 @@ export class StateClaim {
   }
 
   /**
-   * Sees whether the directory is this provider's, before anything of it is touched.
+   * Checks whether the directory belongs to this provider, before any change to it.
    * @param provider the name of its shipped file, even if it was loaded under another name
    * @throws `EEXIST` if another provider has its data, or its own store is missing
    */
@@ -83,7 +83,7 @@ export class StateClaim {
     return claim;
   }
 
-  /** The instance that has the directory already. */
+  /** The instance that already has the directory. */
   get instance(): string | undefined {
     return this.#known?.instance;
   }

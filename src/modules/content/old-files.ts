@@ -45,7 +45,7 @@ export class OldFiles {
     }
   }
 
-  /** A good copy is elsewhere now, or it is not needed. */
+  /** A good copy is elsewhere now, or the blob is not needed. */
   remove(ref: string): void {
     rmSync(this.#path(ref), { force: true });
   }

@@ -2,12 +2,12 @@ import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "nod
 import { join } from "node:path";
 import { isErrno } from "../../errors/index.js";
 
-/** Enough for one checkpoint, as either provider writes it. */
+/** Enough for one checkpoint of either provider. */
 const RESERVE_BYTES = 64 * 1024;
 
 /**
- * Space that is kept for the end of an instance: on a full disk the last checkpoint takes its place. It is made again
- * when there is space again.
+ * Space that is reserved for the end of an instance: on a full disk the last checkpoint takes its place. It is made
+ * again when there is space again.
  */
 export class Reserve {
   readonly #path: string;

@@ -19,7 +19,7 @@ import { blobsOffset, encodeEntry, scanSegment, type SegmentScan } from "./segme
 
 const sync = promisify(fdatasync);
 
-/** One file of batches. It is written to at its end only, and never changed. */
+/** One file of batches. New batches only go to its end, and its contents never change. */
 export class Segment {
   readonly path: string;
   readonly number: number;
@@ -35,7 +35,7 @@ export class Segment {
     this.#places = new Map();
   }
 
-  /** Makes a new, empty one. */
+  /** Makes a new, empty segment. */
   static create(path: string, number: number): Segment {
     return new Segment(path, number, openSync(path, "wx+", 0o600));
   }
@@ -72,9 +72,9 @@ export class Segment {
   }
 
   /**
-   * Writes batches behind each other. They count only after {@link sync}.
-   * @returns makes their blobs known
-   * @throws the system error; nothing of them is left then
+   * Appends batches. They count only after {@link sync}.
+   * @returns makes the blobs known
+   * @throws the system error; then no part of the batches is left
    */
   append(batches: readonly Batch[]): () => void {
     const start = this.#size;
@@ -92,7 +92,7 @@ export class Segment {
       }
       this.#size = end;
     } catch (error) {
-      // An unfinished file would keep a full disk full.
+      // An unfinished file would keep the disk full.
       ftruncateSync(this.#file, start);
       throw error;
     }
@@ -110,7 +110,7 @@ export class Segment {
   }
 
   /**
-   * Nothing more will be written to it. Its index is kept beside it, so that a start need not read it all.
+   * The segment is complete. Its index is in a file beside it, so that a start need not read the whole segment.
    * @returns why it has no index; that only makes the next start slower
    */
   seal(): Error | undefined {
@@ -159,7 +159,10 @@ export class Segment {
   }
 }
 
-/** All records of a store, as the first batch of each segment has them: older segments are not needed for them. */
+/**
+ * All records of a store, in the form of the first batch of each segment, so that older segments are not needed for
+ * them.
+ */
 export function recordsBatch(records: Records): Batch {
   return { blobs: [], records };
 }

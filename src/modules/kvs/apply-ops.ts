@@ -42,7 +42,7 @@ function parseOp(item: JsonValue): Op {
   const kinds = [value !== undefined, unlink === true, add !== undefined].filter(Boolean);
   if (kinds.length !== 1)
     throw requestError("EINVAL", `${key}: a change must have exactly one of value, unlink and add`);
-  // Keys of older stores may have some, and can still be read and unlinked.
+  // Keys of older stores may have control characters, and can still be read and unlinked.
   if (unlink !== true && hasControls(key))
     throw requestError("EINVAL", "invalid key: it has control characters");
   if (value !== undefined) return { kind: "put", key, encoded, entry: makeEntry(value) };
@@ -104,7 +104,7 @@ async function add(before: Applied, op: Op & { readonly kind: "add" }): Promise<
   return { ...after, values: { ...before.values, [op.key]: value } };
 }
 
-/** Takes out a value, or a directory with all that is in it. */
+/** Removes a value, or a directory with all keys in it. */
 async function unlink({ tree, counters }: Keyspace, encoded: string): Promise<Keyspace> {
   const prefix = prefixOf(encoded);
   let noted = counters;
@@ -118,7 +118,7 @@ async function unlink({ tree, counters }: Keyspace, encoded: string): Promise<Ke
   return { tree: changed, counters: noted };
 }
 
-/** Remembers how high a counter was that goes away. */
+/** Notes the value of a removed counter. */
 export function noteCounter(counters: Counters, { key, entry }: Found): Counters {
   const value = counterValue(entry);
   if (value === undefined) return counters;

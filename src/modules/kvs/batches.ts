@@ -1,4 +1,4 @@
-/** Most pieces of work of one batch; with more, the first of them would wait for long. */
+/** The most pieces of work of one batch. With more, the first of them would wait for long. */
 export const BATCH_MAX = 1000;
 
 /**
@@ -26,7 +26,7 @@ export class Batches<T> {
     else this.#between.push(run);
   }
 
-  /** Resolves when all that was added has been worked on. */
+  /** Resolves when all earlier work is done. */
   async idle(): Promise<void> {
     await this.#working;
   }

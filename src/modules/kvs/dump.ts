@@ -4,7 +4,7 @@ import { endLine, headerLine, keyLine } from "./dump-format.js";
 import type { Leaf } from "./node.js";
 import type { KvsStore } from "./store.js";
 
-/** A response of the stream has at least so many bytes, save the last. */
+/** A response of the stream has at least so many bytes, except for the last. */
 const CHUNK_BYTES = 512 * 1024;
 
 /**
@@ -34,7 +34,7 @@ export async function* dump(store: KvsStore, content: Content): AsyncGenerator<P
   }
 }
 
-/** The values of a leaf that are blobs of their own are read together. */
+/** Reads the large values of a leaf together. */
 async function linesOf({ keys, items }: Leaf, content: Content): Promise<Uint8Array[]> {
   return await Promise.all(
     items.map(async (entry, index) => {

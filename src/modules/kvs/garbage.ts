@@ -13,7 +13,7 @@ interface GarbageOptions {
 }
 
 /**
- * Knows when a collection is worth its while. A collection is due once writes have made as much as the store had
+ * Decides when a collection is due. A collection is due once writes have made as much as the store had
  * after the last one: all of that may be garbage. So collections cost a share of the writing, for any size of the
  * store.
  */
@@ -37,7 +37,7 @@ export class Garbage {
     this.#writtenBytes += bytes;
   }
 
-  /** No collection begins until the returned function is called: something is stored that nothing refers to yet. */
+  /** No collection begins until the returned function is called, because there are new blobs without a reference. */
   hold(): () => void {
     this.#holds++;
     let isHeld = true;

@@ -13,7 +13,7 @@ const SEPARATOR = "\t";
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
- * The form of a key that the tree sorts by.
+ * The form of a key for the order of the tree.
  * @param key non-empty words joined by dots, without control characters, at most {@link KEY_MAX_BYTES}
  * @throws `EINVAL`
  */
@@ -29,7 +29,7 @@ export function encodeKey(key: string): string {
   return key.replaceAll(".", SEPARATOR);
 }
 
-/** The key as people write it. */
+/** The key in the form for people. */
 export function decodeKey(encoded: string): string {
   return encoded.replaceAll(SEPARATOR, ".");
 }
@@ -39,7 +39,7 @@ export function prefixOf(encodedDirectory: string | undefined): string {
   return encodedDirectory === undefined ? "" : encodedDirectory + SEPARATOR;
 }
 
-/** Whether a key lies below another. */
+/** Whether a key is below another. */
 export function isBelow(encoded: string, directory: string): boolean {
   return encoded.startsWith(directory + SEPARATOR);
 }

@@ -8,7 +8,7 @@ import { parseJson } from "../content/json.js";
  */
 const INLINE_MAX_BYTES = 256;
 
-/** A value in a leaf; `pending` is the text of a blob that was not stored yet. */
+/** A value in a leaf; `pending` is the text of a blob that is not stored yet. */
 export type Entry =
   | { readonly value: JsonValue; readonly isCounter?: boolean | undefined }
   | { readonly ref: string; readonly pending?: string | undefined };
@@ -34,7 +34,7 @@ export type Inner = NodeOf<"inner", Child>;
 
 export type TreeNode = Leaf | Inner;
 
-/** A number that only grows, and never comes back lower (docs/store.md). */
+/** A number that only increases, even after its removal (docs/store.md). */
 export function counterEntry(value: number): Entry {
   return { value, isCounter: true };
 }
@@ -62,14 +62,14 @@ function stringify(value: JsonValue): string {
 
 /** The functions that store trees. */
 export interface Flushed {
-  /** The root of each tree, in their order. */
+  /** The roots of the trees, in the same order. */
   readonly roots: readonly (string | undefined)[];
   readonly blobs: readonly StoredBlob[];
   /** The new nodes in the form in which they would be read back. */
   readonly nodes: readonly { readonly ref: string; readonly node: TreeNode; readonly bytes: number }[];
 }
 
-/** The blobs of all that is new in trees. The recursion goes as deep as a tree: log n. */
+/** The blobs of all new nodes and values in trees. The recursion is as deep as a tree: log n. */
 export function flush(tops: readonly (Child | undefined)[]): Flushed {
   const blobs: StoredBlob[] = [];
   const nodes: { ref: string; node: TreeNode; bytes: number }[] = [];

@@ -20,9 +20,9 @@ const LOST_AND_FOUND = "lost+found";
 
 /** The result of a repair. */
 export interface Repair {
-  /** The version that it has made. */
+  /** The number of the new version. */
   readonly version: number;
-  /** Keys below `lost+found` with the remaining parts of others. */
+  /** Keys below `lost+found` with the remaining parts of other keys. */
   readonly found: readonly string[];
   /** The data that was lost. */
   readonly dropped: readonly string[];
@@ -117,7 +117,7 @@ function keep(salvage: Salvage, met: Met): void {
   }
 }
 
-/** Keys of damaged nodes, as the newest version that can be read has them. */
+/** Keys of damaged nodes, from the newest readable version. */
 async function fromEarlier(
   store: Backing,
   earlier: readonly NamedHead[],

@@ -10,7 +10,7 @@ import { counterEntry, counterValue, makeEntry } from "./node.js";
 import type { KvsStore } from "./store.js";
 import type { Tree } from "./tree.js";
 
-/** Blobs go to the store in requests of so many bytes, and so many requests are under way. */
+/** The size of a request to the store, and the number of requests under way. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
 const REQUESTS_AHEAD = 4;
 
@@ -37,7 +37,7 @@ export class Restore {
   #lastKey: string | undefined;
   #keys = 0;
   #isComplete = false;
-  /** Lines are taken one request after the other, however many are under way. */
+  /** Lines are taken one request after the other, for any number of requests under way. */
   #taking: Promise<void> = Promise.resolve();
 
   constructor(store: KvsStore, content: Content) {

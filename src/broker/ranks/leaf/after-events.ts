@@ -7,7 +7,7 @@ interface Waiting {
 
 /**
  * Holds messages of ranks until the events have come that their sender had received before. On ways of their own,
- * events may come later. Everything of one sender keeps its order.
+ * events may come later. Messages of one sender keep their order.
  */
 export class AfterEvents {
   readonly #waiting = new Map<number, Fifo<Waiting>>();

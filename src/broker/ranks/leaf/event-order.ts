@@ -23,7 +23,7 @@ export class EventOrder {
   #earlyBytes = 0;
   #seq: number;
 
-  /** @param seq the number of the last event before the first that is delivered */
+  /** @param seq the number of the last event before the first one to deliver */
   constructor(seq: number, deliver: (event: EventMessage, origin: number) => void) {
     this.#seq = seq;
     this.#deliver = deliver;

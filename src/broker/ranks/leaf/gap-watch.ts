@@ -10,8 +10,8 @@ export class GapWatch {
   #lookedAtMs = performance.now();
 
   /**
-   * @param longestMs a time without a turn of the loop that means nothing, in milliseconds
-   * @param onGap called after a longer one
+   * @param longestMs a time without a turn of the loop that is still normal, in milliseconds
+   * @param onGap called after a longer time
    */
   constructor(longestMs: number, onGap: () => void) {
     this.#timer = setInterval(() => {

@@ -31,7 +31,7 @@ export interface HandshakeListener {
   failed(error: unknown): void;
   lost(cause: Error): void;
   drained(): void;
-  /** Does it when it is known that this rank does not count as lost. */
+  /** Runs a function when it is certain that this rank does not count as lost. */
   whenSure(run: () => void): void;
   /** Rank 0 has confirmed that this rank does not count as lost. */
   confirmed(number: number): void;
@@ -39,7 +39,7 @@ export interface HandshakeListener {
 
 /**
  * Says hello through a connection, and takes the messages that it receives.
- * @returns resolves when rank 0 has let this rank in
+ * @returns resolves when rank 0 has admitted this rank
  * @throws SluiceError `BROKER_STATE`: the reason of rank 0; `EHOSTUNREACH` if the connection has ended; `ECANCELED` after an
  *   abort of the signal
  */

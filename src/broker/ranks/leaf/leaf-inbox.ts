@@ -7,7 +7,7 @@ export interface LeafInboxOptions {
   readonly rank: number;
   readonly company: Company;
   readonly events: FollowedEvents;
-  /** Undefined while this rank is not in. */
+  /** Undefined while this rank has not joined. */
   readonly receiver: () => OverlayReceiver | undefined;
   /** Rank 0 asks whether this rank is still alive. */
   readonly asked: () => void;

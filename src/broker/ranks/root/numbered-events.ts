@@ -7,16 +7,16 @@ import { EventRing } from "./event-ring.js";
 const REPEAT_BYTES = 4 * 1024 * 1024;
 
 export interface NumberedEventsOptions {
-  /** Called right before each number, so that two leaders never number events. */
+  /** Called right before each number, so that never two leaders number events. */
   readonly mayNumber: () => boolean;
   /**
    * Sends events to all ranks.
-   * @param first the number of the first one
+   * @param first the number of the first event
    */
   readonly send: (batch: Message, first: number) => void;
-  /** Gives an event to this rank. */
+  /** Delivers an event to this rank. */
   readonly deliver: (event: EventMessage) => void;
-  /** How much of the newest events is kept, in bytes; asked each time. */
+  /** How much of the newest events is kept, in bytes; called each time. */
   readonly keptBytes: () => number;
 }
 
@@ -39,17 +39,17 @@ export class NumberedEvents {
     });
   }
 
-  /** The number of the newest one. */
+  /** The number of the newest event. */
   get seq(): number {
     return this.#seq;
   }
 
-  /** Whether an event may be given a number now. */
+  /** Whether an event may get a number now. */
   get mayNumber(): boolean {
     return this.#options.mayNumber();
   }
 
-  /** Goes on after the events of another leader, of which the ring has the newest. */
+  /** Continues after the events of another leader, the newest of which are in the ring. */
   resume(seq: number, ring: EventRing): void {
     this.#seq = seq;
     this.#ring = ring;
@@ -57,7 +57,7 @@ export class NumberedEvents {
 
   /**
    * Gives an event its place in the order.
-   * @param origin the rank that has published it
+   * @param origin the rank that has published the event
    * @returns its number
    * @throws SluiceError `EHOSTUNREACH` while another broker may lead, `EMSGSIZE` if it cannot be sent
    */

@@ -10,7 +10,7 @@ import { withFlux, withOn } from "../../facts.js";
 import { fields } from "../../../messages/index.js";
 import { instanceUri, withConnection, withUri } from "../../session.js";
 
-/** Which recorded run is meant. */
+/** The choice of a recorded run. */
 export interface RecordedRunOptions {
   readonly uri?: string;
   readonly on?: string;
@@ -40,7 +40,7 @@ const HINT =
   "(--statedir DIR)";
 
 /**
- * The recorded run that is meant.
+ * Finds the recorded run that the options choose.
  * @throws ExitError if there is no record; SluiceError `RUN_RECORD` if it cannot be read
  */
 export async function findRecord(options: RecordedRunOptions): Promise<RunRecord> {
