@@ -40,7 +40,7 @@ class Attachable(Protocol):
         """Handles the messages that have arrived."""
 
     def entering(self) -> None:
-        """Its event loop is about to begin."""
+        """Called when its event loop is about to begin."""
 
 
 class Awaitable(Protocol):
@@ -70,7 +70,7 @@ class _Attachment:
         self.handle = handle
         self.loop = loop
         self.stopped = asyncio.Event()
-        #: The number under which the loop knows the descriptor; that of the handle is -1 once it is closed.
+        #: The number under which the loop watches the descriptor; for the handle, it is -1 once it is closed.
         self._descriptor = handle.fileno()
         self._watched = 0
         self._released = False

@@ -142,5 +142,6 @@ if __name__ == "__main__":
     status = main(sys.argv)
     sys.stdout.flush()
     sys.stderr.flush()
-    # No interpreter shutdown: a thread that the library left behind must not keep the process alive.
+    # It skips the shutdown of the interpreter, because a thread that the library left behind must not keep
+    # the process alive.
     os._exit(status)

@@ -55,7 +55,7 @@ class _Helper:
         self._text = b""
         self._last_id = 0
         self.has_ended = False
-        #: By kind; reports of stops by their number.
+        #: Reports by kind; reports of stops by their number.
         self.reports: Dict[Any, Dict[str, Any]] = {}
 
     def order(self, **fields: Any) -> None:
@@ -122,7 +122,7 @@ class StartedModule:
         self._is_unloaded = False
         #: The claim that each call holds.
         self.claim = Claim()
-        #: The name under which it answers.
+        #: The name under which it answers requests.
         self.name = name
         #: For requests to the module; ``service_register()`` adds services for the module's own requests.
         self.handle = Sluice(uri)

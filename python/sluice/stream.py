@@ -37,7 +37,8 @@ class Stream:
         return len(self._unsent)
 
     def send(self, frame: bytes) -> None:
-        """Sends a message; keeps bytes that the kernel does not take now. Does nothing once the exchange has ended."""
+        """Sends a message; keeps bytes that the kernel does not take now. Has no effect once the exchange
+        has ended."""
         if self.gone:
             return
         if not self._unsent:

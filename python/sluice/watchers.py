@@ -112,7 +112,7 @@ class MessageWatchers:
         return None
 
     def methods_of(self, service: str) -> List[str]:
-        """The methods of a service that some watcher of requests answers; ``*`` stands for all."""
+        """The methods of a service that a watcher of requests answers; ``*`` means all methods."""
         methods = []
         for watcher in self._started:
             if not watcher.type_mask & TYPE_NUMBERS["request"]:
@@ -133,7 +133,7 @@ class MessageWatchers:
 
 
 class TimerWatcher:
-    """Calls ``callback(handle, watcher, revents, args)`` once after some seconds, or again and again.
+    """Calls ``callback(handle, watcher, revents, args)`` after some seconds, either once or repeatedly.
 
     :param handle: the handle that the callback gets
     :param reactor: whose timers it is among between start and stop
@@ -190,7 +190,7 @@ class TimerWatcher:
 
     @property
     def generation(self) -> int:
-        """How many stops it has had: entries of the queue from an earlier start are stale."""
+        """How often it was stopped: entries of the queue from an earlier start are invalid."""
         return self._generation
 
     def fire(self, due: float) -> None:

@@ -39,7 +39,7 @@ def calling(*functions: Callable[[], Any]) -> Callable[..., None]:
 
 
 class Stream:
-    """An answer of many payloads."""
+    """An answer with many payloads."""
 
     def __init__(self, *payloads: Any, ends: bool = True) -> None:
         self.payloads = payloads
@@ -103,7 +103,7 @@ class FakeBroker:
         return self.ask(topic, payload, **fields).get(timeout=PATIENCE)
 
     def next_request(self, topic: str, matches: Callable[[Message], bool] = lambda _: True) -> Message:
-        """The first request of a topic, of those that came and those to come."""
+        """The first request for a topic, among those that have come and those to come."""
         found: List[Message] = []
 
         def is_there() -> bool:

@@ -7,7 +7,7 @@ import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /**
  * Generated code on disk, by its source: in the directory of an instance, which its ranks share, and in that of the
- * user, which stays. Other users can write to neither.
+ * user, which stays. Other users cannot write to either of them.
  */
 export class CodeCache {
   readonly #directory: string | undefined;
@@ -24,7 +24,8 @@ export class CodeCache {
   }
 
   /**
-   * @param directory of the instance, made if it is missing, mode 0700; undefined: the code stays with the user alone
+   * @param directory the directory of the instance, made with mode 0700 if it is missing; undefined: only the user's
+   *   cache keeps the code
    * @throws SluiceError `LOAD_FAILED` with `EPERM` if other users have access to it, because Sluice runs its code
    */
   static async open(directory: string | undefined): Promise<CodeCache> {
@@ -58,7 +59,7 @@ export class CodeCache {
 
   #share(origin: string, code: string): void {
     const file = this.#fileOf(origin);
-    // The directory may have gone with its instance: then the code is not needed either.
+    // The directory may have been removed with its instance, and then the code is not needed either.
     if (file !== undefined) ifThere(() => replaceFile(file, [Buffer.from(code)]));
   }
 
@@ -67,7 +68,7 @@ export class CodeCache {
   }
 }
 
-/** Another version of the compiler may make other code of the same source. */
+/** Another version of the compiler may make other code from the same source. */
 function userName(origin: string): string {
   const { version } = createRequire(import.meta.url)("jiti/package.json") as { readonly version: string };
   return `${digestOf([version, "\0", origin]).toString("hex")}.cjs`;
@@ -75,7 +76,7 @@ function userName(origin: string): string {
 
 /**
  * Code that came with the package and was made at its build. It is as safe as the other files of the package. A file
- * is known by its name and its source: an edited file has other code.
+ * is identified by its name and its source: an edited file has other code.
  */
 export class ShippedCode {
   readonly #directory: string;
@@ -91,7 +92,7 @@ export class ShippedCode {
     return kept?.startsWith(head) ? kept.slice(head.length) : undefined;
   }
 
-  /** Whether a file, and each that came next to it, is as it came with the package. */
+  /** Whether a file, and each of its neighbours, is unchanged since it came with the package. */
   knows(path: string): boolean {
     const names = readdirIfThere(this.#directory);
     return (
@@ -110,7 +111,7 @@ export class ShippedCode {
       const kept = readFileSync(join(this.#directory, basename(path)), "utf8");
       return kept.startsWith(`${readFileSync(path, "utf8")}\0`);
     } catch (error) {
-      // A file that cannot be read did not come with the package; the import of it reports why.
+      // An unreadable file did not come with the package; its import reports the reason.
       if (error instanceof Error && "code" in error) return false;
       throw error;
     }

@@ -1,4 +1,4 @@
-/** A plug-in of Babel, as far as ours goes. */
+/** The part of a Babel plug-in that ours uses. */
 interface BabelPlugin {
   readonly name: string;
   pre(file: { readonly path: ProgramPath }): void;
@@ -32,7 +32,7 @@ interface MetaOfFile {
   readonly url: string;
 }
 
-/** Members that jiti puts the value of in their place. */
+/** Members that jiti replaces by their values. */
 const MEMBERS: ReadonlySet<string | undefined> = new Set(["url", "filename", "dirname"]);
 
 /**
@@ -61,7 +61,8 @@ export function importMetaPlugin({ filename, dirname, url }: MetaOfFile): (api: 
       if (uses.length === 0) return;
       const name = program.scope.generateUid("importMeta");
       for (const use of uses) use.replaceWith({ ...types.identifier(name), loc: use.node.loc });
-      // Text, since a file may have variables of its own that are called __dirname. That of `resolve` jiti replaces.
+      // Text, since a file may have variables of its own that are called __dirname. jiti replaces the text of
+      // `resolve`.
       const values = JSON.stringify({ dirname, filename, url }).slice(1, -1);
       const resolve = RESOLVE.replace("URL_OF_FILE", JSON.stringify(url));
       const object = `{ __proto__: null, ${values}, resolve: ${resolve} }`;

@@ -32,7 +32,7 @@ interface Babel {
   };
 }
 
-/** Which parts of which nodes decide, and how. */
+/** For each node, the parts of it that decide, and how they do. */
 const DECIDING: readonly (readonly [type: string, parts: readonly string[], use: DecidingUse])[] = [
   ["IfStatement", ["test"], "tested"],
   ["ConditionalExpression", ["test"], "tested"],
@@ -46,8 +46,8 @@ const DECIDING: readonly (readonly [type: string, parts: readonly string[], use:
 const COMPARISONS = new Set(["==", "===", "!=", "!==", "<", "<=", ">", ">=", "in", "instanceof"]);
 
 /**
- * Wraps deciding expressions in calls of `__decided`. What other plug-ins have put in has no place, and is left
- * alone.
+ * Wraps deciding expressions in calls of `__decided`. Nodes that other plug-ins have inserted have no place, and are
+ * left unchanged.
  */
 function decisions({ types: t }: Babel): object {
   const wrap = (node: Node, part: string, use: DecidingUse): void => {
@@ -84,7 +84,7 @@ export async function runInstrumented(
 ): Promise<object> {
   const code = transformed(path, source, { async: true, babel: { plugins: [decisions] } });
   const { compileFunction } = process.getBuiltinModule("node:vm");
-  // Other code was made of the file before.
+  // The file may have had other code before.
   forgetCode(path);
   // On one line with the first of the code, whose lines are those of the source.
   const run = compileFunction(`return (async () => {${code}\n})()`, PARAMETERS, { filename: path });

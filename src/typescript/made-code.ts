@@ -38,7 +38,7 @@ export function withoutMap(code: string): string {
   return at < 0 ? code : code.slice(0, at);
 }
 
-/** The map has the source in it, which is on disk; it has no use for names either. */
+/** The map contains the source, which is on disk, and names, which it does not need. */
 function withSmallMap(code: string): string {
   const mark = "\n//# sourceMappingURL=";
   const at = code.lastIndexOf(mark);

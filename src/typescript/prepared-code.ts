@@ -41,7 +41,7 @@ export function runPrepared(
     const known = modules.get(file.path);
     if (known !== undefined) return known.exports;
     const module: { exports: unknown } = { exports: {} };
-    // Before it runs, as files may import each other in a ring.
+    // Set before it runs, because files may import each other in a ring.
     modules.set(file.path, module);
     const native = requireFrom(file.path);
     const require = (id: string): unknown => {

@@ -3,7 +3,8 @@ import type * as Jiti from "jiti";
 import { ERRNO, SluiceError } from "../errors/index.js";
 
 /**
- * Makes JavaScript of a file, by default of TypeScript, as the body of a CommonJS module. Lines stay where they are.
+ * Makes JavaScript from a file, by default from TypeScript, as the body of a CommonJS module. The code keeps the
+ * lines of the source.
  * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error
  */
 export function transformed(

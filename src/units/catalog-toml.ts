@@ -6,7 +6,7 @@ import { type UnitJsonValue, unitToJson } from "./unit-json.js";
  * Composed units as the lines of one unit file. Each value has a comment `# from FILE:LINE` with the place that set
  * it, or the flag or variable that did. Unset keys are left out. Reading the text as a file makes the same units,
  * though tasks then come after modules.
- * @param units some or all of the catalog; alternatives are given only with all of them
+ * @param units some or all units of the catalog; alternatives are printed only with all of them
  */
 export function catalogToToml(catalog: Catalog, units: readonly Unit[] = catalog.units): string[] {
   const lines = units.flatMap((unit) => [...unitLines(catalog, unit), ""]);
@@ -80,7 +80,7 @@ function tableLines(catalog: Catalog, unit: string, { key, value, origin }: KeyV
   );
 }
 
-/** Elements of lists that are edited are texts. */
+/** Lists that can be edited have only texts. */
 function isList(value: object): value is readonly (string | number)[] {
   return Array.isArray(value);
 }
@@ -101,13 +101,13 @@ function fromText({ label, location }: Origin): string {
   return location === undefined ? label.replaceAll(/[\r\n]+/g, " ") : `${location.file}:${location.line}`;
 }
 
-/** A key as TOML has it. */
+/** A key in TOML. */
 export function keyText(key: string): string {
   return /^[\w-]+$/.test(key) ? key : valueText(key);
 }
 
 /**
- * A value as TOML has it.
+ * A value in TOML.
  *
  * JSON is valid TOML here, except for one control character that JSON does not escape. */
 export function valueText(value: string | number | boolean): string {

@@ -85,7 +85,7 @@ function readFiles(options: ComposeUnitsOptions, env: Env): Promise<Reading[]> {
   });
 }
 
-/** A list of names as a flag or a variable has it, between commas or blanks. */
+/** A list of names from a flag or a variable, separated by commas or blanks. */
 export function disableNames(text: string, origin: Origin): DisableRequest[] {
   return text
     .split(/[\s,]+/)

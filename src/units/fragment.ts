@@ -8,7 +8,7 @@ export interface Definition extends Setting {
   readonly name: string;
   /** A task of an rc file, which has code instead of a command, and cannot be redefined. */
   readonly isCode: boolean;
-  /** The file that it is picked from, if that holds several modules. */
+  /** The file that it is picked from, if the file has several modules. */
   readonly library?: string | undefined;
 }
 
@@ -36,7 +36,7 @@ export interface NamedReference {
 /** The content of one source: a unit file, the `modules` table of a configuration, or an rc file. */
 export interface Fragment {
   readonly source: Source;
-  /** Modules first, then tasks, each in the order written. */
+  /** Modules first, then tasks, each in the order of the file. */
   readonly definitions: readonly Definition[];
   readonly changes: readonly Change[];
   /** Units or services that an rc file loads and removes. Empty elsewhere. */
@@ -49,7 +49,7 @@ export interface Reading {
   /** The valid part: only invalid values are left out. */
   readonly fragment: Fragment;
   readonly diagnostics: readonly Diagnostic[];
-  /** The source is unreadable, so that names may be missing. */
+  /** Whether the source is unreadable, so that names may be missing. */
   readonly isBroken: boolean;
 }
 
@@ -58,7 +58,7 @@ export function emptyFragment(source: Source): Fragment {
   return { source, definitions: [], changes: [], load: [], remove: [] };
 }
 
-/** A setting of arguments that no file made. */
+/** A setting of arguments that comes from no file. */
 export function argsEdit(items: readonly string[]): ListEdit {
   return { key: "args", op: "append", items };
 }

@@ -16,7 +16,7 @@ export function withoutSecrets(key: string, value: unknown): unknown {
   return { ...value, command: withoutArguments(value.command as string | readonly string[]) };
 }
 
-/** The arguments of a module as they may be shown. */
+/** The arguments of a module in the form for output. */
 export function shownArgs({ args, secret }: ModuleUnit): readonly string[] {
   return secret && args.length > 0 ? [SECRET] : args;
 }

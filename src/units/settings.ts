@@ -12,7 +12,7 @@ import { isTableKind } from "./table-fields.js";
 import { endProblems, tableProblems } from "./tables.js";
 import type { ExitPolicy, FailurePolicy, RankSet, Runlevel, Table } from "./values.js";
 
-/** Kind of value → the type of the value that is read from a table. */
+/** Kind of value → the type of the value in the settings of a table. */
 interface SettingValues {
   strings: readonly string[];
   conditions: readonly string[];
@@ -35,7 +35,7 @@ interface SettingValues {
   ends: readonly (string | number)[];
 }
 
-/** The keys that a table sets, read, and no others; spelled as in unit files, in the order written. */
+/** The keys that a table sets, with their values, in the spelling and order of the unit file. */
 export type Settings = {
   readonly [Row in UnitKeyRow as Row["key"]]?: SettingValues[Row["kind"]];
 };
@@ -60,7 +60,7 @@ const NO_EDITS: readonly ListEdit[] = [];
 
 /**
  * Reads a table that satisfies its schema.
- * @param problems gets problems that the schema cannot express
+ * @param problems receives problems that the schema cannot express
  */
 export function readSetting(table: UpdateTable, source: Source, path: Path, problems: Problem[]): Setting {
   const settings: Record<string, unknown> = {};
@@ -135,7 +135,7 @@ function keysOf(settings: Settings): UnitKey[] {
   return UNIT_KEYS.map(({ key }) => key).filter((key) => settings[key] !== undefined);
 }
 
-/** The rules for a text that a schema cannot express. */
+/** The rules for a text beyond its schema. */
 interface TextRule {
   readonly code: ErrorCode;
   readonly parse: (text: string) => Parsed<RankSet | Quantity>;

@@ -4,8 +4,8 @@ import { type Diagnostic, isErrno } from "../errors/index.js";
 import { type FileGuard, refuse } from "./file-guard.js";
 
 /**
- * For a directory whose files are written as well as read.
- * @param directory absolute; it need not exist
+ * For a directory whose files Sluice both reads and writes.
+ * @param directory absolute; it may be missing
  * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of the directory, of a directory
  *   above it, or of a file in it at any depth. It checks links and their targets
  */
@@ -31,7 +31,7 @@ function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {
-    // Opening it fails in the same way, and is reported.
+    // Opening the file fails in the same way, and reports the error.
     return undefined;
   }
 }

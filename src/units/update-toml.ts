@@ -4,12 +4,12 @@ import { keyText, valueText } from "./catalog-toml.js";
 export interface UnitUpdate {
   readonly unit: string;
   readonly key: string;
-  /** `+` adds to the list, `-` takes away. */
+  /** `+` adds to the list, `-` removes from it. */
   readonly edit: "+" | "-";
   readonly values: readonly string[];
   /** Lines with the reason. */
   readonly comments: readonly string[];
-  /** Left to the user: the lines of it are comments. */
+  /** Whether the user decides: its lines are then comments. */
   readonly isProposed?: boolean | undefined;
 }
 

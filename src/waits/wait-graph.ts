@@ -1,13 +1,13 @@
 import type { OpenRequests, RankWaits, WaitedModule, WaitEdge, WaitGraph, WaitNode } from "./types.js";
 
-/** A ring whose edges are all this old is a deadlock: a ring of requests that are being answered is far younger. */
+/** A ring counts as a deadlock if all its edges are this old. Requests in progress are far younger. */
 const DEADLOCK_SECONDS = 0.25;
 
 /** A module that has sent nothing since shortly before or after it was asked is silent. */
 const SILENT_SLACK_SECONDS = 0.1;
 
 /**
- * The wait-for graph of an instance: which client, module or unit waits for which, over all ranks.
+ * The wait-for graph of an instance: its clients, modules and units, and the waits between them, over all ranks.
  *
  * Each rank that a request crosses reports it. The last one has the unit that owes the answer.
  * Streams stay open by design and are only counted.
@@ -87,7 +87,7 @@ function merged(seen: readonly Seen[]): readonly Seen[] {
   );
 }
 
-/** Finds the node of an end; each is made once. */
+/** Finds the node of an end, and makes each node once. */
 class Nodes {
   readonly #modules = new Map<string, { readonly rank: number; readonly module: WaitedModule }>();
   readonly #byName = new Map<string, { readonly rank: number; readonly module: WaitedModule }>();
@@ -166,7 +166,7 @@ function unitEdges(reports: readonly RankWaits[], nodes: Nodes): WaitEdge[] {
   );
 }
 
-/** From each node that is not waited for, along the oldest wait of each further node. */
+/** From each node without waiters, along the oldest wait of each further node. */
 function chainsOf(
   edges: readonly WaitEdge[],
   outgoing: ReadonlyMap<string, readonly WaitEdge[]>,
@@ -188,7 +188,7 @@ function chainsOf(
     });
 }
 
-/** For each strongly connected part of old edges a shortest ring through its oldest edge. */
+/** For each strongly connected part of old edges, a shortest ring through its oldest edge. */
 function ringsOf(
   edges: readonly WaitEdge[],
   outgoing: ReadonlyMap<string, readonly WaitEdge[]>,
@@ -236,7 +236,7 @@ function isOld({ seconds }: WaitEdge): boolean {
   return seconds >= DEADLOCK_SECONDS;
 }
 
-/** A shortest way back to where an edge begins, breadth first. */
+/** A shortest way back to the start of an edge, breadth first. */
 function ringThrough(
   first: WaitEdge,
   outgoing: ReadonlyMap<string, readonly WaitEdge[]>,

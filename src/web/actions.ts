@@ -39,7 +39,7 @@ type ActionName = keyof typeof ACTIONS;
 /** All of them. */
 export const ACTION_NAMES = Object.keys(ACTIONS) as ActionName[];
 
-/** Longer names than any unit has. */
+/** No unit has a longer name. */
 const LONGEST_NAME = 1024;
 
 function tried(words: readonly string[], rest: readonly string[]): Action {
@@ -54,12 +54,12 @@ export function isAction(text: unknown): text is ActionName {
   return ACTION_NAMES.some((name) => name === text);
 }
 
-/** Whether it can be done with everything, too. */
+/** Whether the action is also possible for all units. */
 export function isForAll(name: ActionName): boolean {
   return name === "apply";
 }
 
-/** @param unit undefined: all of them, where {@link isForAll} */
+/** @param unit undefined: all units, if {@link isForAll} */
 export function actionOf(name: ActionName, unit: string | undefined, setting: ActionSetting): Action {
   return ACTIONS[name](unit === undefined ? [] : ["--", unit], setting);
 }

@@ -11,7 +11,7 @@ export interface GuardOptions {
   readonly hosts: readonly string[];
 }
 
-/** Decides which requests are answered (docs/design/web.md §1). */
+/** Decides which requests the server answers (docs/design/web.md §1). */
 export class Guard {
   readonly #token: Secret | undefined;
   readonly #metricsToken: Secret | undefined;
@@ -41,7 +41,7 @@ export class Guard {
     return this.#token.is(given) ? undefined : "the token is wrong";
   }
 
-  /** The same for the metrics, which have a token of their own; the page's opens them too. */
+  /** The same for the metrics, which have their own token; the page's token is valid for them too. */
   metricsRefusal(request: IncomingMessage): string | undefined {
     const given = bearerOf(request);
     if (given !== undefined && this.#metricsToken?.is(given) === true) return undefined;
@@ -57,7 +57,7 @@ export class Guard {
   }
 }
 
-/** The names that an address of a server gives it. */
+/** The names of a server that follow from its address. */
 export function hostsOf(
   listen: { readonly kind: "unix" } | { readonly kind: "tcp"; readonly host: string },
 ): string[] {
@@ -65,7 +65,7 @@ export function hostsOf(
   return [listen.host, `[${listen.host}]`];
 }
 
-/** Whether only this machine has the name: a foreign name that leads here does not count. */
+/** Whether only this machine has the name. A foreign name with an address of this machine does not count. */
 export function isLoopbackName(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" || isLoopbackAddress(name);
 }

@@ -8,11 +8,11 @@ const MOST_STREAMS = 64;
 /** The limit of waiting data in one stream; a slower page gets one new full state in place of the missed changes. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
-/** Changes that are kept for a page that comes back. */
+/** The number of changes that are kept for a page that reconnects. */
 const KEPT_CHANGES = 512;
 const KEPT_BYTES = 1024 * 1024;
 
-/** After so many comments that did not get through, a stream is closed. */
+/** A stream is closed after so many comments that the client did not take. */
 const SILENT_COMMENTS = 8;
 
 /** A change in the form that is sent. */
@@ -22,11 +22,11 @@ interface KeptChange {
 }
 
 export interface HubOptions {
-  /** The id of the instance: numbers of another one have no meaning here. */
+  /** The id of the instance. Numbers of another instance have no meaning here. */
   readonly uuid: string;
   /** All the data of a page, as it is now. */
   readonly picture: () => unknown;
-  /** From one comment to the next, by which streams without a reader are found. */
+  /** The time between two comments, which detect streams without a reader. */
   readonly commentMs: number;
 }
 
@@ -53,7 +53,7 @@ export class Hub {
 
   /**
    * Opens a stream. It begins with the changes after the number that the page has, else with a full picture.
-   * @returns false if there are too many
+   * @returns false if there are too many streams
    */
   open(response: ServerResponse, lastEventId: string | undefined): boolean {
     if (this.#streams.size >= MOST_STREAMS) return false;
@@ -73,7 +73,7 @@ export class Hub {
     return true;
   }
 
-  /** Tells all pages of a change. */
+  /** Sends a change to all pages. */
   publish(change: unknown): void {
     this.#seq += 1;
     const text = this.#event("change", change);

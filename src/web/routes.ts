@@ -40,7 +40,7 @@ export interface Asked {
 
 type Route = (options: RouteOptions, asked: Asked) => void | Promise<void>;
 
-/** Which token opens a path. */
+/** The token that opens a path. */
 export type Access = "page" | "token" | "metrics";
 
 const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Route>>>>> = {
@@ -78,7 +78,7 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Ro
   "api/runs": {
     GET: async ({ commands, runArgs }, { response }) => {
       const { status, stdout } = await commands.ask(["modprobe", "analyze", "--list", "--json", ...runArgs]);
-      // Before the first run there is no place of runs yet.
+      // Before the first run there is no directory of runs yet.
       sendJson(response, { runs: status === 0 ? (JSON.parse(stdout) as unknown) : [] });
     },
   },

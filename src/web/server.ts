@@ -12,7 +12,7 @@ import type { Guard } from "./guards.js";
 import { HttpError, SAFE_HEADERS, sendJson } from "./replies.js";
 import { type Access, accessTo, answer, type Asked, type RouteOptions } from "./routes.js";
 
-/** Where a server listens. */
+/** The address or socket of a server. */
 export type Listen =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
@@ -21,9 +21,9 @@ export type Listen =
 export interface Reach {
   readonly listen: Listen;
   readonly guard: Guard;
-  /** `/`, or a path that begins and ends with one. */
+  /** `/`, or a path that begins and ends with a slash. */
   readonly basePath: string;
-  /** What encrypts; undefined: nothing does. */
+  /** The certificate and key; undefined: no encryption. */
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   /** Called for refused requests, and for errors. */
   readonly log: (text: string) => void;
@@ -41,7 +41,7 @@ export interface Service {
 
 /** A server that listens. */
 export interface PageServer {
-  /** Without the token; undefined on a unix socket. */
+  /** The URL without the token; undefined on a unix socket. */
   readonly url: string | undefined;
   /** Ends all connections. */
   close(): Promise<void>;
@@ -119,7 +119,7 @@ async function serve(
   }
 }
 
-/** What of a path is below the base path; undefined if only the slash at its end is missing. */
+/** The part of a path below the base path; undefined if only the slash at its end is missing. */
 function placeOf(path: string, basePath: string): string | undefined {
   if (path.startsWith(basePath)) return path.slice(basePath.length);
   // Begins with a prefix that no path of ours has.
@@ -133,7 +133,7 @@ async function listening(server: Server, listen: Listen): Promise<void> {
       return;
     }
     await removeDeadSocket(listen.path);
-    // Made with this mask, because other users may open it as soon as it exists.
+    // Made with this mask, because other users may open the socket as soon as it exists.
     const before = process.umask(0o177);
     try {
       await opened(server, () => server.listen(listen.path));

@@ -41,7 +41,7 @@ class Packer {
   }
 
   #change(change: Change): boolean {
-    // Arguments that code sets are in no document.
+    // No document contains arguments that code sets.
     if (change.kind === "options") return false;
     this.#codes.add(CHANGES.indexOf(change.kind));
     if (change.kind === "update") {
@@ -81,7 +81,7 @@ class Packer {
     this.#list(items);
   }
 
-  /** A step is an index, or the number of a text below zero. */
+  /** A step is an index, or a negative number for a text. */
   #path(path: Path): void {
     this.#codes.add(path.length);
     for (const step of path) this.#codes.add(typeof step === "number" ? step : ~this.#textId(step));

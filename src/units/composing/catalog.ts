@@ -12,15 +12,15 @@ export interface ComposeOptions {
   readonly disable?: readonly DisableRequest[];
 }
 
-/** Everything that {@link composeSound} gets. */
+/** The input of {@link composeSound}. */
 export interface CatalogSources {
   readonly readings: readonly Reading[];
   readonly options: ComposeOptions;
 }
 
-/** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be worked out when asked for. */
+/** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be computed on demand. */
 export class ComposedCatalog implements Catalog {
-  /** The sources of the catalog, so that others can be composed over it. */
+  /** The sources of the catalog, so that other fragments can be composed over it. */
   readonly sources: CatalogSources;
   readonly units: readonly Unit[];
   readonly alternatives: readonly Alternative[];

@@ -13,7 +13,7 @@ export type ProcessComposeResult =
 /**
  * Reads a file of process-compose (docs/design/programs.md §2). `$$` becomes `$`. A value with a variable in it
  * becomes a comment, because the importer has another environment than the stack.
- * @param hasDotenv whether there is a `.env` beside it, which its tool reads
+ * @param hasDotenv whether there is a `.env` beside it, which process-compose reads
  */
 export function importProcessCompose(text: string, file: string, hasDotenv: boolean): ProcessComposeResult {
   const parsed = parseDocument(text, file, "yaml");
@@ -54,7 +54,7 @@ class FileReader implements ProcessFile {
     return { units: [...units.values()], remarks: this.#remarks };
   }
 
-  /** Where a key is, and how it is written. */
+  /** The place and the spelling of a key. */
   at(path: Path): SourceKey {
     return this.#at(path);
   }
@@ -81,7 +81,7 @@ class FileReader implements ProcessFile {
     }
   }
 
-  /** A text as its tool reads it; undefined if it has a variable or a template. */
+  /** A text in the reading of its tool; undefined if it has a variable or a template. */
   plainText(value: unknown): string | undefined {
     if (typeof value !== "string" || value.includes("{{")) return undefined;
     if (this.#isPlain) return value;

@@ -4,8 +4,8 @@ const BASE_PORT = 5000;
 const PORT_STEP = 100;
 
 /**
- * Reads a Procfile as foreman does: a name, a colon and a line for the shell. All processes run, the first that ends
- * stops the others (docs/design/programs.md §2).
+ * Reads a Procfile by the rules of foreman: a name, a colon and a line for the shell. All processes run, and the
+ * first that ends stops the others (docs/design/programs.md §2).
  * @param dotenv text of the `.env` beside it, if there is one: it sets the first port, and what `$NAME` stands for
  */
 export function importProcfile(text: string, file: string, dotenv: string | undefined): ImportedFile {

@@ -4,7 +4,7 @@ import { UNIT_KEYS } from "./unit-keys.js";
 /** One row of {@link UNIT_KEYS}. */
 export type UnitKeyRow = (typeof UNIT_KEYS)[number];
 
-/** A key of a unit other than its name, as unit files spell it. */
+/** A key of a unit other than its name, in the spelling of unit files. */
 export type UnitKey = UnitKeyRow["key"];
 
 /** A key whose value is a list that `KEY+` and `KEY-` edit. */
@@ -21,7 +21,7 @@ export type CamelKey<Key extends string> = Key extends `${infer First}-${infer R
   ? `${First}${Capitalize<CamelKey<Rest>>}`
   : Key;
 
-/** Where a unit has a quantity as it was written, e.g. `30s` in `timeoutText`. */
+/** The property with the text of a unit's quantity, e.g. `30s` in `timeoutText`. */
 type TextProperty<Key extends string> = `${CamelKey<Key>}Text`;
 
 const TEXT_PROPERTIES = new Map(UNIT_KEYS.map(({ key }) => [key, `${camelKey(key)}Text`]));

@@ -16,7 +16,7 @@ export interface CodeTask {
   readonly name: string;
   /** Its options by the keys of unit files, e.g. `needs-attrs`; with any values that the code gave. */
   readonly keys: Readonly<Record<string, unknown>>;
-  /** Line of the declaration, from 1; 0 if not known. */
+  /** Line of the declaration, from 1; 0 if unknown. */
   readonly line: number;
   readonly column: number;
 }
@@ -102,7 +102,7 @@ function toChange(edit: SetupEdit, source: Definition["source"]): Change {
   }
 }
 
-/** Options may be written as one text, with blanks between them. */
+/** A single text may contain several options, with blanks between them. */
 function splitOptions(options: readonly string[]): string[] {
   return options.flatMap((option) => option.split(/\s+/)).filter((option) => option !== "");
 }

@@ -32,7 +32,7 @@ function kindIn(kind: ConfigValue | undefined, directory: string): ConfigValue |
   return typeof contract === "string" ? { ...kind, contract: resolve(directory, contract) } : kind;
 }
 
-/** Whatever has another shape is for the check of the configuration to refuse. */
+/** The check of the configuration refuses any other shape. */
 function loaderIn(loader: ConfigValue | undefined, directory: string): ConfigValue | undefined {
   if (!isConfigTable(loader)) return loader;
   const { plugin, command } = loader;

@@ -13,7 +13,7 @@ import { namedSource, type Source, wholeFile } from "../source.js";
 import { quoted } from "../text.js";
 import type { ConfigTable } from "../types.js";
 
-/** Where a part of a configuration comes from (docs/design/instance.md §3). */
+/** The source of a part of a configuration (docs/design/instance.md §3). */
 export type ConfigInput =
   /** A TOML, YAML or JSON file, or a directory of them. */
   | { readonly kind: "path"; readonly path: string }
@@ -50,7 +50,7 @@ export async function readConfiguration(
 /**
  * Reads the text of a configuration.
  * Errors: `UNIT_SYNTAX`, `BROKER_CONFIG`.
- * @param label its name in errors; the suffix determines the format
+ * @param label its name in errors; the suffix decides the format
  * @param format default: by the suffix, else by the form of the text
  */
 export function configurationFromText(
@@ -62,7 +62,7 @@ export function configurationFromText(
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(new LayeredConfiguration(layers));
 }
 
-/** As {@link configurationFromText}, without the places that its values came from. */
+/** As {@link configurationFromText}, without the places of its values. */
 export function parseConfigText(text: string, label: string, format?: Format): Result<ConfigTable> {
   const read = configurationFromText(text, label, format);
   return read.ok ? succeed(read.value.table) : read;
@@ -75,7 +75,7 @@ function parseAny(text: string, label: string, format: Format | undefined): Load
   const toml = parseDocument(text, label, "toml");
   if (toml.ok) return toml;
   const yaml = parseDocument(text, label, "yaml");
-  // Nearly everything is a string to YAML.
+  // YAML reads nearly every text as a string.
   return yaml.ok && typeof yaml.value === "object" ? yaml : toml;
 }
 
@@ -85,7 +85,7 @@ async function readPath(path: string, guard: FileGuard): Promise<Layers> {
   } catch (error) {
     return refuse([unreadable(path, error)]);
   }
-  // A file that is added would be read too, so that an empty directory counts as well.
+  // Sluice would read a file that is added later, so it checks an empty directory too.
   const problems = guard.check(path);
   if (problems.length > 0) return refuse(problems);
   const listed = await listFiles(path, ["toml", "yaml", "yml", "json"]);
@@ -111,7 +111,7 @@ async function readFile(file: string, guard: FileGuard): Promise<Layers> {
 async function readFlag(text: string, guard: FileGuard): Promise<Layers> {
   const equals = text.indexOf("=");
   const key = text.slice(0, equals);
-  // A path may have an equals sign too, but not after something that could be a key.
+  // A path may contain an equals sign too, but not after a text that could be a key.
   if (equals < 0 || key.includes("/")) return readPath(text, guard);
   const parts = key.split(".");
   if (parts.some((part) => part === "" || part === "__proto__")) {

@@ -53,7 +53,7 @@ function notUtf8(file: string, bytes: Buffer): Diagnostic {
   return problemAt("UNIT_NOT_UTF8", "is not valid UTF-8", location);
 }
 
-/** Line by line, because a line end is never part of another character. */
+/** Line by line, because a line end is never a part of another character. */
 function firstBadByte(bytes: Buffer): { line: number; column: number } {
   let line = 1;
   let start = 0;

@@ -22,7 +22,7 @@ const UPDATE_TABLE_KEYS = UNIT_KEYS.map(({ key }) => key);
 const LIBRARY_KEYS = ["file", "modules", "optional", "name", "as", "args"];
 const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 
-/** The kind of the document, which decides the valid keys at the top. */
+/** The kind of the document, which decides the valid keys at the top level. */
 export type DocumentKind = "unit-file" | "stack-file" | "rc-file" | "configuration";
 
 /**
@@ -76,7 +76,7 @@ class TablesReader {
 
   #readTopKey(key: string, value: unknown): void {
     if (key === "$schema" && this.#kind !== "configuration") {
-      // For editors: it names the schema of the file.
+      // This key is for editors. It names the schema of the file.
       if (typeof value !== "string")
         this.problems.push(wrongType(key, "string", value, [...this.#base, key]));
     } else if (key === "alternatives") {
@@ -118,7 +118,7 @@ class TablesReader {
   #readTask(entry: unknown, path: Path): void {
     const table = this.#check(checkTask, entry, path, TASK_TABLE_KEYS);
     if (table === undefined) return;
-    // The tasks of an rc file are roots because they are in it, not for their runlevels.
+    // The tasks of an rc file are roots because the file contains them, not because of their runlevels.
     const { runlevels } = table;
     this.#define(
       "task",
@@ -221,7 +221,7 @@ class TablesReader {
 
   /** A table that satisfies its schema; if it does not, the table without its invalid parts. */
   #check<T>(validator: Validator<T>, value: unknown, path: Path, known: readonly string[]): T | undefined {
-    // To a validator, a date is an object.
+    // A validator takes a date for an object.
     if (isTable(value) && validator(value)) return value;
     if (!isTable(value)) {
       this.problems.push(wrongType(keyOf(path), "object", value, path));
