@@ -148,7 +148,7 @@ def detach(handle: Attachable) -> None:
 async def run(handle: Attachable) -> None:
     """``reactor_run()`` for asyncio: serves until ``reactor_stop()``; a module, until its shutdown.
 
-    :raises BaseException: what ``reactor_stop_error()`` was given
+    :raises BaseException: the error of ``reactor_stop_error()``
     """
     attach(handle)
     handle.entering()

@@ -20,7 +20,7 @@ const setup = workerData as WorkerSetup;
 
 showWrittenPlaces();
 
-/** Channels of the modules that live in this thread. */
+/** Channels of the modules in this thread. */
 const channels = new Set<Channel>();
 
 // Standard output is for results of commands. If the other side read it, it would keep the process alive in spite of

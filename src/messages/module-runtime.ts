@@ -24,7 +24,7 @@ export type ModuleOutcome =
  * Runs one module from its start to its end (docs/design/modules.md §3). It waits for `welcome`, registers the
  * default handlers, runs its entry function, reports finalizing and exited, and closes the channel. The same code
  * runs in every host, thread or process.
- * @param channel the module's end, to a broker
+ * @param channel the module's end of the channel to a broker
  * @param load returns the entry function; it runs during the wait for the welcome
  * @param member whether it reports its methods when it runs: for a plug-in, or a module of a library that has a kind
  * @returns how the module ended; never rejects

@@ -78,7 +78,7 @@ export class LinkSender {
   }
 
   /**
-   * The other end has received so many bytes, and has room for so many in all.
+   * The other end has received this number of bytes, and has room for this number in all.
    * @returns whether the number of received bytes has increased
    */
   acknowledged(bytes: number, room: number): boolean {

@@ -19,7 +19,7 @@ const MAX_UNKNOWN_RETRY_MS = 200;
  */
 const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 
-/** The other end has not answered so many retries: each time the pause doubles, up to this. */
+/** The pause doubles after each retry without an answer, up to this factor. */
 const MAX_RETRY_FACTOR = 8;
 
 /** How long the other end may take to receive the last written data. */

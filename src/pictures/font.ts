@@ -34,7 +34,7 @@ export function widthOf(text: string, { size, isBold }: Lettering): number {
 }
 
 /**
- * Breaks a text into lines of at most so many pixels, at blanks. A word that is too long for any line breaks
+ * Breaks a text at blanks into lines of a limited width in pixels. A word that is too long for any line breaks
  * after a hyphen or the like, else anywhere.
  */
 export function wrap(text: string, lettering: Lettering, width: number): string[] {

@@ -52,7 +52,7 @@ export interface RcHost {
   update(state: HostState): void;
   /** Whether it is to be killed, or has ended; it then takes no more work. */
   readonly doomed: boolean;
-  /** Lets it exit; kills it if it does not. Resolves when it has ended and its output has been read. */
+  /** Lets the host exit, and kills it if it does not. Resolves when it has ended and its output has been read. */
   close(): Promise<void>;
 }
 

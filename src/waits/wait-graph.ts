@@ -3,7 +3,7 @@ import type { OpenRequests, RankWaits, WaitedModule, WaitEdge, WaitGraph, WaitNo
 /** A ring counts as a deadlock if all its edges are this old. Requests in progress are far younger. */
 const DEADLOCK_SECONDS = 0.25;
 
-/** A module that has sent nothing since shortly before or after it was asked is silent. */
+/** A module is silent if it has sent nothing since it was asked, give or take this time. */
 const SILENT_SLACK_SECONDS = 0.1;
 
 /**

@@ -12,7 +12,7 @@ const MOST_WAITING_BYTES = 1024 * 1024;
 const KEPT_CHANGES = 512;
 const KEPT_BYTES = 1024 * 1024;
 
-/** A stream is closed after so many comments that the client did not take. */
+/** A stream is closed after this number of comments that the client did not take. */
 const SILENT_COMMENTS = 8;
 
 /** A change in the form that is sent. */

@@ -5,7 +5,7 @@ import type { GoneModule } from "../modules/known-modules.js";
 import type { ApplyModules } from "./apply-modules.js";
 import { inOrder, type LoadOrder, type TakeDownOrder } from "../modules/take-down-order.js";
 
-/** A module as it was before an apply touched it. */
+/** The state of a module before an apply changed it. */
 interface Before {
   readonly request: LoadRequest;
   readonly digest: string | undefined;

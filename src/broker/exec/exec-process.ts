@@ -104,7 +104,7 @@ export class ExecProcess {
     }
   }
 
-  /** The reader has taken so many bytes of an output, and the process may send as many more. */
+  /** The reader has taken this number of bytes of an output, and the process may send as many more. */
   acknowledge(name: OutputStream, bytes: number): void {
     this.#room[name] += bytes;
     if (this.#room[name] > 0) this.#child[name].resume();

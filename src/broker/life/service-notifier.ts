@@ -53,7 +53,7 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
-  /** `STATUS=` other news for people. */
+  /** `STATUS=` other information for people. */
   status(text: string): void {
     this.#last = this.#last.then(() => this.#send([`STATUS=${text}`]));
   }

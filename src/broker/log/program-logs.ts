@@ -12,7 +12,7 @@ const LAST_LINES = 5;
 const RING_LINES = 65_536;
 
 /**
- * The output of so many programs is kept. Above that number, the output of the programs that started longest ago is
+ * The output of this many programs is kept. Above that number, the output of the programs that started longest ago is
  * dropped.
  */
 const PROGRAMS_KEPT = 4096;

@@ -150,7 +150,7 @@ export class NatsNetwork {
     this.#listener.log("info", `connected to the NATS server ${this.server}`);
   }
 
-  /** Divides the bytes that a receiver may have unread among so many senders. */
+  /** Divides the bytes that a receiver may have unread among the senders of an instance of this size. */
   setSize(size: number): void {
     const share = Math.floor(UNREAD_BYTES / Math.max(size - 1, 1));
     this.#windowBytes = Math.min(Math.max(share, WINDOW_BYTES.least), WINDOW_BYTES.most);

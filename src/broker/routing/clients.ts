@@ -75,7 +75,7 @@ export class Clients {
   }
 }
 
-/** It closed while messages were on their way to it, such as a reader that needs no more of a stream. */
+/** Whether the other end closed while messages were on their way to it, because it needs no more of a stream. */
 function isDeparture(cause: Error): boolean {
   return isErrno(cause, "EPIPE") || isErrno(cause, "ECONNRESET");
 }

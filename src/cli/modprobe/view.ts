@@ -49,7 +49,7 @@ export function printOutput({ stream, text }: OutputLine): void {
 }
 
 /**
- * Each line goes to the log, whichever stream it was written to. Lines that were meant for people are for them here
+ * Each line goes to the log, from either stream. Lines that were meant for people are for them here
  * too, unless they see the log anyway.
  */
 function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {

@@ -72,7 +72,7 @@ export function differenceText({ ranks, change }: Pick<LockDifference, "ranks" |
   }
 }
 
-/** Classes that stand for the same ranks on both sides; two plans of one rank each face each other whatever the rank. */
+/** Pairs of classes with the same ranks on both sides. Two plans of one rank each always form a pair. */
 function facingClasses(before: PlanLock, after: PlanLock): [string, LockedClass, LockedClass][] {
   const [first] = before.classes;
   const [second] = after.classes;

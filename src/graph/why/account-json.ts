@@ -66,7 +66,7 @@ function originToJson(origin: Origin | undefined): OriginJson | null {
   return { label, file: location.file, line: location.line, column: location.column };
 }
 
-/** A reason without its origin, which stands under `said`. */
+/** A reason without its origin, which is under `said`. */
 function reasonToJson(reason: NonNullable<Cause["reason"]>) {
   return reason.kind === "disabled" ? { kind: reason.kind } : reason;
 }

@@ -1,5 +1,5 @@
 /**
- * A map that holds at most so many bytes, and drops the entries that were not used for longest. It only holds data
+ * A map with a limit in bytes, which drops the entries that were not used for longest. It only holds data
  * that a slower place has too.
  */
 export class ByteLru<V> {

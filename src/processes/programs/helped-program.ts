@@ -15,7 +15,10 @@ import { startTimer } from "../timers.js";
 const CONTROL_FD = 3;
 const HEAD_BYTES = 5;
 
-/** Handling output takes at most this share of the loop: after a millisecond of work come so many of rest. */
+/**
+ * Handling output takes at most this share of the loop: each millisecond of work is followed by this many
+ * milliseconds of rest.
+ */
 const REST_FACTOR = 3;
 
 /** Below this time, output is no burden, and more is requested at once. */

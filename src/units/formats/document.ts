@@ -68,7 +68,7 @@ export function knownDocument(bytes: Buffer, file: string, format: Format): Sour
   };
 }
 
-/** The places in a sound text. Those of TOML need no values. */
+/** The places in a valid text. Those of TOML need no values. */
 function positionsOf(text: string, format: Format): Positions {
   if (format === "toml") return new TomlPositions(text);
   const parsed = parseAs(text, format);
