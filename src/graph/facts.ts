@@ -13,8 +13,8 @@ export function completeFacts(input: FactsInput): Facts {
 }
 
 /**
- * Whether the rank and the conditions of a unit are met; `disabled` is checked elsewhere (docs/design/planning.md
- * §6).
+ * Whether the rank and the conditions of a unit are met; `disabled` is checked elsewhere
+ * (docs/design/planning.md §6).
  */
 export function isMeantFor(unit: Unit, facts: Facts): boolean {
   return rankSetHas(unit.ranks, facts.rank) && unmetCondition(unit, facts) === undefined;

@@ -81,8 +81,8 @@ export function withForeignModules(catalog: Catalog, strangers: readonly LoadedM
 }
 
 /**
- * The order of the modules that a plan loads, relative to each other and to the loaded ones (docs/design/planning.md
- * §6).
+ * The order of the modules that a plan loads, relative to each other and to the loaded ones
+ * (docs/design/planning.md §6).
  * @param loaded the modules that run before the plan does
  */
 export function loadOrder(plan: Plan, loaded: readonly LoadedModule[]): LoadOrder {

@@ -14,8 +14,8 @@ interface Checked {
 
 /**
  * Changes the configuration of ranks in two steps: no rank takes it unless all ranks could check it. If the modules
- * of one rank refuse the change, the ranks that took it get their earlier configuration back (docs/design/programs.md
- * §3).
+ * of one rank refuse the change, the ranks that took it get their earlier configuration back
+ * (docs/design/programs.md §3).
  * @param config undefined: each rank reads its own files
  * @returns the ranks that failed; empty if the change was made everywhere
  */

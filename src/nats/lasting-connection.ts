@@ -32,8 +32,8 @@ export interface ConnectionListener {
 const SILENT: ConnectionListener = { restored: () => undefined, log: () => undefined };
 
 /**
- * A connection to NATS servers. Whenever it is lost, one to any server that answers replaces it (docs/design/hosts.md
- * §1). Messages that are sent meanwhile are lost, as they may be on the way.
+ * A connection to NATS servers. Whenever it is lost, one to any server that answers replaces it
+ * (docs/design/hosts.md §1). Messages that are sent meanwhile are lost, as they may be on the way.
  */
 export class LastingConnection {
   readonly #options: NatsConnectOptions;

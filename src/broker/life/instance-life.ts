@@ -68,8 +68,8 @@ export interface LifeOptions {
   /** Called once, at the stop of the instance; Infinity: no limit. */
   readonly shutdownTimeoutMs: () => number;
   /**
-   * A service manager requests the end by SIGTERM, and takes any status but 0 for a failure (docs/design/instance.md
-   * §1).
+   * A service manager requests the end by SIGTERM, and takes any status but 0 for a failure
+   * (docs/design/instance.md §1).
    */
   readonly isManaged?: boolean;
   readonly onState?: (state: LifeState) => void;

@@ -113,8 +113,8 @@ export function rcSessionFor(
 }
 
 /**
- * Says which files were read with stand-ins, and where a stand-in decided a part of the plan (docs/design/flux.md
- * §1).
+ * Says which files were read with stand-ins, and where a stand-in decided a part of the plan
+ * (docs/design/flux.md §1).
  */
 function sayStandIns({ standIns }: RcReading, warnings: readonly Diagnostic[]): void {
   for (const { file, names } of standIns) {

@@ -37,8 +37,8 @@ export interface KeyRow {
   /** In the spelling of unit files. */
   readonly key: string;
   /**
-   * What `apply` does where the key differs from the value that a module was loaded with (docs/design/programs.md
-   * §3). `apply` loads the module again, changes the running module, or does nothing.
+   * What `apply` does where the key differs from the value that a module was loaded with
+   * (docs/design/programs.md §3). `apply` loads the module again, changes the running module, or does nothing.
    */
   readonly change: "reload" | "in place" | "nothing";
   /** The units that have the key. */
